@@ -1,0 +1,64 @@
+"""The shape of a verb: a click command whose body returns an Outcome; printing it is main.py's work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+
+from orchestrator.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a verb has to say.
+
+    Attributes:
+        data: the `data` of the JSON envelope.
+        text: the result for a person, printed on stdout; may be several lines, "" for none.
+        exit_code: 0, or 5 when it ran and the answer is no.
+        problems: what else a person should mend.
+    """
+
+    data: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+    exit_code: int = 0
+    problems: tuple[Problem, ...] = ()
+
+
+def verb(*, example: str) -> Callable[[Callable[..., Outcome]], click.Command]:
+    """Make a click command of a function that returns an Outcome; adds --json and the example.
+
+    The function's name is the verb's, its docstring the help. Apply click's option decorators below it.
+    """
+
+    def decorate(function: Callable[..., Outcome]) -> click.Command:
+        epilog = "\b\nExample:\n  " + example.replace("\n", "\n  ")
+        flagged = click.option(
+            "--json", "as_json", is_flag=True, expose_value=False, help="Print one JSON object instead of text."
+        )(function)
+        name = function.__name__.strip("_").replace("_", "-")
+        return click.command(name=name, epilog=epilog)(flagged)
+
+    return decorate
+
+
+def progress(text: str) -> None:
+    """One line for the person who waits; goes to stderr, so that stdout is the result alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+recipe_argument = click.argument("recipe", default="magic_conch", metavar="RECIPE")
+set_option = click.option(
+    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a recipe value, e.g. train.epochs=3."
+)
+hardware_option = click.option(
+    "--hardware",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="The hardware profile; auto looks for an NVIDIA GPU.",
+)

@@ -1,0 +1,154 @@
+"""What happened, as values: Run, Turn, Transcript, Verdict, Proof, Report. Everything shown is a fold over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """How a stage ended."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    REFUTED = "refuted"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What happened to one stage.
+
+    Attributes:
+        exit_code: of the command that ended it; 0 when done or skipped.
+        seconds: wall time.
+        log: run-relative path of its log, "" when it made none.
+        inputs, outputs: run-relative path → "sha256:…".
+    """
+
+    stage: str
+    status: Status
+    reason: str = ""
+    exit_code: int = 0
+    seconds: float = 0.0
+    log: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question put to the server, and everything that came back.
+
+    Attributes:
+        messages: the whole conversation that was sent, oldest first: {"role", "content"}.
+        content: what an OpenAI client sees as the answer; "" when the server sent none.
+        reasoning: the thinking part that the server split off; "" when none.
+        finish_reason: "stop", "length", … as the server said it.
+        token_ids: generated ids when the server gives them (vLLM's return_token_ids), else ().
+        streamed_content, streamed_reasoning, streamed_token_ids: the same request sent again with
+            stream=true; streamed is False when it was not.
+        seconds: wall time of the unstreamed request.
+        error: one sentence when no answer came; then everything else is empty.
+    """
+
+    messages: tuple[Mapping[str, str], ...]
+    content: str = ""
+    reasoning: str = ""
+    finish_reason: str = ""
+    token_ids: tuple[int, ...] = ()
+    streamed: bool = False
+    streamed_content: str = ""
+    streamed_reasoning: str = ""
+    streamed_token_ids: tuple[int, ...] = ()
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The turns of one conversation: what was asked for one purpose of one case."""
+
+    case: str
+    purpose: str
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check says of one case's transcripts.
+
+    Attributes:
+        case: the case's id ("checks[2]", "paraphrases[0]").
+        check: the check's name ("contains").
+        question, answer: as shown to a person (the last turn's).
+        expected: what the recipe asked for, as text.
+        reason: one sentence; why it failed, or what passed.
+    """
+
+    case: str
+    check: str
+    passed: bool
+    question: str
+    answer: str
+    expected: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was proven over what.
+
+    Attributes:
+        name: "parity:data", "parity:export", …
+        holds: the claim is true of everything that was covered.
+        accepted: it does not hold, and the user accepted that by name.
+        covered: what was compared, in words and numbers.
+        numbers: counts per verdict and the like.
+        detail: one sentence; the first difference when it does not hold.
+    """
+
+    name: str
+    holds: bool
+    covered: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    detail: str = ""
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Runs, verdicts and proofs of one run folder; its text, JSON and exit code are folds over these."""
+
+    recipe: str
+    headline: str
+    runs: Sequence[Run] = ()
+    verdicts: Sequence[Verdict] = ()
+    paraphrases: Sequence[Verdict] = ()
+    base_verdicts: Sequence[Verdict] = ()
+    proofs: Sequence[Proof] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, JSON-able."""
+        return asdict(self)
+
+    @property
+    def exit_code(self) -> int:
+        """4 when a stage failed, 5 when a check failed or a proof does not hold, else 0."""
+        if any(run.status is Status.FAILED for run in self.runs):
+            return 4
+        unproven = any(not proof.holds and not proof.accepted for proof in self.proofs)
+        failed = any(not verdict.passed for verdict in self.verdicts)
+        return 5 if unproven or failed else 0
+
+
+def passed_of(verdicts: Sequence[Verdict]) -> tuple[int, int]:
+    """(cases with every verdict passed, cases)."""
+    cases: dict[str, bool] = {}
+    for verdict in verdicts:
+        cases[verdict.case] = cases.get(verdict.case, True) and verdict.passed
+    return sum(cases.values()), len(cases)

@@ -1,0 +1,140 @@
+"""What is to be done, as values: RenderedFile, Command, Service, Stage, Plan. No clock, disk or process.
+
+A plan speaks in symbols, so that it is the same bytes on every machine. The runner (execute/) replaces
+them just before a process starts:
+
+    {conch} {train} {serve}   the folder of that Python environment (so `{train}/bin/python`)
+    {probes}                  the folder of orchestrator/probes
+    {project}                 the folder that holds recipes/
+    {port} {nonce}            of a Service: the port it was given, and its one-time model name
+
+Every other path is relative to the run folder, which is the working folder of every command: an engine
+never sees a space or a machine's path (the base model is linked at inputs/base).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+PARTIAL = ".partial-0"
+
+
+def partial(output: str) -> str:
+    """The name under which a stage writes `output` until it is complete and renamed.
+
+    >>> partial("export")
+    'export.partial-0'
+    """
+    return output + PARTIAL
+
+
+class Place(StrEnum):
+    """Which environment runs a command."""
+
+    CONCH = "conch"
+    TRAIN = "train"
+    SERVE = "serve"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """A file that Conch writes into the run folder: path relative to it, and its text (UTF-8)."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An argv, never a shell line; where it runs; what its environment adds.
+
+    Attributes:
+        argv: may hold the symbols of this module's docstring.
+        place: the environment whose programs it uses; its lock is part of the stage's key.
+        env: variables added to the allow-listed environment of children.
+        secrets: names of variables that are passed through from the user; values are never stored.
+    """
+
+    argv: tuple[str, ...]
+    place: Place = Place.CONCH
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        names = [f"{key}={shlex.quote(value)}" for key, value in sorted(self.env.items())]
+        masked = [f"{name}=***" for name in self.secrets]
+        return " ".join([*names, *masked, shlex.join(self.argv)])
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A server that must be up while a stage's commands run.
+
+    Attributes:
+        name: unique in a plan; also the name of its log.
+        command: how it starts; holds {port} and {nonce}.
+        model: the served model name that clients use.
+        warm: a command that starts the same server but waits, imports done, for a line on its standard
+            input before it goes on; None where there is no such way.
+        warm_during: the stage at whose start the warm command may be started; "" for never.
+        ready_timeout: seconds from start to the first real answer.
+        stall_timeout: seconds without a new log byte or CPU time after which it counts as hung.
+    """
+
+    name: str
+    command: Command
+    model: str
+    warm: Command | None = None
+    warm_during: str = ""
+    ready_timeout: float = 600.0
+    stall_timeout: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a plan.
+
+    Attributes:
+        name: unique in the plan.
+        inputs: run-relative paths that earlier stages made; their hashes are part of the key.
+        files: rendered before the commands run.
+        commands: run in turn, in the run folder. A command writes each output under partial(output).
+        outputs: run-relative names that appear, by rename, when every command succeeded.
+        service: must be up while the commands run.
+        progress: run-relative path of a trainer_log.jsonl to follow while the commands run, or "".
+        depends: symbolic facts beyond files that the result depends on (a data file's hash, the base
+            model's key); part of the stage's key.
+    """
+
+    name: str
+    commands: tuple[Command, ...] = ()
+    inputs: tuple[str, ...] = ()
+    files: tuple[RenderedFile, ...] = ()
+    outputs: tuple[str, ...] = ()
+    service: Service | None = None
+    progress: str = ""
+    depends: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ordered stages of one job, and the sentence that opens its run."""
+
+    recipe: str
+    headline: str
+    stages: tuple[Stage, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole plan as JSON-able values, in a stable order."""
+        return asdict(self)
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name; KeyError when there is none."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(name)
