@@ -1,1 +1,85 @@
+"""Checks: one file per judgement, pure. Asking is execute/ask.py's work.
 
+To add one: a module here with the shape of `base.Check`, and its line in CHECKS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from orchestrator.checks import clean, contains, equals, matches, remembers, stops, streamed
+from orchestrator.checks.base import Asked, Case, Check, whole
+from orchestrator.report import Transcript, Verdict
+
+CHECKS: dict[str, Check] = {
+    "contains": contains,
+    "equals": equals,
+    "matches": matches,
+    "remembers": remembers,
+    "stops": stops,
+    "clean": clean,
+    "streamed": streamed,
+}
+
+# The checks that need no argument: what a recipe's `verify.every` may name.
+EVERY: tuple[str, ...] = ("stops", "clean", "streamed")
+
+
+def problems_of(expect: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """All that is wrong with an `expect` mapping: (check name, sentence) pairs.
+
+    >>> problems_of({"contain": "x"})
+    [('contain', 'no check named "contain"; did you mean "contains"?')]
+    """
+    found = []
+    for name, argument in expect.items():
+        wrong = CHECKS[name].problem(argument) if name in CHECKS else unknown(name)
+        if wrong:
+            found.append((name, wrong))
+    return found
+
+
+def unknown(name: str) -> str:
+    """The sentence for a name that is no check's, with the nearest that is."""
+    near = get_close_matches(name, CHECKS, n=1)
+    hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(CHECKS)}"
+    return f'no check named "{name}"; {hint}'
+
+
+def wanted(case: Case, every: Sequence[str] = ()) -> list[tuple[str, Any]]:
+    """The (check, argument) pairs that judge a case: its own, then those of every case."""
+    return [*case.expect.items(), *((name, True) for name in every if name not in case.expect)]
+
+
+def asks_of(case: Case, every: Sequence[str] = ()) -> tuple[Asked, ...]:
+    """The conversations that a case needs, each once, the whole one first."""
+    merged: dict[str, Asked] = {}
+    needed = [one for name, argument in wanted(case, every) for one in CHECKS[name].asks(case, argument)]
+    for asked in (*whole(case), *needed):
+        before = merged.get(asked.purpose)
+        streamed_too = asked.streamed or (before is not None and before.streamed)
+        merged[asked.purpose] = Asked(asked.purpose, asked.turns, asked.system, streamed_too)
+    return tuple(merged.values())
+
+
+def judge_all(
+    cases: Iterable[Case], every: Sequence[str], transcripts: Sequence[Transcript]
+) -> list[Verdict]:
+    """Every verdict, in the order of the cases. A case without any transcript was not run: no verdict."""
+    by_case: dict[str, list[Transcript]] = {}
+    for transcript in transcripts:
+        by_case.setdefault(transcript.case, []).append(transcript)
+    return [
+        CHECKS[name].judge(case, argument, by_case[case.id])
+        for case in cases
+        if case.id in by_case
+        for name, argument in wanted(case, every)
+    ]
+
+
+def not_run(cases: Iterable[Case], transcripts: Sequence[Transcript]) -> list[Case]:
+    """The cases that were never asked: neither passed nor failed."""
+    asked = {transcript.case for transcript in transcripts}
+    return [case for case in cases if case.id not in asked]
