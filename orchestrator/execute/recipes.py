@@ -1,0 +1,155 @@
+"""Recipe files: find the project, find a recipe by name or path, read it and what it extends."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from orchestrator.errors import MissingError, Problem, UsageError
+from orchestrator.recipe import NAME_PATTERN, NAME_WORDS, SIZE_LIMIT, Resolved, Source, compose, extends_of
+
+FOLDER = "recipes"
+SUFFIX = ".yaml"
+_NAME = re.compile(NAME_PATTERN.removesuffix("$"))
+
+
+def project_folder(start: Path) -> Path:
+    """The nearest folder, from `start` upward, that holds recipes/; MissingError when there is none."""
+    here = start.absolute()
+    for folder in (here, *here.parents):
+        if (folder / FOLDER).is_dir():
+            return folder
+    raise MissingError(
+        Problem("no recipes/ here or in any folder above", str(here), "cd into the project, or mkdir recipes")
+    )
+
+
+def names(project: Path) -> list[str]:
+    """The names of the project's recipes, sorted."""
+    files = (project / FOLDER).glob(f"*{SUFFIX}")
+    return sorted(file.stem for file in files if _NAME.fullmatch(file.stem) and file.is_file())
+
+
+def find(name: str, project: Path) -> Path:
+    """The file of a recipe given by its name in recipes/, or by a path (anything with a / or a .yaml).
+
+    Raises:
+        UsageError: there is none; it says which there are and which may be meant.
+    """
+    if "/" in name or name.endswith((SUFFIX, ".yml")):
+        path = Path(name)
+        if not _exists(path):
+            raise UsageError(Problem("no such recipe file", _clean(name), _others("", project)))
+        return path
+    if not _NAME.fullmatch(name):
+        problem = f'"{_clean(name)}" cannot name a recipe: it must be {NAME_WORDS}, or a path'
+        raise UsageError(Problem(problem, mend=_others("", project)))
+    path = project / FOLDER / f"{name}{SUFFIX}"
+    if not _exists(path):
+        raise UsageError(_unknown(name, project))
+    return path
+
+
+def read(
+    name: str,
+    *,
+    project: Path,
+    sets: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    profile: str = "auto",
+    machine: str = "cpu",
+) -> Resolved:
+    """Read a recipe and what it extends, and compose them (see orchestrator.recipe.compose)."""
+    chain = load_chain(find(name, project), project)
+    return compose(chain, sets=sets, environ=environ, profile=profile, machine=machine)
+
+
+def load_chain(path: Path, project: Path) -> list[Source]:
+    """The recipe file, then what it extends, the root last.
+
+    A recipe outside recipes/ may extend a neighbour of its own folder; recipes/ comes second.
+    """
+    paths, chain = [path], [load(path, project)]
+    while (extended := extends_of(chain[-1])) is not None:
+        parent, where = extended
+        found = _parent(parent, paths[-1].parent, where, project)
+        if any(found.samefile(before) for before in paths):
+            circle = " → ".join([*(before.stem for before in paths), found.stem])
+            raise UsageError(
+                Problem(f"extends: goes in a circle: {circle}", where, "delete one of the extends:")
+            )
+        paths.append(found)
+        chain.append(load(found, project))
+    return chain
+
+
+def load(path: Path, project: Path) -> Source:
+    """The text of one recipe file; UsageError when it is no file, too large, unreadable or not UTF-8."""
+    shown = show(path, project)
+    try:
+        # Before open(), which would wait for ever on a pipe.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError(Problem("not a file", shown, "name a recipe file"))
+        with path.open("rb") as file:
+            raw = file.read(SIZE_LIMIT + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(Problem(f"cannot be read: {reason}", shown)) from error
+    if len(raw) > SIZE_LIMIT:
+        raise UsageError(Problem("larger than 1 MiB: this is not a recipe", shown))
+    try:
+        return Source(shown, raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        problem = Problem("not UTF-8 text", f"{shown}:{line}:{column}", "save the file as UTF-8")
+        raise UsageError(problem) from error
+
+
+def show(path: Path, project: Path) -> str:
+    """A path as people see it: from the project where it lies inside, else as given."""
+    try:
+        return path.absolute().relative_to(project.absolute()).as_posix()
+    except ValueError:
+        return _clean(str(path))
+
+
+def _parent(name: str, beside: Path, where: str, project: Path) -> Path:
+    if not _NAME.fullmatch(name):
+        raise UsageError(Problem(f"extends: must be the name of a recipe, {NAME_WORDS}", where))
+    for folder in (beside, project / FOLDER):
+        path = folder / f"{name}{SUFFIX}"
+        if _exists(path):
+            return path
+    unknown = _unknown(name, project)
+    raise UsageError(Problem(f"extends: {unknown.what}", where, unknown.mend))
+
+
+def _unknown(name: str, project: Path) -> Problem:
+    import difflib
+
+    near = difflib.get_close_matches(name, names(project), n=1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    return Problem(f'no recipe named "{name}"{hint}', "", _others(name, project))
+
+
+def _others(name: str, project: Path) -> str:
+    known = ", ".join(other for other in names(project) if other != name)
+    return f"recipes here: {known}" if known else f"write {FOLDER}/{name or 'NAME'}{SUFFIX}"
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is there; a name that no file can have is not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _clean(text: str) -> str:
+    """A name from the command line, fit to print."""
+    line = text if text.isprintable() else text.encode("unicode_escape").decode()
+    return line if len(line) <= 120 else line[:117] + "…"  # noqa: PLR2004

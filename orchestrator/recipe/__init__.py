@@ -1,0 +1,42 @@
+"""What a recipe may hold, and how files and settings become one checked Recipe.
+
+YAML with positions (document, scalars), the sections (sections, fields), how they are composed (compose,
+explain), the schema for editors (schema). Pure: text and mappings in, values or UsageError out. Not here: reading files
+(execute/recipes.py); whether a named dataset, template or check exists (the layers above).
+"""
+
+from orchestrator.recipe.compose import Resolved, compose, extends_of
+from orchestrator.recipe.document import SIZE_LIMIT, Source
+from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
+from orchestrator.recipe.sections import (
+    Case,
+    Data,
+    Export,
+    Hardware,
+    Model,
+    Recipe,
+    Serve,
+    Template,
+    Train,
+    Verify,
+)
+
+__all__ = [
+    "NAME_PATTERN",
+    "NAME_WORDS",
+    "SIZE_LIMIT",
+    "Case",
+    "Data",
+    "Export",
+    "Hardware",
+    "Model",
+    "Recipe",
+    "Resolved",
+    "Serve",
+    "Source",
+    "Template",
+    "Train",
+    "Verify",
+    "compose",
+    "extends_of",
+]

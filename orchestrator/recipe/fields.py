@@ -1,0 +1,251 @@
+"""The kinds of value a recipe holds. Each one checks, says what it wants in words, and knows its JSON Schema.
+
+A kind is metadata of an annotation: `Annotated[float, Number(above=0, most=1)]`. It raises
+PydanticCustomError with what the value must be; explain.py adds where it stands and what it got. Kinds are
+plain validators: one message per value instead of one per constraint, and models that build fast.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic_core import PydanticCustomError, core_schema
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+NAME_WORDS = "a name of small letters, digits, dot, dash and underscore (at most 64)"
+
+
+class Kind:
+    """What the kinds share: pydantic's two hooks, over `check` and `json`."""
+
+    json: ClassVar[Any]  # a method of every kind: its JSON Schema
+
+    def check(self, value: Any) -> Any:
+        """The value, converted; PydanticCustomError with what it must be."""
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return dict(self.json())
+
+
+def wrong(words: str, *, near: str = "") -> PydanticCustomError:
+    """The error of a value that is not what `words` say; `near` is what may have been meant."""
+    return PydanticCustomError("wrong", "must be {words}", {"words": words, "near": near})
+
+
+def unquoted() -> PydanticCustomError:
+    """The error of a text that YAML reads as a number, a boolean or nothing."""
+    return PydanticCustomError("unquoted", "must be text")
+
+
+def close_to(word: str, known: Sequence[str]) -> str:
+    """The known word nearest to a mistyped one, or ""."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Kind):
+    """A finite number within a range; text such as "1e-4" is read as one."""
+
+    above: float | None = None
+    least: float | None = None
+    below: float | None = None
+    most: float | None = None
+
+    noun: ClassVar[str] = "a number"
+    kind: ClassVar[str] = "number"
+
+    def check(self, value: Any) -> Any:
+        """A float in range."""
+        number = self.convert(value)
+        if number is None or not self.holds(number):
+            raise wrong(self.words)
+        return number
+
+    def convert(self, value: Any) -> float | int | None:
+        """The value as this kind of number, None when it is none."""
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            return None
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            return None
+        return number if math.isfinite(number) else None
+
+    def holds(self, number: float) -> bool:
+        """Whether the number is in range."""
+        return (
+            (self.above is None or number > self.above)
+            and (self.least is None or number >= self.least)
+            and (self.below is None or number < self.below)
+            and (self.most is None or number <= self.most)
+        )
+
+    @property
+    def words(self) -> str:
+        """The kind and its range, as a person says it."""
+        if self.least is not None and self.most is not None:
+            return f"{self.noun} from {self.least} to {self.most}"
+        bounds = (
+            f"above {self.above}" if self.above is not None else "",
+            f"at least {self.least}" if self.least is not None else "",
+            f"below {self.below}" if self.below is not None else "",
+            f"at most {self.most}" if self.most is not None else "",
+        )
+        return f"{self.noun} " + " and ".join(bound for bound in bounds if bound)
+
+    def json(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+        ranges = {
+            "exclusiveMinimum": self.above,
+            "minimum": self.least,
+            "exclusiveMaximum": self.below,
+            "maximum": self.most,
+        }
+        return {"type": self.kind} | {key: value for key, value in ranges.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Whole(Number):
+    """A whole number within a range; 1e3 counts as one."""
+
+    noun: ClassVar[str] = "a whole number"
+    kind: ClassVar[str] = "integer"
+
+    def convert(self, value: Any) -> int | None:
+        """The value as an int, None when it has a fraction or is no number."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        # Not super(): a slots dataclass is a new class, and zero-argument super() still means the old one.
+        number = Number.convert(self, value)
+        return int(number) if number is not None and float(number).is_integer() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Switch(Kind):
+    """True or false; YAML's on, off, yes and no are booleans before they come here."""
+
+    def check(self, value: Any) -> bool:
+        """The boolean."""
+        if not isinstance(value, bool):
+            raise wrong("true or false")
+        return value
+
+    def json(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Kind):
+    """Text, not empty; where a pattern is given, the whole of it must match, and `words` say so."""
+
+    words: str = "text"
+    pattern: str = ""
+    limit: int = 65536
+
+    def check(self, value: Any) -> str:
+        """The text."""
+        if isinstance(value, (bool, int, float)) or value is None:
+            raise unquoted()
+        if not isinstance(value, str) or not value.strip():
+            raise wrong(self.words if self.pattern else f"{self.words}, not empty")
+        if len(value) > self.limit:
+            raise wrong(f"{self.words}, at most {self.limit} characters")
+        # Without its $, which would let a trailing newline through.
+        if self.pattern and not re.fullmatch(self.pattern.removesuffix("$"), value):
+            raise wrong(self.words)
+        return value
+
+    def json(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+        return {"type": "string", "minLength": 1} | ({"pattern": self.pattern} if self.pattern else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Kind):
+    """One of a few words. Where `on` and `off` are among them, YAML's booleans mean these."""
+
+    choices: tuple[str, ...]
+
+    def check(self, value: Any) -> str:
+        """The word."""
+        if isinstance(value, bool) and "on" in self.choices:
+            value = "on" if value else "off"
+        if isinstance(value, str) and value in self.choices:
+            return value
+        near = close_to(value, self.choices) if isinstance(value, str) else ""
+        raise wrong(f"{', '.join(self.choices[:-1])} or {self.choices[-1]}", near=near)
+
+    def json(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+        return {"enum": [*self.choices, True, False] if "on" in self.choices else list(self.choices)}
+
+
+@dataclass(frozen=True, slots=True)
+class Several(Kind):
+    """One text or a list of texts; always a tuple afterwards, in the order written."""
+
+    item: Text
+    least: int = 1
+    unique: bool = False
+
+    def check(self, value: Any) -> tuple[str, ...]:
+        """The texts."""
+        many = list(value) if isinstance(value, (list, tuple)) else [value]
+        if len(many) < self.least:
+            raise wrong(f"{self.item.words}, or a list of at least {self.least}")
+        if isinstance(value, dict):
+            raise wrong(f"{self.item.words}, or a list of such")
+        texts = tuple(self.item.check(one) for one in many)
+        if self.unique and len(set(texts)) < len(texts):
+            raise wrong("a list without repetitions")
+        return texts
+
+    def json(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+        items = {"type": "array", "items": self.item.json(), "minItems": self.least}
+        return {"anyOf": [self.item.json(), items | ({"uniqueItems": True} if self.unique else {})]}
+
+
+@dataclass(frozen=True, slots=True)
+class Joined(Kind):
+    """Text, or a list that becomes one text with commas between."""
+
+    item: Text
+
+    def check(self, value: Any) -> str:
+        """The texts, joined."""
+        return ",".join(Several(self.item).check(value))
+
+    def json(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+        return Several(self.item).json()
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped(Kind):
+    """A mapping that Conch passes on or judges later; any values."""
+
+    words: str = "a mapping"
+
+    def check(self, value: Any) -> dict[str, Any]:
+        """The mapping; an empty section is one."""
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise wrong(f"{self.words} (key: value lines)")
+        return value
+
+    def json(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+        return {"type": "object"}

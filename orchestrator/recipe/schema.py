@@ -1,0 +1,53 @@
+"""The JSON Schema of a recipe file (draft 2020-12), for editors: every section as pydantic knows it.
+
+A file may leave anything to what it extends, so nothing is required but what a check asks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.recipe.fields import NAME_PATTERN
+from orchestrator.recipe.sections import PASSAGES, SECTIONS, Recipe
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> dict[str, Any]:
+    """The schema, in a stable order."""
+    whole = Recipe.model_json_schema()
+    definitions = {name: _section(one, required=name == "Case") for name, one in whole["$defs"].items()}
+    properties = {key: whole["properties"][key] for key in (*SECTIONS, *PASSAGES)}
+    for one in properties.values():
+        one.pop("title", None)
+        one.pop("default", None)
+    for profile in ("cpu", "cuda"):
+        said = definitions["Hardware"]["properties"][profile]["description"]
+        definitions["Hardware"]["properties"][profile] = {"$ref": "#/$defs/Partial", "description": said}
+    definitions["Partial"] = {
+        "description": "A recipe without hardware and extends, any part of it.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {key: one for key, one in properties.items() if key != "hardware"},
+    }
+    extends = {
+        "type": "string",
+        "pattern": NAME_PATTERN,
+        "description": "Another recipe, on which this one is laid: mappings merge, lists replace.",
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "Conch recipe",
+        "description": "What to fine-tune, on what, how to serve it and what it must answer.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"extends": extends, **properties},
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _section(one: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    kept = {key: value for key, value in one.items() if key not in ("title", "required")}
+    for value in kept["properties"].values():
+        value.pop("title", None)
+    return kept | ({"required": one["required"]} if required else {})
