@@ -1,0 +1,173 @@
+"""Asking: every conversation that the cases' checks want, put to one server; and the task `ask`.
+
+A later turn is sent with the server's own earlier answers, content only, as an ordinary chat client does.
+Several cases are asked at a time, and their transcripts come in the order of the cases. Batched with others,
+a greedy answer may break a near tie another way than alone, so a streamed answer that differs is asked both
+ways once more, alone, before it counts.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.checks import asks_of
+from orchestrator.checks.base import Asked, Case
+from orchestrator.checks.streamed import difference
+from orchestrator.errors import ConchError, MissingError, Problem
+from orchestrator.execute.answers import cases_of, line_of
+from orchestrator.execute.client import ANSWER_TIMEOUT, Client, Message
+from orchestrator.execute.key import read_key
+from orchestrator.report import Transcript, Turn
+
+AT_A_TIME = 4
+# Re-asking alone is for near ties. Where the first ones differ again, streaming is what is wrong.
+HOPELESS = 2
+
+
+def ask(settings: Mapping[str, Any], folder: Path) -> int:
+    """The task: put every case to the service and write answers.jsonl as they come.
+
+    Raises:
+        MissingError: no service was named.
+        StageFailed: the server died; the answers that came are in the file.
+        TimedOut: the server's engine answers no more.
+    """
+    cases = cases_of(settings["cases"])
+    paraphrases = cases_of(settings.get("paraphrases", ()))
+    every = tuple(settings["every"])
+    path = folder / settings["out"]
+    with _service(settings) as client, path.open("w", encoding="utf-8") as out:
+        transcripts: list[Transcript] = []
+        asked = 0
+        total = len(cases) + len(paraphrases)
+        for chosen, checks in ((cases, every), (paraphrases, ())):
+            for answered in ask_cases(client, chosen, checks):
+                out.writelines(map(line_of, answered))
+                out.flush()
+                transcripts += answered
+                asked += 1
+                sys.stderr.write(f"asked {asked}/{total}\n")
+        settled = settle(client, cases, every, transcripts)
+        if settled != transcripts:
+            out.seek(0)
+            out.truncate()
+            out.writelines(map(line_of, settled))
+    return 0
+
+
+def ask_cases(
+    client: Client, cases: Sequence[Case], every: Sequence[str], *, at_a_time: int = AT_A_TIME
+) -> Iterator[list[Transcript]]:
+    """The transcripts of each case, in order, several cases being asked at a time.
+
+    Raises:
+        StageFailed: the server died; TimedOut: its engine answers no more. What was answered by then, of
+            any case, was yielded before.
+    """
+    done: queue.Queue[tuple[int, list[Transcript] | ConchError | None]] = queue.Queue()
+    todo = iter(range(len(cases)))
+    lock = threading.Lock()
+
+    def work() -> None:
+        while (index := _next(todo, lock)) is not None:
+            result: list[Transcript] | ConchError | None = None
+            try:
+                result = _ask_case(client, cases[index], every, index + 1)
+            except ConchError as error:
+                result = error
+            finally:  # the one who waits is told of a bug here too
+                done.put((index, result))
+
+    # Daemons, so that Ctrl-C need not wait for an answer that is on its way.
+    for _ in range(min(at_a_time, len(cases))):
+        threading.Thread(target=work, daemon=True).start()
+    ready: dict[int, list[Transcript]] = {}
+    following = 0
+    while following < len(cases):
+        index, result = done.get()
+        if result is None:
+            raise RuntimeError(f"asking {cases[index].id} failed; the trace is above")
+        if isinstance(result, ConchError):
+            with lock:
+                todo = iter(())
+            yield from (ready[each] for each in sorted(ready))
+            raise result
+        ready[index] = result
+        while following in ready:
+            yield ready.pop(following)
+            following += 1
+
+
+def settle(
+    client: Client, cases: Sequence[Case], every: Sequence[str], transcripts: Sequence[Transcript]
+) -> list[Transcript]:
+    """The transcripts, those whose streamed answers differ asked once more with nothing else under way."""
+    settled = list(transcripts)
+    wanted = {(case.id, asked.purpose): asked for case in cases for asked in asks_of(case, every)}
+    hopeless = 0
+    for position, transcript in enumerate(transcripts):
+        asked = wanted.get((transcript.case, transcript.purpose))
+        if asked is None or hopeless >= HOPELESS or not _differs(transcript):
+            continue
+        settled[position] = again = _converse(client, transcript.case, asked)
+        hopeless = hopeless + 1 if _differs(again) else 0
+    return settled
+
+
+def _differs(transcript: Transcript) -> bool:
+    return any(turn.streamed and difference(turn) for turn in transcript.turns)
+
+
+def _next(todo: Iterator[int], lock: threading.Lock) -> int | None:
+    with lock:
+        return next(todo, None)
+
+
+def _ask_case(client: Client, case: Case, every: Sequence[str], number: int) -> list[Transcript]:
+    answered = []
+    for asked in asks_of(case, every):
+        transcript = _converse(client, case.id, asked)
+        answered.append(transcript)
+        if transcript.turns[-1].error:
+            try:
+                client.still_there()
+            except ConchError as error:
+                what = f"at question {number} ({case.id}): {error.problems[0].what}"
+                raise type(error)(Problem(what, mend=error.problems[0].mend)) from error
+    return answered
+
+
+def _converse(client: Client, case: str, asked: Asked) -> Transcript:
+    messages: list[Message] = [{"role": "system", "content": asked.system}] if asked.system else []
+    turns: list[Turn] = []
+    for question in asked.turns:
+        messages.append({"role": "user", "content": question})
+        turn = client.ask(messages, streamed=asked.streamed)
+        turns.append(turn)
+        if turn.error:
+            break
+        messages.append({"role": "assistant", "content": turn.content})
+    return Transcript(case, asked.purpose, tuple(turns))
+
+
+def _service(settings: Mapping[str, Any]) -> Client:
+    url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
+    if not url or not model:
+        what = "no service to ask: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
+        raise MissingError(
+            Problem(what, mend="conch run RECIPE sets them; conch verify --base-url asks by hand")
+        )
+    return Client(
+        url,
+        model,
+        key=read_key(),
+        max_tokens=settings.get("max_tokens"),
+        temperature=settings.get("temperature"),
+        timeout=settings.get("timeout", ANSWER_TIMEOUT),
+    )

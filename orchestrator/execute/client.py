@@ -1,0 +1,266 @@
+"""An OpenAI client for any OpenAI-compatible server: one attempt a question, every failure a sentence.
+
+The key comes from CONCH_API_KEY or a 0600 file, never from the user's OPENAI_* variables (wire.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self, cast
+from urllib.parse import urlsplit
+
+import httpx
+import openai
+
+from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut, UsageError
+from orchestrator.execute.trouble import Kind, Trouble, trouble_of
+from orchestrator.execute.wire import Watched, http_client, limits
+from orchestrator.report import Turn
+
+ANSWER_TIMEOUT = 300.0
+CANARY_TIMEOUT = 60.0
+LIST_TIMEOUT = 10.0
+
+Message = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What came at one time: a whole answer, or one chunk of a stream."""
+
+    content: str = ""
+    reasoning: str = ""
+    token_ids: tuple[int, ...] = ()
+    finish_reason: str = ""
+
+    def __add__(self, other: Piece) -> Piece:
+        return Piece(
+            self.content + other.content,
+            self.reasoning + other.reasoning,
+            self.token_ids + other.token_ids,
+            other.finish_reason or self.finish_reason,
+        )
+
+
+class Client:
+    """Asks one model of one server. Safe to use from several threads.
+
+    Args:
+        base_url: ends in /v1 for most servers.
+        model: the served name.
+        key: "" where the server wants none.
+        max_tokens: of an answer; None leaves it to the server.
+        temperature: 0 for greedy answers; None leaves it to the server.
+        timeout: seconds for a whole answer.
+
+    Raises:
+        UsageError: the address is none.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        key: str = "",
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        timeout: float = ANSWER_TIMEOUT,
+    ) -> None:
+        self.base_url = _checked(base_url)
+        self.model = model
+        self._key = key
+        self._timeout = timeout
+        self._http = http_client(self.base_url, key, timeout)
+        # A placeholder key: the library demands one; wire.py decides what is really sent.
+        self._openai = openai.OpenAI(
+            base_url=self.base_url, api_key="none", max_retries=0, http_client=cast("Any", self._http)
+        )
+        settings = {"max_tokens": max_tokens, "temperature": temperature}
+        self._settings = {name: value for name, value in settings.items() if value is not None}
+        self._wants_ids = True
+        self._aliases = {model}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._openai.close()
+        self._http.close()
+
+    def ask(self, messages: Sequence[Message], *, streamed: bool = False) -> Turn:
+        """Put one conversation to the server; with `streamed` a second time with stream=true. Never raises.
+
+        A failure, of either request, is the turn's `error`, and then everything else is empty.
+        """
+        sent = tuple(dict(message) for message in messages)
+        started = time.monotonic()
+        try:
+            whole = self._whole(sent)
+            seconds = time.monotonic() - started
+        except Trouble as trouble:
+            return Turn(sent, error=str(trouble))
+        answer = (whole.content, whole.reasoning, whole.finish_reason, whole.token_ids)
+        if not streamed:
+            return Turn(sent, *answer, seconds=seconds)
+        pieces = Piece()
+        try:
+            for piece in self.stream(sent):
+                pieces += piece
+        except Trouble as trouble:
+            return Turn(sent, error=f"with stream=true: {trouble}")
+        again = (pieces.content, pieces.reasoning, pieces.token_ids)
+        return Turn(sent, *answer, True, *again, seconds=seconds)
+
+    def stream(self, messages: Sequence[Message]) -> Iterator[Piece]:
+        """The answer in pieces. Closing the iterator ends the request. Raises Trouble."""
+        with self._explained(self._timeout):
+            stream = self._create(messages, stream=True)
+            if not isinstance(stream, openai.Stream):
+                raise Trouble(Kind.ANSWER, "the server does not stream")
+            try:
+                yield from (self._piece(chunk, "delta") for chunk in stream if chunk.choices)
+            finally:
+                stream.close()
+            watched = stream.response.stream
+            if isinstance(watched, Watched) and not watched.done:
+                raise Trouble(Kind.ANSWER, "the stream broke off: it ended without [DONE]")
+
+    def reach(self, mend: str = "", *, timeout: float = CANARY_TIMEOUT) -> None:
+        """Make sure that the server answers under the model's name: one token.
+
+        Raises:
+            MissingError: nothing listens there, or it wants another key.
+            UsageError: the server serves other models.
+            TimedOut: it is up, but its engine does not answer.
+            StageFailed: it answers with an error.
+        """
+        try:
+            listed = self._models()
+            if listed is not None and self.model not in listed:
+                raise _not_served(self.model, listed)
+            self._whole([{"role": "user", "content": "ping"}], max_tokens=1, timeout=timeout)
+        except Trouble as trouble:
+            raise self._error_of(trouble, mend, timeout) from trouble
+
+    def still_there(self, *, timeout: float = CANARY_TIMEOUT) -> None:
+        """After a failure: is it the server's end, or only that answer's?
+
+        Raises:
+            StageFailed: nothing listens any more.
+            TimedOut: the engine answers nobody.
+        """
+        try:
+            self._whole([{"role": "user", "content": "ping"}], max_tokens=1, timeout=timeout)
+        except Trouble as trouble:
+            if trouble.kind is Kind.NOT_THERE:
+                raise StageFailed(Problem(f"the server died: {trouble}", mend="read its log")) from trouble
+            if trouble.kind is Kind.TIMEOUT:
+                raise self._error_of(trouble, "", timeout) from trouble
+
+    def _whole(
+        self, messages: Sequence[Message], *, max_tokens: int | None = None, timeout: float | None = None
+    ) -> Piece:
+        limit = timeout or self._timeout
+        with self._explained(limit):
+            extra = {} if max_tokens is None else {"max_tokens": max_tokens}
+            answer = self._create(messages, timeout=cast("Any", limits(limit)), **extra)
+            if isinstance(answer, str):
+                raise Trouble(Kind.ANSWER, f"the answer is not JSON: {answer[:80]!r}")
+            if not getattr(answer, "choices", None):
+                raise Trouble(Kind.ANSWER, "the answer holds no choices")
+            return self._piece(answer, "message")
+
+    def _create(self, messages: Sequence[Message], **extra: Any) -> Any:
+        """The request, with vLLM's token ids asked for until a server refuses that word."""
+        create: Any = self._openai.chat.completions.create
+        request = {"model": self.model, "messages": list(messages)} | self._settings | extra
+        if not self._wants_ids:
+            return create(**request)
+        try:
+            return create(**request, extra_body={"return_token_ids": True})
+        except (openai.BadRequestError, openai.UnprocessableEntityError):
+            answer = create(**request)  # fails the same way when something else was refused
+            self._wants_ids = False
+            return answer
+
+    def _piece(self, answer: Any, part: str) -> Piece:
+        self._check_model(getattr(answer, "model", None) or "")
+        choice = answer.choices[0]
+        said = getattr(choice, part, None)
+        reasoning = getattr(said, "reasoning", None) or getattr(said, "reasoning_content", None)
+        return Piece(
+            content=getattr(said, "content", None) or "",
+            reasoning=reasoning if isinstance(reasoning, str) else "",
+            token_ids=tuple(getattr(choice, "token_ids", None) or ()),
+            finish_reason=getattr(choice, "finish_reason", None) or "",
+        )
+
+    def _check_model(self, answered: str) -> None:
+        """Another model's answer is none; but a server may have two names for one model, and lists both."""
+        if not answered or answered in self._aliases or answered.startswith(f"{self.model}-"):
+            return
+        listed = self._models() or ()
+        if answered not in listed or self.model not in listed:
+            raise Trouble(Kind.ANSWER, f'another model answered: "{answered}" instead of "{self.model}"')
+        self._aliases.add(answered)
+
+    def _models(self) -> list[str] | None:
+        """The names that the server lists; None when it keeps no list."""
+        try:
+            with self._explained(LIST_TIMEOUT):
+                listed = self._openai.models.list(timeout=cast("Any", limits(LIST_TIMEOUT)))
+                return [str(model.id) for model in listed.data]
+        except Trouble as trouble:
+            if trouble.kind in (Kind.NOT_SERVED, Kind.REFUSED):
+                return None
+            raise
+        except AttributeError:  # a list of another shape
+            return None
+
+    @contextmanager
+    def _explained(self, timeout: float) -> Iterator[None]:
+        try:
+            yield
+        except (openai.OpenAIError, httpx.HTTPError, ValueError) as error:
+            raise trouble_of(error, url=self.base_url, timeout=timeout, key=self._key) from error
+
+    def _error_of(self, trouble: Trouble, mend: str, timeout: float) -> ConchError:
+        told = str(trouble)
+        if trouble.kind is Kind.NOT_THERE:
+            return MissingError(Problem(told, mend=mend))
+        if trouble.kind is Kind.KEY:
+            return MissingError(Problem(told, mend="set CONCH_API_KEY, or give --key-file FILE"))
+        if trouble.kind is Kind.TIMEOUT:
+            what = f"{self.base_url} is up, but its engine gave no token within {timeout:g} s"
+            return TimedOut(Problem(what, mend="read the server's log; restart it"))
+        if trouble.kind is Kind.NOT_SERVED:
+            return UsageError(
+                Problem(told, where=self.base_url, mend="does the address want /v1 at its end?")
+            )
+        return StageFailed(Problem(told, where=self.base_url, mend="read the server's log"))
+
+
+def _checked(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good:
+        mend = "write it like http://127.0.0.1:8000/v1"
+        raise UsageError(Problem(f"not a server's address: {base_url!r}", where="--base-url", mend=mend))
+    return base_url.rstrip("/")
+
+
+def _not_served(model: str, listed: Sequence[str]) -> UsageError:
+    names = ", ".join(listed) or "none"
+    mend = f"--model {listed[0]}" if len(listed) == 1 else "name one of them with --model"
+    return UsageError(Problem(f'no model "{model}" there; served: {names}', where="--model", mend=mend))

@@ -1,0 +1,54 @@
+"""The task `judge`: answers.jsonl becomes verdicts.json, without asking anything again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from orchestrator.checks import judge_all, not_run
+from orchestrator.checks.base import Case
+from orchestrator.errors import Problem, Refuted, StageFailed
+from orchestrator.execute.answers import cases_of, read_answers
+from orchestrator.report import Transcript, Verdict
+
+
+def judge(settings: Mapping[str, Any], folder: Path) -> int:
+    """Write {"verdicts", "paraphrases", "base_verdicts"}; 5 when a verdict of the tuned model is no.
+
+    Paraphrases are judged by what they expect alone; they and the base's verdicts never make it a 5.
+
+    Raises:
+        MissingError: there are no answers.
+        StageFailed: the answers are not those of these cases.
+    """
+    cases, every = cases_of(settings["cases"]), tuple(settings["every"])
+    paraphrases = cases_of(settings.get("paraphrases", ()))
+    answers = _read_whole(folder / settings["answers"], [*cases, *paraphrases])
+    verdicts = judge_all(cases, every, answers)
+    base: list[Verdict] = []
+    if settings.get("base_answers"):
+        base = judge_all(cases, every, _read_whole(folder / settings["base_answers"], cases))
+    written = {
+        "verdicts": verdicts,
+        "paraphrases": judge_all(paraphrases, (), answers),
+        "base_verdicts": base,
+    }
+    text = json.dumps(
+        {name: [asdict(each) for each in found] for name, found in written.items()},
+        ensure_ascii=False,
+        indent=1,
+    )
+    (folder / settings["out"]).write_text(text + "\n", encoding="utf-8")
+    return Refuted.exit_code if any(not verdict.passed for verdict in verdicts) else 0
+
+
+def _read_whole(path: Path, cases: Sequence[Case]) -> list[Transcript]:
+    transcripts = read_answers(path)
+    missing = not_run(cases, transcripts)
+    if missing:
+        names = ", ".join(case.id for case in missing)
+        raise StageFailed(Problem(f"without an answer: {names}", where=str(path), mend="ask again"))
+    return transcripts

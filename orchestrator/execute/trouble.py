@@ -1,0 +1,90 @@
+"""What can go wrong between a question and its answer, each with its own sentence."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+
+import httpx
+import openai
+
+DETAIL = 300
+
+
+class Kind(StrEnum):
+    """What a caller does differently."""
+
+    NOT_THERE = "not there"
+    TIMEOUT = "timeout"
+    KEY = "key"
+    NOT_SERVED = "not served"
+    REFUSED = "refused"
+    ANSWER = "answer"
+
+
+class Trouble(Exception):  # noqa: N818  it is told as an answer's `error`, or turned into a ConchError
+    """No answer came, or none that can be used."""
+
+    def __init__(self, kind: Kind, told: str) -> None:
+        super().__init__(told)
+        self.kind = kind
+
+
+# HTTP status → kind and what is said of it; others by their hundred.
+_STATUS: dict[int, tuple[Kind, str]] = {
+    400: (Kind.REFUSED, "the server refuses the request"),
+    401: (Kind.KEY, "the server wants a key, or another one"),
+    403: (Kind.KEY, "the server refuses this key"),
+    404: (Kind.NOT_SERVED, "the server knows no such model or address"),
+    422: (Kind.REFUSED, "the server refuses the request"),
+    429: (Kind.ANSWER, "the server has too many requests"),
+    500: (Kind.ANSWER, "the server failed inside"),
+    502: (Kind.ANSWER, "a gateway before the server got no answer from it"),
+    503: (Kind.ANSWER, "the server is not ready or overloaded"),
+}
+
+
+def trouble_of(error: Exception, *, url: str, timeout: float, key: str = "") -> Trouble:
+    """The Trouble that an exception of the OpenAI or HTTP library means.
+
+    Args:
+        error: what was raised.
+        url: of the server, for the sentence.
+        timeout: that was given, in seconds.
+        key: never shown, even when the server repeats it.
+    """
+    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+    if isinstance(cause, httpx.ConnectTimeout):
+        return Trouble(Kind.NOT_THERE, f"{url} takes no connection")
+    if isinstance(error, openai.APITimeoutError) or isinstance(cause, httpx.TimeoutException):
+        return Trouble(Kind.TIMEOUT, f"no whole answer within {timeout:g} s")
+    if isinstance(cause, httpx.ConnectError):
+        return Trouble(Kind.NOT_THERE, f"nothing listens at {url}")
+    if isinstance(error, openai.APIStatusError):
+        return _of_status(error, key)
+    return Trouble(Kind.ANSWER, _of_answer(error, key))
+
+
+def _of_answer(error: Exception, key: str) -> str:
+    if isinstance(error, json.JSONDecodeError | openai.APIResponseValidationError | UnicodeDecodeError):
+        return f"the answer is not valid JSON: {_plain(str(error), key)}"
+    if isinstance(error, openai.APIConnectionError | httpx.TransportError):
+        return "the server closed the connection in the middle of the answer"
+    return f"the server reported an error: {_plain(str(error), key)}"
+
+
+def _of_status(error: openai.APIStatusError, key: str) -> Trouble:
+    code = error.status_code
+    by_hundred = (Kind.ANSWER, "the server failed") if code >= 500 else (Kind.REFUSED, "the server refuses")  # noqa: PLR2004
+    kind, said = _STATUS.get(code, by_hundred)
+    if kind is Kind.KEY:  # servers like to repeat the key they were given
+        return Trouble(kind, f"{said} (HTTP {code})")
+    body = error.body
+    detail = body.get("message") if isinstance(body, dict) else body
+    told = f": {_plain(str(detail), key)}" if detail else ""
+    return Trouble(kind, f"{said} (HTTP {code}){told}")
+
+
+def _plain(text: str, key: str) -> str:
+    line = " ".join((text.replace(key, "***") if key else text).split())
+    return line if len(line) <= DETAIL else line[:DETAIL] + "…"

@@ -1,0 +1,88 @@
+"""The HTTP client under the OpenAI client: what is sent is named here, and nothing takes longer than told.
+
+The OpenAI library takes keys, organizations and headers from the user's OPENAI_* variables; those belong to
+another service. So every request leaves with the headers of SENT and our own key only. Loopback never goes
+through a proxy; other addresses follow the user's proxy settings.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+
+CONNECT_TIMEOUT = 10.0
+SENT = frozenset({"host", "accept", "connection", "content-type", "content-length", "transfer-encoding"})
+
+_DONE = re.compile(rb"(?:\A|\n)data: ?\[DONE\]")
+_DONE_SIZE = 16
+
+
+class Watched(httpx.SyncByteStream):
+    """A response's bytes, with a deadline for all of them, and whether the stream's end was announced."""
+
+    def __init__(self, inner: httpx.SyncByteStream, deadline: float) -> None:
+        self._inner = inner
+        self._deadline = deadline
+        self._tail = b""
+        self.done = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._inner:
+            # A server that sends a byte now and then never trips the read timeout.
+            if time.monotonic() > self._deadline:
+                raise httpx.ReadTimeout("the whole answer took too long")
+            seen = self._tail + chunk
+            self.done = self.done or _DONE.search(seen) is not None
+            self._tail = seen[-_DONE_SIZE:]
+            yield chunk
+
+    def close(self) -> None:
+        """Close the connection beneath."""
+        self._inner.close()
+
+
+def http_client(base_url: str, key: str, timeout: float) -> httpx.Client:
+    """A client for one server. `timeout` is for a whole answer, in seconds."""
+
+    def send(request: httpx.Request) -> None:
+        for header in set(request.headers) - SENT:
+            del request.headers[header]
+        request.headers["User-Agent"] = "conch"
+        if key:
+            request.headers["Authorization"] = f"Bearer {key}"
+        read = request.extensions.get("timeout", {}).get("read")
+        request.extensions["conch_deadline"] = time.monotonic() + (timeout if read is None else read)
+
+    def watch(response: httpx.Response) -> None:
+        stream = response.stream
+        if isinstance(stream, httpx.SyncByteStream):
+            response.stream = Watched(stream, response.request.extensions["conch_deadline"])
+
+    return httpx.Client(
+        timeout=limits(timeout),
+        trust_env=not is_loopback(base_url),
+        event_hooks={"request": [send], "response": [watch]},
+    )
+
+
+def limits(timeout: float) -> httpx.Timeout:
+    """The timeouts of one request whose whole answer may take `timeout` seconds."""
+    return httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is this machine's own.
+
+    >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("http://[::1]/v1"), is_loopback("http://a.b/v1")
+    (True, True, False)
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
