@@ -1,0 +1,60 @@
+# One line a target; `make` alone lists them. The work is done by .venv/bin/conch, which you may call yourself.
+#
+# What a user gives as recipe=… must reach the command as the text it is, whatever it holds: it is read
+# with $(value …), so make never expands it; it travels in the environment, so the shell never parses it;
+# it follows `--`, so a leading dash is not an option (tests/test_makefile.py).
+recipe ?= magic_conch
+unexport recipe
+override export RECIPE_RAW := $(value recipe)
+
+# What an active virtual environment leaves behind would lead uv and Python astray.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+export UV_PROJECT_ENVIRONMENT := .venv
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo sft serve verify plan chat stop test lint soak clean
+
+help: ; @awk -F':.*[#]# ' '/^[a-z]+:.*[#]# / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+setup: .venv/setup.stamp ; @echo 'Ready: .venv/bin/conch' ## leave the command at .venv/bin/conch
+demo: .venv/setup.stamp ; @.venv/bin/conch run -- "$$RECIPE_RAW" ## everything, from nothing: train, export, serve, verify (recipe=magic_conch)
+sft: .venv/setup.stamp ; @.venv/bin/conch sft -- "$$RECIPE_RAW" ## fine-tune and export recipe=NAME
+serve: .venv/setup.stamp ; @.venv/bin/conch serve -- "$$RECIPE_RAW" ## serve the last good export of recipe=NAME
+verify: .venv/setup.stamp ; @.venv/bin/conch verify -- "$$RECIPE_RAW" ## ask the questions of recipe=NAME and judge the answers
+plan: .venv/setup.stamp ; @.venv/bin/conch plan -- "$$RECIPE_RAW" ## print every file and command of recipe=NAME; touch nothing
+chat: .venv/setup.stamp ; @.venv/bin/conch chat -- "$$RECIPE_RAW" ## talk to the model of recipe=NAME
+stop: ; @test ! -x .venv/bin/conch || .venv/bin/conch stop ## end every process that Conch started here
+test: .venv/dev.stamp ; @.venv/bin/python -m pytest -m 'not soak' ## set-up and the tests, the real end-to-end ones among them
+lint: .venv/dev.stamp ; @.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports ## ruff, mypy --strict, import contracts
+soak: .venv/dev.stamp ; @.venv/bin/python -m pytest -m soak ## the tests that take longer than a test run may (docs/soak.md)
+clean: ; @rm -rf .venv .uv .uv.partial dist .*_cache .hypothesis && find orchestrator tests benchmarks -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools left; never runs/ or CONCH_HOME
+
+# ── set-up ──────────────────────────────────────────────────────────────────────────────────────────
+# uv is taken from PATH, or brought into .uv/ at the version below. A stamp appears when all went well,
+# so an interrupted set-up starts again and a finished one costs nothing.
+UV_VERSION := 0.13.9
+UV := $(if $(shell command -v uv),uv,.uv/bin/uv)
+
+.venv/setup.stamp: pyproject.toml uv.lock Makefile
+	@$(bring_uv)
+	@echo 'Setting up .venv …' >&2
+	@$(UV) sync --quiet --frozen --inexact --no-dev --compile-bytecode
+	@.venv/bin/python -m compileall -q orchestrator && touch $@
+
+.venv/dev.stamp: .venv/setup.stamp
+	@$(bring_uv)
+	@echo 'Adding the development tools …' >&2
+	@$(UV) sync --quiet --frozen --compile-bytecode && touch $@
+
+define bring_uv
+command -v $(UV) >/dev/null && exit 0; \
+echo 'Fetching uv $(UV_VERSION) into .uv …' >&2; \
+for python in python3 python3.11 python3.12 python3.13 ''; do \
+  test -n "$$python" || { echo 'Conch needs Python 3.11 or newer, and none is on PATH. Debian, Ubuntu: apt install python3.11 python3.11-venv' >&2; exit 3; }; \
+  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+done; \
+rm -rf .uv .uv.partial; \
+"$$python" -m venv .uv.partial || { echo "$$python cannot make a virtual environment. Debian, Ubuntu: apt install python3-venv" >&2; exit 3; }; \
+.uv.partial/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && mv .uv.partial .uv
+endef

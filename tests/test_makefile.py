@@ -1,0 +1,245 @@
+"""The Makefile: it lists itself, hands recipe=… on as the text it is, and sets up once.
+
+Real `make`, and a fake `conch`, `uv` and `python3` that write down how they were called. Not covered
+here: that set-up works from the package index (the end-to-end tests run in an environment it made).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+VERB_TARGETS = {
+    "demo": "run",
+    "sft": "sft",
+    "serve": "serve",
+    "verify": "verify",
+    "plan": "plan",
+    "chat": "chat",
+}
+
+# The program that stands in for conch, uv and pip: its arguments, each ended by a NUL.
+WRITE_DOWN = (
+    '#!/bin/sh\nfor word in "$@"; do printf "%s\\0" "$word"; done > "{log}"\nprintf "\\n" >> "{calls}"\n'
+)
+
+# Each would make a file named P if make or a shell ever took it for more than text.
+PAYLOADS = [
+    "x; touch P",
+    '"$(touch P)"',
+    "$(touch P)",
+    "`touch P`",
+    "';touch P;'",
+    '";touch P;"',
+    "$(shell touch P)",
+    "$(eval $(shell touch P))",
+    "${shell touch P}",
+    "$$(touch P)",
+    "x && touch P",
+    "x | touch P",
+    "x > P",
+    "x\ntouch P",
+    "x\\\n\ttouch P",
+    "$(RAW)",
+    "# touch P",
+    "%s %n",
+    "--evil",
+    "--json",
+    "-h",
+    "a b  c",
+    "../../etc/passwd",
+    "神奇海螺",
+    "",
+]
+
+Make = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder whose name has a space, with the Makefile and a set-up that has been done."""
+    folder = tmp_path / "a clone"
+    (folder / ".venv/bin").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "uv.lock"):
+        shutil.copy(ROOT / name, folder / name)
+    _write_program(folder / ".venv/bin/conch", log=folder / "said")
+    (folder / ".venv/setup.stamp").touch()
+    return folder
+
+
+@pytest.fixture
+def make(clone: Path) -> Make:
+    """Run make there, in an environment that holds nothing of the tester's."""
+
+    def run(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join([str(clone / "programs"), "/usr/bin", "/bin"])
+        return subprocess.run(
+            ["make", *words],
+            cwd=clone,
+            env={"PATH": path, "LC_ALL": "C.UTF-8", **(env or {})},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def _write_program(path: Path, *, log: Path, then: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    calls = log.with_name(log.name + ".calls")
+    path.write_text(WRITE_DOWN.format(log=log, calls=calls) + then, encoding="utf-8")
+    path.chmod(0o755)
+
+
+def _said(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8").split("\0")[:-1]
+
+
+def _calls(log: Path) -> int:
+    calls = log.with_name(log.name + ".calls")
+    return len(calls.read_text(encoding="utf-8")) if calls.exists() else 0
+
+
+def test_make_alone_lists_every_target(make: Make) -> None:
+    done = make()
+    assert done.returncode == 0
+    phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert phony
+    listed = re.findall(r"^  make (\w+) +\S", done.stdout, re.MULTILINE)
+    assert sorted(listed) == sorted(set(phony[1].split()) - {"help"})
+
+
+@pytest.mark.parametrize("target", VERB_TARGETS)
+def test_a_target_is_its_verb_with_the_demo_recipe(make: Make, clone: Path, target: str) -> None:
+    assert make(target).returncode == 0
+    assert _said(clone / "said") == [VERB_TARGETS[target], "--", "magic_conch"]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("way", ["argument", "environment"])
+def test_a_recipe_is_never_more_than_text(make: Make, clone: Path, payload: str, way: str) -> None:
+    done = make("sft", f"recipe={payload}") if way == "argument" else make("sft", env={"recipe": payload})
+    assert _said(clone / "said") == ["sft", "--", payload], done.stderr
+    assert not list(clone.rglob("P"))
+
+
+@pytest.mark.parametrize("target", VERB_TARGETS)
+def test_no_target_runs_what_its_recipe_says(make: Make, clone: Path, target: str) -> None:
+    payload = "$(shell touch P)`touch P`';touch P;'"
+    make(target, f"recipe={payload}")
+    assert _said(clone / "said") == [VERB_TARGETS[target], "--", payload]
+    assert not list(clone.rglob("P"))
+
+
+def test_the_text_that_travels_cannot_be_replaced(make: Make, clone: Path) -> None:
+    make("sft", "RECIPE_RAW=$(shell touch P)")
+    assert _said(clone / "said") == ["sft", "--", "magic_conch"]
+
+
+def test_the_failure_of_a_verb_is_the_failure_of_its_target(make: Make, clone: Path) -> None:
+    _write_program(clone / ".venv/bin/conch", log=clone / "said", then="exit 5\n")
+    done = make("verify")
+    assert done.returncode == 2
+    assert "Error 5" in done.stderr
+
+
+def test_set_up_runs_once_and_again_when_the_lock_changes(make: Make, clone: Path) -> None:
+    shutil.rmtree(clone / ".venv")
+    _fake_uv(clone)
+    for _ in range(2):
+        done = make("setup")
+        assert done.returncode == 0, done.stderr
+        assert "Ready: .venv/bin/conch" in done.stdout
+    assert _calls(clone / "uv said") == 1
+    assert _said(clone / "uv said")[0] == "sync"
+    assert {"--frozen", "--no-dev"} < set(_said(clone / "uv said"))
+    later = (clone / ".venv/setup.stamp").stat().st_mtime + 10
+    os.utime(clone / "uv.lock", (later, later))
+    make("setup")
+    assert _calls(clone / "uv said") == 2
+
+
+def test_an_interrupted_set_up_starts_again(make: Make, clone: Path) -> None:
+    shutil.rmtree(clone / ".venv")
+    _fake_uv(clone, then="exit 1\n")
+    assert make("setup").returncode != 0
+    assert not (clone / ".venv/setup.stamp").exists()
+    _fake_uv(clone)
+    assert make("setup").returncode == 0
+
+
+def test_an_active_environment_does_not_lead_set_up_astray(make: Make, clone: Path) -> None:
+    shutil.rmtree(clone / ".venv")
+    seen = clone / "seen"
+    _fake_uv(clone, then=f'env > "{seen}"\n')
+    make(
+        "setup",
+        env={"VIRTUAL_ENV": "/nowhere", "PYTHONHOME": "/nowhere", "UV_PROJECT_ENVIRONMENT": "/nowhere"},
+    )
+    variables = dict(
+        line.split("=", 1) for line in seen.read_text(encoding="utf-8").splitlines() if "=" in line
+    )
+    assert variables["UV_PROJECT_ENVIRONMENT"] == ".venv"
+    assert not {"VIRTUAL_ENV", "PYTHONHOME"} & set(variables)
+
+
+def test_uv_is_brought_where_there_is_none(make: Make, clone: Path) -> None:
+    shutil.rmtree(clone / ".venv")
+    pip = '#!/bin/sh\nprintf "%s\\n" "$*" > "$(dirname "$0")/../asked"\ncp ../uv "$(dirname "$0")/uv"\n'
+    (clone.parent / "pip").write_text(pip, encoding="utf-8")
+    (clone.parent / "pip").chmod(0o755)
+    _fake_uv(clone, at=clone.parent / "uv")
+    made = 'test "$1" = -c && exit 0\nmkdir -p "$3/bin" && cp ../pip "$3/bin/python"\n'
+    _write_program(clone / "programs/python3", log=clone / "python said", then=made)
+    done = make("setup")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"uv==\d+\.\d+\.\d+", (clone / ".uv/asked").read_text(encoding="utf-8"))
+    assert not (clone / ".uv.partial").exists()
+    assert _calls(clone / "uv said") == 1
+
+
+def test_too_old_a_python_is_named_with_its_mend(make: Make, clone: Path) -> None:
+    shutil.rmtree(clone / ".venv")
+    for name in ("python3", "python3.11", "python3.12", "python3.13"):
+        _write_program(clone / "programs" / name, log=clone / "python said", then="exit 1\n")
+    done = make("setup")
+    assert done.returncode == 2
+    assert "Conch needs Python 3.11 or newer" in done.stderr
+    assert "apt install" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_stop_needs_no_set_up(make: Make, clone: Path) -> None:
+    shutil.rmtree(clone / ".venv")
+    assert make("stop").returncode == 0
+    assert not (clone / ".venv").exists()
+
+
+def test_clean_leaves_the_work(make: Make, clone: Path) -> None:
+    for kept in ("runs/magic_conch/1", "data", "orchestrator", "tests", "benchmarks"):
+        (clone / kept).mkdir(parents=True)
+        (clone / kept / "kept.txt").touch()
+    (clone / "orchestrator/__pycache__").mkdir()
+    (clone / ".mypy_cache").mkdir()
+    done = make("clean")
+    assert done.returncode == 0, done.stderr
+    assert len(list(clone.rglob("kept.txt"))) == 5
+    assert not (clone / ".venv").exists()
+    assert not (clone / ".mypy_cache").exists()
+    assert not (clone / "orchestrator/__pycache__").exists()
+
+
+def _fake_uv(clone: Path, *, then: str = "", at: Path | None = None) -> None:
+    """A uv whose `sync` makes the smallest .venv that set-up goes on with."""
+    made = "mkdir -p .venv/bin && cp /bin/true .venv/bin/python\n"
+    _write_program(at or clone / "programs/uv", log=clone / "uv said", then=then + made)
