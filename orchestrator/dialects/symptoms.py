@@ -1,0 +1,202 @@
+"""What LLaMA-Factory, vLLM and torch say when they die, and what to do about it. Pure.
+
+Messages change between versions: an unknown one is shown as it is, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+
+from orchestrator.errors import Problem
+
+LAST_LINES = 30
+_BLOCK_LINES = 12
+_WIDTH = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """A sentence of a log and what it means.
+
+    Attributes:
+        pattern: searched in the log; its named groups may be used in both sentences.
+        missing: something is lacking (exit 3) rather than broken (exit 4).
+    """
+
+    pattern: str
+    what: str
+    mend: str
+    missing: bool = False
+
+
+# The first match wins.
+SYMPTOMS: tuple[Symptom, ...] = (
+    Symptom(
+        r"Free memory on device[^\n]*?\((?P<free>[^)]*)\)[^\n]*less than desired GPU memory utilization",
+        "not enough free GPU memory ({free})",
+        "stop what holds the GPU (nvidia-smi), or lower vllm.gpu_memory_utilization",
+        missing=True,
+    ),
+    Symptom(
+        r"estimated maximum model length is (?P<length>\d+)",
+        "the KV cache is too small for serve.max_model_len; at most {length} fits",
+        "--set serve.max_model_len={length}",
+        missing=True,
+    ),
+    Symptom(
+        r"No available memory for the cache blocks",
+        "no memory is left for the KV cache",
+        "lower serve.max_model_len, or give vLLM more memory (vllm.gpu_memory_utilization)",
+        missing=True,
+    ),
+    Symptom(
+        r"CUDA out of memory|torch\.OutOfMemoryError|CUDA error: out of memory",
+        "the GPU's memory is full",
+        "lower train.batch_size or train.cutoff_len, raise train.accumulation",
+    ),
+    Symptom(
+        r"\bMemoryError\b|[Cc]annot allocate memory|DefaultCPUAllocator: (?:can't|not enough)",
+        "the machine's memory is full",
+        "lower train.batch_size or train.cutoff_len, or close other programs",
+    ),
+    Symptom(
+        r"No space left on device",
+        "disk full: no space left on device",
+        "free some space, then type the same command again",
+    ),
+    Symptom(
+        r"[Aa]ddress already in use",
+        "its port is taken by another process",
+        "choose another one with --port, or `conch stop`",
+        missing=True,
+    ),
+    Symptom(
+        r"libnuma\.so\.1: cannot open shared object",
+        "the system library libnuma is missing",
+        "install libnuma1 (Debian, Ubuntu) or numactl-libs (Fedora)",
+        missing=True,
+    ),
+    Symptom(
+        r"(?m)^(?:usage: )?(?:vllm|llamafactory-cli)[^\n]*: error: (?P<said>[^\n]+)",
+        "it does not accept its options: {said}",
+        "correct the recipe's raw passage (llamafactory: or vllm:)",
+    ),
+    Symptom(
+        r"Some keys are not used by the HfArgumentParser: (?P<keys>[^\n]+)",
+        "LLaMA-Factory does not know {keys}",
+        "remove them from the recipe's llamafactory: passage",
+    ),
+    Symptom(
+        r"ModuleNotFoundError: No module named '(?P<module>[^']+)'",
+        "its environment lacks the module {module}",
+        "conch env sync",
+        missing=True,
+    ),
+)
+
+# What a server says while it starts, in order → what a person is told.
+PHASES: tuple[tuple[str, str], ...] = (
+    (r"^", "loading the server's modules"),
+    (r"vLLM API server version|version \d[\w.+]*, serving model", "reading the model's configuration"),
+    (r"Initializing a V1 LLM engine|Initializing an LLM engine", "starting the engine"),
+    (r"Starting to load model|Loading safetensors checkpoint shards", "loading the weights"),
+    (r"Loading weights took", "setting up the KV cache"),
+    (r"[Cc]apturing (?:CUDA|cuda) graph|torch\.compile", "compiling"),
+    (r"Starting vLLM (?:API )?server|Application startup complete", "waiting for the first token"),
+)
+
+
+def latest_phase(text: str) -> str:
+    """What the last known sentence of a piece of log says about a starting server; "" for none."""
+    best, where = "", -1
+    for pattern, phase in PHASES[1:]:
+        for found in re.finditer(pattern, text):
+            if found.start() > where:
+                best, where = phase, found.start()
+    return best
+
+
+def lacks(text: str) -> bool:
+    """Whether the cause that the log tells is something missing rather than broken."""
+    found = _diagnose(text)
+    return found is not None and found[0].missing
+
+
+def _diagnose(text: str) -> tuple[Symptom, dict[str, str]] | None:
+    for symptom in SYMPTOMS:
+        if found := re.search(symptom.pattern, text):
+            return symptom, {name: visible(value or "") for name, value in found.groupdict().items()}
+    return None
+
+
+def explain(text: str, exit_code: int) -> Problem:
+    """The cause, the first error block of the log, and its mend.
+
+    Args:
+        text: the log, or its two ends.
+        exit_code: 128 + n for signal n.
+    """
+    ended = _ended(exit_code)
+    if diagnosis := _diagnose(text):
+        symptom, groups = diagnosis
+        return Problem(f"{ended}: {symptom.what.format(**groups)}", mend=symptom.mend.format(**groups))
+    block = first_error(text)
+    shown = "\n".join(f"    {line}" for line in block)
+    mend = "give it more memory, or lower train.batch_size" if exit_code == 128 + signal.SIGKILL else ""
+    return Problem(f"{ended}\n{shown}" if shown else f"{ended}; its log is empty", mend=mend)
+
+
+def _ended(exit_code: int) -> str:
+    if exit_code <= 128:  # noqa: PLR2004  a shell's convention
+        return f"it ended with exit code {exit_code}"
+    number = exit_code - 128
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"it ended with exit code {exit_code}"
+    hint = " (out of memory?)" if number == signal.SIGKILL else ""
+    return f"it was killed by signal {number}, {name}{hint}"
+
+
+def first_error(text: str) -> list[str]:
+    """The first block that speaks of an error: vLLM's root cause comes first, not last.
+
+    A Python traceback ends with its cause, so of the first traceback the last line is kept. Without
+    any, the last lines.
+    """
+    lines = [visible(line) for line in text.splitlines() if line.strip()]
+    for index, line in enumerate(lines):
+        if "Traceback (most recent call last)" in line:
+            return _cause(lines[index:])
+        if re.search(r"\b(?:ERROR|CRITICAL|FATAL|[Ee]rror:)", line):
+            return lines[index : index + _BLOCK_LINES]
+    return lines[-_BLOCK_LINES:]
+
+
+def _cause(traceback: list[str]) -> list[str]:
+    """The exception line of a traceback (and the frame above it), whatever prefix a logger put before it."""
+    for index, line in enumerate(traceback[1:], start=1):
+        if re.search(r"(?:^|[ \]])[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::|$)", line):
+            return traceback[max(1, index - 2) : index + 3]
+    return traceback[:_BLOCK_LINES]
+
+
+def last_lines(text: str, count: int = LAST_LINES) -> str:
+    """The last lines of a log, safe to print."""
+    return "\n".join(visible(line) for line in text.splitlines()[-count:])
+
+
+def visible(line: str) -> str:
+    """One line without control, bidirectional or zero-width characters: they are shown as escapes."""
+    last = line.rstrip("\r\n").rpartition("\r")[2]  # a progress bar overwrites itself: its last state counts
+    shown = "".join(
+        character if character.isprintable() or character == "\t" else _escape(character)
+        for character in last
+    )
+    return shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,92 @@
+"""Questions that tell whether a server is up and its engine answers. No proxy, no environment, no retries."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+_QUICK = httpx.Timeout(5.0, connect=1.0)
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+class Health:
+    """/health and /v1/models of one server; a context manager."""
+
+    def __init__(self, host: str, port: int, key: str | None) -> None:
+        at = f"[{host}]" if ":" in host else host
+        self._client = httpx.Client(
+            base_url=f"http://{at}:{port}", headers=_headers(key), timeout=_QUICK, trust_env=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def is_up(self) -> bool:
+        """Whether /health answers 200."""
+        try:
+            return self._client.get("/health").status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def models(self) -> list[str] | None:
+        """The model names it serves; None when it gives no list (yet); [] when it refuses us."""
+        try:
+            answer = self._client.get("/v1/models")
+        except httpx.HTTPError:
+            return None
+        if answer.status_code in {401, 403, 404}:
+            return []
+        try:
+            return [str(model["id"]) for model in answer.json()["data"]]
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+class Canary:
+    """One completion of one token, asked in a thread, so that whoever waits stays able to stop."""
+
+    def __init__(self, url: str, model: str, key: str | None, *, timeout: float = 600.0) -> None:
+        self.problem = ""
+        self._began = time.monotonic()
+        self._ask = {"model": model, "max_tokens": 1, "temperature": 0}
+        self._url, self._key, self._timeout = url, key, timeout
+        self._thread = threading.Thread(target=self._run, daemon=True, name="canary")
+        self._thread.start()
+
+    def seconds(self) -> float:
+        """Since it was asked."""
+        return time.monotonic() - self._began
+
+    def finished(self, wait: float) -> bool:
+        """Whether the answer (or the failure, see `problem`) is there, after waiting a little for it."""
+        self._thread.join(wait)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        body = {**self._ask, "messages": [{"role": "user", "content": "1"}]}
+        try:
+            with httpx.Client(headers=_headers(self._key), timeout=self._timeout, trust_env=False) as client:
+                answer = client.post(f"{self._url}/chat/completions", json=body)
+        except httpx.HTTPError as error:
+            self.problem = f"a one-token completion broke off: {type(error).__name__}"
+            return
+        if answer.status_code != httpx.codes.OK:
+            self.problem = f"a one-token completion was answered {answer.status_code}: {answer.text[:400]}"
+            return
+        try:
+            if answer.json()["usage"]["completion_tokens"] < 1:
+                self.problem = "a completion came back without a token"
+        except (ValueError, KeyError, TypeError):
+            self.problem = f"a completion came back in no known shape: {answer.text[:400]}"

@@ -1,0 +1,44 @@
+"""Why a child failed, told from its exit code and its log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from orchestrator.dialects.symptoms import explain
+from orchestrator.errors import Problem
+
+_HEAD = 1 << 20
+_TAIL = 256 << 10
+
+
+def explain_failure(log: Path, exit_code: int, *, hide: Iterable[str] = (), since: int = 0) -> Problem:
+    """One problem with the cause, as far as the log tells it.
+
+    Args:
+        log: may be missing, huge, or not UTF-8.
+        exit_code: 128 + n for signal n.
+        hide: secret values to mask.
+        since: byte of the log at which this child's output begins.
+    """
+    text = read_ends(log, since)
+    for secret in hide:
+        text = text.replace(secret, "***") if secret else text
+    problem = explain(text, exit_code)
+    return Problem(problem.what, where=str(log), mend=problem.mend)
+
+
+def read_ends(log: Path, since: int = 0) -> str:
+    """The first MiB and the last quarter of a log, undecodable bytes shown as escapes."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(since)
+            data = file.read(_HEAD)
+            if size > since + _HEAD:
+                file.seek(max(since + _HEAD, size - _TAIL))
+                data += b"\n" + file.read()
+    except OSError:
+        return ""
+    return data.decode("utf-8", "backslashreplace")

@@ -1,0 +1,66 @@
+"""Signals, turned into one exception raised at well-known points: never in the middle of a write.
+
+A handler only counts; the main loop asks with check(). Everything that waits or works long in this
+process calls check() a few times a second.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from orchestrator.errors import Interrupted, Problem
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(slots=True)
+class _Received:
+    signum: int = 0
+    count: int = 0
+
+
+_received = _Received()
+
+
+@contextmanager
+def signals() -> Iterator[None]:
+    """While inside, SIGINT, SIGTERM and SIGHUP are counted instead of acted upon. Main thread only.
+
+    Enter it before the first child starts. Leaving it restores the handlers that were there.
+    """
+    _received.signum, _received.count = 0, 0
+    before = {signum: signal.signal(signum, _note) for signum in SIGNALS}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+        _received.signum, _received.count = 0, 0
+
+
+def _note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  the handler's shape
+    _received.signum = _received.signum or signum
+    _received.count += 1
+
+
+def check() -> None:
+    """Raise Interrupted when a signal has come since signals() was entered."""
+    if _received.count:
+        raise interrupted()
+
+
+def interrupted() -> Interrupted:
+    """The exception of the first signal that came (SIGINT when none did)."""
+    signum = _received.signum or signal.SIGINT
+    name = signal.Signals(signum).name
+    mend = "type the same command again: it goes on where it stopped"
+    return Interrupted(Problem(f"interrupted ({name})", mend=mend), signum=signum)
+
+
+def impatient() -> bool:
+    """Whether a second signal came: stop politely no longer."""
+    return _received.count > 1

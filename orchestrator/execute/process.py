@@ -1,0 +1,244 @@
+"""A command as a process: started in a session of its own, logged to a file, stopped with its whole tree.
+
+The log is a plain file descriptor, no pipe: nothing has to be read for the child to go on, and the log
+outlives this process. What a child leaves behind is found by its cookie (tree.py).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.errors import Interrupted, MissingError, Problem
+from orchestrator.execute import interrupts, tree
+from orchestrator.execute.failure import explain_failure
+from orchestrator.execute.interrupts import signals
+from orchestrator.execute.tree import new_cookie, project_prefix, run_prefix, scan, stop_cookie
+from orchestrator.execute.variables import Symbols, child_environment, resolve_argv
+from orchestrator.stage import Command
+
+__all__ = [
+    "Process",
+    "Symbols",
+    "child_environment",
+    "explain_failure",
+    "new_cookie",
+    "project_prefix",
+    "resolve_argv",
+    "run",
+    "run_prefix",
+    "scan",
+    "signals",
+    "start",
+    "stop_cookie",
+]
+
+GRACE = 10.0
+TICK = 0.5
+LOG_LIMIT = 64 << 20
+LOG_HEAD = 256 << 10
+LOG_TAIL = 1 << 20
+
+
+@dataclass(slots=True)
+class Process:
+    """A started child and the tree below it.
+
+    Attributes:
+        cookie: carried by every process of this tree and by no other.
+        log: where its standard output and error go.
+        started: time.monotonic() of the start.
+    """
+
+    child: subprocess.Popen[bytes]
+    cookie: str
+    log: Path
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def pid(self) -> int:
+        """Of the leader."""
+        return self.child.pid
+
+    def poll(self) -> int | None:
+        """The exit code, 128 + n for signal n; None while it runs."""
+        code = self.child.poll()
+        if code is not None:
+            tree.reserved.discard(self.pid)
+        return code if code is None or code >= 0 else 128 - code
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Like poll, after waiting up to `timeout` seconds for the end. Signals cut it short (check())."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None and not (deadline and time.monotonic() >= deadline):
+            interrupts.check()
+            with suppress(subprocess.TimeoutExpired):
+                left = TICK if deadline is None else deadline - time.monotonic()
+                self.child.wait(max(0.001, min(0.1, left)))
+        return code
+
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.started
+
+    def members(self) -> list[tree.Member]:
+        """Every living process of this tree."""
+        return tree.family(tree.scan(self.cookie))
+
+    def write_line(self, line: str) -> None:
+        """Write one line to its standard input and close that; the child may be gone already."""
+        if self.child.stdin:
+            with suppress(BrokenPipeError):
+                self.child.stdin.write(line.encode() + b"\n")
+                self.child.stdin.flush()
+            self.close_input()
+
+    def close_input(self) -> None:
+        """Close its standard input, if it has one of ours."""
+        if self.child.stdin:
+            with suppress(BrokenPipeError):
+                self.child.stdin.close()
+
+    def stop(self, grace: float = GRACE) -> list[int]:
+        """End the whole tree: TERM, up to `grace` seconds, KILL until nothing is left. Safe to repeat.
+
+        A second signal to this process meanwhile means KILL at once.
+
+        Returns:
+            the pids that were alive when it was called.
+        """
+        self.close_input()
+        members = self.members()
+        self._terminate(members)
+        deadline = time.monotonic() + grace
+        left = members
+        while left and time.monotonic() < deadline and not interrupts.impatient():
+            time.sleep(0.02)
+            self.poll()
+            left = tree.alive({*left, *tree.scan(self.cookie)})
+        others = tree.reserved - {self.pid}
+        tree.kill_all(self.cookie, left if others else [*left, *tree.adopted()])
+        with suppress(subprocess.TimeoutExpired):
+            self.child.wait(tree.KILL_SECONDS)
+        self.poll()
+        return sorted(member.pid for member in members)
+
+    def _terminate(self, members: Sequence[tree.Member]) -> None:
+        # A leader that lives tells its workers itself, in its own order (torchrun, vLLM); its group hears
+        # it too. Without it, everyone is told.
+        if self.poll() is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGTERM)
+        else:
+            for member in members:
+                tree.send(member, signal.SIGTERM)
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    with_input: bool = False,
+) -> Process:
+    """Start an argv in a session of its own, its output appended to `log`.
+
+    Args:
+        argv: what is executed; symbols replaced.
+        cwd: its working folder.
+        env: the whole environment (child_environment); its cookie gets a part that names this child.
+        log: made private to the user when it is not there.
+        with_input: give it a pipe as standard input (Process.write_line) instead of nothing.
+
+    Raises:
+        MissingError: the program or the working folder is not there.
+    """
+    tree.enable_subreaper()
+    cookie = f"{env[tree.VARIABLE]}.{uuid.uuid4().hex[:8]}"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env={**env, tree.VARIABLE: cookie},
+            stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    except OSError as error:
+        mend = "conch doctor" if not Path(argv[0]).exists() else ""
+        raise MissingError(Problem(f"cannot start: {error.strerror}", where=argv[0], mend=mend)) from error
+    finally:
+        os.close(output)
+    tree.reserved.add(child.pid)
+    return Process(child, cookie, log)
+
+
+def run(
+    command: Command,
+    *,
+    symbols: Symbols,
+    cwd: Path,
+    cookie: str,
+    log: Path,
+    extra: Mapping[str, str] | None = None,
+    on_tick: Callable[[float], None] | None = None,
+    grace: float = GRACE,
+) -> int:
+    """Run a command to its end and clear up what it leaves running.
+
+    Args:
+        command: what, and in which environment.
+        symbols: what its {names} stand for.
+        cwd: its working folder.
+        cookie: names this run (new_cookie).
+        log: its output is appended.
+        extra: variables laid on top of its environment.
+        on_tick: called about twice a second with the seconds since the start; what it raises ends the
+            command.
+        grace: seconds between TERM and KILL.
+
+    Returns:
+        the exit code, 128 + n when signal n ended it.
+
+    Raises:
+        Interrupted: SIGINT, SIGTERM or SIGHUP came; the tree is stopped.
+        MissingError: the program is not there.
+    """
+    env = child_environment(command, cookie=cookie, symbols=symbols, extra=extra)
+    process = start(resolve_argv(command, symbols), cwd=cwd, env=env, log=log)
+    try:
+        while (code := process.wait(TICK)) is None:
+            bound_log(log)
+            if on_tick:
+                on_tick(process.seconds())
+    except KeyboardInterrupt as error:
+        raise Interrupted(*interrupts.interrupted().problems, signum=signal.SIGINT) from error
+    finally:
+        process.stop(grace)
+    return code
+
+
+def bound_log(log: Path, limit: int = LOG_LIMIT) -> None:
+    """Cut the middle out of a log that outgrew `limit`: its start names the cause, its end the state.
+
+    The child appends, so it goes on behind the cut; what it writes during the cut may be lost.
+    """
+    if log.stat().st_size <= limit:
+        return
+    with log.open("r+b") as file:
+        size = file.seek(-LOG_TAIL, os.SEEK_END)
+        tail = file.read()
+        file.truncate(LOG_HEAD)
+    with log.open("ab") as file:
+        file.write(b"\n... %d bytes left out ...\n" % (size - LOG_HEAD) + tail)

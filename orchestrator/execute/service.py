@@ -1,0 +1,291 @@
+"""A server that is up while it is needed: started cold, or warmed and released; proven ready; stopped.
+
+Ready means that *our* server gave a real answer: /health is 200, /v1/models lists the one-time name
+(nonce) that only this start knows, and a one-token completion under that name came back.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from orchestrator.dialects.symptoms import PHASES, lacks, last_lines, latest_phase
+from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
+from orchestrator.execute import interrupts, tree
+from orchestrator.execute.canary import Canary, Health
+from orchestrator.execute.failure import explain_failure, read_ends
+from orchestrator.execute.process import Process, Symbols, child_environment, resolve_argv, start
+from orchestrator.stage import Service
+
+LOOPBACK = "127.0.0.1"
+CANARY_SECONDS = 60.0
+GRACE = 15.0
+_POLL_SECONDS = 0.2
+_SAY_SECONDS = 5.0
+_BUSY_SHARE = 0.02
+
+Progress = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Running:
+    """A started server.
+
+    Attributes:
+        host, port: where it listens.
+        nonce: its one-time model name, besides service.model.
+        key: the API key it asks for, None for none.
+        began: time.monotonic() of the start, or of the release of a warm one.
+        since: byte of the log at which its output begins.
+    """
+
+    service: Service
+    process: Process
+    host: str
+    port: int
+    nonce: str
+    key: str | None = field(default=None, repr=False)
+    began: float = field(default_factory=time.monotonic)
+    since: int = 0
+
+    @property
+    def url(self) -> str:
+        """The base URL of an OpenAI client."""
+        host = reachable(self.host)
+        return f"http://[{host}]:{self.port}/v1" if ":" in host else f"http://{host}:{self.port}/v1"
+
+    def check(self) -> None:
+        """Raise StageFailed or MissingError with the cause when the server has died."""
+        code = self.process.poll()
+        if code is not None:
+            raise self._died(code)
+
+    def wait_ready(self, progress: Progress = lambda _: None) -> float:
+        """Wait for the first real answer; say every few seconds what it is doing.
+
+        Returns:
+            seconds from the start (or release) to that answer.
+
+        Raises:
+            TimedOut: ready_timeout passed, it stalled, or it is up but its engine does not answer.
+            StageFailed: it died, or answers wrongly.
+            MissingError: it died for want of something, or its port belongs to somebody else.
+        """
+        watch = _Watch(self)
+        with Health(reachable(self.host), self.port, self.key) as health:
+            while not (health.is_up() and self._is_ours(health)):
+                self._pause(watch, progress)
+            canary = Canary(self.url, self.nonce, self.key)
+            while not canary.finished(_POLL_SECONDS):
+                if canary.seconds() > CANARY_SECONDS:
+                    raise self._late(
+                        f"the server is up, but its engine gave no token in {CANARY_SECONDS:.0f} s"
+                    )
+                self._pause(watch, progress, sleep=0)
+        if canary.problem:
+            raise StageFailed(Problem(f"{self.service.name}: {canary.problem}", str(self.process.log)))
+        return time.monotonic() - self.began
+
+    def stop(self, grace: float = GRACE) -> list[int]:
+        """Stop the server and everything it started; safe to repeat."""
+        return self.process.stop(grace)
+
+    def _pause(self, watch: _Watch, progress: Progress, sleep: float = _POLL_SECONDS) -> None:
+        interrupts.check()
+        self.check()
+        seconds = time.monotonic() - self.began
+        if seconds > self.service.ready_timeout:
+            raise self._late(f"not ready after {seconds:.0f} s ({watch.phase})")
+        if watch.idle() > self.service.stall_timeout:
+            raise self._late(f"hung: no output and no work for {watch.idle():.0f} s ({watch.phase})")
+        if watch.is_time_to_say():
+            progress(f"{self.service.name}: {watch.phase}, {seconds:.0f} s")
+        time.sleep(sleep)
+
+    def _is_ours(self, health: Health) -> bool:
+        models = health.models()
+        if models is None or self.nonce in models:
+            return models is not None
+        raise _taken(
+            self.port, f"a server of somebody else answers there (models: {', '.join(models) or 'none'})"
+        )
+
+    def _late(self, what: str) -> TimedOut:
+        tail = last_lines(self._log(), 8)
+        mend = "raise serve.ready_timeout if the machine is only slow"
+        return TimedOut(Problem(f"{self.service.name}: {what}\n{tail}", str(self.process.log), mend))
+
+    def _died(self, code: int) -> ConchError:
+        hide = (self.key,) if self.key else ()
+        problem = explain_failure(self.process.log, code, hide=hide, since=self.since)
+        told = Problem(f"{self.service.name}: {problem.what}", problem.where, problem.mend)
+        if "port is taken" in problem.what:
+            return _taken(self.port, "it is in use")
+        return MissingError(told) if lacks(self._log()) else StageFailed(told)
+
+    def _log(self) -> str:
+        text = read_ends(self.process.log, self.since)
+        return text.replace(self.key, "***") if self.key else text
+
+
+class _Watch:
+    """What a starting server is doing, and since when it does nothing."""
+
+    def __init__(self, running: Running) -> None:
+        self.phase = PHASES[0][1]
+        self._process = running.process
+        self._offset = running.since
+        self._cpu = 0.0
+        self._active = self._looked = self._said = time.monotonic()
+
+    def is_time_to_say(self) -> bool:
+        now = time.monotonic()
+        if now - self._said < _SAY_SECONDS:
+            return False
+        self._said = now
+        return True
+
+    def idle(self) -> float:
+        """Seconds without a new byte in the log and without CPU time worth the name."""
+        now = time.monotonic()
+        if now - self._looked > min(1.0, _SAY_SECONDS):
+            self._looked = now
+            cpu = tree.cpu_seconds(member.pid for member in self._process.members())
+            worked = abs(cpu - self._cpu) > max(0.05, _BUSY_SHARE * (now - self._active))
+            if self._read() or worked:
+                self._active, self._cpu = now, cpu
+        return now - self._active
+
+    def _read(self) -> bool:
+        with self._process.log.open("rb") as log:
+            log.seek(self._offset)
+            fresh = log.read(1 << 20)
+        self._offset += len(fresh)
+        self.phase = latest_phase(fresh.decode("utf-8", "replace")) or self.phase
+        return bool(fresh)
+
+
+@dataclass(slots=True)
+class Warm:
+    """A server process that has its imports behind it and waits for the word to go on."""
+
+    service: Service
+    process: Process
+    key: str | None = field(default=None, repr=False)
+
+    def release(self, symbols: Symbols, *, host: str = LOOPBACK, port: int | None = None) -> Running:
+        """Tell it what to serve: its command's argv, from the word `serve` on, as one line of JSON."""
+        chosen, nonce, argv = _address(self.service, symbols, host, port)
+        since = self.process.log.stat().st_size
+        running = Running(self.service, self.process, host, chosen, nonce, self.key, since=since)
+        running.check()
+        self.process.write_line(json.dumps(argv[argv.index("serve") :]))
+        return running
+
+    def stop(self, grace: float = 2.0) -> list[int]:
+        """It is not wanted after all."""
+        return self.process.stop(grace)
+
+
+def start_warm(
+    service: Service,
+    *,
+    symbols: Symbols,
+    cwd: Path,
+    cookie: str,
+    log: Path,
+    key: str | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> Warm:
+    """Start a service's warm command; everything that its environment decides is decided here."""
+    if service.warm is None:
+        raise ValueError(f"{service.name} has no warm command")
+    env = child_environment(service.warm, cookie=cookie, symbols=symbols, extra=_with_key(extra, key))
+    argv = resolve_argv(service.warm, symbols)
+    return Warm(service, start(argv, cwd=cwd, env=env, log=log, with_input=True), key)
+
+
+def start_service(
+    service: Service,
+    *,
+    symbols: Symbols,
+    cwd: Path,
+    cookie: str,
+    log: Path,
+    key: str | None = None,
+    host: str = LOOPBACK,
+    port: int | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> Running:
+    """Start a service cold, on a free port when none is given.
+
+    Raises:
+        MissingError: the port is taken, or the program is not there.
+    """
+    chosen, nonce, argv = _address(service, symbols, host, port)
+    env = child_environment(service.command, cookie=cookie, symbols=symbols, extra=_with_key(extra, key))
+    since = log.stat().st_size if log.exists() else 0
+    process = start(argv, cwd=cwd, env=env, log=log)
+    return Running(service, process, host, chosen, nonce, key, since=since)
+
+
+def _address(
+    service: Service, symbols: Symbols, host: str, port: int | None
+) -> tuple[int, str, tuple[str, ...]]:
+    chosen = free_port(host, port or 0)
+    nonce = f"conch-{secrets.token_hex(6)}"
+    argv = resolve_argv(service.command, {**symbols, "port": str(chosen), "nonce": nonce})
+    return chosen, nonce, argv
+
+
+def _with_key(extra: Mapping[str, str] | None, key: str | None) -> dict[str, str]:
+    return {**(extra or {}), **({"VLLM_API_KEY": key} if key else {})}
+
+
+def reachable(host: str) -> str:
+    """The address under which a server that listens on `host` is reached from here."""
+    return LOOPBACK if host in {"0.0.0.0", "::", ""} else host  # noqa: S104  compared, not bound
+
+
+def free_port(host: str, port: int = 0) -> int:
+    """That port if it can be listened on, any free one for 0; MissingError naming who has it otherwise."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise _taken(port, f"cannot listen on {host}: {error.strerror}") from error
+        return int(probe.getsockname()[1])
+
+
+def _taken(port: int, what: str) -> MissingError:
+    who = port_holder(port)
+    by = f"; process {who} has it" if who else ""
+    return MissingError(
+        Problem(f"port {port}: {what}{by}", mend="choose another with --port, or `conch stop`")
+    )
+
+
+def port_holder(port: int) -> str:
+    """`PID (name)` of the process that listens on a port; "" when that is not to be seen."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.Error:
+        return ""
+    for connection in connections:
+        if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+            continue
+        if connection.laddr.port == port and connection.pid:
+            try:
+                return f"{connection.pid} ({psutil.Process(connection.pid).name()})"
+            except psutil.Error:
+                return str(connection.pid)
+    return ""

@@ -1,0 +1,255 @@
+"""The record of a run: its folder, its lock, its events, and what they say of each stage.
+
+    runs/RECIPE/.lock           held (flock) while somebody works on that recipe; says who
+    runs/RECIPE/ID/events.jsonl one line an event, only ever appended to: the truth
+    runs/RECIPE/ID/state.json   a fold over the events, for people and other programs
+
+A line that a crash tore is ignored. Liveness is the lock, never a pid: a holder that was killed holds
+nothing. Not covered: network file systems on which flock does nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from orchestrator.errors import BusyError, MissingError, Problem, UsageError
+from orchestrator.execute import tree
+from orchestrator.execute.files import append_durable, write_durable
+from orchestrator.report import Run, Status
+
+SCHEMA = 1
+_STAMP = "%Y%m%d-%H%M%S"
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """The last completed run of a stage.
+
+    Attributes:
+        key: hash of everything the stage depended on.
+        outputs: run-relative path → "sha256:…", as they were when it completed.
+        seconds: that it took.
+    """
+
+    stage: str
+    key: str
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's folder, runs/RECIPE/ID. Only the holder of the recipe's lock may write to it."""
+
+    project: Path
+    recipe: str
+    id: str
+
+    @property
+    def path(self) -> Path:
+        """The folder itself: the working folder of every command of the run."""
+        return self.project / "runs" / self.recipe / self.id
+
+    @property
+    def name(self) -> str:
+        """How a person names it: RECIPE/ID."""
+        return f"{self.recipe}/{self.id}"
+
+    @classmethod
+    def create(cls, project: Path, recipe: str, *, now: datetime | None = None) -> RunFolder:
+        """Make a new, empty, private run folder whose id sorts behind all earlier ones."""
+        moment = now or datetime.now(UTC)
+        latest = cls.last(project, recipe)
+        if latest:
+            earlier = datetime.strptime(latest.id[:15], _STAMP).replace(tzinfo=UTC)
+            moment = max(moment, earlier + timedelta(seconds=1))  # also when the clock was set back
+        run = cls(project, recipe, f"{moment.strftime(_STAMP)}-{secrets.token_hex(2)}")
+        try:
+            run.path.parent.mkdir(parents=True, exist_ok=True)
+            run.path.mkdir(mode=0o700)
+        except OSError as error:
+            raise MissingError(
+                Problem(f"cannot make a run folder: {error.strerror}", str(run.path))
+            ) from error
+        return run
+
+    @classmethod
+    def open(cls, project: Path, name: str) -> RunFolder:
+        """The run that RECIPE/ID names, or with RECIPE alone its last; UsageError when there is none."""
+        recipe, _, number = name.partition("/")
+        run = cls(project, recipe, number) if number else cls.last(project, recipe)
+        if run is None or not _ID.fullmatch(run.id) or not run.path.is_dir():
+            raise UsageError(Problem(f"there is no run {name}", str(project / "runs"), "conch ls"))
+        return run
+
+    @classmethod
+    def last(cls, project: Path, recipe: str) -> RunFolder | None:
+        """The newest run of a recipe."""
+        found = cls.all(project, recipe)
+        return found[-1] if found else None
+
+    @classmethod
+    def all(cls, project: Path, recipe: str) -> list[RunFolder]:
+        """Every run of a recipe, oldest first."""
+        folder = project / "runs" / recipe
+        names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208  only names are wanted
+        return [cls(project, recipe, name) for name in sorted(names) if _ID.fullmatch(name)]
+
+    def append_event(self, event: Mapping[str, Any], *, durable: bool = False) -> None:
+        """Append one event; the time is added. `durable` (fsync) at the edges of stages."""
+        stamped = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **event}
+        line = json.dumps(stamped, ensure_ascii=False, default=str).encode()
+        append_durable(self.path / "events.jsonl", line, sync=durable)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Every whole event, oldest first."""
+        try:
+            content = (self.path / "events.jsonl").read_bytes()
+        except FileNotFoundError:
+            return
+        for line in content.split(b"\n"):
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict):
+                yield event
+
+    def begin(self, headline: str, **facts: str) -> None:
+        """Record that work on this run begins, and who does it."""
+        self.append_event({"event": "begun", "headline": headline, **_self(), **facts}, durable=True)
+        self.write_state()
+
+    def begin_stage(self, stage: str) -> None:
+        """Record that a stage's first command is about to start."""
+        self.append_event({"event": "stage_begun", "stage": stage}, durable=True)
+        self.write_state()
+
+    def end_stage(self, run: Run, key: str) -> None:
+        """Record how a stage ended; written last, when its outputs have their names."""
+        self.append_event({"event": "stage_ended", "key": key, **asdict(run)}, durable=True)
+        self.write_state()
+
+    def end(self, exit_code: int, reason: str = "") -> None:
+        """Record that work on this run ended in order, well or not."""
+        self.append_event({"event": "ended", "exit_code": exit_code, "reason": reason}, durable=True)
+        self.write_state()
+
+    def stage_record(self, stage: str) -> StageRecord | None:
+        """The last completed run of a stage, None when it never completed."""
+        for event in reversed(list(self.events())):
+            mine = event.get("event") == "stage_ended" and event.get("stage") == stage
+            if mine and event.get("status") == Status.DONE:
+                return StageRecord(stage, event["key"], event["outputs"], event["seconds"])
+        return None
+
+    def runs(self) -> list[Run]:
+        """How each stage ended the last time it ran, in the order of their first end."""
+        latest: dict[str, Run] = {}
+        for event in self.events():
+            if event.get("event") == "stage_ended":
+                values = {name: event[name] for name in Run.__dataclass_fields__ if name in event}
+                latest[event["stage"]] = Run(**{**values, "status": Status(event["status"])})
+        return list(latest.values())
+
+    def write_state(self) -> None:
+        """Make state.json anew from the events."""
+        state = json.dumps(fold(self.events()), ensure_ascii=False, indent=1, default=str)
+        write_durable(self.path / "state.json", state + "\n", mode=0o600)
+
+
+def fold(events: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    """state.json's content. A run that is "running" here but whose lock is free was interrupted."""
+    state: dict[str, Any] = {"schema": SCHEMA, "status": "new", "stages": {}}
+    for event in events:
+        kind, rest = event.get("event"), {name: event[name] for name in event if name not in {"event", "at"}}
+        if kind == "begun":
+            state |= {"status": "running", "since": event.get("at"), **rest}
+        elif kind == "stage_begun":
+            state["stages"][rest["stage"]] = {"status": "running", "since": event.get("at")}
+        elif kind == "stage_ended":
+            state["stages"][rest.pop("stage")] = rest
+        elif kind == "ended":
+            state |= {
+                "status": "done" if event.get("exit_code") == 0 else "ended",
+                "until": event.get("at"),
+                **rest,
+            }
+    return state
+
+
+@contextmanager
+def hold(project: Path, recipe: str) -> Iterator[None]:
+    """Be the only one who works on a recipe's runs.
+
+    Raises:
+        BusyError: somebody else is; names pid, host and since when.
+        MissingError: the project's runs folder cannot be written.
+    """
+    folder = project / "runs" / recipe
+    lock = filelock.UnixFileLock(folder / ".lock", mode=0o600, fallback_to_soft=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise _busy(recipe, folder) from error
+    except OSError as error:
+        raise MissingError(Problem(f"cannot lock: {error.strerror}", str(folder))) from error
+    try:
+        write_durable(folder / ".holder.json", json.dumps(_self()), mode=0o600)
+        yield
+    finally:
+        lock.release()
+
+
+def is_held(project: Path, recipe: str) -> bool:
+    """Whether somebody works on a recipe's runs now."""
+    folder = project / "runs" / recipe
+    if not (folder / ".lock").exists():
+        return False
+    lock = filelock.UnixFileLock(folder / ".lock", mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def holder(project: Path, recipe: str) -> dict[str, Any]:
+    """Who holds, or last held, a recipe: pid, ticks, host, since; {} when that is not known."""
+    try:
+        found = json.loads((project / "runs" / recipe / ".holder.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _self() -> dict[str, Any]:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    pid = os.getpid()
+    return {"pid": pid, "ticks": tree.start_ticks(pid), "host": socket.gethostname(), "by": since}
+
+
+def _busy(recipe: str, folder: Path) -> BusyError:
+    who = holder(folder.parent.parent, recipe)
+    named = (
+        f"process {who['pid']} on {who['host']} since {who['by']}"
+        if who
+        else "a process that is just starting"
+    )
+    mend = "wait for it, or `conch stop`"
+    return BusyError(Problem(f"another run of {recipe} is going on: {named}", str(folder), mend))

@@ -1,0 +1,229 @@
+"""Which processes are ours, and how they are all stopped. Linux; standard library only (guard.py runs it).
+
+Every process that Conch starts carries a cookie in its environment (CONCH_RUN), which its descendants
+inherit even when they leave the session and lose their parent:
+
+    conch.PROJECT.RUN.PID.TICKS[.CHILD…]
+
+PROJECT and RUN are hashes of folders, PID and TICKS name the orchestrator and its start time, CHILD one
+started process. So a prefix finds all of a project, all of a run, or one child's tree. A process that
+clears its environment is still found while its parent lives, or when it is handed to us as its subreaper.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+VARIABLE = "CONCH_RUN"
+_PROC = Path("/proc")
+_PR_SET_CHILD_SUBREAPER = 36
+KILL_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+
+reserved: set[int] = set()
+"""Children whose exit status a Popen object waits for: taking it here would lose it there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A living process that carries a cookie; pid and start time together never name another one."""
+
+    pid: int
+    ticks: int
+    cookie: str
+
+
+def project_prefix(project: Path) -> str:
+    """What the cookies of every process of a project begin with."""
+    return f"conch.{_short(project)}"
+
+
+def run_prefix(project: Path, folder: Path) -> str:
+    """What the cookies of every process of one run folder begin with."""
+    return f"{project_prefix(project)}.{_short(folder)}"
+
+
+def new_cookie(project: Path, folder: Path) -> str:
+    """The cookie for children of this orchestrator process that work for one run folder."""
+    return f"{run_prefix(project, folder)}.{os.getpid()}.{start_ticks(os.getpid())}"
+
+
+def owner_of(cookie: str) -> tuple[int, int] | None:
+    """(pid, start ticks) of the orchestrator that made a cookie; None when it is none of ours."""
+    parts = cookie.split(".")
+    if len(parts) < 5 or parts[0] != "conch" or not (parts[3].isdigit() and parts[4].isdigit()):  # noqa: PLR2004
+        return None
+    return int(parts[3]), int(parts[4])
+
+
+def _short(folder: Path) -> str:
+    return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
+
+
+@cache
+def enable_subreaper() -> None:
+    """Have orphaned descendants handed to this process instead of to init, so that none can hide."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def start_ticks(pid: int) -> int:
+    """When a process started, in clock ticks since boot; 0 when there is no such process or it is dead."""
+    fields = _stat(pid)
+    return 0 if not fields or fields[0] in "ZX" else int(fields[19])
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """CPU time that these processes have used, those of them that still live."""
+    used = [_stat(pid) for pid in pids]
+    return sum(int(fields[11]) + int(fields[12]) for fields in used if fields) / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on; the name before them may hold anything."""
+    try:
+        return (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].decode().split()
+    except OSError:
+        return []
+
+
+def _cookie(pid: int) -> str:
+    try:
+        environ = (_PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return ""
+    marker = f"{VARIABLE}=".encode()
+    for entry in environ.split(b"\0"):
+        if entry.startswith(marker):
+            return os.fsdecode(entry[len(marker) :])
+    return ""
+
+
+def matches(cookie: str, prefix: str) -> bool:
+    """Whether a cookie is the prefix or continues it by whole parts."""
+    return cookie == prefix or cookie.startswith(prefix + ".")
+
+
+def scan(prefix: str) -> list[Member]:
+    """Every living process but this one whose cookie begins with prefix, oldest first."""
+    found = []
+    for name in os.listdir(_PROC):  # noqa: PTH208  a third of the time of iterdir, and this polls
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        cookie = _cookie(int(name))
+        if cookie and matches(cookie, prefix) and (ticks := start_ticks(int(name))):
+            found.append(Member(int(name), ticks, cookie))
+    return sorted(found, key=lambda member: member.ticks)
+
+
+def family(members: Iterable[Member]) -> list[Member]:
+    """The members and all their living descendants, whatever environment those have."""
+    by_pid = {member.pid: member for member in members}
+    parents = {}
+    for name in os.listdir(_PROC):  # noqa: PTH208
+        if name.isdigit() and (fields := _stat(int(name))) and fields[0] not in "ZX":
+            parents[int(name)] = (int(fields[1]), int(fields[19]))
+    grew = True
+    while grew:
+        grew = False
+        for pid, (parent, ticks) in parents.items():
+            if parent in by_pid and pid not in by_pid and pid != os.getpid():
+                by_pid[pid] = Member(pid, ticks, by_pid[parent].cookie)
+                grew = True
+    return list(by_pid.values())
+
+
+def send(member: Member, signum: int) -> bool:
+    """Signal a process if it is still the same one; False when it is gone."""
+    try:
+        handle = os.pidfd_open(member.pid)
+    except OSError:
+        return False
+    try:
+        if start_ticks(member.pid) != member.ticks:
+            return False
+        signal.pidfd_send_signal(handle, signum)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(handle)
+
+
+def alive(members: Iterable[Member]) -> list[Member]:
+    """Those that still live; dead children of this process are reaped on the way."""
+    living = []
+    for member in members:
+        if start_ticks(member.pid) == member.ticks:
+            living.append(member)
+        else:
+            reap(member.pid)
+    return living
+
+
+def reap(pid: int) -> None:
+    """Take the exit status of an orphan that was handed to us, so that it leaves the process table."""
+    if pid not in reserved:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def adopted() -> list[Member]:
+    """Orphans that were handed to this process and carry no cookie: they cleared their environment.
+
+    A child that this process started by other means shares its session and is not among them.
+    """
+    own, session = os.getpid(), str(os.getsid(0))
+    found = []
+    for name in os.listdir(_PROC):  # noqa: PTH208
+        if not name.isdigit() or int(name) in reserved or not (fields := _stat(int(name))):
+            continue
+        if (
+            fields[1] == str(own)
+            and fields[3] != session
+            and fields[0] not in "ZX"
+            and not _cookie(int(name))
+        ):
+            found.append(Member(int(name), int(fields[19]), ""))
+    return found
+
+
+def kill_all(prefix: str, known: Iterable[Member] = ()) -> list[Member]:
+    """KILL everything with this prefix, its descendants and `known`, again and again until none is left.
+
+    Returns:
+        what was still alive after ten seconds (a process in an uninterruptible wait); else nothing.
+    """
+    left = alive({*known, *family(scan(prefix))})
+    deadline = time.monotonic() + KILL_SECONDS
+    while left and time.monotonic() < deadline:
+        for member in left:
+            send(member, signal.SIGKILL)
+        time.sleep(_POLL_SECONDS)
+        left = alive({*left, *family(scan(prefix))})
+    return left
+
+
+def stop_cookie(prefix: str, *, grace: float = 10.0) -> list[int]:
+    """TERM everything with this prefix, wait up to `grace` seconds, KILL the rest; the pids it stopped."""
+    members = family(scan(prefix))
+    for member in members:
+        send(member, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    left = members
+    while left and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+        left = alive({*left, *scan(prefix)})
+    kill_all(prefix, left)
+    return sorted(member.pid for member in members)

@@ -1,0 +1,94 @@
+"""What a child process gets to know: its argv with the symbols replaced, and an allow-listed environment.
+
+Nothing of the user's environment reaches a child unless a line here names it: a forgotten PYTHONPATH,
+VLLM_* switch or API key must neither change a result nor end up in a log.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from orchestrator.execute.tree import VARIABLE
+from orchestrator.stage import Command, Place
+
+Symbols = Mapping[str, str]
+
+_EVERYWHERE = re.compile(
+    r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|TERM|COLUMNS|NO_COLOR"
+    r"|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS"
+    r"|LD_LIBRARY_PATH|CUDA_HOME|CUDA_VISIBLE_DEVICES|NVIDIA_[A-Z_]+|CONCH_[A-Z_]+|XDG_[A-Z_]+"
+)
+# Only Conch's own tasks speak to the network; engines are offline.
+_CONCH = re.compile(
+    r"(?:HTTP|HTTPS|ALL|NO|http|https|all|no)_(?:PROXY|proxy)|HF_ENDPOINT|MODELSCOPE_[A-Z_]*(?:DOMAIN|ENDPOINT)"
+    r"|UV_[A-Z_]+|PIP_[A-Z_]+"
+)
+_SECRET = re.compile(r".*(?:TOKEN|KEY|SECRET|PASSWORD|CREDENTIAL).*")
+
+_ALWAYS = {
+    "PYTHONUTF8": "1",  # files and pipes are UTF-8 whatever the locale says
+    "PYTHONUNBUFFERED": "1",  # a log that is read while it grows
+    "SPT_NOENV": "1",  # setproctitle would overwrite the environment that the cookie is read from
+}
+_ENGINES = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "true",
+    "DO_NOT_TRACK": "1",
+}
+_PLACES: Mapping[Place, Mapping[str, str]] = {
+    Place.CONCH: {},
+    Place.TRAIN: _ENGINES,
+    Place.SERVE: {
+        **_ENGINES,
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_HOST_IP": "127.0.0.1",  # torch's store listens on every interface otherwise
+        "VLLM_MAX_N_SEQUENCES": "64",
+        "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
+    },
+}
+
+
+def replace(text: str, symbols: Symbols) -> str:
+    """Replace {name} by its value for the known names only; other braces stay as they are."""
+    for name, value in symbols.items():
+        text = text.replace("{" + name + "}", value)
+    return text
+
+
+def resolve_argv(command: Command, symbols: Symbols) -> tuple[str, ...]:
+    """The argv that is executed."""
+    return tuple(replace(word, symbols) for word in command.argv)
+
+
+def child_environment(
+    command: Command,
+    *,
+    cookie: str,
+    symbols: Symbols | None = None,
+    extra: Mapping[str, str] | None = None,
+    source: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The whole environment of a child.
+
+    Args:
+        command: its place decides the engine's defaults; its env is laid on top, its secrets let through.
+        cookie: names this run (tree.new_cookie).
+        symbols: replaced in the values of command.env.
+        extra: laid on top of everything, e.g. CONCH_SERVICE_URL.
+        source: what is filtered; this process's environment when None.
+    """
+    given = os.environ if source is None else source
+    allowed = {name: value for name, value in given.items() if _is_allowed(name, command.place)}
+    secrets = {name: given[name] for name in command.secrets if name in given}
+    own = {name: replace(value, symbols or {}) for name, value in command.env.items()}
+    fixed = {**_ALWAYS, **_PLACES[command.place]}
+    return {**allowed, **secrets, **fixed, **own, **(extra or {}), VARIABLE: cookie}
+
+
+def _is_allowed(name: str, place: Place) -> bool:
+    if name == VARIABLE or _SECRET.fullmatch(name):
+        return False
+    return bool(_EVERYWHERE.fullmatch(name) or (place is Place.CONCH and _CONCH.fullmatch(name)))
