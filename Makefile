@@ -28,7 +28,7 @@ stop: ; @test ! -x .venv/bin/conch || .venv/bin/conch stop ## end every process 
 test: .venv/dev.stamp ; @.venv/bin/python -m pytest -m 'not soak' ## set-up and the tests, the real end-to-end ones among them
 lint: .venv/dev.stamp ; @.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports ## ruff, mypy --strict, import contracts
 soak: .venv/dev.stamp ; @.venv/bin/python -m pytest -m soak ## the tests that take longer than a test run may (docs/soak.md)
-clean: ; @rm -rf .venv .uv .uv.partial dist .*_cache .hypothesis && find orchestrator tests benchmarks -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools left; never runs/ or CONCH_HOME
+clean: ; @rm -rf .venv .uv .uv.partial dist .*_cache .hypothesis && find . -path ./runs -prune -o -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools left; never runs/ or CONCH_HOME
 
 # ── set-up ──────────────────────────────────────────────────────────────────────────────────────────
 # uv is taken from PATH, or brought into .uv/ at the version below. A stamp appears when all went well,
