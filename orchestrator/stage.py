@@ -108,6 +108,7 @@ class Stage:
         progress: run-relative path of a trainer_log.jsonl to follow while the commands run, or "".
         depends: symbolic facts beyond files that the result depends on (a data file's hash, the base
             model's key); part of the stage's key.
+        gate: a "no" (exit code 5) of its last command ends the run here.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Stage:
     service: Service | None = None
     progress: str = ""
     depends: Mapping[str, str] = field(default_factory=dict)
+    gate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,9 @@ def run(argv: Sequence[str]) -> int:
         return _fail(name, [Problem("interrupted")], 130, as_json=as_json)
     except ConchError as error:
         code = exit_code_of(error)
-        problems = list(error.problems) or [Problem("interrupted" if isinstance(error, Interrupted) else "failed")]
+        problems = list(error.problems) or [
+            Problem("interrupted" if isinstance(error, Interrupted) else "failed")
+        ]
         return _fail(name, problems, code, as_json=as_json)
     except BrokenPipeError:
         # The reader went away (`conch ls | head`): nobody is left to tell. Keep the interpreter from

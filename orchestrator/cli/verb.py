@@ -32,15 +32,19 @@ class Outcome:
 def verb(*, example: str) -> Callable[[Callable[..., Outcome]], click.Command]:
     """Make a click command of a function that returns an Outcome; adds --json and the example.
 
-    The function's name is the verb's, its docstring the help. Apply click's option decorators below it.
+    The module's name is the verb's, the docstring its help. Apply click's option decorators below it.
     """
 
     def decorate(function: Callable[..., Outcome]) -> click.Command:
         epilog = "\b\nExample:\n  " + example.replace("\n", "\n  ")
         flagged = click.option(
-            "--json", "as_json", is_flag=True, expose_value=False, help="Print one JSON object instead of text."
+            "--json",
+            "as_json",
+            is_flag=True,
+            expose_value=False,
+            help="Print one JSON object instead of text.",
         )(function)
-        name = function.__name__.strip("_").replace("_", "-")
+        name = function.__module__.rpartition(".")[2].replace("_", "-")
         return click.command(name=name, epilog=epilog)(flagged)
 
     return decorate
@@ -61,4 +65,9 @@ hardware_option = click.option(
     default="auto",
     show_default=True,
     help="The hardware profile; auto looks for an NVIDIA GPU.",
+)
+accept_option = click.option(
+    "--accept-mismatch",
+    is_flag=True,
+    help="Go on although the tokens of training and of serving differ.",
 )

@@ -1,0 +1,60 @@
+"""`conch plan`: everything that a run would do, printed; nothing is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.cli.verb import Outcome, hardware_option, recipe_argument, set_option, verb
+
+
+@verb(
+    example="conch plan magic_conch --set train.epochs=3\nconch plan recipes/magic_conch.yaml --hardware cuda --json"
+)
+@recipe_argument
+@set_option
+@hardware_option
+def command(recipe: str, sets: Sequence[str], hardware: str) -> Outcome:
+    """Print the resolved recipe, every file and every command; touch nothing.
+
+    RECIPE is a name in recipes/ or a path.
+    """
+    from pathlib import Path
+
+    from orchestrator.execute import recipes, survey
+    from orchestrator.plan import build_plan
+
+    project = recipes.project_folder(Path.cwd())
+    job = survey.read_job(recipe, project=project, sets=sets, hardware=hardware)
+    plan = build_plan(job)
+    resolved = job.recipe.model_dump(mode="json")
+    data = {"recipe": resolved, "hardware": job.hardware, "stand_in": job.stand_in, "plan": plan.to_json()}
+    return Outcome(data=data, text=_text(resolved, plan))
+
+
+def _text(resolved: dict[str, Any], plan: Any) -> str:
+    import yaml
+
+    parts = [
+        plan.headline,
+        "",
+        "# the recipe, resolved",
+        yaml.safe_dump(resolved, allow_unicode=True, sort_keys=False),
+    ]
+    shown: dict[str, str] = {}
+    for number, stage in enumerate(plan.stages, start=1):
+        parts.append(f"## {number}. {stage.name}")
+        parts += [f"needs   {path}" for path in stage.inputs]
+        for file in stage.files:
+            if shown.get(file.path) == file.text:
+                parts.append(f"file    {file.path} (as above)")
+                continue
+            shown[file.path] = file.text
+            parts.append(f"file    {file.path}")
+            parts += [f"        | {line}" for line in file.text.splitlines()]
+        if stage.service is not None:
+            parts.append(f"server  {stage.service.command}")
+        parts += [f"run     {one}" for one in stage.commands]
+        parts += [f"makes   {path}" for path in stage.outputs]
+        parts.append("")
+    return "\n".join(parts).rstrip()

@@ -1,0 +1,24 @@
+"""`conch run`: a recipe to its verified answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.cli.verb import Outcome, accept_option, hardware_option, recipe_argument, set_option, verb
+
+
+@verb(example="conch run magic_conch\nconch run recipes/magic_conch.yaml --set train.epochs=3")
+@recipe_argument
+@set_option
+@hardware_option
+@accept_option
+def command(*, recipe: str, sets: Sequence[str], hardware: str, accept_mismatch: bool) -> Outcome:
+    """Everything: fetch, prepare, prove, train, export, prove, ask, judge, report.
+
+    Type it again after an interruption: completed stages are not done again. Exits 5 when a check fails or
+    a proof does not hold.
+    """
+    from orchestrator.cli.carry_out import carry_out
+    from orchestrator.plan import RUN
+
+    return carry_out(recipe, RUN, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch)

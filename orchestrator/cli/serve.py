@@ -1,0 +1,59 @@
+"""`conch serve`: the last good export, behind an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.verb import (
+    Outcome,
+    accept_option,
+    hardware_option,
+    progress,
+    recipe_argument,
+    set_option,
+    verb,
+)
+
+
+@verb(example="conch serve magic_conch\nCONCH_API_KEY=… conch serve magic_conch --host 0.0.0.0 --port 9000")
+@recipe_argument
+@set_option
+@hardware_option
+@accept_option
+@click.option("--host", default=None, help="Address to listen on; the recipe's (127.0.0.1) when absent.")
+@click.option(
+    "--port", default=None, type=click.IntRange(1, 65535), help="Port to listen on; the recipe's (8000)."
+)
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    help="A file of mode 0600 with the API key; or set CONCH_API_KEY.",
+)
+def command(
+    *,
+    recipe: str,
+    sets: Sequence[str],
+    hardware: str,
+    accept_mismatch: bool,
+    host: str | None,
+    port: int | None,
+    key_file: Path | None,
+) -> Outcome:
+    """Serve the recipe's last good export until Ctrl-C; clients use the recipe's name as the model.
+
+    Refuses an export whose proof does not hold, unless told --accept-mismatch.
+    """
+    from orchestrator.execute import recipes, survey
+    from orchestrator.execute.key import read_key
+    from orchestrator.execute.serve import serve
+
+    project = recipes.project_folder(Path.cwd())
+    job = survey.read_job(
+        recipe, project=project, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch
+    )
+    listen = host or job.recipe.serve.host, port or job.recipe.serve.port
+    serve(job, project=project, listen=listen, key=read_key(key_file), progress=progress)
+    return Outcome()

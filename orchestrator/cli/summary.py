@@ -1,0 +1,105 @@
+"""What a run says when it ends: proofs, verdicts, where things lie, what to type next, how to call it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from orchestrator.cli.terminal import visible
+from orchestrator.report import Report, Status, Verdict, passed_of
+
+DEFAULT_URL = "http://127.0.0.1:8000/v1"
+_SHORT = 44
+
+
+def summary(report: Report, *, folder: Path, model: str, stand_in: bool) -> str:
+    """The closing words of `conch run` and `conch sft`.
+
+    Args:
+        report: what happened.
+        folder: the run folder, as shown to the person.
+        model: the served name.
+        stand_in: whether the base only stands in for the recipe's.
+    """
+    blocks = [
+        "\n".join(_proofs(report)),
+        "\n".join(_checks(report)),
+        "\n".join(_places(report, folder)),
+        "\n".join(_next(report, model)),
+    ]
+    if stand_in:
+        blocks.append(
+            "This was the embedded stand-in base: it shows the path, not what a DeepSeek model answers."
+        )
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _proofs(report: Report) -> Iterable[str]:
+    for proof in report.proofs:
+        if proof.holds:
+            yield f"proven      {proof.name}: {proof.covered}"
+        else:
+            word = "ACCEPTED" if proof.accepted else "REFUTED"
+            yield f"{word:<11} {proof.name}: {visible(proof.detail)}"
+
+
+def _checks(report: Report) -> Iterable[str]:
+    if not report.verdicts:
+        return
+    good, asked = passed_of(report.verdicts)
+    yield f"checks      {good} of {asked} passed"
+    base = {verdict.case: verdict for verdict in report.base_verdicts}
+    if base:
+        before, of = passed_of(report.base_verdicts)
+        yield f"            the untouched base passed {before} of {of}"
+    right, held_out = passed_of(report.paraphrases)
+    if held_out:
+        yield f"paraphrases {right} of {held_out} held-out questions answered right ({right / held_out:.0%})"
+    yield ""
+    for verdict in _one_a_case(report.verdicts):
+        mark = "✓" if verdict.passed else "✗"
+        yield f"  {mark} {_short(verdict.question)}"
+        yield f"      tuned: {_short(verdict.answer)}" + ("" if verdict.passed else f"   ({verdict.reason})")
+        if verdict.case in base:
+            yield f"      base:  {_short(base[verdict.case].answer) or '(nothing)'}"
+
+
+def _one_a_case(verdicts: Iterable[Verdict]) -> Iterable[Verdict]:
+    """A case's first failure, or its first verdict when all passed."""
+    chosen: dict[str, Verdict] = {}
+    for verdict in verdicts:
+        if verdict.case not in chosen or (chosen[verdict.case].passed and not verdict.passed):
+            chosen[verdict.case] = verdict
+    return chosen.values()
+
+
+def _places(report: Report, folder: Path) -> Iterable[str]:
+    done = {run.stage for run in report.runs if run.status in (Status.DONE, Status.SKIPPED)}
+    yield f"run         {folder}"
+    if "export" in done:
+        yield f"model       {folder}/export"
+    if "train" in done:
+        yield f"loss        {folder}/adapter/training_loss.png"
+    if "report" in done:
+        yield f"report      {folder}/report/report.md"
+
+
+def _next(report: Report, model: str) -> Iterable[str]:
+    if report.exit_code != 0 or not any(run.stage == "export" for run in report.runs):
+        return
+    from orchestrator.dialects import clients
+
+    yield "What to type next"
+    yield f"  conch serve {report.recipe}      serve it (or: make serve recipe={report.recipe})"
+    yield f"  conch verify {report.recipe}     ask it the recipe's questions, from another terminal"
+    yield f"  conch chat {report.recipe}       talk to it"
+    question = report.verdicts[0].question if report.verdicts else "你好"
+    for title, snippet in clients.all_snippets(DEFAULT_URL, model, question).items():
+        yield ""
+        yield f"{title}:"
+        yield from (f"  {line}" for line in snippet.splitlines())
+
+
+def _short(text: str) -> str:
+    line = " ".join(visible(text).split())
+    return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"

@@ -1,0 +1,69 @@
+"""How other programs call the served model: curl, Python's openai, Spring AI. Texts to copy, nothing more.
+
+Spring AI 2 takes a base URL with /v1 and flat keys; Spring AI 1 takes it without and nests the options.
+"""
+
+from __future__ import annotations
+
+import json
+
+
+def curl(base_url: str, model: str, question: str) -> str:
+    """A shell command; the question may be Chinese, the body is UTF-8."""
+    body = json.dumps(
+        {"model": model, "messages": [{"role": "user", "content": question}]}, ensure_ascii=False
+    )
+    quoted = body.replace("'", "'\\''")
+    return f"curl {base_url}/chat/completions -H 'Content-Type: application/json' \\\n  -d '{quoted}'"
+
+
+def python(base_url: str, model: str, question: str) -> str:
+    """Python's openai, the whole answer at once."""
+    return f"""\
+from openai import OpenAI
+
+client = OpenAI(base_url={json.dumps(base_url)}, api_key="EMPTY")
+answer = client.chat.completions.create(
+    model={json.dumps(model)},
+    messages=[{{"role": "user", "content": {json.dumps(question, ensure_ascii=False)}}}],
+)
+print(answer.choices[0].message.content.strip())"""
+
+
+def python_streaming(base_url: str, model: str, question: str) -> str:
+    """Python's openai, word by word; the last chunk may have no choices."""
+    return f"""\
+from openai import OpenAI
+
+client = OpenAI(base_url={json.dumps(base_url)}, api_key="EMPTY")
+stream = client.chat.completions.create(
+    model={json.dumps(model)},
+    messages=[{{"role": "user", "content": {json.dumps(question, ensure_ascii=False)}}}],
+    stream=True,
+)
+for chunk in stream:
+    if chunk.choices:
+        print(chunk.choices[0].delta.content or "", end="", flush=True)"""
+
+
+def spring_ai(base_url: str, model: str) -> str:
+    """application.yaml for spring-ai-starter-model-openai, version 2 and, as a comment, version 1."""
+    root = base_url.removesuffix("/v1")
+    return f"""\
+spring:
+  ai:
+    openai:
+      api-key: EMPTY
+      base-url: {base_url}    # Spring AI 1.x: {root}
+      chat:
+        model: {model}                          # Spring AI 1.x: chat.options.model"""
+
+
+def all_snippets(base_url: str, model: str, question: str) -> dict[str, str]:
+    """Title → text, in the order in which a person meets them."""
+    return {
+        "curl": curl(base_url, model, question),
+        "Python": python(base_url, model, question),
+        "Python, streaming": python_streaming(base_url, model, question),
+        "Spring AI (application.yaml)": spring_ai(base_url, model),
+    }

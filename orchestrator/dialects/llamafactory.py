@@ -1,0 +1,230 @@
+"""LLaMA-Factory 0.9.5: the YAML of `llamafactory-cli train` and `export`, and the log it writes.
+
+Covered: supervised fine-tuning (LoRA, freeze, full). Not covered: preference stages, multi-node launch.
+Facts read in the source of 0.9.5 (hparams/, train/callbacks.py, train/tuner.py).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from orchestrator.job import Job
+from orchestrator.stage import Command, Place, partial
+
+# Keys that Conch renders itself: the recipe's own sections set them, or a proof depends on them.
+OWNED: dict[str, str] = {
+    "model_name_or_path": "model.base",
+    "adapter_name_or_path": "model.base",
+    "trust_remote_code": "model.base",
+    "stage": "train.method",
+    "do_train": "train.method",
+    "do_predict": "verify",
+    "finetuning_type": "train.method",
+    "dataset": "data.dataset",
+    "eval_dataset": "data.dataset",
+    "dataset_dir": "data.dataset",
+    "tokenized_path": "data.dataset",
+    "streaming": "data.dataset",
+    "val_size": "data.validation_share",
+    "cutoff_len": "data.cutoff_len",
+    "max_samples": "data.max_samples",
+    "template": "template.name",
+    "enable_thinking": "template.thinking",
+    "mask_history": "template.history",
+    "preserve_thinking": "template.history",
+    "default_system": "template.name",
+    "tool_format": "template.name",
+    "output_dir": "export",
+    "overwrite_output_dir": "export",
+    "resume_from_checkpoint": "train",
+    "export_dir": "export",
+    "export_size": "export.shard_size_gb",
+    "export_hub_model_id": "export",
+    "infer_dtype": "train.compute_type",
+    "lora_rank": "train.lora_rank",
+    "lora_alpha": "train.lora_alpha",
+    "lora_dropout": "train.lora_dropout",
+    "lora_target": "train.lora_target",
+    "learning_rate": "train.learning_rate",
+    "num_train_epochs": "train.epochs",
+    "max_steps": "train.max_steps",
+    "max_grad_norm": "train.max_grad_norm",
+    "bf16": "train.compute_type",
+    "fp16": "train.compute_type",
+    "pure_bf16": "train.compute_type",
+    "use_cpu": "hardware.profile",
+    "per_device_train_batch_size": "train.batch_size",
+    "gradient_accumulation_steps": "train.accumulation",
+    "lr_scheduler_type": "train.scheduler",
+    "warmup_ratio": "train.warmup_ratio",
+    "warmup_steps": "train.warmup_steps",
+    "seed": "train.seed",
+    "logging_steps": "train.logging_steps",
+    "save_steps": "train.save_steps",
+    "save_strategy": "train.save_steps",
+    "weight_decay": "train.weight_decay",
+    "disable_gradient_checkpointing": "train.gradient_checkpointing",
+    "plot_loss": "train",
+}
+
+_THINKING = {"on": True, "off": False, "mixed": None}
+_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def train_yaml(job: Job) -> str:
+    """The file given to `llamafactory-cli train`; also read by the probe that proves the data."""
+    train, data = job.recipe.train, job.recipe.data
+    settings: dict[str, Any] = {
+        "model_name_or_path": "inputs/base",
+        "trust_remote_code": False,
+        "stage": "sft",
+        "do_train": True,
+        "finetuning_type": train.method,
+        **_adapter(job),
+        "dataset_dir": "data",
+        "dataset": ",".join(dataset.name for dataset in job.datasets),
+        **template_settings(job),
+        "cutoff_len": data.cutoff_len,
+        "max_samples": data.max_samples,
+        "preprocessing_num_workers": 1,
+        "output_dir": partial("adapter"),
+        "overwrite_output_dir": True,
+        "logging_steps": train.logging_steps,
+        # Without checkpoints only the finished adapter is written.
+        "save_strategy": "steps" if train.save_steps else "no",
+        "save_steps": train.save_steps,
+        "save_total_limit": 2 if train.save_steps else None,
+        "plot_loss": True,
+        "report_to": "none",
+        "per_device_train_batch_size": train.batch_size,
+        "gradient_accumulation_steps": train.accumulation,
+        "learning_rate": train.learning_rate,
+        "num_train_epochs": train.epochs,
+        "max_steps": train.max_steps,
+        "lr_scheduler_type": train.scheduler,
+        "warmup_ratio": None if train.warmup_steps is not None else train.warmup_ratio,
+        "warmup_steps": train.warmup_steps,
+        "weight_decay": train.weight_decay,
+        "max_grad_norm": train.max_grad_norm,
+        "disable_gradient_checkpointing": not train.gradient_checkpointing,
+        "seed": train.seed,
+        **_compute(job),
+        **_validation(job),
+    }
+    # A raw value wins over the defaults above that the recipe has no name for; owned keys were refused.
+    return _dump({**settings, **job.recipe.llamafactory})
+
+
+def export_yaml(job: Job) -> str:
+    """The file given to `llamafactory-cli export`: the adapter merged into the base, as safetensors."""
+    train = job.recipe.train
+    settings: dict[str, Any] = {
+        "model_name_or_path": "inputs/base" if train.method == "lora" else "adapter",
+        "adapter_name_or_path": "adapter" if train.method == "lora" else None,
+        "finetuning_type": train.method,
+        "trust_remote_code": False,
+        **template_settings(job),
+        # "auto" would turn a float32 model into half precision while it merges (train/tuner.py).
+        "infer_dtype": _DTYPES[job.compute_type],
+        "export_dir": partial("export"),
+        "export_size": job.recipe.export.shard_size_gb,
+        "export_device": "cpu",
+    }
+    return _dump(settings)
+
+
+def template_settings(job: Job) -> dict[str, Any]:
+    """What decides the tokens of a training row, beyond the data.
+
+    History kept means `mask_history: false`: every assistant turn is trained, with its thoughts
+    (template.py, encode_multiturn).
+    """
+    template = job.recipe.template
+    return {
+        "template": template.name,
+        "enable_thinking": _THINKING[template.thinking],
+        "mask_history": template.history == "strip",
+    }
+
+
+def _adapter(job: Job) -> dict[str, Any]:
+    train = job.recipe.train
+    if train.method != "lora":
+        return {}
+    return {
+        "lora_rank": train.lora_rank,
+        "lora_alpha": train.alpha,
+        "lora_dropout": train.lora_dropout,
+        "lora_target": train.lora_target,
+    }
+
+
+def _compute(job: Job) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "bf16": job.compute_type == "bf16",
+        "fp16": job.compute_type == "fp16",
+    }
+    if job.hardware == "cpu":
+        settings["use_cpu"] = True
+    return settings
+
+
+def _validation(job: Job) -> dict[str, Any]:
+    share = job.recipe.data.validation_share
+    if not share:
+        return {}
+    train = job.recipe.train
+    return {
+        "val_size": share,
+        "eval_strategy": "steps",
+        "eval_steps": train.save_steps or 10,
+        "per_device_eval_batch_size": train.batch_size,
+    }
+
+
+def _dump(settings: dict[str, Any]) -> str:
+    kept = {key: value for key, value in settings.items() if value is not None or key == "enable_thinking"}
+    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+
+
+def command(verb: str, path: str) -> Command:
+    """`llamafactory-cli VERB PATH` in the train environment, with the web-facing parts kept shut."""
+    env = {"GRADIO_ANALYTICS_ENABLED": "False", "RECORD_VRAM": "1"}
+    return Command(argv=("{train}/bin/llamafactory-cli", verb, path), place=Place.TRAIN, env=env)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainStep:
+    """One line of trainer_log.jsonl; losses and rates are None where the line has none.
+
+    `elapsed` and `remaining` are LLaMA-Factory's own "H:MM:SS".
+    """
+
+    step: int
+    total: int
+    loss: float | None = None
+    eval_loss: float | None = None
+    learning_rate: float | None = None
+    elapsed: str = ""
+    remaining: str = ""
+
+
+def read_log_line(line: str) -> TrainStep | None:
+    """The step that a line of trainer_log.jsonl tells of; None for a torn or foreign line."""
+    try:
+        row = json.loads(line)
+        return TrainStep(
+            step=int(row["current_steps"]),
+            total=int(row["total_steps"]),
+            loss=row.get("loss"),
+            eval_loss=row.get("eval_loss"),
+            learning_rate=row.get("lr"),
+            elapsed=str(row.get("elapsed_time", "")),
+            remaining=str(row.get("remaining_time", "")),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

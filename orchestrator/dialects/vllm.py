@@ -1,0 +1,98 @@
+"""vLLM 0.32: the config file of `vllm serve`, the command that starts it, and its environment.
+
+Facts: the CPU back end's compiled bfloat16 mode answers wrongly and starts slowly, so a CPU serves
+eagerly in float32; `--chat-template` overrides whatever the model folder brings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from orchestrator.job import Job
+from orchestrator.stage import Command, Place, Service
+
+# Keys that Conch renders itself, each with the recipe's own name for it.
+OWNED: dict[str, str] = {
+    "model": "model.base",
+    "tokenizer": "model.base",
+    "revision": "model.revision",
+    "config": "serve",
+    "host": "serve.host",
+    "port": "serve.port",
+    "api-key": "CONCH_API_KEY in the environment, or `conch serve --key-file`",
+    "served-model-name": "serve.model",
+    "max-model-len": "serve.max_model_len",
+    "chat-template": "template",
+    "trust-request-chat-template": "template",
+    "default-chat-template-kwargs": "template.thinking",
+    "chat-template-content-format": "template",
+    "reasoning-parser": "serve.reasoning_parser",
+    "trust-remote-code": "model.base",
+    "dtype": "train.compute_type",
+}
+
+_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def canonical_key(key: str) -> str:
+    """The spelling of OWNED for any spelling of a vLLM option: `--max_model_len` → `max-model-len`."""
+    return key.lstrip("-").replace("_", "-").lower()
+
+
+def vllm_yaml(job: Job) -> str:
+    """The file given to `vllm serve --config`; host, port and model names come on the command line."""
+    settings: dict[str, Any] = {
+        "dtype": _DTYPES[job.compute_type],
+        "max-model-len": job.recipe.serve.max_model_len,
+        "chat-template": "chat_template.jinja",
+        "reasoning-parser": job.reasoning_parser,
+        "default-chat-template-kwargs": dict(job.template.template_kwargs) or None,
+        "enforce-eager": True if job.hardware == "cpu" else None,
+    }
+    kept = {key: value for key, value in settings.items() if value is not None}
+    return yaml.safe_dump({**kept, **job.recipe.vllm}, sort_keys=False, allow_unicode=True)
+
+
+def service(
+    job: Job, *, name: str, folder: str, warm_during: str, config: str = "vllm.yaml", host: str = "127.0.0.1"
+) -> Service:
+    """VLLM serving a model folder of the run, under the recipe's name and a one-time name."""
+    model = job.recipe.served_model
+    arguments = serve_arguments(folder, model, config, host)
+    env = environment(job)
+    return Service(
+        name=name,
+        command=Command(argv=("{serve}/bin/vllm", *arguments), place=Place.SERVE, env=env),
+        model=model,
+        warm=Command(argv=("{serve}/bin/python", "{probes}/warm_vllm.py"), place=Place.SERVE, env=env),
+        warm_during=warm_during,
+        ready_timeout=job.recipe.serve.ready_timeout,
+    )
+
+
+def serve_arguments(folder: str, model: str, config: str, host: str) -> tuple[str, ...]:
+    """The words after `vllm`; the port and the one-time name are filled in by the runner."""
+    return (
+        "serve",
+        folder,
+        "--config",
+        config,
+        "--host",
+        host,
+        "--port",
+        "{port}",
+        "--served-model-name",
+        model,
+        "{nonce}",
+    )
+
+
+def environment(job: Job) -> dict[str, str]:
+    """What vLLM reads from its environment; a CPU back end is told how much memory and which cores."""
+    env = {"VLLM_MAX_N_SEQUENCES": "64"}
+    if job.hardware == "cpu":
+        # GiB for the KV cache. Without a binding the back end leaves one core of two idle (facts: 1.6× slower).
+        env |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    return env

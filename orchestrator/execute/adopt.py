@@ -1,0 +1,45 @@
+"""Take over what an earlier run of the recipe already made, when nothing it depends on differs."""
+
+from __future__ import annotations
+
+import shutil
+
+from orchestrator.execute import files
+from orchestrator.execute.fingerprint import fingerprint
+from orchestrator.execute.state import RunFolder, StageRecord
+from orchestrator.stage import Stage
+
+
+def adopt(stage: Stage, key: str, run: RunFolder) -> str:
+    """Link the outputs of a stage with this key from another run into this one.
+
+    A changed check then trains nothing again. Folders that hold links (inputs/) are cheap to make anew and
+    are not adopted.
+
+    Returns:
+        why the stage need not run; "" when there is nothing to take over.
+    """
+    for other in reversed(RunFolder.all(run.project, run.recipe)):
+        record = other.stage_record(stage.name) if other != run else None
+        if record is not None and record.key == key and stage.outputs and _intact(other, record):
+            for name in stage.outputs:
+                _take(other, run, name)
+            return f"taken from run {other.name}, where nothing it depends on differs"
+    return ""
+
+
+def _intact(other: RunFolder, record: StageRecord) -> bool:
+    paths = [other.path / name for name in record.outputs]
+    if any(path.is_dir() and any(one.is_symlink() for one in path.iterdir()) for path in paths):
+        return False
+    return all(fingerprint(other.path / name) == found for name, found in record.outputs.items())
+
+
+def _take(other: RunFolder, run: RunFolder, name: str) -> None:
+    source, target = other.path / name, run.path / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.remove(target)
+    if source.is_dir():
+        files.link_tree(source, target)
+    else:
+        shutil.copy2(source, target)

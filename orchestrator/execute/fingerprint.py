@@ -1,0 +1,69 @@
+"""Fingerprints: when is a stage's result still the result of what is asked now?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from orchestrator import __version__
+from orchestrator.execute.files import sha256_file
+from orchestrator.stage import Place, Plan, Stage
+
+
+def fingerprint(path: Path) -> str:
+    """`sha256:…` of a file or of a folder's tree; "" when it is not there or a link in it leads nowhere.
+
+    A link counts as where it points, not as what is there: a base model is hashed once, when it is
+    fetched, and its manifest (inputs/base.json) carries those hashes.
+    """
+    if path.is_symlink():
+        return f"link:{path.readlink()}" if path.exists() else ""
+    if path.is_file():
+        return sha256_file(path)
+    if not path.is_dir():
+        return ""
+    digest = hashlib.sha256()
+    for name in sorted(_names(path)):
+        found = fingerprint(path / name)
+        if not found:
+            return ""
+        digest.update(f"{len(name.encode())} {name}\n{found}\n".encode())
+    return "sha256:" + digest.hexdigest()
+
+
+def _names(folder: Path) -> list[str]:
+    names: list[str] = []
+    for parent, folders, files in os.walk(folder):
+        here = Path(parent)
+        links = [one for one in folders if (here / one).is_symlink()]
+        names += [(here / one).relative_to(folder).as_posix() for one in [*files, *links]]
+    return names
+
+
+def stage_key(stage: Stage, inputs: Mapping[str, str], locks: Mapping[str, str]) -> str:
+    """What a stage's result depends on: itself, its inputs' content, the environments it runs in, Conch.
+
+    Time limits are left out: waiting longer changes no result.
+    """
+    value = asdict(stage)
+    commands = [*stage.commands, *((stage.service.command,) if stage.service else ())]
+    if value["service"]:
+        for limit in ("ready_timeout", "stall_timeout", "warm_during", "warm"):
+            value["service"].pop(limit)
+    places = {command.place for command in commands} - {Place.CONCH}
+    used = {place.value: locks.get(place.value, "") for place in places}
+    return _digest({"stage": value, "inputs": dict(inputs), "locks": used, "conch": __version__})
+
+
+def plan_key(plan: Plan, locks: Mapping[str, str]) -> str:
+    """The identity of a whole run: the same recipe, data and tools give the same."""
+    return _digest({"plan": plan.to_json(), "locks": dict(locks), "conch": __version__})
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,55 @@
+"""Follow what a running command leaves behind and tell the one who waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.dialects.llamafactory import read_log_line
+from orchestrator.execute.progress import Progress
+from orchestrator.stage import Command, Place, Stage
+
+_LAST = 400
+
+
+@dataclass(slots=True)
+class Follower:
+    """Reads the trainer's log, or the last line of a task's own words, each time it is asked."""
+
+    folder: Path
+    stage: Stage
+    command: Command
+    log: Path
+    since: int
+    progress: Progress
+    offset: int = 0
+
+    def tick(self) -> None:
+        """Tell what is new."""
+        if self.stage.progress:
+            self._steps()
+        if not self.offset:
+            self.progress.now(self._last_words() or Path(self.command.argv[0]).name)
+
+    def _steps(self) -> None:
+        try:
+            with (self.folder / self.stage.progress).open("rb") as file:
+                file.seek(self.offset)
+                whole, newline, _ = file.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return
+        self.offset += len(whole) + len(newline)
+        for line in whole.splitlines():
+            step = read_log_line(line.decode("utf-8", "replace"))
+            if step is not None:
+                self.progress.step(step)
+
+    def _last_words(self) -> str:
+        """The last line that a task of ours wrote; engines' chatter is left in the log."""
+        if self.command.place is not Place.CONCH or not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(self.since, size - _LAST))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+        return lines[-1] if lines else ""

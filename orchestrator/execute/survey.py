@@ -1,0 +1,134 @@
+"""Look at the world once: templates, data sets, locks, hardware. What is seen is frozen into Surroundings."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.datasets.entry import DatasetEntry, read_entry
+from orchestrator.errors import MissingError, Problem, UsageError
+from orchestrator.execute import environments, recipes, system
+from orchestrator.execute.files import sha256_file
+from orchestrator.job import Job, Surroundings
+from orchestrator.plan import resolve
+from orchestrator.recipe import Resolved
+from orchestrator.templates.pairing import ChatTemplate, read
+
+
+def read_job(
+    name: str,
+    *,
+    project: Path,
+    sets: Sequence[str] = (),
+    hardware: str = "auto",
+    chat_template: Path | None = None,
+    accept_mismatch: bool = False,
+) -> Job:
+    """A recipe by name or path, resolved against what is here.
+
+    Raises:
+        UsageError: the recipe or a name in it is wrong.
+        MissingError: a file it names is not there.
+    """
+    resolved = recipes.read(
+        name, project=project, sets=sets, environ=os.environ, profile=hardware, machine=system.hardware()
+    )
+    surroundings = survey(project, resolved)
+    text = None if chat_template is None else _read_text(chat_template, "chat template")
+    return resolve(resolved, surroundings, chat_template=text, accept_mismatch=accept_mismatch)
+
+
+def survey(project: Path, resolved: Resolved) -> Surroundings:
+    """Everything resolve() must know of this machine and this project."""
+    datasets = read_datasets(project)
+    used = [datasets[name] for name in resolved.recipe.data.dataset if name in datasets]
+    hashed = {entry.name: _hashed(entry, project) for entry in used}
+    return Surroundings(
+        hardware=resolved.profile,
+        templates=read_templates(project),
+        datasets=datasets | hashed,
+        paraphrases={entry.name: _paraphrases(entry, project) for entry in used if entry.paraphrases},
+        locks={name: environments.lock_hash(name, resolved.profile) for name in ("train", "serve")},
+        base_folder=_base_folder(resolved, project),
+    )
+
+
+def read_templates(project: Path) -> dict[str, ChatTemplate]:
+    """Every pairing in chat_templates/."""
+    folder = project / "chat_templates"
+    pairs = [(path, path.with_suffix(".jinja")) for path in sorted(folder.glob("*.yaml"))]
+    return {
+        path.stem: read(path.stem, _read_text(path, "pairing"), _read_text(jinja, "chat template"))
+        for path, jinja in pairs
+    }
+
+
+def read_datasets(project: Path) -> dict[str, DatasetEntry]:
+    """Every entry in dataset_info/; the files they name are not opened."""
+    entries = sorted((project / "dataset_info").glob("*.yaml"))
+    return {path.stem: read_entry(path.stem, _read_text(path, "data set entry")) for path in entries}
+
+
+def _hashed(entry: DatasetEntry, project: Path) -> DatasetEntry:
+    if entry.hub_id:
+        return replace(entry, sha256=f"{entry.hub}:{entry.hub_id}@{entry.hub_revision}/{entry.hub_file}")
+    path = project / entry.path
+    if not path.is_file():
+        raise MissingError(
+            Problem(
+                f"{entry.path}: no such data file",
+                where=f"dataset_info/{entry.name}.yaml",
+                mend=f"put the file there, or mend `file:` in dataset_info/{entry.name}.yaml",
+            )
+        )
+    return replace(entry, sha256=sha256_file(path))
+
+
+def _paraphrases(entry: DatasetEntry, project: Path) -> tuple[Mapping[str, Any], ...]:
+    path = project / entry.paraphrases_path
+    rows: list[Mapping[str, Any]] = []
+    problems: list[Problem] = []
+    for number, line in enumerate(_read_text(path, "paraphrases").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            _ = row["ask"], row["expect"].items()
+            rows.append(row)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            where = f"{entry.paraphrases_path}:{number}"
+            problems.append(Problem('not a paraphrase: {"ask": "…", "expect": {"contains": "…"}}', where))
+    if problems:
+        raise UsageError(*problems)
+    return tuple(rows)
+
+
+def _base_folder(resolved: Resolved, project: Path) -> str:
+    """The base as a folder on this machine: "{project}/…" inside the project, else absolute; "" for a hub id."""
+    base = resolved.recipe.model.base
+    if not base.startswith(("./", "../", "/", "~")):
+        return ""
+    folder = Path(base).expanduser()
+    folder = folder if folder.is_absolute() else project / folder
+    if not folder.is_dir():
+        problem = Problem(
+            f"model.base: no folder {base}", resolved.where("model.base"), "name a folder or a hub id"
+        )
+        raise MissingError(problem)
+    inside = folder.resolve().is_relative_to(project.resolve())
+    return (
+        f"{{project}}/{folder.resolve().relative_to(project.resolve())}" if inside else str(folder.resolve())
+    )
+
+
+def _read_text(path: Path, what: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise MissingError(Problem(f"no {what} at {path}", mend="check the name")) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise UsageError(Problem(f"cannot read the {what}: {error}", where=str(path))) from None

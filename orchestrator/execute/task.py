@@ -1,0 +1,73 @@
+"""`python -m orchestrator.execute.task NAME SETTINGS.json`: Conch's own work as a process of its own.
+
+The working folder is the run folder. What went wrong is left as JSON at $CONCH_PROBLEMS for the loop that
+started it, and as words on standard error for the log. Exit codes are those of errors.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import ConchError, Problem, UsageError, exit_code_of
+
+# name → module:function. A task is `function(settings, folder) -> int`: 0, or 5 when the answer is no.
+TASKS: dict[str, str] = {
+    "fetch": "orchestrator.execute.fetch:fetch",
+    "prepare": "orchestrator.execute.prepare:prepare",
+    "compare": "orchestrator.execute.compare:compare",
+    "check_export": "orchestrator.execute.check_export:check_export",
+    "ask": "orchestrator.execute.ask:ask",
+    "judge": "orchestrator.execute.judge:judge",
+    "write_report": "orchestrator.execute.write_report:write_report",
+}
+
+
+def run_task(name: str, settings_path: Path, folder: Path) -> int:
+    """Run one task in a folder; return its exit code; a ConchError is told, not raised."""
+    try:
+        module, _, function = TASKS[name].partition(":")
+        settings = json.loads(settings_path.read_text(encoding="utf-8"))
+        work: Callable[[Mapping[str, Any], Path], int] = getattr(import_module(module), function)
+        return work(_with_project(settings, os.environ.get("CONCH_PROJECT", "")), folder)
+    except ConchError as error:
+        _tell(error.problems)
+        return exit_code_of(error)
+
+
+def _with_project(value: Any, project: str) -> Any:
+    """Replace a leading {project} in every string of the settings."""
+    if isinstance(value, str):
+        return project + value.removeprefix("{project}") if value.startswith("{project}/") else value
+    if isinstance(value, list):
+        return [_with_project(item, project) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_project(item, project) for key, item in value.items()}
+    return value
+
+
+def _tell(problems: tuple[Problem, ...]) -> None:
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    told = os.environ.get("CONCH_PROBLEMS")
+    if told:
+        rows = [{"what": problem.what, "where": problem.where, "mend": problem.mend} for problem in problems]
+        Path(told).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+
+
+def main(argv: list[str]) -> int:
+    """The command line of the module docstring."""
+    if len(argv) != 2 or argv[0] not in TASKS:  # noqa: PLR2004
+        _tell(UsageError(Problem(f"usage: task NAME SETTINGS.json, NAME one of {', '.join(TASKS)}")).problems)
+        return UsageError.exit_code
+    return run_task(argv[0], Path(argv[1]), Path.cwd())
+
+
+if __name__ == "__main__":
+    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream at start-up
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""Job: a recipe with every name resolved. Surroundings: what was seen of the world, once, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.datasets.entry import DatasetEntry
+from orchestrator.recipe import Recipe
+from orchestrator.templates.pairing import ChatTemplate
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What execute/ read of the world before anything is planned.
+
+    Attributes:
+        hardware: "cpu" or "cuda", already decided.
+        templates: every pairing in chat_templates/, by name.
+        datasets: every entry in dataset_info/, by name.
+        paraphrases: the held-out questions of each dataset that has some: {"ask", "expect", "of"} rows.
+        locks: environment name ("train", "serve") → hash of the lock it is built from.
+        base_folder: symbol or path of a local base model, "" where the base comes from a hub.
+    """
+
+    hardware: str
+    templates: Mapping[str, ChatTemplate] = field(default_factory=dict)
+    datasets: Mapping[str, DatasetEntry] = field(default_factory=dict)
+    paraphrases: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    locks: Mapping[str, str] = field(default_factory=dict)
+    base_folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A recipe, and what each of its names stands for on this hardware.
+
+    Attributes:
+        template: the pairing that reproduces the recipe's training tokens.
+        chat_template: the jinja that is served and proven; the pairing's, unless another was named.
+        cases: the checks as {"id", "ask", "system", "expect"}; paraphrases likewise, not trained.
+        accept_mismatch: the user accepted by name that the proofs do not hold.
+    """
+
+    recipe: Recipe
+    hardware: str
+    template: ChatTemplate
+    datasets: tuple[DatasetEntry, ...]
+    locks: Mapping[str, str]
+    chat_template: str
+    cases: tuple[Mapping[str, Any], ...] = ()
+    paraphrases: tuple[Mapping[str, Any], ...] = ()
+    base_folder: str = ""
+    accept_mismatch: bool = False
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether the base is the small embedded model that only stands in for the real one."""
+        return self.recipe.model.base == EMBEDDED
+
+    @property
+    def compute_type(self) -> str:
+        """fp32, bf16 or fp16; "auto" is float32 on a CPU without bf16 units and bf16 on a GPU."""
+        wanted = self.recipe.train.compute_type
+        if wanted != "auto":
+            return wanted
+        return "fp32" if self.hardware == "cpu" else "bf16"
+
+    @property
+    def reasoning_parser(self) -> str | None:
+        """The name given to vLLM, or None: the recipe's, or the one its template is paired with."""
+        wanted = self.recipe.serve.reasoning_parser
+        if wanted == "auto":
+            return self.template.reasoning_parser
+        return None if wanted == "none" else wanted

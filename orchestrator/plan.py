@@ -1,0 +1,157 @@
+"""From a recipe to a plan: resolve() gives every name its thing, build_plan() lists the stages. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestrator.checks import CHECKS
+from orchestrator.datasets.entry import DatasetEntry
+from orchestrator.dialects import llamafactory, vllm
+from orchestrator.errors import Problem, UsageError
+from orchestrator.job import Job, Surroundings
+from orchestrator.recipe import Resolved
+from orchestrator.stage import Plan
+from orchestrator.stages import STAGES
+from orchestrator.templates.pairing import choose
+
+# What each verb runs; a stage that a recipe has switched off is left out.
+SFT = ("fetch", "prepare", "prove_data", "train", "export", "prove_export")
+PARITY = ("fetch", "prepare", "prove_data")
+RUN = tuple(STAGES)
+
+
+def resolve(
+    resolved: Resolved,
+    surroundings: Surroundings,
+    *,
+    chat_template: str | None = None,
+    accept_mismatch: bool = False,
+) -> Job:
+    """Give every name in a recipe the thing it stands for.
+
+    Args:
+        resolved: the composed recipe, with where each value came from.
+        surroundings: what was seen of the world.
+        chat_template: a jinja to serve and prove instead of the paired one.
+        accept_mismatch: go on when the proofs do not hold.
+
+    Raises:
+        UsageError: with every unknown data set, check, owned engine key or missing pairing at once.
+    """
+    recipe = resolved.recipe
+    problems = [
+        *_dataset_problems(resolved, surroundings),
+        *_check_problems(resolved),
+        *_owned_problems(resolved, "llamafactory", llamafactory.OWNED, str),
+        *_owned_problems(resolved, "vllm", vllm.OWNED, vllm.canonical_key),
+    ]
+    wanted = recipe.template
+    try:
+        template = choose(surroundings.templates, wanted.name, wanted.thinking, wanted.history)
+    except UsageError as error:
+        problems += [Problem(p.what, resolved.where("template"), p.mend) for p in error.problems]
+    if problems:
+        raise UsageError(*problems)
+    datasets = tuple(surroundings.datasets[name] for name in recipe.data.dataset)
+    return Job(
+        recipe=recipe,
+        hardware=surroundings.hardware,
+        template=template,
+        datasets=datasets,
+        locks=surroundings.locks,
+        chat_template=template.text if chat_template is None else chat_template,
+        cases=tuple(_cases(resolved)),
+        paraphrases=tuple(_paraphrases(datasets, surroundings)),
+        base_folder=surroundings.base_folder,
+        accept_mismatch=accept_mismatch,
+    )
+
+
+def build_plan(job: Job, names: Iterable[str] = RUN) -> Plan:
+    """The stages of a job, in order; same job, same bytes."""
+    wanted = set(names)
+    if not job.recipe.verify.base:
+        wanted.discard("ask_base")
+    stages = tuple(make(job) for name, make in STAGES.items() if name in wanted)
+    return Plan(recipe=job.recipe.name, headline=headline(job), stages=stages)
+
+
+def headline(job: Job) -> str:
+    """The first line of a run: which base, on which hardware; a stand-in is called one."""
+    model = job.recipe.model
+    base = f"{model.base}@{model.revision[:12]}" if model.revision else model.base
+    if job.stand_in:
+        base = "the embedded stand-in base (SmolLM2-135M in DeepSeek-R1's format: not a DeepSeek model)"
+    if job.base_folder:
+        base = model.base
+    return f"{job.recipe.name}: training {base} on {job.hardware} ({job.compute_type})"
+
+
+def _cases(resolved: Resolved) -> Iterable[Mapping[str, Any]]:
+    for index, case in enumerate(resolved.recipe.verify.checks):
+        yield {
+            "id": f"checks[{index}]",
+            "ask": list(case.ask),
+            "system": case.system,
+            "expect": dict(case.expect),
+        }
+
+
+def _paraphrases(
+    datasets: tuple[DatasetEntry, ...], surroundings: Surroundings
+) -> Iterable[Mapping[str, Any]]:
+    rows = [row for entry in datasets for row in surroundings.paraphrases.get(entry.name, ())]
+    for index, row in enumerate(rows):
+        ask = row["ask"]
+        yield {
+            "id": f"paraphrases[{index}]",
+            "ask": [ask] if isinstance(ask, str) else list(ask),
+            "system": row.get("system"),
+            "expect": dict(row["expect"]),
+        }
+
+
+def _dataset_problems(resolved: Resolved, surroundings: Surroundings) -> Iterable[Problem]:
+    for name in resolved.recipe.data.dataset:
+        if name not in surroundings.datasets:
+            known = ", ".join(sorted(surroundings.datasets)) or "none"
+            yield Problem(
+                f'data.dataset: no data set named "{name}"{_near(name, surroundings.datasets)} (there are: {known})',
+                resolved.where("data.dataset"),
+                f"write dataset_info/{name}.yaml, or name one that is there",
+            )
+
+
+def _check_problems(resolved: Resolved) -> Iterable[Problem]:
+    for index, case in enumerate(resolved.recipe.verify.checks):
+        for name, argument in case.expect.items():
+            key = f"verify.checks[{index}].expect"
+            if name not in CHECKS:
+                what = f'{key}: no check named "{name}"{_near(name, CHECKS)}'
+                yield Problem(what, resolved.where(f"{key}.{name}"), f"checks: {', '.join(CHECKS)}")
+            elif wrong := CHECKS[name].problem(argument):
+                yield Problem(f"{key}.{name}: {wrong}", resolved.where(f"{key}.{name}"))
+    for name in resolved.recipe.verify.every:
+        if name not in CHECKS:
+            what = f'verify.every: no check named "{name}"{_near(name, CHECKS)}'
+            yield Problem(what, resolved.where("verify.every"))
+
+
+def _owned_problems(
+    resolved: Resolved, section: str, owned: Mapping[str, str], spell: Any
+) -> Iterable[Problem]:
+    for key in getattr(resolved.recipe, section):
+        home = owned.get(spell(key))
+        if home is not None:
+            yield Problem(
+                f"{section}.{key}: Conch sets this itself",
+                resolved.where(f"{section}.{key}"),
+                f"use {home} instead",
+            )
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""

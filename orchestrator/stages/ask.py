@@ -1,0 +1,37 @@
+"""ask: the one stage that talks to the served model; leaves every answer for others to judge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.dialects import vllm
+from orchestrator.job import Job
+from orchestrator.stage import RenderedFile, Stage, partial
+from orchestrator.stages.base import ANSWERS, task
+from orchestrator.stages.prove_data import template_file
+
+
+def stage(job: Job) -> Stage:
+    """VLLM serves the export; its imports are made while the export is written."""
+    file, command = task("ask", questions(job, ANSWERS))
+    return Stage(
+        name="ask",
+        files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),
+        commands=(command,),
+        inputs=("export",),
+        outputs=(ANSWERS,),
+        service=vllm.service(job, name="vllm", folder="export", warm_during="export"),
+    )
+
+
+def questions(job: Job, out: str) -> dict[str, Any]:
+    """The settings of the ask task."""
+    verify = job.recipe.verify
+    return {
+        "cases": [dict(case) for case in job.cases],
+        "paraphrases": [dict(case) for case in job.paraphrases] if verify.paraphrases else [],
+        "every": list(verify.every),
+        "max_tokens": verify.max_tokens,
+        "temperature": verify.temperature,
+        "out": partial(out),
+    }

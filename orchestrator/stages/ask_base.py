@@ -1,0 +1,24 @@
+"""ask_base: the recipe's questions put to the untouched base, so that before and after can be compared."""
+
+from __future__ import annotations
+
+from orchestrator.dialects import vllm
+from orchestrator.job import Job
+from orchestrator.stage import RenderedFile, Stage
+from orchestrator.stages.ask import questions
+from orchestrator.stages.base import BASE_ANSWERS, task
+from orchestrator.stages.prove_data import template_file
+
+
+def stage(job: Job) -> Stage:
+    """Before training: the base is served the same way as the tuned model will be."""
+    # Held-out paraphrases say nothing of a base that fails the questions themselves.
+    file, command = task("ask-base", questions(job, BASE_ANSWERS) | {"paraphrases": []})
+    return Stage(
+        name="ask_base",
+        files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),
+        commands=(command,),
+        inputs=("inputs",),
+        outputs=(BASE_ANSWERS,),
+        service=vllm.service(job, name="vllm-base", folder="inputs/base", warm_during="prove_data"),
+    )

@@ -1,0 +1,32 @@
+"""fetch: the base model, and data sets that live on a hub, into plain folders linked at inputs/."""
+
+from __future__ import annotations
+
+from orchestrator.job import Job
+from orchestrator.stage import Stage
+from orchestrator.stages.base import task
+
+
+def stage(job: Job) -> Stage:
+    """Everything that needs a network; the engines run offline afterwards."""
+    model = job.recipe.model
+    remote = [
+        {
+            "name": entry.name,
+            "repo": entry.hub_id,
+            "file": entry.hub_file,
+            "revision": entry.hub_revision,
+            "hub": entry.hub,
+        }
+        for entry in job.datasets
+        if entry.hub_id
+    ]
+    settings = {
+        "base": job.base_folder or model.base,
+        "revision": model.revision,
+        "hub": "local" if job.base_folder else model.hub,
+        "datasets": remote,
+        "hardware": job.hardware,
+    }
+    file, command = task("fetch", settings, secrets=("HF_TOKEN", "MODELSCOPE_API_TOKEN"))
+    return Stage(name="fetch", files=(file,), commands=(command,), outputs=("inputs",))

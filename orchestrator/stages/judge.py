@@ -1,0 +1,23 @@
+"""judge: answers become verdicts, without asking anything again."""
+
+from __future__ import annotations
+
+from orchestrator.job import Job
+from orchestrator.stage import Stage, partial
+from orchestrator.stages.base import ANSWERS, BASE_ANSWERS, VERDICTS, task
+
+
+def stage(job: Job) -> Stage:
+    """Every check over every case: of the tuned model, and of the base where it was asked."""
+    verify = job.recipe.verify
+    settings = {
+        "cases": [dict(case) for case in job.cases],
+        "paraphrases": [dict(case) for case in job.paraphrases] if verify.paraphrases else [],
+        "every": list(verify.every),
+        "answers": ANSWERS,
+        "base_answers": BASE_ANSWERS if verify.base else "",
+        "out": partial(VERDICTS),
+    }
+    file, command = task("judge", settings)
+    asked = (ANSWERS, BASE_ANSWERS) if verify.base else (ANSWERS,)
+    return Stage(name="judge", files=(file,), commands=(command,), inputs=asked, outputs=(VERDICTS,))

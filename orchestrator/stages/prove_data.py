@@ -1,0 +1,67 @@
+"""prove_data: before a step is trained, the tokens of training against the tokens of serving."""
+
+from __future__ import annotations
+
+from orchestrator.dialects import llamafactory
+from orchestrator.job import Job
+from orchestrator.stage import Command, Place, RenderedFile, Stage, partial
+from orchestrator.stages.base import DATA_PROOF, task
+
+
+def stage(job: Job) -> Stage:
+    """Ids from LLaMA-Factory's own pipeline, ids from vLLM's own renderer, and their comparison."""
+    made = partial(DATA_PROOF)
+    training, serving = f"{made}/training_ids.jsonl", f"{made}/serving_ids.jsonl"
+    names = ",".join([*(dataset.name for dataset in job.datasets), "conch_generated"])
+    train_probe = Command(
+        argv=(
+            "{train}/bin/python",
+            "{probes}/training_ids.py",
+            "train.yaml",
+            "--datasets",
+            names,
+            "--out",
+            training,
+        ),
+        place=Place.TRAIN,
+    )
+    settings = {
+        "name": "data",
+        "training_ids": training,
+        "serving_ids": serving,
+        "out": f"{made}/parity.json",
+        "accept_mismatch": job.accept_mismatch,
+    }
+    file, compare = task("compare-data", settings)
+    return Stage(
+        name="prove_data",
+        files=(RenderedFile("train.yaml", llamafactory.train_yaml(job)), template_file(job), file),
+        commands=(train_probe, serving_probe("inputs/base", serving), compare),
+        inputs=("inputs", "data"),
+        outputs=(DATA_PROOF,),
+        gate=True,
+    )
+
+
+def template_file(job: Job) -> RenderedFile:
+    """The chat template that is proven and served."""
+    return RenderedFile("chat_template.jinja", job.chat_template)
+
+
+def serving_probe(model: str, out: str) -> Command:
+    """VLLM's own renderer over the conversations, with the tokenizer of a model folder."""
+    return Command(
+        argv=(
+            "{serve}/bin/python",
+            "{probes}/serving_ids.py",
+            "--model",
+            model,
+            "--chat-template",
+            "chat_template.jinja",
+            "--conversations",
+            "data/conversations.jsonl",
+            "--out",
+            out,
+        ),
+        place=Place.SERVE,
+    )

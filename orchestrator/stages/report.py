@@ -1,0 +1,28 @@
+"""report: what happened in this run, as JSON and as Markdown, with how to serve and call the result."""
+
+from __future__ import annotations
+
+from orchestrator.job import Job
+from orchestrator.stage import Stage, partial
+from orchestrator.stages.base import DATA_PROOF, EXPORT_PROOF, VERDICTS, task
+
+
+def stage(job: Job) -> Stage:
+    """A fold over the files that the other stages left."""
+    settings = {
+        "recipe": job.recipe.name,
+        "model": job.recipe.served_model,
+        "stand_in": job.stand_in,
+        "verdicts": VERDICTS,
+        "proofs": [f"{DATA_PROOF}/parity.json", f"{EXPORT_PROOF}/parity.json"],
+        "trainer_log": "adapter/trainer_log.jsonl",
+        "out": partial("report"),
+    }
+    file, command = task("write_report", settings)
+    return Stage(
+        name="report",
+        files=(file,),
+        commands=(command,),
+        inputs=(VERDICTS, DATA_PROOF, EXPORT_PROOF, "adapter"),
+        outputs=("report",),
+    )

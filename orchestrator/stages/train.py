@@ -1,0 +1,20 @@
+"""train: `llamafactory-cli train`, followed through its trainer_log.jsonl."""
+
+from __future__ import annotations
+
+from orchestrator.dialects import llamafactory
+from orchestrator.job import Job
+from orchestrator.stage import RenderedFile, Stage, partial
+
+
+def stage(job: Job) -> Stage:
+    """One training; its folder holds the adapter, the loss curve and the trainer's own log."""
+    data = ("data/dataset_info.json", *(f"data/{entry.name}.jsonl" for entry in job.datasets))
+    return Stage(
+        name="train",
+        files=(RenderedFile("train.yaml", llamafactory.train_yaml(job)),),
+        commands=(llamafactory.command("train", "train.yaml"),),
+        inputs=("inputs", *data),
+        outputs=("adapter",),
+        progress=f"{partial('adapter')}/trainer_log.jsonl",
+    )
