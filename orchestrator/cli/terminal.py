@@ -1,0 +1,87 @@
+r"""What a terminal is shown: foreign text with its control characters made visible, and tables of it.
+
+A model's answer, a file name or a child's log may hold escape sequences that clear the screen, write the
+clipboard or turn the direction of text. Here they become words such as \x1b. Raw bytes stay in files.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import TextIO
+
+# Control, format (bidi overrides, zero-width, tags), surrogate, private use, line and paragraph separators.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_FALLBACK_SIZE = (100, 24)
+
+
+def visible(text: str) -> str:
+    r"""The text with every control and invisible character but newline and tab as a visible escape.
+
+    >>> visible("\x1b[2J你好\u202e")
+    '\\x1b[2J你好\\u202e'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text)
+
+
+def one_line(text: str, limit: int = 0) -> str:
+    """The visible text on one line, cut to `limit` characters when that is above 0."""
+    line = " ".join(visible(text).split())
+    return line if not limit or len(line) <= limit else line[: limit - 1] + "…"
+
+
+def table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    bad: Sequence[bool] = (),
+    out: TextIO | None = None,
+) -> str:
+    """A table as text, as wide as the terminal, double-width characters counted right.
+
+    Args:
+        columns: the headings.
+        rows: cells; escaped here, markup is not read.
+        bad: which rows are shown in red, where `out` is a terminal.
+        out: the stream it will be printed on; standard output when None.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    stream = sys.stdout if out is None else out
+    drawn = Table(box=box.ROUNDED if _draws(stream) else box.ASCII, show_lines=True)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for number, row in enumerate(rows):
+        style = "red" if number < len(bad) and bad[number] else ""
+        drawn.add_row(*(Text(visible(cell), style=style) for cell in row))
+    width = shutil.get_terminal_size(_FALLBACK_SIZE).columns
+    page = io.StringIO()
+    console = Console(file=page, force_terminal=stream.isatty(), width=width, markup=False, highlight=False)
+    console.print(drawn)
+    return page.getvalue().rstrip("\n")
+
+
+def emit(text: str, out: TextIO | None = None) -> None:
+    """Write text as it is and show it at once; what the stream cannot encode becomes an escape."""
+    stream = sys.stdout if out is None else out
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def _draws(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def _shown(character: str) -> str:
+    if character in "\n\t" or unicodedata.category(character) not in _HIDDEN:
+        return character
+    return character.encode("unicode_escape").decode("ascii")

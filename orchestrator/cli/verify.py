@@ -1,0 +1,106 @@
+"""`conch verify`: a recipe's questions put to a running server, and what its answers show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.verb import Outcome, hardware_option, progress, recipe_argument, set_option, verb
+from orchestrator.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.execute.verification import Verification
+    from orchestrator.report import Verdict
+
+_ANSWER = 400
+
+
+@verb(
+    example="conch verify magic_conch\n"
+    "conch verify magic_conch --base-url https://host/v1 --model NAME --key-file ~/.conch-key"
+)
+@recipe_argument
+@click.option("--base-url", default="", metavar="URL", help="The server; default: where conch serve listens.")
+@click.option("--model", default="", metavar="NAME", help="The served model's name; default: the recipe's.")
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The server's key, in a file that only you can read; default: CONCH_API_KEY.",
+)
+@set_option
+@hardware_option
+def command(
+    *, recipe: str, base_url: str, model: str, key_file: Path | None, sets: Sequence[str], hardware: str
+) -> Outcome:
+    """Ask a server the recipe's questions and judge the answers.
+
+    RECIPE is a name in recipes/ or a path. Exit code 0 when every check passed, 5 when one did not. Any
+    OpenAI-compatible server will do.
+    """
+    from orchestrator.execute import recipes, survey
+    from orchestrator.execute.answers import cases_of
+    from orchestrator.execute.client import Client
+    from orchestrator.execute.endpoint import address_of
+    from orchestrator.execute.key import read_key
+    from orchestrator.execute.verification import verify_server
+
+    key = read_key(key_file)
+    job = survey.read_job(recipe, project=recipes.project_folder(Path.cwd()), sets=sets, hardware=hardware)
+    verify = job.recipe.verify
+    cases, paraphrases = cases_of(job.cases), cases_of(job.paraphrases if verify.paraphrases else ())
+    if not cases:
+        raise UsageError(Problem("this recipe asks nothing", where=recipe, mend="add verify.checks to it"))
+    with Client(
+        base_url or address_of(job.recipe),
+        model or job.recipe.served_model,
+        key=key,
+        max_tokens=verify.max_tokens,
+        temperature=verify.temperature,
+    ) as client:
+        client.reach(mend=f"conch serve {recipe}")
+        result = verify_server(client, cases, paraphrases, verify.every, progress)
+        data = {"recipe": job.recipe.name, "base_url": client.base_url, "model": client.model}
+    return Outcome(
+        data=data | result.to_json(),
+        text=shown(result),
+        exit_code=result.exit_code,
+        problems=result.error.problems if result.error else (),
+    )
+
+
+def shown(result: Verification) -> str:
+    """The table of questions, answers and verdicts, the paraphrases', and the counts."""
+    from orchestrator.cli.terminal import table
+    from orchestrator.report import passed_of
+
+    rows = [*_rows(result.verdicts), *_rows(result.paraphrases)]
+    cells = [row[:-1] for row in rows]
+    cells += [(" → ".join(case.ask), "", "not run") for case in result.left]
+    good, asked = passed_of(result.verdicts)
+    right, held_out = passed_of(result.paraphrases)
+    lines = [table(("question", "answer", "verdict"), cells, bad=[not row[-1] for row in rows])]
+    lines.append(f"checks       {good} of {asked} passed")
+    if held_out:
+        rate = right / held_out
+        lines.append(f"paraphrases  {right} of {held_out} questions that were not trained: {rate:.0%}")
+    if result.left:
+        lines.append(f"not run      {len(result.left)}")
+    return "\n".join(lines)
+
+
+def _rows(verdicts: Iterable[Verdict]) -> Iterable[tuple[str, str, str, bool]]:
+    """One row a case: its question, its answer, and its checks; a failed one with its reason."""
+    from orchestrator.cli.terminal import one_line
+
+    cases: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        cases.setdefault(verdict.case, []).append(verdict)
+    for judged in cases.values():
+        passed = [verdict.check for verdict in judged if verdict.passed]
+        failed = [f"FAILED {verdict.check}: {verdict.reason}" for verdict in judged if not verdict.passed]
+        said = [*([f"passed {', '.join(passed)}"] if passed else []), *(one_line(each) for each in failed)]
+        yield judged[0].question, one_line(judged[0].answer, _ANSWER), "\n".join(said), not failed

@@ -1,0 +1,35 @@
+"""Where a recipe's model is served, for the verbs that talk to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.execute import recipes, system
+from orchestrator.recipe import Recipe
+
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  a server's word for every address
+
+
+def address_of(recipe: Recipe) -> str:
+    """The base URL of `conch serve` of this recipe, seen from this machine."""
+    host = _ANY.get(recipe.serve.host, recipe.serve.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{recipe.serve.port}/v1"
+
+
+def served(name: str, *, start: Path, sets: Sequence[str] = (), hardware: str = "auto") -> tuple[str, str]:
+    """The base URL and the model name of a recipe, of which nothing else need be there.
+
+    Raises:
+        UsageError: the recipe is wrong; MissingError: no project at `start` or above.
+    """
+    resolved = recipes.read(
+        name,
+        project=recipes.project_folder(start),
+        sets=sets,
+        environ=os.environ,
+        profile=hardware,
+        machine=system.hardware(),
+    )
+    return address_of(resolved.recipe), resolved.recipe.served_model

@@ -1,0 +1,85 @@
+"""Verifying a running server: ask everything, judge it, and keep what was answered when the server dies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from orchestrator.checks import judge_all, not_run
+from orchestrator.checks.base import Case
+from orchestrator.errors import ConchError, Refuted, exit_code_of
+from orchestrator.execute.ask import ask_cases, settle
+from orchestrator.execute.client import Client
+from orchestrator.report import Transcript, Verdict, passed_of
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a server answered, judged.
+
+    Attributes:
+        verdicts: of the recipe's checks.
+        paraphrases: of the questions that were not trained; they never make it fail.
+        left: the cases that were not asked because the server was gone: neither passed nor failed.
+        error: what ended it early, or None.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+    paraphrases: tuple[Verdict, ...] = ()
+    left: tuple[Case, ...] = ()
+    error: ConchError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The error's, else 5 when a check failed, else 0."""
+        if self.error is not None:
+            return exit_code_of(self.error)
+        return Refuted.exit_code if any(not verdict.passed for verdict in self.verdicts) else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, JSON-able."""
+        return {
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "paraphrases": [asdict(verdict) for verdict in self.paraphrases],
+            "not_run": [case.id for case in self.left],
+            "passed": passed_of(self.verdicts),
+            "paraphrases_passed": passed_of(self.paraphrases),
+        }
+
+
+def verify_server(
+    client: Client,
+    cases: Sequence[Case],
+    paraphrases: Sequence[Case],
+    every: Sequence[str],
+    tell: Callable[[str], None],
+) -> Verification:
+    """Ask and judge. A server that dies on the way is the result's `error`, not an exception.
+
+    Args:
+        client: of a server that was reached before.
+        cases: the recipe's checks.
+        paraphrases: judged by what they expect alone.
+        every: the checks that apply to every case.
+        tell: is given a line of progress after each question.
+    """
+    transcripts: list[Transcript] = []
+    total = len(cases) + len(paraphrases)
+    asked = 0
+    failure: ConchError | None = None
+    try:
+        for chosen, checks in ((cases, every), (paraphrases, ())):
+            for answered in ask_cases(client, chosen, checks):
+                transcripts += answered
+                asked += 1
+                tell(f"asked {asked}/{total}")
+        transcripts = settle(client, cases, every, transcripts)
+    except ConchError as error:
+        failure = error
+    result = Verification(
+        verdicts=tuple(judge_all(cases, every, transcripts)),
+        paraphrases=tuple(judge_all(paraphrases, (), transcripts)),
+    )
+    left = not_run([*cases, *paraphrases], transcripts)
+    return replace(result, left=tuple(left), error=failure)
