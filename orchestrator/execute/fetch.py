@@ -1,0 +1,81 @@
+"""fetch: the base model and the data files of hubs, as plain folders linked at inputs/, for engines offline."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import MissingError, Problem
+from orchestrator.execute.files import remove, write_durable
+from orchestrator.execute.hub import fetch_dataset_file, fetch_model
+from orchestrator.execute.model_folder import MANIFEST, Manifest, check_complete, hash_files, read_manifest
+from orchestrator.stage import partial
+
+EMBEDDED = "embedded"
+LOCAL = "local"
+
+Progress = Callable[[str], None]
+
+
+def fetch(settings: Mapping[str, Any], folder: Path) -> int:
+    """Make inputs.partial-0 with base (a link), base.json (its manifest) and data/NAME (links).
+
+    Settings:
+        base: "embedded", a hub id, or a folder when hub is "local"; revision, hub.
+        datasets: [{"name", "repo", "file", "revision", "hub"}], those that live on a hub.
+
+    Raises:
+        UsageError, MissingError, TimedOut: as fetch_model and use_local say.
+    """
+    inputs = folder / partial("inputs")
+    remove(inputs)
+    base, manifest = find_base(settings, _tell)
+    files = {row["name"]: _data_file(row) for row in settings.get("datasets", ())}
+    (inputs / "data").mkdir(parents=True)
+    (inputs / "base").symlink_to(base, target_is_directory=True)
+    write_durable(inputs / "base.json", manifest.to_json())
+    for name, path in files.items():
+        (inputs / "data" / name).symlink_to(path)
+    return 0
+
+
+def find_base(settings: Mapping[str, Any], progress: Progress) -> tuple[Path, Manifest]:
+    """The base model's folder on this machine, fetched when need be, and its manifest."""
+    base, hub = str(settings["base"]), str(settings["hub"])
+    if base == EMBEDDED:
+        from orchestrator.execute.embedded import ensure_embedded
+
+        folder = ensure_embedded(progress)
+    elif hub == LOCAL:
+        folder = use_local(Path(base))
+        return folder, Manifest(name=folder.name, source=LOCAL, files=hash_files(folder, progress))
+    else:
+        folder = fetch_model(base, str(settings.get("revision") or ""), hub, progress)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise MissingError(
+            Problem(f"no manifest {MANIFEST}", where=str(folder), mend="remove it and fetch it again")
+        )
+    return folder, manifest
+
+
+def use_local(path: Path) -> Path:
+    """A model folder of the user's, proven whole; nothing is ever written into it.
+
+    Raises:
+        MissingError: it is not there, or lacks something.
+    """
+    folder = path.expanduser().absolute()
+    check_complete(folder)
+    return folder
+
+
+def _data_file(row: Mapping[str, Any]) -> Path:
+    return fetch_dataset_file(row["repo"], row["file"], str(row.get("revision") or ""), row["hub"], _tell)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,104 @@
+"""Which files of a repository are taken. Pure."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from orchestrator.errors import MissingError, Problem, UsageError
+from orchestrator.execute.hub.words import Listing, RemoteFile
+
+# What engines read of a model's repository. Weights in other formats would only double the download.
+WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "tokenizer*", "LICENSE*", "README.md")
+UNWANTED = (
+    "original/*",
+    "onnx/*",
+    "openvino/*",
+    "consolidated*",
+    "*.pth",
+    "*.gguf",
+    "*.bin.index.json",
+    ".*",
+)
+TRUSTED = ("*.py", "*.bin")
+SCRIPTS = {".py", ".sh", ".pkl", ""}
+NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+
+
+def check_repo(repo: str) -> None:
+    """Raise UsageError when a text is no name of a repository."""
+    if not NAME.fullmatch(repo) or ".." in repo:
+        raise UsageError(
+            Problem(f"{repo!r} is no name of a repository on a hub", mend="write it as OWNER/NAME")
+        )
+
+
+def check_data_file(repo: str, filename: str) -> None:
+    """Raise UsageError when a text names no data file: a path outside, a loading script, a pickle."""
+    if not is_safe(filename) or PurePosixPath(filename).suffix in SCRIPTS:
+        mend = "name one .json, .jsonl, .csv or .parquet file of the repository"
+        raise UsageError(Problem(f"{filename!r} is no data file", where=repo, mend=mend))
+
+
+def model_files(listing: Listing, *, repo: str, trust: bool = False) -> list[RemoteFile]:
+    """The files of a model repository that engines read.
+
+    Raises:
+        MissingError: there are no weights among them.
+    """
+    patterns = (*WANTED, *TRUSTED) if trust else WANTED
+    chosen = [
+        file for file in listing.files if _matches(file.path, patterns) and not _matches(file.path, UNWANTED)
+    ]
+    weights = (".safetensors", ".bin") if trust else (".safetensors",)
+    if not any(file.path.endswith(weights) for file in chosen):
+        mend = "choose a revision or a repository with safetensors"
+        raise MissingError(Problem("holds no safetensors; Conch takes no pickles and no GGUF", repo, mend))
+    return _inside(chosen, repo)
+
+
+def data_file(listing: Listing, *, repo: str, filename: str) -> list[RemoteFile]:
+    """That one file.
+
+    Raises:
+        MissingError: it is not there, or empty.
+    """
+    for file in listing.files:
+        if file.path == filename and file.size:
+            return [file]
+        if file.path == filename:
+            raise MissingError(Problem("is empty", where=f"{repo}/{filename}"))
+    near = ", ".join(sorted(file.path for file in listing.files if not file.path.startswith("."))[:10])
+    raise MissingError(Problem(f"has no file {filename!r}", where=repo, mend=f"it has: {near}"))
+
+
+def is_safe(path: str) -> bool:
+    """Whether a path from elsewhere stays inside the folder it is put into."""
+    parts = PurePosixPath(path).parts
+    return (
+        bool(parts)
+        and not path.startswith("/")
+        and ".." not in parts
+        and "\\" not in path
+        and "\0" not in path
+    )
+
+
+def digest(listing: Listing) -> str:
+    """A name for the state of a hub that tells no commit."""
+    rows = sorted(f"{file.path} {file.size} {file.sha256}" for file in listing.files)
+    return hashlib.sha1("\n".join(rows).encode(), usedforsecurity=False).hexdigest()
+
+
+def _inside(files: list[RemoteFile], repo: str) -> list[RemoteFile]:
+    unsafe = [file.path for file in files if not is_safe(file.path)]
+    if unsafe:
+        raise MissingError(Problem(f"lists a file outside itself: {unsafe[0]!r}", where=repo))
+    return files
+
+
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)

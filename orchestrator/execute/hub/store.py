@@ -1,0 +1,183 @@
+"""Fetch a repository at a commit into CONCH_HOME, once: locked, verified, and only then under its name.
+
+Covered: kill at any moment, two processes at once, a hub that sends something else than it lists. Where locks
+do not hold (some network file systems), two machines work twice and one result stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from orchestrator.errors import MissingError, Problem
+from orchestrator.execute.files import remove
+from orchestrator.execute.home import conch_home
+from orchestrator.execute.hub import choice
+from orchestrator.execute.hub.child import STALL_TIMEOUT, HubChild
+from orchestrator.execute.hub.shelf import Shelf, check_disk, compare, drop_others, forget_torn
+from orchestrator.execute.hub.words import Listing, Progress, RemoteFile, Request, human
+from orchestrator.execute.model_folder import (
+    Manifest,
+    model_problems,
+    read_manifest,
+    refuse_config,
+    write_manifest,
+)
+
+SMALL = 20_000_000  # these come first, so that a model that is refused is refused before its weights come
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """One fetch: what of which repository, onto which shelf, and what makes it whole."""
+
+    request: Request
+    shelf: Shelf
+    suffix: str
+    select: Callable[[Listing], list[RemoteFile]]
+    refuse: Callable[[Path], None]
+    problems: Callable[[Path], list[Problem]]
+
+    def slug(self, commit: str) -> str:
+        return f"{self.request.repo.replace('/', '--')}-{commit[:12]}{self.suffix}"
+
+
+def fetch_model(
+    repo: str,
+    revision: str,
+    hub: str,
+    progress: Progress,
+    *,
+    trust: bool = False,
+    stall_timeout: float = STALL_TIMEOUT,
+) -> Path:
+    """A model of a hub as a plain folder with a manifest. A pinned one that is here asks nothing of the hub.
+
+    Args:
+        repo: "OWNER/NAME".
+        revision: a commit; or a branch or tag, which is resolved each time, "" for the default branch.
+        hub: "huggingface" (or the mirror at HF_ENDPOINT) or "modelscope".
+        progress: is given lines for the person who waits.
+        trust: take the repository's Python code and pickled weights, too.
+        stall_timeout: seconds with next to nothing coming after which the hub counts as dead.
+
+    Raises:
+        UsageError: the name is none.
+        MissingError: no such model or revision, no access, no network, no disk; or it is not whole.
+        TimedOut: the hub stalls.
+    """
+    choice.check_repo(repo)
+    order = _Order(
+        request=Request(hub, repo, "model", revision),
+        shelf=Shelf(conch_home() / "models"),
+        suffix="-trusted" if trust else "",
+        select=partial(choice.model_files, repo=repo, trust=trust),
+        refuse=partial(refuse_config, trust=trust),
+        problems=partial(model_problems, trust=trust),
+    )
+    return _fetch(order, progress, stall_timeout)
+
+
+def fetch_dataset_file(
+    repo: str,
+    filename: str,
+    revision: str,
+    hub: str,
+    progress: Progress,
+    *,
+    stall_timeout: float = STALL_TIMEOUT,
+) -> Path:
+    """One data file of a data set on a hub; never a loading script. Arguments and errors as fetch_model's."""
+    choice.check_repo(repo)
+    choice.check_data_file(repo, filename)
+    order = _Order(
+        request=Request(hub, repo, "dataset", revision),
+        shelf=Shelf(conch_home() / "datasets"),
+        suffix="-" + hashlib.sha256(filename.encode()).hexdigest()[:8],
+        select=partial(choice.data_file, repo=repo, filename=filename),
+        refuse=lambda _: None,
+        problems=partial(_file_problems, filename=filename),
+    )
+    return _fetch(order, progress, stall_timeout) / filename
+
+
+def _fetch(order: _Order, progress: Progress, stall_timeout: float) -> Path:
+    request, shelf = order.request, order.shelf
+    pinned = shelf.folder / order.slug(request.revision)
+    if COMMIT.fullmatch(request.revision) and _is_ready(order, pinned):
+        return pinned
+    with HubChild(request, stall_timeout=stall_timeout) as child:
+        listing = child.listing()
+        commit = listing.revision or choice.digest(listing)
+        slug = order.slug(commit)
+        with shelf.alone(slug, progress):
+            place = shelf.folder / slug
+            if _is_ready(order, place):
+                return place
+            if place.exists():
+                progress(f"{place} is not whole any more; it goes to quarantine")
+                shelf.quarantine(place)
+            _download(order, child, Listing(commit, listing.files), progress)
+            return place
+
+
+def _download(order: _Order, child: HubChild, listing: Listing, progress: Progress) -> None:
+    """Bring, prove, name."""
+    files = order.select(listing)
+    slug, repo = order.slug(listing.revision), order.request.repo
+    folder = order.shelf.partial(slug)
+    forget_torn(folder)
+    check_disk(folder, files)
+    total = human(sum(file.size for file in files))
+    progress(f"fetching {repo}@{listing.revision[:12]} from {child.endpoint}: {len(files)} files, {total}")
+    for batch in (
+        [file for file in files if file.size < SMALL],
+        [file for file in files if file.size >= SMALL],
+    ):
+        child.download(folder, batch, progress)
+        order.refuse(folder)
+    progress(f"checking {len(files)} files")
+    hashes = _proven(order, folder, files)
+    drop_others(folder, {file.path for file in files})
+    problems = order.problems(folder)
+    if problems:
+        kept = order.shelf.quarantine(folder)
+        raise MissingError(*problems, Problem("it is kept for a look", where=str(kept)))
+    source = f"{order.request.hub}:{repo}"
+    write_manifest(folder, Manifest(repo, source=source, revision=listing.revision, files=hashes))
+    if not order.shelf.publish(slug):
+        remove(folder)
+
+
+def _proven(order: _Order, folder: Path, files: Sequence[RemoteFile]) -> dict[str, str]:
+    """Path → "sha256:…" of every file, each equal to what the hub lists; a wrong one goes to quarantine."""
+    hashes, problems = {}, []
+    for file in files:
+        found, wrong = compare(folder / file.path, file)
+        hashes[file.path] = f"sha256:{found}"
+        if not wrong:
+            continue
+        kept = f"; what came is kept at {order.shelf.quarantine(folder / file.path)}" if found else ""
+        (folder / ".cache" / "huggingface" / "download" / f"{file.path}.metadata").unlink(missing_ok=True)
+        mend = "type the same command again to fetch it anew; if it stays so, take another hub"
+        problems.append(Problem(f"{wrong}{kept}", f"{order.request}/{file.path}", mend))
+    if problems:
+        raise MissingError(*problems)
+    return hashes
+
+
+def _is_ready(order: _Order, place: Path) -> bool:
+    manifest = read_manifest(place)
+    if manifest is None or not all((place / name).is_file() for name in manifest.files):
+        return False
+    return not order.problems(place)
+
+
+def _file_problems(folder: Path, *, filename: str) -> list[Problem]:
+    path = folder / filename
+    return [] if path.is_file() and path.stat().st_size else [Problem("is missing or empty", where=str(path))]

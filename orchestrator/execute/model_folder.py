@@ -1,0 +1,244 @@
+"""A folder that holds a model: whether it is whole, what it may carry, and its manifest (conch-model.json).
+
+Covered: files that are missing, empty, cut short or Git LFS pointers; an index and shards that differ; code
+and pickles, which are refused unless asked for. Not covered: whether the weights are any good.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import ConchError, MissingError, Problem
+from orchestrator.execute.files import sha256_file, write_durable
+
+MANIFEST = "conch-model.json"
+INDEX = "model.safetensors.index.json"
+HEADER_LIMIT = 100_000_000  # the safetensors format's own
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tiktoken.model")
+PICKLES = ("pytorch_model*.bin", "model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+LFS_POINTER = b"version https://git-lfs"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Where a model came from and the hash of every file in it.
+
+    Attributes:
+        name: what people call it: its hub id or its folder's name.
+        stand_in: it only stands in for the model that a recipe means.
+        source: "huggingface:OWNER/NAME", "modelscope:OWNER/NAME", "local" or the embedded model's.
+        revision: the commit, "" where there is none.
+        files: path in the folder → "sha256:…".
+    """
+
+    name: str
+    stand_in: bool = False
+    source: str = ""
+    revision: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The manifest's text: the same for the same model on every machine."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a model folder; None when there is none that can be read."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return Manifest(**{name: found[name] for name in ("name", "stand_in", "source", "revision", "files")})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Put the manifest into a model folder of ours."""
+    write_durable(folder / MANIFEST, manifest.to_json())
+
+
+def hash_files(folder: Path, progress: Callable[[str], None] = lambda _: None) -> dict[str, str]:
+    """Path → "sha256:…" of every file of a model folder; hidden ones and the manifest do not count."""
+    hashes = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if (
+            not path.is_file()
+            or name.as_posix() == MANIFEST
+            or any(part.startswith(".") for part in name.parts)
+        ):
+            continue
+        if path.stat().st_size > 1 << 30:
+            progress(f"hashing {name} ({path.stat().st_size / 1e9:.1f} GB)")
+        hashes[name.as_posix()] = sha256_file(path)
+    return hashes
+
+
+def check_hashes(folder: Path, manifest: Manifest) -> list[Problem]:
+    """What differs between a folder and its manifest, byte by byte."""
+    now = hash_files(folder)
+    gone = [Problem(f"{name} is gone", where=str(folder)) for name in sorted(set(manifest.files) - set(now))]
+    changed = [name for name, value in sorted(now.items()) if manifest.files.get(name, value) != value]
+    return gone + [
+        Problem(f"{name} has changed since it was fetched", where=str(folder / name)) for name in changed
+    ]
+
+
+def check_complete(folder: Path, *, trust: bool = False) -> None:
+    """Raise when a model folder cannot be trained or served from.
+
+    Args:
+        folder: holds config.json, a tokenizer and safetensors weights.
+        trust: code (auto_map) and pickled weights are accepted.
+
+    Raises:
+        MissingError: with every mistake found, each with its file.
+    """
+    problems = model_problems(folder, trust=trust)
+    if problems:
+        raise MissingError(*problems)
+
+
+def refuse_config(folder: Path, *, trust: bool = False) -> None:
+    """Raise when config.json alone shows that a model will be refused: before its weights are fetched.
+
+    Raises:
+        MissingError: it is missing, broken, or wants to run code.
+    """
+    problems = _config_problems(folder, trust=trust)
+    if problems:
+        raise MissingError(*problems)
+
+
+def model_problems(folder: Path, *, trust: bool = False) -> list[Problem]:
+    """Everything that keeps a folder from being a whole model, in milliseconds: headers only, no hashes."""
+    if not folder.is_dir():
+        return [Problem(f"no model folder {folder}", mend="check the path")]
+    problems = _config_problems(folder, trust=trust)
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        problems.append(Problem(f"holds no tokenizer (one of {', '.join(TOKENIZERS)})", where=str(folder)))
+    return problems + _weight_problems(folder, trust=trust)
+
+
+def tensors_of(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Name → shape of every tensor in the folder's safetensors files.
+
+    Raises:
+        MissingError: a file's header cannot be read.
+    """
+    tensors: dict[str, tuple[int, ...]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        tensors |= {name: tuple(entry["shape"]) for name, entry in read_header(path).items()}
+    return tensors
+
+
+def read_header(path: Path) -> dict[str, dict[str, Any]]:
+    """The header of a safetensors file, once its length is proven: tensor → dtype, shape, data_offsets.
+
+    Raises:
+        MissingError: the file is not whole.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+            if start + file.read(15) == LFS_POINTER:
+                raise _broken(path, "is a Git LFS pointer, not the file itself", "git lfs pull")
+            file.seek(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1  # noqa: PLR2004
+            if not 0 < length <= min(HEADER_LIMIT, size - 8):
+                raise _broken(path, f"is cut short or no safetensors file ({size} bytes)")
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        _ = [tuple(entry["shape"]) for entry in header.values()]
+    except OSError as error:
+        raise _broken(path, f"cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise _broken(path, "has a header that cannot be read") from None
+    if end != size - 8 - length:
+        raise _broken(path, f"is cut short: {size} bytes, its header promises {8 + length + end}")
+    return dict(header)
+
+
+def _broken(path: Path, what: str, mend: str = "") -> MissingError:
+    return MissingError(Problem(what, where=str(path), mend=mend or "fetch or export the model again"))
+
+
+def _config_problems(folder: Path, *, trust: bool) -> list[Problem]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return [Problem("holds no config.json: not a model folder", where=str(folder))]
+    except (OSError, ValueError) as error:
+        return [Problem(f"cannot be read: {error}", where=str(path), mend="fetch or export the model again")]
+    if not isinstance(config, dict) or not (config.get("architectures") or config.get("model_type")):
+        return [Problem("names no architecture", where=str(path))]
+    if trust:
+        return []
+    return [
+        _code(folder / name) for name in ("config.json", "tokenizer_config.json") if _has_code(folder / name)
+    ]
+
+
+def _has_code(path: Path) -> bool:
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")).get("auto_map"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _code(path: Path) -> Problem:
+    what = "wants to run Python code of the model's author (auto_map); Conch does not run it"
+    return Problem(what, where=str(path), mend="choose a model that the engines know by themselves")
+
+
+def _weight_problems(folder: Path, *, trust: bool) -> list[Problem]:
+    index = folder / INDEX
+    if index.is_file():
+        return _index_problems(folder, index)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+        if pickles and trust:
+            return []
+        if pickles:
+            what = f"holds its weights as pickles ({pickles[0]}), which can run code; Conch takes safetensors"
+            return [
+                Problem(
+                    what, where=str(folder), mend="use a revision with safetensors, or convert the weights"
+                )
+            ]
+        return [Problem("holds no weights (*.safetensors)", where=str(folder))]
+    problems: list[Problem] = []
+    for path in files:
+        try:
+            read_header(path)
+        except ConchError as error:
+            problems += error.problems
+    return problems
+
+
+def _index_problems(folder: Path, index: Path) -> list[Problem]:
+    try:
+        shards: dict[str, set[str]] = {}
+        for tensor, shard in json.loads(index.read_text(encoding="utf-8"))["weight_map"].items():
+            shards.setdefault(str(shard), set()).add(tensor)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return [Problem("cannot be read", where=str(index), mend="fetch or export the model again")]
+    problems: list[Problem] = []
+    for shard, wanted in sorted(shards.items()):
+        try:
+            lacking = sorted(wanted - set(read_header(folder / shard)))
+        except ConchError as error:
+            problems += error.problems
+            continue
+        if lacking:
+            what = f"lacks {len(lacking)} tensors that the index names, first {lacking[0]}"
+            problems.append(Problem(what, where=str(folder / shard), mend="fetch or export the model again"))
+    return problems
