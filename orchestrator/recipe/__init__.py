@@ -1,8 +1,8 @@
 """What a recipe may hold, and how files and settings become one checked Recipe.
 
 YAML with positions (document, scalars), the sections (sections, fields), how they are composed (compose,
-explain), the schema for editors (schema). Pure: text and mappings in, values or UsageError out. Not here: reading files
-(execute/recipes.py); whether a named dataset, template or check exists (the layers above).
+explain), the schema for editors (schema). Pure: text and mappings in, values or UsageError out. Not here:
+reading files (execute/recipes.py); whether a named dataset, template or check exists (the layers above).
 """
 
 from orchestrator.recipe.compose import Resolved, compose, extends_of

@@ -17,15 +17,15 @@ from pathlib import PurePath
 from pydantic import ValidationError
 
 from orchestrator.errors import Problem, UsageError
-from orchestrator.recipe.document import Node, Source, parse, parse_value
+from orchestrator.recipe.document import Source, parse
 from orchestrator.recipe.explain import explain, node_at
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
 from orchestrator.recipe.sections import PASSAGES, SECTIONS, Recipe
+from orchestrator.recipe.settings import merge, settings
+from orchestrator.recipe.tree import Node
 
-PREFIX = "CONCH_SET_"
 PROFILES = ("cpu", "cuda")
-_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_MODELS = ("model", "hardware.cpu.model", "hardware.cuda.model")
+_OUTERMOST = ("extends", "hardware", "name")  # keys that an overlay cannot have
 _PLACE = re.compile(r"^(.*):(\d+):(\d+)$")
 
 
@@ -77,7 +77,7 @@ def compose(
     """
     file = chain[0].path
     documents = [parse(source) for source in chain]
-    edits, problems = _edits(environ or {}, sets)
+    edits, problems = settings(environ or {}, sets)
     problems = [
         *_misnamed(file),
         *(found for document in documents for found in document.problems),
@@ -88,14 +88,14 @@ def compose(
 
     roots = [document.root for document in documents if document.root is not None]
     problems += [found for root in roots for found in _reserved(root)]
-    written = _merge(reduce(_merge, [_without(root, "extends") for root in reversed(roots)]), edits)
+    written = merge(reduce(merge, [_without(root, "extends") for root in reversed(roots)]), edits)
     chosen = _profile(profile, machine, written)
-    final = _merge(_merge(written, overlay(written, chosen)), edits)
+    final = merge(merge(written, overlay(written, chosen)), edits)
 
     recipe, found = _check(final, file)
-    problems += found
+    problems += [*_outermost(written), *found]
     other = PROFILES[1 - PROFILES.index(chosen)]
-    for view in (written, _merge(written, overlay(written, other))):
+    for view in (written, merge(written, overlay(written, other))):
         # What is absent there may be for the chosen profile only to give.
         problems += [found for found in _check(view, file)[1] if not found.what.endswith("is not given")]
     if problems or recipe is None:
@@ -114,7 +114,7 @@ def extends_of(source: Source) -> tuple[str, str] | None:
 def overlay(tree: Node, profile: str) -> Node:
     """The partial recipe under hardware.PROFILE, empty when there is none."""
     node, exact = node_at(tree, ("hardware", profile))
-    return _without(node, "hardware") if exact and isinstance(node.value, dict) else Node({}, "")
+    return _without(node, *_OUTERMOST) if exact and isinstance(node.value, dict) else Node({}, "")
 
 
 def origins(recipe: Recipe, tree: Node) -> dict[str, str]:
@@ -140,31 +140,8 @@ def steps(path: str) -> list[int | str]:
     return [int(index) if index else word for index, word in words]
 
 
-def _merge(lower: Node, upper: Node) -> Node:
-    """`upper` on top of `lower`: mappings merge, else it replaces; an empty section changes nothing."""
-    if not isinstance(lower.value, dict):
-        return upper
-    if upper.value is None:
-        return lower
-    if not isinstance(upper.value, dict):
-        return upper
-    below = lower.value
-    if lower.path in _MODELS and "base" in upper.value and _differ("base", below, upper.value):
-        below = {key: node for key, node in below.items() if key not in ("revision", "hub")}
-    merged = dict(below)
-    for key, node in upper.value.items():
-        merged[key] = _merge(merged[key], node) if key in merged else node
-    # A mapping stands where the last file wrote it; a setting from outside only reaches into it.
-    place = upper if upper.where else lower
-    return Node(merged, place.where, place.key_where or upper.key_where, place.path or upper.path)
-
-
-def _differ(key: str, below: Mapping[str, Node], above: Mapping[str, Node]) -> bool:
-    return key in below and below[key].value != above[key].value
-
-
-def _without(tree: Node, key: str) -> Node:
-    value = {name: node for name, node in tree.value.items() if name != key}
+def _without(tree: Node, *keys: str) -> Node:
+    value = {name: node for name, node in tree.value.items() if name not in keys}
     return Node(value, tree.where, tree.key_where, tree.path)
 
 
@@ -192,68 +169,26 @@ def _misnamed(file: str) -> list[Problem]:
 
 
 def _reserved(root: Node) -> list[Problem]:
-    """Keys that are refused in a file, or in an overlay, though a recipe knows them elsewhere."""
+    """Keys of a file that mean something only to a file."""
     problems = []
     if "name" in root.value:
-        problems.append(
-            Problem("name: a recipe is named by its file", root.value["name"].key_where, "delete it")
-        )
+        where = root.value["name"].key_where
+        problems.append(Problem("name: a recipe is named by its file", where, "delete it"))
     extends = root.value.get("extends")
     if extends is not None and not isinstance(extends.value, str):
-        problems.append(
-            Problem("extends: must be the name of one recipe", extends.where, "extends: magic_conch")
-        )
-    for profile in PROFILES:
-        node, exact = node_at(root, ("hardware", profile))
-        for key in ("extends", "hardware", "name"):
-            if exact and isinstance(node.value, dict) and key in node.value:
-                inner = node.value[key]
-                problems.append(Problem(f"{inner.path}: does not belong here", inner.key_where, "delete it"))
+        what = "extends: must be the name of one recipe"
+        problems.append(Problem(what, extends.where, "extends: magic_conch"))
     return problems
 
 
-def _edits(environ: Mapping[str, str], sets: Iterable[str]) -> tuple[Node, list[Problem]]:
-    """The settings from outside the files as one tree, the environment's below the command line's."""
-    given = [
-        (name, name.removeprefix(PREFIX).lower().replace("__", "."), value)
-        for name, value in sorted(environ.items())
-        if name.startswith(PREFIX) and value
+def _outermost(tree: Node) -> list[Problem]:
+    """Keys in an overlay that only the outermost level of a recipe can have."""
+    overlays = [node_at(tree, ("hardware", profile, key)) for profile in PROFILES for key in _OUTERMOST]
+    return [
+        Problem(f"{node.path}: does not belong under a hardware profile", node.key_where, "delete it")
+        for node, exact in overlays
+        if exact
     ]
-    tree, problems = Node({}, ""), []
-    for argument in sets:
-        key, equals, value = argument.partition("=")
-        if equals:
-            given.append((f"--set {_short(argument)}", key.strip(), value))
-        else:
-            problems.append(
-                Problem("a setting is KEY=VALUE", f"--set {_short(argument)}", "--set train.epochs=3")
-            )
-    for where, key, value in given:
-        if not _KEY.fullmatch(key):
-            mend = "--set train.epochs=3 (a list is set as a whole: --set 'data.dataset=[a, b]')"
-            problems.append(Problem(f'"{_short(key)}" is not a dotted key', where, mend))
-            continue
-        if key.split(".")[0] in ("extends", "name"):
-            problems.append(Problem(f"{key}: can only be written in the file", where))
-            continue
-        document = parse_value(value, where=where, path=key)
-        problems += document.problems
-        if document.root is not None:
-            tree = _merge(tree, _nested(key, document.root, where))
-    return tree, problems
-
-
-def _nested(key: str, node: Node, where: str) -> Node:
-    """A value at a dotted key, as a tree."""
-    words = key.split(".")
-    for depth in range(len(words) - 1, -1, -1):
-        node = Node({words[depth]: node}, "", where, ".".join(words[:depth]))
-    return node
-
-
-def _short(text: str) -> str:
-    line = text.encode("unicode_escape").decode() if not text.isprintable() else text
-    return line if len(line) <= 80 else line[:77] + "…"  # noqa: PLR2004
 
 
 def _sorted(problems: Iterable[Problem], chain: Sequence[Source]) -> list[Problem]:

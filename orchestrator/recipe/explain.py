@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.errors import Problem
-from orchestrator.recipe.document import Node
 from orchestrator.recipe.fields import close_to
 from orchestrator.recipe.sections import FILE_KEYS, SECTIONS, Case, Section
+from orchestrator.recipe.tree import Node
 
 # What people who come from LLaMA-Factory or vLLM type first.
 ELSEWHERE = {
@@ -109,6 +109,8 @@ def shown(node: Node) -> str:
     if value is None:
         return "nothing"
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else node.text or json.dumps(value)
+    # A quoted text can hold what a terminal obeys.
+    text = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
     return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004
 
 
@@ -140,13 +142,18 @@ def _lines(key: str) -> str:
 
 
 def _wrong(found: Mapping[str, Any], node: Node, path: str) -> Problem:
+    context = found.get("ctx", {})
+    if "index" in context and isinstance(node.value, list):
+        node = node.value[context["index"]]
+        path = node.path
     if found["type"] == "unquoted":
         kind = {bool: "a boolean", int: "a number", float: "a number"}.get(type(node.value))
         if kind is None:
             return Problem(f"{path}: must be text, got {shown(node)}", node.where)
         what = f"{path}: must be text, but {shown(node)} without quotes is {kind}"
-        return Problem(what, node.where, f'quote it: {path.rpartition(".")[2]}: "{node.text}"')
-    context = found.get("ctx", {})
+        key = path.rpartition(".")[2]
+        lead = "" if key.endswith("]") else f"{key}: "
+        return Problem(what, node.where, f'quote it: {lead}"{node.text}"')
     words = context.get("words") or _words(str(found["type"]), str(found["msg"]))
     near = f'; did you mean "{context["near"]}"?' if context.get("near") else ""
     return Problem(f"{path}: must be {words}, got {shown(node)}{near}", node.where)

@@ -147,11 +147,15 @@ class Switch(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Text(Kind):
-    """Text, not empty; where a pattern is given, the whole of it must match, and `words` say so."""
+    """Text, not empty; where a pattern is given, the whole of it must match, and `words` say so.
+
+    `known` are words that may be meant by a text that does not match.
+    """
 
     words: str = "text"
     pattern: str = ""
     limit: int = 65536
+    known: tuple[str, ...] = ()
 
     def check(self, value: Any) -> str:
         """The text."""
@@ -163,7 +167,7 @@ class Text(Kind):
             raise wrong(f"{self.words}, at most {self.limit} characters")
         # Without its $, which would let a trailing newline through.
         if self.pattern and not re.fullmatch(self.pattern.removesuffix("$"), value):
-            raise wrong(self.words)
+            raise wrong(self.words, near=close_to(value, self.known))
         return value
 
     def json(self) -> dict[str, Any]:
@@ -206,10 +210,17 @@ class Several(Kind):
             raise wrong(f"{self.item.words}, or a list of at least {self.least}")
         if isinstance(value, dict):
             raise wrong(f"{self.item.words}, or a list of such")
-        texts = tuple(self.item.check(one) for one in many)
+        texts = tuple(self._item(index, one) for index, one in enumerate(many))
         if self.unique and len(set(texts)) < len(texts):
             raise wrong("a list without repetitions")
         return texts
+
+    def _item(self, index: int, value: Any) -> str:
+        try:
+            return self.item.check(value)
+        except PydanticCustomError as error:
+            context = {**(error.context or {}), "index": index}
+            raise PydanticCustomError(error.type, error.message_template, context) from None
 
     def json(self) -> dict[str, Any]:
         """Its JSON Schema."""

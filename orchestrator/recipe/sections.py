@@ -4,8 +4,6 @@ Every description here is shown by an editor (recipes/recipe.schema.json is made
 data sets, templates and checks are kept as written: whether they exist is for the layers above to say.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +26,7 @@ BASE = Text(
     "a hub id (org/name), a folder (./folder or /folder) or embedded",
     r"^(embedded|\.{0,2}/[^\x00-\x1f]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)$",
     512,
+    ("embedded",),
 )
 REVISION = Text("a commit, tag or branch", r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", 128)
 MODULES = Text(
@@ -50,7 +49,7 @@ SCHEDULERS = (
 class Section(BaseModel):
     """What all sections are: frozen, and strangers to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Model(Section):

@@ -1,0 +1,195 @@
+"""The tree of a YAML document, and how it is built from the parser's events: depth is a number we choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from orchestrator.errors import Problem
+from orchestrator.recipe.scalars import resolve
+
+DEPTH_LIMIT = 32
+KEY_LIMIT = 128
+_PROBLEM_LIMIT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value of a document.
+
+    Attributes:
+        value: dict of Node, list of Node, or None, bool, int, float, str.
+        where: `file:line:column` of the value (or `--set …`).
+        key_where: the same of its key; where for an item of a list.
+        path: the dotted key as written (hardware.cpu.train.epochs).
+        text: a scalar as written.
+    """
+
+    value: Any
+    where: str
+    key_where: str = ""
+    path: str = ""
+    text: str = ""
+
+    @property
+    def plain(self) -> Any:
+        """The value without positions."""
+        if isinstance(self.value, dict):
+            return {key: node.plain for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain for node in self.value]
+        return self.value
+
+
+class StopReading(Exception):  # noqa: N818  not an error: a signal to the reader
+    """There is no point in reading on; the reason is among the problems."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not come yet."""
+
+    value: Any
+    where: str
+    key_where: str
+    path: str
+    key: str | None = None
+    next_key_where: str = ""
+
+
+@dataclass(slots=True)
+class Builder:
+    """Makes the tree of a stream of events."""
+
+    name: str
+    fixed: bool = False
+    root_path: str = ""
+    root: Node | None = None
+    problems: list[Problem] = field(default_factory=list)
+    open: list[_Open] = field(default_factory=list)
+    documents: int = 0
+
+    def at(self, line: int, column: int) -> str:
+        """A place as people count: from 1."""
+        return self.name if self.fixed else f"{self.name}:{line + 1}:{column + 1}"
+
+    def feed(self, event: Any) -> None:
+        """Take the next event."""
+        place = self.at(event.start_mark.line, event.start_mark.column)
+        if isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                self.stop(
+                    "a second document (---): a recipe is one", place, "delete the line, or make two files"
+                )
+        elif isinstance(event, yaml.AliasEvent):
+            self.problem(
+                "recipes have no aliases (*name)", place, "write the value, in quotes if it starts with *"
+            )
+            self.add(None, place, "")
+        elif isinstance(event, yaml.ScalarEvent):
+            self.refuse_extras(event, place)
+            self.scalar(event, place)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self.refuse_extras(event, place)
+            self.begin(event, place)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self.end()
+
+    def scalar(self, event: Any, place: str) -> None:
+        """A key or a value."""
+        if "${" in event.value:
+            self.problem(
+                "recipes have no ${…} interpolation", place, "write the value itself, or give it with --set"
+            )
+        top = self.open[-1] if self.open else None
+        if top is not None and isinstance(top.value, dict) and top.key is None:
+            self.key(top, event.value, place)
+            return
+        value = resolve(event.value) if event.implicit[0] else event.value
+        self.add(value, place, event.value)
+
+    def key(self, top: _Open, key: str, place: str) -> None:
+        """Remember a key; a second one of the same name is a problem."""
+        if len(key) > KEY_LIMIT or not key.isprintable():
+            self.stop(f"a key must be a printable word of at most {KEY_LIMIT} characters", place, "")
+        if key in top.value:
+            first = top.value[key].key_where
+            dotted = f"{top.path}.{key}" if top.path else key
+            line = first.split(":")[-2] if first.count(":") >= 2 else "1"  # noqa: PLR2004
+            self.problem(
+                f"{dotted}: stands here a second time; the first is in line {line}", place, "keep one"
+            )
+        top.key, top.next_key_where = key, place
+
+    def begin(self, event: Any, place: str) -> None:
+        """A mapping or a list opens."""
+        if len(self.open) >= DEPTH_LIMIT:
+            self.stop(f"nested deeper than {DEPTH_LIMIT} levels", place, "")
+        top = self.open[-1] if self.open else None
+        if top is not None and isinstance(top.value, dict) and top.key is None:
+            self.stop("a key must be a plain word, not a list or a mapping", place, "put it in quotes")
+        path, key_where = self.position(place)
+        value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+        self.open.append(_Open(value, place, key_where, path))
+
+    def end(self) -> None:
+        """The innermost collection is complete."""
+        done = self.open.pop()
+        self.place(Node(done.value, done.where, done.key_where, done.path))
+
+    def add(self, value: Any, where: str, text: str) -> None:
+        """A scalar is complete."""
+        top = self.open[-1] if self.open else None
+        if top is not None and isinstance(top.value, dict) and top.key is None:
+            self.stop("a key must be a plain word", where, "")
+        path, key_where = self.position(where)
+        self.place(Node(value, where, key_where, path, text))
+
+    def position(self, where: str) -> tuple[str, str]:
+        """The dotted path of the value that comes now, and where its key is."""
+        if not self.open:
+            return self.root_path, where
+        top = self.open[-1]
+        if isinstance(top.value, list):
+            return f"{top.path}[{len(top.value)}]", where
+        return (f"{top.path}.{top.key}" if top.path else str(top.key)), top.next_key_where
+
+    def place(self, node: Node) -> None:
+        """Put a complete value where it belongs."""
+        if not self.open:
+            self.root = node
+            return
+        top = self.open[-1]
+        if isinstance(top.value, list):
+            top.value.append(node)
+        else:
+            top.value[str(top.key)] = node
+            top.key = None
+
+    def refuse_extras(self, event: Any, place: str) -> None:
+        """Tags and anchors have no use in a recipe; nothing is ever built of a tag."""
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
+            self.problem(
+                f"recipes have no tags ({tag})", place, "put the value in quotes if it starts with !"
+            )
+        if event.anchor is not None:
+            self.problem(
+                f"recipes have no anchors (&{event.anchor})",
+                place,
+                "put the value in quotes if it starts with &",
+            )
+
+    def problem(self, what: str, where: str, mend: str) -> None:
+        """Note a problem; too many of them end the reading."""
+        self.problems.append(Problem(what, where, mend))
+        if len(self.problems) >= _PROBLEM_LIMIT:
+            raise StopReading
+
+    def stop(self, what: str, where: str, mend: str) -> None:
+        """Note a problem that nothing can be read after."""
+        self.problem(what, where, mend)
+        raise StopReading
