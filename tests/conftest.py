@@ -1,0 +1,92 @@
+"""A hostile default world: no home, no inherited settings, and nothing may be left running.
+
+A test that needs a home or a project makes one (`home`, `project`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.execute import tree
+
+FAKES = Path(__file__).parent / "fakes"
+_KEPT = {"PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PIP_FIND_LINKS", "PIP_INDEX_URL"}
+_KEPT |= {"UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_FIND_LINKS", "SSL_CERT_FILE", "CI"}
+
+
+@pytest.fixture(autouse=True)
+def hostile_world(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """No environment that the test did not choose; a home that cannot be used by accident.
+
+    Tests marked `real` keep the machine's environment: the engines and their caches are real.
+    """
+    if request.node.get_closest_marker("real") or request.node.get_closest_marker("soak"):
+        yield
+        return
+    for name in [name for name in os.environ if name not in _KEPT and not name.startswith(("PYTEST", "COV"))]:
+        monkeypatch.delenv(name)
+    nowhere = tmp_path / "nobody-chose-this-home"
+    nowhere.touch()  # a file: whoever makes a folder or a file below it gets an error
+    monkeypatch.setenv("HOME", str(nowhere))
+    monkeypatch.setenv("CONCH_HOME", str(tmp_path / "conch-home"))
+    yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """After each test: no process that it started lives on, however well it hid (faults.md 70)."""
+    tree.enable_subreaper()
+    before = {member.pid for member in _carriers()}
+    yield
+    left = [member for member in _carriers() if member.pid not in before]
+    for member in left:
+        tree.kill_all(member.cookie, [member])
+    named = [f"{member.pid} {member.cookie}" for member in left]
+    assert not named, f"left running: {named}"
+
+
+def _carriers() -> list[tree.Member]:
+    """Our living descendants that carry a cookie; orphans are handed to this process."""
+    me = tree.Member(os.getpid(), tree.start_ticks(os.getpid()), "")
+    mine = {member.pid for member in tree.family([me])}
+    return [member for member in tree.scan("conch") if member.pid in mine]
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home that this test chose."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """An empty project."""
+    folder = tmp_path / "project"
+    (folder / "recipes").mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def engines(tmp_path: Path) -> Path:
+    """A folder like an environment's, the fakes in its bin/: the value of {train} and {serve}."""
+    programs = tmp_path / "engines" / "bin"
+    programs.mkdir(parents=True)
+    _script(programs / "python", f'PYTHONPATH="{FAKES / "site"}" exec "{sys.executable}" "$@"')
+    for name in ("vllm", "llamafactory-cli"):
+        _script(programs / name, f'exec "{sys.executable}" "{FAKES / name}" "$@"')
+    return programs.parent
+
+
+def _script(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+    path.chmod(0o755)

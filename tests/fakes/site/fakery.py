@@ -1,0 +1,67 @@
+"""What both fakes share: the FAULT switch and a flat YAML reader. Standard library only.
+
+FAULT (or CONCH_FAULT, which children inherit) is one of:
+
+    oom                 dies as the real one does when memory is full
+    hang                silent and idle for ever
+    slow-ready          takes its time, and says so
+    die-after-ready     serves one completion, then is killed
+    ignore-term         ignores SIGTERM and floods its output
+    setsid-grandchild   leaves a grandchild in a session of its own
+    wedge-health-ok     /health and /v1/models answer, completions never do
+    flood               prints without end while it works
+    bad-utf8            prints bytes that are no UTF-8, and terminal escapes
+    partial-output      writes half of its output and dies
+    exit-0-no-output    says it succeeded and wrote nothing
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+FAULT = os.environ.get("FAULT") or os.environ.get("CONCH_FAULT", "")
+
+
+def say(text: str) -> None:
+    """One line of log."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def misbehave() -> None:
+    """The faults that do not depend on which program it is."""
+    if FAULT == "hang":
+        time.sleep(3600)
+    if FAULT == "ignore-term":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if FAULT in {"flood", "ignore-term"}:
+        threading.Thread(target=_flood, daemon=True).start()
+    if FAULT == "setsid-grandchild":
+        subprocess.Popen(["sleep", "3600"], start_new_session=True)
+    if FAULT == "bad-utf8":
+        sys.stdout.buffer.write(b"\xff\xfe loading \x1b[2J\x1b]52;c;AAAA\x07 \xe7\xa5\n")
+        sys.stdout.flush()
+
+
+def _flood() -> None:
+    while True:
+        sys.stdout.write("x" * 4096 + "\n")
+        time.sleep(0.001)
+
+
+def read_flat_yaml(path: str) -> dict[str, str]:
+    """The top-level scalars of a YAML file, as text."""
+    with Path(path).open(encoding="utf-8") as file:
+        lines = [line.rstrip("\n") for line in file if ":" in line and not line.startswith((" ", "#", "-"))]
+    pairs = (line.split(":", 1) for line in lines)
+    return {key.strip(): value.strip().strip("'\"") for key, value in pairs}
+
+
+_HEADER = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+TINY_SAFETENSORS = len(_HEADER).to_bytes(8, "little") + _HEADER + b"\0\0\x80?"

@@ -1,0 +1,153 @@
+"""A stand-in for `vllm serve`: the same words on the command line and the same endpoints, no model.
+
+Its answers come from MODEL/answers.json ({question: answer}); any other question is echoed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+from fakery import FAULT, misbehave, read_flat_yaml, say
+
+HANG = 3600
+
+
+def main() -> None:
+    """The console script."""
+    parser = argparse.ArgumentParser(prog="vllm")
+    parser.add_argument("--version", action="version", version="0.32.0+fake")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve")
+    serve.add_argument("model")
+    serve.add_argument("--config")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--served-model-name", nargs="+", default=[])
+    start(parser.parse_args())
+
+
+def start(options: argparse.Namespace) -> None:
+    """Start up as the real one does, then serve."""
+    say(f"INFO [api_server.py:1] vLLM API server version 0.32.0, serving model {options.model}")
+    misbehave()
+    if options.config:
+        say(f"non-default args: {read_flat_yaml(options.config)}")
+    if not Path(options.model).is_dir():
+        raise OSError(f"no model folder {options.model}")
+    if FAULT == "oom":
+        say("ERROR [core.py:1] EngineCore failed to start.")
+        say(
+            "ERROR [core.py:1] ValueError: Free memory on device cuda:0 (3.5/79.1 GiB) on startup is less "
+            "than desired GPU memory utilization (0.9, 71.2 GiB). Decrease GPU memory utilization."
+        )
+        say("RuntimeError: Engine core initialization failed. See root cause above.")
+        sys.exit(1)
+    if FAULT == "slow-ready":
+        for shard in range(12):
+            say(f"INFO Loading safetensors checkpoint shards: {shard}/12")
+            time.sleep(0.25)
+    server = ThreadingHTTPServer((options.host, options.port), Handler)
+    server.daemon_threads = True
+    Handler.names = options.served_model_name or [options.model]
+    answers = Path(options.model, "answers.json")
+    Handler.answers = json.loads(answers.read_text(encoding="utf-8")) if answers.exists() else {}
+    if FAULT != "ignore-term":
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    say(f"INFO Starting vLLM server on http://{options.host}:{options.port}")
+    server.serve_forever()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The endpoints."""
+
+    protocol_version = "HTTP/1.1"
+    names: ClassVar[list[str]] = []
+    answers: ClassVar[dict[str, str]] = {}
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing of requests."""
+
+    def do_GET(self) -> None:
+        """/health, /version and /v1/models."""
+        if self.path == "/health":
+            self.reply({})
+        elif self.path == "/version":
+            self.reply({"version": "0.32.0+fake"})
+        elif self.path == "/v1/models" and self.is_allowed():
+            self.reply({"object": "list", "data": [{"id": name, "object": "model"} for name in self.names]})
+        elif self.path != "/v1/models":
+            self.reply({"error": "not found"}, 404)
+
+    def do_POST(self) -> None:
+        """/v1/chat/completions, streaming too."""
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path != "/v1/chat/completions":
+            self.reply({"error": "not found"}, 404)
+        elif not self.is_allowed():
+            return
+        elif asked.get("model") not in self.names:
+            self.reply({"error": {"message": f"The model `{asked.get('model')}` does not exist."}}, 404)
+        else:
+            self.complete(asked)
+
+    def is_allowed(self) -> bool:
+        """Whether the key fits; answers 401 otherwise."""
+        key = os.environ.get("VLLM_API_KEY")
+        allowed = not key or self.headers.get("Authorization") == f"Bearer {key}"
+        if not allowed:
+            self.reply({"error": "Unauthorized"}, 401)
+        return allowed
+
+    def complete(self, asked: dict) -> None:
+        """One answer."""
+        if FAULT == "wedge-health-ok":
+            time.sleep(HANG)
+        question = asked["messages"][-1]["content"]
+        whole = self.answers.get(question, question)
+        limit = asked.get("max_tokens") or 4096
+        text = whole[:limit]
+        reason = "stop" if len(text) == len(whole) else "length"
+        usage = {"prompt_tokens": len(question), "completion_tokens": len(text)}
+        base = {"id": "fake", "created": 0, "model": asked["model"]}
+        if asked.get("stream"):
+            self.stream(base, text, reason)
+        else:
+            message = {"role": "assistant", "content": text, "reasoning": None}
+            choice = {"index": 0, "message": message, "finish_reason": reason}
+            if asked.get("return_token_ids"):
+                choice["token_ids"] = [ord(one) for one in text]
+            self.reply({**base, "object": "chat.completion", "choices": [choice], "usage": usage})
+        if FAULT == "die-after-ready":
+            self.wfile.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def stream(self, base: dict, text: str, reason: str) -> None:
+        """The same, a character an event."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        deltas = [({"content": one}, None) for one in text] + [({}, reason)]
+        for delta, finish in [({"role": "assistant", "content": ""}, None), *deltas]:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish}
+            event = {**base, "object": "chat.completion.chunk", "choices": [choice]}
+            self.wfile.write(f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode())
+        self.wfile.write(b"data: [DONE]\n\n")
+        self.close_connection = True
+
+    def reply(self, body: dict, status: int = 200) -> None:
+        """A JSON answer."""
+        data = json.dumps(body, ensure_ascii=False).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
