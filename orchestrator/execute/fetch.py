@@ -1,4 +1,4 @@
-"""fetch: the base model and the data files of hubs, as plain folders linked at inputs/, for engines offline."""
+"""fetch: the base model and data files of hubs, as plain folders linked at inputs/, for engines offline."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def fetch(settings: Mapping[str, Any], folder: Path) -> int:
     inputs = folder / partial("inputs")
     remove(inputs)
     base, manifest = find_base(settings, _tell)
-    files = {row["name"]: _data_file(row) for row in settings.get("datasets", ())}
+    files = {
+        row["name"]: _data_file(row, str(settings.get("hardware", "auto")))
+        for row in settings.get("datasets", ())
+    }
     (inputs / "data").mkdir(parents=True)
     (inputs / "base").symlink_to(base, target_is_directory=True)
     write_durable(inputs / "base.json", manifest.to_json())
@@ -43,7 +46,7 @@ def fetch(settings: Mapping[str, Any], folder: Path) -> int:
 
 def find_base(settings: Mapping[str, Any], progress: Progress) -> tuple[Path, Manifest]:
     """The base model's folder on this machine, fetched when need be, and its manifest."""
-    base, hub = str(settings["base"]), str(settings["hub"])
+    base, hub, hardware = str(settings["base"]), str(settings["hub"]), str(settings.get("hardware", "auto"))
     if base == EMBEDDED:
         from orchestrator.execute.embedded import ensure_embedded
 
@@ -52,7 +55,7 @@ def find_base(settings: Mapping[str, Any], progress: Progress) -> tuple[Path, Ma
         folder = use_local(Path(base))
         return folder, Manifest(name=folder.name, source=LOCAL, files=hash_files(folder, progress))
     else:
-        folder = fetch_model(base, str(settings.get("revision") or ""), hub, progress)
+        folder = fetch_model(base, str(settings.get("revision") or ""), hub, progress, hardware=hardware)
     manifest = read_manifest(folder)
     if manifest is None:
         raise MissingError(
@@ -72,8 +75,9 @@ def use_local(path: Path) -> Path:
     return folder
 
 
-def _data_file(row: Mapping[str, Any]) -> Path:
-    return fetch_dataset_file(row["repo"], row["file"], str(row.get("revision") or ""), row["hub"], _tell)
+def _data_file(row: Mapping[str, Any], hardware: str) -> Path:
+    revision = str(row.get("revision") or "")
+    return fetch_dataset_file(row["repo"], row["file"], revision, row["hub"], _tell, hardware=hardware)
 
 
 def _tell(line: str) -> None:

@@ -1,7 +1,8 @@
 """List and download a repository with its hub's own library, in a process of its own.
 
 A process of its own because huggingface_hub and modelscope read their settings when they are imported, and
-because a download must be killable. Imports nothing of Conch, so that any environment's Python can run it.
+because a download must be killable. Imports nothing of Conch but the file beside it, so that the Python of
+any environment can run it.
 
 Standard input: one JSON line {"hub", "repo", "kind": "model" | "dataset", "revision"}; later, when the caller
 has chosen what to take, lines {"into": folder, "files": [paths]}, each answered before the next. The end of
@@ -12,7 +13,6 @@ then {"event": "done"} for each order; or {"event": "failed", "kind", "status", 
 
 from __future__ import annotations
 
-import errno
 import glob
 import json
 import os
@@ -21,12 +21,17 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import compress
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from hub_failures import explain
 
 # Small, so that a slow link shows progress: the library writes only whole chunks to the file.
 CHUNK = 64 * 1024
-SERVER_ERROR = 500
+WORKERS = 4
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -50,6 +55,7 @@ class HuggingFace:
             constants.DOWNLOAD_CHUNK_SIZE = CHUNK
         self.request = request
         self.api = HfApi()
+        self.large: dict[str, int] = {}
 
     def listing(self) -> tuple[str, list[dict[str, Any]]]:
         """The commit behind the revision, and every file at that commit."""
@@ -62,6 +68,8 @@ class HuggingFace:
             if not hasattr(entry, "blob_id"):
                 continue  # a folder
             sha256 = entry.lfs.sha256 if entry.lfs else ""
+            if sha256:
+                self.large[entry.path] = entry.size
             files.append(
                 {
                     "path": entry.path,
@@ -76,14 +84,48 @@ class HuggingFace:
         """Those files at that commit, into that folder."""
         from huggingface_hub import snapshot_download
 
-        snapshot_download(
-            self.request["repo"],
-            repo_type=self.request["kind"],
-            revision=revision,
-            local_dir=into,
-            allow_patterns=[glob.escape(path) for path in files],
-            max_workers=4,
-        )
+        with ThreadPoolExecutor(WORKERS) as pool:
+            done = set(compress(files, pool.map(lambda path: self._go_on(revision, into, path), files)))
+        rest = [glob.escape(path) for path in files if path not in done]
+        if rest:
+            snapshot_download(
+                self.request["repo"],
+                repo_type=self.request["kind"],
+                revision=revision,
+                local_dir=into,
+                allow_patterns=rest,
+                max_workers=WORKERS,
+            )
+
+    def _go_on(self, revision: str, into: str, path: str) -> bool:
+        """Bring one large file, going on where a killed download stopped; False leaves it to the library.
+
+        snapshot_download starts a file anew in every process, and a shard is hours on a slow line. The caller
+        checks the sha256. Xet has a protocol of its own and keeps to the library.
+        """
+        if path not in self.large or Path(into, path).exists():
+            return Path(into, path).exists() and path in self.large
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub.file_download import http_get
+        from huggingface_hub.utils import build_hf_headers
+
+        url = hf_hub_url(self.request["repo"], path, repo_type=self.request["kind"], revision=revision)
+        found = get_hf_file_metadata(url)
+        if found.xet_file_data is not None and not os.environ.get("HF_HUB_DISABLE_XET"):
+            return False
+        headers = build_hf_headers()
+        if urlsplit(found.location).netloc != urlsplit(url).netloc:
+            headers.pop("authorization", None)  # a storage's signed address; the token is the hub's alone
+        piece = Path(into, f"{path}.part")
+        piece.parent.mkdir(parents=True, exist_ok=True)
+        with piece.open("ab") as file:
+            if file.tell() > self.large[path]:
+                file.truncate(0)
+            http_get(
+                found.location, file, resume_size=file.tell(), headers=headers, expected_size=self.large[path]
+            )
+        piece.replace(Path(into, path))
+        return True
 
 
 class ModelScope:
@@ -158,68 +200,6 @@ class ModelScope:
 
 
 HUBS = {"huggingface": HuggingFace, "modelscope": ModelScope}
-
-# Names of the libraries' exceptions, in order: the first that an error's classes hold decides.
-KINDS = {
-    "GatedRepoError": "gated",
-    "RevisionNotFoundError": "revision",
-    "RemoteEntryNotFoundError": "file",
-    "RepositoryNotFoundError": "repo",
-    "OfflineModeIsEnabled": "offline",
-    "FileIntegrityError": "integrity",
-    "AuthenticationError": "denied",
-    "PermissionDeniedError": "denied",
-    "NotExistError": "repo",
-    "ServerError": "server",
-    "ProxyError": "network",
-    "RequestTimeoutError": "timeout",
-    "TimeoutException": "timeout",
-    "Timeout": "timeout",
-    "NetworkError": "network",
-    "TransportError": "network",
-    "ConnectionError": "network",
-    "HFValidationError": "name",
-    "InvalidParameter": "name",
-}
-STATUSES = {401: "denied", 403: "denied", 404: "repo", 429: "server"}
-
-
-def causes(error: BaseException) -> list[BaseException]:
-    """An error and what it was raised from or because of, outermost first."""
-    found: list[BaseException] = []
-    todo: list[BaseException | None] = [error]
-    while todo:
-        one = todo.pop(0)
-        if one is None or one in found:
-            continue
-        found.append(one)
-        todo += [*getattr(one, "failed_files", {}).values(), one.__cause__, one.__context__]
-    return found
-
-
-def status_of(error: BaseException) -> int:
-    """The HTTP status an error carries, 0 when none."""
-    response = getattr(error, "response", None)
-    status = getattr(response, "status_code", None) or getattr(error, "status_code", None)
-    return status if isinstance(status, int) else 0
-
-
-def explain(error: BaseException) -> dict[str, Any]:
-    """Which kind of failure it is, in the words of KINDS, with the status and one line."""
-    chain = causes(error)
-    status = next((code for code in map(status_of, chain) if code), 0)
-    line = " ".join(str(error).split())[:400] or type(error).__name__
-    for one in chain:
-        if isinstance(one, OSError) and one.errno in {errno.ENOSPC, errno.EDQUOT}:
-            return {"kind": "disk", "status": 0, "what": line}
-    names = [[base.__name__ for base in type(one).__mro__] for one in chain]
-    for name, kind in KINDS.items():
-        if any(name in classes for classes in names):
-            return {"kind": kind, "status": status, "what": line}
-    if "Consistency check failed" in line:
-        return {"kind": "network", "status": status, "what": line}
-    kind = STATUSES.get(status, "server" if status >= SERVER_ERROR else "other")
-    return {"kind": kind, "status": status, "what": line}
 
 
 def orders() -> Iterator[dict[str, Any]]:

@@ -10,7 +10,6 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -58,9 +57,7 @@ class _Growth:
 class HubChild:
     """One conversation with a hub: first listing(), then download() as often as needed. A context manager."""
 
-    def __init__(
-        self, request: Request, *, python: str = sys.executable, stall_timeout: float = STALL_TIMEOUT
-    ) -> None:
+    def __init__(self, request: Request, python: str, *, stall_timeout: float = STALL_TIMEOUT) -> None:
         self.request = request
         self.stall_timeout = stall_timeout
         self.environment = child_environment(os.environ)
@@ -68,7 +65,7 @@ class HubChild:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._child = subprocess.Popen(
-            [python, "-I", "-X", "utf8", str(SCRIPT)],
+            [python, "-E", "-s", "-X", "utf8", "-B", str(SCRIPT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -18,6 +18,7 @@ from orchestrator.execute.files import remove
 from orchestrator.execute.home import conch_home
 from orchestrator.execute.hub import choice
 from orchestrator.execute.hub.child import STALL_TIMEOUT, HubChild
+from orchestrator.execute.hub.library import python_for
 from orchestrator.execute.hub.shelf import Shelf, check_disk, compare, drop_others, forget_torn
 from orchestrator.execute.hub.words import Listing, Progress, RemoteFile, Request, human
 from orchestrator.execute.model_folder import (
@@ -53,6 +54,7 @@ def fetch_model(
     hub: str,
     progress: Progress,
     *,
+    hardware: str = "auto",
     trust: bool = False,
     stall_timeout: float = STALL_TIMEOUT,
 ) -> Path:
@@ -63,6 +65,7 @@ def fetch_model(
         revision: a commit; or a branch or tag, which is resolved each time, "" for the default branch.
         hub: "huggingface" (or the mirror at HF_ENDPOINT) or "modelscope".
         progress: is given lines for the person who waits.
+        hardware: whose train environment may lend modelscope, where ours has none.
         trust: take the repository's Python code and pickled weights, too.
         stall_timeout: seconds with next to nothing coming after which the hub counts as dead.
 
@@ -80,7 +83,7 @@ def fetch_model(
         refuse=partial(refuse_config, trust=trust),
         problems=partial(model_problems, trust=trust),
     )
-    return _fetch(order, progress, stall_timeout)
+    return _fetch(order, progress, hardware, stall_timeout)
 
 
 def fetch_dataset_file(
@@ -90,6 +93,7 @@ def fetch_dataset_file(
     hub: str,
     progress: Progress,
     *,
+    hardware: str = "auto",
     stall_timeout: float = STALL_TIMEOUT,
 ) -> Path:
     """One data file of a data set on a hub; never a loading script. Arguments and errors as fetch_model's."""
@@ -103,15 +107,15 @@ def fetch_dataset_file(
         refuse=lambda _: None,
         problems=partial(_file_problems, filename=filename),
     )
-    return _fetch(order, progress, stall_timeout) / filename
+    return _fetch(order, progress, hardware, stall_timeout) / filename
 
 
-def _fetch(order: _Order, progress: Progress, stall_timeout: float) -> Path:
+def _fetch(order: _Order, progress: Progress, hardware: str, stall_timeout: float) -> Path:
     request, shelf = order.request, order.shelf
     pinned = shelf.folder / order.slug(request.revision)
     if COMMIT.fullmatch(request.revision) and _is_ready(order, pinned):
         return pinned
-    with HubChild(request, stall_timeout=stall_timeout) as child:
+    with HubChild(request, python_for(request.hub, hardware), stall_timeout=stall_timeout) as child:
         listing = child.listing()
         commit = listing.revision or choice.digest(listing)
         slug = order.slug(commit)

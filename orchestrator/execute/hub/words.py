@@ -81,8 +81,6 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     passed = {name: environment[name] for name in PASSED if name in environment}
     mirror = passed.get("HF_ENDPOINT", "").rstrip("/") not in {"", HOME_PAGES["huggingface"]}
     told = {
-        "PYTHONUTF8": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_UPDATE_CHECK": "1",
