@@ -1,0 +1,201 @@
+r"""Writes the chat template that asks a served model the way LLaMA-Factory taught it.
+
+One piece of code for every (training template, thinking, history). The rules are those of
+LLaMA-Factory 0.9.5, `data/template.py` ReasoningTemplate.encode_multiturn:
+
+    history keep    `mask_history: false`: earlier answers keep their thoughts, and an answer without one
+                    carries an empty thought (`<think>\n\n</think>\n\n`)
+    history strip   `mask_history: true`: earlier answers carry no thought at all
+    thinking on     `enable_thinking: true`: a missing thought is trained, so the server sends nothing
+    thinking off    `enable_thinking: false`: thoughts are removed; the prompt ends in the empty thought
+    thinking mixed  `enable_thinking: null`: answers with and without; the prompt ends in the empty thought
+                    when the request says `enable_thinking: false`
+
+A client may send an earlier answer back in any spelling: the answer alone, with the blank line that a
+reasoning parser leaves before it, with its thought, or with the thought in a `reasoning` field.
+
+Covered: text conversations. Tools and media are refused with a sentence, because nothing was trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.errors import Problem, UsageError
+
+Thinking = Literal["on", "off", "mixed"]
+History = Literal["keep", "strip"]
+THINKING: tuple[Thinking, ...] = ("on", "off", "mixed")
+HISTORY: tuple[History, ...] = ("keep", "strip")
+
+THOUGHT_OPENS, THOUGHT_CLOSES = "<think>\n", "\n</think>\n\n"
+EMPTY_THOUGHT = THOUGHT_OPENS + THOUGHT_CLOSES
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The texts around a message, as jinja expressions; `content` is the message's own text.
+
+    Attributes:
+        prefix: opens every conversation.
+        system, user: a whole message.
+        opens, closes: what stands before and after an answer.
+    """
+
+    prefix: str
+    system: str
+    user: str
+    opens: str
+    closes: str
+
+
+# The slots of LLaMA-Factory's register_template(); bos_token and eos_token are the tokenizer's own there too.
+LAYOUTS: dict[str, Layout] = {
+    "deepseekr1": Layout(
+        prefix="bos_token",
+        system="content",
+        user="'<｜User｜>' + content",
+        opens="'<｜Assistant｜>'",
+        closes="eos_token",
+    ),
+    "qwen3": Layout(
+        prefix="''",
+        system=r"'<|im_start|>system\n' + content + '<|im_end|>\n'",
+        user=r"'<|im_start|>user\n' + content + '<|im_end|>\n'",
+        opens=r"'<|im_start|>assistant\n'",
+        closes=r"'<|im_end|>\n'",
+    ),
+}
+
+_OPENING = """\
+{{#- Written by Conch (orchestrator/templates/writer.py): LLaMA-Factory template {training}, thinking {thinking}, \
+history {history}. -#}}
+{{%- set opening = '<think>\\n' -%}}
+{{%- set closing = '\\n</think>\\n\\n' -%}}
+{{%- if tools is defined and tools -%}}
+  {{{{- raise_exception('this model was not trained with tools: send the request without them') -}}}}
+{{%- endif -%}}
+{{{{- {prefix} -}}}}
+{{%- set turn = namespace(index=0, text='', rest='') -%}}
+{{%- for message in messages -%}}
+  {{%- set content = message['content'] if message['content'] is string else '' -%}}
+  {{%- if message['content'] is not string and message['content'] -%}}
+    {{{{- raise_exception('this model was trained on text alone: send content as a string') -}}}}
+  {{%- endif -%}}
+  {{%- if message['role'] == 'system' -%}}
+    {{%- if not loop.first -%}}
+      {{{{- raise_exception('a system message may only come first: that is how this model was trained') -}}}}
+    {{%- endif -%}}
+    {{%- if content -%}}{{{{- {system} -}}}}{{%- endif -%}}
+  {{%- elif message['role'] == 'user' -%}}
+    {{#- the trainer puts the turn's number in place of the first of these marks in a question -#}}
+    {{%- set content = content | replace('{{{{idx}}}}', turn.index | string, 1) -%}}
+    {{{{- {user} -}}}}
+    {{%- set turn.index = turn.index + 1 -%}}
+"""
+
+_ANSWER = """\
+  {{%- elif message['role'] == 'assistant' -%}}
+    {{%- if message['tool_calls'] -%}}
+      {{{{- raise_exception('this model was not trained with tools: send the conversation without them') -}}}}
+    {{%- endif -%}}
+    {{#- what the answer was when it was generated, whichever way the client sends it back -#}}
+    {{%- set thought = message['reasoning'] if message['reasoning'] is string
+         else message['reasoning_content'] -%}}
+    {{%- set turn.text = content -%}}
+    {{%- if thought is string and not content.lstrip('\\n').startswith('<think>') -%}}
+      {{%- set thought = thought[1:] if thought.startswith('\\n') else thought -%}}
+      {{%- set thought = thought[:-1] if thought.endswith('\\n') else thought -%}}
+      {{%- set answer = content[2:] if content.startswith('\\n\\n') else content -%}}
+      {{%- set turn.text = opening + thought + closing + answer -%}}
+    {{%- elif '<think>' not in content and '</think>' not in content -%}}
+      {{%- set turn.text = content.lstrip('\\n') -%}}
+    {{%- endif -%}}
+"""
+
+_REMOVE = """\
+    {{%- {condition} -%}}
+      {{#- the trainer removes thoughts in this very spelling only, then the newlines in front -#}}
+      {{%- set turn.rest = turn.text -%}}
+      {{%- set turn.text = '' -%}}
+      {{%- for _ in turn.rest.split(opening) -%}}
+        {{%- if opening in turn.rest and closing in turn.rest.split(opening, 1)[1] -%}}
+          {{%- set turn.text = turn.text + turn.rest.split(opening, 1)[0] -%}}
+          {{%- set turn.rest = turn.rest.split(opening, 1)[1].split(closing, 1)[1] -%}}
+        {{%- endif -%}}
+      {{%- endfor -%}}
+      {{%- set turn.text = (turn.text + turn.rest).lstrip('\\n') -%}}
+    {{%- endif -%}}
+"""
+
+_EMPTY = """\
+    {{%- if {condition}'<think>' not in turn.text and '</think>' not in turn.text -%}}
+      {{%- set turn.text = opening + closing + turn.text -%}}
+    {{%- endif -%}}
+"""
+
+_CLOSING = """\
+    {{{{- {opens} + turn.text + {closes} -}}}}
+  {{%- else -%}}
+    {{{{- raise_exception('this model was not trained on messages of role ' ~ message['role']) -}}}}
+  {{%- endif -%}}
+{{%- endfor -%}}
+{{%- if add_generation_prompt -%}}
+  {{{{- {opens}{prompt} -}}}}
+{{%- endif -%}}
+"""
+
+_PROMPT: dict[Thinking, str] = {
+    "on": "",
+    "off": " + opening + closing",
+    "mixed": " + (opening + closing if enable_thinking is defined and enable_thinking is false else '')",
+}
+
+
+def write_jinja(training: str, thinking: Thinking, history: History) -> str:
+    r"""The chat template for a model trained with that LLaMA-Factory template and those settings.
+
+    The last message of a conversation, when it is an answer, is written as it was trained, so that a whole
+    trained row can be rendered too.
+
+    >>> write_jinja("qwen3", "off", "keep").splitlines()[0].startswith("{#- Written by Conch")
+    True
+
+    Raises:
+        UsageError: no layout of that name, or no such setting; it lists what there is.
+    """
+    layout = layout_of(training)
+    _must_be("thinking", thinking, THINKING)
+    _must_be("history", history, HISTORY)
+    parts = [_OPENING, _ANSWER]
+    if thinking == "off":
+        parts.append(_REMOVE.replace("{condition}", "if true"))
+    elif history == "strip":
+        parts.append(_REMOVE.replace("{condition}", "if not loop.last"))
+    parts.append(_EMPTY.replace("{condition}", "" if history == "keep" else "loop.last and "))
+    parts.append(_CLOSING)
+    return "".join(parts).format(
+        training=training,
+        thinking=thinking,
+        history=history,
+        prefix=layout.prefix,
+        system=layout.system,
+        user=layout.user,
+        opens=layout.opens,
+        closes=layout.closes,
+        prompt=_PROMPT[thinking],
+    )
+
+
+def layout_of(training: str) -> Layout:
+    """The layout of a LLaMA-Factory template; UsageError naming those there are."""
+    if training not in LAYOUTS:
+        _must_be("template.name", training, tuple(sorted(LAYOUTS)))
+    return LAYOUTS[training]
+
+
+def _must_be(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        listed = ", ".join(allowed)
+        raise UsageError(Problem(f"{key}: no chat template can be written for {value!r}", mend=f"use one of {listed}"))
