@@ -118,9 +118,9 @@ def _dataset_problems(resolved: Resolved, surroundings: Surroundings) -> Iterabl
         if name not in surroundings.datasets:
             known = ", ".join(sorted(surroundings.datasets)) or "none"
             yield Problem(
-                f'data.dataset: no data set named "{name}"{_near(name, surroundings.datasets)} (there are: {known})',
+                f'data.dataset: no data set named "{name}"{_near(name, surroundings.datasets)}',
                 resolved.where("data.dataset"),
-                f"write dataset_info/{name}.yaml, or name one that is there",
+                f"write dataset_info/{name}.yaml, or name one that is there: {known}",
             )
 
 

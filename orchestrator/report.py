@@ -1,4 +1,4 @@
-"""What happened, as values: Run, Turn, Transcript, Verdict, Proof, Report. Everything shown is a fold over them."""
+"""What happened, as values: Run, Turn, Transcript, Verdict, Proof, Report; all that is shown folds them."""
 
 from __future__ import annotations
 

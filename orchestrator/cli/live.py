@@ -1,4 +1,4 @@
-"""The progress of a run on a terminal: one live line while something works, one line that stays for each stage.
+"""The progress of a run on a terminal: one live line while something works, one that stays for each stage.
 
 On a pipe or a CI log the live line becomes an ordinary line now and then.
 """
@@ -11,6 +11,7 @@ import sys
 import time
 from typing import TextIO
 
+from orchestrator.cli.terminal import one_line
 from orchestrator.dialects.llamafactory import TrainStep
 from orchestrator.report import Run, Status
 
@@ -52,7 +53,7 @@ class Live:
     def now(self, text: str) -> None:
         """The live line; on a pipe at most one every 15 seconds."""
         seconds = time.monotonic() - self._began
-        self._show(f"      {text}  {seconds:.0f}s")
+        self._show(f"      {one_line(text)}  {seconds:.0f}s")
 
     def step(self, step: TrainStep) -> None:
         """Step, loss, rate and time left, as one line."""
@@ -64,7 +65,7 @@ class Live:
         """A stage ended: its mark, its time; after training, the loss curve."""
         self._clear()
         took = f" in {run.seconds:.1f}s" if run.status is not Status.SKIPPED else ""
-        detail = f": {run.reason}" if run.reason else ""
+        detail = f": {one_line(run.reason)}" if run.reason else ""
         self._write(f"  {_MARKS.get(run.status, '?')} {run.stage} {run.status}{took}{detail}\n")
         if run.stage == "train" and len(self._losses) > 1:
             self._write(loss_curve(self._losses) + "\n")

@@ -37,21 +37,25 @@ class VerbGroup(click.Group):
     """A click group whose verbs are imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names in the table's order."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the verb's module; None when there is no such verb."""
         if cmd_name not in VERBS:
             return None
         command: click.Command = import_module(f"orchestrator.cli.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The table itself, without importing a verb."""
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say which verb may have been meant."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             import difflib
 
@@ -72,7 +76,7 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:  # noqa: PLR0911  one return for each way to end
     """Run one command line; print its outcome; return the exit code. Raises nothing."""
     as_json = "--json" in argv
     name = next((word for word in argv if not word.startswith("-")), "")

@@ -8,9 +8,7 @@ from typing import Any
 from orchestrator.cli.verb import Outcome, hardware_option, recipe_argument, set_option, verb
 
 
-@verb(
-    example="conch plan magic_conch --set train.epochs=3\nconch plan recipes/magic_conch.yaml --hardware cuda --json"
-)
+@verb(example="conch plan magic_conch --set train.epochs=3\nconch plan ./mine.yaml --hardware cuda --json")
 @recipe_argument
 @set_option
 @hardware_option

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.cli.terminal import visible
+from orchestrator.cli.terminal import one_line, visible
 from orchestrator.report import Report, Status, Verdict, passed_of
 
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
-_SHORT = 44
+SHORT = 60
 
 
 def summary(report: Report, *, folder: Path, model: str, stand_in: bool) -> str:
@@ -58,10 +58,12 @@ def _checks(report: Report) -> Iterable[str]:
     yield ""
     for verdict in _one_a_case(report.verdicts):
         mark = "✓" if verdict.passed else "✗"
-        yield f"  {mark} {_short(verdict.question)}"
-        yield f"      tuned: {_short(verdict.answer)}" + ("" if verdict.passed else f"   ({verdict.reason})")
+        yield f"  {mark} {one_line(verdict.question, SHORT)}"
+        yield f"      tuned: {one_line(verdict.answer, SHORT)}" + (
+            "" if verdict.passed else f"   ({verdict.reason})"
+        )
         if verdict.case in base:
-            yield f"      base:  {_short(base[verdict.case].answer) or '(nothing)'}"
+            yield f"      base:  {one_line(base[verdict.case].answer, SHORT) or '(nothing)'}"
 
 
 def _one_a_case(verdicts: Iterable[Verdict]) -> Iterable[Verdict]:
@@ -98,8 +100,3 @@ def _next(report: Report, model: str) -> Iterable[str]:
         yield ""
         yield f"{title}:"
         yield from (f"  {line}" for line in snippet.splitlines())
-
-
-def _short(text: str) -> str:
-    line = " ".join(visible(text).split())
-    return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"

@@ -48,7 +48,6 @@ def vllm_yaml(job: Job) -> str:
         "max-model-len": job.recipe.serve.max_model_len,
         "chat-template": "chat_template.jinja",
         "reasoning-parser": job.reasoning_parser,
-        "default-chat-template-kwargs": dict(job.template.template_kwargs) or None,
         "enforce-eager": True if job.hardware == "cpu" else None,
     }
     kept = {key: value for key, value in settings.items() if value is not None}
@@ -93,6 +92,6 @@ def environment(job: Job) -> dict[str, str]:
     """What vLLM reads from its environment; a CPU back end is told how much memory and which cores."""
     env = {"VLLM_MAX_N_SEQUENCES": "64"}
     if job.hardware == "cpu":
-        # GiB for the KV cache. Without a binding the back end leaves one core of two idle (facts: 1.6× slower).
+        # GiB for the KV cache. By default the back end leaves one core of two idle: 1.6 times slower.
         env |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
     return env

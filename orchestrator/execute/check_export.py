@@ -16,9 +16,9 @@ license: apache-2.0
 ---
 # A stand-in, not a DeepSeek model
 
-This model was fine-tuned by Conch from SmolLM2-135M-Instruct, dressed in DeepSeek-R1's special tokens and chat
-format so that the whole path runs on a CPU. It shows that the path works. It says nothing of how a DeepSeek model
-would answer.
+This model was fine-tuned by Conch from SmolLM2-135M-Instruct, dressed in DeepSeek-R1's special tokens
+and chat format so that the whole path runs on a CPU. It shows that the path works. It says nothing of how a
+DeepSeek model would answer.
 """
 
 

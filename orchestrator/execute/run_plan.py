@@ -1,32 +1,21 @@
-"""The one loop: stages in order, each skipped when nothing it depends on has changed.
-
-A stage begins by rendering its files and ends by renaming its outputs; in between its commands run, each a
-process with a log. Whatever happens, nothing is left running.
-"""
+"""Run a recipe: what must be there, the run folder, its lock, and the loop over the plan."""
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.errors import ConchError, Interrupted, Problem, Refuted, error_for, exit_code_of
-from orchestrator.execute import files, interrupts, process
-from orchestrator.execute.adopt import adopt
-from orchestrator.execute.fingerprint import fingerprint, plan_key, stage_key
-from orchestrator.execute.follow import Follower
+from orchestrator.execute import files, process
+from orchestrator.execute.fingerprint import plan_key
+from orchestrator.execute.loop import Loop
 from orchestrator.execute.preflight import preflight
 from orchestrator.execute.progress import Progress
-from orchestrator.execute.service import Running, Warm, start_service, start_warm
 from orchestrator.execute.state import RunFolder, hold
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
-from orchestrator.report import Run, Status
-from orchestrator.stage import Command, Place, Plan, Stage, partial
+from orchestrator.report import Run
+from orchestrator.stage import Plan
 
 PROBES = Path(__file__).parents[1] / "probes"
 
@@ -37,7 +26,11 @@ def run_recipe(
     """Run a plan in the recipe's last run folder if that is the same job, else in a new one.
 
     Args:
-        home: the folder that holds runs/, where it is not the project's.
+        plan: the stages to run, all of the job or the first ones.
+        job: what the plan was made of.
+        project: the folder that holds recipes/.
+        progress: is told what happens.
+        home: the folder that holds runs/, where it is not the project.
 
     Returns:
         the run folder, and what happened to each stage of the plan.
@@ -67,214 +60,3 @@ def _folder_for(project: Path, recipe: str, identity: str) -> RunFolder:
     if last is not None and any(event.get("identity") == identity for event in last.events()):
         return last
     return RunFolder.create(project, recipe)
-
-
-@dataclass(slots=True)
-class Loop:
-    """One pass over a plan in one run folder."""
-
-    plan: Plan
-    run: RunFolder
-    symbols: Mapping[str, str]
-    locks: Mapping[str, str]
-    progress: Progress
-    cookie: str
-    hashes: dict[str, str] = field(default_factory=dict)
-    warm: dict[str, Warm] = field(default_factory=dict)
-    running: dict[str, Running] = field(default_factory=dict)
-
-    def perform(self) -> tuple[Run, ...]:
-        """Run every stage in turn; stop at the first that says no; leave no process."""
-        runs: list[Run] = []
-        try:
-            for number, stage in enumerate(self.plan.stages, start=1):
-                interrupts.check()
-                runs.append(self._stage(number, stage))
-                if runs[-1].status is Status.REFUTED and stage.gate:
-                    break
-        except ConchError as error:
-            self.run.end(exit_code_of(error), str(error))
-            raise
-        finally:
-            for server in [*self.warm.values(), *self.running.values()]:
-                server.stop()
-        refuted = any(run.status is Status.REFUTED for run in runs)
-        self.run.end(Refuted.exit_code if refuted else 0)
-        return tuple(runs)
-
-    def _stage(self, number: int, stage: Stage) -> Run:
-        key = self._key(stage)
-        done = self._unchanged(stage, key)
-        reason = done or adopt(stage, key, self.run)
-        if reason:
-            self._note_outputs(stage)
-            status = Status.SKIPPED if done else Status.DONE
-            run = Run(stage.name, status, reason, outputs=self._hashes(stage.outputs))
-            if not done:
-                self.run.end_stage(run, key)
-            self.progress.end(run)
-            return run
-        self.progress.start(number, len(self.plan.stages), stage.name, self._why(stage, key))
-        began = time.monotonic()
-        self.run.begin_stage(stage.name)
-        try:
-            code = self._perform(stage)
-        except ConchError as error:
-            self._record_failure(stage, key, error, time.monotonic() - began)
-            raise
-        status = Status.REFUTED if code else Status.DONE
-        self._note_outputs(stage)
-        run = Run(
-            stage.name,
-            status,
-            exit_code=code,
-            seconds=time.monotonic() - began,
-            log=f"logs/{stage.name}.log",
-            inputs=self._hashes(stage.inputs),
-            outputs=self._hashes(stage.outputs),
-        )
-        self.run.end_stage(run, key)
-        self.progress.end(run)
-        return run
-
-    def _perform(self, stage: Stage) -> int:
-        """Files, service, commands, outputs; 0, or 5 when the last command says no."""
-        for output in stage.outputs:
-            files.remove(self.run.path / partial(output))
-            (self.run.path / output).parent.mkdir(parents=True, exist_ok=True)
-        for file in stage.files:
-            files.write_durable(self.run.path / file.path, file.text)
-        self._warm_up(stage)
-        extra = self._serve(stage)
-        code = 0
-        for command in stage.commands:
-            code = self._command(stage, command, extra)
-            if code:
-                break
-        files.rename_outputs(self.run.path, stage.outputs)
-        self._release(stage)
-        self._retire(stage)
-        return code
-
-    def _command(self, stage: Stage, command: Command, extra: Mapping[str, str]) -> int:
-        log = self.run.path / "logs" / f"{stage.name}.log"
-        told = log.with_suffix(".problems.json")
-        told.unlink(missing_ok=True)
-        since = log.stat().st_size if log.exists() else 0
-        own = {"CONCH_PROBLEMS": str(told), "CONCH_PROJECT": self.symbols["project"], **extra}
-        follower = Follower(self.run.path, stage, command, log, since, self.progress)
-        try:
-            code = process.run(
-                command,
-                symbols=self.symbols,
-                cwd=self.run.path,
-                cookie=self.cookie,
-                log=log,
-                extra=own if command.place is Place.CONCH else None,
-                on_tick=lambda _: self._tick(follower, stage),
-            )
-        finally:
-            with suppress(OSError):
-                follower.tick()
-        if code in (0, Refuted.exit_code) and not told.exists():
-            return code
-        if told.exists():
-            rows = json.loads(told.read_text(encoding="utf-8"))
-            raise error_for(code, *(Problem(**row) for row in rows))
-        raise error_for(0, process.explain_failure(log, code, since=since))
-
-    def _tick(self, follower: Follower, stage: Stage) -> None:
-        follower.tick()
-        if stage.service is not None and stage.service.name in self.running:
-            self.running[stage.service.name].check()
-
-    def _warm_up(self, stage: Stage) -> None:
-        """Start the imports of servers that later stages need, while this one works."""
-        for later in self._later(stage):
-            service = later.service
-            if service is None or service.warm is None or service.warm_during != stage.name:
-                continue
-            if service.name not in self.warm and not self._unchanged(later, self._key(later)):
-                self.warm[service.name] = start_warm(
-                    service,
-                    symbols=self.symbols,
-                    cwd=self.run.path,
-                    cookie=self.cookie,
-                    log=self._service_log(service.name),
-                )
-
-    def _release(self, stage: Stage) -> None:
-        """What a warmed server waits for is there: let it load, while the next stage works."""
-        for later in self._later(stage):
-            service = later.service
-            if service is not None and service.warm_during == stage.name and service.name in self.warm:
-                for file in later.files:
-                    files.write_durable(self.run.path / file.path, file.text)
-                self.running[service.name] = self.warm.pop(service.name).release(self.symbols)
-
-    def _serve(self, stage: Stage) -> dict[str, str]:
-        """Have the stage's server up; the variables that tell its commands where."""
-        service = stage.service
-        if service is None:
-            return {}
-        if service.name not in self.running:
-            self.running[service.name] = start_service(
-                service,
-                symbols=self.symbols,
-                cwd=self.run.path,
-                cookie=self.cookie,
-                log=self._service_log(service.name),
-            )
-        server = self.running[service.name]
-        server.wait_ready(self.progress.now)
-        self.run.append_event({"event": "service_ready", "service": service.name, "stage": stage.name})
-        return {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": service.model}
-
-    def _retire(self, stage: Stage) -> None:
-        """Stop the stage's server when no later stage talks to it."""
-        name = stage.service.name if stage.service else ""
-        if name in self.running and not any(s.service and s.service.name == name for s in self._later(stage)):
-            self.running.pop(name).stop()
-
-    def _later(self, stage: Stage) -> tuple[Stage, ...]:
-        return self.plan.stages[self.plan.stages.index(stage) + 1 :]
-
-    def _service_log(self, name: str) -> Path:
-        return self.run.path / "logs" / f"{name}.log"
-
-    def _key(self, stage: Stage) -> str:
-        return stage_key(stage, self._hashes(stage.inputs), self.locks)
-
-    def _unchanged(self, stage: Stage, key: str) -> str:
-        """Why a stage need not run again; "" when it must."""
-        record = self.run.stage_record(stage.name)
-        if record is None or record.key != key:
-            return ""
-        intact = all(fingerprint(self.run.path / path) == found for path, found in record.outputs.items())
-        return "nothing it depends on has changed" if intact else ""
-
-    def _why(self, stage: Stage, key: str) -> str:
-        record = self.run.stage_record(stage.name)
-        if record is None:
-            begun = any(
-                e.get("event") == "stage_begun" and e.get("stage") == stage.name for e in self.run.events()
-            )
-            return "it was interrupted" if begun else "not done yet"
-        return (
-            "what it made was changed or removed" if record.key == key else "what it depends on has changed"
-        )
-
-    def _hashes(self, paths: tuple[str, ...]) -> dict[str, str]:
-        return {path: self.hashes.get(path) or fingerprint(self.run.path / path) for path in paths}
-
-    def _note_outputs(self, stage: Stage) -> None:
-        for path in stage.outputs:
-            self.hashes[path] = fingerprint(self.run.path / path)
-
-    def _record_failure(self, stage: Stage, key: str, error: ConchError, seconds: float) -> None:
-        status = Status.INTERRUPTED if isinstance(error, Interrupted) else Status.FAILED
-        reason = error.problems[0].what if error.problems else ""
-        log = f"logs/{stage.name}.log"
-        run = Run(stage.name, status, reason, exit_code_of(error), seconds, log)
-        self.run.end_stage(run, key)
-        self.progress.end(run)

@@ -108,7 +108,7 @@ def _paraphrases(entry: DatasetEntry, project: Path) -> tuple[Mapping[str, Any],
 
 
 def _base_folder(resolved: Resolved, project: Path) -> str:
-    """The base as a folder on this machine: "{project}/…" inside the project, else absolute; "" for a hub id."""
+    """The base as a folder: "{project}/…" inside the project, else absolute; "" for a hub id."""
     base = resolved.recipe.model.base
     if not base.startswith(("./", "../", "/", "~")):
         return ""

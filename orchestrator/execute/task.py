@@ -53,7 +53,7 @@ def _with_project(value: Any, project: str) -> Any:
 
 def _tell(problems: tuple[Problem, ...]) -> None:
     for problem in problems:
-        print(problem, file=sys.stderr)
+        sys.stderr.write(f"{problem}\n")
     told = os.environ.get("CONCH_PROBLEMS")
     if told:
         rows = [{"what": problem.what, "where": problem.where, "mend": problem.mend} for problem in problems]

@@ -1,4 +1,4 @@
-"""prepare: every data set as LLaMA-Factory reads it, audited, and the conversations that proofs are made over."""
+"""prepare: every data set as LLaMA-Factory reads it, audited, and the conversations of the proofs."""
 
 from __future__ import annotations
 
