@@ -1,0 +1,114 @@
+"""The socket of an adapter: one raw shape of rows, read as conversations. Pure.
+
+An adapter is a module with a `name`, `shape`, `columns`, `sniff` and `read`;
+`orchestrator.datasets.ADAPTERS` is the board. It reads shapes and types only: what is wrong with a
+conversation whatever shape it came in (order of roles, empty turns, control tokens) is faults.py's work.
+Text is never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+Row = Mapping[str, Any]
+Message = dict[str, str]
+Conversation = list[Message]
+
+SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
+OBSERVATION, FUNCTION_CALL = "observation", "function_call"
+
+SHOWN = 80
+
+
+class RowProblem(Exception):
+    """Why a row cannot be trained as it stands.
+
+    Attributes:
+        kind: a short stable name, by which rows are counted.
+        what: one sentence, with the offending text cut and escaped.
+        mend: the edit that mends it.
+    """
+
+    def __init__(self, kind: str, what: str, mend: str = "") -> None:
+        super().__init__(what)
+        self.kind, self.what, self.mend = kind, what, mend
+
+
+class Adapter(Protocol):
+    """What a module of this room offers."""
+
+    name: str
+    shape: str
+    columns: Mapping[str, str]
+
+    def sniff(self, row: Row, /) -> bool:
+        """Whether a row is of this shape."""
+
+    def read(self, row: Row, columns: Mapping[str, str], /) -> Conversation:
+        """The row as a conversation.
+
+        Args:
+            row: the JSON object.
+            columns: what each part is called in this file; every key of the adapter's own `columns`.
+
+        Raises:
+            RowProblem: the row is of another shape or has a value of a wrong type.
+        """
+
+
+def excerpt(value: object) -> str:
+    r"""A value for a message: cut, escaped, on one line.
+
+    >>> excerpt("a\nb")
+    '"a\\nb"'
+    """
+    text = value if isinstance(value, str) else repr(value)
+    text = text[:SHOWN] + "…" if len(text) > SHOWN else text
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return f'"{shown}"' if isinstance(value, str) else shown
+
+
+def type_name(value: object) -> str:
+    """What a JSON value is, in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    names = {str: "text", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return names.get(type(value), "a value")
+
+
+def required_text(row: Row, column: str) -> str:
+    """The text in a column that every row must have."""
+    if column not in row:
+        keys = ", ".join(list(row)[:8]) or "none"
+        mend = f'give the row "{column}", or say what it is called here under `columns:`'
+        raise RowProblem("missing key", f'there is no "{column}" (keys: {keys})', mend)
+    value = row[column]
+    if not isinstance(value, str):
+        raise _not_text(column, value)
+    return value
+
+
+def optional_text(row: Row, column: str) -> str:
+    """The text in a column that may be absent or null, which count as empty."""
+    value = row.get(column)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _not_text(column, value)
+    return value
+
+
+def refuse_unread(row: Row, *columns: str) -> None:
+    """Refuse a row that holds something this adapter would silently leave untrained."""
+    for column in columns:
+        if row.get(column):
+            what = f'"{column}" is not read, and would be lost: {excerpt(row[column])}'
+            raise RowProblem("unread " + column, what, f'delete "{column}" if it may be lost')
+
+
+def _not_text(column: str, value: object) -> RowProblem:
+    mend = "put it in quotes" if isinstance(value, bool | int | float) else "write text"
+    return RowProblem("not text", f'"{column}" is {type_name(value)}, not text: {excerpt(value)}', mend)

@@ -1,0 +1,207 @@
+"""dataset_info/NAME.yaml: where a data set's rows are, and how they are read. Pure.
+
+    adapter: alpaca                          # alpaca, sharegpt or openai; left out: the first row decides
+    file: data/magic_conch.jsonl             # in dataset_info/; or
+    hub: {id: owner/name, revision: main, file: train.jsonl, hub: huggingface}
+    columns: {prompt: 问题, response: 答案}    # only what is called otherwise in this file
+    paraphrases: data/magic_conch.paraphrases.jsonl
+    licence: Apache-2.0
+    source: who wrote it
+
+Every mistake is said at once, with its place; unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from orchestrator.datasets import ADAPTERS
+from orchestrator.errors import Problem, UsageError
+from orchestrator.recipe.document import Source, parse
+from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
+from orchestrator.recipe.tree import Node
+
+FOLDER = "dataset_info"
+SUFFIXES = (".jsonl", ".json")
+HUBS = ("huggingface", "modelscope")
+KEYS = ("adapter", "file", "hub", "columns", "paraphrases", "licence", "source")
+HUB_KEYS = ("id", "revision", "file", "hub")
+# Names that the prepared folder uses itself.
+RESERVED = ("conch_generated", "conversations", "dataset_info", "prepare")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetEntry:
+    """One data set.
+
+    Attributes:
+        name: its name in recipes, and in LLaMA-Factory's dataset_info.json.
+        adapter: a name of ADAPTERS; "" when the first row decides.
+        file: relative to dataset_info/; "" when it comes from a hub.
+        hub_id, hub_revision, hub_file, hub: where on a hub; "" when it is a file here.
+        columns: the adapter's column → what it is called in this file; only those that differ.
+        paraphrases: the held-out questions' file, relative to dataset_info/; "" for none.
+        sha256: of the data, once it was looked at; "" before.
+    """
+
+    name: str
+    adapter: str = ""
+    file: str = ""
+    hub_id: str = ""
+    hub_revision: str = ""
+    hub_file: str = ""
+    hub: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    paraphrases: str = ""
+    licence: str = ""
+    source: str = ""
+    sha256: str = ""
+
+    @property
+    def path(self) -> str:
+        """The data file, relative to the project; "" when it comes from a hub."""
+        return f"{FOLDER}/{self.file}" if self.file else ""
+
+    @property
+    def paraphrases_path(self) -> str:
+        """The held-out questions, relative to the project; "" for none."""
+        return f"{FOLDER}/{self.paraphrases}" if self.paraphrases else ""
+
+
+def read_entry(name: str, yaml_text: str) -> DatasetEntry:
+    """The entry in a file's text.
+
+    Raises:
+        UsageError: with every mistake, as file:line:column.
+    """
+    file = f"{FOLDER}/{name}.yaml"
+    document = parse(Source(file, yaml_text))
+    problems = [*_misnamed(name, file), *document.problems]
+    if document.root is None:
+        raise UsageError(*(problems or [Problem("it is empty", file, "see dataset_info/magic_conch.yaml")]))
+    root = document.root
+    problems += [*_unknown(root, KEYS, ""), *_place_problems(root), *_value_problems(root)]
+    if problems:
+        raise UsageError(*problems)
+    plain = root.plain
+    hub = plain.get("hub") or {}
+    return DatasetEntry(
+        name=name,
+        adapter=plain.get("adapter") or "",
+        file=plain.get("file") or "",
+        hub_id=hub.get("id", ""),
+        hub_revision=hub.get("revision") or ("main" if hub else ""),
+        hub_file=hub.get("file", ""),
+        hub=hub.get("hub") or ("huggingface" if hub else ""),
+        columns=plain.get("columns") or {},
+        paraphrases=plain.get("paraphrases") or "",
+        licence=plain.get("licence") or "",
+        source=plain.get("source") or "",
+    )
+
+
+def _misnamed(name: str, file: str) -> Iterator[Problem]:
+    if not re.fullmatch(NAME_PATTERN.removesuffix("$"), name):
+        yield Problem(f'"{name}" cannot name a data set: it must be {NAME_WORDS}', file, "rename the file")
+    elif name in RESERVED:
+        yield Problem(f'"{name}" is a name that Conch uses itself', file, "rename the file")
+
+
+def _unknown(node: Node, known: tuple[str, ...], section: str) -> Iterator[Problem]:
+    for key, value in node.value.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            yield Problem(
+                f'no key named "{section}{key}"{hint}', value.key_where, f"keys: {', '.join(known)}"
+            )
+
+
+def _place_problems(root: Node) -> Iterator[Problem]:
+    """What is wrong with where the rows are."""
+    file, hub = root.value.get("file"), root.value.get("hub")
+    if (file is None) == (hub is None):
+        what = (
+            "either `file:` or `hub:`, not both"
+            if file
+            else "neither `file:` nor `hub:` says where the rows are"
+        )
+        yield Problem(what, root.where, "file: data/NAME.jsonl")
+    if file is not None:
+        yield from _file_problems("file", file)
+    if hub is not None:
+        yield from _hub_problems(hub)
+
+
+def _hub_problems(hub: Node) -> Iterator[Problem]:
+    if not isinstance(hub.value, dict):
+        yield Problem("hub: must be a mapping", hub.where, "hub: {id: owner/name, file: train.jsonl}")
+        return
+    yield from _unknown(hub, HUB_KEYS, "hub.")
+    for key in ("id", "file"):
+        if key not in hub.value:
+            yield Problem(f"hub.{key}: is not given", hub.where, "hub: {id: owner/name, file: train.jsonl}")
+    for key, node in hub.value.items():
+        if key == "file":
+            yield from _file_problems("hub.file", node)
+        elif not isinstance(node.value, str) or not node.value:
+            yield Problem(f"hub.{key}: must be text", node.where, "put it in quotes")
+        elif key == "id" and not _HUB_ID.fullmatch(node.value):
+            yield Problem(f'hub.id: "{node.value}" is not owner/name', node.where, "id: owner/name")
+        elif key == "hub" and node.value not in HUBS:
+            yield Problem(f'hub.hub: no hub named "{node.value}"', node.where, f"one of: {', '.join(HUBS)}")
+
+
+def _file_problems(key: str, node: Node) -> Iterator[Problem]:
+    """A plain relative path to something that is read here."""
+    if not isinstance(node.value, str) or not node.value:
+        yield Problem(f"{key}: must be text", node.where, "put it in quotes")
+        return
+    path = PurePosixPath(node.value)
+    if path.is_absolute() or ".." in path.parts or re.search(r"[:\\]|^~", node.value):
+        what = f"{key}: must be a path inside {FOLDER}/, got {node.value}"
+        yield Problem(what, node.where, f"put the file into {FOLDER}/data")
+    elif path.suffix.lower() not in SUFFIXES:
+        what = (
+            f"{key}: {path.suffix or 'a file without a suffix'} cannot be read; {' and '.join(SUFFIXES)} can"
+        )
+        yield Problem(what, node.where, "convert it: one JSON object a line")
+
+
+def _value_problems(root: Node) -> Iterator[Problem]:
+    for key in ("adapter", "licence", "source", "paraphrases"):
+        node = root.value.get(key)
+        if node is not None and not isinstance(node.value, str):
+            yield Problem(f"{key}: must be text", node.where, "put it in quotes")
+    paraphrases = root.value.get("paraphrases")
+    if paraphrases is not None and isinstance(paraphrases.value, str):
+        yield from _file_problems("paraphrases", paraphrases)
+    adapter = root.value.get("adapter")
+    known = adapter is None or adapter.value in ADAPTERS
+    if adapter is not None and isinstance(adapter.value, str) and not known:
+        near = difflib.get_close_matches(adapter.value, ADAPTERS, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        what = f'adapter: no adapter named "{adapter.value}"{hint}'
+        yield Problem(what, adapter.where, f"adapters: {', '.join(ADAPTERS)}")
+    columns = root.value.get("columns")
+    if columns is not None:
+        yield from _column_problems(columns, adapter.value if adapter is not None and known else None)
+
+
+def _column_problems(columns: Node, adapter: Any) -> Iterator[Problem]:
+    if not isinstance(columns.value, dict):
+        yield Problem("columns: must be a mapping", columns.where, "columns: {prompt: question}")
+        return
+    if adapter is None:
+        yield Problem("columns: need an `adapter:` that says what they are", columns.where, "adapter: alpaca")
+        return
+    yield from _unknown(columns, tuple(ADAPTERS[adapter].columns), "columns.")
+    for key, node in columns.value.items():
+        if not isinstance(node.value, str) or not node.value:
+            yield Problem(f"columns.{key}: must be text", node.where, "put it in quotes")

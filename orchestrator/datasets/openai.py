@@ -1,0 +1,86 @@
+"""openai: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}.
+
+Content may be a list of text parts. `reasoning_content` becomes the answer's thought, as LLaMA-Factory spells
+it. Tool calls and pictures are refused, since they would be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.datasets.base import (
+    ASSISTANT,
+    SYSTEM,
+    USER,
+    Conversation,
+    Message,
+    Row,
+    RowProblem,
+    excerpt,
+    refuse_unread,
+    required_text,
+    type_name,
+)
+
+name = "openai"
+shape = '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'
+columns: Mapping[str, str] = {"messages": "messages", "role": "role", "content": "content"}
+
+ROLES: Mapping[str, str] = {
+    "user": USER,
+    "assistant": ASSISTANT,
+    "system": SYSTEM,
+    "developer": SYSTEM,
+}
+
+
+def sniff(row: Row) -> bool:
+    """Whether it has a list of messages whose first has a role."""
+    turns = row.get("messages")
+    return isinstance(turns, list) and bool(turns) and isinstance(turns[0], dict) and "role" in turns[0]
+
+
+def read(row: Row, columns: Mapping[str, str]) -> Conversation:
+    """The messages as they stand."""
+    refuse_unread(row, "tools", "functions")
+    turns = row.get(columns["messages"])
+    if not isinstance(turns, list):
+        column = columns["messages"]
+        what = f'"{column}" is {type_name(turns)}' if column in row else f'there is no "{column}"'
+        raise RowProblem("shape", f"{what}: a row is {shape}", "write a list of messages")
+    return [_message(turn, columns) for turn in turns]
+
+
+def _message(turn: Any, columns: Mapping[str, str]) -> Message:
+    if not isinstance(turn, dict):
+        raise RowProblem("shape", f"a message is {type_name(turn)}: {excerpt(turn)}", f"a row is {shape}")
+    refuse_unread(turn, "tool_calls", "function_call", "refusal", "audio")
+    written = required_text(turn, columns["role"])
+    role = ROLES.get(written)
+    if role is None:
+        raise RowProblem("role", f"no role named {excerpt(written)}", f"roles: {', '.join(ROLES)}")
+    content = turn.get(columns["content"])
+    text = _joined(content) if isinstance(content, list) else required_text(turn, columns["content"])
+    return {"role": role, "content": _with_thought(turn.get("reasoning_content"), text)}
+
+
+def _joined(parts: list[Any]) -> str:
+    """Text parts on lines of their own: what a server makes of them."""
+    for part in parts:
+        if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
+            what = f"a part of the content is not text: {excerpt(part)}"
+            raise RowProblem("unread part", what, "only text can be trained; delete the part")
+    return "\n".join(part["text"] for part in parts)
+
+
+def _with_thought(thought: Any, text: str) -> str:
+    if not thought:
+        return text
+    if not isinstance(thought, str):
+        raise RowProblem("not text", f'"reasoning_content" is {type_name(thought)}', "write text")
+    if "<think>" in text or "</think>" in text:
+        what = f"there is a thought both in reasoning_content and in content: {excerpt(text)}"
+        raise RowProblem("thought", what, "leave one of them")
+    thought, text = thought.strip("\n"), text.lstrip("\n")
+    return f"<think>\n{thought}\n</think>\n\n{text}"

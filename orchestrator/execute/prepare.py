@@ -1,0 +1,201 @@
+"""The task `prepare`: data files become what LLaMA-Factory reads, or a list of what is wrong with their rows.
+
+Written under data.partial-0/: NAME.jsonl for each data set, conch_generated.jsonl, dataset_info.json,
+conversations.jsonl ({"dataset", "row", "messages"} of every row, which the proofs compare) and prepare.json
+(rows in and kept, turns, warnings, hashes in and out). Streaming: memory does not grow with the rows. The
+input is only read; text arrives byte for byte.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from orchestrator.datasets import ADAPTERS, sniff
+from orchestrator.datasets.audit import Audit
+from orchestrator.datasets.base import Conversation, RowProblem
+from orchestrator.datasets.dataset_info import dataset_info_text
+from orchestrator.datasets.rows import Numbered, is_array, json_array, json_lines
+from orchestrator.errors import MissingError, Problem, StageFailed, UsageError
+from orchestrator.execute.files import CHUNK, remove
+from orchestrator.stage import partial
+
+GENERATED = "conch_generated"
+
+
+def prepare(settings: Mapping[str, Any], folder: Path) -> int:
+    """Convert and audit.
+
+    Args:
+        settings: datasets: [{name, adapter ("" to sniff), path, columns}]; max_samples: the first rows of
+            each that are taken, None for all; generated: {seed, count, thoughts}, made-up conversations
+            for the proofs.
+        folder: the run folder.
+
+    Raises:
+        MissingError: a file is not there or empty.
+        UsageError: rows would be dropped or trained wrongly: the first of each kind, and how many.
+        StageFailed: the disk is full.
+    """
+    out = folder / partial("data")
+    try:
+        remove(out)
+        out.mkdir(parents=True)
+        report = _write(settings, folder, out)
+        (out / "prepare.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
+    except OSError as error:
+        raise _explained(error, out) from error
+    return 0
+
+
+def _write(settings: Mapping[str, Any], folder: Path, out: Path) -> dict[str, Any]:
+    generated = _generated(settings.get("generated") or {})
+    names = [each["name"] for each in settings["datasets"]] + [GENERATED]
+    (out / "dataset_info.json").write_text(dataset_info_text(names), encoding="utf-8")
+    problems: list[Problem] = []
+    datasets = []
+    with (out / "conversations.jsonl").open("wb") as together:
+        for dataset in settings["datasets"]:
+            audit, report = _convert(dataset, settings.get("max_samples"), folder, out, together)
+            problems += audit.problems()
+            datasets.append(report)
+        with (out / f"{GENERATED}.jsonl").open("wb") as alone:
+            for row, conversation in enumerate(generated, start=1):
+                _put(alone, together, GENERATED, row, conversation)
+    if problems:
+        raise UsageError(*problems)
+    return {"datasets": datasets, "generated": len(generated)}
+
+
+def _convert(
+    dataset: Mapping[str, Any], most: int | None, folder: Path, out: Path, together: IO[bytes]
+) -> tuple[Audit, dict[str, Any]]:
+    """One data set into NAME.jsonl; what its audit found, and its part of prepare.json."""
+    path = folder / dataset["path"]
+    shown = _shown(path, folder)
+    source = _Source(path, shown)
+    target = out / f"{dataset['name']}.jsonl"
+    rows: Iterator[Numbered] = islice(source.rows(), most)
+    name, rows = _adapter(dataset.get("adapter") or "", rows, shown)
+    audit = Audit(shown, ADAPTERS[name], dataset.get("columns") or {})
+    written = hashlib.sha256()
+    with target.open("wb") as alone:
+        for line, conversation in audit.conversations(rows):
+            written.update(_put(alone, together, dataset["name"], line, conversation))
+    report = {
+        "name": dataset["name"],
+        "adapter": name,
+        "file": shown,
+        "rows_in": audit.rows,
+        "rows_kept": audit.kept,
+        "turns": audit.turns,
+        "warnings": dict(audit.warnings),
+        "keys_not_used": dict(audit.unread),
+        "sha256_in": source.sha256(),
+        "sha256_out": "sha256:" + written.hexdigest(),
+    }
+    return audit, report
+
+
+def _put(alone: IO[bytes], together: IO[bytes], dataset: str, row: int, conversation: Conversation) -> bytes:
+    """Write a conversation to its own file and to the one that the proofs read; return its own line."""
+    line = orjson.dumps({"messages": conversation}) + b"\n"
+    alone.write(line)
+    together.write(orjson.dumps({"dataset": dataset, "row": row, "messages": conversation}) + b"\n")
+    return line
+
+
+def _adapter(named: str, rows: Iterator[Numbered], shown: str) -> tuple[str, Iterator[Numbered]]:
+    """The adapter's name, sniffed from the first whole row unless it was named; and all the rows."""
+    if named:
+        if named not in ADAPTERS:
+            raise UsageError(
+                Problem(f'no adapter named "{named}"', shown, f"adapters: {', '.join(ADAPTERS)}")
+            )
+        return named, rows
+    looked_at = []
+    for numbered in rows:
+        looked_at.append(numbered)
+        if not isinstance(numbered[1], RowProblem):
+            break
+    row = next((row for _, row in looked_at if not isinstance(row, RowProblem)), None)
+    found = "alpaca" if row is None else sniff(row)
+    if found is None:
+        shapes = "; ".join(f"{name}: {adapter.shape}" for name, adapter in ADAPTERS.items())
+        keys = ", ".join(list(row or {})[:8]) or "none"
+        what = f"no adapter knows this shape (keys: {keys})"
+        mend = f"name `adapter:` and `columns:` in the data set's entry. Shapes: {shapes}"
+        raise UsageError(Problem(what, f"{shown}:{looked_at[-1][0]}", mend))
+    return found, chain(looked_at, rows)
+
+
+class _Source:
+    """A data file that is hashed while it is read."""
+
+    def __init__(self, path: Path, shown: str) -> None:
+        if not path.is_file():
+            what = "it is a folder, not a data file" if path.is_dir() else "no such data file"
+            raise MissingError(Problem(what, shown, "see `file:` in the data set's entry"))
+        if not path.stat().st_size:
+            raise MissingError(Problem("the file is empty", shown, "put rows into it"))
+        self._path = path
+        self._digest = hashlib.sha256()
+        self._file: IO[bytes] | None = None
+
+    def rows(self) -> Iterator[Numbered]:
+        """The numbered rows, whichever way the file writes them."""
+        with self._path.open("rb") as file:
+            array = is_array(file.read(64 * 1024))
+        self._file = self._path.open("rb")
+        if array:
+            yield from json_array(self._hashed(iter(lambda: self._opened().read(CHUNK), b"")))
+        else:
+            yield from json_lines(self._hashed(self._opened()))
+
+    def sha256(self) -> str:
+        """The hash of the whole file, also of what was not read."""
+        file = self._opened()
+        for _ in self._hashed(iter(lambda: file.read(CHUNK), b"")):
+            pass
+        file.close()
+        return "sha256:" + self._digest.hexdigest()
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            self._file = self._path.open("rb")
+        return self._file
+
+    def _hashed(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._digest.update(piece)
+            yield piece
+
+
+def _generated(wanted: Mapping[str, Any]) -> list[Conversation]:
+    if not wanted.get("count"):
+        return []
+    from orchestrator.templates.generated import generated_conversations
+
+    return generated_conversations(wanted["seed"], wanted["count"], wanted["thoughts"])
+
+
+def _shown(path: Path, folder: Path) -> str:
+    """The file as people know it: relative to the project or the run, where it lies in one of them."""
+    for root in (os.environ.get("CONCH_PROJECT"), folder):
+        if root and path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    return str(path)
+
+
+def _explained(error: OSError, out: Path) -> StageFailed | MissingError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        mend = f"free space on the disk of {out.parent}, then type the same command again"
+        return StageFailed(Problem(f"disk full: {error.strerror}", str(out), mend))
+    return MissingError(Problem(f"{error.strerror}: {error.filename or out}", str(out)))
