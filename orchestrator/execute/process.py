@@ -19,6 +19,7 @@ from pathlib import Path
 from orchestrator.errors import Interrupted, MissingError, Problem
 from orchestrator.execute import interrupts, tree
 from orchestrator.execute.failure import explain_failure
+from orchestrator.execute.guard import guarded
 from orchestrator.execute.interrupts import signals
 from orchestrator.execute.tree import new_cookie, project_prefix, run_prefix, scan, stop_cookie
 from orchestrator.execute.variables import Symbols, child_environment, resolve_argv
@@ -29,6 +30,7 @@ __all__ = [
     "Symbols",
     "child_environment",
     "explain_failure",
+    "guarded",
     "new_cookie",
     "project_prefix",
     "resolve_argv",
@@ -115,13 +117,16 @@ class Process:
             the pids that were alive when it was called.
         """
         self.close_input()
-        members = self.members()
-        self._terminate(members)
+        left = members = self.members()
         deadline = time.monotonic() + grace
-        left = members
+        self._tell_leader()
+        told: set[tree.Member] = set()
         while left and time.monotonic() < deadline and not interrupts.impatient():
+            if self.poll() is not None:
+                told |= {
+                    member for member in left if member not in told and tree.send(member, signal.SIGTERM)
+                }
             time.sleep(0.02)
-            self.poll()
             left = tree.alive({*left, *tree.scan(self.cookie)})
         others = tree.reserved - {self.pid}
         tree.kill_all(self.cookie, left if others else [*left, *tree.adopted()])
@@ -130,15 +135,12 @@ class Process:
         self.poll()
         return sorted(member.pid for member in members)
 
-    def _terminate(self, members: Sequence[tree.Member]) -> None:
+    def _tell_leader(self) -> None:
         # A leader that lives tells its workers itself, in its own order (torchrun, vLLM); its group hears
-        # it too. Without it, everyone is told.
+        # it too. What is left when it is gone is told one by one.
         if self.poll() is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGTERM)
-        else:
-            for member in members:
-                tree.send(member, signal.SIGTERM)
 
 
 def start(

@@ -52,14 +52,17 @@ def _wait(members: list[tree.Member], seconds: float) -> list[tree.Member]:
 
 
 def sweep_leftovers(project: Path, folder: Path, *, grace: float = 5.0) -> list[Stopped]:
-    """Stop what an orchestrator that was killed left behind for one run folder. Hold the lock first."""
+    """Stop what a killed orchestrator left behind for one run folder; a living one's children stay."""
     prefix = tree.run_prefix(project, folder)
-    mine = tree.new_cookie(project, folder)
-    orphans = [one for one in tree.scan(prefix) if not tree.matches(one.cookie, mine)]
+    orphans = [one for one in tree.scan(prefix) if not _is_alive(tree.owner_of(one.cookie))]
     stopped = [Stopped(one.pid, command_line(one.pid)) for one in orphans]
     for cookie in {one.cookie for one in orphans}:
         tree.stop_cookie(cookie, grace=grace)
     return stopped
+
+
+def _is_alive(owner: tuple[int, int] | None) -> bool:
+    return owner is not None and tree.start_ticks(owner[0]) == owner[1]
 
 
 def _owners(project: Path, members: list[tree.Member]) -> list[tree.Member]:

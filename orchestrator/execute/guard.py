@@ -1,0 +1,53 @@
+"""A watcher that outlives a killed orchestrator: `kill -9` must not leave a training or a server running.
+
+It holds one end of a pipe. A word through it means that all went well; its end without a word means that
+the orchestrator is gone, and everything that carries its cookie is stopped. It carries no cookie itself,
+costs one idle Python without site-packages, and cannot help when it is killed too: the next run of the
+same recipe sweeps then (stop.sweep_leftovers).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from orchestrator.execute import tree
+
+_DONE = b"done"
+_ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def guarded(cookie: str, *, grace: float = 10.0) -> Iterator[None]:
+    """While inside, the death of this process by any means stops everything with its cookie."""
+    watcher = subprocess.Popen(
+        [sys.executable, "-S", "-m", __name__, cookie, str(grace)],
+        cwd="/",
+        env={"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    tree.reserved.add(watcher.pid)
+    try:
+        yield
+    finally:
+        with suppress(BrokenPipeError):
+            watcher.communicate(_DONE)
+        watcher.wait()
+        tree.reserved.discard(watcher.pid)
+
+
+def watch(cookie: str, grace: float) -> None:
+    """Wait for the word or the end of standard input."""
+    if os.read(0, len(_DONE)) != _DONE:
+        tree.stop_cookie(cookie, grace=grace)
+
+
+if __name__ == "__main__":
+    watch(sys.argv[1], float(sys.argv[2]))
