@@ -8,8 +8,7 @@ unexport recipe
 override export RECIPE_RAW := $(value recipe)
 
 # What an active virtual environment leaves behind would lead uv and Python astray.
-unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
-export UV_PROJECT_ENVIRONMENT := .venv
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
@@ -31,21 +30,29 @@ soak: .venv/dev.stamp ; @.venv/bin/python -m pytest -m soak ## the tests that ta
 clean: ; @rm -rf .venv .uv .uv.partial dist .*_cache .hypothesis && find . -path ./runs -prune -o -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools left; never runs/ or CONCH_HOME
 
 # ── set-up ──────────────────────────────────────────────────────────────────────────────────────────
-# uv is taken from PATH, or brought into .uv/ at the version below. A stamp appears when all went well,
-# so an interrupted set-up starts again and a finished one costs nothing.
+# uv is taken from PATH, or brought into .uv/ at the version below. What uv.lock pins is installed by hash
+# rather than by `uv sync`, which fetches from the addresses in the lock whatever mirror one has named. A
+# stamp appears when all went well: an interrupted set-up starts again, and a finished one costs nothing.
 UV_VERSION := 0.13.9
 UV := $(if $(shell command -v uv),uv,.uv/bin/uv)
 
 .venv/setup.stamp: pyproject.toml uv.lock Makefile
 	@$(bring_uv)
 	@echo 'Setting up .venv …' >&2
-	@$(UV) sync --quiet --frozen --inexact --no-dev --compile-bytecode
-	@.venv/bin/python -m compileall -q orchestrator && touch $@
+	@$(call install,--no-dev) && .venv/bin/python -m compileall -q orchestrator && touch $@
 
 .venv/dev.stamp: .venv/setup.stamp
 	@$(bring_uv)
 	@echo 'Adding the development tools …' >&2
-	@$(UV) sync --quiet --frozen --compile-bytecode && touch $@
+	@$(call install) && touch $@
+
+define install
+mirror=$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$$PIP_INDEX_URL}}; test -z "$$mirror" || export UV_DEFAULT_INDEX="$$mirror"; \
+$(UV) venv --quiet --allow-existing .venv && \
+$(UV) export --quiet --frozen --no-emit-project $(1) --output-file .venv/requirements.txt && \
+$(UV) pip install --quiet --python .venv --require-hashes --compile-bytecode -r .venv/requirements.txt && \
+$(UV) pip install --quiet --python .venv --no-deps --editable .
+endef
 
 define bring_uv
 command -v $(UV) >/dev/null && exit 0; \
@@ -56,5 +63,6 @@ for python in python3 python3.11 python3.12 python3.13 ''; do \
 done; \
 rm -rf .uv .uv.partial; \
 "$$python" -m venv .uv.partial || { echo "$$python cannot make a virtual environment. Debian, Ubuntu: apt install python3-venv" >&2; exit 3; }; \
+mirror=$${PIP_INDEX_URL:-$$UV_DEFAULT_INDEX}; test -z "$$mirror" || export PIP_INDEX_URL="$$mirror"; \
 .uv.partial/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && mv .uv.partial .uv
 endef

@@ -25,9 +25,10 @@ VERB_TARGETS = {
     "chat": "chat",
 }
 
-# The program that stands in for conch, uv and pip: its arguments, each ended by a NUL.
+# The program that stands in for conch, uv and python3 adds a call to its log: each word ends with NUL, the
+# call with SOH.
 WRITE_DOWN = (
-    '#!/bin/sh\nfor word in "$@"; do printf "%s\\0" "$word"; done > "{log}"\nprintf "\\n" >> "{calls}"\n'
+    '#!/bin/sh\n{{ for word in "$@"; do printf "%s\\0" "$word"; done; printf "\\001"; }} >> "{log}"\n'
 )
 
 # Each would make a file named P if make or a shell ever took it for more than text.
@@ -96,18 +97,20 @@ def make(clone: Path) -> Make:
 
 def _write_program(path: Path, *, log: Path, then: str = "") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    calls = log.with_name(log.name + ".calls")
-    path.write_text(WRITE_DOWN.format(log=log, calls=calls) + then, encoding="utf-8")
+    path.write_text(WRITE_DOWN.format(log=log) + then, encoding="utf-8")
     path.chmod(0o755)
 
 
+def _calls(log: Path) -> list[list[str]]:
+    """The words of each call, oldest first."""
+    text = log.read_text(encoding="utf-8") if log.exists() else ""
+    return [call.split("\0")[:-1] for call in text.split("\1")[:-1]]
+
+
 def _said(log: Path) -> list[str]:
-    return log.read_text(encoding="utf-8").split("\0")[:-1]
-
-
-def _calls(log: Path) -> int:
-    calls = log.with_name(log.name + ".calls")
-    return len(calls.read_text(encoding="utf-8")) if calls.exists() else 0
+    """The words of the only call."""
+    (only,) = _calls(log)
+    return only
 
 
 def test_make_alone_lists_every_target(make: Make) -> None:
@@ -160,13 +163,31 @@ def test_set_up_runs_once_and_again_when_the_lock_changes(make: Make, clone: Pat
         done = make("setup")
         assert done.returncode == 0, done.stderr
         assert "Ready: .venv/bin/conch" in done.stdout
-    assert _calls(clone / "uv said") == 1
-    assert _said(clone / "uv said")[0] == "sync"
-    assert {"--frozen", "--no-dev"} < set(_said(clone / "uv said"))
+    calls = _calls(clone / "uv said")
+    assert [call[0] for call in calls] == ["venv", "export", "pip", "pip"]
+    assert {"--frozen", "--no-dev"} < set(calls[1])
+    assert "--require-hashes" in calls[2]
     later = (clone / ".venv/setup.stamp").stat().st_mtime + 10
     os.utime(clone / "uv.lock", (later, later))
     make("setup")
-    assert _calls(clone / "uv said") == 2
+    assert len(_calls(clone / "uv said")) == 2 * len(calls)
+
+
+@pytest.mark.parametrize("variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"])
+def test_a_mirror_is_used_whatever_the_lock_says(make: Make, clone: Path, variable: str) -> None:
+    shutil.rmtree(clone / ".venv")
+    _fake_uv(clone, then=f'echo "$UV_DEFAULT_INDEX" > "{clone}/index"\n')
+    make("setup", env={variable: "https://mirror.example/simple"})
+    assert (clone / "index").read_text(encoding="utf-8") == "https://mirror.example/simple\n"
+
+
+def test_the_tests_get_the_development_tools(make: Make, clone: Path) -> None:
+    shutil.rmtree(clone / ".venv")
+    _fake_uv(clone)
+    done = make("test")
+    assert done.returncode == 0, done.stderr
+    exports = [call for call in _calls(clone / "uv said") if call[0] == "export"]
+    assert ["--no-dev" in call for call in exports] == [True, False]
 
 
 def test_an_interrupted_set_up_starts_again(make: Make, clone: Path) -> None:
@@ -189,8 +210,7 @@ def test_an_active_environment_does_not_lead_set_up_astray(make: Make, clone: Pa
     variables = dict(
         line.split("=", 1) for line in seen.read_text(encoding="utf-8").splitlines() if "=" in line
     )
-    assert variables["UV_PROJECT_ENVIRONMENT"] == ".venv"
-    assert not {"VIRTUAL_ENV", "PYTHONHOME"} & set(variables)
+    assert not {"VIRTUAL_ENV", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT"} & set(variables)
 
 
 def test_uv_is_brought_where_there_is_none(make: Make, clone: Path) -> None:
@@ -205,7 +225,7 @@ def test_uv_is_brought_where_there_is_none(make: Make, clone: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"uv==\d+\.\d+\.\d+", (clone / ".uv/asked").read_text(encoding="utf-8"))
     assert not (clone / ".uv.partial").exists()
-    assert _calls(clone / "uv said") == 1
+    assert _calls(clone / "uv said")
 
 
 def test_too_old_a_python_is_named_with_its_mend(make: Make, clone: Path) -> None:
