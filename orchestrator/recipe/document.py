@@ -28,6 +28,10 @@ SIZE_LIMIT = 1 << 20
 # Not NEL, U+2028 and U+2029 either: YAML starts a line there and editors do not, so every place would be off.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_QUOTABLE = re.compile(
+    "cannot start any token|scanning an? (alias|anchor|tag)|mapping values are not allowed"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -113,7 +117,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, builder: Builder) -> Problem
     mend = ""
     if "\t" in shown[: mark.column + 1]:
         what, mend = "a tab: YAML is indented with spaces", "replace the tab by spaces"
-    elif "cannot start any token" in what:
+    elif _QUOTABLE.search(what):
         mend = "put the value in quotes"
     visible = shown.rstrip()[:120].replace("\t", "\\t")
     excerpt = f"\n    {mark.line + 1} | {visible}" if visible else ""

@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 
 from pydantic_core import PydanticCustomError, core_schema
 
+from orchestrator.recipe.scalars import resolve
+
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 NAME_WORDS = "a name of small letters, digits, dot, dash and underscore (at most 64)"
 
@@ -73,11 +75,13 @@ class Number(Kind):
 
     def convert(self, value: Any) -> float | int | None:
         """The value as this kind of number, None when it is none."""
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        if isinstance(value, str):
+            value = resolve(value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
         try:
             number = float(value)
-        except (ValueError, OverflowError):
+        except OverflowError:
             return None
         return number if math.isfinite(number) else None
 
@@ -254,7 +258,7 @@ class Mapped(Kind):
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise wrong(f"{self.words} (key: value lines)")
+            raise wrong(self.words)
         return value
 
     def json(self) -> dict[str, Any]:

@@ -222,10 +222,10 @@ class Hardware(Section):
     profile: Annotated[str, Choice(("auto", "cpu", "cuda"))] = Field(
         "auto", description="auto looks for an NVIDIA GPU."
     )
-    cpu: Annotated[dict[str, Any], Mapped("a partial recipe")] = Field(
+    cpu: Annotated[dict[str, Any], Mapped("a mapping, part of a recipe")] = Field(
         default_factory=dict, description="Laid on top on a machine without a GPU."
     )
-    cuda: Annotated[dict[str, Any], Mapped("a partial recipe")] = Field(
+    cuda: Annotated[dict[str, Any], Mapped("a mapping, part of a recipe")] = Field(
         default_factory=dict, description="Laid on top on a machine with a GPU."
     )
 
@@ -242,10 +242,10 @@ class Recipe(Section):
     serve: Serve = Field(default_factory=Serve)
     verify: Verify = Field(default_factory=Verify)
     hardware: Hardware = Field(default_factory=Hardware)
-    llamafactory: Annotated[dict[str, Any], Mapped("LLaMA-Factory's own settings")] = Field(
+    llamafactory: Annotated[dict[str, Any], Mapped("a mapping of LLaMA-Factory's own settings")] = Field(
         default_factory=dict, description="LLaMA-Factory's own settings, passed on as they are."
     )
-    vllm: Annotated[dict[str, Any], Mapped("vLLM's own settings")] = Field(
+    vllm: Annotated[dict[str, Any], Mapped("a mapping of vLLM's own settings")] = Field(
         default_factory=dict, description="vLLM's own settings, passed on as they are."
     )
 

@@ -43,7 +43,7 @@ class Node:
         return self.value
 
 
-class StopReading(Exception):  # noqa: N818  not an error: a signal to the reader
+class StopReading(Exception):
     """There is no point in reading on; the reason is among the problems."""
 
 
