@@ -1,0 +1,87 @@
+"""Make the requirement files anew: `uv pip compile` over environments/*.in, hashed and free of addresses.
+
+The files hold no index address, host or path, so that any mirror serves them: the hashes keep it honest. The
+CUDA files are resolved on any Linux machine; installing them (about 3 GB of wheels) wants one with a GPU.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from orchestrator.errors import MissingError, Problem
+from orchestrator.execute import environments, uv
+from orchestrator.execute.files import write_durable
+
+PLATFORM = "x86_64-manylinux_2_31"
+EMBEDDED = "embedded"
+
+_MADE = (
+    "# Made by `conch env lock` from {name}.in; do not edit. Python 3.11, Linux x86_64, glibc 2.31 or newer."
+)
+_CUDA = (
+    "# Resolved on a machine without a GPU; its wheels (about 3 GB) are first installed where there is one."
+)
+_ADDRESS = re.compile(r"://|(?:^|\s)-(?:i|f|-[a-z-]*(?:index|find-links))|(?:\s|=)/\S")
+_UNHASHED = re.compile(r"^[A-Za-z0-9][^\\]*$")
+
+Progress = Callable[[str], None]
+
+
+def lock_all(progress: Progress) -> list[Path]:
+    """Resolve every requirement file afresh and replace it; returns their paths.
+
+    Raises:
+        MissingError: something cannot be resolved from here; files resolved before it are already replaced.
+    """
+    names = [f"{name}-{hardware}" for name in environments.NAMES for hardware in environments.PROFILES]
+    return [_lock(name, progress) for name in (*names, EMBEDDED)]
+
+
+def _lock(name: str, progress: Progress) -> Path:
+    progress(f"resolving {name}")
+    hardware = name.rpartition("-")[2]
+    overrides = (
+        [f"{name}-overrides.txt"] if (environments.SOURCES / f"{name}-overrides.txt").is_file() else []
+    )
+    with tempfile.TemporaryDirectory(prefix="conch-lock-") as place:
+        folder = Path(place)
+        for source in (f"{name}.in", *overrides):
+            (folder / source).write_bytes((environments.SOURCES / source).read_bytes())
+        uv.run(
+            _arguments(name, overrides, hardware),
+            folder=folder,
+            progress=_ignore,
+            purpose=f"resolve {name}.in",
+        )
+        body = (folder / "out.txt").read_text(encoding="utf-8")
+    text = "\n".join([_MADE.format(name=name), *([_CUDA] if hardware == "cuda" else []), body])
+    problems = mistakes(text)
+    if problems:
+        raise MissingError(*(Problem(problem, where=f"environments/{name}.txt") for problem in problems))
+    target = environments.SOURCES / f"{name}.txt"
+    write_durable(target, text)
+    return target
+
+
+def _arguments(name: str, overrides: Sequence[str], hardware: str) -> list[str]:
+    flags = ["--no-deps"] if name == EMBEDDED else ["--python-platform", PLATFORM]
+    flags += [word for source in uv.wheel_sources(hardware) for word in ("--find-links", source)]
+    flags += [word for override in overrides for word in ("--overrides", override)]
+    return [
+        *("pip", "compile", f"{name}.in", "--python-version", uv.PYTHON, "--generate-hashes", "--no-build"),
+        *("--no-header", *flags, "--output-file", "out.txt"),
+    ]
+
+
+def mistakes(text: str) -> list[str]:
+    """What a requirement file must not hold: addresses, options, machine paths, packages without a hash."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    found = [f"holds an address or a path: {line.strip()}" for line in lines if _ADDRESS.search(line)]
+    return found + [f"has no hash: {line.strip()}" for line in lines if _UNHASHED.match(line)]
+
+
+def _ignore(_: str) -> None:
+    """Say nothing: uv lists every package it resolved; the file does that already."""
