@@ -17,7 +17,7 @@ import pytest
 def test_on_a_gpu():
     pytest.skip("no GPU")
 
-@pytest.mark.skip(reason="the reference tokenizers are not there")
+@pytest.mark.skip(reason="../shared is not there")
 def test_with_the_reference():
     pass
 

@@ -1,0 +1,145 @@
+"""Every plug is on its board, every module has its test, and what lies beside the code is whole.
+
+A module is the plug, a dict is the board: a file that was added without its line, or without a test, is
+found here. Not covered: whether a test is a good one.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestrator.checks import CHECKS, EVERY
+from orchestrator.cli.main import VERBS, conch
+from orchestrator.datasets import ADAPTERS
+from orchestrator.execute.task import TASKS
+from orchestrator.stages import STAGES
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "orchestrator"
+TESTS = ROOT / "tests"
+
+# A module whose test does not bear its name, and the file that tests it.
+COVERED_BY: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A room, its table, and the top-level name by which a file there is known as a plug."""
+
+    room: str
+    table: Mapping[str, object]
+    mark: str
+
+
+BOARDS = (
+    Board("cli", VERBS, "command"),
+    Board("stages", STAGES, "stage"),
+    Board("checks", CHECKS, "judge"),
+    Board("datasets", ADAPTERS, "sniff"),
+)
+
+
+def _modules(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*.py")) if path.name != "__init__.py"]
+
+
+def _names(path: Path) -> set[str]:
+    """The top-level names that a file defines."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names
+
+
+def _plugs(board: Board) -> list[str]:
+    room = sorted((PACKAGE / board.room).glob("*.py"))
+    return [path.stem for path in room if path.name != "__init__.py" and board.mark in _names(path)]
+
+
+def _test_of(path: Path) -> Path:
+    """tests/ROOM/test_NAME.py of orchestrator/ROOM/NAME.py."""
+    inside = path.relative_to(PACKAGE)
+    return TESTS / inside.parent / f"test_{inside.stem}.py"
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.room)
+def test_every_plug_has_its_line_and_every_line_its_plug(board: Board) -> None:
+    assert sorted(_plugs(board)) == sorted(board.table)
+
+
+@pytest.mark.parametrize("module", _modules(PACKAGE), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_has_its_test(module: Path) -> None:
+    stated = COVERED_BY.get(str(module.relative_to(PACKAGE)))
+    test = TESTS / stated if stated else _test_of(module)
+    assert test.is_file(), f"write {test.relative_to(ROOT)}, or say in COVERED_BY what tests {module.name}"
+
+
+def test_what_is_stated_of_tests_is_so() -> None:
+    for module, test in COVERED_BY.items():
+        assert (PACKAGE / module).is_file(), module
+        named = Path(module).stem in (TESTS / test).read_text(encoding="utf-8")
+        assert named, f"{test} says nothing of {module}"
+        assert not _test_of(PACKAGE / module).exists(), f"{module} has a test of its own"
+
+
+def test_every_verb_has_help_with_an_example() -> None:
+    import click
+
+    for name in VERBS:
+        command = conch.get_command(click.Context(conch), name)
+        assert command is not None
+        help_ = command.get_help(click.Context(command, info_name=name))
+        assert f"conch {name}" in help_, f"{name} --help has no example"
+        assert command.help, f"{name} has no docstring"
+
+
+def test_every_task_is_a_function() -> None:
+    for name, place in TASKS.items():
+        module, _, function = place.partition(":")
+        assert callable(getattr(import_module(module), function)), name
+
+
+def test_the_checks_of_every_answer_need_no_argument() -> None:
+    for name in EVERY:
+        assert CHECKS[name].problem(True) is None, name
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_opens_with_the_commands_that_run_it(recipe: Path) -> None:
+    text = recipe.read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=recipe.schema.json\n")
+    opening = re.match(r"(#[^\n]*\n)+", text)
+    assert opening
+    assert re.search(rf"conch (run|sft|plan) {recipe.stem}\b", opening[0])
+    for verb in re.findall(r"# +conch (\w+)", opening[0]):
+        assert verb in VERBS
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_has_its_golden_plans(recipe: Path) -> None:
+    assert list((TESTS / "golden").glob(f"{recipe.stem}*"))
+
+
+def test_every_chat_template_is_a_pair() -> None:
+    folder = ROOT / "chat_templates"
+    assert {path.stem for path in folder.glob("*.jinja")} == {path.stem for path in folder.glob("*.yaml")}
+
+
+@pytest.mark.parametrize("entry", sorted((ROOT / "dataset_info").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_data_set_has_its_files_and_its_licence(entry: Path) -> None:
+    said = yaml.safe_load(entry.read_text(encoding="utf-8"))
+    assert said["adapter"] in ADAPTERS
+    assert said["licence"]
+    for key in ("file", "paraphrases"):
+        assert key not in said or (entry.parent / said[key]).is_file(), said[key]
