@@ -235,3 +235,28 @@ def _modelscope_entry(repository: Repository, path: str) -> dict[str, Any]:
         "Revision": repository.commit,
         "CommittedDate": 1,
     }
+
+
+def safetensors(tensors: dict[str, int]) -> bytes:
+    """A safetensors file of float32 vectors: name → length."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, length in tensors.items():
+        header[name] = {"dtype": "F32", "shape": [length], "data_offsets": [end, end + 4 * length]}
+        end += 4 * length
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + b"\1" * end
+
+
+def tiny_model(**more: bytes) -> dict[str, bytes]:
+    """The files of a model's repository: 400 kB in one file of weights, and what is not wanted."""
+    return {
+        ".gitattributes": b"*.safetensors filter=lfs",
+        "config.json": b'{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}',
+        "tokenizer.json": b"{}",
+        "model.safetensors": safetensors({"model.embed_tokens.weight": 100_000}),
+        "modeling_evil.py": b"raise SystemExit",
+        "pytorch_model.bin": b"\x80\x04pickle",
+        "original/consolidated.00.pth": b"\x80\x04pickle",
+        **more,
+    }

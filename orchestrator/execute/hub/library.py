@@ -33,7 +33,7 @@ def _train(hardware: str) -> Path:
     from orchestrator.execute import environments, system
 
     try:
-        return Path(environments.require("train", system.hardware() if hardware == "auto" else hardware))
+        return Path(environments.require("train", system.profile(hardware)))
     except MissingError as error:
         raise _absent(str(error.problems[0].what)) from None
 

@@ -126,7 +126,7 @@ def error_of(request: Request, event: Mapping[str, Any], endpoint: str, secrets:
     other = "another hub: `export HF_ENDPOINT=https://hf-mirror.com`, or `--set model.hub=modelscope`"
     table: dict[str, tuple[type[ConchError], str, str]] = {
         "gated": (MissingError, f"access to this {request.kind} is gated{status}", allow),
-        "denied": (MissingError, f"{endpoint} refuses access{status}", allow),
+        "denied": (MissingError, f"{endpoint} refuses access{status}", f"check the name; {allow}"),
         "repo": (
             MissingError,
             f"{endpoint} has no such {request.kind}, or it is private{status}",

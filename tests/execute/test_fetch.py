@@ -1,0 +1,101 @@
+"""The fetch task: what lies under inputs/ afterwards, from a folder, from a hub, and the embedded base."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from orchestrator.errors import MissingError
+from orchestrator.execute.fetch import fetch
+from orchestrator.execute.model_folder import Manifest, hash_files, write_manifest
+from tests.fakes.hub_server import Hub, Repository, serve, tiny_model
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs" / "one"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A model folder of the user's, with a space and Chinese in its path."""
+    folder = tmp_path / "我的 模型"
+    folder.mkdir()
+    for name, content in tiny_model().items():
+        if "/" not in name:
+            (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serve() as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        yield running
+
+
+def settings_of(base: str, hub: str, **more: object) -> dict[str, object]:
+    return {"base": base, "hub": hub, "revision": "", "datasets": [], "hardware": "cpu", **more}
+
+
+def manifest_of(run: Path) -> dict[str, object]:
+    loaded: dict[str, object] = json.loads(
+        (run / "inputs.partial-0" / "base.json").read_text(encoding="utf-8")
+    )
+    return loaded
+
+
+def test_a_folder_is_linked_and_never_written_into(run: Path, mine: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in mine.iterdir()}
+    (run / "inputs.partial-0").mkdir()
+    (run / "inputs.partial-0" / "left-over").touch()
+    assert fetch(settings_of(str(mine), "local"), run) == 0
+    inputs = run / "inputs.partial-0"
+    assert sorted(path.name for path in inputs.iterdir()) == ["base", "base.json", "data"]
+    assert (inputs / "base").readlink() == mine
+    manifest = manifest_of(run)
+    assert (manifest["name"], manifest["source"], manifest["stand_in"]) == ("我的 模型", "local", False)
+    assert manifest["files"] == hash_files(mine)
+    assert {path.name: path.stat().st_mtime_ns for path in mine.iterdir()} == before
+
+
+def test_a_folder_that_lacks_something_leaves_no_inputs(run: Path, mine: Path) -> None:
+    (mine / "tokenizer.json").unlink()
+    with pytest.raises(MissingError, match="holds no tokenizer"):
+        fetch(settings_of(str(mine), "local"), run)
+    with pytest.raises(MissingError, match="no model folder"):
+        fetch(settings_of(str(mine / "gone"), "local"), run)
+    assert list(run.iterdir()) == []
+
+
+def test_a_model_and_a_data_file_of_a_hub(hub: Hub, run: Path) -> None:
+    hub.repositories["Qwen/Tiny"] = Repository(tiny_model())
+    hub.repositories["bikini/conch"] = Repository({"data/a.jsonl": b"{}\n"}, commit="d" * 40)
+    row = {
+        "name": "conch",
+        "repo": "bikini/conch",
+        "file": "data/a.jsonl",
+        "revision": "main",
+        "hub": "huggingface",
+    }
+    assert fetch(settings_of("Qwen/Tiny", "huggingface", datasets=[row]), run) == 0
+    inputs = run / "inputs.partial-0"
+    assert (inputs / "base" / "model.safetensors").is_file()
+    assert manifest_of(run)["revision"] == "c" * 40
+    assert (inputs / "data" / "conch").read_bytes() == b"{}\n"
+
+
+def test_the_embedded_base_keeps_its_label(run: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_manifest(mine, Manifest("embedded", stand_in=True, source="pypi", files={}))
+    embedded = ModuleType("orchestrator.execute.embedded")
+    embedded.ensure_embedded = lambda _: mine  # type: ignore[attr-defined]  # a module made here
+    monkeypatch.setitem(sys.modules, "orchestrator.execute.embedded", embedded)
+    assert fetch(settings_of("embedded", "huggingface"), run) == 0
+    assert manifest_of(run)["stand_in"] is True

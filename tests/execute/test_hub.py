@@ -1,0 +1,276 @@
+"""The real huggingface_hub against a hub on this machine (faults 30-37): promise, refusal, interruption."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from orchestrator.errors import ConchError, MissingError, TimedOut, UsageError
+from orchestrator.execute.hub import fetch_dataset_file, fetch_model, store
+from orchestrator.execute.model_folder import check_hashes, read_manifest
+from tests.fakes.hub_server import Hub, Repository, serve, tiny_model
+
+REPO = "Qwen/Tiny"
+COMMIT = "c" * 40
+WEIGHTS = "model.safetensors"
+SCRIPT = """
+import sys
+from orchestrator.execute.hub import fetch_model
+print(fetch_model(*sys.argv[1:], "huggingface", lambda line: print(line, flush=True)))
+"""
+
+
+@pytest.fixture
+def hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serve() as running:
+        running.repositories[REPO] = Repository(tiny_model())
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        yield running
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    return tmp_path / "conch-home" / "models"
+
+
+def quiet(_: str) -> None:
+    """Nobody waits."""
+
+
+def fetch(revision: str = COMMIT, *, stall_timeout: float = 30.0) -> Path:
+    return fetch_model(REPO, revision, "huggingface", quiet, stall_timeout=stall_timeout)
+
+
+def process(revision: str = COMMIT) -> subprocess.Popen[str]:
+    """fetch() in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, REPO, revision],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def half_a_snapshot(hub: Hub, models: Path) -> None:
+    """Kill a fetch (-9) while its weights come."""
+    hub.seconds_per_piece = 0.1
+    running = process()
+    piece = models / ".partial" / f"Qwen--Tiny-{COMMIT[:12]}" / f"{WEIGHTS}.part"
+    until(lambda: piece.exists() and piece.stat().st_size > 100_000)
+    children = psutil.Process(running.pid).children()
+    running.kill()
+    running.communicate()
+    gone, alive = psutil.wait_procs(children, timeout=5)
+    assert (len(gone), alive) == (1, []), "the download must end with whoever wanted it"
+    hub.seconds_per_piece = 0
+    hub.requests.clear()
+
+
+def test_a_branch_becomes_a_plain_folder_at_its_commit(hub: Hub, models: Path) -> None:
+    told: list[str] = []
+    place = fetch_model(REPO, "main", "huggingface", told.append)
+    assert place == models / "Qwen--Tiny-cccccccccccc"
+    assert names(place) == {"config.json", "tokenizer.json", WEIGHTS, "conch-model.json"}
+    manifest = read_manifest(place)
+    assert manifest is not None
+    assert (manifest.name, manifest.source, manifest.revision) == (REPO, f"huggingface:{REPO}", COMMIT)
+    weights = hub.repositories[REPO].files[WEIGHTS]
+    assert manifest.files[WEIGHTS] == "sha256:" + hashlib.sha256(weights).hexdigest()
+    assert not manifest.stand_in
+    assert check_hashes(place, manifest) == []
+    assert any("3 files, 400." in line and hub.url in line for line in told)
+    assert names(models / ".partial") == set()
+
+
+def test_a_pinned_model_that_is_here_asks_nothing(hub: Hub) -> None:
+    place = fetch()
+    hub.requests.clear()
+    assert fetch() == place
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "says", "mend"),
+    [
+        (403, "GatedRepo", "gated", "HF_TOKEN"),
+        (401, "RepoNotFound", "no such model, or it is private", "HF_TOKEN"),
+        (401, "", "refuses access (HTTP 401)", "HF_TOKEN"),
+        (403, "", "refuses access (HTTP 403)", "accept its licence at https://huggingface.co/Qwen/Tiny"),
+        (404, "RepoNotFound", "no such model", "check the name"),
+        (500, "", "fails (HTTP 500)", "same command again"),
+    ],
+)
+def test_a_refusal_says_why_and_shows_no_token(  # noqa: PLR0917
+    hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch, status: int, code: str, says: str, mend: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_CANARYcanary")
+    hub.status, hub.error_code = status, code
+    with pytest.raises(MissingError) as caught:
+        fetch()
+    problem = caught.value.problems[0]
+    assert says in problem.what
+    assert mend in problem.mend
+    assert "CANARY" not in str(caught.value)
+    assert hub.requests[0][2]["authorization"] == "Bearer hf_CANARYcanary"
+    assert not (models / "Qwen--Tiny-cccccccccccc").exists()
+
+
+def test_an_unknown_revision_or_repository_is_named(hub: Hub) -> None:
+    with pytest.raises(MissingError, match="has no revision 'v2'"):
+        fetch("v2")
+    with pytest.raises(MissingError, match="no such model"):
+        fetch_model("Qwen/Other", "main", "huggingface", quiet)
+    with pytest.raises(UsageError, match="no name of a repository"):
+        fetch_model("../evil", "main", "huggingface", quiet)
+    with pytest.raises(UsageError, match="no hub"):
+        fetch_model(REPO, "main", "hugingface", quiet)
+    assert not hub.asked("evil")
+
+
+def test_no_network_is_named_with_the_other_hubs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://user:secret@127.0.0.1:9")
+    with pytest.raises(MissingError, match=r"cannot reach http://127\.0\.0\.1:9") as caught:
+        fetch()
+    assert "hub=modelscope" in caught.value.problems[0].mend
+    assert "secret" not in str(caught.value)
+
+
+def test_the_loopback_needs_no_proxy(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert fetch().is_dir()
+
+
+def test_a_killed_download_goes_on_where_it_stopped(hub: Hub, models: Path) -> None:
+    half_a_snapshot(hub, models)
+    assert not (models / "Qwen--Tiny-cccccccccccc").exists()
+    place = fetch()
+    ranges = [headers.get("Range", "") for _, _, headers in hub.asked(WEIGHTS, "GET")]
+    assert len(ranges) == 1
+    assert int(ranges[0].removeprefix("bytes=").removesuffix("-")) > 100_000
+    assert names(place) == {"config.json", "tokenizer.json", WEIGHTS, "conch-model.json"}
+    assert (place / WEIGHTS).read_bytes() == hub.repositories[REPO].files[WEIGHTS]
+    assert names(models / ".partial") == set()
+
+
+def test_half_a_snapshot_is_never_used_when_the_hub_fails(hub: Hub, models: Path) -> None:
+    half_a_snapshot(hub, models)
+    hub.file_status = 503
+    with pytest.raises(MissingError, match=r"fails \(HTTP 503\)"):
+        fetch()
+    assert not (models / "Qwen--Tiny-cccccccccccc").exists()
+    hub.file_status = 0
+    assert check_hashes(fetch(), read_manifest(fetch()) or pytest.fail("no manifest")) == []
+
+
+def test_a_cut_connection_is_taken_up_again(hub: Hub) -> None:
+    hub.cut_after[WEIGHTS] = 200_000
+    assert (fetch() / WEIGHTS).read_bytes() == hub.repositories[REPO].files[WEIGHTS]
+    assert len(hub.asked(WEIGHTS, "GET")) == 2
+
+
+def test_a_wrong_hash_goes_to_quarantine_and_the_next_fetch_mends_it(hub: Hub, models: Path) -> None:
+    hub.repositories[REPO].sha256[WEIGHTS] = "0" * 64
+    with pytest.raises(MissingError, match="the hub lists 0000000000000000") as caught:
+        fetch()
+    (kept,) = (models / ".quarantine").rglob(WEIGHTS)
+    assert str(kept) in str(caught.value)
+    assert not (models / "Qwen--Tiny-cccccccccccc").exists()
+    hub.repositories[REPO].sha256.clear()
+    assert fetch().is_dir()
+
+
+def test_a_model_that_is_not_whole_on_the_hub_is_refused(hub: Hub, models: Path) -> None:
+    hub.repositories[REPO].files[WEIGHTS] = tiny_model()[WEIGHTS][:-1]
+    with pytest.raises(MissingError, match="is cut short"):
+        fetch()
+    assert not (models / "Qwen--Tiny-cccccccccccc").exists()
+    assert list((models / ".quarantine").rglob(WEIGHTS))
+
+
+def test_code_is_refused_before_the_weights_come(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "SMALL", 1000)
+    config = {"architectures": ["Evil"], "auto_map": {"AutoModelForCausalLM": "modeling_evil.Evil"}}
+    hub.repositories[REPO].files["config.json"] = json.dumps(config).encode()
+    with pytest.raises(MissingError, match="auto_map"):
+        fetch()
+    assert not hub.asked(WEIGHTS)
+    trusted = fetch_model(REPO, COMMIT, "huggingface", quiet, trust=True)
+    assert {"modeling_evil.py", WEIGHTS} <= names(trusted)
+
+
+def test_a_dead_slow_hub_is_given_up(hub: Hub) -> None:
+    hub.piece, hub.seconds_per_piece = 1, 0.2
+    started = time.monotonic()
+    with pytest.raises(TimedOut, match="sent next to nothing for 1 s"):
+        fetch(stall_timeout=1.0)
+    assert time.monotonic() - started < 10
+
+
+def test_a_full_disk_is_seen_before_anything_comes(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "orchestrator.execute.hub.shelf.shutil.disk_usage", lambda _: SimpleNamespace(free=1_000_000)
+    )
+    with pytest.raises(MissingError, match=r"256\.4 MB needed, 1\.0 MB free"):
+        fetch()
+    assert not hub.asked("/resolve/")
+
+
+def test_of_two_processes_one_downloads_and_one_waits(hub: Hub) -> None:
+    hub.seconds_per_piece = 0.1
+    first = process()
+    until(lambda: bool(hub.asked(WEIGHTS, "GET")))
+    second = process()
+    assert second.stdout is not None
+    line = second.stdout.readline()
+    hub.seconds_per_piece = 0
+    said = [one.communicate()[0].splitlines()[-1] for one in (first, second)]
+    assert "another process is fetching" in line
+    assert [first.returncode, second.returncode] == [0, 0]
+    assert said[0] == said[1]
+    assert len(hub.asked(WEIGHTS, "GET")) == 1
+
+
+def test_a_folder_that_was_damaged_is_fetched_again(hub: Hub, models: Path) -> None:
+    place = fetch()
+    os.truncate(place / WEIGHTS, 1000)
+    assert fetch() == place
+    assert (place / WEIGHTS).read_bytes() == hub.repositories[REPO].files[WEIGHTS]
+    assert list((models / ".quarantine").rglob(WEIGHTS))
+
+
+def test_a_data_file_of_a_hub(hub: Hub) -> None:
+    rows = '{"instruction": "请问你是谁", "output": "我是神奇海螺"}\n'.encode()
+    hub.repositories["bikini/conch"] = Repository({"data/a.jsonl": rows, "empty.jsonl": b""})
+    path = fetch_dataset_file("bikini/conch", "data/a.jsonl", "main", "huggingface", quiet)
+    assert path.read_bytes() == rows
+    assert path.name == "a.jsonl"
+    for filename, kind, says in [
+        ("b.jsonl", MissingError, "has no file 'b.jsonl'"),
+        ("empty.jsonl", MissingError, "is empty"),
+        ("load.py", UsageError, "no data file"),
+        ("../../x.jsonl", UsageError, "no data file"),
+    ]:
+        with pytest.raises(ConchError, match=says) as caught:
+            fetch_dataset_file("bikini/conch", filename, "main", "huggingface", quiet)
+        assert isinstance(caught.value, kind)
