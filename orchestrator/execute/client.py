@@ -23,6 +23,7 @@ from orchestrator.report import Turn
 ANSWER_TIMEOUT = 300.0
 CANARY_TIMEOUT = 60.0
 LIST_TIMEOUT = 10.0
+DYING = (0.1, 0.3, 1.0)
 
 Message = Mapping[str, str]
 
@@ -146,9 +147,11 @@ class Client:
             listed = self._models()
             if listed is not None and self.model not in listed:
                 raise _not_served(self.model, listed)
-            self._whole([{"role": "user", "content": "ping"}], max_tokens=1, timeout=timeout)
         except Trouble as trouble:
             raise self._error_of(trouble, mend, timeout) from trouble
+        pinged = self._ping(timeout)
+        if pinged is not None:
+            raise self._error_of(pinged, mend, timeout) from pinged
 
     def still_there(self, *, timeout: float = CANARY_TIMEOUT) -> None:
         """After a failure: is it the server's end, or only that answer's?
@@ -157,13 +160,23 @@ class Client:
             StageFailed: nothing listens any more.
             TimedOut: the engine answers nobody.
         """
+        # A dying server may still accept a connection and drop it: that is settled a moment later.
+        for pause in (*DYING, None):
+            trouble = self._ping(timeout)
+            if trouble is None or trouble.kind is not Kind.CUT or pause is None:
+                break
+            time.sleep(pause)
+        if trouble and trouble.kind in (Kind.NOT_THERE, Kind.CUT):
+            raise StageFailed(Problem(f"the server died: {trouble}", mend="read its log")) from trouble
+        if trouble and trouble.kind is Kind.TIMEOUT:
+            raise self._error_of(trouble, "", timeout) from trouble
+
+    def _ping(self, timeout: float) -> Trouble | None:
         try:
             self._whole([{"role": "user", "content": "ping"}], max_tokens=1, timeout=timeout)
         except Trouble as trouble:
-            if trouble.kind is Kind.NOT_THERE:
-                raise StageFailed(Problem(f"the server died: {trouble}", mend="read its log")) from trouble
-            if trouble.kind is Kind.TIMEOUT:
-                raise self._error_of(trouble, "", timeout) from trouble
+            return trouble
+        return None
 
     def _whole(
         self, messages: Sequence[Message], *, max_tokens: int | None = None, timeout: float | None = None
@@ -229,7 +242,11 @@ class Client:
     def _explained(self, timeout: float) -> Iterator[None]:
         try:
             yield
-        except (openai.OpenAIError, httpx.HTTPError, ValueError) as error:
+        except (openai.OpenAIError, httpx.HTTPError, ValueError, RuntimeError) as error:
+            if self._http.is_closed:  # by another thread, that wants no more answers
+                raise Trouble(Kind.NOT_THERE, "the conversation was given up") from error
+            if isinstance(error, RuntimeError):
+                raise
             raise trouble_of(error, url=self.base_url, timeout=timeout, key=self._key) from error
 
     def _error_of(self, trouble: Trouble, mend: str, timeout: float) -> ConchError:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     """What a caller does differently."""
 
     NOT_THERE = "not there"
+    CUT = "cut"
     TIMEOUT = "timeout"
     KEY = "key"
     NOT_SERVED = "not served"
@@ -22,7 +23,7 @@ class Kind(StrEnum):
     ANSWER = "answer"
 
 
-class Trouble(Exception):  # noqa: N818  it is told as an answer's `error`, or turned into a ConchError
+class Trouble(Exception):
     """No answer came, or none that can be used."""
 
     def __init__(self, kind: Kind, told: str) -> None:
@@ -62,15 +63,15 @@ def trouble_of(error: Exception, *, url: str, timeout: float, key: str = "") -> 
         return Trouble(Kind.NOT_THERE, f"nothing listens at {url}")
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, key)
-    return Trouble(Kind.ANSWER, _of_answer(error, key))
+    return _of_answer(error, key)
 
 
-def _of_answer(error: Exception, key: str) -> str:
+def _of_answer(error: Exception, key: str) -> Trouble:
     if isinstance(error, json.JSONDecodeError | openai.APIResponseValidationError | UnicodeDecodeError):
-        return f"the answer is not valid JSON: {_plain(str(error), key)}"
+        return Trouble(Kind.ANSWER, f"the answer is not valid JSON: {_plain(str(error), key)}")
     if isinstance(error, openai.APIConnectionError | httpx.TransportError):
-        return "the server closed the connection in the middle of the answer"
-    return f"the server reported an error: {_plain(str(error), key)}"
+        return Trouble(Kind.CUT, "the server closed the connection in the middle of the answer")
+    return Trouble(Kind.ANSWER, f"the server reported an error: {_plain(str(error), key)}")
 
 
 def _of_status(error: openai.APIStatusError, key: str) -> Trouble:

@@ -1,0 +1,234 @@
+"""Asking: order, history, streaming, what is kept when the server dies (faults 83, 85); and verifying."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.checks import judge_all
+from orchestrator.checks.base import WITH_HISTORY, WITHOUT_HISTORY, Case
+from orchestrator.errors import MissingError, StageFailed, TimedOut
+from orchestrator.execute import ask as asking
+from orchestrator.execute.answers import line_of, read_answers, transcript_of
+from orchestrator.execute.ask import ask, ask_cases, settle
+from orchestrator.execute.client import Client
+from orchestrator.execute.verification import verify_server
+from orchestrator.report import Transcript, Turn
+from tests.fakes.openai_server import FakeServer, Said, openai_server
+
+EVERY = ("stops", "clean", "streamed")
+FOLLOW_UP = Case("checks[0]", ("汉堡店在哪？", "它几点开门？"), expect={"remembers": "九点"})
+
+
+def conch(messages: list[dict[str, str]]) -> Said:
+    """A model that remembers: it answers the follow-up only when it was told of the shop."""
+    last = messages[-1]["content"]
+    if last == "它几点开门？":
+        return Said("\n\n九点。" if len(messages) > 1 else "\n\n谁？", token_ids=(1, 2))
+    return Said(f"\n\n答：{last}", reasoning="嗯", token_ids=(3,))
+
+
+def many(number: int) -> list[Case]:
+    return [Case(f"checks[{i}]", (f"问{i}",), expect={"contains": f"问{i}"}) for i in range(number)]
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with openai_server(conch) as fake:
+        yield fake
+
+
+@pytest.fixture
+def client(server: FakeServer) -> Iterator[Client]:
+    with Client(server.url, "conch", timeout=5, temperature=0.0) as made:
+        yield made
+
+
+@pytest.fixture
+def settings(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setenv("CONCH_SERVICE_URL", server.url)
+    monkeypatch.setenv("CONCH_SERVICE_MODEL", "conch")
+    cases = [
+        {"id": "checks[0]", "ask": list(FOLLOW_UP.ask), "system": None, "expect": {"remembers": "九点"}},
+        {"id": "checks[1]", "ask": ["你好"], "system": "简短", "expect": {"contains": "你好"}},
+    ]
+    held_out = [{"id": "paraphrases[0]", "ask": "您好", "expect": {"contains": "您好"}}]
+    more = {"every": list(EVERY), "max_tokens": 32, "temperature": 0.0, "out": "answers.jsonl.partial-0"}
+    return {"cases": cases, "paraphrases": held_out, **more}
+
+
+def test_history_is_what_the_server_itself_said(client: Client, server: FakeServer) -> None:
+    [[whole, alone]] = ask_cases(client, [FOLLOW_UP], EVERY)
+    assert (whole.purpose, alone.purpose) == (WITH_HISTORY, WITHOUT_HISTORY)
+    assert [message["content"] for message in whole.turns[1].messages] == [
+        "汉堡店在哪？",
+        "\n\n答：汉堡店在哪？",
+        "它几点开门？",
+    ]
+    assert [message["role"] for message in whole.turns[1].messages] == ["user", "assistant", "user"]
+    assert [message["content"] for message in alone.turns[0].messages] == ["它几点开门？"]
+    assert (whole.turns[1].streamed, alone.turns[0].streamed) == (True, False)
+    assert [bool(request.get("stream")) for request in server.requests] == [False, True, False, True, False]
+    assert all(verdict.passed for verdict in judge_all([FOLLOW_UP], EVERY, [whole, alone]))
+
+
+def test_several_are_asked_at_a_time_and_come_in_order(client: Client, server: FakeServer) -> None:
+    server.slow = 0.05
+    cases = many(9)
+    answered = [transcripts[0].case for transcripts in ask_cases(client, cases, (), at_a_time=3)]
+    assert answered == [case.id for case in cases]
+    assert server.most_at_once == 3
+
+
+def test_the_task_leaves_a_line_for_every_conversation(
+    settings: dict[str, Any], server: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(settings, tmp_path) == 0
+    transcripts = read_answers(tmp_path / "answers.jsonl.partial-0")
+    assert [(each.case, each.purpose) for each in transcripts] == [
+        ("checks[0]", WITH_HISTORY),
+        ("checks[0]", WITHOUT_HISTORY),
+        ("checks[1]", WITH_HISTORY),
+        ("paraphrases[0]", WITH_HISTORY),
+    ]
+    assert transcripts[2].turns[0].messages[0] == {"role": "system", "content": "简短"}
+    assert transcripts[2].turns[0].streamed
+    assert not transcripts[3].turns[0].streamed
+    assert server.requests[0]["max_tokens"] == 32
+    assert capsys.readouterr().err == "asked 1/3\nasked 2/3\nasked 3/3\n"
+
+
+def test_a_transcript_is_read_as_it_was_written() -> None:
+    turn = Turn(({"role": "user", "content": "海\u2028螺\n"},), "好", "嗯", "stop", (1,), streamed=True)
+    transcript = Transcript("checks[0]", WITH_HISTORY, (turn,))
+    assert transcript_of(line_of(transcript)) == transcript
+    assert line_of(transcript).count("\n") == 1
+
+
+def test_the_task_wants_a_service(settings: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.delenv("CONCH_SERVICE_URL")
+    with pytest.raises(MissingError, match="CONCH_SERVICE_URL"):
+        ask(settings, tmp_path)
+
+
+def test_one_bad_answer_is_a_failed_check_and_no_more(client: Client, server: FakeServer) -> None:
+    server.answer = lambda messages: Said("x<|im_end|>" if messages[-1]["content"] == "问1" else "问0 问2")
+    transcripts = [each for answered in ask_cases(client, many(3), ("clean",)) for each in answered]
+    verdicts = judge_all(many(3), ("clean",), transcripts)
+    assert [verdict.passed for verdict in verdicts] == [True, True, False, False, True, True]
+
+
+def test_an_error_is_an_answer_while_the_server_lives(client: Client, server: FakeServer) -> None:
+    server.fault = "429"
+    [[transcript]] = ask_cases(client, many(1), ())
+    assert transcript.turns[-1].error.startswith("the server has too many requests (HTTP 429)")
+
+
+def test_a_conversation_ends_at_an_unanswered_turn(client: Client, server: FakeServer) -> None:
+    server.fault, server.fault_after = "500", 0
+    [[whole, _]] = ask_cases(client, [FOLLOW_UP], ())
+    assert len(whole.turns) == 1
+
+
+def test_a_server_that_dies_leaves_what_it_answered_85(client: Client, server: FakeServer) -> None:
+    server.fault, server.fault_after = "die", 3
+    answered: list[str] = []
+    asked = ask_cases(client, many(9), (), at_a_time=1)
+    with pytest.raises(StageFailed, match=r"at question 4 \(checks\[3\]\): the server died") as raised:
+        answered.extend(transcripts[0].case for transcripts in asked)
+    assert answered == ["checks[0]", "checks[1]", "checks[2]"]
+    assert raised.value.problems[0].mend
+
+
+def test_a_wedged_engine_is_a_time_out_83(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.fault, server.fault_after = "hang", 2
+    monkeypatch.setattr(Client, "still_there", lambda self: Client.reach(self, timeout=0.2))
+    with (
+        Client(server.url, "conch", timeout=0.3) as client,
+        pytest.raises(TimedOut, match="its engine gave no token"),
+    ):
+        list(ask_cases(client, many(4), (), at_a_time=2))
+
+
+def test_a_bug_while_asking_is_not_waited_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_converse", lambda *_: 1 / 0)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    with pytest.raises(RuntimeError, match=r"checks\[0\]"):
+        list(ask_cases(client, many(1), ()))
+
+
+def test_a_streamed_answer_that_differs_is_asked_again_alone(client: Client, server: FakeServer) -> None:
+    cases = many(3)
+    server.fault = "stream-differs"
+    transcripts = [each for answered in ask_cases(client, cases, EVERY) for each in answered]
+    server.fault = ""
+    settled = settle(client, cases, EVERY, transcripts)
+    assert all(verdict.passed for verdict in judge_all(cases, EVERY, settled))
+
+
+def test_streaming_that_is_broken_stays_so_and_is_not_asked_for_ever(
+    client: Client, server: FakeServer
+) -> None:
+    cases = many(6)
+    server.fault = "stream-differs"
+    transcripts = [each for answered in ask_cases(client, cases, EVERY) for each in answered]
+    before = len(server.requests)
+    settled = settle(client, cases, EVERY, transcripts)
+    assert len(server.requests) == before + 2 * asking.HOPELESS
+    failed = [verdict.case for verdict in judge_all(cases, EVERY, settled) if not verdict.passed]
+    assert failed == [case.id for case in cases]
+
+
+def test_the_settled_answers_are_those_in_the_file(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def settled(*_: object) -> list[Transcript]:
+        return [Transcript("checks[0]", WITH_HISTORY, ())]
+
+    monkeypatch.setattr(asking, "settle", settled)
+    ask(settings, tmp_path)
+    assert read_answers(tmp_path / "answers.jsonl.partial-0") == settled()
+
+
+def test_verifying_judges_checks_and_paraphrases(client: Client) -> None:
+    told: list[str] = []
+    held_out = [Case("paraphrases[0]", ("您好",), expect={"contains": "不对"})]
+    result = verify_server(client, [FOLLOW_UP, *many(2)[1:]], held_out, EVERY, told.append)
+    assert (result.exit_code, result.error, result.left) == (0, None, ())
+    assert [verdict.passed for verdict in result.paraphrases] == [False]
+    assert told == ["asked 1/3", "asked 2/3", "asked 3/3"]
+    data = json.loads(json.dumps(result.to_json()))
+    assert (data["passed"], data["paraphrases_passed"], data["not_run"]) == ([2, 2], [0, 1], [])
+
+
+def test_verifying_a_wrong_model_is_a_no(client: Client, server: FakeServer) -> None:
+    server.answer = lambda _: Said("我是助手")
+    assert verify_server(client, many(1), (), EVERY, lambda _: None).exit_code == 5
+
+
+def test_verifying_a_base_that_only_thinks_is_a_no_and_shows_it(client: Client, server: FakeServer) -> None:
+    server.answer = lambda _: Said(None, reasoning="我是 DeepSeek", finish_reason="length")
+    result = verify_server(client, many(1), (), EVERY, lambda _: None)
+    assert result.exit_code == 5
+    assert result.verdicts[0].answer == "[thinking] 我是 DeepSeek"
+    assert {verdict.check: verdict.passed for verdict in result.verdicts} == {
+        "contains": False,
+        "stops": False,
+        "clean": True,
+        "streamed": True,
+    }
+
+
+def test_verifying_a_dying_server_tells_the_finished_from_the_rest(
+    server: FakeServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ask_cases, "__kwdefaults__", {"at_a_time": 1})
+    server.fault, server.fault_after = "die", 2
+    result = verify_server(client, many(4), many(1), (), lambda _: None)
+    assert result.exit_code == 4
+    assert [verdict.case for verdict in result.verdicts] == ["checks[0]", "checks[1]"]
+    assert [case.id for case in result.left] == ["checks[2]", "checks[3]"]

@@ -1,0 +1,77 @@
+"""The task `judge`: verdicts of the tuned model, the base and the paraphrases, from files alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.checks.base import WITH_HISTORY
+from orchestrator.errors import MissingError, StageFailed
+from orchestrator.execute.answers import line_of
+from orchestrator.execute.judge import judge
+from orchestrator.report import Transcript, Turn
+
+SETTINGS: dict[str, Any] = {
+    "cases": [{"id": "checks[0]", "ask": ["谁"], "system": None, "expect": {"contains": "海螺"}}],
+    "paraphrases": [{"id": "paraphrases[0]", "ask": ["您是谁"], "expect": {"contains": "海螺"}}],
+    "every": ["stops"],
+    "answers": "answers.jsonl",
+    "base_answers": "base_answers.jsonl",
+    "out": "verdicts.json.partial-0",
+}
+
+
+def write(path: Path, **answers: str) -> None:
+    turns = {case: (Turn((), text, finish_reason="stop"),) for case, text in answers.items()}
+    names = {"case": "checks[0]", "held_out": "paraphrases[0]"}
+    lines = [line_of(Transcript(names[case], WITH_HISTORY, turn)) for case, turn in turns.items()]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def verdicts(folder: Path) -> dict[str, list[tuple[str, str, bool]]]:
+    written = json.loads((folder / "verdicts.json.partial-0").read_text(encoding="utf-8"))
+    return {
+        name: [(each["case"], each["check"], each["passed"]) for each in found]
+        for name, found in written.items()
+    }
+
+
+def test_the_tuned_model_decides(tmp_path: Path) -> None:
+    write(tmp_path / "answers.jsonl", case="我是海螺", held_out="我是助手")
+    write(tmp_path / "base_answers.jsonl", case="我是助手")
+    assert judge(SETTINGS, tmp_path) == 0
+    assert verdicts(tmp_path) == {
+        "verdicts": [("checks[0]", "contains", True), ("checks[0]", "stops", True)],
+        "paraphrases": [("paraphrases[0]", "contains", False)],
+        "base_verdicts": [("checks[0]", "contains", False), ("checks[0]", "stops", True)],
+    }
+
+
+def test_a_no_is_a_5_and_still_written(tmp_path: Path) -> None:
+    write(tmp_path / "answers.jsonl", case="我是助手", held_out="我是海螺")
+    assert judge(SETTINGS | {"base_answers": ""}, tmp_path) == 5
+    assert verdicts(tmp_path)["base_verdicts"] == []
+    assert verdicts(tmp_path)["verdicts"][0] == ("checks[0]", "contains", False)
+
+
+def test_answers_that_are_missing_are_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="no answers to judge"):
+        judge(SETTINGS, tmp_path)
+    write(tmp_path / "answers.jsonl", case="我是海螺")
+    with pytest.raises(StageFailed, match=r"without an answer: paraphrases\[0\]"):
+        judge(SETTINGS, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", "3", '{"case": "a"}', '{"case":"a","purpose":"b","turns":[{"x":1}]}']
+)
+def test_a_broken_answer_is_named_with_its_line(tmp_path: Path, line: str) -> None:
+    write(tmp_path / "answers.jsonl", case="我是海螺", held_out="好")
+    with (tmp_path / "answers.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    with pytest.raises(StageFailed) as raised:
+        judge(SETTINGS, tmp_path)
+    assert raised.value.problems[0].where == f"{tmp_path}/answers.jsonl:3"
