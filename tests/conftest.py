@@ -19,9 +19,14 @@ _KEPT = {"PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PIP_FIND_
 _KEPT |= {"UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_FIND_LINKS", "SSL_CERT_FILE", "CI"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest --golden` writes the golden files anew."""
+    parser.addoption("--golden", action="store_true", help="Write the golden files anew.")
+
+
 @pytest.fixture(autouse=True)
 def hostile_world(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[None]:
     """No environment that the test did not choose; a home that cannot be used by accident.
 
@@ -32,10 +37,11 @@ def hostile_world(
         return
     for name in [name for name in os.environ if name not in _KEPT and not name.startswith(("PYTEST", "COV"))]:
         monkeypatch.delenv(name)
-    nowhere = tmp_path / "nobody-chose-this-home"
+    apart = tmp_path_factory.mktemp("world")
+    nowhere = apart / "nobody-chose-this-home"
     nowhere.touch()  # a file: whoever makes a folder or a file below it gets an error
     monkeypatch.setenv("HOME", str(nowhere))
-    monkeypatch.setenv("CONCH_HOME", str(tmp_path / "conch-home"))
+    monkeypatch.setenv("CONCH_HOME", str(apart / "conch-home"))
     yield
 
 

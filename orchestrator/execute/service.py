@@ -174,18 +174,29 @@ class _Watch:
 
 @dataclass(slots=True)
 class Warm:
-    """A server process that has its imports behind it and waits for the word to go on."""
+    """A server process that has its imports behind it and waits for the word to go on.
+
+    Attributes are those of Running.
+    """
 
     service: Service
     process: Process
     key: str | None = field(default=None, repr=False)
+    since: int = 0
 
     def release(self, symbols: Symbols, *, host: str = LOOPBACK, port: int | None = None) -> Running:
-        """Tell it what to serve: its command's argv, from the word `serve` on, as one line of JSON."""
+        """Tell it what to serve: its command's argv, from the word `serve` on, as one line of JSON.
+
+        Raises:
+            MissingError, StageFailed: it died before that; nothing of it is left.
+        """
         chosen, nonce, argv = _address(self.service, symbols, host, port)
-        since = self.process.log.stat().st_size
-        running = Running(self.service, self.process, host, chosen, nonce, self.key, since=since)
-        running.check()
+        running = Running(self.service, self.process, host, chosen, nonce, self.key, since=self.since)
+        try:
+            running.check()
+        except ConchError:
+            self.stop()
+            raise
         self.process.write_line(json.dumps(argv[argv.index("serve") :]))
         return running
 
@@ -208,8 +219,9 @@ def start_warm(
     if service.warm is None:
         raise ValueError(f"{service.name} has no warm command")
     env = child_environment(service.warm, cookie=cookie, symbols=symbols, extra=_with_key(extra, key))
-    argv = resolve_argv(service.warm, symbols)
-    return Warm(service, start(argv, cwd=cwd, env=env, log=log, with_input=True), key)
+    since = log.stat().st_size if log.exists() else 0
+    process = start(resolve_argv(service.warm, symbols), cwd=cwd, env=env, log=log, with_input=True)
+    return Warm(service, process, key, since)
 
 
 def start_service(
