@@ -127,11 +127,8 @@ def _place_problems(root: Node) -> Iterator[Problem]:
     """What is wrong with where the rows are."""
     file, hub = root.value.get("file"), root.value.get("hub")
     if (file is None) == (hub is None):
-        what = (
-            "either `file:` or `hub:`, not both"
-            if file
-            else "neither `file:` nor `hub:` says where the rows are"
-        )
+        both = "both `file:` and `hub:` are given; one is wanted"
+        what = both if file else "neither `file:` nor `hub:` says where the rows are"
         yield Problem(what, root.where, "file: data/NAME.jsonl")
     if file is not None:
         yield from _file_problems("file", file)

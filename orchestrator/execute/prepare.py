@@ -80,15 +80,14 @@ def _convert(
     """One data set into NAME.jsonl; what its audit found, and its part of prepare.json."""
     path = folder / dataset["path"]
     shown = _shown(path, folder)
-    source = _Source(path, shown)
-    target = out / f"{dataset['name']}.jsonl"
-    rows: Iterator[Numbered] = islice(source.rows(), most)
-    name, rows = _adapter(dataset.get("adapter") or "", rows, shown)
-    audit = Audit(shown, ADAPTERS[name], dataset.get("columns") or {})
     written = hashlib.sha256()
-    with target.open("wb") as alone:
+    with _open(path, shown) as file, (out / f"{dataset['name']}.jsonl").open("wb") as alone:
+        source = _Source(file)
+        name, rows = _adapter(dataset.get("adapter") or "", islice(source.rows(), most), shown)
+        audit = Audit(shown, ADAPTERS[name], dataset.get("columns") or {})
         for line, conversation in audit.conversations(rows):
             written.update(_put(alone, together, dataset["name"], line, conversation))
+        sha256_in = source.sha256()
     report = {
         "name": dataset["name"],
         "adapter": name,
@@ -98,7 +97,7 @@ def _convert(
         "turns": audit.turns,
         "warnings": dict(audit.warnings),
         "keys_not_used": dict(audit.unread),
-        "sha256_in": source.sha256(),
+        "sha256_in": sha256_in,
         "sha256_out": "sha256:" + written.hexdigest(),
     }
     return audit, report
@@ -136,41 +135,36 @@ def _adapter(named: str, rows: Iterator[Numbered], shown: str) -> tuple[str, Ite
     return found, chain(looked_at, rows)
 
 
-class _Source:
-    """A data file that is hashed while it is read."""
+def _open(path: Path, shown: str) -> IO[bytes]:
+    if not path.is_file():
+        what = "it is a folder, not a data file" if path.is_dir() else "no such data file"
+        raise MissingError(Problem(what, shown, "see `file:` in the data set's entry"))
+    if not path.stat().st_size:
+        raise MissingError(Problem("the file is empty", shown, "put rows into it"))
+    return path.open("rb")
 
-    def __init__(self, path: Path, shown: str) -> None:
-        if not path.is_file():
-            what = "it is a folder, not a data file" if path.is_dir() else "no such data file"
-            raise MissingError(Problem(what, shown, "see `file:` in the data set's entry"))
-        if not path.stat().st_size:
-            raise MissingError(Problem("the file is empty", shown, "put rows into it"))
-        self._path = path
+
+class _Source:
+    """An open data file that is hashed while it is read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
         self._digest = hashlib.sha256()
-        self._file: IO[bytes] | None = None
 
     def rows(self) -> Iterator[Numbered]:
         """The numbered rows, whichever way the file writes them."""
-        with self._path.open("rb") as file:
-            array = is_array(file.read(64 * 1024))
-        self._file = self._path.open("rb")
-        if array:
-            yield from json_array(self._hashed(iter(lambda: self._opened().read(CHUNK), b"")))
-        else:
-            yield from json_lines(self._hashed(self._opened()))
+        array = is_array(self._file.read(CHUNK))
+        self._file.seek(0)
+        return json_array(self._hashed(self._chunks())) if array else json_lines(self._hashed(self._file))
 
     def sha256(self) -> str:
         """The hash of the whole file, also of what was not read."""
-        file = self._opened()
-        for _ in self._hashed(iter(lambda: file.read(CHUNK), b"")):
+        for _ in self._hashed(self._chunks()):
             pass
-        file.close()
         return "sha256:" + self._digest.hexdigest()
 
-    def _opened(self) -> IO[bytes]:
-        if self._file is None:
-            self._file = self._path.open("rb")
-        return self._file
+    def _chunks(self) -> Iterator[bytes]:
+        return iter(lambda: self._file.read(CHUNK), b"")
 
     def _hashed(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:

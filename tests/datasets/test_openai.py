@@ -1,0 +1,72 @@
+"""openai rows: parts of text, thoughts beside the answer, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.datasets import openai
+from orchestrator.datasets.base import RowProblem
+
+
+def read(*messages: Any, **row: Any) -> list[dict[str, str]]:
+    return openai.read({"messages": list(messages), **row}, openai.columns)
+
+
+def said(role: str, content: Any, **more: Any) -> dict[str, Any]:
+    return {"role": role, "content": content, **more}
+
+
+def test_messages_stay_as_they_are() -> None:
+    messages = [said("system", "s"), said("user", " 问 \n"), said("assistant", "答\r\n")]
+    assert read(*messages) == messages
+
+
+def test_a_developer_is_the_system() -> None:
+    assert read(said("developer", "s"))[0]["role"] == "system"
+
+
+def test_parts_of_text_are_joined_by_lines() -> None:
+    parts = [{"type": "text", "text": "一"}, {"type": "text", "text": "二"}]
+    assert read(said("user", parts))[0]["content"] == "一\n二"
+
+
+def test_a_thought_beside_the_answer_is_spelled_as_the_trainer_spells_it() -> None:
+    told = read(said("assistant", "\n\n九点。", reasoning_content="\n想想\n"))
+    assert told[0]["content"] == "<think>\n想想\n</think>\n\n九点。"
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("你好", "shape"),
+        (said("bot", "a"), "role"),
+        (said("User", "a"), "role"),
+        (said("tool", "a"), "role"),
+        (said("user", None), "not text"),
+        (said("user", 3), "not text"),
+        ({"role": "user"}, "missing key"),
+        (said("user", [{"type": "image_url", "image_url": {}}]), "unread part"),
+        (said("user", ["a"]), "unread part"),
+        (said("assistant", "a", tool_calls=[{"id": "1"}]), "unread tool_calls"),
+        (said("assistant", "<think>\na\n</think>\n\nb", reasoning_content="c"), "thought"),
+        (said("assistant", "b", reasoning_content=["c"]), "not text"),
+    ],
+)
+def test_what_would_be_lost_is_refused(message: Any, kind: str) -> None:
+    with pytest.raises(RowProblem) as caught:
+        read(message)
+    assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize("row", [{"messages": None}, {"messages": "[]"}, {"dialog": []}])
+def test_another_shape_is_refused(row: dict[str, Any]) -> None:
+    with pytest.raises(RowProblem, match="a row is"):
+        openai.read(row, openai.columns)
+
+
+def test_sniffs_its_own_shape_only() -> None:
+    assert openai.sniff({"messages": [said("user", "a")]})
+    assert not openai.sniff({"messages": [{"from": "human"}]})
+    assert not openai.sniff({"messages": "[]"})
