@@ -94,9 +94,8 @@ def load(path: Path, project: Path) -> Source:
             raise UsageError(Problem("not a file", shown, "name a recipe file"))
         with path.open("rb") as file:
             raw = file.read(SIZE_LIMIT + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(Problem(f"cannot be read: {reason}", shown)) from error
+    except OSError as error:
+        raise UsageError(Problem(f"cannot be read: {error.strerror}", shown)) from error
     if len(raw) > SIZE_LIMIT:
         raise UsageError(Problem("larger than 1 MiB: this is not a recipe", shown))
     try:
@@ -145,7 +144,7 @@ def _exists(path: Path) -> bool:
     """Whether something is there; a name that no file can have is not there."""
     try:
         return path.exists()
-    except (OSError, ValueError):
+    except OSError:
         return False
 
 

@@ -120,7 +120,7 @@ def _meant(location: Sequence[int | str]) -> str:
     if near:
         return near
     for section, kind in SECTIONS.items():
-        if key in kind.model_fields and section != "hardware":
+        if key in kind.model_fields:
             return f"{section}.{key}"
     return ELSEWHERE.get(key, "")
 

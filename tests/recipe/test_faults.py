@@ -158,6 +158,8 @@ def test_fault_12_a_tag_builds_nothing(refused: Refused, tmp_path: Path) -> None
 def test_fault_13_larger_than_a_mebibyte(tmp_path: Path) -> None:
     here = project(tmp_path, big=BASE + "#" * (1 << 20))
     assert refusal("big", here) == "recipes/big.yaml  larger than 1 MiB: this is not a recipe"
+    (here / "recipes" / "big.yaml").write_text("海" * (1 << 20), encoding="utf-8")  # cut inside a character
+    assert refusal("big", here) == "recipes/big.yaml  larger than 1 MiB: this is not a recipe"
     with pytest.raises(UsageError, match="larger than 1 MiB"):
         compose([Source("recipes/x.yaml", "海" * 400_000)])
 
