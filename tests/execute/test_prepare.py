@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
+from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.dataset_info import entry
 from orchestrator.errors import MissingError, StageFailed, UsageError
 from orchestrator.execute.prepare import prepare
@@ -247,3 +253,23 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0]
+
+
+@given(st.data())
+@settings_of_hypothesis(max_examples=150, deadline=None)
+def test_no_file_makes_a_traceback(data: st.DataObject) -> None:
+    """A good file with bytes changed, cut or put in: conversations, or words about what is wrong."""
+    good = json.dumps({**ROW, "history": [["一", "二"]]}, ensure_ascii=False).encode() * 2
+    raw = bytearray(data.draw(st.sampled_from([good, b"[" + good + b"]", good.replace(b"}", b"}\n")])))
+    for _ in range(data.draw(st.integers(0, 4))):
+        at = data.draw(st.integers(0, len(raw)))
+        raw[at : at + data.draw(st.integers(0, 9))] = data.draw(
+            st.sampled_from(
+                [b"", b"\n", b"\xff", b"\x00", b'"', b"{", b"]", b",", b"null", b"<think>", b"\\ud83d"]
+            )
+        )
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name) / "raw.jsonl"
+        source.write_bytes(raw)
+        with suppress(UsageError, MissingError):
+            prepare(settings(source, adapter=data.draw(st.sampled_from(["", *ADAPTERS]))), Path(name))
