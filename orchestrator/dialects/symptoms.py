@@ -8,12 +8,16 @@ from __future__ import annotations
 import re
 import signal
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from orchestrator.errors import Problem
 
 LAST_LINES = 30
 _BLOCK_LINES = 12
 _WIDTH = 400
+_TRACEBACK = "Traceback (most recent call last)"
+_ERROR = re.compile(r"\b(?:ERROR|CRITICAL|FATAL|[Ee]rror:)")
+_EXCEPTION = re.compile(r"(?:^|[ \]])[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,24 +167,26 @@ def _ended(exit_code: int) -> str:
 def first_error(text: str) -> list[str]:
     """The first block that speaks of an error: vLLM's root cause comes first, not last.
 
-    A Python traceback ends with its cause, so of the first traceback the last line is kept. Without
-    any, the last lines.
+    Of a traceback, its cause and the place it was raised at. Without any error, the last lines.
     """
     lines = [visible(line) for line in text.splitlines() if line.strip()]
-    for index, line in enumerate(lines):
-        if "Traceback (most recent call last)" in line:
-            return _cause(lines[index:])
-        if re.search(r"\b(?:ERROR|CRITICAL|FATAL|[Ee]rror:)", line):
-            return lines[index : index + _BLOCK_LINES]
-    return lines[-_BLOCK_LINES:]
+    traced = next((at for at, line in enumerate(lines) if _TRACEBACK in line), None)
+    told = next((at for at, line in enumerate(lines) if _ERROR.search(line)), None)
+    if traced is not None:
+        head = lines[told : min(told + 3, traced)] if told is not None and told < traced else []
+        return [*head, *_cause(lines[traced + 1 :])]
+    return lines[-_BLOCK_LINES:] if told is None else lines[told : told + _BLOCK_LINES]
 
 
 def _cause(traceback: list[str]) -> list[str]:
-    """The exception line of a traceback (and the frame above it), whatever prefix a logger put before it."""
-    for index, line in enumerate(traceback[1:], start=1):
-        if re.search(r"(?:^|[ \]])[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::|$)", line):
-            return traceback[max(1, index - 2) : index + 3]
-    return traceback[:_BLOCK_LINES]
+    """The exception's lines and the two above them, whatever prefix a logger put before each."""
+    for at, line in enumerate(traceback):
+        if _EXCEPTION.search(line):
+            rest = takewhile(
+                lambda one: _TRACEBACK not in one and "During handling" not in one, traceback[at:]
+            )
+            return [*traceback[max(0, at - 2) : at], *islice(rest, 5)]
+    return traceback[-_BLOCK_LINES:]
 
 
 def last_lines(text: str, count: int = LAST_LINES) -> str:

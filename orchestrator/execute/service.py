@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import psutil
 
 from orchestrator.dialects.symptoms import PHASES, lacks, last_lines, latest_phase
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
 from orchestrator.execute import interrupts, tree
 from orchestrator.execute.canary import Canary, Health
 from orchestrator.execute.failure import explain_failure, read_ends
+from orchestrator.execute.ports import LOOPBACK, free_port, reachable, taken
 from orchestrator.execute.process import Process, Symbols, child_environment, resolve_argv, start
 from orchestrator.stage import Service
 
-LOOPBACK = "127.0.0.1"
 CANARY_SECONDS = 60.0
 GRACE = 15.0
 _POLL_SECONDS = 0.2
@@ -113,7 +110,7 @@ class Running:
         models = health.models()
         if models is None or self.nonce in models:
             return models is not None
-        raise _taken(
+        raise taken(
             self.port, f"a server of somebody else answers there (models: {', '.join(models) or 'none'})"
         )
 
@@ -127,7 +124,7 @@ class Running:
         problem = explain_failure(self.process.log, code, hide=hide, since=self.since)
         told = Problem(f"{self.service.name}: {problem.what}", problem.where, problem.mend)
         if "port is taken" in problem.what:
-            return _taken(self.port, "it is in use")
+            return taken(self.port, "it is in use")
         return MissingError(told) if lacks(self._log()) else StageFailed(told)
 
     def _log(self) -> str:
@@ -259,45 +256,3 @@ def _address(
 
 def _with_key(extra: Mapping[str, str] | None, key: str | None) -> dict[str, str]:
     return {**(extra or {}), **({"VLLM_API_KEY": key} if key else {})}
-
-
-def reachable(host: str) -> str:
-    """The address under which a server that listens on `host` is reached from here."""
-    return LOOPBACK if host in {"0.0.0.0", "::", ""} else host  # noqa: S104  compared, not bound
-
-
-def free_port(host: str, port: int = 0) -> int:
-    """That port if it can be listened on, any free one for 0; MissingError naming who has it otherwise."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise _taken(port, f"cannot listen on {host}: {error.strerror}") from error
-        return int(probe.getsockname()[1])
-
-
-def _taken(port: int, what: str) -> MissingError:
-    who = port_holder(port)
-    by = f"; process {who} has it" if who else ""
-    return MissingError(
-        Problem(f"port {port}: {what}{by}", mend="choose another with --port, or `conch stop`")
-    )
-
-
-def port_holder(port: int) -> str:
-    """`PID (name)` of the process that listens on a port; "" when that is not to be seen."""
-    try:
-        connections = psutil.net_connections(kind="tcp")
-    except psutil.Error:
-        return ""
-    for connection in connections:
-        if connection.status != psutil.CONN_LISTEN or not connection.laddr:
-            continue
-        if connection.laddr.port == port and connection.pid:
-            try:
-                return f"{connection.pid} ({psutil.Process(connection.pid).name()})"
-            except psutil.Error:
-                return str(connection.pid)
-    return ""

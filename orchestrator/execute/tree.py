@@ -174,7 +174,9 @@ def alive(members: Iterable[Member]) -> list[Member]:
 
 def reap(pid: int) -> None:
     """Take the exit status of an orphan that was handed to us, so that it leaves the process table."""
-    if pid not in reserved:
+    fields = _stat(pid)
+    # What this process started by other means shares its session: somebody else waits for that.
+    if fields and pid not in reserved and fields[3] != str(os.getsid(0)):
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
 

@@ -255,15 +255,6 @@ def test_a_signal_while_it_starts(bench: Bench) -> None:
     running.stop()
 
 
-def test_what_a_host_is_reached_by() -> None:
-    assert [service.reachable(host) for host in ("0.0.0.0", "::", "127.0.0.1", "10.0.0.7")] == [
-        "127.0.0.1",
-        "127.0.0.1",
-        "127.0.0.1",
-        "10.0.0.7",
-    ]
-
-
 def test_a_service_without_a_warm_command_cannot_be_warmed(bench: Bench) -> None:
     with pytest.raises(ValueError, match="no warm command"):
         bench.warm(replace(bench.service(), warm=None))
