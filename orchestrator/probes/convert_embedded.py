@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from gguf import GGUFReader
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 # id → (R1's token, is it "special", the row it starts from, the word that tells it from that row).
@@ -46,8 +46,14 @@ def build_tokenizer(tokens: list[str], merges: list[str]) -> Tokenizer:
     names = [RENAMED[index][0] if index in RENAMED else token for index, token in enumerate(tokens)]
     pairs = [tuple(merge.split(" ")) for merge in merges]
     tokenizer = Tokenizer(models.BPE(vocab={name: i for i, name in enumerate(names)}, merges=pairs))
+    # Newlines stand together and apart from what follows, as in R1's own tokenizer: the trainer encodes the
+    # empty thought's blank line by itself, and only so does a server, given the whole text, encode it alike.
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.Split(Regex(r"\s*[\r\n]+"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     bos = names[BOS]
