@@ -25,8 +25,10 @@ except ImportError:  # a PyYAML that was built without libyaml: slower, the same
 
 SIZE_LIMIT = 1 << 20
 
-# Not NEL, U+2028 and U+2029 either: YAML starts a line there and editors do not, so every place would be off.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# NEL, U+2028 and U+2029 too: YAML starts a line there and editors do not, so every place would be off.
+_UNWANTED = frozenset(
+    chr(code) for code in (*range(9), 11, 12, *range(14, 32), *range(127, 160), 0x2028, 0x2029)
+)
 
 _QUOTABLE = re.compile(
     "cannot start any token|scanning an? (alias|anchor|tag)|mapping values are not allowed"
@@ -98,11 +100,12 @@ def _refuse(text: str, builder: Builder) -> Problem | None:
         return Problem("larger than 1 MiB: this is not a recipe", builder.name)
     if text.startswith("\ufeff"):
         return Problem("starts with a byte order mark", builder.at(0, 0), "save it as UTF-8 without BOM")
-    bad = _UNPRINTABLE.search(text)
+    bad = [letter for letter in set(text) if letter in _UNWANTED or "\ud800" <= letter <= "\udfff"]
     if bad:
-        line = text.count("\n", 0, bad.start())
-        column = bad.start() - (text.rfind("\n", 0, bad.start()) + 1)
-        what = f"the character U+{ord(bad.group()):04X} does not belong in a recipe"
+        start = min(text.index(letter) for letter in bad)
+        line = text.count("\n", 0, start)
+        column = start - (text.rfind("\n", 0, start) + 1)
+        what = f"the character U+{ord(text[start]):04X} does not belong in a recipe"
         return Problem(what, builder.at(line, column), "delete it")
     return None
 
