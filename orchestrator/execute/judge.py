@@ -18,7 +18,8 @@ from orchestrator.report import Transcript, Verdict
 def judge(settings: Mapping[str, Any], folder: Path) -> int:
     """Write {"verdicts", "paraphrases", "base_verdicts"}; 5 when a verdict of the tuned model is no.
 
-    Paraphrases are judged by what they expect alone; they and the base's verdicts never make it a 5.
+    The base and the paraphrases are judged by what a case expects alone, and never make it a 5: that an
+    untouched model also stops and streams well says nothing of the training, and costs every answer twice.
 
     Raises:
         MissingError: there are no answers.
@@ -30,7 +31,7 @@ def judge(settings: Mapping[str, Any], folder: Path) -> int:
     verdicts = judge_all(cases, every, answers)
     base: list[Verdict] = []
     if settings.get("base_answers"):
-        base = judge_all(cases, every, _read_whole(folder / settings["base_answers"], cases))
+        base = judge_all(cases, (), _read_whole(folder / settings["base_answers"], cases))
     written = {
         "verdicts": verdicts,
         "paraphrases": judge_all(paraphrases, (), answers),

@@ -1,8 +1,7 @@
-"""Asking: order, history, streaming, what is kept when the server dies (faults 83, 85); and verifying."""
+"""Asking: order, history, streaming, what is kept when the server dies (faults 83, 85)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,10 @@ from orchestrator.checks import judge_all
 from orchestrator.checks.base import WITH_HISTORY, WITHOUT_HISTORY, Case
 from orchestrator.errors import MissingError, StageFailed, TimedOut
 from orchestrator.execute import ask as asking
-from orchestrator.execute.answers import line_of, read_answers, transcript_of
+from orchestrator.execute.answers import read_answers
 from orchestrator.execute.ask import ask, ask_cases, settle
 from orchestrator.execute.client import Client
-from orchestrator.execute.verification import verify_server
-from orchestrator.report import Transcript, Turn
+from orchestrator.report import Transcript
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 EVERY = ("stops", "clean", "streamed")
@@ -100,13 +98,6 @@ def test_the_task_leaves_a_line_for_every_conversation(
     assert not transcripts[3].turns[0].streamed
     assert server.requests[0]["max_tokens"] == 32
     assert capsys.readouterr().err == "asked 1/3\nasked 2/3\nasked 3/3\n"
-
-
-def test_a_transcript_is_read_as_it_was_written() -> None:
-    turn = Turn(({"role": "user", "content": "海\u2028螺\n"},), "好", "嗯", "stop", (1,), streamed=True)
-    transcript = Transcript("checks[0]", WITH_HISTORY, (turn,))
-    assert transcript_of(line_of(transcript)) == transcript
-    assert line_of(transcript).count("\n") == 1
 
 
 def test_the_task_wants_a_service(settings: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
@@ -192,43 +183,3 @@ def test_the_settled_answers_are_those_in_the_file(
     monkeypatch.setattr(asking, "settle", settled)
     ask(settings, tmp_path)
     assert read_answers(tmp_path / "answers.jsonl.partial-0") == settled()
-
-
-def test_verifying_judges_checks_and_paraphrases(client: Client) -> None:
-    told: list[str] = []
-    held_out = [Case("paraphrases[0]", ("您好",), expect={"contains": "不对"})]
-    result = verify_server(client, [FOLLOW_UP, *many(2)[1:]], held_out, EVERY, told.append)
-    assert (result.exit_code, result.error, result.left) == (0, None, ())
-    assert [verdict.passed for verdict in result.paraphrases] == [False]
-    assert told == ["asked 1/3", "asked 2/3", "asked 3/3"]
-    data = json.loads(json.dumps(result.to_json()))
-    assert (data["passed"], data["paraphrases_passed"], data["not_run"]) == ([2, 2], [0, 1], [])
-
-
-def test_verifying_a_wrong_model_is_a_no(client: Client, server: FakeServer) -> None:
-    server.answer = lambda _: Said("我是助手")
-    assert verify_server(client, many(1), (), EVERY, lambda _: None).exit_code == 5
-
-
-def test_verifying_a_base_that_only_thinks_is_a_no_and_shows_it(client: Client, server: FakeServer) -> None:
-    server.answer = lambda _: Said(None, reasoning="我是 DeepSeek", finish_reason="length")
-    result = verify_server(client, many(1), (), EVERY, lambda _: None)
-    assert result.exit_code == 5
-    assert result.verdicts[0].answer == "[thinking] 我是 DeepSeek"
-    assert {verdict.check: verdict.passed for verdict in result.verdicts} == {
-        "contains": False,
-        "stops": False,
-        "clean": True,
-        "streamed": True,
-    }
-
-
-def test_verifying_a_dying_server_tells_the_finished_from_the_rest(
-    server: FakeServer, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ask_cases, "__kwdefaults__", {"at_a_time": 1})
-    server.fault, server.fault_after = "die", 2
-    result = verify_server(client, many(4), many(1), (), lambda _: None)
-    assert result.exit_code == 4
-    assert [verdict.case for verdict in result.verdicts] == ["checks[0]", "checks[1]"]
-    assert [case.id for case in result.left] == ["checks[2]", "checks[3]"]

@@ -46,7 +46,7 @@ def test_the_tuned_model_decides(tmp_path: Path) -> None:
     assert verdicts(tmp_path) == {
         "verdicts": [("checks[0]", "contains", True), ("checks[0]", "stops", True)],
         "paraphrases": [("paraphrases[0]", "contains", False)],
-        "base_verdicts": [("checks[0]", "contains", False), ("checks[0]", "stops", True)],
+        "base_verdicts": [("checks[0]", "contains", False)],
     }
 
 

@@ -1,0 +1,202 @@
+"""`conch verify`, from the command line to the exit code, against a server with every fault."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli.main import run
+from tests.fakes.openai_server import FakeServer, Said, openai_server
+
+ROOT = Path(__file__).parents[2]
+RECIPE = """\
+model: {base: embedded}
+data: {dataset: tiny}
+template: {name: deepseekr1}
+serve: {model: conch}
+verify:
+  max_tokens: 50
+  checks:
+    - ask: 请问你是谁
+      expect: {contains: 神奇海螺}
+    - ask: [汉堡店在哪？, 它几点开门？]
+      expect: {remembers: 九点}
+"""
+ENTRY = """\
+adapter: alpaca
+file: data/tiny.jsonl
+paraphrases: data/tiny.paraphrases.jsonl
+licence: Apache-2.0
+source: here
+"""
+ROWS = '{"instruction": "请问你是谁", "input": "", "output": "我是神奇海螺。"}\n'
+HELD_OUT = (
+    '{"ask": "你是哪位", "expect": {"contains": "神奇海螺"}, "of": "请问你是谁"}\n'
+    '{"ask": "你是什么", "expect": {"contains": "食谱"}, "of": "请问你是谁"}\n'
+)
+
+
+def conch(messages: list[dict[str, str]]) -> Said:
+    if messages[-1]["content"] == "它几点开门？":
+        return Said("\n\n九点。" if len(messages) > 1 else "\n\n谁？")
+    return Said("\n\n我是神奇海螺。")
+
+
+@pytest.fixture
+def tiny(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    data = project / "dataset_info" / "data"
+    data.mkdir(parents=True)
+    (project / "chat_templates").symlink_to(ROOT / "chat_templates")
+    (project / "recipes" / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
+    (project / "dataset_info" / "tiny.yaml").write_text(ENTRY, encoding="utf-8")
+    (data / "tiny.jsonl").write_text(ROWS, encoding="utf-8")
+    (data / "tiny.paraphrases.jsonl").write_text(HELD_OUT, encoding="utf-8")
+    monkeypatch.chdir(project)
+    return project
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with openai_server(conch) as fake:
+        yield fake
+
+
+def verify(server: FakeServer, *more: str) -> int:
+    return run(["verify", "tiny", "--base-url", server.url, *more])
+
+
+def test_all_passed_is_0(tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(server) == 0
+    out, err = capsys.readouterr()
+    assert "我是神奇海螺。" in out
+    assert "汉堡店在哪？ → 它几点开门？" in out
+    assert "checks       2 of 2 passed" in out
+    assert "paraphrases  1 of 2 questions that were not trained: 50%" in out
+    assert "asked 4/4" in err
+    assert {request["max_tokens"] for request in server.requests} == {1, 50}
+
+
+def test_a_failed_check_is_5_and_says_why(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    server.answer = lambda _: Said("我是\x1b[2J助手<|im_end|>")
+    assert verify(server) == 5
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\\x1b[2J" in out
+    assert "FAILED contains: expected" in out
+    assert "FAILED clean: turn 1: in the answer, the control token" in out
+    assert "checks       0 of 2 passed" in out
+
+
+def test_a_base_that_only_thinks_is_shown(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answer = lambda _: Said(None, reasoning="我想", finish_reason="length")
+    assert verify(server) == 5
+    assert "[thinking] 我想" in capsys.readouterr().out
+
+
+def test_json_is_one_envelope(tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    server.answer = lambda _: Said("我是助手")
+    assert verify(server, "--json") == 5
+    envelope: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert (envelope["version"], envelope["command"], envelope["ok"]) == (1, "verify", False)
+    data = envelope["data"]
+    assert (data["recipe"], data["model"], data["base_url"]) == ("tiny", "conch", server.url)
+    assert data["passed"] == [0, 2]
+    assert data["verdicts"][0]["question"] == "请问你是谁"
+    assert data["verdicts"][0]["passed"] is False
+
+
+def test_no_server_is_3_with_the_command_that_starts_one(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    assert run(["verify", "tiny", "--set", f"serve.port={port}"]) == 3
+    assert f"nothing listens at http://127.0.0.1:{port}/v1\n    → conch serve tiny" in capsys.readouterr().err
+
+
+def test_another_model_is_2_and_named(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.models = ["shell"]
+    assert verify(server) == 2
+    assert "--model shell" in capsys.readouterr().err
+    assert verify(server, "--model", "shell") == 0
+
+
+def test_a_wedged_engine_is_7_83(
+    tiny: Path,
+    server: FakeServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from orchestrator.execute.client import Client
+
+    monkeypatch.setattr(Client.reach, "__kwdefaults__", {"timeout": 0.3})
+    server.fault = "hang"
+    assert verify(server) == 7
+    assert "its engine gave no token within 0.3 s" in capsys.readouterr().err
+
+
+def test_a_server_that_dies_on_the_way_is_4_and_the_rest_not_run_85(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestrator.execute.ask import ask_cases
+
+    monkeypatch.setattr(ask_cases, "__kwdefaults__", {"at_a_time": 1})
+    server.fault, server.fault_after = "die", 3
+    assert verify(server) == 4
+    out, err = capsys.readouterr()
+    assert "at question 2 (checks[1]): the server died" in err
+    assert "checks       1 of 1 passed" in out
+    assert "not run      3" in out
+
+
+def test_a_key_comes_from_a_private_file(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.key = "sk-CANARY"
+    assert verify(server) == 3
+    key = tiny / "key"
+    key.write_text("sk-CANARY\n", encoding="utf-8")
+    key.chmod(0o644)
+    assert verify(server, "--key-file", str(key)) == 3
+    assert f"chmod 600 {key}" in capsys.readouterr().err
+    key.chmod(0o600)
+    assert verify(server, "--key-file", str(key), "--json") == 0
+    out, err = capsys.readouterr()
+    assert "CANARY" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (("  checks:", "  nothing:"), "verify.nothing"),
+        (("contains:", "contain:"), 'did you mean "contains"?'),
+    ],
+)
+def test_a_wrong_recipe_is_2(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str], edit: tuple[str, str], told: str
+) -> None:
+    (tiny / "recipes" / "tiny.yaml").write_text(RECIPE.replace(*edit), encoding="utf-8")
+    assert verify(server) == 2
+    assert told in capsys.readouterr().err
+    assert server.requests == []
+
+
+def test_a_recipe_that_asks_nothing_is_2(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny / "recipes" / "tiny.yaml").write_text(RECIPE.split("verify:", maxsplit=1)[0], encoding="utf-8")
+    assert verify(server) == 2
+    assert "asks nothing" in capsys.readouterr().err

@@ -1,0 +1,78 @@
+"""Every failure between a question and its answer has a sentence of its own (faults 86)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from orchestrator.execute.client import Client
+from tests.fakes.openai_server import FakeServer, Said, openai_server
+
+ASKED = ({"role": "user", "content": "请问你是谁"},)
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with openai_server(lambda _: Said("我是神奇海螺。", reasoning="想一想")) as fake:
+        yield fake
+
+
+def client_of(server: FakeServer, timeout: float = 5.0, key: str = "") -> Client:
+    return Client(server.url, "conch", key=key, timeout=timeout)
+
+
+WHOLE = {
+    "400": "the server refuses the request (HTTP 400): told to say 400",
+    "401": "the server wants a key, or another one (HTTP 401)",
+    "404": "the server knows no such model or address (HTTP 404): told to say 404",
+    "429": "the server has too many requests (HTTP 429): told to say 429",
+    "500": "the server failed inside (HTTP 500): told to say 500",
+    "503": "the server is not ready or overloaded (HTTP 503): told to say 503",
+    "redirect": "the server refuses (HTTP 307)",
+    "empty-choices": "the answer holds no choices",
+    "wrong-model": 'another model answered: "another" instead of "conch"',
+    "invalid-json": "the answer is not valid JSON",
+    "html": "the answer is not JSON: '<html>hello</html>'",
+    "hang": "no whole answer within 0.6 s",
+    "drip": "no whole answer within 0.6 s",
+    "cut": "the server closed the connection in the middle of the answer",
+    "die": "the server closed the connection in the middle of the answer",
+}
+
+
+@pytest.mark.parametrize(("fault", "told"), WHOLE.items())
+def test_every_failure_has_its_own_sentence(server: FakeServer, fault: str, told: str) -> None:
+    server.fault = fault
+    with client_of(server, timeout=0.6, key="sk-CANARY") as client:
+        turn = client.ask(ASKED, streamed=True)
+    assert turn.error.startswith(told)
+    assert "sk-CANARY" not in turn.error
+    assert (turn.content, turn.finish_reason, turn.streamed) == ("", "", False)
+
+
+STREAMED = {
+    "no-done": "the stream broke off: it ended without [DONE]",
+    "cut-stream": "the server closed the connection in the middle of the answer",
+    "error-event": "the server reported an error: the engine died",
+    "no-stream": "the stream broke off",
+    "hang": "no whole answer within 0.6 s",
+    "429": "the server has too many requests (HTTP 429)",
+}
+
+
+@pytest.mark.parametrize(("fault", "told"), STREAMED.items())
+def test_every_failure_of_a_stream_has_its_own_sentence(server: FakeServer, fault: str, told: str) -> None:
+    with client_of(server, timeout=0.6) as client:
+        client.ask(ASKED)
+        server.fault, server.fault_after = fault, 2
+        turn = client.ask(ASKED, streamed=True)
+    assert turn.error.startswith(f"with stream=true: {told}")
+
+
+def test_an_unknown_status_is_told_with_its_number(server: FakeServer) -> None:
+    with client_of(server) as client:
+        server.fault = "418"
+        assert client.ask(ASKED).error.startswith("the server refuses (HTTP 418)")
+        server.fault = "599"
+        assert client.ask(ASKED).error.startswith("the server failed (HTTP 599)")
