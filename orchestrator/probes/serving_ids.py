@@ -18,7 +18,7 @@ For every trained answer the messages before it are sent, in the spellings in wh
     trimmed    the same without white space around the two
     emitted    as the model wrote it, an empty thought included
 
-Spellings that make the same request are one. A spelling is `lossy` when it drops a thought that was trained.
+Spellings that make the same request, or the same ids, are one. A spelling is `lossy` when it drops a thought that was trained.
 
 JSON lines: a header, a line for each conversation, and last the text of every id used:
 
@@ -46,6 +46,7 @@ ROUND_TRIP_TEXTS = (
 )
 THOUGHT = re.compile(r"\A<think>(.*?)</think>", re.DOTALL)
 EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
+LOSSY = {"answer", "newlines"}
 # A real server refuses longer prompts; whether a prompt fits is not this probe's question.
 MAX_MODEL_LEN = 1 << 30
 
@@ -67,11 +68,21 @@ def parse_arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="the model folder that is served")
-    parser.add_argument("--tokenizer", default="", help="its tokenizer's folder; the model's own when not given")
-    parser.add_argument("--chat-template", default="", help="a jinja file; the tokenizer's own when not given")
-    parser.add_argument("--chat-template-kwargs", default="{}", help="the server's --default-chat-template-kwargs")
-    parser.add_argument("--thinking", choices=["on", "off", "mixed"], help="how it was trained; see the header")
-    parser.add_argument("--conversations", required=True, help="JSON lines with messages, or training_ids.jsonl")
+    parser.add_argument(
+        "--tokenizer", default="", help="its tokenizer's folder; the model's own when not given"
+    )
+    parser.add_argument(
+        "--chat-template", default="", help="a jinja file; the tokenizer's own when not given"
+    )
+    parser.add_argument(
+        "--chat-template-kwargs", default="{}", help="the server's --default-chat-template-kwargs"
+    )
+    parser.add_argument(
+        "--thinking", choices=["on", "off", "mixed"], help="how it was trained; see the header"
+    )
+    parser.add_argument(
+        "--conversations", required=True, help="JSON lines with messages, or training_ids.jsonl"
+    )
     parser.add_argument("--out", required=True, help="the JSON lines to write")
     return parser.parse_args()
 
@@ -171,7 +182,7 @@ def header(tokenizer, template, kwargs):
     found |= {name: version(name) for name in ("transformers", "tokenizers")}
     return {
         "versions": found | {"python": sys.version.split()[0]},
-        "tokenizer": type(tokenizer).__name__.removeprefix("Cached"),
+        "tokenizer": type(tokenizer).__name__.removeprefix("TokenizerPool").removeprefix("Cached"),
         "eos_token_id": tokenizer.eos_token_id,
         "bos_token_id": tokenizer.bos_token_id,
         "round_trip": round_trip(tokenizer),
@@ -204,19 +215,26 @@ async def render_turn(renderer, messages, turn, mixed):
     place = answers[turn]
     requests = {}
     for name, spell in SPELLINGS.items():
-        spelled = [spell(message) if message["role"] == "assistant" else message for message in messages[:place]]
+        spelled = [
+            spell(message) if message["role"] == "assistant" else message for message in messages[:place]
+        ]
         key = json.dumps(spelled, ensure_ascii=False, sort_keys=True)
         requests.setdefault(key, (spelled, []))[1].append(name)
-    dropped = any(split(message["content"])[0].strip() for message in messages[:place] if message["role"] == "assistant")
+    dropped = any(
+        split(message["content"])[0].strip() for message in messages[:place] if message["role"] == "assistant"
+    )
     kwargs = None
     if mixed and "<think>" not in messages[place]["content"] and "</think>" not in messages[place]["content"]:
         kwargs = {"enable_thinking": False}
-    variants = []
+    variants = {}
     for spelled, names in requests.values():
         ids, error = await render(renderer, spelled, kwargs)
-        lossy = dropped and set(names) <= {"answer", "newlines"}
-        variants.append({"names": names, "lossy": lossy, "ids": ids, "error": error})
-    return {"turn": turn, "variants": variants}
+        lossy = dropped and set(names) <= LOSSY
+        variant = variants.setdefault(
+            (tuple(ids), error, lossy), {"names": [], "lossy": lossy, "ids": ids, "error": error}
+        )
+        variant["names"] += names
+    return {"turn": turn, "variants": list(variants.values())}
 
 
 async def render(renderer, messages, kwargs):

@@ -13,7 +13,8 @@ JSON lines: a header, one line for each kept row, and last the text of every id 
     {"dataset", "row", "messages", "turns": [{"turn", "context", "labels", "cut", "own"}], "cut", "uncovered"}
     {"pieces": {id: token}}
 
-`row` counts from 0 in the data file, dropped rows included. `turn` counts the answers from 0. `context` holds
+`row` is the row's number in the data set's source, from the conversations.jsonl beside dataset_info.json, or
+else counts from 0 in LLaMA-Factory's file, dropped rows included. `turn` counts the answers from 0. `context` holds
 the ids before a turn's first labelled one. A turn is `cut` when cutoff_len changed its context, and `own` is
 false when the tokenizer encodes the context's text differently: then no prompt text can reach these ids.
 
@@ -50,14 +51,23 @@ NEUTRAL = {
     "overwrite_cache": True,
     "plot_loss": False,
 }
-DROPPED = ("eval_dataset", "tokenized_path", "deepspeed", "fsdp", "resume_from_checkpoint", "early_stopping_steps")
+DROPPED = (
+    "eval_dataset",
+    "tokenized_path",
+    "deepspeed",
+    "fsdp",
+    "resume_from_checkpoint",
+    "early_stopping_steps",
+)
 UNCUT = 1 << 30
 
 
 def main():
     """Read the command line, write the file under a temporary name, rename it."""
     arguments = parse_arguments()
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1", WANDB_MODE="disabled")
+    os.environ.update(
+        HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1", WANDB_MODE="disabled"
+    )
     out = Path(arguments.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="conch-ids-") as scratch:
@@ -74,7 +84,9 @@ def parse_arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("train_yaml", help="the rendered LLaMA-Factory configuration")
-    parser.add_argument("--datasets", default="", help="names in dataset_info.json; those of train.yaml when empty")
+    parser.add_argument(
+        "--datasets", default="", help="names in dataset_info.json; those of train.yaml when empty"
+    )
     parser.add_argument("--out", required=True, help="the JSON lines to write")
     return parser.parse_args()
 
@@ -86,7 +98,9 @@ def read_settings(path, scratch):
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     for key in ("train_on_prompt", "packing", "neat_packing"):
         if settings.get(key):
-            sys.exit(f"{path}: {key} trains whole texts, not answers after prompts: there is no prompt to compare")
+            sys.exit(
+                f"{path}: {key} trains whole texts, not answers after prompts: there is no prompt to compare"
+            )
     settings = {key: value for key, value in settings.items() if key not in DROPPED}
     return settings | NEUTRAL | {"output_dir": str(Path(scratch) / "output")}
 
@@ -117,10 +131,30 @@ def write(settings, names, stream):
     counts = {name: {"rows": len(rows), "kept": len(kept)} for name, (rows, kept, _) in loaded.items()}
     put(stream, header(template, tokenizer, data_args, counts))
     used = set()
+    numbers = source_rows(Path(data_args.dataset_dir) / "conversations.jsonl")
     for name, (rows, kept, indexes) in loaded.items():
         for index, encoded in zip(indexes, kept, strict=True):
-            put(stream, record(name, index, rows[index], encoded, pipeline, used))
-    put(stream, {"pieces": dict(zip(map(str, sorted(used)), tokenizer.convert_ids_to_tokens(sorted(used)), strict=True))})
+            number = numbers[name][index] if name in numbers else index
+            put(stream, record(name, number, rows[index], encoded, pipeline, used))
+    put(
+        stream,
+        {
+            "pieces": dict(
+                zip(map(str, sorted(used)), tokenizer.convert_ids_to_tokens(sorted(used)), strict=True)
+            )
+        },
+    )
+
+
+def source_rows(path):
+    """Data set → the source's row number of each row of LLaMA-Factory's file; nothing when it is not there."""
+    numbers = {}
+    if path.is_file():
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                numbers.setdefault(row["dataset"], []).append(row["row"])
+    return numbers
 
 
 def put(stream, value):
@@ -136,7 +170,9 @@ def load(name, pipeline):
     template, model_args, data_args, training_args, module = pipeline
     (attributes,) = get_dataset_list([name], data_args.dataset_dir)
     if attributes.num_samples is not None:
-        sys.exit(f"dataset_info.json: {name}: num_samples draws rows at random: their place in the file is lost")
+        sys.exit(
+            f"dataset_info.json: {name}: num_samples draws rows at random: their place in the file is lost"
+        )
     if attributes.formatting == "openai":
         sys.exit(
             f"dataset_info.json: {name}: formatting openai makes LLaMA-Factory add 'detailed thinking off' to every"
@@ -146,7 +182,9 @@ def load(name, pipeline):
     rows = loader._load_single_dataset(attributes, model_args, data_args, training_args)
     if len(kept) == len(rows):
         return rows, kept, range(len(rows))
-    encode = loader._get_dataset_processor(data_args, "sft", template, module["tokenizer"], module["processor"])
+    encode = loader._get_dataset_processor(
+        data_args, "sft", template, module["tokenizer"], module["processor"]
+    )
     indexes = [index for index in range(len(rows)) if encode.preprocess_dataset(rows[index : index + 1])]
     if len(indexes) != len(kept):
         sys.exit(f"{name}: LLaMA-Factory keeps {len(kept)} rows together but {len(indexes)} one by one")
@@ -190,26 +228,28 @@ def round_trip(tokenizer):
     return {"ok": not failures, "failures": failures}
 
 
-def record(name, index, row, encoded, pipeline, used):
+def record(name, number, row, encoded, pipeline, used):
     """The line of one kept row."""
     template, _, data_args, _, module = pipeline
     turns = turns_of(encoded["input_ids"], encoded["labels"])
     answers = (len(row["_prompt"]) + 1) // 2
-    for number, turn in enumerate(turns):
-        turn["turn"] = answers - 1 if data_args.mask_history else number
+    for place, turn in enumerate(turns):
+        turn["turn"] = answers - 1 if data_args.mask_history else place
     cut = False
     # LLaMA-Factory fills a cut row up to cutoff_len; one token of slack for its rounding.
     if len(encoded["input_ids"]) >= data_args.cutoff_len - 1:
         cut = mark_cut(turns, encoded["input_ids"], row, pipeline)
     for turn in turns:
-        text = module["tokenizer"].decode(turn["context"], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        text = module["tokenizer"].decode(
+            turn["context"], skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
         turn["own"] = module["tokenizer"].encode(text, add_special_tokens=False) == turn["context"]
         used.update(turn["context"], turn["labels"])
     messages = [{"role": m["role"], "content": m["content"]} for m in [*row["_prompt"], *row["_response"]]]
     system = [{"role": "system", "content": row["_system"]}] if row["_system"] else []
     return {
         "dataset": name,
-        "row": index,
+        "row": number,
         "messages": system + messages,
         "turns": turns,
         "cut": cut,
@@ -240,7 +280,9 @@ def mark_cut(turns, ids, row, pipeline):
     template, _, data_args, _, module = pipeline
     unlimited = copy(data_args)
     unlimited.cutoff_len = UNCUT
-    encoder = loader._get_dataset_processor(unlimited, "sft", template, module["tokenizer"], module["processor"])
+    encoder = loader._get_dataset_processor(
+        unlimited, "sft", template, module["tokenizer"], module["processor"]
+    )
     whole = encoder.preprocess_dataset({key: [value] for key, value in row.items()})
     complete = turns_of(whole["input_ids"][0], whole["labels"][0])
     for turn, uncut in zip(turns, complete, strict=False):

@@ -58,9 +58,7 @@ def name_of(training: str, thinking: str, history: str) -> str:
     return f"{training}-{thinking}-{history}"
 
 
-def choose(
-    templates: Mapping[str, ChatTemplate], training: str, thinking: str, history: str
-) -> ChatTemplate:
+def choose(templates: Mapping[str, ChatTemplate], training: str, thinking: str, history: str) -> ChatTemplate:
     """The pairing that reproduces that training; Conch's own before one that was added under another name.
 
     Raises:
@@ -137,8 +135,12 @@ def _switch(value: Any) -> str:
 
 def _problems(values: Mapping[str, Any], where: str, digest: str, name: str) -> list[Problem]:
     listed = ", ".join(_KEYS)
-    problems = [Problem(f"{key} is missing; a pairing has {listed}", where) for key in _KEYS if key not in values]
-    problems += [Problem(f"unknown key {key}; a pairing has {listed}", where) for key in values if key not in _KEYS]
+    problems = [
+        Problem(f"{key} is missing; a pairing has {listed}", where) for key in _KEYS if key not in values
+    ]
+    problems += [
+        Problem(f"unknown key {key}; a pairing has {listed}", where) for key in values if key not in _KEYS
+    ]
     for key, allowed in (("thinking", THINKING), ("history", HISTORY)):
         if key in values and _switch(values[key]) not in allowed:
             problems.append(Problem(f"{key}: {values[key]!r} is none of {', '.join(allowed)}", where))

@@ -198,4 +198,6 @@ def layout_of(training: str) -> Layout:
 def _must_be(key: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         listed = ", ".join(allowed)
-        raise UsageError(Problem(f"{key}: no chat template can be written for {value!r}", mend=f"use one of {listed}"))
+        raise UsageError(
+            Problem(f"{key}: no chat template can be written for {value!r}", mend=f"use one of {listed}")
+        )

@@ -1,0 +1,160 @@
+"""The prompt that was trained against the prompt that is served, token by token.
+
+    equal     the served ids are the training context
+    prefill   the served ids are the training context and the first trained ids: the server writes for the
+              model what the model was trained to write anyway
+    missing   the training context ends in ids that the server does not send
+    forced    the server adds ids with which no trained answer begins
+    differs   the two part within the context
+
+In this order from good to bad; the first two hold. A turn is as bad as the worst spelling in which a client
+may send its history back. A spelling that dropped a thought, where training kept it, is not the template's
+doing: it is counted, and told, but does not decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.templates.explain import Difference, Training, explain
+from orchestrator.templates.pieces import Pieces
+
+
+class Kind(StrEnum):
+    """How a served prompt stands to the training context, from good to bad."""
+
+    EQUAL = "equal"
+    PREFILL = "prefill"
+    MISSING = "missing"
+    FORCED = "forced"
+    DIFFERS = "differs"
+
+    @property
+    def holds(self) -> bool:
+        """Whether the model is asked as it was taught."""
+        return self in {Kind.EQUAL, Kind.PREFILL}
+
+
+ORDER: tuple[Kind, ...] = tuple(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnVerdict:
+    """What the comparison says of one trained answer.
+
+    Attributes:
+        dataset, row, turn: where it stands; answers count from 0.
+        verdict: of the worst spelling that decides.
+        spelling: the names under which the serving probe sent that history.
+        position: of the first id that differs, counted from 0; the context's length when none does.
+        training_id, served_id: at that position; None where a side has ended.
+        training_text, served_text: the text around it on both sides; the place is marked with ⟦ ⟧.
+        explanation: one sentence; mend: what to set.
+        dropped: whether a spelling that lost a trained thought got another prompt (does not decide).
+    """
+
+    dataset: str
+    row: int
+    turn: int
+    verdict: Kind
+    spelling: str = ""
+    position: int = 0
+    training_id: int | None = None
+    served_id: int | None = None
+    training_text: str = ""
+    served_text: str = ""
+    explanation: str = ""
+    mend: str = ""
+    dropped: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in parity.json."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def judge_ids(context: Sequence[int], labels: Sequence[int], served: Sequence[int]) -> tuple[Kind, int]:
+    """(verdict, position of the first id that differs).
+
+    >>> judge_ids([1, 2], [7, 8], [1, 2])[0].value, judge_ids([1, 2], [7, 8], [1, 2, 7])[0].value
+    ('equal', 'prefill')
+    >>> judge_ids([1, 2, 3], [7], [1, 2]), judge_ids([1, 2], [7, 8], [1, 2, 7, 9])
+    ((<Kind.MISSING: 'missing'>, 2), (<Kind.FORCED: 'forced'>, 3))
+    """
+    whole = [*context, *labels]
+    position = next(
+        (i for i, (ours, theirs) in enumerate(zip(whole, served, strict=False)) if ours != theirs), None
+    )
+    if position is None:
+        if len(served) < len(context):
+            return Kind.MISSING, len(served)
+        if len(served) > len(whole):
+            return Kind.FORCED, len(whole)
+        return (Kind.EQUAL if len(served) == len(context) else Kind.PREFILL), len(context)
+    return (Kind.DIFFERS if position < len(context) else Kind.FORCED), position
+
+
+def compare_turn(
+    where: tuple[str, int],
+    trained: Mapping[str, Any],
+    served: Mapping[str, Any],
+    training: Training,
+    pieces: tuple[Pieces, Pieces],
+) -> TurnVerdict:
+    """The verdict of one trained answer.
+
+    Args:
+        where: data set and row.
+        trained: a turn of training_ids.jsonl; served: the turn of that number of serving_ids.jsonl.
+        training: the settings that explain a difference.
+        pieces: the texts of the ids of training and of serving.
+    """
+    worst, dropped = TurnVerdict(*where, trained["turn"], Kind.EQUAL, position=len(trained["context"])), False
+    for variant in served["variants"]:
+        kind, position = judge_ids(trained["context"], trained["labels"], variant["ids"])
+        if variant["error"]:
+            kind, position = Kind.DIFFERS, 0
+        if variant["lossy"] and training.keeps_thoughts and not kind.holds:
+            dropped = True
+        elif ORDER.index(kind) > ORDER.index(worst.verdict) or (not worst.spelling and kind is worst.verdict):
+            difference = Difference(
+                kind=kind.value,
+                position=position,
+                context=trained["context"],
+                labels=trained["labels"],
+                served=variant["ids"],
+                own=trained.get("own", True),
+                error=variant["error"],
+            )
+            worst = _verdict(worst, variant["names"], kind, difference, training, pieces)
+    return replace(worst, dropped=dropped)
+
+
+def _verdict(
+    base: TurnVerdict,
+    names: Sequence[str],
+    kind: Kind,
+    difference: Difference,
+    training: Training,
+    pieces: tuple[Pieces, Pieces],
+) -> TurnVerdict:
+    spelling = ", ".join(names)
+    if kind is Kind.EQUAL:
+        return replace(base, verdict=kind, spelling=spelling, position=difference.position)
+    whole = [*difference.context, *difference.labels]
+    at = difference.position
+    sentence, mend = explain(difference, training, pieces)
+    return replace(
+        base,
+        verdict=kind,
+        spelling=spelling,
+        position=at,
+        training_id=whole[at] if at < len(whole) else None,
+        served_id=difference.served[at] if at < len(difference.served) else None,
+        training_text=pieces[0].around(whole, at),
+        served_text=pieces[1].around(difference.served, at),
+        explanation=sentence,
+        mend=mend,
+    )
