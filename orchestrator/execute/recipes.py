@@ -33,16 +33,17 @@ def names(project: Path) -> list[str]:
 
 
 def find(name: str, project: Path) -> Path:
-    """The file of a recipe given by its name in recipes/, or by a path (anything with a / or a .yaml).
+    """The file of a recipe given by its name in recipes/, or by a path (anything with a / or a .yaml;
+    a bare NAME.yaml that is not here is looked for in recipes/).
 
     Raises:
         UsageError: there is none; it says which there are and which may be meant.
     """
     if "/" in name or name.endswith((SUFFIX, ".yml")):
-        path = Path(name)
-        if not _exists(path):
-            raise UsageError(Problem("no such recipe file", _clean(name), _others("", project)))
-        return path
+        for path in (Path(name), *([project / FOLDER / name] if "/" not in name else [])):
+            if _exists(path):
+                return path
+        raise UsageError(Problem("no such recipe file", _clean(name), _others("", project)))
     if not _NAME.fullmatch(name):
         problem = f'"{_clean(name)}" cannot name a recipe: it must be {NAME_WORDS}, or a path'
         raise UsageError(Problem(problem, mend=_others("", project)))

@@ -55,6 +55,7 @@ def test_a_recipe_is_found_by_name_or_path(project: Path, monkeypatch: pytest.Mo
     wanted = project / "recipes" / "child.yaml"
     assert recipes.find("child", project) == wanted
     assert recipes.find(str(wanted), project) == wanted
+    assert recipes.find("child.yaml", project) == wanted
     monkeypatch.chdir(project / "recipes")
     assert recipes.find("child.yaml", project).samefile(wanted)
     assert recipes.find("./child.yaml", project).samefile(wanted)
