@@ -33,8 +33,9 @@ def names(project: Path) -> list[str]:
 
 
 def find(name: str, project: Path) -> Path:
-    """The file of a recipe given by its name in recipes/, or by a path (anything with a / or a .yaml;
-    a bare NAME.yaml that is not here is looked for in recipes/).
+    """The file of a recipe given by its name in recipes/, or by a path: anything with a / or a .yaml.
+
+    A bare NAME.yaml that is not here is looked for in recipes/.
 
     Raises:
         UsageError: there is none; it says which there are and which may be meant.
