@@ -20,7 +20,8 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 # id → (R1's token, is it "special", the row it starts from, the word that tells it from that row).
 # The embeddings are tied: a token whose row merely copied another's could never be told from it, however
-# long one trains. Half a word's row on top keeps it close to its source and still apart.
+# long one trains. A part of a word's row keeps the two apart; taking only a part of the source keeps the
+# untuned model from saying these tokens of its own accord.
 RENAMED: dict[int, tuple[str, bool, str, str]] = {
     3: ("<｜begin▁of▁sentence｜>", True, "<|im_start|>", "system"),
     4: ("<｜end▁of▁sentence｜>", True, "<|im_end|>", "end"),
@@ -29,7 +30,7 @@ RENAMED: dict[int, tuple[str, bool, str, str]] = {
     7: ("<think>", False, "<|im_start|>", "think"),
     8: ("</think>", False, "<|im_end|>", "answer"),
 }
-WORD_SHARE = 0.5
+SOURCE_SHARE, WORD_SHARE = 0.6, 0.5
 RESERVED = 17
 PAD, BOS, EOS, IM_END = 0, 3, 4, 2
 MAX_LENGTH = 8192
@@ -83,7 +84,7 @@ def rewrite_rows(weight: torch.Tensor, ids: dict[str, int]) -> None:
     """Give the renamed tokens their rows, in place."""
     before = weight.clone()
     for index, (_, _, source, word) in RENAMED.items():
-        weight[index] = before[ids[source]] + WORD_SHARE * before[ids[word]]
+        weight[index] = SOURCE_SHARE * before[ids[source]] + WORD_SHARE * before[ids[word]]
 
 
 def convert(source: Path, out: Path) -> dict[str, Any]:

