@@ -32,6 +32,7 @@ from hub_failures import explain
 # Small, so that a slow link shows progress: the library writes only whole chunks to the file.
 CHUNK = 64 * 1024
 WORKERS = 4
+PAGE, PAGE_LIMIT = 200, 20_000
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -155,7 +156,16 @@ class ModelScope:
         return self._commit(body.get("LatestCommitter") or {}, blobs), files
 
     def _tree(self) -> dict[str, Any]:
-        """One page of a recursive listing: the library's own call leaves the commit out."""
+        """A recursive listing: the library's own call leaves the commit out."""
+        body = self._page(1)
+        number, rows = 1, body.get("Files") or []
+        # A model's listing comes whole, a data set's in pages.
+        while self.request["kind"] == "dataset" and len(rows) == PAGE * number < PAGE_LIMIT:
+            number += 1
+            rows = rows + (self._page(number).get("Files") or [])
+        return {**body, "Files": rows}
+
+    def _page(self, number: int) -> dict[str, Any]:
         import requests
         from modelscope_hub.errors import raise_for_status
 
@@ -163,7 +173,7 @@ class ModelScope:
         token = self.config.token
         response = requests.get(
             f"{self.config.endpoint}/api/v1/{kind}s/{repo}/repo/{'files' if kind == 'model' else 'tree'}",
-            params={"Revision": self.revision, "Recursive": "True", "PageNumber": 1, "PageSize": 200},
+            params={"Revision": self.revision, "Recursive": "True", "PageNumber": number, "PageSize": PAGE},
             headers={"Authorization": f"Bearer {token}"} if token else {},
             cookies={"m_session_id": token} if token else {},
             timeout=30,

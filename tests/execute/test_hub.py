@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, TimedOut, UsageError
-from orchestrator.execute.hub import fetch_dataset_file, fetch_model, store
+from orchestrator.execute.hub import child, fetch_dataset_file, fetch_model, store
 from orchestrator.execute.model_folder import check_hashes, read_manifest
 from tests.fakes.hub_server import Hub, Repository, serve, tiny_model
 
@@ -31,7 +32,8 @@ print(fetch_model(*sys.argv[1:], "huggingface", lambda line: print(line, flush=T
 
 
 @pytest.fixture
-def hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(home: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setenv("CONCH_HOME", str(models.parent))
     with serve() as running:
         running.repositories[REPO] = Repository(tiny_model())
         monkeypatch.setenv("HF_ENDPOINT", running.url)
@@ -237,12 +239,12 @@ def test_a_full_disk_is_seen_before_anything_comes(hub: Hub, monkeypatch: pytest
 
 
 def test_of_two_processes_one_downloads_and_one_waits(hub: Hub) -> None:
-    hub.seconds_per_piece = 0.1
+    hub.seconds_per_piece = 1.0
     first = process()
     until(lambda: bool(hub.asked(WEIGHTS, "GET")))
     second = process()
     assert second.stdout is not None
-    line = second.stdout.readline()
+    line = second.stdout.readline() + second.stdout.readline()
     hub.seconds_per_piece = 0
     said = [one.communicate()[0].splitlines()[-1] for one in (first, second)]
     assert "another process is fetching" in line
@@ -255,8 +257,29 @@ def test_a_folder_that_was_damaged_is_fetched_again(hub: Hub, models: Path) -> N
     place = fetch()
     os.truncate(place / WEIGHTS, 1000)
     assert fetch() == place
+    (place / "tokenizer.json").write_text('{"evil": 1}', encoding="utf-8")
+    assert fetch() == place
+    assert (place / "tokenizer.json").read_text(encoding="utf-8") == "{}"
     assert (place / WEIGHTS).read_bytes() == hub.repositories[REPO].files[WEIGHTS]
     assert list((models / ".quarantine").rglob(WEIGHTS))
+
+
+def test_progress_is_told(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "TELL_EVERY", 0.3)
+    hub.seconds_per_piece = 0.05
+    told: list[str] = []
+    fetch_model(REPO, COMMIT, "huggingface", told.append)
+    assert any(re.fullmatch(r"  [\d.]+ kB of 400\.\d kB, [\d.]+ kB/s, \d+ s left", line) for line in told)
+
+
+def test_a_home_that_cannot_be_written_is_named(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    (home / "file").touch()
+    monkeypatch.setenv("CONCH_HOME", str(home / "file"))
+    with pytest.raises(MissingError, match="cannot write") as caught:
+        fetch()
+    assert "CONCH_HOME" in caught.value.problems[0].mend
 
 
 def test_a_data_file_of_a_hub(hub: Hub) -> None:

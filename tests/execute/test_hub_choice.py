@@ -24,7 +24,7 @@ def test_engines_files_are_taken_and_nothing_else() -> None:
     wanted = ["config.json", "model-00001-of-00002.safetensors", "model.safetensors.index.json", "merges.txt"]
     wanted += ["tokenizer.model", "chat_template.jinja", "LICENSE"]
     other = ["original/params.json", "x.gguf", "pytorch_model.bin", "pytorch_model.bin.index.json", "run.py"]
-    other += [".gitattributes", "consolidated.safetensors", "onnx/model.safetensors", "image.png"]
+    other += [".gitattributes", "consolidated.safetensors", "fp16/model.safetensors", "image.png"]
     chosen = choice.model_files(listing(*wanted, *other), repo="a/b")
     assert [file.path for file in chosen] == wanted
 

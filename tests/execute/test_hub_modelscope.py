@@ -133,6 +133,8 @@ def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
 
 
 def test_a_data_file(hub: Hub) -> None:
-    hub.repositories["bikini/conch"] = Repository({"data/a.jsonl": b"{}\n"})
+    hub.repositories["bikini/conch"] = Repository(
+        {f"{n:03}.jsonl": b"{}" for n in range(250)} | {"data/a.jsonl": b"{}\n"}
+    )
     path = fetch_dataset_file("bikini/conch", "data/a.jsonl", "", "modelscope", quiet)
     assert path.read_bytes() == b"{}\n"

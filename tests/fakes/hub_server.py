@@ -163,6 +163,9 @@ class _Handler(BaseHTTPRequestHandler):
             inside = [path for path in repository.files if path.startswith(f"{root}/" if root else "")]
             # An unknown revision is no error there, but a repository without files.
             files = [_modelscope_entry(repository, path) for path in inside] if known else None
+            if files and words[4] == "tree":
+                size, number = int(query["PageSize"]), int(query["PageNumber"])
+                files = files[size * (number - 1) : size * number]
             committer = {"Id": "", "ShortId": repository.commit[:8]} if known else None
             self._json({"Code": 200, "Success": True, "Data": {"Files": files, "LatestCommitter": committer}})
         elif words[3:] == ["repo"] and known and query.get("FilePath") in repository.files:

@@ -126,7 +126,10 @@ class HubChild:
     def _read(self) -> None:
         assert self._child.stdout is not None  # noqa: S101  Popen was asked for a pipe
         for line in self._child.stdout:
-            self._events.put(json.loads(line))
+            try:
+                self._events.put(json.loads(line))
+            except ValueError:
+                continue  # a library's C code printed past us
         self._events.put(None)
 
     def _wait(self, size: Callable[[], int]) -> dict[str, Any]:

@@ -14,12 +14,11 @@ from orchestrator.execute.hub.words import Listing, RemoteFile
 # What engines read of a model's repository. Weights in other formats would only double the download.
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "tokenizer*", "LICENSE*", "README.md")
 UNWANTED = (
+    "*/*.safetensors",
     "original/*",
     "onnx/*",
     "openvino/*",
     "consolidated*",
-    "*.pth",
-    "*.gguf",
     "*.bin.index.json",
     ".*",
 )

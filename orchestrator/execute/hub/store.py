@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.files import remove
+from orchestrator.execute.files import remove, sha256_file
 from orchestrator.execute.home import conch_home
 from orchestrator.execute.hub import choice
 from orchestrator.execute.hub.child import STALL_TIMEOUT, HubChild
@@ -111,11 +111,21 @@ def fetch_dataset_file(
 
 
 def _fetch(order: _Order, progress: Progress, hardware: str, stall_timeout: float) -> Path:
+    try:
+        return _fetch_once(order, progress, hardware, stall_timeout)
+    except OSError as error:
+        mend = "free space there, or set CONCH_HOME to a folder of yours"
+        where = str(error.filename or order.shelf.folder)
+        raise MissingError(Problem(f"cannot write: {error.strerror}", where=where, mend=mend)) from None
+
+
+def _fetch_once(order: _Order, progress: Progress, hardware: str, stall_timeout: float) -> Path:
     request, shelf = order.request, order.shelf
     pinned = shelf.folder / order.slug(request.revision)
     if COMMIT.fullmatch(request.revision) and _is_ready(order, pinned):
         return pinned
     with HubChild(request, python_for(request.hub, hardware), stall_timeout=stall_timeout) as child:
+        progress(f"asking {child.endpoint} for {request}")
         listing = child.listing()
         commit = listing.revision or choice.digest(listing)
         slug = order.slug(commit)
@@ -177,9 +187,16 @@ def _proven(order: _Order, folder: Path, files: Sequence[RemoteFile]) -> dict[st
 
 def _is_ready(order: _Order, place: Path) -> bool:
     manifest = read_manifest(place)
-    if manifest is None or not all((place / name).is_file() for name in manifest.files):
+    if manifest is None or not all(
+        _is_as_it_came(place / name, hashed) for name, hashed in manifest.files.items()
+    ):
         return False
     return not order.problems(place)
+
+
+def _is_as_it_came(path: Path, hashed: str) -> bool:
+    """Whether a small file still has its hash; a large one only has to be there: order.problems looks into it."""
+    return path.is_file() and (path.stat().st_size >= SMALL or sha256_file(path) == hashed)
 
 
 def _file_problems(folder: Path, *, filename: str) -> list[Problem]:
