@@ -143,6 +143,7 @@ class HubChild:
                     continue
                 raise self._stalled() from None
             if event is None:
+                interrupts.check()  # Ctrl-C goes to both of us
                 raise StageFailed(
                     Problem(f"the downloader died: {self._last_words()}", where=str(self.request))
                 )

@@ -195,7 +195,7 @@ def _is_ready(order: _Order, place: Path) -> bool:
 
 
 def _is_as_it_came(path: Path, hashed: str) -> bool:
-    """Whether a small file still has its hash; a large one only has to be there: order.problems looks into it."""
+    """Whether a small file has its hash still. A large one has to be there: order.problems looks into it."""
     return path.is_file() and (path.stat().st_size >= SMALL or sha256_file(path) == hashed)
 
 
