@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.files import remove, write_durable
 from orchestrator.execute.hub import fetch_dataset_file, fetch_model
-from orchestrator.execute.model_folder import MANIFEST, Manifest, check_complete, hash_files, read_manifest
+from orchestrator.execute.model_folder import MANIFEST, Manifest, check_complete, hash_files
 from orchestrator.stage import partial
 
 EMBEDDED = "embedded"
@@ -38,30 +37,25 @@ def fetch(settings: Mapping[str, Any], folder: Path) -> int:
     }
     (inputs / "data").mkdir(parents=True)
     (inputs / "base").symlink_to(base, target_is_directory=True)
-    write_durable(inputs / "base.json", manifest.to_json())
+    write_durable(inputs / "base.json", manifest)
     for name, path in files.items():
         (inputs / "data" / name).symlink_to(path)
     return 0
 
 
-def find_base(settings: Mapping[str, Any], progress: Progress) -> tuple[Path, Manifest]:
-    """The base model's folder on this machine, fetched when need be, and its manifest."""
+def find_base(settings: Mapping[str, Any], progress: Progress) -> tuple[Path, str]:
+    """The base model's folder on this machine, fetched when need be, and its manifest's text."""
     base, hub, hardware = str(settings["base"]), str(settings["hub"]), str(settings.get("hardware", "auto"))
     if base == EMBEDDED:
         from orchestrator.execute.embedded import ensure_embedded
 
-        folder = ensure_embedded(progress)
+        folder = ensure_embedded(progress, hardware)
     elif hub == LOCAL:
         folder = use_local(Path(base))
-        return folder, Manifest(name=folder.name, source=LOCAL, files=hash_files(folder, progress))
+        return folder, Manifest(name=folder.name, source=LOCAL, files=hash_files(folder, progress)).to_json()
     else:
         folder = fetch_model(base, str(settings.get("revision") or ""), hub, progress, hardware=hardware)
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise MissingError(
-            Problem(f"no manifest {MANIFEST}", where=str(folder), mend="remove it and fetch it again")
-        )
-    return folder, manifest
+    return folder, (folder / MANIFEST).read_text(encoding="utf-8")
 
 
 def use_local(path: Path) -> Path:

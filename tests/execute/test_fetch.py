@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.errors import MissingError
 from orchestrator.execute.fetch import fetch
-from orchestrator.execute.model_folder import Manifest, hash_files, write_manifest
+from orchestrator.execute.model_folder import MANIFEST, hash_files
 from tests.fakes.hub_server import Hub, Repository, serve, tiny_model
 
 
@@ -93,9 +93,10 @@ def test_a_model_and_a_data_file_of_a_hub(hub: Hub, run: Path) -> None:
 
 
 def test_the_embedded_base_keeps_its_label(run: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_manifest(mine, Manifest("embedded", stand_in=True, source="pypi", files={}))
+    label = {"name": "embedded", "stand_in": True, "note": "a stand-in", "files": {}}
+    (mine / MANIFEST).write_text(json.dumps(label), encoding="utf-8")
     embedded = ModuleType("orchestrator.execute.embedded")
-    embedded.ensure_embedded = lambda _: mine  # type: ignore[attr-defined]  # a module made here
+    embedded.ensure_embedded = lambda *_: mine  # type: ignore[attr-defined]  # a module made here
     monkeypatch.setitem(sys.modules, "orchestrator.execute.embedded", embedded)
     assert fetch(settings_of("embedded", "huggingface"), run) == 0
-    assert manifest_of(run)["stand_in"] is True
+    assert manifest_of(run) == label
