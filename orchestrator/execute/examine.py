@@ -1,0 +1,150 @@
+"""What `conch doctor` looks at: one finding a line, each with the command that mends it. Changes nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.errors import MissingError
+from orchestrator.execute import embedded, environments, ports, system, uv
+from orchestrator.execute.home import conch_home
+
+GLIBC = (2, 31)  # of the wheels in environments/*.txt, llguidance asks for the newest
+CUDA_DRIVER = 580  # the first branch that runs CUDA 13, which the pinned torch is built with
+ROOM_GB = 5.0
+MEMORY_GB = 6.0
+SERVE_PORT = 8000
+
+
+class Status(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    NOTE = "note"
+    WARNING = "warning"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: a stable id, what was seen, and what to do about it."""
+
+    id: str
+    status: Status
+    what: str
+    mend: str = ""
+
+
+def examine(hardware: str) -> list[Finding]:
+    """Everything that a run on this hardware profile needs; never raises for what is missing."""
+    looks: tuple[Callable[[str], Iterator[Finding]], ...] = (
+        *(_python, _uv, _libraries, _glibc, _gpu, _disk, _memory),
+        *(_environments, _embedded, _port),
+    )
+    return [finding for look in looks for finding in look(hardware)]
+
+
+def _python(_: str) -> Iterator[Finding]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    fits = sys.version.startswith(uv.PYTHON + ".")
+    what = (
+        f"Python {version}" if fits else f"Python {version}; the environments use {uv.PYTHON}, which uv finds"
+    )
+    yield Finding("python", Status.OK if fits else Status.NOTE, what)
+
+
+def _uv(_: str) -> Iterator[Finding]:
+    try:
+        yield Finding("uv", Status.OK, uv.find())
+    except MissingError as error:
+        yield Finding("uv", Status.MISSING, error.problems[0].what, error.problems[0].mend)
+
+
+def _libraries(hardware: str) -> Iterator[Finding]:
+    for name in environments.NAMES:
+        missing = system.missing_libraries(name, hardware)
+        for library in system.LIBRARIES.get((name, hardware), {}):
+            gone = library in missing
+            what = f"{library} is missing; the {name} environment links to it" if gone else library
+            status = Status.MISSING if gone else Status.OK
+            yield Finding(f"library:{library}", status, what, missing.get(library, ""))
+
+
+def _glibc(_: str) -> Iterator[Finding]:
+    found = system.glibc()
+    wanted = ".".join(str(part) for part in GLIBC)
+    if found >= GLIBC:
+        yield Finding("glibc", Status.OK, f"glibc {'.'.join(str(part) for part in found)}")
+        return
+    seen = f"glibc {'.'.join(str(part) for part in found)}" if found else "no glibc"
+    yield Finding("glibc", Status.MISSING, f"{seen}; the engines' wheels need {wanted}", "use a newer Linux")
+
+
+def _gpu(hardware: str) -> Iterator[Finding]:
+    if hardware != "cuda":
+        yield Finding("hardware", Status.OK, f"profile {hardware}, {system.cores()} cores")
+        return
+    cards = system.gpus()
+    if not cards:
+        mend = "install the NVIDIA driver, or use --hardware cpu"
+        yield Finding("gpu", Status.MISSING, "nvidia-smi lists no GPU", mend)
+    for number, card in enumerate(cards):
+        major = card.driver.partition(".")[0]
+        old = major.isdigit() and int(major) < CUDA_DRIVER
+        what = f"{card.name}, {card.memory_mib} MiB, driver {card.driver}"
+        mend = f"install driver {CUDA_DRIVER} or newer: the engines are built with CUDA 13" if old else ""
+        yield Finding(f"gpu:{number}", Status.MISSING if old else Status.OK, what, mend)
+
+
+def _disk(_: str) -> Iterator[Finding]:
+    home, free = conch_home(), system.free_gb(conch_home())
+    what = f"{free:.1f} GB free at {home}"
+    if free >= ROOM_GB:
+        yield Finding("disk", Status.OK, what)
+        return
+    mend = "free space, or set CONCH_HOME to another disk"
+    yield Finding(
+        "disk", Status.WARNING, f"{what}; two environments and a run take about {ROOM_GB:.0f} GB", mend
+    )
+
+
+def _memory(_: str) -> Iterator[Finding]:
+    memory = system.memory_gb()
+    if memory >= MEMORY_GB:
+        yield Finding("memory", Status.OK, f"{memory:.1f} GB")
+        return
+    what = f"{memory:.1f} GB; training the embedded base takes about {MEMORY_GB:.0f} GB"
+    yield Finding("memory", Status.WARNING, what, "close other programs, or lower train.batch_size")
+
+
+def _environments(hardware: str) -> Iterator[Finding]:
+    for name in environments.NAMES:
+        try:
+            folder = environments.require(name, hardware)
+        except MissingError as error:
+            problem = error.problems[0]
+            yield Finding(f"environment:{name}", Status.MISSING, problem.what, problem.mend)
+        else:
+            yield Finding(f"environment:{name}", Status.OK, str(folder))
+
+
+def _embedded(_: str) -> Iterator[Finding]:
+    folder = embedded.embedded_folder()
+    if embedded.is_ready(folder):
+        yield Finding("embedded", Status.OK, str(folder))
+    else:
+        yield Finding(
+            "embedded", Status.NOTE, "not there; a run that uses it makes it", "conch pull embedded"
+        )
+
+
+def _port(_: str) -> Iterator[Finding]:
+    try:
+        ports.free_port(ports.LOOPBACK, SERVE_PORT)
+    except MissingError as error:
+        problem = error.problems[0]
+        yield Finding("port", Status.WARNING, problem.what, problem.mend)
+    else:
+        yield Finding("port", Status.OK, f"{SERVE_PORT} is free")
