@@ -77,7 +77,7 @@ def shown(result: Verification) -> str:
     from orchestrator.cli.terminal import table
     from orchestrator.report import passed_of
 
-    rows = [*_rows(result.verdicts), *_rows(result.paraphrases)]
+    rows = [*_rows(result.verdicts), *_rows(result.paraphrases, mark="not trained: ")]
     cells = [row[:-1] for row in rows]
     cells += [(" → ".join(case.ask), "", "not run") for case in result.left]
     good, asked = passed_of(result.verdicts)
@@ -92,7 +92,7 @@ def shown(result: Verification) -> str:
     return "\n".join(lines)
 
 
-def _rows(verdicts: Iterable[Verdict]) -> Iterable[tuple[str, str, str, bool]]:
+def _rows(verdicts: Iterable[Verdict], mark: str = "") -> Iterable[tuple[str, str, str, bool]]:
     """One row a case: its question, its answer, and its checks; a failed one with its reason."""
     from orchestrator.cli.terminal import one_line
 
@@ -103,4 +103,4 @@ def _rows(verdicts: Iterable[Verdict]) -> Iterable[tuple[str, str, str, bool]]:
         passed = [verdict.check for verdict in judged if verdict.passed]
         failed = [f"FAILED {verdict.check}: {verdict.reason}" for verdict in judged if not verdict.passed]
         said = [*([f"passed {', '.join(passed)}"] if passed else []), *(one_line(each) for each in failed)]
-        yield judged[0].question, one_line(judged[0].answer, _ANSWER), "\n".join(said), not failed
+        yield judged[0].question, one_line(judged[0].answer, _ANSWER), mark + "\n".join(said), not failed

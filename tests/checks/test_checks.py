@@ -20,6 +20,8 @@ def test_a_conversation_is_asked_once_and_streamed_when_one_check_wants_it() -> 
         Asked(WITH_HISTORY, ("在哪？", "几点？"), streamed=True),
         Asked(WITHOUT_HISTORY, ("几点？",)),
     )
+    own = Case("checks[1]", ("谁",), expect={"streamed": True})
+    assert asks_of(own, ("stops",)) == (Asked(WITH_HISTORY, ("谁",), streamed=True),)
     assert asks_of(Case("checks[1]", ("谁",))) == (Asked(WITH_HISTORY, ("谁",)),)
 
 

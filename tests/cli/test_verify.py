@@ -76,6 +76,7 @@ def test_all_passed_is_0(tiny: Path, server: FakeServer, capsys: pytest.CaptureF
     assert "我是神奇海螺。" in out
     assert "汉堡店在哪？ → 它几点开门？" in out
     assert "checks       2 of 2 passed" in out
+    assert "not trained: passed contains" in out
     assert "paraphrases  1 of 2 questions that were not trained: 50%" in out
     assert "asked 4/4" in err
     assert {request["max_tokens"] for request in server.requests} == {1, 50}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,25 @@ def test_a_server_that_dies_leaves_what_it_answered_85(client: Client, server: F
         answered.extend(transcripts[0].case for transcripts in asked)
     assert answered == ["checks[0]", "checks[1]", "checks[2]"]
     assert raised.value.problems[0].mend
+
+
+def test_a_later_answer_that_was_ready_is_kept_85(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = threading.Event()
+
+    def first_dies(_: Client, case: Case, *__: object) -> list[Transcript]:
+        if case.id == "checks[0]":
+            ready.wait(10)
+            time.sleep(0.1)
+            raise StageFailed("the server died")
+        ready.set()
+        return [Transcript(case.id, WITH_HISTORY, ())]
+
+    monkeypatch.setattr(asking, "_ask_case", first_dies)
+    answered: list[str] = []
+    asked = ask_cases(client, many(2), (), at_a_time=2)
+    with pytest.raises(StageFailed):
+        answered.extend(transcripts[0].case for transcripts in asked)
+    assert answered == ["checks[1]"]
 
 
 def test_a_wedged_engine_is_a_time_out_83(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
