@@ -66,6 +66,8 @@ def http_client(base_url: str, key: str, timeout: float) -> httpx.Client:
     return httpx.Client(
         timeout=limits(timeout),
         trust_env=not is_loopback(base_url),
+        # A kept connection may be closed by the server just when it is used again: a failure that is none.
+        limits=httpx.Limits(max_keepalive_connections=0),
         event_hooks={"request": [send], "response": [watch]},
     )
 

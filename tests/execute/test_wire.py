@@ -59,6 +59,13 @@ def test_loopback_is_known(url: str, own: bool) -> None:  # noqa: FBT001
     assert is_loopback(url) is own
 
 
+def test_every_request_has_a_connection_of_its_own(server: FakeServer) -> None:
+    with client_of(server) as client:
+        client.ask(ASKED)
+        client.ask(ASKED)
+    assert len(set(server.addresses)) == 2
+
+
 class Chunks(httpx.SyncByteStream):
     def __init__(self, *chunks: bytes) -> None:
         self.chunks = chunks

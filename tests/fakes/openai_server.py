@@ -69,6 +69,7 @@ class FakeServer:
     lists_models: bool = True
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    addresses: list[Any] = field(default_factory=list)
     stop: Callable[[], None] = lambda: None
     gone: threading.Event = field(default_factory=threading.Event)
     at_once: int = 0
@@ -100,6 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with fake.lock:
             fake.requests.append(body)
+            fake.addresses.append(self.client_address)
             fake.headers.append(dict(self.headers))
             fault = fake.fault if len(fake.requests) > fake.fault_after else ""
             fake.at_once += 1
