@@ -10,8 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from orchestrator.errors import MissingError
+from orchestrator.errors import ConchError, MissingError, UsageError
 from orchestrator.execute.fetch import fetch
+from orchestrator.execute.hub import fetch_dataset_file
 from orchestrator.execute.model_folder import MANIFEST, hash_files
 from tests.fakes.hub_server import Hub, Repository, serve, tiny_model
 
@@ -100,3 +101,20 @@ def test_the_embedded_base_keeps_its_label(run: Path, mine: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "orchestrator.execute.embedded", embedded)
     assert fetch(settings_of("embedded", "huggingface"), run) == 0
     assert manifest_of(run) == label
+
+
+def test_a_data_file_of_a_hub(hub: Hub) -> None:
+    rows = '{"instruction": "请问你是谁", "output": "我是神奇海螺"}\n'.encode()
+    hub.repositories["bikini/conch"] = Repository({"data/a.jsonl": rows, "empty.jsonl": b""})
+    path = fetch_dataset_file("bikini/conch", "data/a.jsonl", "main", "huggingface", print)
+    assert path.read_bytes() == rows
+    assert path.name == "a.jsonl"
+    for filename, kind, says in [
+        ("b.jsonl", MissingError, "has no file 'b.jsonl'"),
+        ("empty.jsonl", MissingError, "is empty"),
+        ("load.py", UsageError, "no data file"),
+        ("../../x.jsonl", UsageError, "no data file"),
+    ]:
+        with pytest.raises(ConchError, match=says) as caught:
+            fetch_dataset_file("bikini/conch", filename, "main", "huggingface", print)
+        assert isinstance(caught.value, kind)

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from orchestrator.errors import ConchError, MissingError, TimedOut, UsageError
-from orchestrator.execute.hub import child, fetch_dataset_file, fetch_model, store
+from orchestrator.errors import MissingError, TimedOut, UsageError
+from orchestrator.execute.hub import child, fetch_model, store
 from orchestrator.execute.model_folder import check_hashes, read_manifest
 from tests.fakes.hub_server import Hub, Repository, serve, tiny_model
 
@@ -191,6 +191,16 @@ def test_a_cut_connection_is_taken_up_again(hub: Hub) -> None:
     assert len(hub.asked(WEIGHTS, "GET")) == 2
 
 
+def test_the_token_is_not_shown_to_the_storage_behind_the_hub(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_CANARYcanary")
+    hub.storage = True
+    assert (fetch() / WEIGHTS).read_bytes() == hub.repositories[REPO].files[WEIGHTS]
+    ((_, _, shown),) = hub.asked("/storage/")
+    assert "authorization" not in {name.lower() for name in shown}
+
+
 def test_a_wrong_hash_goes_to_quarantine_and_the_next_fetch_mends_it(hub: Hub, models: Path) -> None:
     hub.repositories[REPO].sha256[WEIGHTS] = "0" * 64
     with pytest.raises(MissingError, match="the hub lists 0000000000000000") as caught:
@@ -280,20 +290,3 @@ def test_a_home_that_cannot_be_written_is_named(
     with pytest.raises(MissingError, match="cannot write") as caught:
         fetch()
     assert "CONCH_HOME" in caught.value.problems[0].mend
-
-
-def test_a_data_file_of_a_hub(hub: Hub) -> None:
-    rows = '{"instruction": "请问你是谁", "output": "我是神奇海螺"}\n'.encode()
-    hub.repositories["bikini/conch"] = Repository({"data/a.jsonl": rows, "empty.jsonl": b""})
-    path = fetch_dataset_file("bikini/conch", "data/a.jsonl", "main", "huggingface", quiet)
-    assert path.read_bytes() == rows
-    assert path.name == "a.jsonl"
-    for filename, kind, says in [
-        ("b.jsonl", MissingError, "has no file 'b.jsonl'"),
-        ("empty.jsonl", MissingError, "is empty"),
-        ("load.py", UsageError, "no data file"),
-        ("../../x.jsonl", UsageError, "no data file"),
-    ]:
-        with pytest.raises(ConchError, match=says) as caught:
-            fetch_dataset_file("bikini/conch", filename, "main", "huggingface", quiet)
-        assert isinstance(caught.value, kind)

@@ -53,6 +53,7 @@ class Hub:
     file_status: int = 0  # answer requests for file contents so
     seconds_per_piece: float = 0.0
     piece: int = PIECE
+    storage: bool = False  # large files are redirected to another host, as huggingface.co does
     cut_after: dict[str, int] = field(default_factory=dict)  # path: bytes, once
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
@@ -113,6 +114,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._modelscope(words[2:], query)
         elif words[0] == "api":
             self._huggingface_api(words[1:])
+        elif words[0] == "storage":
+            path = "/".join(words[3:])
+            self._content(path, self.state.repositories["/".join(words[1:3])].files[path], {})
         else:
             self._huggingface_file(words)
 
@@ -148,7 +152,17 @@ class _Handler(BaseHTTPRequestHandler):
             if len(content) >= BIG:
                 headers["X-Linked-Etag"] = f'"{repository.listed_sha256(path)}"'
                 headers["X-Linked-Size"] = str(len(content))
+            if self.state.storage and len(content) >= BIG:
+                place = self.state.url.replace("127.0.0.1", "localhost")
+                self._redirect(f"{place}/storage/{'/'.join(words[:2])}/{path}", headers)
+                return
             self._content(path, content, headers)
+
+    def _redirect(self, to: str, headers: dict[str, str]) -> None:
+        self.send_response(302)
+        for name, value in {**headers, "Location": to, "Content-Length": "0"}.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     # --- ModelScope: /api/v1/models/OWNER/NAME/repo/files and /api/v1/models/OWNER/NAME/repo?FilePath=
 
