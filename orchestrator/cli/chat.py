@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from click.core import ParameterSource
 
 from orchestrator.cli.terminal import emit, visible
 from orchestrator.cli.verb import Outcome, hardware_option, progress, recipe_argument, set_option, verb
-from orchestrator.errors import Problem, StageFailed
+from orchestrator.errors import Problem, StageFailed, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.execute.client import Client
@@ -95,9 +96,11 @@ def command(
 
 
 def _lines(*, interactive: bool) -> Iterator[str]:
-    """What the person types, or the lines of standard input; undecodable bytes of a C locale are mended."""
+    """What the person types, or the lines of standard input, which are UTF-8 whatever the locale says."""
     if interactive:
         import readline  # noqa: F401  gives input() editing that knows wide characters, and a history
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     while True:
         try:
             line = input("> " if interactive else "")
@@ -105,7 +108,9 @@ def _lines(*, interactive: bool) -> Iterator[str]:
             if interactive:
                 emit("\n")
             return
-        yield line.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
+        if not line.isascii() and any("\ud800" <= character <= "\udfff" for character in line):
+            raise UsageError(Problem("a question that is not UTF-8", where="standard input"))
+        yield line.strip()
 
 
 def _obeyed(talk: _Talk, line: str) -> bool:

@@ -21,6 +21,7 @@ from orchestrator.cli.main import run
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 ROOT = Path(__file__).parents[2]
+MAIN = "from orchestrator.cli.main import main; main()"
 
 
 def conch(messages: list[dict[str, str]]) -> Said:
@@ -97,13 +98,31 @@ def test_no_server_is_3(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     assert "→ conch serve tiny" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("typed", "code", "out"),
+    [("你好\n".encode(), 0, "你说：你好\n"), ("你好\n".encode("gbk"), 2, "")],
+    ids=["utf-8", "gbk"],
+)
+@pytest.mark.parametrize(
+    "locale", [{"PYTHONUTF8": "1"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}], ids=["utf8", "c"]
+)
+def test_questions_are_utf_8_in_every_locale_90(
+    server: FakeServer, typed: bytes, code: int, out: str, locale: dict[str, str]
+) -> None:
+    environ = {"PYTHONPATH": str(ROOT), "PYTHONCOERCECLOCALE": "0", **locale}
+    argv = [sys.executable, "-c", MAIN, "chat", "--base-url", server.url, "--model", "conch"]
+    done = subprocess.run(argv, input=typed, env=environ, capture_output=True, check=False, timeout=60)
+    assert done.returncode == code, done.stderr
+    assert done.stdout in (out.encode(), out.encode("ascii", "backslashreplace"))
+    assert (b"not UTF-8" in done.stderr) is (code == 2)
+
+
 class Terminal:
     """`conch chat` in a terminal of its own."""
 
     def __init__(self, server: FakeServer) -> None:
         self._master, slave = pty.openpty()
-        code = "from orchestrator.cli.main import main; main()"
-        argv = [sys.executable, "-c", code, "chat", "--base-url", server.url, "--model", "conch"]
+        argv = [sys.executable, "-c", MAIN, "chat", "--base-url", server.url, "--model", "conch"]
         environ = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
         self.process = subprocess.Popen(  # a terminal's foreground group, so that ^C reaches it
             argv, stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True, close_fds=True
