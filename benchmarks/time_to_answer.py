@@ -21,9 +21,7 @@ def report(result: Measured) -> float:
     export, proof = result.steps["export"], result.stages.get("prove_export", 0.0)
     hand, conch = result.by_hand_answer, result.conch_answer
     gained = hand - conch
-    print(
-        f"by hand   export {export:.1f} s, then {hand - export:.1f} s to the first answer, in all {hand:.1f} s"
-    )
+    print(f"by hand   export {export:.1f} s, {hand - export:.1f} s to the first answer, in all {hand:.1f} s")
     print(f"by Conch  export {result.stages['export']:.1f} s, proof {proof:.1f} s, in all {conch:.1f} s")
     print(f"without the proof  {(gained + proof) / export:.0%} of the export hidden")
     share = gained / export
