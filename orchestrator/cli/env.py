@@ -7,7 +7,7 @@ import click
 from orchestrator.cli.verb import Outcome, hardware_option, progress, verb
 
 
-@click.group(name="env")
+@click.group(name="env", epilog="\b\nExample:\n  conch env sync\n  conch env lock")
 def command() -> None:
     """Make or lock the train and serve environments."""
 

@@ -165,8 +165,9 @@ def _wheelhouse(environment: Path) -> Path:
 def _shim(source: Path, environment: Path, progress: Progress) -> Path:
     """Build one local package into a wheel; uv has the builder inside, so nothing is downloaded."""
     house = _wheelhouse(environment) / source.name
+    python = str(environment / "bin" / "python")
     uv.run(
-        ["build", "--wheel", "--offline", "--out-dir", str(house), str(source)],
+        ["build", "--wheel", "--offline", "--python", python, "--out-dir", str(house), str(source)],
         folder=environment,
         progress=progress,
         purpose=f"build the local package {source.name}",
