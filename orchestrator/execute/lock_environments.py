@@ -24,8 +24,7 @@ _MADE = (
 _CUDA = (
     "# Resolved on a machine without a GPU; its wheels (about 3 GB) are first installed where there is one."
 )
-_ADDRESS = re.compile(r"://|(?:^|\s)-(?:i|f|-[a-z-]*(?:index|find-links))|(?:\s|=)/\S")
-_UNHASHED = re.compile(r"^[A-Za-z0-9][^\\]*$")
+_LINE = re.compile(r"[a-z0-9][a-z0-9._-]*==[a-z0-9.+!]+( ; [^/\\]+?)?( --hash=sha256:[0-9a-f]{64})+")
 
 Progress = Callable[[str], None]
 
@@ -77,10 +76,11 @@ def _arguments(name: str, overrides: Sequence[str], hardware: str) -> list[str]:
 
 
 def mistakes(text: str) -> list[str]:
-    """What a requirement file must not hold: addresses, options, machine paths, packages without a hash."""
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    found = [f"holds an address or a path: {line.strip()}" for line in lines if _ADDRESS.search(line)]
-    return found + [f"has no hash: {line.strip()}" for line in lines if _UNHASHED.match(line)]
+    """The lines that are not a pinned version with its hashes: addresses, options, paths, bare names."""
+    kept = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\s*\\\s+", " ", "\n".join(kept) + "\n")
+    lines = [line.strip() for line in joined.splitlines() if line.strip()]
+    return [f"is no pinned and hashed package: {line[:100]}" for line in lines if not _LINE.fullmatch(line)]
 
 
 def _ignore(_: str) -> None:
