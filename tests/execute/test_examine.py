@@ -1,0 +1,92 @@
+"""What doctor finds: each thing that can be missing, with the command that mends it."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from orchestrator.execute import environments, examine, ports, system
+from orchestrator.execute.examine import Finding, Status
+from tests.execute.environment_world import World, fake_uv, make_world
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = make_world(tmp_path, monkeypatch)
+    fake_uv(world, monkeypatch)
+    with socket.socket() as probe:  # whatever this machine serves on 8000 is no business of a test's
+        probe.bind((ports.LOOPBACK, 0))
+        monkeypatch.setattr(examine, "SERVE_PORT", probe.getsockname()[1])
+    return world
+
+
+def found(hardware: str = "cpu") -> dict[str, Finding]:
+    return {finding.id: finding for finding in examine.examine(hardware)}
+
+
+def test_absent_environments_are_missing_and_made_ones_are_not(world: World) -> None:
+    assert found()["environment:train"].mend == "conch env sync train --hardware cpu"
+    environments.sync("train", "cpu", print)
+    findings = found()
+    assert findings["environment:train"].status is Status.OK
+    assert findings["environment:serve"].status is Status.MISSING
+    assert findings["embedded"].mend == "conch pull embedded"
+    assert findings["embedded"].status is Status.NOTE
+
+
+def test_a_missing_library_and_a_missing_uv_are_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "has_library", lambda _: False)
+    monkeypatch.setenv("CONCH_UV", "/nonexistent")
+    findings = found()
+    assert findings["library:libnuma.so.1"].status is Status.MISSING
+    assert "libnuma1" in findings["library:libnuma.so.1"].mend
+    assert findings["uv"].status is Status.MISSING
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [((2, 31), Status.OK), ((2, 28), Status.MISSING), ((), Status.MISSING)]
+)
+def test_an_old_or_other_c_library_is_missing_a_new_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], status: Status
+) -> None:
+    monkeypatch.setattr(system, "glibc", lambda: version)
+    assert found()["glibc"].status is status
+
+
+def test_little_disk_or_memory_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "free_gb", lambda _: 0.1)
+    monkeypatch.setattr(system, "memory_gb", lambda: 1.0)
+    findings = found()
+    assert findings["disk"].status is findings["memory"].status is Status.WARNING
+    assert findings["disk"].what.startswith("0.1 GB free")
+
+
+def test_a_taken_port_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server((ports.LOOPBACK, 0)) as server:
+        monkeypatch.setattr(examine, "SERVE_PORT", server.getsockname()[1])
+        assert found()["port"].status is Status.WARNING
+    assert found()["port"].status is Status.OK
+
+
+def test_on_cuda_a_gpu_and_its_driver_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "gpus", list)
+    assert found("cuda")["gpu"].status is Status.MISSING
+    cards = [system.Gpu("new", "580.95.05", 80000), system.Gpu("old", "535.1", 80000)]
+    monkeypatch.setattr(system, "gpus", lambda: cards)
+    findings = found("cuda")
+    assert findings["gpu:0"].status is Status.OK
+    assert findings["gpu:1"].status is Status.MISSING
+    assert "580" in findings["gpu:1"].mend
+    assert "library:libnuma.so.1" not in findings
+
+
+def test_whatever_is_missing_has_a_mend(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "has_library", lambda _: False)
+    monkeypatch.setattr(system, "glibc", tuple)
+    monkeypatch.setattr(system, "gpus", list)
+    for hardware in environments.PROFILES:
+        missing = [finding for finding in examine.examine(hardware) if finding.status is Status.MISSING]
+        assert missing
+        assert all(finding.mend for finding in missing)
