@@ -134,7 +134,8 @@ def test_a_warm_server_waits_for_the_word_and_then_serves(bench: Bench) -> None:
 def test_a_warm_server_that_is_not_wanted_ends_by_itself_or_is_stopped(bench: Bench) -> None:
     first, second = bench.warm(bench.service()), bench.warm(bench.service())
     first.process.close_input()
-    assert first.process.wait(10) == 0
+    assert first.process.wait(20) == 0
+    first.stop()
     second.stop()
     assert bench.leftovers() == []
 
@@ -155,7 +156,7 @@ def test_a_slow_start_is_told_and_not_killed(bench: Bench, monkeypatch: pytest.M
     heard: list[str] = []
     running = bench.start(bench.service("slow-ready", stall=1.5))
     assert running.wait_ready(heard.append) > 2.5
-    assert re.fullmatch(r"vllm: loading the weights, \d s", heard[-1])
+    assert any(re.fullmatch(r"vllm: loading the weights, \d+ s", line) for line in heard)
     running.stop()
 
 
