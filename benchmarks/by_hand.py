@@ -97,9 +97,10 @@ def measure(recipe: str, folder: Path) -> Measured:
     project = folder / "project"
     for part in PARTS:
         shutil.copytree(ROOT / part, project / part)
-    hardware = _plan(recipe, project)["hardware"]
-    places = {name: _environment(name, hardware) for name in ("train", "serve")}
-    _say("importing both engines once")
+    resolved = _plan(recipe, project)
+    places = {name: _environment(name, resolved["hardware"]) for name in ("train", "serve")}
+    _say("fetching the base and importing both engines once")
+    _pull(resolved["recipe"]["model"])
     subprocess.run([f"{places['train']}/bin/llamafactory-cli", "version"], check=True, stdout=sys.stderr)
     subprocess.run([f"{places['serve']}/bin/vllm", "--version"], check=True, stdout=sys.stderr)
     _say(f"conch run {recipe}")
@@ -209,6 +210,17 @@ def _plan(recipe: str, project: Path) -> dict[str, Any]:
     said = subprocess.run([CONCH, "plan", recipe, "--json"], cwd=project, check=True, capture_output=True)
     data: dict[str, Any] = json.loads(said.stdout)["data"]
     return data
+
+
+def _pull(model: Mapping[str, Any]) -> None:
+    """Have the base model in CONCH_HOME; a folder is where it is."""
+    base, revision = model["base"], model["revision"]
+    if base.startswith((".", "/")):
+        return
+    options = ["--hub", model["hub"]] + (["--revision", revision] if revision else [])
+    subprocess.run(
+        [CONCH, "pull", base, *(options if base != "embedded" else ())], check=True, stdout=sys.stderr
+    )
 
 
 def _environment(name: str, hardware: str) -> str:
