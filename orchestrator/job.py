@@ -24,6 +24,7 @@ class Surroundings:
         paraphrases: the held-out questions of each dataset that has some: {"ask", "expect", "of"} rows.
         locks: environment name ("train", "serve") → hash of the lock it is built from.
         base_folder: symbol or path of a local base model, "" where the base comes from a hub.
+        base_state: of a local base model, what changes when its files do.
     """
 
     hardware: str
@@ -32,6 +33,7 @@ class Surroundings:
     paraphrases: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     locks: Mapping[str, str] = field(default_factory=dict)
     base_folder: str = ""
+    base_state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Job:
     cases: tuple[Mapping[str, Any], ...] = ()
     paraphrases: tuple[Mapping[str, Any], ...] = ()
     base_folder: str = ""
+    base_state: str = ""
     accept_mismatch: bool = False
 
     @property

@@ -65,6 +65,7 @@ def resolve(
         cases=tuple(_cases(resolved)),
         paraphrases=tuple(_paraphrases(datasets, surroundings)),
         base_folder=surroundings.base_folder,
+        base_state=surroundings.base_state,
         accept_mismatch=accept_mismatch,
     )
 
@@ -130,7 +131,7 @@ def _check_problems(resolved: Resolved) -> Iterable[Problem]:
             key = f"verify.checks[{index}].expect"
             if name not in CHECKS:
                 what = f'{key}: no check named "{name}"{_near(name, CHECKS)}'
-                yield Problem(what, resolved.where(f"{key}.{name}"), f"checks: {', '.join(CHECKS)}")
+                yield Problem(what, resolved.where(f"{key}.{name}", key=True), f"checks: {', '.join(CHECKS)}")
             elif wrong := CHECKS[name].problem(argument):
                 yield Problem(f"{key}.{name}: {wrong}", resolved.where(f"{key}.{name}"))
     for name in resolved.recipe.verify.every:
@@ -147,7 +148,7 @@ def _owned_problems(
         if home is not None:
             yield Problem(
                 f"{section}.{key}: Conch sets this itself",
-                resolved.where(f"{section}.{key}"),
+                resolved.where(f"{section}.{key}", key=True),
                 f"use {home} instead",
             )
 

@@ -14,6 +14,7 @@ never sees a space or a machine's path (the base model is linked at inputs/base)
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,6 +22,7 @@ from enum import StrEnum
 from typing import Any
 
 PARTIAL = ".partial-0"
+_PLAIN = re.compile(r"[\w/.,:=@%+{}-]+", re.ASCII)
 
 
 def partial(output: str) -> str:
@@ -65,9 +67,14 @@ class Command:
     secrets: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        names = [f"{key}={shlex.quote(value)}" for key, value in sorted(self.env.items())]
+        names = [f"{key}={_quoted(value)}" for key, value in sorted(self.env.items())]
         masked = [f"{name}=***" for name in self.secrets]
-        return " ".join([*names, *masked, shlex.join(self.argv)])
+        return " ".join([*names, *masked, *map(_quoted, self.argv)])
+
+
+def _quoted(word: str) -> str:
+    """Quoted for a shell where it must be; the symbols' braces need no quotes to be read."""
+    return word if _PLAIN.fullmatch(word) else shlex.quote(word)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ def run(argv: Sequence[str]) -> int:  # noqa: PLR0911  one return for each way t
     name = next((word for word in argv if not word.startswith("-")), "")
     try:
         outcome = conch.main(args=list(argv), prog_name="conch", standalone_mode=False)
+        return _show(name, outcome, as_json=as_json) if isinstance(outcome, Outcome) else int(outcome or 0)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
@@ -101,9 +102,6 @@ def run(argv: Sequence[str]) -> int:  # noqa: PLR0911  one return for each way t
         return 0
     except Exception as error:  # noqa: BLE001  the one boundary
         return _fail(name, [_bug(error)], 1, as_json=as_json)
-    if isinstance(outcome, Outcome):
-        return _show(name, outcome, as_json=as_json)
-    return int(outcome or 0)
 
 
 def envelope(command: str, *, ok: bool, data: Any, problems: Sequence[Problem]) -> str:
@@ -141,7 +139,7 @@ def _print(text: str, *, to_stderr: bool = False) -> None:
     """Print, whatever the stream can encode: a C locale shows escapes instead of failing (faults.md 90)."""
     stream = sys.stderr if to_stderr else sys.stdout
     encoding = stream.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 def _of_click(error: click.ClickException) -> Problem:

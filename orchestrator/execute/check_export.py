@@ -29,7 +29,8 @@ def check_export(settings: Mapping[str, Any], folder: Path) -> int:
         export, base, chat_template: run-relative paths; stand_in: whether the base is the embedded one.
 
     Raises:
-        StageFailed: a file is missing, cut short, or holds other tensors than the base.
+        MissingError: a file is missing or cut short.
+        StageFailed: it holds other tensors than the base.
     """
     export, base = folder / settings["export"], folder / settings["base"]
     check_complete(export)

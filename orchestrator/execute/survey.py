@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -47,13 +48,15 @@ def survey(project: Path, resolved: Resolved) -> Surroundings:
     datasets = read_datasets(project)
     used = [datasets[name] for name in resolved.recipe.data.dataset if name in datasets]
     hashed = {entry.name: _hashed(entry, project) for entry in used}
+    base_folder = _base_folder(resolved, project)
     return Surroundings(
         hardware=resolved.profile,
         templates=read_templates(project),
         datasets=datasets | hashed,
         paraphrases={entry.name: _paraphrases(entry, project) for entry in used if entry.paraphrases},
         locks={name: environments.lock_hash(name, resolved.profile) for name in ("train", "serve")},
-        base_folder=_base_folder(resolved, project),
+        base_folder=base_folder,
+        base_state=_state_of(Path(base_folder.replace("{project}", str(project)))) if base_folder else "",
     )
 
 
@@ -123,6 +126,13 @@ def _base_folder(resolved: Resolved, project: Path) -> str:
     return (
         f"{{project}}/{folder.resolve().relative_to(project.resolve())}" if inside else str(folder.resolve())
     )
+
+
+def _state_of(folder: Path) -> str:
+    """Sizes and times of a folder's files: cheap, and different when one was written."""
+    stats = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
+    text = "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _read_text(path: Path, what: str) -> str:

@@ -23,6 +23,7 @@ _EVERYWHERE = re.compile(
 # Only Conch's own tasks speak to the network; engines are offline.
 _CONCH = re.compile(
     r"(?:HTTP|HTTPS|ALL|NO|http|https|all|no)_(?:PROXY|proxy)|HF_ENDPOINT|MODELSCOPE_[A-Z_]*(?:DOMAIN|ENDPOINT)"
+    r"|HF_HOME|HF_HUB_(?:CACHE|DISABLE_XET|DOWNLOAD_TIMEOUT|ETAG_TIMEOUT)|MODELSCOPE_(?:CACHE|HOME)"
     r"|UV_[A-Z_]+|PIP_[A-Z_]+"
 )
 _SECRET = re.compile(r".*(?:TOKEN|KEY|SECRET|PASSWORD|CREDENTIAL).*")

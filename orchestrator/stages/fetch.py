@@ -29,4 +29,6 @@ def stage(job: Job) -> Stage:
         "hardware": job.hardware,
     }
     file, command = task("fetch", settings, secrets=("HF_TOKEN", "MODELSCOPE_API_TOKEN"))
-    return Stage(name="fetch", files=(file,), commands=(command,), outputs=("inputs",))
+    # A folder that the user changes is another base, although its path is the same.
+    depends = {"base": job.base_state} if job.base_folder else {}
+    return Stage(name="fetch", files=(file,), commands=(command,), outputs=("inputs",), depends=depends)

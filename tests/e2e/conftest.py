@@ -1,0 +1,38 @@
+"""One model, trained once by the real LLaMA-Factory, for every end-to-end test.
+
+The engine environments and the embedded base are those of CONCH_HOME: `make test` builds them first.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+
+import pytest
+
+from tests.e2e.world import PARTS, REPO, RUN, Trained, World, lines_of, wait_until
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A project with the shipped recipes, data sets and templates, and no run yet."""
+    project = tmp_path_factory.mktemp("真 project")  # a space and Chinese: engines must never see it
+    for part in PARTS:
+        shutil.copytree(REPO / part, project / part)
+    return World(project)
+
+
+@pytest.fixture(scope="session")
+def trained(world: World) -> Trained:
+    """Kill the first run in the middle of training, then let the second one finish."""
+    runs = world.project / "runs" / "smoke"
+    first = world.start(*RUN)
+
+    def steps() -> int:
+        return lines_of(sorted(runs.glob("*/adapter.partial-0/trainer_log.jsonl")))
+
+    wait_until(lambda: steps() >= 3, seconds=600, meanwhile=first)
+    killed_after = steps()
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    return Trained(world, killed_after, world.run(*RUN))

@@ -1,0 +1,105 @@
+"""Plans: golden files for every recipe on both profiles, and every mistake of a name at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import UsageError
+from orchestrator.execute import recipes, survey
+from orchestrator.job import Job, Surroundings
+from orchestrator.plan import PARITY, RUN, SFT, build_plan, resolve
+from orchestrator.stage import Plan
+
+PROJECT = Path(__file__).parents[1]
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def job_of(recipe: str, profile: str, *sets: str, project: Path = PROJECT) -> Job:
+    """A job of the shipped recipes in a world that is the same on every machine."""
+    resolved = recipes.read(recipe, project=project, sets=sets, environ={}, profile=profile)
+    datasets = survey.read_datasets(PROJECT)
+    surroundings = Surroundings(
+        hardware=resolved.profile,
+        templates=survey.read_templates(PROJECT),
+        datasets={name: replace(entry, sha256="sha256:0") for name, entry in datasets.items()},
+        locks={"train": "lock-of-train", "serve": "lock-of-serve"},
+    )
+    return resolve(resolved, surroundings)
+
+
+def shown(plan: Plan) -> str:
+    return json.dumps(plan.to_json(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+@pytest.mark.parametrize("profile", ["cpu", "cuda"])
+@pytest.mark.parametrize("recipe", recipes.names(PROJECT))
+def test_golden(recipe: str, profile: str, request: pytest.FixtureRequest) -> None:
+    """Rendered files and commands change only on purpose: `pytest --golden` writes them anew."""
+    path = GOLDEN / f"{recipe}-{profile}.json"
+    made = shown(build_plan(job_of(recipe, profile)))
+    if request.config.getoption("--golden"):
+        path.write_text(made, encoding="utf-8")
+    assert made == path.read_text(encoding="utf-8")
+
+
+def test_every_golden_has_its_recipe() -> None:
+    wanted = {f"{name}-{profile}.json" for name in recipes.names(PROJECT) for profile in ("cpu", "cuda")}
+    assert {path.name for path in GOLDEN.glob("*.json")} == wanted
+
+
+def test_a_plan_holds_no_path_of_this_machine() -> None:
+    for recipe in recipes.names(PROJECT):
+        text = shown(build_plan(job_of(recipe, "cpu")))
+        assert str(PROJECT) not in text
+        assert str(Path.home()) not in text
+
+
+def test_a_shorter_verb_runs_the_same_stages() -> None:
+    job = job_of("magic_conch", "cpu")
+    whole = {stage.name: stage for stage in build_plan(job, RUN).stages}
+    for names in (SFT, PARITY):
+        assert [stage.name for stage in build_plan(job, names).stages] == list(names)
+        assert all(whole[stage.name] == stage for stage in build_plan(job, names).stages)
+
+
+def test_the_base_is_asked_only_where_the_recipe_says_so() -> None:
+    plan = build_plan(job_of("magic_conch", "cpu", "verify.base=false"))
+    assert "ask_base" not in [stage.name for stage in plan.stages]
+    judge: dict[str, Any] = json.loads(plan.stage("judge").files[0].text)
+    assert judge["base_answers"] == ""
+
+
+def test_the_stand_in_is_named_on_the_first_line() -> None:
+    assert "stand-in" in build_plan(job_of("magic_conch", "cpu")).headline
+    real = build_plan(job_of("magic_conch", "cuda")).headline
+    assert "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B@ad9f0ae0864d" in real
+    assert "stand-in" not in real
+
+
+def test_every_wrong_name_is_told_at_once(tmp_path: Path) -> None:
+    (folder := tmp_path / "recipes").mkdir()
+    (folder / "mine.yaml").write_text(
+        "model: {base: embedded}\n"
+        "data:\n  dataset: magic_conc\n"
+        "template:\n  name: llama9\n"
+        "llamafactory:\n  output_dir: /tmp/x\n"
+        "vllm:\n  --chat_template: x.jinja\n"
+        "verify:\n  every: [stop]\n  checks:\n    - ask: 你是谁\n      expect: {contain: 海螺}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(UsageError) as caught:
+        job_of("mine", "cpu", project=tmp_path)
+    said = {problem.where: problem.what for problem in caught.value.problems}
+    assert said["recipes/mine.yaml:3:12"].startswith(
+        'data.dataset: no data set named "magic_conc"; did you mean'
+    )
+    assert 'no check named "contain"; did you mean "contains"?' in said["recipes/mine.yaml:14:16"], said
+    assert any("llamafactory.output_dir: Conch sets this itself" in what for what in said.values())
+    assert any("vllm.--chat_template: Conch sets this itself" in what for what in said.values())
+    assert any('verify.every: no check named "stop"; did you mean "stops"?' in what for what in said.values())
+    assert any("no chat template reproduces template llama9" in what for what in said.values())
