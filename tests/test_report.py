@@ -1,0 +1,44 @@
+"""A report's exit code and counts are folds over what happened."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from orchestrator.report import Proof, Report, Run, Status, Verdict, passed_of
+
+GOOD = Verdict("checks[0]", "contains", passed=True, question="?", answer="!")
+BAD = Verdict("checks[0]", "stops", passed=False, question="?", answer="!", reason="cut")
+OTHER = Verdict("checks[1]", "contains", passed=True, question="?", answer="!")
+HOLDS = Proof("parity:data", holds=True, covered="60 conversations")
+BREAKS = Proof("parity:data", holds=False, covered="60 conversations", detail="position 3")
+ACCEPTED = Proof("parity:data", holds=False, covered="60 conversations", accepted=True)
+
+
+@pytest.mark.parametrize(
+    ("report", "code"),
+    [
+        (Report("r", "h"), 0),
+        (Report("r", "h", runs=[Run("train", Status.DONE)], verdicts=[GOOD], proofs=[HOLDS]), 0),
+        (Report("r", "h", verdicts=[GOOD, BAD]), 5),
+        (Report("r", "h", proofs=[HOLDS, BREAKS]), 5),
+        (Report("r", "h", proofs=[ACCEPTED]), 0),
+        (Report("r", "h", runs=[Run("train", Status.FAILED, exit_code=1)], verdicts=[BAD]), 4),
+        (Report("r", "h", paraphrases=[BAD], base_verdicts=[BAD]), 0),
+    ],
+    ids=["nothing", "all well", "a check", "a proof", "accepted", "a stage", "only shown"],
+)
+def test_the_exit_code_is_the_worst_that_counts(report: Report, code: int) -> None:
+    assert report.exit_code == code
+
+
+def test_a_case_passes_when_all_its_verdicts_do() -> None:
+    assert passed_of([GOOD, BAD, OTHER]) == (1, 2)
+    assert passed_of([]) == (0, 0)
+
+
+def test_a_report_is_json() -> None:
+    said = json.loads(json.dumps(Report("r", "h", [Run("ask", Status.SKIPPED)], [GOOD]).to_json()))
+    assert said["runs"][0]["status"] == "skipped"
+    assert said["verdicts"][0]["check"] == "contains"
