@@ -126,6 +126,7 @@ def install(requirements: Path, hardware: str, environment: Path, progress: Prog
                     "sync",
                     "--python",
                     str(environment / "bin" / "python"),
+                    "--require-hashes",
                     "--no-build",
                 ),
                 *("--compile-bytecode", *_find_links(sources), str(requirements)),

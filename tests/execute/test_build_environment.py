@@ -231,3 +231,10 @@ def test_an_environment_whose_python_went_away_is_made_anew(
     assert environments.sync("train", "cpu", print) == folder
     assert environments.is_ready(folder)
     assert not (folder / "old").exists()
+
+
+def test_a_package_without_a_hash_is_refused(tiny: World) -> None:
+    (tiny.sources / "train-cpu.txt").write_text("pebble==1.0\n", encoding="utf-8")
+    with pytest.raises(MissingError, match="hash"):
+        environments.sync("train", "cpu", print)
+    assert left(tiny) == []
