@@ -215,10 +215,8 @@ async def render_turn(renderer: Any, messages: Sequence[Message], turn: int, *, 
     for spelled, names in requests.values():
         ids, error = await render(renderer, spelled, kwargs)
         lossy = dropped and set(names) <= LOSSY
-        variant = variants.setdefault(
-            (tuple(ids), error, lossy), {"names": [], "lossy": lossy, "ids": ids, "error": error}
-        )
-        variant["names"] += names
+        variant = {"names": [], "lossy": lossy, "ids": ids, "error": error}
+        variants.setdefault((tuple(ids), error, lossy), variant)["names"] += names
     return {"turn": turn, "variants": list(variants.values())}
 
 
@@ -239,7 +237,7 @@ async def render(renderer: Any, messages: Sequence[Message], kwargs: Message | N
 
 
 def split(content: str) -> tuple[str, str]:
-    """(thought, answer) as a reasoning parser sees what the model wrote; an answer without one had an empty one."""
+    """(thought, answer) as a reasoning parser returns them; a missing thought was written as an empty one."""
     found = THOUGHT.match(content)
     if found:
         return found.group(1), content[found.end() :]

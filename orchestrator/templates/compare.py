@@ -107,50 +107,49 @@ def compare_turn(
 
     Args:
         where: data set and row.
-        trained: a turn of training_ids.jsonl; served: the turn of that number of serving_ids.jsonl.
+        trained: a turn of training_ids.jsonl.
+        served: the turn of the same number of serving_ids.jsonl.
         training: the settings that explain a difference.
         pieces: the texts of the ids of training and of serving.
     """
-    worst, dropped = TurnVerdict(*where, trained["turn"], Kind.EQUAL, position=len(trained["context"])), False
+    context, labels = trained["context"], trained["labels"]
+    worst, names, dropped = (
+        _Found(Kind.EQUAL, Difference("equal", len(context), context, labels, context)),
+        "",
+        False,
+    )
     for variant in served["variants"]:
-        kind, position = judge_ids(trained["context"], trained["labels"], variant["ids"])
+        kind, position = judge_ids(context, labels, variant["ids"])
         if variant["error"]:
             kind, position = Kind.DIFFERS, 0
         if variant["lossy"] and training.keeps_thoughts and not kind.holds:
             dropped = True
-        elif ORDER.index(kind) > ORDER.index(worst.verdict) or (not worst.spelling and kind is worst.verdict):
-            difference = Difference(
-                kind=kind.value,
-                position=position,
-                context=trained["context"],
-                labels=trained["labels"],
-                served=variant["ids"],
-                own=trained.get("own", True),
-                error=variant["error"],
+        elif not names or ORDER.index(kind) > ORDER.index(worst.kind):
+            own, error = trained.get("own", True), variant["error"]
+            worst = _Found(
+                kind, Difference(kind.value, position, context, labels, variant["ids"], own=own, error=error)
             )
-            worst = _verdict(worst, variant["names"], kind, difference, training, pieces)
-    return replace(worst, dropped=dropped)
+            names = ", ".join(variant["names"])
+    verdict = TurnVerdict(
+        *where, trained["turn"], worst.kind, names, worst.difference.position, dropped=dropped
+    )
+    return verdict if worst.kind is Kind.EQUAL else _told(verdict, worst.difference, training, pieces)
 
 
-def _verdict(
-    base: TurnVerdict,
-    names: Sequence[str],
-    kind: Kind,
-    difference: Difference,
-    training: Training,
-    pieces: tuple[Pieces, Pieces],
+@dataclass(frozen=True, slots=True)
+class _Found:
+    kind: Kind
+    difference: Difference
+
+
+def _told(
+    verdict: TurnVerdict, difference: Difference, training: Training, pieces: tuple[Pieces, Pieces]
 ) -> TurnVerdict:
-    spelling = ", ".join(names)
-    if kind is Kind.EQUAL:
-        return replace(base, verdict=kind, spelling=spelling, position=difference.position)
-    whole = [*difference.context, *difference.labels]
-    at = difference.position
+    """The verdict with both sides' ids and texts, and the sentence that explains it."""
+    whole, at = [*difference.context, *difference.labels], difference.position
     sentence, mend = explain(difference, training, pieces)
     return replace(
-        base,
-        verdict=kind,
-        spelling=spelling,
-        position=at,
+        verdict,
         training_id=whole[at] if at < len(whole) else None,
         served_id=difference.served[at] if at < len(difference.served) else None,
         training_text=pieces[0].around(whole, at),

@@ -10,6 +10,11 @@ from orchestrator.templates.pieces import Pieces
 from orchestrator.templates.writer import EMPTY_THOUGHT
 
 PAIRED = "serve with the chat template that is paired with this training (`conch ls templates`)"
+PIN = (
+    "pin the {name} environment's transformers to a version that loads this tokenizer rightly (for"
+    " DeepSeek-R1-Distill-Qwen 5.5.x does, 5.6.0 to 5.7.0 do not), or set"
+    ' "tokenizer_class": "PreTrainedTokenizerFast" in a copy of the model\'s tokenizer_config.json'
+)
 SHOWN = 60
 
 
@@ -57,10 +62,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """What stands from the difference on, on both sides, and whether the whole texts are the same."""
+    """What stands from the difference on, on both sides, and whether the whole texts are the same.
+
+    Attributes:
+        forced: what the server sends beyond the training context; answer: what was trained there.
+    """
 
     trained: str
     served: str
+    forced: str
     answer: str
     same: bool
 
@@ -75,6 +85,7 @@ def explain(difference: Difference, training: Training, pieces: tuple[Pieces, Pi
     texts = _Texts(
         trained=ours.text(difference.context[at:]),
         served=theirs.text(difference.served[at:]),
+        forced=theirs.text(difference.served[len(difference.context) :]),
         answer=ours.text(difference.labels),
         same=ours.raw(difference.context) == theirs.raw(difference.served),
     )
@@ -82,25 +93,21 @@ def explain(difference: Difference, training: Training, pieces: tuple[Pieces, Pi
 
 
 def explain_round_trip(train: Mapping[str, Any], serve: Mapping[str, Any]) -> Sentence:
-    """(explanation, mend) when a tokenizer does not give back what it is given; ("", "") when both do.
+    """(explanation, mend) when a probe's header tells of a tokenizer that does not give back its input.
 
-    Args:
-        train, serve: the headers of the two probes.
+    ("", "") when both tokenizers do.
     """
     for name, header in (("train", train), ("serve", serve)):
         failures = header["round_trip"]["failures"]
         if failures:
             first, version = failures[0], header["versions"].get("transformers", "?")
+            harm = "trained on" if name == "train" else "asked"
             sentence = (
                 f"the {name} environment's tokenizer ({header['tokenizer']}, transformers {version}) reads"
-                f" {first['text']!r} as {first['decoded']!r}: the model would be"
-                f" {'trained on' if name == 'train' else 'asked'} something else than what was written"
+                f" {first['text']!r} as {first['decoded']!r}: the model would be {harm} something else than"
+                " what was written"
             )
-            return sentence, (
-                f"pin the {name} environment's transformers to a version that loads this tokenizer rightly (5.5.x"
-                " does for DeepSeek-R1-Distill-Qwen; 5.6.0 to 5.7.0 do not), or set"
-                ' "tokenizer_class": "PreTrainedTokenizerFast" in a copy of the model\'s tokenizer_config.json'
-            )
+            return sentence, PIN.format(name=name)
     return "", ""
 
 
@@ -120,10 +127,13 @@ def _unreachable(difference: Difference, _training: Training, texts: _Texts) -> 
     if difference.kind != "differs" or difference.own:
         return None
     same = "the same text, other ids" if texts.same else "the served text differs too"
-    return (
-        "unreachable: the trainer joined pieces that the tokenizer, given their text at once, encodes differently"
-        f" ({same}); no chat template can be equal here",
-        "remove the newlines at the beginning of this row's answers",
+    sentence = (
+        "unreachable: the trainer joined pieces that the tokenizer, given all at once, encodes otherwise"
+        f" ({same}); no chat template can be equal here"
+    )
+    return sentence, (
+        "begin no answer with a newline; where none does, this tokenizer and this training template do not go"
+        " together"
     )
 
 
@@ -140,26 +150,24 @@ def _double_bos(difference: Difference, training: Training, _texts: _Texts) -> S
 def _missing(difference: Difference, _training: Training, texts: _Texts) -> Sentence | None:
     if difference.kind != "missing":
         return None
-    return (
-        f"the trained prompt goes on with {_short(texts.trained)}, without loss, so the model never learned to"
-        " write it, and the server does not send it",
-        f"{PAIRED}; where the template has the switch, send enable_thinking: false",
+    sentence = (
+        f"the trained prompt goes on with {_short(texts.trained)}, without loss, so the model never learned"
+        " to write it, and the server does not send it"
     )
+    return sentence, f"{PAIRED}; where the template has the switch, send enable_thinking: false"
 
 
 def _forced(difference: Difference, _training: Training, texts: _Texts) -> Sentence | None:
     if difference.kind != "forced":
         return None
-    extra = len(difference.context)
-    forced = _short(texts.served) if difference.position > extra else "text"
-    return (
-        f"the server writes the beginning of the answer itself, {forced} where the trained answer begins with"
-        f" {_short(texts.answer)}: a state that the model never saw",
-        PAIRED,
+    sentence = (
+        f"the server writes the answer's beginning itself, {_short(texts.forced)}, and the trained answer"
+        f" begins with {_short(texts.answer)}: a state that the model never saw"
     )
+    return sentence, PAIRED
 
 
-def _thoughts_in_history(difference: Difference, training: Training, texts: _Texts) -> Sentence | None:
+def _thoughts_in_history(_difference: Difference, training: Training, texts: _Texts) -> Sentence | None:
     trained, served = texts.trained.startswith("<think>"), texts.served.startswith("<think>")
     if trained == served or texts.trained == EMPTY_THOUGHT:
         return None
@@ -172,28 +180,25 @@ def _thoughts_in_history(difference: Difference, training: Training, texts: _Tex
     return f"the server keeps a thought that {reason}", f"{PAIRED}; or train with template.history: keep"
 
 
-def _thought_spelled(difference: Difference, _training: Training, texts: _Texts) -> Sentence | None:
-    common = difference.context[max(0, difference.position - 1) : difference.position]
-    if not common or not texts.trained.startswith("\n") == texts.served.startswith("\n"):
+def _thought_spelled(_difference: Difference, _training: Training, texts: _Texts) -> Sentence | None:
+    if not texts.trained.lstrip("\n").startswith("</think>") or not texts.served.startswith("\n"):
         return None
-    if not texts.trained.lstrip("\n").startswith("</think>"):
-        return None
-    return (
+    sentence = (
         "the trained prompt has an empty thought here, and the server opens another one:"
-        f" {_short(texts.trained)} against {_short(texts.served)}",
-        PAIRED,
+        f" {_short(texts.trained)} against {_short(texts.served)}"
     )
+    return sentence, PAIRED
 
 
 def _before_the_question(difference: Difference, training: Training, _texts: _Texts) -> Sentence | None:
     first = 0 if training.bos is None else 1
     if difference.position > first:
         return None
-    return (
+    sentence = (
         "the two part before the first message: a begin-of-sentence token, a default system prompt or another"
-        " family's marks stand on one side only",
-        PAIRED,
+        " family's marks stand on one side only"
     )
+    return sentence, PAIRED
 
 
 def _anything(_difference: Difference, _training: Training, texts: _Texts) -> Sentence | None:

@@ -58,7 +58,7 @@ SYSTEM_SHARE = 0.4
 THOUGHT_SHARE = 0.5
 
 
-def generated_conversations(seed: int, count: int, thoughts: bool) -> list[list[Message]]:
+def generated_conversations(seed: int, count: int, thoughts: bool) -> list[list[Message]]:  # noqa: FBT001
     """`count` conversations as messages of role system, user and assistant; the same for the same seed.
 
     Args:

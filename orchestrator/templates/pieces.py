@@ -29,10 +29,10 @@ class Pieces:
     tokens: Mapping[int, str]
 
     def raw(self, ids: Sequence[int]) -> bytes:
-        """The bytes that the ids stand for.
+        r"""The bytes that the ids stand for.
 
         >>> Pieces({0: "<think>", 1: "Ċ", 2: "ä½ł"}).raw([0, 1, 2]).decode()
-        '<think>\\n你'
+        '<think>\n你'
         """
         return b"".join(self._bytes_of(token) for token in ids)
 

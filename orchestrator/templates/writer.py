@@ -69,8 +69,8 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 _OPENING = """\
-{{#- Written by Conch (orchestrator/templates/writer.py): LLaMA-Factory template {training}, thinking {thinking}, \
-history {history}. -#}}
+{{#- Written by Conch (orchestrator/templates/writer.py): LLaMA-Factory template {training}, \
+thinking {thinking}, history {history}. -#}}
 {{%- set opening = '<think>\\n' -%}}
 {{%- set closing = '\\n</think>\\n\\n' -%}}
 {{%- if tools is defined and tools -%}}
