@@ -70,7 +70,7 @@ def ensure_embedded(progress: Progress, hardware: str = "auto") -> Path:
 
     Args:
         progress: is told what happens.
-        hardware: whose train environment converts it; auto for this machine's.
+        hardware: whose train environment converts it; auto for this machine's, or any that is there.
 
     Raises:
         MissingError: the train environment, uv or the package is missing, or its hash is wrong.
@@ -79,7 +79,7 @@ def ensure_embedded(progress: Progress, hardware: str = "auto") -> Path:
     folder = embedded_folder()
     if is_ready(folder):
         return folder
-    python = environments.require("train", system.profile(hardware)) / "bin" / "python"
+    python = train_environment(hardware) / "bin" / "python"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with alone(folder, progress):
         if is_ready(folder):
@@ -90,6 +90,20 @@ def ensure_embedded(progress: Progress, hardware: str = "auto") -> Path:
             remove(folder)
             whole.rename(folder)
     return folder
+
+
+def train_environment(hardware: str) -> Path:
+    """A train environment; the conversion is the same in each, so for auto any that is there will do.
+
+    Raises:
+        MissingError: there is none; names this machine's.
+    """
+    if hardware == "auto":
+        for each in environments.PROFILES:
+            folder = environments.environment_folder("train", each)
+            if environments.is_ready(folder):
+                return folder
+    return environments.require("train", system.profile(hardware))
 
 
 def _make(place: Path, python: Path, progress: Progress) -> Path:

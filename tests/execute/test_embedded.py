@@ -42,8 +42,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def train_environment(script: str = CONVERTS) -> None:
-    programs = environments.environment_folder("train", "cpu") / "bin"
+def train_environment(script: str = CONVERTS, hardware: str = "cpu") -> None:
+    programs = environments.environment_folder("train", hardware) / "bin"
     programs.mkdir(parents=True)
     (programs / "python").write_text(script.format(python=sys.executable), encoding="utf-8")
     (programs / "python").chmod(0o755)
@@ -133,6 +133,12 @@ def test_what_a_killed_attempt_left_is_cleared_and_not_taken_for_a_model(world: 
     assert left(world) == [folder.name]
     (folder / "model.safetensors").unlink()
     assert not embedded.is_ready(folder)
+
+
+@pytest.mark.parametrize("hardware", environments.PROFILES)
+def test_any_train_environment_that_is_there_will_do(world: World, hardware: str) -> None:
+    train_environment(hardware=hardware)
+    assert embedded.is_ready(embedded.ensure_embedded(print))
 
 
 def test_another_converter_is_another_folder(
