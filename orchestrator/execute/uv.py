@@ -67,7 +67,13 @@ def wheel_sources(hardware: str) -> tuple[str, ...]:
     """Where the CPU build of torch is looked for: PIP_FIND_LINKS where set, else PyTorch's own page."""
     if hardware != "cpu":
         return ()
-    return tuple(os.environ.get("PIP_FIND_LINKS", "").split()) or (PYTORCH_CPU,)
+    given = os.environ.get("PIP_FIND_LINKS", "").split()
+    return tuple(map(_from_anywhere, given)) or (PYTORCH_CPU,)
+
+
+def _from_anywhere(source: str) -> str:
+    """A folder by its whole path, since uv runs in another one; an address as it is."""
+    return source if "://" in source else str(Path(source).expanduser().absolute())
 
 
 def child_environment(source: Mapping[str, str]) -> dict[str, str]:

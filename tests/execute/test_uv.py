@@ -65,8 +65,8 @@ def test_pip_s_mirror_is_uv_s_unless_uv_has_its_own() -> None:
 
 
 def test_the_cpu_build_comes_from_find_links_or_from_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PIP_FIND_LINKS", " a  b ")
-    assert uv.wheel_sources("cpu") == ("a", "b")
+    monkeypatch.setenv("PIP_FIND_LINKS", " wheels  https://page.example/torch ")
+    assert uv.wheel_sources("cpu") == (str(Path("wheels").absolute()), "https://page.example/torch")
     monkeypatch.delenv("PIP_FIND_LINKS")
     assert uv.wheel_sources("cpu") == (uv.PYTORCH_CPU,)
     assert uv.wheel_sources("cuda") == ()
