@@ -60,7 +60,7 @@ def _checks(report: Report) -> Iterable[str]:
         mark = "✓" if verdict.passed else "✗"
         yield f"  {mark} {one_line(verdict.question, SHORT)}"
         yield f"      tuned: {one_line(verdict.answer, SHORT)}" + (
-            "" if verdict.passed else f"   ({verdict.reason})"
+            "" if verdict.passed else f"   ({visible(verdict.reason)})"
         )
         if verdict.case in base:
             yield f"      base:  {one_line(base[verdict.case].answer, SHORT) or '(nothing)'}"
