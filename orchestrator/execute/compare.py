@@ -143,10 +143,12 @@ def _summary(tally: _Tally, train: Mapping[str, Any], serve: Mapping[str, Any]) 
     sentence, mend = explain_round_trip(train, serve)
     compared = sum(tally.verdicts.values())
     first = tally.worst.to_json() if tally.worst else None
+    if not compared:
+        sentence, mend = sentence or "no answer was compared", mend or "see what was left out"
     if sentence:
         first = {**(first or {}), "explanation": sentence, "mend": mend}
     return {
-        "holds": first is None and compared > 0,
+        "holds": first is None,
         "counts": {kind.value: tally.verdicts[kind.value] for kind in ORDER},
         "left_out": dict(tally.also),
         "covered": _covered(tally, compared),

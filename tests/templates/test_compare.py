@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.templates.compare import ORDER, Kind, compare_turn, judge_ids
+from orchestrator.templates.explain import Training
+from orchestrator.templates.pieces import Pieces
+
+PIECES = Pieces(
+    {1: "<bos>", 2: "q", 3: "<think>", 4: "Ċ", 5: "ĊĊ", 6: "</think>", 7: "a", 8: "<eos>", 9: "z"}
+)
+CONTEXT, LABELS = [1, 2], [3, 5, 6, 5, 7, 8]
+
+CASES = {
+    "equal": ([1, 2], Kind.EQUAL, 2),
+    "prefill": ([1, 2, 3, 5], Kind.PREFILL, 2),
+    "whole answer": ([1, 2, *LABELS], Kind.PREFILL, 2),
+    "missing": ([1], Kind.MISSING, 1),
+    "nothing": ([], Kind.MISSING, 0),
+    "forced": ([1, 2, 3, 4], Kind.FORCED, 3),
+    "beyond": ([1, 2, *LABELS, 9], Kind.FORCED, 8),
+    "differs": ([9, 2], Kind.DIFFERS, 0),
+    "doubled": ([1, 1, 2], Kind.DIFFERS, 1),
+}
+
+
+@pytest.mark.parametrize(("served", "kind", "position"), CASES.values(), ids=CASES)
+def test_verdicts(served: list[int], kind: Kind, position: int) -> None:
+    assert judge_ids(CONTEXT, LABELS, served) == (kind, position)
+
+
+def test_only_equal_and_prefill_hold() -> None:
+    assert [kind.value for kind in ORDER] == ["equal", "prefill", "missing", "forced", "differs"]
+    assert [kind.holds for kind in ORDER] == [True, True, False, False, False]
+
+
+def variant(ids: list[int], name: str = "thought", **more: Any) -> dict[str, Any]:
+    return {"names": [name], "lossy": False, "ids": ids, "error": ""} | more
+
+
+def verdict(*variants: dict[str, Any], training: Training | None = None) -> Any:
+    trained = {"turn": 0, "context": CONTEXT, "labels": LABELS, "own": True}
+    served = {"turn": 0, "variants": list(variants)}
+    return compare_turn(
+        ("mine", 7), trained, served, training or Training("deepseekr1", bos=1), (PIECES, PIECES)
+    )
+
+
+def test_a_turn_is_as_bad_as_its_worst_spelling() -> None:
+    found = verdict(variant([1, 2]), variant([1, 9], "newlines"), variant([1, 2, 3], "emitted"))
+    assert (found.verdict, found.spelling, found.position) == (Kind.DIFFERS, "newlines", 1)
+    assert (found.training_id, found.served_id) == (2, 9)
+    assert found.training_text.startswith("<bos>⟦q⟧<think>")
+    assert found.served_text == "<bos>⟦z⟧"
+    assert found.explanation
+    assert found.mend
+
+
+def test_an_equal_turn_needs_no_words() -> None:
+    found = verdict(variant([1, 2]))
+    assert (found.verdict, found.explanation, found.spelling) == (Kind.EQUAL, "", "thought")
+    assert (found.dataset, found.row, found.turn) == ("mine", 7, 0)
+
+
+def test_a_prefill_is_told_and_holds() -> None:
+    found = verdict(variant([1, 2, 3, 5]))
+    assert found.verdict is Kind.PREFILL
+    assert "harmless" in found.explanation
+
+
+def test_a_side_that_has_ended_has_no_id() -> None:
+    found = verdict(variant([1]))
+    assert (found.training_id, found.served_id, found.served_text) == (2, None, "<bos>⟦⟧")
+
+
+def test_a_client_that_drops_a_kept_thought_does_not_decide() -> None:
+    lost = variant([1, 9], "answer", lossy=True)
+    found = verdict(variant([1, 2]), lost)
+    assert (found.verdict, found.dropped) == (Kind.EQUAL, True)
+    stripped = Training("deepseekr1", mask_history=True)
+    assert verdict(variant([1, 2]), lost, training=stripped).verdict is Kind.DIFFERS
+
+
+def test_a_refused_request_differs_with_the_servers_words() -> None:
+    found = verdict(variant([], error="no such role"))
+    assert found.verdict is Kind.DIFFERS
+    assert "no such role" in found.explanation
