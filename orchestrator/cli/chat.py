@@ -146,6 +146,7 @@ def _answer(talk: _Talk, question: str) -> None:
         talk.messages.append({"role": "assistant", "content": content})
     else:
         del talk.messages[-1]
+        progress("no answer came, or thinking alone; the question is forgotten")
     row = {"question": question, "answer": content}
     talk.turns.append(row)
     if talk.as_json:

@@ -82,6 +82,15 @@ def test_an_answer_cannot_move_the_cursor_98(
     assert capsys.readouterr().out == "a\\x1b[2J\\u202eb\\r\n"
 
 
+def test_thinking_alone_is_said_to_be_no_answer(
+    server: FakeServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answer = lambda _: Said(None, reasoning="嗯", finish_reason="length")
+    assert chat(server, "a\nb\n", monkeypatch) == 0
+    assert "thinking alone" in capsys.readouterr().err
+    assert [message["content"] for message in server.requests[-1]["messages"]] == ["b"]
+
+
 def test_a_failure_of_a_piped_question_is_4(
     server: FakeServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
