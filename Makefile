@@ -27,7 +27,7 @@ stop: ; @test ! -x .venv/bin/conch || .venv/bin/conch stop ## end every process 
 test: .venv/dev.stamp ; @.venv/bin/python -m pytest -m 'not soak' ## set-up and the tests, the real end-to-end ones among them
 lint: .venv/dev.stamp ; @.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports ## ruff, mypy --strict, import contracts
 soak: .venv/dev.stamp ; @.venv/bin/python -m pytest -m soak ## the tests that take longer than a test run may (docs/soak.md)
-clean: ; @rm -rf .venv .uv .uv.partial dist .*_cache .hypothesis && find . -path ./runs -prune -o -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools left; never runs/ or CONCH_HOME
+clean: ; @rm -rf .venv .uv dist .*_cache .hypothesis && find . -path ./runs -prune -o -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools left; never runs/ or CONCH_HOME
 
 # ── set-up ──────────────────────────────────────────────────────────────────────────────────────────
 # uv is taken from PATH, or brought into .uv/ at the version below. What uv.lock pins is installed by hash
@@ -36,10 +36,17 @@ clean: ; @rm -rf .venv .uv .uv.partial dist .*_cache .hypothesis && find . -path
 UV_VERSION := 0.13.9
 UV := $(if $(shell command -v uv),uv,.uv/bin/uv)
 
+# The stamp says where it was made: the programs in a .venv know their folder, so a moved clone needs another.
+export HERE := $(CURDIR)
+ifneq ($(file < .venv/setup.stamp),$(HERE))
+.PHONY: .venv/setup.stamp
+endif
+
 .venv/setup.stamp: pyproject.toml uv.lock Makefile
 	@$(bring_uv)
 	@echo 'Setting up .venv …' >&2
-	@$(call install,--no-dev) && .venv/bin/python -m compileall -q orchestrator && touch $@
+	@test "$$(cat $@ 2>/dev/null)" = "$$HERE" || rm -rf .venv
+	@$(call install,--no-dev) && .venv/bin/python -m compileall -q orchestrator && printf '%s' "$$HERE" > $@
 
 .venv/dev.stamp: .venv/setup.stamp
 	@$(bring_uv)
@@ -61,8 +68,8 @@ for python in python3 python3.11 python3.12 python3.13 ''; do \
   test -n "$$python" || { echo 'Conch needs Python 3.11 or newer, and none is on PATH. Debian, Ubuntu: apt install python3.11 python3.11-venv' >&2; exit 3; }; \
   "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
 done; \
-rm -rf .uv .uv.partial; \
-"$$python" -m venv .uv.partial || { echo "$$python cannot make a virtual environment. Debian, Ubuntu: apt install python3-venv" >&2; exit 3; }; \
+rm -rf .uv/new; mkdir -p .uv/bin; \
+"$$python" -m venv .uv/new || { echo "$$python cannot make a virtual environment. Debian, Ubuntu: apt install python3-venv" >&2; exit 3; }; \
 mirror=$${PIP_INDEX_URL:-$$UV_DEFAULT_INDEX}; test -z "$$mirror" || export PIP_INDEX_URL="$$mirror"; \
-.uv.partial/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && mv .uv.partial .uv
+.uv/new/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && mv .uv/new/bin/uv .uv/bin/uv && rm -rf .uv/new
 endef

@@ -71,7 +71,7 @@ def clone(tmp_path: Path) -> Path:
     for name in ("Makefile", "pyproject.toml", "uv.lock"):
         shutil.copy(ROOT / name, folder / name)
     _write_program(folder / ".venv/bin/conch", log=folder / "said")
-    (folder / ".venv/setup.stamp").touch()
+    (folder / ".venv/setup.stamp").write_text(str(folder), encoding="utf-8")
     return folder
 
 
@@ -190,6 +190,18 @@ def test_the_tests_get_the_development_tools(make: Make, clone: Path) -> None:
     assert ["--no-dev" in call for call in exports] == [True, False]
 
 
+def test_a_moved_clone_is_set_up_anew(make: Make, clone: Path) -> None:
+    _fake_uv(clone)
+    make("setup")
+    assert not _calls(clone / "uv said")
+    (clone / ".venv/setup.stamp").write_text("/somewhere/else", encoding="utf-8")
+    (clone / ".venv/bin/stale").touch()
+    assert make("setup").returncode == 0
+    assert _calls(clone / "uv said")
+    assert not (clone / ".venv/bin/stale").exists()
+    assert (clone / ".venv/setup.stamp").read_text(encoding="utf-8") == str(clone)
+
+
 def test_an_interrupted_set_up_starts_again(make: Make, clone: Path) -> None:
     shutil.rmtree(clone / ".venv")
     _fake_uv(clone, then="exit 1\n")
@@ -215,16 +227,16 @@ def test_an_active_environment_does_not_lead_set_up_astray(make: Make, clone: Pa
 
 def test_uv_is_brought_where_there_is_none(make: Make, clone: Path) -> None:
     shutil.rmtree(clone / ".venv")
-    pip = '#!/bin/sh\nprintf "%s\\n" "$*" > "$(dirname "$0")/../asked"\ncp ../uv "$(dirname "$0")/uv"\n'
+    pip = f'#!/bin/sh\nprintf "%s\\n" "$*" > asked\ncp "{clone.parent}/uv" .uv/new/bin/uv\n'
     (clone.parent / "pip").write_text(pip, encoding="utf-8")
     (clone.parent / "pip").chmod(0o755)
     _fake_uv(clone, at=clone.parent / "uv")
-    made = 'test "$1" = -c && exit 0\nmkdir -p "$3/bin" && cp ../pip "$3/bin/python"\n'
+    made = f'test "$1" = -c && exit 0\nmkdir -p "$3/bin" && cp "{clone.parent}/pip" "$3/bin/python"\n'
     _write_program(clone / "programs/python3", log=clone / "python said", then=made)
     done = make("setup")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"uv==\d+\.\d+\.\d+", (clone / ".uv/asked").read_text(encoding="utf-8"))
-    assert not (clone / ".uv.partial").exists()
+    assert re.search(r"uv==\d+\.\d+\.\d+", (clone / "asked").read_text(encoding="utf-8"))
+    assert [path.name for path in (clone / ".uv").iterdir()] == ["bin"]
     assert _calls(clone / "uv said")
 
 
