@@ -121,7 +121,12 @@ def settle(
 
 
 def _differs(transcript: Transcript) -> bool:
-    return any(turn.streamed and difference(turn) for turn in transcript.turns)
+    return any(turn.streamed and difference(turn) and not _same_tokens(turn) for turn in transcript.turns)
+
+
+def _same_tokens(turn: Turn) -> bool:
+    """The model said the same both ways; what differs is the server's doing, and stays."""
+    return bool(turn.token_ids) and turn.token_ids == turn.streamed_token_ids
 
 
 def _next(todo: Iterator[int], lock: threading.Lock) -> int | None:

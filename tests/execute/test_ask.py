@@ -175,6 +175,7 @@ def test_a_bug_while_asking_is_not_waited_for(client: Client, monkeypatch: pytes
 
 def test_a_streamed_answer_that_differs_is_asked_again_alone(client: Client, server: FakeServer) -> None:
     cases = many(3)
+    server.answer = lambda messages: Said(f"答：{messages[-1]['content']}")
     server.fault = "stream-differs"
     transcripts = [each for answered in ask_cases(client, cases, EVERY) for each in answered]
     server.fault = ""
@@ -186,6 +187,7 @@ def test_streaming_that_is_broken_stays_so_and_is_not_asked_for_ever(
     client: Client, server: FakeServer
 ) -> None:
     cases = many(6)
+    server.answer = lambda messages: Said(f"答：{messages[-1]['content']}")
     server.fault = "stream-differs"
     transcripts = [each for answered in ask_cases(client, cases, EVERY) for each in answered]
     before = len(server.requests)
@@ -193,6 +195,15 @@ def test_streaming_that_is_broken_stays_so_and_is_not_asked_for_ever(
     assert len(server.requests) == before + 2 * asking.HOPELESS
     failed = [verdict.case for verdict in judge_all(cases, EVERY, settled) if not verdict.passed]
     assert failed == [case.id for case in cases]
+
+
+def test_another_text_of_the_same_tokens_is_not_asked_again(client: Client, server: FakeServer) -> None:
+    server.answer = lambda _: Said("一", token_ids=(1,))
+    server.fault = "stream-differs"
+    [transcripts] = ask_cases(client, many(1), EVERY)
+    before = len(server.requests)
+    assert settle(client, many(1), EVERY, transcripts) == transcripts
+    assert len(server.requests) == before
 
 
 def test_the_settled_answers_are_those_in_the_file(
