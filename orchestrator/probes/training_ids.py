@@ -147,16 +147,20 @@ def write(settings: Row, names: Sequence[str], stream: IO[str]) -> None:
     """Load everything LLaMA-Factory's way, and write header, rows and pieces."""
     pipeline = make_pipeline(settings)
     data_args = pipeline.data_args
-    trained, limit = set(named(settings["dataset"])), data_args.max_samples
+    limits = (data_args.max_samples, data_args.cutoff_len)
+    trained = set(named(settings["dataset"]))
     loaded = {}
     for name in names:
         data_args.dataset = [name]
-        data_args.max_samples = limit if name in trained else None
+        # What is only compared is not trained: nothing of it is left out or cut.
+        data_args.max_samples, data_args.cutoff_len = limits if name in trained else (None, UNCUT)
         loaded[name] = load(name, pipeline)
+    data_args.cutoff_len = limits[1]
     counts = {name: {"rows": len(rows), "kept": len(kept)} for name, (rows, kept, _) in loaded.items()}
     put(stream, header(pipeline, counts))
     numbers = source_rows(Path(data_args.dataset_dir) / "conversations.jsonl")
     for name, (rows, kept, indexes) in loaded.items():
+        data_args.cutoff_len = limits[1] if name in trained else UNCUT
         for index, encoded in zip(indexes, kept, strict=True):
             number = numbers[name][index] if name in numbers else index
             put(stream, {"dataset": name, "row": number} | record(rows[index], encoded, pipeline))

@@ -1,0 +1,53 @@
+"""The engines' own Pythons, the probes as modules, and the reference data beside the clone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from orchestrator.execute import environments, system
+
+REPO = Path(__file__).parents[2]
+PROBES = REPO / "orchestrator" / "probes"
+
+
+def _python(name: str) -> Path:
+    chosen = os.environ.get(f"CONCH_TEST_{name.upper()}_PYTHON")
+    return Path(chosen) if chosen else environments.require(name, system.hardware()) / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def train_python() -> Path:
+    """The train environment's Python; CONCH_TEST_TRAIN_PYTHON names another."""
+    return _python("train")
+
+
+@pytest.fixture(scope="session")
+def serve_python() -> Path:
+    """The serve environment's Python; CONCH_TEST_SERVE_PYTHON names another."""
+    return _python("serve")
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The genuine R1 tokenizer and the official templates, where they lie beside the clone."""
+    folder = REPO.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("../shared is not there")
+    return folder
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """A probe as a module: only what needs no engine may be called."""
+    monkeypatch.syspath_prepend(str(PROBES))
+    names = ("tokens", "training_ids", "serving_ids")
+    yield import_module
+    for name in names:
+        sys.modules.pop(name, None)

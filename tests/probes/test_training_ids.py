@@ -1,0 +1,96 @@
+"""LLaMA-Factory's own ids: of the right rows, of every trained answer, cut or not, right or wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from orchestrator.execute import embedded
+from orchestrator.execute.compare import compare
+from tests.probes.run_folder import COMPARED, RunFolder, turns
+
+LONG = "很长的话。" * 200
+
+
+@pytest.fixture
+def folder(tmp_path: Path, train_python: Path, serve_python: Path) -> RunFolder:
+    return RunFolder(tmp_path / "run", train_python, serve_python)
+
+
+@pytest.mark.parametrize("key", ["packing", "neat_packing", "train_on_prompt"])
+def test_a_training_of_whole_texts_has_no_prompt_to_compare(tmp_path: Path, key: str) -> None:
+    folder = RunFolder(tmp_path / "run", Path(sys.executable), Path(sys.executable))
+    folder.lay_out(tmp_path, [], **{key: True})
+    assert folder.train_ids().returncode == 2
+    assert key in folder.problems()[0]["what"]
+    assert not (folder.path / "training_ids.jsonl").exists()
+
+
+def test_rows_keep_the_numbers_of_their_source(probe: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    path = tmp_path / "conversations.jsonl"
+    rows = [("a", 1), ("a", 4), ("b", 2), ("a", 9)]
+    path.write_text("".join(json.dumps({"dataset": d, "row": r}) + "\n" for d, r in rows), encoding="utf-8")
+    source_rows = probe("training_ids").source_rows
+    assert source_rows(path) == {"a": [1, 4, 9], "b": [2]}
+    assert source_rows(tmp_path / "none") == {}
+
+
+@pytest.mark.real
+def test_dropped_and_cut_rows_are_told_apart(folder: RunFolder) -> None:
+    base = embedded.ensure_embedded(print)
+    rows = [
+        turns("你是谁", "海螺。"),
+        turns("a question without its answer"),
+        turns("一", "壹", "二", "贰"),
+        turns(LONG, "短", "还有呢", "没有了"),
+        turns("never trained: max_samples", "no"),
+    ]
+    folder.lay_out(base, rows, cutoff_len=256, max_samples=4)
+    done = folder.train_ids()
+    assert done.returncode == 0, done.stderr
+    header, *records, last = folder.trained()
+    assert header["datasets"] == {"mine": {"rows": 4, "kept": 3}, "conch_generated": {"rows": 20, "kept": 20}}
+    assert header["round_trip"]["ok"]
+    assert header["versions"]["llamafactory"] == "0.9.5"
+    mine = [record for record in records if record["dataset"] == "mine"]
+    assert [record["row"] for record in mine] == [0, 2, 3]
+    assert [len(record["turns"]) for record in mine[:2]] == [1, 2]
+    assert [record["cut"] for record in mine] == [False, False, True]
+    assert mine[2]["turns"][0]["cut"]
+    assert not any(record["cut"] for record in records if record["dataset"] != "mine")
+    used = {number for record in records for turn in record["turns"] for number in turn["context"]}
+    assert used <= set(map(int, last["pieces"]))
+    assert all(turn["own"] for record in records for turn in record["turns"]), "the base must be reachable"
+
+
+@pytest.mark.real
+def test_history_stripped_trains_the_last_answer_alone(folder: RunFolder) -> None:
+    folder.lay_out(embedded.ensure_embedded(print), [turns("一", "壹", "二", "贰")], history="strip")
+    assert folder.train_ids("mine").returncode == 0
+    _, record, _ = folder.trained()
+    assert [turn["turn"] for turn in record["turns"]] == [1]
+
+
+@pytest.mark.real
+def test_a_tokenizer_loaded_as_another_class_is_caught_before_training(
+    folder: RunFolder, tmp_path: Path
+) -> None:
+    """The published R1 layout, under a class that splits at `▁`: spaces, newlines and Chinese vanish."""
+    broken = tmp_path / "broken"
+    shutil.copytree(embedded.ensure_embedded(print), broken, ignore=shutil.ignore_patterns("*.safetensors"))
+    config = json.loads((broken / "tokenizer_config.json").read_text(encoding="utf-8"))
+    config["tokenizer_class"] = "LlamaTokenizer"
+    (broken / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    folder.lay_out(broken, [turns("你是谁", "海螺。")])
+    assert folder.train_ids("mine").returncode == 0
+    assert folder.trained()[0]["round_trip"]["ok"] is False
+    assert folder.serve_ids().returncode == 0
+    assert compare(COMPARED, folder.path) == 5
+    first = json.loads((folder.path / "parity.json").read_text(encoding="utf-8"))["first_difference"]
+    assert "train environment's tokenizer (LlamaTokenizer, transformers" in first["explanation"]
