@@ -88,8 +88,6 @@ def test_the_official_r1_templates_ask_otherwise(folder: RunFolder, reference: P
     first = original["first_difference"]
     assert (first["row"], first["turn"], first["verdict"]) == (1, 1, "differs")
     assert "⟦<think>⟧\n\n</think>\n\n海螺。" in first["training_text"]
-        "⟦<think>⟧\n\n</think>\n\n海螺。<｜end▁of▁sentence｜><｜User｜>它几点"
-    )
     assert "removes an earlier answer's" in first["explanation"]
     newer = folder.parity(str(reference / "official" / "r1-distill-newer.jinja"))
     first = newer["first_difference"]
