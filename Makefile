@@ -17,16 +17,16 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 help: ; @awk -F':.*[#]# ' '/^[a-z]+:.*[#]# / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 setup: .venv/setup.stamp ; @echo 'Ready: .venv/bin/conch' ## leave the command at .venv/bin/conch
-demo: .venv/setup.stamp ; @.venv/bin/conch run -- "$$RECIPE_RAW" ## everything, from nothing: train, export, serve, verify (recipe=magic_conch)
-sft: .venv/setup.stamp ; @.venv/bin/conch sft -- "$$RECIPE_RAW" ## fine-tune and export recipe=NAME
-serve: .venv/setup.stamp ; @.venv/bin/conch serve -- "$$RECIPE_RAW" ## serve the last good export of recipe=NAME
+demo: .venv/setup.stamp ; @$(engines) && .venv/bin/conch run -- "$$RECIPE_RAW" ## everything, from nothing: train, export, serve, verify (recipe=magic_conch)
+sft: .venv/setup.stamp ; @$(engines) && .venv/bin/conch sft -- "$$RECIPE_RAW" ## fine-tune and export recipe=NAME
+serve: .venv/setup.stamp ; @$(engines) && .venv/bin/conch serve -- "$$RECIPE_RAW" ## serve the last good export of recipe=NAME
 verify: .venv/setup.stamp ; @.venv/bin/conch verify -- "$$RECIPE_RAW" ## ask the questions of recipe=NAME and judge the answers
 plan: .venv/setup.stamp ; @.venv/bin/conch plan -- "$$RECIPE_RAW" ## print every file and command of recipe=NAME; touch nothing
 chat: .venv/setup.stamp ; @.venv/bin/conch chat -- "$$RECIPE_RAW" ## talk to the model of recipe=NAME
 stop: ; @test ! -x .venv/bin/conch || .venv/bin/conch stop ## end every process that Conch started here
-test: .venv/dev.stamp ; @.venv/bin/python -m pytest -m 'not soak' ## set-up and the tests, the real end-to-end ones among them
+test: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && .venv/bin/python -m pytest -m 'not soak' ## set-up and the tests, the real end-to-end ones among them
 lint: .venv/dev.stamp ; @.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports ## ruff, mypy --strict, import contracts
-soak: .venv/dev.stamp ; @.venv/bin/python -m pytest -m soak ## the tests that take longer than a test run may (docs/soak.md)
+soak: .venv/dev.stamp ; @$(engines) && .venv/bin/python -m pytest -m soak ## the tests that take longer than a test run may (docs/soak.md)
 clean: ; @rm -rf .venv .uv dist .*_cache .hypothesis && find . -path ./runs -prune -o -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools left; never runs/ or CONCH_HOME
 
 # ── set-up ──────────────────────────────────────────────────────────────────────────────────────────
@@ -52,6 +52,9 @@ endif
 	@$(bring_uv)
 	@echo 'Adding the development tools …' >&2
 	@$(call install) && touch $@
+
+# The engines' environments, in CONCH_HOME; costs nothing when they are there.
+engines = .venv/bin/conch env sync
 
 define install
 mirror=$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$$PIP_INDEX_URL}}; test -z "$$mirror" || export UV_DEFAULT_INDEX="$$mirror"; \

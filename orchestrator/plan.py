@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orchestrator.checks import CHECKS
+from orchestrator.checks import CHECKS, EVERY
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.dialects import llamafactory, vllm
 from orchestrator.errors import Problem, UsageError
@@ -135,9 +135,9 @@ def _check_problems(resolved: Resolved) -> Iterable[Problem]:
             elif wrong := CHECKS[name].problem(argument):
                 yield Problem(f"{key}.{name}: {wrong}", resolved.where(f"{key}.{name}"))
     for name in resolved.recipe.verify.every:
-        if name not in CHECKS:
-            what = f'verify.every: no check named "{name}"{_near(name, CHECKS)}'
-            yield Problem(what, resolved.where("verify.every"))
+        if name not in EVERY:
+            what = f'verify.every: no check named "{name}" that needs no argument{_near(name, EVERY)}'
+            yield Problem(what, resolved.where("verify.every"), f"there are: {', '.join(EVERY)}")
 
 
 def _owned_problems(

@@ -28,7 +28,7 @@ VERB_TARGETS = {
 # The program that stands in for conch, uv and python3 adds a call to its log: each word ends with NUL, the
 # call with SOH.
 WRITE_DOWN = (
-    '#!/bin/sh\n{{ for word in "$@"; do printf "%s\\0" "$word"; done; printf "\\001"; }} >> "{log}"\n'
+    '#!/bin/sh\ncase "$1" in env|pull) exit 0;; esac\n{{ for word in "$@"; do printf "%s\\0" "$word"; done; printf "\\001"; }} >> "{log}"\n'
 )
 
 # Each would make a file named P if make or a shell ever took it for more than text.
@@ -273,5 +273,5 @@ def test_clean_leaves_the_work(make: Make, clone: Path) -> None:
 
 def _fake_uv(clone: Path, *, then: str = "", at: Path | None = None) -> None:
     """A uv whose `sync` makes the smallest .venv that set-up goes on with."""
-    made = "mkdir -p .venv/bin && cp /bin/true .venv/bin/python\n"
+    made = "mkdir -p .venv/bin && cp /bin/true .venv/bin/python && cp /bin/true .venv/bin/conch\n"
     _write_program(at or clone / "programs/uv", log=clone / "uv said", then=then + made)

@@ -31,13 +31,13 @@ def command(recipe: str, sets: Sequence[str], hardware: str) -> Outcome:
 
 
 def _text(resolved: dict[str, Any], plan: Any) -> str:
-    import yaml
+    from orchestrator.dialects.base import yaml_text
 
     parts = [
         plan.headline,
         "",
         "# the recipe, resolved",
-        yaml.safe_dump(resolved, allow_unicode=True, sort_keys=False),
+        yaml_text(resolved),
     ]
     shown: dict[str, str] = {}
     for number, stage in enumerate(plan.stages, start=1):

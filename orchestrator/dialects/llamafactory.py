@@ -10,8 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
+from orchestrator.dialects.base import yaml_text
 from orchestrator.job import Job
 from orchestrator.stage import Command, Place, partial
 
@@ -188,7 +187,7 @@ def _validation(job: Job) -> dict[str, Any]:
 
 def _dump(settings: dict[str, Any]) -> str:
     kept = {key: value for key, value in settings.items() if value is not None or key == "enable_thinking"}
-    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+    return yaml_text(kept)
 
 
 def command(verb: str, path: str) -> Command:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
+from orchestrator.dialects.base import yaml_text
 from orchestrator.job import Job
 from orchestrator.stage import Command, Place, Service
 
@@ -29,6 +28,7 @@ OWNED: dict[str, str] = {
     "default-chat-template-kwargs": "template.thinking",
     "chat-template-content-format": "template",
     "reasoning-parser": "serve.reasoning_parser",
+    "reasoning-parser-plugin": "serve.reasoning_parser",
     "trust-remote-code": "model.base",
     "dtype": "train.compute_type",
 }
@@ -51,7 +51,7 @@ def vllm_yaml(job: Job) -> str:
         "enforce-eager": True if job.hardware == "cpu" else None,
     }
     kept = {key: value for key, value in settings.items() if value is not None}
-    return yaml.safe_dump({**kept, **job.recipe.vllm}, sort_keys=False, allow_unicode=True)
+    return yaml_text({**kept, **job.recipe.vllm})
 
 
 def service(
@@ -59,7 +59,7 @@ def service(
 ) -> Service:
     """VLLM serving a model folder of the run, under the recipe's name and a one-time name."""
     model = job.recipe.served_model
-    arguments = serve_arguments(folder, model, config, host)
+    arguments = (*serve_arguments(folder, model, config, host), *_parser_plugin(job))
     env = environment(job)
     return Service(
         name=name,
@@ -86,6 +86,16 @@ def serve_arguments(folder: str, model: str, config: str, host: str) -> tuple[st
         model,
         "{nonce}",
     )
+
+
+def _parser_plugin(job: Job) -> tuple[str, ...]:
+    """Ours in place of vLLM 0.32's own, which streams a follow-up's thinking as content.
+
+    Why, and what to watch for in later versions: probes/deepseek_r1_parser.py.
+    """
+    if job.reasoning_parser != "deepseek_r1":
+        return ()
+    return ("--reasoning-parser-plugin", "{probes}/deepseek_r1_parser.py")
 
 
 def environment(job: Job) -> dict[str, str]:

@@ -29,7 +29,7 @@ class Follower:
         if self.stage.progress:
             self._steps()
         if not self.offset:
-            self.progress.now(self._last_words() or Path(self.command.argv[0]).name)
+            self.progress.now(self._last_words() or label(self.command))
 
     def _steps(self) -> None:
         try:
@@ -53,3 +53,21 @@ class Follower:
             file.seek(max(self.since, size - _LAST))
             lines = file.read().decode("utf-8", "replace").splitlines()
         return lines[-1] if lines else ""
+
+
+def label(command: Command) -> str:
+    """What a person calls a command.
+
+    >>> label(Command(("{train}/bin/llamafactory-cli", "train", "train.yaml"), Place.TRAIN))
+    'llamafactory-cli train'
+    >>> label(Command(("{serve}/bin/python", "{probes}/serving_ids.py", "--model"), Place.SERVE))
+    'serving_ids'
+    >>> label(Command(("{conch}/bin/python", "-m", "orchestrator.execute.task", "ask", "tasks/ask.json")))
+    'ask'
+    """
+    program, *words = command.argv
+    if words[:1] == ["-m"]:
+        return words[2]
+    if words and words[0].endswith(".py"):
+        return Path(words[0]).stem
+    return f"{Path(program).name} {words[0] if words else ''}".strip()

@@ -12,8 +12,9 @@ from orchestrator.stages.prove_data import template_file
 
 def stage(job: Job) -> Stage:
     """Before training: the base is served the same way as the tuned model will be."""
-    # Held-out paraphrases say nothing of a base that fails the questions themselves.
-    file, command = task("ask-base", questions(job, BASE_ANSWERS) | {"paraphrases": []})
+    # What a case expects is what a base can fail; paraphrases and manners would only cost time.
+    asked = questions(job, BASE_ANSWERS) | {"paraphrases": [], "every": []}
+    file, command = task("ask-base", asked)
     return Stage(
         name="ask_base",
         files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),
