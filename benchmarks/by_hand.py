@@ -145,6 +145,7 @@ def _has_an_answer(runs: Path) -> bool:
 
 def write_script(run: Path, hand: Path, places: Mapping[str, str]) -> None:
     """The folder and the script that do by hand what a run did: its files, its commands, its questions."""
+    places = {**places, "probes": str(ROOT / "orchestrator/probes")}
     plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
     (hand / "requests").mkdir(parents=True)
     (hand / "inputs").mkdir()

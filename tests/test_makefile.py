@@ -26,9 +26,10 @@ VERB_TARGETS = {
 }
 
 # The program that stands in for conch, uv and python3 adds a call to its log: each word ends with NUL, the
-# call with SOH.
+# call with SOH. What a target calls before its verb (`conch env sync`) is not written down.
 WRITE_DOWN = (
-    '#!/bin/sh\ncase "$1" in env|pull) exit 0;; esac\n{{ for word in "$@"; do printf "%s\\0" "$word"; done; printf "\\001"; }} >> "{log}"\n'
+    '#!/bin/sh\ncase "$1" in env|pull) exit 0;; esac\n'
+    '{{ for word in "$@"; do printf "%s\\0" "$word"; done; printf "\\001"; }} >> "{log}"\n'
 )
 
 # Each would make a file named P if make or a shell ever took it for more than text.
