@@ -20,6 +20,7 @@ CASES = {
     "missing": ([1], Kind.MISSING, 1),
     "nothing": ([], Kind.MISSING, 0),
     "forced": ([1, 2, 3, 4], Kind.FORCED, 3),
+    "forced at once": ([1, 2, 9], Kind.FORCED, 2),
     "beyond": ([1, 2, *LABELS, 9], Kind.FORCED, 8),
     "differs": ([9, 2], Kind.DIFFERS, 0),
     "doubled": ([1, 1, 2], Kind.DIFFERS, 1),
