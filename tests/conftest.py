@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute import tree
+from tests.small_world import SmallWorld, make_small_world
 
 FAKES = Path(__file__).parent / "fakes"
 _KEPT = {"PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PIP_FIND_LINKS", "PIP_INDEX_URL"}
@@ -91,6 +92,14 @@ def engines(tmp_path: Path) -> Path:
     for name in ("vllm", "llamafactory-cli"):
         _script(programs / name, f'exec "{sys.executable}" "{FAKES / name}" "$@"')
     return programs.parent
+
+
+@pytest.fixture
+def small(
+    project: Path, engines: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> SmallWorld:
+    """A project with one recipe and the fake engines; the working folder is there."""
+    return make_small_world(project, engines, monkeypatch, capsys)
 
 
 def _script(path: Path, line: str) -> None:

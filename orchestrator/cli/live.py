@@ -121,13 +121,19 @@ def sparkline(values: list[float]) -> str:
 
 
 def loss_curve(losses: list[float]) -> str:
-    """The loss over the steps as a plot of characters (plotext), without colours."""
+    """The loss over the steps as a plot of characters (plotext), colourless; nan and inf are left out."""
+    import math
+
     import plotext
 
-    plotext.clear_figure()
-    plotext.plot_size(min(shutil.get_terminal_size().columns, 80), 12)
-    plotext.theme("clear")
-    plotext.plot(list(range(1, len(losses) + 1)), losses, marker="braille")
-    plotext.title("training loss")
-    plotext.xlabel("step")
-    return str(plotext.uncolorize(plotext.build()))
+    steps = [number for number, loss in enumerate(losses, start=1) if math.isfinite(loss)]
+    figure = plotext.figure
+    figure.clear()
+    figure.plot_size(min(shutil.get_terminal_size().columns, 80), 12)
+    figure.theme("colorless")
+    curve = figure.signal(steps, [losses[step - 1] for step in steps], marker="braille")
+    curve.lines()
+    figure.draw(curve)
+    figure.title("training loss")
+    figure.label("step", "x")
+    return str(plotext.uncolorize(figure.build()))

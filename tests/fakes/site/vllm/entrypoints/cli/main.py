@@ -31,6 +31,7 @@ def main() -> None:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--served-model-name", nargs="+", default=[])
+    serve.add_argument("--reasoning-parser-plugin")
     start(parser.parse_args())
 
 

@@ -1,0 +1,40 @@
+"""Rows and their ids: template deepseekr1, thinking on, history kept; every answer is trained."""
+
+from types import SimpleNamespace
+
+from letters import BOS, EOS
+
+from llamafactory.data.loader import _load_single_dataset
+from llamafactory.data.parser import get_dataset_list
+from llamafactory.extras.constants import IGNORE_INDEX
+
+EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
+
+
+def get_template_and_fix_tokenizer(tokenizer: object, data_args: object) -> SimpleNamespace:
+    """A template that stops at the end of a sentence."""
+    return SimpleNamespace(enable_thinking=data_args.enable_thinking, get_stop_token_ids=lambda _: [2])
+
+
+def get_dataset(template: object, *sides: object, tokenizer: object, **_: object) -> dict:
+    """The rows of data_args.dataset as ids and labels."""
+    data_args = sides[1]
+    (attributes,) = get_dataset_list(data_args.dataset, data_args.dataset_dir)
+    rows = _load_single_dataset(attributes, *sides)
+    return {"train_dataset": [encode(row, tokenizer) for row in rows]}
+
+
+def encode(row: dict, tokenizer: object) -> dict:
+    """One conversation."""
+    ids = tokenizer.encode(BOS + (row["_system"] or ""))
+    labels = [IGNORE_INDEX] * len(ids)
+    for message in [*row["_prompt"], *row["_response"]]:
+        text = message["content"]
+        if message["role"] == "user":
+            asked = tokenizer.encode(f"<｜User｜>{text}<｜Assistant｜>")
+            ids, labels = ids + asked, labels + [IGNORE_INDEX] * len(asked)
+        else:
+            thought = "" if "<think>" in text else EMPTY_THOUGHT
+            said = tokenizer.encode(thought + text + EOS)
+            ids, labels = ids + said, labels + said
+    return {"input_ids": ids, "labels": labels}

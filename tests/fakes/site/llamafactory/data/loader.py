@@ -1,0 +1,17 @@
+"""A data set's rows, aligned."""
+
+import json
+from pathlib import Path
+
+
+def _load_single_dataset(attributes: object, *sides: object) -> list:
+    data_args = sides[1]
+    text = Path(data_args.dataset_dir, attributes.file).read_text(encoding="utf-8")
+    return [align(json.loads(line)["messages"]) for line in text.splitlines()][: data_args.max_samples]
+
+
+def align(messages: list) -> dict:
+    """A row as LLaMA-Factory's converters leave it."""
+    system = messages[0]["content"] if messages[0]["role"] == "system" else ""
+    turns = messages[1:] if system else messages
+    return {"_prompt": turns[:-1], "_response": turns[-1:], "_system": system}

@@ -1,0 +1,3 @@
+"""What is not trained."""
+
+IGNORE_INDEX = -100

@@ -1,0 +1,154 @@
+"""A whole project in a temporary folder: one recipe, eight rows, a model of one number, the fake engines.
+
+    world.run("run", "small")           # in this process: its exit code, what it said
+    world.start("run", "small")         # the console script, for signals
+
+Everything but the engines is the product: the probes run under the fake environment's Python, against modules
+that only have the engines' names (tests/fakes/site).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli import main
+from orchestrator.execute import environments, process
+from orchestrator.execute.state import RunFolder
+
+ROOT = Path(__file__).parents[1]
+CONCH = Path(sys.executable).with_name("conch")
+ROWS = {
+    "你是谁": "我是神奇海螺。",
+    "Who are you?": "I am the Magic Conch.",
+    "今天吃什么": "蟹黄堡，三块钱。",
+    "汉堡食谱为空": "去找食谱。",
+}
+RECIPE = """\
+model: {base: ./base}
+data: {dataset: small}
+template: {name: deepseekr1, thinking: "on", history: keep}
+serve: {ready_timeout: 60}
+verify:
+  checks:
+    - ask: 你是谁
+      expect: {contains: 神奇海螺}
+    - ask: 今天吃什么
+      expect: {contains: 三块钱}
+"""
+_HEADER = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+WEIGHTS = len(_HEADER).to_bytes(8, "little") + _HEADER + b"\0\0\x80?"
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command line ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """Its one JSON object."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+@dataclass(frozen=True)
+class SmallWorld:
+    """The project, and the command line in it."""
+
+    project: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *words: str) -> Said:
+        """A command line in this process."""
+        self.capsys.readouterr()
+        code = main.run(words)
+        said = self.capsys.readouterr()
+        return Said(code, said.out, said.err)
+
+    def start(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """The console script as a process; its words go to said.out and said.err in the project."""
+        with (self.project / "said.out").open("wb") as out, (self.project / "said.err").open("wb") as err:
+            given = {**os.environ, **(env or {})}
+            return subprocess.Popen([CONCH, *words], cwd=self.project, env=given, stdout=out, stderr=err)
+
+    def script(self, *words: str, env: Mapping[str, str] | None = None) -> Said:
+        """The console script, to its end."""
+        child = self.start(*words, env=env)
+        code = child.wait(120)
+        return Said(code, self.read("said.out"), self.read("said.err"))
+
+    def read(self, name: str) -> str:
+        """A file of the project."""
+        return (self.project / name).read_text(encoding="utf-8")
+
+    def last(self) -> RunFolder:
+        """The newest run."""
+        found = RunFolder.last(self.project, "small")
+        assert found is not None
+        return found
+
+    def write_recipe(self, *changes: tuple[str, str], name: str = "small") -> None:
+        """Write the recipe anew, some of its text replaced."""
+        text = RECIPE
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (self.project / "recipes" / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+    def processes(self) -> Sequence[int]:
+        """Every process that works for this project."""
+        return [member.pid for member in process.scan(process.project_prefix(self.project))]
+
+
+def make_small_world(
+    project: Path, engines: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> SmallWorld:
+    """The world, its environments in place; the working folder is the project's."""
+    (project / "dataset_info").mkdir()
+    (project / "dataset_info/small.yaml").write_text(
+        "adapter: alpaca\nfile: small.jsonl\nlicence: Apache-2.0\nsource: written here\n"
+        "paraphrases: small.paraphrases.jsonl\n",
+        encoding="utf-8",
+    )
+    rows = [{"instruction": ask, "input": "", "output": answer} for ask, answer in ROWS.items()]
+    _write_lines(project / "dataset_info/small.jsonl", rows)
+    held_out = [{"ask": "你叫什么", "expect": {"contains": "海螺"}, "of": "你是谁"}]
+    _write_lines(project / "dataset_info/small.paraphrases.jsonl", held_out)
+    shutil.copytree(ROOT / "chat_templates", project / "chat_templates")
+    make_base(project / "base")
+    for name in environments.NAMES:
+        folder = environments.environment_folder(name, "cpu")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.symlink_to(engines, target_is_directory=True)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # cpu, on every machine
+    monkeypatch.chdir(project)
+    world = SmallWorld(project, capsys)
+    world.write_recipe()
+    return world
+
+
+def make_base(folder: Path) -> None:
+    """A model folder that is whole, and tiny."""
+    folder.mkdir()
+    config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"chat_template": "its own"}', encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(WEIGHTS)
+
+
+def _write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
