@@ -12,9 +12,7 @@ from types import ModuleType
 import pytest
 
 from orchestrator.execute import environments, system
-
-REPO = Path(__file__).parents[2]
-PROBES = REPO / "orchestrator" / "probes"
+from tests.probes.run_folder import PROBES, SHARED
 
 
 def _python(name: str) -> Path:
@@ -37,10 +35,9 @@ def serve_python() -> Path:
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The genuine R1 tokenizer and the official templates, where they lie beside the clone."""
-    folder = REPO.parent / "shared" / "data"
-    if not folder.is_dir():
+    if not SHARED.is_dir():
         pytest.skip("../shared is not there")
-    return folder
+    return SHARED
 
 
 @pytest.fixture

@@ -16,7 +16,10 @@ from orchestrator.execute.compare import compare
 from orchestrator.templates.generated import generated_conversations
 from orchestrator.templates.writer import write_jinja
 
-PROBES = Path(__file__).parents[2] / "orchestrator" / "probes"
+REPO = Path(__file__).parents[2]
+PROBES = REPO / "orchestrator" / "probes"
+# The genuine R1 tokenizer and the official templates, where they lie beside the clone.
+SHARED = REPO.parent / "shared" / "data"
 THINKING = {"on": True, "off": False, "mixed": None}
 TAGS = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
 ENTRY = {
@@ -74,25 +77,20 @@ class RunFolder:
             "output_dir": "adapter",
         }
         (self.path / "train.yaml").write_text(yaml.safe_dump(train | settings), encoding="utf-8")
-        jinja = write_jinja("deepseekr1", thinking, history)
+        jinja = write_jinja(settings.get("template", "deepseekr1"), thinking, history)
         (self.path / "chat_template.jinja").write_text(jinja, encoding="utf-8")
 
     def train_ids(self, datasets: str = "mine,conch_generated") -> subprocess.CompletedProcess[str]:
-        argv = ["training_ids.py", "train.yaml", "--datasets", datasets, "--out", "training_ids.jsonl"]
-        return self._run(self.train_python, argv)
+        argv = [str(PROBES / "training_ids.py"), *train_arguments(datasets)]
+        return run_python(self.train_python, argv, self.path)
 
-    def serve_ids(
-        self, template: str = "chat_template.jinja", *more: str
-    ) -> subprocess.CompletedProcess[str]:
-        argv = ["serving_ids.py", "--model", "inputs/base", "--chat-template", template, *more]
-        argv += ["--conversations", "training_ids.jsonl", "--out", "serving_ids.jsonl"]
-        return self._run(self.serve_python, argv)
+    def serve_ids(self, template: str = "chat_template.jinja") -> subprocess.CompletedProcess[str]:
+        argv = [str(PROBES / "serving_ids.py"), *serve_arguments(template)]
+        return run_python(self.serve_python, argv, self.path)
 
-    def parity(self, template: str = "chat_template.jinja") -> Mapping[str, Any]:
-        """Serve, compare, and read what came out."""
-        done = self.serve_ids(template)
-        assert done.returncode == 0, done.stderr
-        code = compare(COMPARED, self.path)
+    def parity(self, serving: str = "serving_ids.jsonl") -> Mapping[str, Any]:
+        """Compare, and read what came out."""
+        code = compare(COMPARED | {"serving_ids": serving}, self.path)
         found: Mapping[str, Any] = json.loads((self.path / "parity.json").read_text(encoding="utf-8"))
         assert code == (0 if found["holds"] else 5)
         return found
@@ -105,14 +103,35 @@ class RunFolder:
     def problems(self) -> Any:
         return json.loads((self.path / "problems.json").read_text(encoding="utf-8"))
 
-    def _run(self, python: Path, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.path),
-            "PYTHONUTF8": "1",
-            "CONCH_PROBLEMS": str(self.path / "problems.json"),
-        }
-        command = [str(python), str(PROBES / argv[0]), *argv[1:]]
-        return subprocess.run(
-            command, cwd=self.path, env=environment, capture_output=True, text=True, timeout=600, check=False
-        )
+
+def train_arguments(datasets: str = "mine,conch_generated") -> list[str]:
+    """The training probe's command line."""
+    return ["train.yaml", "--datasets", datasets, "--out", "training_ids.jsonl"]
+
+
+def serve_arguments(template: str = "chat_template.jinja", out: str = "serving_ids.jsonl") -> list[str]:
+    """The serving probe's command line."""
+    where = ["--model", "inputs/base", "--chat-template", template]
+    return [*where, "--conversations", "training_ids.jsonl", "--out", out]
+
+
+def run_many(python: Path, probe: str, jobs: Sequence[tuple[Path, Sequence[str]]], folder: Path) -> None:
+    """Run a probe once for each (folder, arguments), by many.py."""
+    listed = folder / f"{probe}.json"
+    listed.write_text(json.dumps([[str(place), *arguments] for place, arguments in jobs]), encoding="utf-8")
+    done = run_python(python, [str(Path(__file__).with_name("many.py")), probe, str(listed)], folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def run_python(python: Path, argv: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """An engine's Python in an environment that holds nothing of the user's."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONUTF8": "1",
+        "CONCH_PROBLEMS": str(folder / "problems.json"),
+    }
+    command = [str(python), *argv]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False
+    )

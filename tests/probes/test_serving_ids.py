@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 
@@ -11,9 +13,10 @@ import pytest
 
 from orchestrator.execute import embedded
 from orchestrator.templates.writer import HISTORY, THINKING
-from tests.probes.run_folder import RunFolder, turns
+from tests.probes.run_folder import SHARED, RunFolder, run_many, serve_arguments, train_arguments, turns
 
 Probe = Callable[[str], ModuleType]
+HOW = ("on-keep", "off-strip")
 ROWS = [
     turns("请问你是谁", "我是神奇海螺。"),
     turns("你是谁", "海螺。", "它几点开门？", "十点。", "And then?", "Ask again."),
@@ -56,11 +59,56 @@ def folder(tmp_path: Path, train_python: Path, serve_python: Path) -> RunFolder:
     return RunFolder(tmp_path / "run", train_python, serve_python)
 
 
+def qwen3_proxy(genuine: Path, folder: Path) -> Path:
+    """Qwen3's tokenizer is not at hand: R1's has the same BPE; add the two marks, drop its leading token."""
+    shutil.copytree(genuine, folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    for number, content in ((151665, "<|im_start|>"), (151666, "<|im_end|>")):
+        tokenizer["added_tokens"].append({"id": number, "content": content} | flags)
+    tokenizer["post_processor"] = None
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|im_end|>",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory: pytest.TempPathFactory, train_python: Path, serve_python: Path) -> Path:
+    """A run folder for each (tokenizer, thinking, history), and its ids from both engines."""
+    home = tmp_path_factory.mktemp("matrix")
+    RunFolder(home / "embedded-on-keep", train_python, serve_python).lay_out(
+        embedded.ensure_embedded(print), ROWS
+    )
+    genuine = SHARED / "tokenizer-r1-distill-qwen"
+    bases = {"deepseekr1": genuine, "qwen3": home / "qwen3"} if genuine.is_dir() else {}
+    if bases:
+        qwen3_proxy(genuine, home / "qwen3")
+    for (template, base), thinking, history in product(bases.items(), THINKING, HISTORY):
+        place = home / f"{template}-{thinking}-{history}"
+        RunFolder(place, train_python, serve_python).lay_out(base, ROWS, thinking, history, template=template)
+    places = sorted(path.parent for path in home.glob("*/train.yaml"))
+    run_many(train_python, "training_ids", [(place, train_arguments()) for place in places], home)
+    jobs = [(place, serve_arguments()) for place in places]
+    for name in ("original", "newer") if bases else ():
+        official = str(SHARED / "official" / f"r1-distill-{name}.jinja")
+        jobs += [(home / f"deepseekr1-{how}", serve_arguments(official, f"{name}.jsonl")) for how in HOW]
+    run_many(serve_python, "serving_ids", jobs, home)
+    return home
+
+
+@pytest.fixture
+def laid_out(matrix: Path, train_python: Path, serve_python: Path) -> Callable[[str], RunFolder]:
+    return lambda name: RunFolder(matrix / name, train_python, serve_python)
+
+
 @pytest.mark.real
-def test_the_embedded_base_is_asked_as_it_was_taught(folder: RunFolder) -> None:
-    folder.lay_out(embedded.ensure_embedded(print), ROWS)
-    assert folder.train_ids().returncode == 0
-    found = folder.parity()
+def test_the_embedded_base_is_asked_as_it_was_taught(laid_out: Callable[[str], RunFolder]) -> None:
+    found = laid_out("embedded-on-keep").parity()
     assert found["holds"], found["first_difference"]
     assert found["counts"]["equal"] > 30
     assert found["left_out"]["dropped_thoughts"] > 0
@@ -70,29 +118,38 @@ def test_the_embedded_base_is_asked_as_it_was_taught(folder: RunFolder) -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("history", HISTORY)
 @pytest.mark.parametrize("thinking", THINKING)
-def test_the_genuine_r1_tokenizer_is_asked_as_it_was_taught(
-    folder: RunFolder, reference: Path, thinking: str, history: str
+@pytest.mark.parametrize("template", ["deepseekr1", "qwen3"])
+def test_a_genuine_tokenizer_is_asked_as_it_was_taught(
+    reference: Path, laid_out: Callable[[str], RunFolder], template: str, thinking: str, history: str
 ) -> None:
-    folder.lay_out(reference / "tokenizer-r1-distill-qwen", ROWS, thinking, history)
-    done = folder.train_ids()
-    assert done.returncode == 0, done.stderr
-    found = folder.parity()
+    found = laid_out(f"{template}-{thinking}-{history}").parity()
     assert found["holds"], found["first_difference"]
+    assert found["counts"]["equal"] > 20
 
 
 @pytest.mark.real
-def test_the_official_r1_templates_ask_otherwise(folder: RunFolder, reference: Path) -> None:
-    folder.lay_out(reference / "tokenizer-r1-distill-qwen", ROWS)
-    assert folder.train_ids().returncode == 0
-    original = folder.parity(str(reference / "official" / "r1-distill-original.jinja"))
-    first = original["first_difference"]
+def test_the_official_r1_templates_ask_otherwise(
+    reference: Path, laid_out: Callable[[str], RunFolder]
+) -> None:
+    first = laid_out("deepseekr1-on-keep").parity("original.jsonl")["first_difference"]
     assert (first["row"], first["turn"], first["verdict"]) == (1, 1, "differs")
     assert "⟦<think>⟧\n\n</think>\n\n海螺。" in first["training_text"]
     assert "removes an earlier answer's" in first["explanation"]
-    newer = folder.parity(str(reference / "official" / "r1-distill-newer.jinja"))
-    first = newer["first_difference"]
+    first = laid_out("deepseekr1-on-keep").parity("newer.jsonl")["first_difference"]
     assert (first["row"], first["turn"], first["verdict"]) == (0, 0, "forced")
     assert (first["training_id"], first["served_id"]) == (271, 198)
+
+
+@pytest.mark.real
+def test_the_official_r1_templates_and_no_thinking(
+    reference: Path, laid_out: Callable[[str], RunFolder]
+) -> None:
+    first = laid_out("deepseekr1-off-strip").parity("original.jsonl")["first_difference"]
+    assert (first["row"], first["verdict"], first["served_id"]) == (0, "missing", None)
+    assert "never learned" in first["explanation"]
+    first = laid_out("deepseekr1-off-strip").parity("newer.jsonl")["first_difference"]
+    assert (first["row"], first["verdict"]) == (0, "differs")
+    assert "opens another one" in first["explanation"]
 
 
 BAD: dict[str, tuple[str, str]] = {
