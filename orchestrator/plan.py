@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -154,5 +153,7 @@ def _owned_problems(
 
 
 def _near(name: str, known: Iterable[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, list(known), n=1)
     return f'; did you mean "{near[0]}"?' if near else ""

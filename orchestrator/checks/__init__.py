@@ -6,7 +6,6 @@ To add one: a module here with the shape of `base.Check`, and its line in CHECKS
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from orchestrator.checks import clean, contains, equals, matches, remembers, stops, streamed
@@ -43,6 +42,8 @@ def problems_of(expect: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def unknown(name: str) -> str:
     """The sentence for a name that is no check's, with the nearest that is."""
+    from difflib import get_close_matches
+
     near = get_close_matches(name, CHECKS, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(CHECKS)}"
     return f'no check named "{name}"; {hint}'

@@ -13,7 +13,6 @@ Every mistake is said at once, with its place; unknown keys are refused.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -116,6 +115,8 @@ def _misnamed(name: str, file: str) -> Iterator[Problem]:
 def _unknown(node: Node, known: tuple[str, ...], section: str) -> Iterator[Problem]:
     for key, value in node.value.items():
         if key not in known:
+            import difflib
+
             near = difflib.get_close_matches(key, known, n=1)
             hint = f'; did you mean "{near[0]}"?' if near else ""
             yield Problem(
@@ -182,6 +183,8 @@ def _value_problems(root: Node) -> Iterator[Problem]:
     adapter = root.value.get("adapter")
     known = adapter is None or adapter.value in ADAPTERS
     if adapter is not None and isinstance(adapter.value, str) and not known:
+        import difflib
+
         near = difflib.get_close_matches(adapter.value, ADAPTERS, n=1)
         hint = f'; did you mean "{near[0]}"?' if near else ""
         what = f'adapter: no adapter named "{adapter.value}"{hint}'

@@ -6,10 +6,7 @@ them (cgroup v2).
 
 from __future__ import annotations
 
-import ctypes
 import os
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +44,8 @@ def profile(choice: str) -> str:
 
 def has_library(name: str) -> bool:
     """Whether the dynamic loader finds a shared library."""
+    import ctypes
+
     try:
         ctypes.CDLL(name)
     except OSError:
@@ -87,6 +86,8 @@ def memory_gb() -> float:
 
 def free_gb(folder: Path) -> float:
     """Free disk in GB where a folder is or will be."""
+    import shutil
+
     place = folder.absolute()
     while not place.is_dir():
         place = place.parent
@@ -95,6 +96,8 @@ def free_gb(folder: Path) -> float:
 
 def gpus() -> list[Gpu]:
     """The GPUs that nvidia-smi lists; [] without one, or when it does not answer within 10 s."""
+    import subprocess
+
     argv = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(argv, capture_output=True, timeout=10, check=True, encoding="utf-8")
