@@ -22,7 +22,7 @@ from orchestrator.execute.progress import Progress
 from orchestrator.execute.service import Running, Warm, start_service, start_warm
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Run, Status
-from orchestrator.stage import Command, Place, Plan, Stage, partial
+from orchestrator.stage import Command, Plan, Stage, partial
 
 
 @dataclass(slots=True)
@@ -52,7 +52,8 @@ class Loop:
             self.run.end(exit_code_of(error), str(error))
             raise
         finally:
-            for server in [*self.warm.values(), *self.running.values()]:
+            started: list[Warm | Running] = [*self.warm.values(), *self.running.values()]
+            for server in started:
                 server.stop()
         refuted = any(run.status is Status.REFUTED for run in runs)
         self.run.end(Refuted.exit_code if refuted else 0)
@@ -117,6 +118,7 @@ class Loop:
         told = log.with_suffix(".problems.json")
         told.unlink(missing_ok=True)
         since = log.stat().st_size if log.exists() else 0
+        # A probe that runs in an engine's environment refuses what is wrong in the same way as a task.
         own = {"CONCH_PROBLEMS": str(told), "CONCH_PROJECT": self.symbols["project"], **extra}
         follower = Follower(self.run.path, stage, command, log, since, self.progress)
         try:
@@ -126,7 +128,7 @@ class Loop:
                 cwd=self.run.path,
                 cookie=self.cookie,
                 log=log,
-                extra=own if command.place is Place.CONCH else None,
+                extra=own,
                 on_tick=lambda _: self._tick(follower, stage),
             )
         finally:
