@@ -33,7 +33,8 @@ ENGINE_ON_GPU = ("vllm.v1.worker.gpu_worker", "vllm.v1.worker.gpu_model_runner")
 BASE = "inputs/base/config.json"
 # Read once, when a library is loaded: the engine must have been started with the same.
 AT_LOAD = re.compile(r"LD_\w+|OMP_\w+|KMP_\w+|GOMP_\w+|MKL_\w+|CUDA_\w+|MALLOC_\w+|PYTHON\w+")
-_CONTROL = 900  # a descriptor far above those that multiprocessing hands over by number
+_KEPT = 200  # descriptors up to this one are kept free for those that multiprocessing hands over by number
+_CONTROL = 900  # far above them
 
 
 def load(names: tuple[str, ...]) -> None:
@@ -158,15 +159,18 @@ def wait_as_engine() -> None:
     """The early interpreter: import, wait for the word, become what was spawned."""
     control = socket.socket(fileno=_CONTROL)
     os.set_inheritable(_CONTROL, False)
+    # A spawned child expects its descriptors under the numbers they have in its parent: keep the low ones
+    # free of what the imports open.
+    kept = []
+    while not kept or kept[-1] < _KEPT:
+        kept.append(os.open(os.devnull, os.O_RDONLY))
     warm_engine()
     size = int.from_bytes(receive(control, 8), "big")
     message = json.loads(receive(control, size))
     wanted = message["descriptors"]
     _, got, _, _ = socket.recv_fds(control, 1, len(wanted))
-    # A spawned child expects its descriptors under the numbers they have in its parent. Move what came
-    # out of the way first; refuse when this process uses one of those numbers itself.
     moved = [os.dup2(handle, _CONTROL + 1 + at) for at, handle in enumerate(got)]
-    for handle in got:
+    for handle in (*got, *kept):
         os.close(handle)
     if any(Path(f"/proc/self/fd/{number}").exists() for number in wanted):
         control.sendall(b"n")
