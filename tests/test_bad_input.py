@@ -214,7 +214,7 @@ def test_a_taken_port_is_said_with_the_way_out(small: SmallWorld) -> None:
     assert small.run("sft", "small").code == 0
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        what = f"port {port} is taken"
+        what = f"port {port}: cannot listen on 127.0.0.1: Address already in use"
         words = ("serve", "small", "--port", str(port))
         bad = Bad("port", lambda _: None, 3, what, "", "--port", words)
         check(bad, small.script(*words), small.run(*words, "--json"))
