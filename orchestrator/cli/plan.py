@@ -17,8 +17,11 @@ def command(recipe: str, sets: Sequence[str], hardware: str) -> Outcome:
 
     RECIPE is a name in recipes/ or a path.
     """
+    import gc
     from pathlib import Path
 
+    # A short life: collecting would cost a tenth of it (benchmarks/cold_start.py) and free nothing of use.
+    gc.disable()
     from orchestrator.execute import recipes, survey
     from orchestrator.plan import build_plan
 

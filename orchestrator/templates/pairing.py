@@ -25,6 +25,7 @@ from orchestrator.templates.writer import HISTORY, THINKING, History, Thinking, 
 # A model that never opens a thought has no parser: vLLM's would take the whole answer for thinking, and the
 # client would get content null.
 REASONING_PARSERS: dict[str, str] = {"deepseekr1": "deepseek_r1", "qwen3": "qwen3"}
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KEYS = ("training", "thinking", "history", "reasoning_parser", "source", "sha256")
 
 
@@ -88,7 +89,7 @@ def read(name: str, yaml_text: str, jinja_text: str) -> ChatTemplate:
     """
     where = f"chat_templates/{name}.yaml"
     try:
-        values = yaml.safe_load(yaml_text)
+        values = yaml.load(yaml_text, Loader=_Loader)  # noqa: S506  a safe one, libyaml's where it is
     except yaml.YAMLError as error:
         raise UsageError(Problem(f"not YAML: {' '.join(str(error).split())}", where=where)) from None
     if not isinstance(values, dict):
