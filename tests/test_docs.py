@@ -101,9 +101,9 @@ def test_the_snippets_are_those_that_a_run_prints(name: str) -> None:
     blocks = [block.strip() for _, block in _blocks(_text(name))]
     question = "请问你是谁"
     for make in (clients.curl, clients.python, clients.python_streaming):
-        assert make(URL, "magic-conch", question).strip() in blocks
+        assert make(URL, "magic_conch", question).strip() in blocks
     settings = [yaml.safe_load(block) for block in blocks if block.startswith("spring:")]
-    assert yaml.safe_load(clients.spring_ai(URL, "magic-conch")) == settings[0]
+    assert yaml.safe_load(clients.spring_ai(URL, "magic_conch")) == settings[0]
     assert settings[1]["spring"]["ai"]["openai"]["base-url"] == URL.removesuffix("/v1")
 
 
