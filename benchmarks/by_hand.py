@@ -54,10 +54,10 @@ class Measured:
         recipe: its name.
         conch: the whole of `conch run`.
         stages: its stages.
-        conch_answer: from the end of training to the first answer in answers.jsonl.
+        conch_answer: from the end of training to the first case in answers.jsonl.
         by_hand: the whole of the script.
         steps: its steps: train, export, and of each server its start and its questions.
-        by_hand_answer: from the end of training to the first answer.
+        by_hand_answer: from the end of training to the last answer of the same case.
     """
 
     recipe: str
@@ -182,19 +182,22 @@ def _serve_and_ask(
     yield SERVE.format(command=command, name=name, port=port)
     settings = json.loads(next(file["text"] for file in stage["files"] if file["path"].startswith("tasks/")))
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
-    answers = (run / stage["outputs"][0]).read_text(encoding="utf-8").splitlines()
-    turns = [turn for line in answers for turn in json.loads(line)["turns"]]
-    bodies = [
-        (turn["messages"], stream)
-        for turn in turns
+    lines = [
+        json.loads(line) for line in (run / stage["outputs"][0]).read_text(encoding="utf-8").splitlines()
+    ]
+    requests = [
+        (line["case"], turn["messages"], stream)
+        for line in lines
+        for turn in line["turns"]
         for stream in ((False, True) if turn["streamed"] else (False,))
     ]
-    for number, (messages, stream) in enumerate(bodies, start=1):
+    first = sum(case == requests[0][0] for case, _, _ in requests)  # a case is judged when all of it is there
+    for number, (_, messages, stream) in enumerate(requests, start=1):
         body = {"model": service["model"], "messages": messages, "stream": stream}
         body |= {"temperature": settings["temperature"], "max_tokens": settings["max_tokens"]}
         one = f"{name}-{number:03}"
         (hand / f"requests/{one}.json").write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
-        yield ASK.format(name=one, url=url) + (f"mark {name}_first\n" if number == 1 else "")
+        yield ASK.format(name=one, url=url) + (f"mark {name}_first\n" if number == first else "")
     yield f"mark {name}_asked\nkill $server; wait $server || true\nmark {name}_ended\n"
 
 

@@ -39,7 +39,9 @@ def run(tmp_path: Path) -> Path:
     (folder / "plan.json").write_text(json.dumps(plan.to_json()), encoding="utf-8")
     asked = {"messages": [{"role": "user", "content": QUESTION}], "streamed": True}
     for name in [stage.outputs[0] for stage in plan.stages if stage.service]:
-        (folder / name).write_text(json.dumps({"turns": [asked, asked]}) + "\n", encoding="utf-8")
+        (folder / name).write_text(
+            json.dumps({"case": "checks[0]", "turns": [asked, asked]}) + "\n", encoding="utf-8"
+        )
     return folder
 
 
