@@ -54,6 +54,7 @@ class Measured:
         recipe: its name.
         conch: the whole of `conch run`.
         stages: its stages.
+        conch_ready: from the end of training to a server that answers.
         conch_answer: from the end of training to the first case in answers.jsonl.
         by_hand: the whole of the script.
         steps: its steps: train, export, and of each server its start and its questions.
@@ -63,6 +64,7 @@ class Measured:
     recipe: str
     conch: float
     stages: Mapping[str, float]
+    conch_ready: float
     conch_answer: float
     by_hand: float
     steps: Mapping[str, float]
@@ -106,7 +108,12 @@ def measure(recipe: str, folder: Path) -> Measured:
     _say(f"conch run {recipe}")
     conch, answered = _by_conch(recipe, project)
     (run,) = (project / "runs" / recipe).glob("2*")
-    ended = {event["stage"]: event for event in _events(run) if event["event"] == "stage_ended"}
+    events = _events(run)
+    ended = {event["stage"]: event for event in events if event["event"] == "stage_ended"}
+    ready = next(
+        _time(event) for event in events if event["event"] == "service_ready" and event["stage"] == "ask"
+    )
+    trained = _time(ended["train"])
     hand = folder / "by_hand"
     write_script(run, hand, places)
     _say("the same by hand")
@@ -119,7 +126,8 @@ def measure(recipe: str, folder: Path) -> Measured:
         recipe=recipe,
         conch=conch,
         stages={name: event["seconds"] for name, event in ended.items()},
-        conch_answer=answered - datetime.fromisoformat(ended["train"]["at"]).timestamp(),
+        conch_ready=ready - trained,
+        conch_answer=answered - trained,
         by_hand=by_hand,
         steps={name: marks[name] - marks[before] for before, name in pairwise(order)},
         by_hand_answer=marks["ask_first"] - marks["train"],
@@ -235,6 +243,10 @@ def _environment(name: str, hardware: str) -> str:
 
 def _events(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _time(event: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(event["at"]).timestamp()
 
 
 def _say(text: str) -> None:

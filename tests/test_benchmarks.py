@@ -73,6 +73,7 @@ MEASURED = Measured(
         "prove_export": 10.0,
         "ask": 25.0,
     },
+    conch_ready=40.0,
     conch_answer=45.0,
     by_hand=100.0,
     steps={
