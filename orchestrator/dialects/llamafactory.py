@@ -219,11 +219,15 @@ def read_log_line(line: str) -> TrainStep | None:
         return TrainStep(
             step=int(row["current_steps"]),
             total=int(row["total_steps"]),
-            loss=row.get("loss"),
-            eval_loss=row.get("eval_loss"),
-            learning_rate=row.get("lr"),
+            loss=_number(row.get("loss")),
+            eval_loss=_number(row.get("eval_loss")),
+            learning_rate=_number(row.get("lr")),
             elapsed=str(row.get("elapsed_time", "")),
             remaining=str(row.get("remaining_time", "")),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

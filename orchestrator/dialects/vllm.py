@@ -6,6 +6,7 @@ eagerly in float32; `--chat-template` overrides whatever the model folder brings
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from orchestrator.dialects.base import yaml_text
@@ -16,6 +17,9 @@ from orchestrator.stage import Command, Place, Service
 OWNED: dict[str, str] = {
     "model": "model.base",
     "tokenizer": "model.base",
+    "tokenizer-mode": "model.base",
+    "tokenizer-revision": "model.base",
+    "skip-tokenizer-init": "model.base",
     "revision": "model.revision",
     "config": "serve",
     "host": "serve.host",
@@ -37,8 +41,17 @@ _DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 def canonical_key(key: str) -> str:
-    """The spelling of OWNED for any spelling of a vLLM option: `--max_model_len` → `max-model-len`."""
-    return key.lstrip("-").replace("_", "-").lower()
+    """The spelling of OWNED for any spelling that vLLM takes for that option.
+
+    Its parser takes underscores, abbreviations, `key=value` and `key.inner` too (utils/argparse_utils.py).
+
+    >>> canonical_key("--max_model_len"), canonical_key("trust-rem"), canonical_key("seed")
+    ('max-model-len', 'trust-remote-code', 'seed')
+    """
+    word = re.split("[=.]", key.lstrip("-"))[0].replace("_", "-").lower()
+    if word in OWNED:
+        return word
+    return next((owned for owned in OWNED if word and owned.startswith(word)), word)
 
 
 def vllm_yaml(job: Job) -> str:
@@ -51,7 +64,13 @@ def vllm_yaml(job: Job) -> str:
         "enforce-eager": True if job.hardware == "cpu" else None,
     }
     kept = {key: value for key, value in settings.items() if value is not None}
-    return yaml_text({**kept, **job.recipe.vllm})
+    # One spelling of each, so that a value of the recipe's passage replaces ours.
+    return yaml_text({**kept, **{_dashed(key): value for key, value in job.recipe.vllm.items()}})
+
+
+def _dashed(key: str) -> str:
+    option, *rest = re.split("([=.])", key.lstrip("-"), maxsplit=1)
+    return "".join([option.replace("_", "-"), *rest])
 
 
 def service(

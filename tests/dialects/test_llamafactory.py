@@ -1,0 +1,174 @@
+"""What is given to `llamafactory-cli`, and what its log says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.dialects import llamafactory
+from orchestrator.dialects.llamafactory import TrainStep, read_log_line
+from orchestrator.job import Job
+from orchestrator.stage import Place
+from tests.test_plan import job_of
+
+
+def job(*sets: str, profile: str = "cpu") -> Job:
+    return job_of("magic_conch", profile, *sets)
+
+
+def training(*sets: str, profile: str = "cpu") -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(llamafactory.train_yaml(job(*sets, profile=profile)))
+    return found
+
+
+def exporting(*sets: str, profile: str = "cpu") -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(llamafactory.export_yaml(job(*sets, profile=profile)))
+    return found
+
+
+def test_lora_trains_an_adapter_and_merges_it_into_the_base() -> None:
+    train = training("train.lora_rank=8", "train.lora_target=q_proj,v_proj")
+    assert (train["stage"], train["finetuning_type"], train["do_train"]) == ("sft", "lora", True)
+    assert (train["lora_rank"], train["lora_alpha"], train["lora_target"]) == (8, 16, "q_proj,v_proj")
+    assert train["output_dir"] == "adapter.partial-0"
+    export = exporting()
+    assert export["model_name_or_path"] == "inputs/base"
+    assert export["adapter_name_or_path"] == "adapter"
+    assert export["export_dir"] == "export.partial-0"
+
+
+@pytest.mark.parametrize("method", ["full", "freeze"])
+def test_other_methods_export_what_they_trained(method: str) -> None:
+    train = training(f"train.method={method}")
+    assert train["finetuning_type"] == method
+    assert not [key for key in train if key.startswith("lora")]
+    export = exporting(f"train.method={method}")
+    assert export["model_name_or_path"] == "adapter"
+    assert "adapter_name_or_path" not in export
+
+
+@pytest.mark.parametrize(("thinking", "value"), [("on", True), ("off", False), ("mixed", None)])
+@pytest.mark.parametrize(("history", "masked"), [("keep", False), ("strip", True)])
+def test_the_template_decides_the_same_for_training_and_export(
+    *, thinking: str, value: bool | None, history: str, masked: bool
+) -> None:
+    sets = f"template.thinking={thinking}", f"template.history={history}"
+    for found in (training(*sets), exporting(*sets)):
+        assert found["template"] == "deepseekr1"
+        assert "enable_thinking" in found  # null says mixed; absent would be LLaMA-Factory's default, on
+        assert found["enable_thinking"] is value
+        assert found["mask_history"] is masked
+
+
+@pytest.mark.parametrize(
+    ("profile", "wanted", "bf16", "fp16", "dtype"),
+    [
+        ("cpu", "auto", False, False, "float32"),
+        ("cuda", "auto", True, False, "bfloat16"),
+        ("cuda", "fp16", False, True, "float16"),
+        ("cuda", "fp32", False, False, "float32"),
+        ("cpu", "bf16", True, False, "bfloat16"),
+    ],
+)
+def test_compute_types(profile: str, wanted: str, dtype: str, *, bf16: bool, fp16: bool) -> None:
+    found = training(f"train.compute_type={wanted}", profile=profile)
+    assert (found["bf16"], found["fp16"]) == (bf16, fp16)
+    assert found.get("use_cpu") is (True if profile == "cpu" else None)
+    assert exporting(f"train.compute_type={wanted}", profile=profile)["infer_dtype"] == dtype
+
+
+def test_a_validation_share_is_measured() -> None:
+    found = training("data.validation_share=0.1", "train.save_steps=7", "train.batch_size=3")
+    assert (found["val_size"], found["eval_strategy"], found["eval_steps"]) == (0.1, "steps", 7)
+    assert found["per_device_eval_batch_size"] == 3
+    assert "val_size" not in training("data.validation_share=0")
+
+
+def test_checkpoints_only_where_they_are_asked_for() -> None:
+    found = training("train.save_steps=null")
+    assert found["save_strategy"] == "no"
+    assert "save_steps" not in found
+    found = training("train.save_steps=5")
+    assert (found["save_strategy"], found["save_steps"], found["save_total_limit"]) == ("steps", 5, 2)
+
+
+def test_warmup_steps_win_over_the_ratio() -> None:
+    assert "warmup_ratio" not in training("train.warmup_steps=0")
+    assert training("train.warmup_steps=0")["warmup_steps"] == 0
+    assert training("train.warmup_ratio=0.2")["warmup_ratio"] == 0.2
+
+
+def test_the_passage_is_passed_on_and_wins_over_what_has_no_name() -> None:
+    found = training("llamafactory={neftune_noise_alpha: 5, report_to: tensorboard, 说明: 海螺}")
+    assert (found["neftune_noise_alpha"], found["report_to"], found["说明"]) == (5, "tensorboard", "海螺")
+
+
+def test_what_the_recipe_says_is_ours_alone() -> None:
+    """Each key that is rendered from the recipe's own words is refused in the raw passage."""
+    free = {"dataset_dir", "preprocessing_num_workers", "save_total_limit", "report_to", "export_device"}
+    free |= {"eval_strategy", "eval_steps", "per_device_eval_batch_size"}
+    rendered = {*training("data.validation_share=0.1", "train.save_steps=5"), *exporting()}
+    assert rendered - free <= set(llamafactory.OWNED)
+
+
+def test_data_sets_are_named_in_the_order_of_the_recipe() -> None:
+    one = job()
+    two = replace(one, datasets=(replace(one.datasets[0], name="b"), replace(one.datasets[0], name="a")))
+    assert yaml.safe_load(llamafactory.train_yaml(two))["dataset"] == "b,a"
+
+
+def test_a_command_runs_where_llamafactory_is() -> None:
+    command = llamafactory.command("train", "train.yaml")
+    assert command.argv == ("{train}/bin/llamafactory-cli", "train", "train.yaml")
+    assert command.place is Place.TRAIN
+
+
+LINE = {"current_steps": 3, "total_steps": 10, "loss": 0.5, "lr": 1e-3, "elapsed_time": "0:00:01"}
+
+
+def test_a_line_of_the_log_is_a_step() -> None:
+    step = read_log_line(json.dumps({**LINE, "remaining_time": "0:00:09", "epoch": 1, "new key": {}}))
+    assert step == TrainStep(3, 10, 0.5, None, 1e-3, "0:00:01", "0:00:09")
+    assert read_log_line(json.dumps({"current_steps": 3, "total_steps": 10, "eval_loss": 2.0})) == TrainStep(
+        3, 10, eval_loss=2.0
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["", "{", "null", "[]", "3", '{"current_steps": 1}', '{"current_steps": null, "total_steps": 1}']
+)
+def test_a_foreign_line_is_none(line: str) -> None:
+    assert read_log_line(line) is None
+
+
+@given(st.integers(min_value=0, max_value=len(json.dumps(LINE)) - 1))
+def test_a_torn_line_is_none(length: int) -> None:
+    assert read_log_line(json.dumps(LINE)[:length]) is None
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+_COUNT = st.integers() | st.sampled_from([float("inf"), "7", None, True])
+_STEPS = st.fixed_dictionaries(
+    {"current_steps": _COUNT, "total_steps": _COUNT},
+    optional={"loss": _JSON, "eval_loss": _JSON, "lr": _JSON, "remaining_time": _JSON},
+)
+
+
+@given(st.text() | _JSON.map(json.dumps) | _STEPS.map(json.dumps))
+def test_no_line_breaks_the_reader_and_numbers_are_numbers(line: str) -> None:
+    step = read_log_line(line)
+    if step is not None:
+        for number in (step.loss, step.eval_loss, step.learning_rate):
+            assert number is None or isinstance(number, float)

@@ -1,0 +1,115 @@
+"""What is given to `vllm serve`: its config file, its words, its environment; and which keys are ours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.dialects import vllm
+from orchestrator.job import Job
+from orchestrator.stage import Place
+from tests.test_plan import job_of
+
+
+def config(job: Job) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(vllm.vllm_yaml(job))
+    return found
+
+
+def test_a_cpu_serves_eagerly_in_float32() -> None:
+    found = config(job_of("magic_conch", "cpu"))
+    assert found == {
+        "dtype": "float32",
+        "max-model-len": 2048,
+        "chat-template": "chat_template.jinja",
+        "reasoning-parser": "deepseek_r1",
+        "enforce-eager": True,
+    }
+    assert vllm.environment(job_of("magic_conch", "cpu"))["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"
+
+
+def test_a_gpu_compiles_and_serves_in_bfloat16() -> None:
+    found = config(job_of("magic_conch", "cuda"))
+    assert found["dtype"] == "bfloat16"
+    assert "enforce-eager" not in found
+    assert not any("CPU" in name for name in vllm.environment(job_of("magic_conch", "cuda")))
+
+
+@pytest.mark.parametrize(
+    ("sets", "key", "value"),
+    [
+        (("train.compute_type=fp16",), "dtype", "float16"),
+        (("serve.reasoning_parser=none",), "reasoning-parser", None),
+        (("serve.reasoning_parser=mistral",), "reasoning-parser", "mistral"),
+        (("template.thinking=off",), "reasoning-parser", None),
+        (("serve.max_model_len=null",), "max-model-len", None),
+        (("vllm={seed: 3}",), "seed", 3),
+    ],
+)
+def test_the_recipe_decides(sets: tuple[str, ...], key: str, value: object) -> None:
+    assert config(job_of("magic_conch", "cpu", *sets)).get(key) == value
+
+
+@pytest.mark.parametrize("spelling", ["enforce-eager", "enforce_eager", "--enforce_eager"])
+def test_a_value_of_the_passage_replaces_ours_in_any_spelling(spelling: str) -> None:
+    job = job_of("magic_conch", "cpu")
+    found = config(replace(job, recipe=job.recipe.model_copy(update={"vllm": {spelling: False}})))
+    assert found["enforce-eager"] is False
+    assert [key for key in found if "eager" in key] == ["enforce-eager"]
+
+
+def test_only_the_option_is_respelled_not_what_is_inside_it() -> None:
+    job = job_of("magic_conch", "cpu")
+    given = {"compilation_config.cache_dir": "a_b", "kv_transfer_config": {"kv_role": "x_y"}}
+    found = config(replace(job, recipe=job.recipe.model_copy(update={"vllm": given})))
+    assert found["compilation-config.cache_dir"] == "a_b"
+    assert found["kv-transfer-config"] == {"kv_role": "x_y"}
+
+
+@pytest.mark.parametrize(
+    ("key", "owned"),
+    [
+        ("chat-template", "chat-template"),
+        ("--Chat_Template", "chat-template"),
+        ("chat-template=/x.jinja", "chat-template"),
+        ("max-model", "max-model-len"),
+        ("trust-rem", "trust-remote-code"),
+        ("default_chat_template_kwargs.enable_thinking", "default-chat-template-kwargs"),
+        ("tokenizer_mode", "tokenizer-mode"),
+    ],
+)
+def test_an_owned_key_is_known_in_every_spelling_that_vllm_takes(key: str, owned: str) -> None:
+    assert vllm.canonical_key(key) == owned
+    assert owned in vllm.OWNED
+
+
+@pytest.mark.parametrize(
+    "key", ["seed", "gpu-memory-utilization", "tensor_parallel_size", "enforce-eager", ""]
+)
+def test_other_keys_are_the_users(key: str) -> None:
+    assert vllm.canonical_key(key) not in vllm.OWNED
+
+
+def test_the_server_is_told_where_and_under_which_names() -> None:
+    job = job_of("magic_conch", "cpu")
+    service = vllm.service(job, name="v", folder="export", warm_during="export", host="::1")
+    words = service.command.argv
+    assert words[:4] == ("{serve}/bin/vllm", "serve", "export", "--config")
+    assert words[words.index("--host") + 1] == "::1"
+    assert words[words.index("--port") + 1] == "{port}"
+    at = words.index("--served-model-name")
+    assert words[at + 1 : at + 3] == (job.recipe.served_model, "{nonce}")
+    assert service.model == job.recipe.served_model
+    assert service.warm is not None
+    assert service.command.place is service.warm.place is Place.SERVE
+    assert service.command.env == service.warm.env
+    assert not any("KEY" in name for name in service.command.env)
+
+
+@pytest.mark.parametrize(("recipe", "has"), [("magic_conch", True), ("magic_conch_qwen3", False)])
+def test_our_parser_stands_in_for_deepseeks_alone(recipe: str, *, has: bool) -> None:
+    words = vllm.service(job_of(recipe, "cpu"), name="v", folder="e", warm_during="").command.argv
+    assert ("--reasoning-parser-plugin" in words) is has
