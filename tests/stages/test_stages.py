@@ -1,6 +1,6 @@
 """The stages as values, and what they share (base.py).
 
-fetch, prepare, prove_data, ask_base, train, export, prove_export, ask, judge, report: what they render for each
+fetch, prepare, prove_data, ask_base, train, export, prove_export, ask, judge, report: what each renders for a
 recipe is in tests/golden.
 """
 

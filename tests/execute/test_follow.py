@@ -1,0 +1,78 @@
+"""What a running command leaves behind is told as it comes, and whatever it writes breaks nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.execute.follow import Follower, label
+from orchestrator.stage import Command, Place, Stage
+from tests.execute.test_loop import Heard
+
+TASK = Command(("{conch}/bin/python", "-m", "orchestrator.execute.task", "ask", "tasks/ask.json"))
+TRAIN = Command(("{train}/bin/llamafactory-cli", "train", "train.yaml"), Place.TRAIN)
+
+
+def follower(folder: Path, command: Command, *, progress: str = "", since: int = 0) -> tuple[Follower, Heard]:
+    heard = Heard()
+    stage = Stage("s", (command,), progress=progress)
+    return Follower(folder, stage, command, folder / "log", since, heard), heard
+
+
+def line(step: int) -> str:
+    return json.dumps({"current_steps": step, "total_steps": 9, "loss": 1.0}) + "\n"
+
+
+def test_each_step_is_told_once_when_its_line_is_whole(tmp_path: Path) -> None:
+    follow, heard = follower(tmp_path, TRAIN, progress="t.jsonl")
+    follow.tick()
+    assert heard.lines == ["llamafactory-cli train"]
+    with (tmp_path / "t.jsonl").open("w", encoding="utf-8") as log:
+        log.write(line(1) + line(2)[:20])
+        log.flush()
+        follow.tick()
+        assert [step.step for step in heard.steps] == [1]
+        log.write(line(2)[20:] + "no JSON\n" + line(3))
+    follow.tick()
+    follow.tick()
+    assert [step.step for step in heard.steps] == [1, 2, 3]
+
+
+def test_bytes_that_are_no_text_break_nothing(tmp_path: Path) -> None:
+    follow, heard = follower(tmp_path, TRAIN, progress="t.jsonl")
+    (tmp_path / "t.jsonl").write_bytes(b"\xff\xfe\n\x00\n" + line(1).encode() + b"\xe7\xa5")
+    follow.tick()
+    assert [step.step for step in heard.steps] == [1]
+
+
+def test_the_last_words_of_a_task_are_told_and_not_those_of_an_earlier_try(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("an earlier try\n", encoding="utf-8")
+    since = (tmp_path / "log").stat().st_size
+    follow, heard = follower(tmp_path, TASK, since=since)
+    follow.tick()
+    with (tmp_path / "log").open("a", encoding="utf-8") as log:
+        log.write("asked 1/9\nasked 2/9\n")
+    follow.tick()
+    assert heard.lines == ["ask", "asked 2/9"]
+
+
+def test_an_engines_chatter_stays_in_its_log(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("INFO loading \x1b[2J\n", encoding="utf-8")
+    follow, heard = follower(tmp_path, TRAIN)
+    follow.tick()
+    assert heard.lines == ["llamafactory-cli train"]
+
+
+def test_of_a_huge_line_only_the_end_is_read(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("x" * 100_000 + "end", encoding="utf-8")
+    follow, heard = follower(tmp_path, TASK)
+    follow.tick()
+    assert heard.lines[-1].endswith("end")
+    assert len(heard.lines[-1]) <= 400
+
+
+@pytest.mark.parametrize("argv", [("{train}/bin/x",), ("x", "-m", "a.b", "name")])
+def test_every_command_has_a_name(argv: tuple[str, ...]) -> None:
+    assert label(Command(argv))
