@@ -101,5 +101,8 @@ def test_every_wrong_name_is_told_at_once(tmp_path: Path) -> None:
     assert 'no check named "contain"; did you mean "contains"?' in said["recipes/mine.yaml:14:16"], said
     assert any("llamafactory.output_dir: Conch sets this itself" in what for what in said.values())
     assert any("vllm.--chat_template: Conch sets this itself" in what for what in said.values())
-    assert any('verify.every: no check named "stop" that needs no argument; did you mean "stops"?' in what for what in said.values())
+    assert any(
+        'verify.every: no check named "stop" that needs no argument; did you mean "stops"?' in what
+        for what in said.values()
+    )
     assert any("no chat template reproduces template llama9" in what for what in said.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from orchestrator.cli.verb import Outcome, verb
 
 
@@ -16,7 +18,7 @@ def command() -> Outcome:
     project = recipes.project_folder(Path.cwd())
     names = recipes.names(project)
     runs = [run for name in names for run in RunFolder.all(project, name)]
-    data = {
+    data: dict[str, Any] = {
         "recipes": names,
         "datasets": sorted(survey.read_datasets(project)),
         "templates": sorted(survey.read_templates(project)),

@@ -98,7 +98,7 @@ def run(argv: Sequence[str]) -> int:  # noqa: PLR0911  one return for each way t
     except BrokenPipeError:
         # The reader went away (`conch ls | head`): nobody is left to tell. Keep the interpreter from
         # complaining again while it flushes.
-        sys.stdout = None  # type: ignore[assignment]  # closing down; nothing prints after this
+        sys.stdout = None
         return 0
     except Exception as error:  # noqa: BLE001  the one boundary
         return _fail(name, [_bug(error)], 1, as_json=as_json)

@@ -1,1 +1,1 @@
-
+"""Everything that touches the world: processes, files, sockets, hubs, environments."""

@@ -36,7 +36,7 @@ def stage(job: Job) -> Stage:
     return Stage(
         name="prove_data",
         files=(RenderedFile("train.yaml", llamafactory.train_yaml(job)), template_file(job), file),
-        commands=(train_probe, serving_probe("inputs/base", serving), compare),
+        commands=(train_probe, serving_probe(job, "inputs/base", serving), compare),
         inputs=("inputs", "data"),
         outputs=(DATA_PROOF,),
         gate=True,
@@ -48,7 +48,7 @@ def template_file(job: Job) -> RenderedFile:
     return RenderedFile("chat_template.jinja", job.chat_template)
 
 
-def serving_probe(model: str, out: str) -> Command:
+def serving_probe(job: Job, model: str, out: str) -> Command:
     """VLLM's own renderer over the conversations, with the tokenizer of a model folder."""
     return Command(
         argv=(
@@ -58,6 +58,8 @@ def serving_probe(model: str, out: str) -> Command:
             model,
             "--chat-template",
             "chat_template.jinja",
+            "--thinking",
+            job.recipe.template.thinking,
             "--conversations",
             "data/conversations.jsonl",
             "--out",

@@ -23,7 +23,7 @@ def stage(job: Job) -> Stage:
     return Stage(
         name="prove_export",
         files=(template_file(job), file),
-        commands=(serving_probe("export", serving), compare),
+        commands=(serving_probe(job, "export", serving), compare),
         inputs=("data", DATA_PROOF, "export"),
         outputs=(EXPORT_PROOF,),
         gate=True,

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.templates.pieces import Pieces
 from orchestrator.templates.writer import EMPTY_THOUGHT
 
-PAIRED = "serve with the chat template that is paired with this training (`conch ls templates`)"
+PAIRED = "serve with the chat template that is paired with this training (`conch ls`)"
 PIN = (
     "pin the {name} environment's transformers to a version that loads this tokenizer rightly (for"
     " DeepSeek-R1-Distill-Qwen 5.5.x does, 5.6.0 to 5.7.0 do not), or set"

@@ -204,7 +204,8 @@ def test_a_service_is_up_for_its_stage_and_gone_after(tmp_path: Path, *, warm: b
         waits = "import sys, json, runpy; sys.argv = ['vllm', *json.loads(sys.stdin.readline())]; "
         waits += f"runpy.run_path({str(FAKES / 'vllm')!r}, run_name='__main__')"
         service = replace(service, warm=code(waits), warm_during="export")
-    folder = f"import os; os.mkdir({partial('export')!r}); open({partial('export')!r} + '/config.json', 'w').write('{{}}')"
+    made = partial("export")
+    folder = f"import os; os.mkdir({made!r}); open({made!r} + '/config.json', 'w').write('{{}}')"
     stages = (
         Stage("export", (code(folder),), outputs=("export",)),
         Stage("ask", (code(body),), outputs=("models",), service=service),
