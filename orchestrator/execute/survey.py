@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.checks import CHECKS
 from orchestrator.datasets.entry import DatasetEntry, read_entry
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute import environments, recipes, system
@@ -92,22 +93,47 @@ def _hashed(entry: DatasetEntry, project: Path) -> DatasetEntry:
 
 
 def _paraphrases(entry: DatasetEntry, project: Path) -> tuple[Mapping[str, Any], ...]:
-    path = project / entry.paraphrases_path
     rows: list[Mapping[str, Any]] = []
     problems: list[Problem] = []
-    for number, line in enumerate(_read_text(path, "paraphrases").splitlines(), start=1):
+    text = _read_text(project / entry.paraphrases_path, "paraphrases")
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            _ = row["ask"], row["expect"].items()
-            rows.append(row)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            where = f"{entry.paraphrases_path}:{number}"
-            problems.append(Problem('not a paraphrase: {"ask": "…", "expect": {"contains": "…"}}', where))
+        except ValueError:
+            row = None
+        if wrong := _wrong_with(row):
+            mend = 'a line is {"ask": "…", "expect": {"contains": "…"}}'
+            problems.append(Problem(f"not a paraphrase: {wrong}", f"{entry.paraphrases_path}:{number}", mend))
+        rows.append(row)
     if problems:
         raise UsageError(*problems)
     return tuple(rows)
+
+
+def _wrong_with(row: Any) -> str:
+    """What keeps a line from being a paraphrase; "" for nothing."""
+    if not isinstance(row, dict):
+        return "it is no JSON object"
+    ask, expect = row.get("ask"), row.get("expect")
+    turns = [ask] if isinstance(ask, str) else ask
+    if not isinstance(turns, list) or not turns or not all(isinstance(one, str) and one for one in turns):
+        return "ask must be a question, or a list of them"
+    if not isinstance(row.get("system") or "", str):
+        return "system must be text"
+    return _wrong_expectation(expect)
+
+
+def _wrong_expectation(expect: Any) -> str:
+    if not isinstance(expect, dict) or not expect:
+        return "expect must name a check and its argument"
+    for name, argument in expect.items():
+        if name not in CHECKS:
+            return f'expect: no check named "{name}" ({", ".join(CHECKS)})'
+        if wrong := CHECKS[name].problem(argument):
+            return f"expect.{name}: {wrong}"
+    return ""
 
 
 def _base_folder(resolved: Resolved, project: Path) -> str:
