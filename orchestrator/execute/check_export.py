@@ -30,7 +30,7 @@ def check_export(settings: Mapping[str, Any], folder: Path) -> int:
 
     Raises:
         MissingError: a file is missing or cut short.
-        StageFailed: it holds other tensors than the base.
+        StageFailed: it holds other tensors than the base, or a tokenizer configuration that is none.
     """
     export, base = folder / settings["export"], folder / settings["base"]
     check_complete(export)
@@ -65,6 +65,12 @@ def compare_tensors(base: Mapping[str, tuple[int, ...]], export: Mapping[str, tu
 
 def _forget_template(path: Path) -> None:
     """Drop a chat template that tokenizer_config.json carries beside ours, so that only one is left."""
-    config = json.loads(path.read_text(encoding="utf-8"))
-    if config.pop("chat_template", None) is not None:
+    if not path.is_file():
+        return
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        carried = config.pop("chat_template", None)
+    except (ValueError, AttributeError, TypeError):
+        raise StageFailed(Problem("cannot be read", where=str(path), mend="export again")) from None
+    if carried is not None:
         path.write_text(json.dumps(config, ensure_ascii=False, indent=2), encoding="utf-8")

@@ -50,7 +50,7 @@ def markdown(report: Report, settings: Mapping[str, Any], *, picture: bool) -> s
             if proof.accepted
             else "DOES NOT HOLD"
         )
-        lines += [f"- {proof.name}: {word} ({proof.covered}) {proof.detail}".rstrip()]
+        lines += [f"- {proof.name}: {word} ({cell(proof.covered)}) {cell(proof.detail)}".rstrip()]
     lines += ["", "## Checks", "", *_table(report.verdicts, report.base_verdicts)]
     good, asked = passed_of(report.paraphrases)
     if asked:
@@ -79,8 +79,10 @@ def fenced(text: str) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """Text as the cell of a Markdown table: one line, shown as it is."""
-    safe = "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+-.!|~" else c for c in " ".join(text.split()))
+    """Text within a line of Markdown, or within a cell of a table: one line, shown as it is."""
+    line = " ".join(text.split())
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
+    safe = "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+-.!|~" else c for c in shown)
     return safe.replace("&", "&amp;")
 
 

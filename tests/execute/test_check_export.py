@@ -1,95 +1,105 @@
-"""An export takes its name only when it is whole, shaped like its base, and carries the proven template."""
+"""An export is complete and shaped like its base before it takes its name; one template is left in it."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestrator.errors import ConchError, StageFailed
+from orchestrator.errors import MissingError, StageFailed
 from orchestrator.execute.check_export import check_export, compare_tensors
-from tests.fakes.site.fakery import TINY_SAFETENSORS
+from tests.small_world import make_base
 
-PROVEN = "{{ messages }} proven\n"
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "export": "export.partial-0",
     "base": "inputs/base",
     "chat_template": "chat_template.jinja",
-    "stand_in": True,
+    "stand_in": False,
 }
+BASE = {"model.embed_tokens.weight": (100, 8), "model.layers.0.q.weight": (8, 8), "lm_head.weight": (100, 8)}
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """A run folder with a base and the export of it, as llamafactory-cli leaves it."""
-    for name in ("inputs/base", "export.partial-0"):
-        model = tmp_path / name
-        model.mkdir(parents=True)
-        (model / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
-        (model / "generation_config.json").write_text("{}", encoding="utf-8")
-        (model / "tokenizer.json").write_text("{}", encoding="utf-8")
-        (model / "tokenizer_config.json").write_text('{"chat_template": "the base\'s own"}', encoding="utf-8")
-        (model / "model.safetensors").write_bytes(TINY_SAFETENSORS)
-    (tmp_path / "export.partial-0/chat_template.jinja").write_text("the base's own", encoding="utf-8")
-    (tmp_path / "chat_template.jinja").write_text(PROVEN, encoding="utf-8")
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "inputs").mkdir()
+    make_base(tmp_path / "inputs/base")
+    shutil.copytree(tmp_path / "inputs/base", tmp_path / "export.partial-0")
+    (tmp_path / "chat_template.jinja").write_text("{{ proven }}", encoding="utf-8")
     return tmp_path
 
 
-def test_a_whole_export_gets_the_proven_template_and_no_second_one(run: Path) -> None:
-    assert check_export(SETTINGS, run) == 0
-    export = run / "export.partial-0"
-    assert (export / "chat_template.jinja").read_text(encoding="utf-8") == PROVEN
+def test_the_proven_template_is_the_only_one_left(folder: Path) -> None:
+    export = folder / "export.partial-0"
+    assert check_export(SETTINGS, folder) == 0
+    assert (export / "chat_template.jinja").read_text(encoding="utf-8") == "{{ proven }}"
     assert "chat_template" not in json.loads((export / "tokenizer_config.json").read_text(encoding="utf-8"))
-    assert "stand-in" in (export / "README.md").read_text(encoding="utf-8")
+    assert "chat_template" in (folder / "inputs/base/tokenizer_config.json").read_text(encoding="utf-8")
+    assert not (export / "README.md").exists()
 
 
-def test_only_a_stand_in_is_called_one(run: Path) -> None:
-    assert check_export({**SETTINGS, "stand_in": False}, run) == 0
-    assert not (run / "export.partial-0/README.md").exists()
+def test_a_stand_in_says_so_where_people_look(folder: Path) -> None:
+    check_export(SETTINGS | {"stand_in": True}, folder)
+    card = (folder / "export.partial-0/README.md").read_text(encoding="utf-8")
+    assert "not a DeepSeek model" in card
+    assert card.startswith("---\nlicense: apache-2.0\n")
 
 
-@pytest.mark.parametrize("kept", [0, 4, 20, len(TINY_SAFETENSORS) - 1])
-def test_a_file_that_was_cut_short_is_refused(run: Path, kept: int) -> None:
-    (run / "export.partial-0/model.safetensors").write_bytes(TINY_SAFETENSORS[:kept])
-    with pytest.raises(ConchError) as refused:
-        check_export(SETTINGS, run)
-    assert refused.value.problems[0].mend or refused.value.problems[0].where
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_file_that_is_missing_is_named(folder: Path, name: str) -> None:
+    (folder / "export.partial-0" / name).unlink()
+    with pytest.raises(MissingError):
+        check_export(SETTINGS, folder)
 
 
-def test_an_export_without_weights_is_refused(run: Path) -> None:
-    (run / "export.partial-0/model.safetensors").unlink()
-    with pytest.raises(ConchError):
-        check_export(SETTINGS, run)
+def test_a_tokenizer_without_a_config_is_whole(folder: Path) -> None:
+    (folder / "export.partial-0/tokenizer_config.json").unlink()
+    assert check_export(SETTINGS, folder) == 0
 
 
-def test_an_export_of_other_tensors_is_refused(run: Path) -> None:
-    header = b'{"other":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
-    other = len(header).to_bytes(8, "little") + header + bytes(4)
-    (run / "export.partial-0/model.safetensors").write_bytes(other)
-    with pytest.raises(StageFailed, match="the export lacks the tensor"):
-        check_export(SETTINGS, run)
+@pytest.mark.parametrize("text", ["{", "[]", "\xff"])
+def test_a_tokenizer_config_that_is_none_is_named(folder: Path, text: str) -> None:
+    (folder / "export.partial-0/tokenizer_config.json").write_text(text, encoding="latin-1")
+    with pytest.raises(StageFailed, match="tokenizer_config"):
+        check_export(SETTINGS, folder)
 
 
-BASE = {"model.embed_tokens.weight": (100, 8), "lm_head.weight": (100, 8), "model.norm.weight": (8,)}
+def test_a_file_that_is_cut_short_is_named(folder: Path) -> None:
+    path = folder / "export.partial-0/model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(MissingError, match="cut short"):
+        check_export(SETTINGS, folder)
+
+
+def test_other_tensors_than_the_base_are_a_failure(folder: Path) -> None:
+    path = folder / "export.partial-0/model.safetensors"
+    path.write_bytes(path.read_bytes().replace(b'"w"', b'"v"'))
+    with pytest.raises(StageFailed, match="the export lacks the tensor w"):
+        check_export(SETTINGS, folder)
 
 
 @pytest.mark.parametrize(
-    ("changes", "problem"),
+    ("change", "said"),
     [
-        ({}, ""),
-        ({"lm_head.weight": None}, ""),
-        ({"model.embed_tokens.weight": (104, 8), "lm_head.weight": (104, 8)}, ""),
-        ({"model.embed_tokens.weight": (100, 16)}, "has shape [100, 16]"),
-        ({"model.norm.weight": None}, "lacks the tensor model.norm.weight"),
-        ({"model.norm.weight": (9,)}, "has shape [9], the base has [8]"),
+        ({}, []),
+        ({"lm_head.weight": None}, []),  # tied
+        ({"lm_head.weight": (120, 8), "model.embed_tokens.weight": (120, 8)}, []),  # a resized vocabulary
+        ({"model.layers.0.q.weight": None}, ["the export lacks the tensor model.layers.0.q.weight"]),
+        (
+            {"model.layers.0.q.weight": (8, 4)},
+            ["model.layers.0.q.weight has shape [8, 4], the base has [8, 8]"],
+        ),
+        (
+            {"model.embed_tokens.weight": (100, 4)},
+            ["model.embed_tokens.weight has shape [100, 4], the base has [100, 8]"],
+        ),
+        ({"more": (1,)}, []),
     ],
-    ids=["the same", "a tied head", "a larger vocabulary", "a wider model", "one less", "misshapen"],
 )
 def test_tensors_are_compared_by_name_and_shape(
-    changes: dict[str, tuple[int, ...] | None], problem: str
+    change: dict[str, tuple[int, ...] | None], said: list[str]
 ) -> None:
-    export = {name: shape for name, shape in {**BASE, **changes}.items() if shape is not None}
-    found = compare_tensors(BASE, export)
-    assert bool(found) is bool(problem)
-    assert problem in " ".join(found)
+    export = {name: shape for name, shape in {**BASE, **change}.items() if shape is not None}
+    assert compare_tensors(BASE, export) == said
