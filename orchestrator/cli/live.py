@@ -97,7 +97,7 @@ def step_line(step: TrainStep, losses: list[float]) -> str:
     >>> step_line(TrainStep(step=5, total=10, loss=0.5, learning_rate=1e-3, remaining="0:00:20"), [1.0, 0.5])
     '████████████············ 5/10  loss 0.5000 █▁  rate 1.0e-03  left 0:00:20'
     """
-    done = round(_BAR * step.step / step.total) if step.total else 0
+    done = max(0, min(_BAR, round(_BAR * step.step / step.total))) if step.total else 0
     parts = [f"{'█' * done}{'·' * (_BAR - done)} {step.step}/{step.total}"]
     if losses:
         parts.append(f"loss {losses[-1]:.4f} {sparkline(losses[-16:])}")

@@ -1,0 +1,174 @@
+"""Progress: a moving line on a terminal, plain lines on a pipe, and no foreign escape in either."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import pty
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.cli.live import Live, loss_curve, sparkline, step_line
+from orchestrator.dialects.llamafactory import TrainStep
+from orchestrator.report import Run, Status
+
+WILD = "\x1b[2J\x1b]52;c;eA==\x07"
+STORY = """
+import sys
+from orchestrator.cli.live import Live
+from orchestrator.dialects.llamafactory import TrainStep
+from orchestrator.report import Run, Status
+live = Live()
+live.say("海螺: training")
+live.start(1, 2, "train", "not done yet")
+for step in (1, 2, 3):
+    live.step(TrainStep(step, 3, 3 / step, None, 1e-3, "", "0:00:01"))
+live.end(Run("train", Status.DONE, seconds=1.5))
+live.now("asked 1/2")
+live.end(Run("ask", Status.FAILED, "no answer"))
+"""
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def tell(stream: io.StringIO) -> str:
+    shown = Live(stream)
+    shown.start(1, 2, "train", "not done yet")
+    for step in (1, 2, 3):
+        shown.step(TrainStep(step, 3, 3 / step))
+    shown.end(Run("train", Status.DONE, seconds=1.5))
+    return stream.getvalue()
+
+
+def test_a_pipe_gets_lines_and_no_escape() -> None:
+    text = tell(io.StringIO())
+    assert "\x1b" not in text
+    assert "\r" not in text
+    assert text.startswith("[1/2] train: not done yet\n")
+    assert "1/3  loss 3.0000" in text
+    assert "2/3  loss" not in text  # at most one line every 15 seconds
+    assert "  ✓ train done in 1.5s\n" in text
+    assert "training loss" in text
+
+
+def test_a_pipe_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    shown = Live(stream)
+    shown.start(1, 1, "ask", "not done yet")
+    for _ in range(31):
+        shown.now("asking")
+        now[0] += 1
+    assert stream.getvalue().count("asking") == 2
+
+
+def test_a_terminal_gets_one_line_that_is_written_over() -> None:
+    text = tell(Terminal())
+    assert text.count("\r\x1b[2K") == 3
+    assert "2/3  loss 1.5000" in text
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_a_terminal_that_wants_plain_text_gets_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert "\x1b" not in tell(Terminal())
+
+
+def test_a_moving_line_is_no_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = Terminal()
+    Live(stream).now("x" * 200)
+    assert len(stream.getvalue()) == 19
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_foreign_text_cannot_drive_the_terminal(stream: io.StringIO) -> None:
+    shown = Live(stream)
+    shown.now(WILD)
+    shown.end(Run("ask", Status.FAILED, f"it said {WILD}\nand more"))
+    text = stream.getvalue().replace("\r\x1b[2K", "")
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "\\x1b]52" in text
+
+
+def test_a_skipped_stage_took_no_time() -> None:
+    stream = io.StringIO()
+    Live(stream).end(Run("fetch", Status.SKIPPED, "nothing it depends on has changed"))
+    assert stream.getvalue() == "  · fetch skipped: nothing it depends on has changed\n"
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_status_has_words(status: Status) -> None:
+    stream = io.StringIO()
+    Live(stream).end(Run("s", status))
+    assert str(status) in stream.getvalue()
+
+
+def test_a_real_terminal_in_a_real_locale_shows_it_all() -> None:
+    ours, theirs = pty.openpty()
+    env = {"PATH": os.environ["PATH"], "TERM": "xterm", "PYTHONUTF8": "1"}
+    child = subprocess.Popen([sys.executable, "-c", STORY], stderr=theirs, stdout=theirs, env=env)
+    os.close(theirs)
+    text = _read_all(ours).decode()
+    assert child.wait(30) == 0
+    assert "海螺: training" in text
+    assert "\x1b[2K" in text
+    assert "training loss" in text
+    assert "✗ ask failed" in text
+
+
+def test_a_stream_that_cannot_say_it_gets_escapes() -> None:
+    env = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", STORY], capture_output=True, env=env, timeout=60, check=True)
+    assert b"\\u6d77\\u87ba: training" in done.stderr
+    assert done.stderr.isascii()
+
+
+def _read_all(terminal: int) -> bytes:
+    text = b""
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # how a pseudo terminal says that the other end is closed
+            piece = b""
+        if not piece:
+            os.close(terminal)
+            return text
+        text += piece
+
+
+_LOSS = st.floats(-1e100, 1e100) | st.sampled_from([math.nan, math.inf, -math.inf])
+_LOSSES = st.lists(_LOSS, max_size=40)
+
+
+@given(_LOSSES)
+def test_any_losses_can_be_drawn(losses: list[float]) -> None:
+    assert len(sparkline(losses)) == sum(map(math.isfinite, losses))
+    if len(losses) > 1:
+        assert "training loss" in loss_curve(losses)
+        assert "\x1b" not in loss_curve(losses)
+
+
+@given(st.integers(-5, 10**12), st.integers(-5, 10**12), _LOSSES)
+def test_any_step_is_one_short_line(step: int, total: int, losses: list[float]) -> None:
+    line = step_line(TrainStep(step, total, eval_loss=math.inf, learning_rate=math.nan), losses)
+    assert len(line) < 500
+    assert "\n" not in line
