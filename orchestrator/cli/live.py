@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import suppress
 from typing import TextIO
 
 from orchestrator.cli.terminal import one_line
@@ -87,8 +88,10 @@ class Live:
 
     def _write(self, text: str) -> None:
         encoding = self._stream.encoding or "utf-8"
-        self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        self._stream.flush()
+        # A training goes on when nobody watches it any more (`conch run 2>&1 | head`).
+        with suppress(OSError):
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            self._stream.flush()
 
 
 def step_line(step: TrainStep, losses: list[float]) -> str:

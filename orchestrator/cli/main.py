@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +14,7 @@ import click
 
 from orchestrator import __version__
 from orchestrator.cli.verb import Outcome
-from orchestrator.errors import ConchError, Interrupted, Problem, exit_code_of
+from orchestrator.errors import ConchError, Interrupted, MissingError, Problem, UsageError, exit_code_of
 
 # One line a verb: module in orchestrator/cli, and what `conch --help` says of it. A verb's module is
 # imported when the verb is used, never for `conch --help` (benchmarks/cold_start.py).
@@ -73,35 +75,50 @@ def conch() -> None:
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (OSError, AttributeError):  # nobody reads it, or its disk is full, or it was closed
+            setattr(sys, name, None)  # else the interpreter complains once more, with an exit code of its own
+    sys.exit(code)
 
 
-def run(argv: Sequence[str]) -> int:  # noqa: PLR0911  one return for each way to end
+def run(argv: Sequence[str]) -> int:
     """Run one command line; print its outcome; return the exit code. Raises nothing."""
-    as_json = "--json" in argv
     name = next((word for word in argv if not word.startswith("-")), "")
+    outcome = _outcome_of(argv)
+    try:
+        _show(name, outcome, as_json="--json" in argv)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            return outcome.exit_code  # the reader went away (`conch ls | head`): nobody is left to tell
+        with suppress(OSError):
+            _print(f"cannot write the result: {error.strerror}", to_stderr=True)
+        return outcome.exit_code or MissingError.exit_code
+    return outcome.exit_code
+
+
+def _outcome_of(argv: Sequence[str]) -> Outcome:  # noqa: PLR0911  one return for each way to end
     try:
         outcome = conch.main(args=list(argv), prog_name="conch", standalone_mode=False)
-        return _show(name, outcome, as_json=as_json) if isinstance(outcome, Outcome) else int(outcome or 0)
+        return outcome if isinstance(outcome, Outcome) else Outcome(exit_code=int(outcome or 0), silent=True)
     except click.exceptions.Exit as error:
-        return error.exit_code
+        return Outcome(exit_code=error.exit_code, silent=True)
     except click.ClickException as error:
-        return _fail(name, [_of_click(error)], 2, as_json=as_json)
+        return Outcome(exit_code=UsageError.exit_code, problems=(_of_click(error),))
     except (KeyboardInterrupt, click.Abort):
-        return _fail(name, [Problem("interrupted")], 130, as_json=as_json)
+        return Outcome(exit_code=Interrupted.exit_code, problems=(Problem("interrupted"),))
     except ConchError as error:
-        code = exit_code_of(error)
-        problems = list(error.problems) or [
-            Problem("interrupted" if isinstance(error, Interrupted) else "failed")
-        ]
-        return _fail(name, problems, code, as_json=as_json)
-    except BrokenPipeError:
-        # The reader went away (`conch ls | head`): nobody is left to tell. Keep the interpreter from
-        # complaining again while it flushes.
-        sys.stdout = None
-        return 0
+        untold = Problem("interrupted" if isinstance(error, Interrupted) else "failed")
+        return Outcome(exit_code=exit_code_of(error), problems=error.problems or (untold,))
+    except (BrokenPipeError, SystemExit):  # click makes the second of the first
+        return Outcome(silent=True)
     except Exception as error:  # noqa: BLE001  the one boundary
-        return _fail(name, [_bug(error)], 1, as_json=as_json)
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            full = Problem(f"disk full: {error.strerror}", str(error.filename or ""), "free some space")
+            return Outcome(exit_code=MissingError.exit_code, problems=(full,))
+        return Outcome(exit_code=1, problems=(_bug(error),))
 
 
 def envelope(command: str, *, ok: bool, data: Any, problems: Sequence[Problem]) -> str:
@@ -114,30 +131,24 @@ def envelope(command: str, *, ok: bool, data: Any, problems: Sequence[Problem]) 
     )
 
 
-def _show(name: str, outcome: Outcome, *, as_json: bool) -> int:
+def _show(name: str, outcome: Outcome, *, as_json: bool) -> None:
+    if outcome.silent:
+        return
     if as_json:
         ok = outcome.exit_code == 0
         _print(envelope(name, ok=ok, data=outcome.data, problems=outcome.problems))
-        return outcome.exit_code
+        return
     if outcome.text:
         _print(outcome.text)
     for problem in outcome.problems:
         _print(str(problem), to_stderr=True)
-    return outcome.exit_code
-
-
-def _fail(name: str, problems: Sequence[Problem], code: int, *, as_json: bool) -> int:
-    if as_json:
-        _print(envelope(name, ok=False, data={}, problems=problems))
-    else:
-        for problem in problems:
-            _print(str(problem), to_stderr=True)
-    return code
 
 
 def _print(text: str, *, to_stderr: bool = False) -> None:
-    """Print, whatever the stream can encode: a C locale shows escapes instead of failing (faults.md 90)."""
+    """Print, whatever the stream can encode: a C locale shows escapes instead of failing."""
     stream = sys.stderr if to_stderr else sys.stdout
+    if stream is None:  # closed by whoever started this (`>&-`)
+        return
     encoding = stream.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
@@ -148,16 +159,19 @@ def _of_click(error: click.ClickException) -> Problem:
 
 
 def _bug(error: Exception) -> Problem:
+    what = f"a bug in Conch: {type(error).__name__}: {error}"
+    try:
+        return Problem(what, where=_crash_file(error), mend="please report it, with that file")
+    except OSError:
+        return Problem(what, mend="please report it")
+
+
+def _crash_file(error: Exception) -> str:
     import tempfile
     import traceback
-    from pathlib import Path
 
     with tempfile.NamedTemporaryFile(
-        "w", prefix="conch-crash-", suffix=".log", delete=False, encoding="utf-8"
+        "w", prefix="conch-crash-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
     ) as crash:
         traceback.print_exception(error, file=crash)
-    return Problem(
-        f"a bug in Conch: {type(error).__name__}: {error}",
-        where=str(Path(crash.name)),
-        mend="please report it, with that file",
-    )
+    return crash.name

@@ -21,12 +21,14 @@ class Outcome:
         text: the result for a person, printed on stdout; may be several lines, "" for none.
         exit_code: 0, or 5 when it ran and the answer is no.
         problems: what else a person should mend.
+        silent: all was said already (--help); nothing is printed, no envelope either.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
     exit_code: int = 0
     problems: tuple[Problem, ...] = ()
+    silent: bool = False
 
 
 def verb(*, example: str) -> Callable[[Callable[..., Outcome]], click.Command]:

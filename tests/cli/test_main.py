@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,9 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.cli.verb import Outcome, verb
-from orchestrator.errors import Interrupted, Problem, UsageError
+from orchestrator.errors import TREE, ConchError, Interrupted, Problem, UsageError
 
+ROOT = Path(__file__).parents[2]
 Body = Callable[[], Outcome]
 
 
@@ -132,6 +135,85 @@ def test_interruptions_end_quietly(
     plan_is(_raise(error))
     assert main.run(["plan"]) == code
     assert "Traceback" not in capsys.readouterr().err
+
+
+def _conch(words: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """A line of shell, conch's exit code its own."""
+    env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    env |= {"TMPDIR": str(tmp_path), "PYTHONUTF8": "1"}
+    line = ["bash", "-c", f"set -o pipefail; {words}"]
+    return subprocess.run(line, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("conch schema | true", 0),
+        ("conch ls --json | true", 0),
+        ("conch --help | true", 0),
+        ("conch nosuch --json | true", 2),
+        ("conch nosuch 2>&1 | true", 2),
+        ("conch ls >&-", 0),
+        ("conch nosuch 2>&-", 2),
+        ("conch ls > /dev/full", 3),
+        ("conch ls --json > /dev/full", 3),
+        ("conch nosuch --json > /dev/full", 2),
+        ("conch nosuch 2> /dev/full", 2),
+    ],
+)
+def test_nobody_listening_changes_no_exit_code_but_a_lost_result_does(
+    tmp_path: Path, words: str, code: int
+) -> None:
+    done = _conch(words, tmp_path)
+    assert done.returncode == code
+    for nonsense in ("Traceback", "Exception ignored", "a bug in Conch"):
+        assert nonsense not in done.stderr
+    lost = " > /dev/full" in words
+    assert ("cannot write the result: No space left on device" in done.stderr) is lost
+    assert list(tmp_path.glob("conch-crash-*")) == []
+
+
+def test_a_full_disk_is_no_bug(plan_is: Callable[[Body], None], capsys: pytest.CaptureFixture[str]) -> None:
+    plan_is(_raise(OSError(errno.ENOSPC, "No space left on device", "/a/file")))
+    assert main.run(["plan"]) == 3
+    assert capsys.readouterr().err == "/a/file  disk full: No space left on device\n    → free some space\n"
+
+
+def test_a_bug_whose_file_cannot_be_written_is_told_all_the_same(
+    plan_is: Callable[[Body], None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
+    plan_is(_raise(ZeroDivisionError("by zero")))
+    assert main.run(["plan"]) == 1
+    assert "a bug in Conch: ZeroDivisionError: by zero" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", TREE)
+def test_every_error_has_its_code_in_words_and_in_the_envelope(
+    plan_is: Callable[[Body], None], capsys: pytest.CaptureFixture[str], kind: type[ConchError]
+) -> None:
+    plan_is(_raise(kind(Problem("没有", "here", "so"))))
+    assert main.run(["plan"]) == kind.exit_code
+    assert capsys.readouterr().err == "here  没有\n    → so\n"
+    assert main.run(["plan", "--json"]) == kind.exit_code
+    said = _envelope(capsys.readouterr().out)
+    assert said["ok"] is False
+    assert said["problems"] == [{"what": "没有", "where": "here", "mend": "so"}]
+
+
+@pytest.mark.parametrize(
+    "words", [["nosuch"], ["plan", "--nonsense"], ["plan", "a", "b"], ["serve", "--port", "x"]]
+)
+def test_a_wrong_command_line_has_an_envelope_too(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run([*words, "--json"]) == 2
+    said = _envelope(capsys.readouterr().out)
+    assert (said["command"], said["ok"]) == (words[0], False)
+    assert len(said["problems"]) == 1
 
 
 def test_a_locale_that_cannot_say_it_gets_escapes(tmp_path: Path) -> None:
