@@ -4,9 +4,10 @@ The line is a JSON list, the words after `vllm` (`["serve", "export", "--port", 
 without a line means that the server is not wanted, and is no error. Runs in the serve environment, in the
 run folder.
 
-vLLM runs its engine in a second process, which imports everything once more. That process is started here
-too, before it is needed: a fresh interpreter as multiprocessing's spawn would start it, which waits to be
-told what it is to run. When anything about it does not fit at that moment, spawn goes its usual way.
+vLLM runs its engine in a second process, and on a CPU its worker in a third, each of which imports everything
+once more. Those are started here too, before they are needed: fresh interpreters as multiprocessing's spawn
+would start them, which wait to be told what they are to run. When anything about one does not fit at that
+moment, spawn goes its usual way.
 
 A spawned child imports this file again (as __mp_main__): nothing here may happen at import. Warming is an
 optimisation and must not be able to fail: what another version of vLLM lacks is passed over.
@@ -27,14 +28,20 @@ from pathlib import Path
 
 # What each process would import on its way to the first answer.
 SERVER = ("vllm.entrypoints.cli.main", "vllm.entrypoints.cli.serve", "vllm.v1.engine.async_llm")
-ENGINE = ("vllm.v1.engine.core", "vllm.v1.executor.uniproc_executor", "vllm.model_executor.model_loader")
-ENGINE_ON_CPU = ("vllm.v1.worker.cpu_worker", "vllm.v1.worker.cpu_model_runner")
-ENGINE_ON_GPU = ("vllm.v1.worker.gpu_worker", "vllm.v1.worker.gpu_model_runner")
+ENGINE = ("vllm.v1.engine.core", "vllm.v1.executor.uniproc_executor", "vllm.v1.executor.multiproc_executor")
+CPU_WORKER = (
+    "vllm.v1.executor.multiproc_executor",
+    "vllm.v1.worker.cpu_worker",
+    "vllm.v1.worker.cpu_model_runner",
+)
+GPU_WORKER = ("vllm.v1.worker.gpu_worker", "vllm.v1.worker.gpu_model_runner")
 BASE = "inputs/base/config.json"
-# Read once, when a library is loaded: the engine must have been started with the same.
-AT_LOAD = re.compile(r"LD_\w+|OMP_\w+|KMP_\w+|GOMP_\w+|MKL_\w+|CUDA_\w+|MALLOC_\w+|PYTHON\w+")
+# Read once, when a library is loaded: the engine must have been started with the same. (Not LD_LIBRARY_PATH:
+# an imported package may add a folder of its own, here as there.)
+AT_LOAD = re.compile(r"LD_PRELOAD|OMP_\w+|KMP_\w+|GOMP_\w+|MKL_\w+|CUDA_\w+|MALLOC_\w+|PYTHON\w+")
 _KEPT = 200  # descriptors up to this one are kept free for those that multiprocessing hands over by number
-_CONTROL = 900  # far above them
+_CONTROL = {"engine": 900, "worker": 901}  # far above them
+_MOVED = 910
 
 
 def load(names: tuple[str, ...]) -> None:
@@ -63,36 +70,32 @@ def warm_server() -> None:
             ModelRegistry.models[name].inspect_model_cls()
 
 
-def warm_engine() -> None:
-    """The engine's part."""
-    load(ENGINE)
+def warm_worker(names: tuple[str, ...]) -> None:
+    """The part of the process that runs the model."""
+    load((*names, "vllm.model_executor.model_loader"))
     with contextlib.suppress(Exception):
-        from vllm.platforms import current_platform
-
-        load(ENGINE_ON_CPU if current_platform.is_cpu() else ENGINE_ON_GPU)
         from vllm.model_executor.models.registry import ModelRegistry
 
         for name in architectures():
             ModelRegistry.models[name].load_model_cls()
 
 
-class Engine:
+class Early:
     """An interpreter that was started early and waits to become a spawned process."""
 
-    def __init__(self) -> None:
+    def __init__(self, role: str) -> None:
         self.control, theirs = socket.socketpair()
         self.environment = {**os.environ, **preloads()}
-        os.dup2(theirs.fileno(), _CONTROL, inheritable=True)
+        os.dup2(theirs.fileno(), _CONTROL[role], inheritable=True)
         theirs.close()
-        argv = [sys.executable, str(Path(__file__).absolute()), "engine"]
         # Not by subprocess: multiprocessing will wait for this process, by its number.
         self.pid = os.posix_spawn(
             sys.executable,
-            argv,
+            [sys.executable, str(Path(__file__).absolute()), role],
             self.environment,
             file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
         )
-        os.close(_CONTROL)
+        os.close(_CONTROL[role])
 
     def become(self, program: str, descriptors: list[int]) -> bool:
         """Have it run a spawned child's program with these descriptors; False when it does not fit."""
@@ -113,14 +116,18 @@ class Engine:
         self.control.close()
 
 
+def on_cpu() -> bool:
+    """Whether this environment's torch knows no GPU."""
+    try:
+        return version("torch").endswith("+cpu")
+    except ImportError:
+        return False
+
+
 def preloads() -> dict[str, str]:
     """The LD_PRELOAD that vLLM's CPU platform gives its engine, found the way it finds it."""
-    try:
-        on_cpu = version("torch").endswith("+cpu")
-        spec = importlib.util.find_spec("torch")
-    except (ImportError, ValueError):
-        return {}
-    if not on_cpu or not spec or not spec.origin or "LD_PRELOAD" in os.environ:
+    spec = importlib.util.find_spec("torch") if on_cpu() else None
+    if not spec or not spec.origin or "LD_PRELOAD" in os.environ:
         return {}
     torch = Path(spec.origin).parent
     found = [
@@ -136,17 +143,17 @@ def at_load(environment: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if AT_LOAD.fullmatch(name)}
 
 
-def hand_over(engine: Engine) -> None:
-    """Let the first process that multiprocessing spawns be the engine that is waiting."""
+def hand_over(early: Early) -> None:
+    """Let the first process that multiprocessing spawns be the one that is waiting."""
     from multiprocessing import util
 
     ordinary = util.spawnv_passfds
-    waiting = [engine]
+    waiting = [early]
 
     def spawn(path: bytes, args: list, descriptors: list[int]) -> int:
         words = [os.fsdecode(word) for word in args]
         if waiting and "--multiprocessing-fork" in words and "-c" in words:
-            early = waiting.pop()
+            waiting.clear()
             if early.become(words[words.index("-c") + 1], sorted(set(descriptors))):
                 return early.pid
             early.dismiss()
@@ -155,21 +162,30 @@ def hand_over(engine: Engine) -> None:
     util.spawnv_passfds = spawn
 
 
-def wait_as_engine() -> None:
+def wait_as(role: str) -> None:
     """The early interpreter: import, wait for the word, become what was spawned."""
-    control = socket.socket(fileno=_CONTROL)
-    os.set_inheritable(_CONTROL, False)
+    control = socket.socket(fileno=_CONTROL[role])
+    control.set_inheritable(False)
     # A spawned child expects its descriptors under the numbers they have in its parent: keep the low ones
     # free of what the imports open.
     kept = []
     while not kept or kept[-1] < _KEPT:
         kept.append(os.open(os.devnull, os.O_RDONLY))
-    warm_engine()
+    worker = None
+    if role == "worker":
+        warm_worker(CPU_WORKER)
+    elif on_cpu():
+        with contextlib.suppress(OSError):
+            worker = Early("worker")
+        load(ENGINE)
+    else:
+        load(ENGINE)
+        warm_worker(GPU_WORKER)
     size = int.from_bytes(receive(control, 8), "big")
     message = json.loads(receive(control, size))
     wanted = message["descriptors"]
     _, got, _, _ = socket.recv_fds(control, 1, len(wanted))
-    moved = [os.dup2(handle, _CONTROL + 1 + at) for at, handle in enumerate(got)]
+    moved = [os.dup2(handle, _MOVED + at, inheritable=False) for at, handle in enumerate(got)]
     for handle in (*got, *kept):
         os.close(handle)
     if any(Path(f"/proc/self/fd/{number}").exists() for number in wanted):
@@ -182,6 +198,8 @@ def wait_as_engine() -> None:
     os.environ.update(message["environment"])
     control.sendall(b"y")
     control.close()
+    if worker:
+        hand_over(worker)
     from multiprocessing.spawn import spawn_main
 
     sys.argv = ["-c", "--multiprocessing-fork"]
@@ -203,7 +221,7 @@ def main() -> int:
     """Warm up, wait for the word, serve."""
     engine = None
     with contextlib.suppress(OSError):
-        engine = Engine()
+        engine = Early("engine")
     warm_server()
     line = sys.stdin.readline()
     if not line.strip():
@@ -218,7 +236,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["engine"]:
-        wait_as_engine()
+    if sys.argv[1:] in (["engine"], ["worker"]):
+        wait_as(sys.argv[1])
     else:
         sys.exit(main())

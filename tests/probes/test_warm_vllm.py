@@ -22,7 +22,7 @@ def child(queue, text):
     queue.put([os.getpid(), text, os.environ.get("LATER"), os.environ.get("OMP_NUM_THREADS")])
 
 if __name__ == "__main__":
-    engine = warm_vllm.Engine()
+    engine = warm_vllm.Early("engine")
     warm_vllm.hand_over(engine)
     os.environ.update({later!r})
     context = multiprocessing.get_context("spawn")
