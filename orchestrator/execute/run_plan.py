@@ -12,6 +12,7 @@ from orchestrator.execute.loop import Loop
 from orchestrator.execute.preflight import preflight
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.state import RunFolder, hold
+from orchestrator.execute.stop import sweep_leftovers
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
 from orchestrator.report import Run
@@ -44,15 +45,17 @@ def run_recipe(
     home = home or project
     with process.signals(), hold(home, job.recipe.name):
         run = _folder_for(home, job.recipe.name, identity)
-        leftovers = process.stop_cookie(process.run_prefix(project, run.path))
+        leftovers = sweep_leftovers(project, run.path)
         if leftovers:
             progress.say(f"stopped {len(leftovers)} processes that an interrupted run had left")
         progress.say(f"run {run.name}")
         run.begin(plan.headline, identity=identity)
         files.write_durable(run.path / "plan.json", json.dumps(plan.to_json(), ensure_ascii=False, indent=1))
+        cookie = process.new_cookie(project, run.path)
         symbols = {**places, "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
-        loop = Loop(plan, run, symbols, job.locks, progress, process.new_cookie(project, run.path))
-        return run.path, loop.perform()
+        loop = Loop(plan, run, symbols, job.locks, progress, cookie)
+        with process.guarded(cookie):
+            return run.path, loop.perform()
 
 
 def _folder_for(project: Path, recipe: str, identity: str) -> RunFolder:

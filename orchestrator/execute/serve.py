@@ -46,14 +46,15 @@ def serve(
     place = environments.require("serve", job.hardware)
     service = vllm.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
     symbols = {"serve": str(place), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
-    with process.signals():
+    cookie = process.new_cookie(project, run.path)
+    with process.signals(), process.guarded(cookie):
         files.write_durable(run.path / _CONFIG, vllm.vllm_yaml(job))
         progress(f"serving {run.name}/export as {service.model}")
         server = start_service(
             service,
             symbols=symbols,
             cwd=run.path,
-            cookie=process.new_cookie(project, run.path),
+            cookie=cookie,
             log=run.path / "logs" / "serve.log",
             key=key,
             host=host,

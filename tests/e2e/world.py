@@ -82,6 +82,14 @@ def wait_until(true: Callable[[], object], *, seconds: float, meanwhile: subproc
         time.sleep(0.2)
 
 
+def wait_for(true: Callable[[], object], *, seconds: float) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.2)
+
+
 def lines_of(files: Sequence[Path]) -> int:
     """The whole lines in the newest of these files."""
     return files[-1].read_bytes().count(b"\n") if files else 0
