@@ -96,10 +96,11 @@ def engines(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small(
-    project: Path, engines: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> SmallWorld:
     """A project with one recipe and the fake engines; the working folder is there."""
-    return make_small_world(project, engines, monkeypatch, capsys)
+    # Engines must never see the space or the Chinese: they are given paths relative to the run folder.
+    return make_small_world(tmp_path / "神奇 project", engines, monkeypatch, capsys)
 
 
 def _script(path: Path, line: str) -> None:

@@ -117,7 +117,8 @@ def make_small_world(
     project: Path, engines: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> SmallWorld:
     """The world, its environments in place; the working folder is the project's."""
-    (project / "dataset_info").mkdir()
+    for part in ("recipes", "dataset_info"):
+        (project / part).mkdir(parents=True)
     (project / "dataset_info/small.yaml").write_text(
         "adapter: alpaca\nfile: small.jsonl\nlicence: Apache-2.0\nsource: written here\n"
         "paraphrases: small.paraphrases.jsonl\n",

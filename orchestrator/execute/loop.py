@@ -134,11 +134,11 @@ class Loop:
         finally:
             with suppress(OSError):
                 follower.tick()
-        if code in (0, Refuted.exit_code) and not told.exists():
+        problems = _told(told)
+        if code in (0, Refuted.exit_code) and not problems:
             return code
-        if told.exists():
-            rows = json.loads(told.read_text(encoding="utf-8"))
-            raise error_for(code, *(Problem(**row) for row in rows))
+        if problems:
+            raise error_for(code, *problems)
         raise error_for(0, process.explain_failure(log, code, since=since))
 
     def _tick(self, follower: Follower, stage: Stage) -> None:
@@ -236,3 +236,11 @@ class Loop:
         run = Run(stage.name, status, reason, exit_code_of(error), seconds, log)
         self.run.end_stage(run, key)
         self.progress.end(run)
+
+
+def _told(path: Path) -> tuple[Problem, ...]:
+    """What a task or a probe left to say; nothing when it was killed while it wrote that."""
+    try:
+        return tuple(Problem(**row) for row in json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return ()

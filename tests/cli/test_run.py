@@ -144,6 +144,24 @@ def test_a_server_without_memory_is_exit_3_with_its_own_words(
     assert Path(small.last().path / "export").is_dir()
 
 
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [("die-after-ready", 4, "killed by signal 9"), ("hang", 7, "vllm: not ready after")],
+)
+def test_a_server_that_fails_is_told_and_nothing_is_left(
+    small: SmallWorld, monkeypatch: pytest.MonkeyPatch, fault: str, code: int, words: str
+) -> None:
+    assert small.run("sft", "small").code == 0
+    monkeypatch.setenv("CONCH_FAULT", fault)
+    said = small.run("run", "small", *NO_BASE, "--set", "serve.ready_timeout=2")
+    assert said.code == code, said.err
+    assert words in said.err
+    assert "logs/vllm.log" in said.err
+    assert said.out == ""
+    assert small.processes() == []
+    assert statuses(small)["ask"] is Status.FAILED
+
+
 def test_two_at_once_are_not_let(small: SmallWorld) -> None:
     from orchestrator.execute.state import hold
 

@@ -131,6 +131,13 @@ def test_the_words_of_a_task_reach_the_user(tmp_path: Path) -> None:
     assert str(caught.value) == "data.jsonl:3  汉堡食谱为空\n    → write one"
 
 
+@pytest.mark.parametrize("torn", ["", "[{", "{}", "3", '[{"who": 1}]'])
+def test_a_task_that_was_killed_while_it_spoke_is_a_failed_stage(tmp_path: Path, torn: str) -> None:
+    text = f"import os; open(os.environ['CONCH_PROBLEMS'], 'w').write({torn!r}); raise SystemExit(2)"
+    with pytest.raises(StageFailed, match="exit code 2"):
+        perform(tmp_path, Stage("s", (code(text),)))
+
+
 def test_a_gate_that_says_no_ends_the_run_and_is_asked_again(tmp_path: Path) -> None:
     body = f"open({partial('proof')!r}, 'w').write('no'); raise SystemExit(5)"
     gate = Stage("gate", (code(body),), outputs=("proof",), gate=True)

@@ -152,6 +152,7 @@ def test_what_is_judged_was_asked() -> None:
         assert judged[key] == asked[key]
     assert asked["out"] == f"{judged['answers']}.partial-0"
     assert judged["base_answers"] == base.BASE_ANSWERS
+    assert PLAN.stage("judge").inputs == (judged["answers"], judged["base_answers"])
 
 
 def test_a_task_is_a_file_that_a_person_can_read() -> None:
