@@ -1,0 +1,87 @@
+"""What takes longer than a test run may; the figures are kept in docs/soak.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.stages import STAGES
+from tests.e2e.world import PARTS, REPO, RUN, World, wait_for, wait_until
+
+pytestmark = pytest.mark.soak
+
+
+def events(runs: Path) -> list[dict[str, Any]]:
+    """Of the only run there is; torn lines left out."""
+    found = []
+    for path in runs.glob("2*/events.jsonl"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+    return found
+
+
+def begun(runs: Path, stage: str) -> bool:
+    return any(event["event"] == "stage_begun" and event["stage"] == stage for event in events(runs))
+
+
+def done(runs: Path) -> list[str]:
+    return [e["stage"] for e in events(runs) if e["event"] == "stage_ended" and e["status"] == "done"]
+
+
+def test_a_run_killed_in_every_stage_is_finished_without_redoing_any(tmp_path: Path) -> None:
+    """Kill -9 two seconds into each stage in turn (at once for the short ones), and type it again."""
+    world = World(tmp_path)
+    for part in PARTS:
+        shutil.copytree(REPO / part, tmp_path / part)
+    runs = tmp_path / "runs" / "smoke"
+    kills = 0
+    for stage in STAGES:
+        running = world.start(*RUN)
+        try:
+            wait_until(lambda stage=stage: begun(runs, stage), seconds=600, meanwhile=running)  # type: ignore[misc]
+        except AssertionError:
+            # A stage of milliseconds may be over before it is seen; then the whole run is.
+            assert running.wait() == 0
+            continue
+        time.sleep(2 if stage in ("prove_data", "ask_base", "train", "export", "prove_export", "ask") else 0)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        kills += 1
+        wait_for(lambda: not world.processes(), seconds=30)
+    said = world.run(*RUN)
+    assert said.code == 0, said.err + said.out
+    assert kills >= 6
+    assert sorted(done(runs)) == sorted(STAGES), "a completed stage was done twice, or one never"
+    assert not list(runs.glob("2*/*.partial-0"))
+    assert not world.processes()
+
+
+def test_the_demo_from_a_fresh_clone_and_an_empty_home(tmp_path: Path) -> None:
+    """`make demo` as a stranger types it: every check passed, the untouched base failed."""
+    clone, home = tmp_path / "conch", tmp_path / "home"
+    subprocess.run(["git", "clone", "--quiet", str(REPO), str(clone)], check=True)
+    began = time.monotonic()
+    demo = subprocess.run(
+        ["make", "demo"],
+        cwd=clone,
+        env={**os.environ, "CONCH_HOME": str(home), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    minutes = (time.monotonic() - began) / 60
+    assert demo.returncode == 0, demo.stderr + demo.stdout
+    assert "checks      16 of 16 passed" in demo.stdout
+    assert "the untouched base passed 0 of 16" in demo.stdout
+    print(f"make demo: {minutes:.1f} minutes")  # noqa: T201  the figure for docs/soak.md; `pytest -s` shows it
