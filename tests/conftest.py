@@ -15,6 +15,8 @@ import pytest
 from orchestrator.execute import tree
 from tests.small_world import SmallWorld, make_small_world
 
+pytest_plugins = ["tests.skips"]
+
 FAKES = Path(__file__).parent / "fakes"
 _KEPT = {"PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PIP_FIND_LINKS", "PIP_INDEX_URL"}
 _KEPT |= {"UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_FIND_LINKS", "SSL_CERT_FILE", "CI"}
@@ -48,7 +50,7 @@ def hostile_world(
 
 @pytest.fixture(autouse=True)
 def nothing_left_running() -> Iterator[None]:
-    """After each test: no process that it started lives on, however well it hid (faults.md 70)."""
+    """After each test: no process that it started lives on, however well it hid (Fault 70)."""
     tree.enable_subreaper()
     before = {member.pid for member in _carriers()}
     yield

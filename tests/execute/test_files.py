@@ -62,7 +62,7 @@ def test_a_durable_write_replaces_and_leaves_no_trace(tmp_path: Path) -> None:
 
 
 def test_a_secret_is_private_from_creation_whatever_the_umask(tmp_path: Path) -> None:
-    """faults.md 93."""
+    """Fault 93."""
     before = os.umask(0)
     try:
         files.write_durable(tmp_path / "key", "k", mode=0o600)
@@ -72,7 +72,7 @@ def test_a_secret_is_private_from_creation_whatever_the_umask(tmp_path: Path) ->
 
 
 def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
-    """faults.md 39: the limit on a file's size stands for the full disk."""
+    """Fault 39: the limit on a file's size stands for the full disk."""
     path = tmp_path / "state.json"
     files.write_durable(path, "old")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -99,7 +99,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_kill_9_in_a_write_leaves_the_old_or_the_new_never_a_mixture(tmp_path: Path) -> None:
-    """faults.md 56, twenty times."""
+    """Fault 56, twenty times."""
     path = tmp_path / "state.json"
     code = f"""
 from pathlib import Path
@@ -134,7 +134,7 @@ def test_outputs_take_their_names_together_and_replace_the_old(tmp_path: Path) -
 
 
 def test_an_output_that_is_missing_or_empty_keeps_every_name_back(tmp_path: Path) -> None:
-    """A child's 0 is success only with its output there (faults.md, Readiness)."""
+    """A child's 0 is success only with its output there."""
     (tmp_path / partial("a")).write_text("1", encoding="utf-8")
     (tmp_path / partial("b")).mkdir()
     with pytest.raises(StageFailed) as caught:

@@ -20,7 +20,7 @@ def test_a_free_port_can_be_listened_on() -> None:
 
 
 def test_a_taken_port_names_its_holder_and_a_mend() -> None:
-    """faults.md 47 and 76."""
+    """Fault 47 and 76."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
         with pytest.raises(MissingError, match=rf"port {port}: .*process {os.getpid()} .*has it") as caught:

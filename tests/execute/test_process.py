@@ -130,7 +130,7 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     ids=["background", "setsid", "ignores-term", "cleared-environment", "double-fork"],
 )
 def test_nothing_that_a_command_started_outlives_it(hides: str, tmp_path: Path) -> None:
-    """faults.md 66 and 67."""
+    """Fault 66 and 67."""
     assert run_shell(f"{hides}\nwhile ! [ -s pid ]; do sleep 0.01; done", tmp_path, grace=0.5) == 0
     assert not is_alive(int(wait_for(tmp_path / "pid")))
 
@@ -177,7 +177,7 @@ def test_prefixes_find_a_project_a_run_and_a_child(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_tree_and_says_which(signum: signal.Signals, tmp_path: Path) -> None:
-    """faults.md 64 and 65."""
+    """Fault 64 and 65."""
     threading.Timer(0.5, os.kill, (os.getpid(), signum)).start()
     with process.signals(), pytest.raises(Interrupted) as caught:
         run_shell("setsid sleep 60 & echo $! > pid; sleep 60", tmp_path)
@@ -214,7 +214,7 @@ with process.guarded(cookie, grace=1) if {guard} else nullcontext(), process.sig
 
 
 def test_a_killed_orchestrators_tree_is_stopped_by_its_guard(tmp_path: Path) -> None:
-    """faults.md 54 and 60: kill -9 of the orchestrator leaves nothing running."""
+    """Fault 54 and 60: kill -9 of the orchestrator leaves nothing running."""
     other = orchestrate(tmp_path, guard=True)
     grandchild = int(wait_for(tmp_path / "pid"))
     other.kill()
@@ -240,7 +240,7 @@ def test_a_killed_orchestrators_leftovers_are_swept_but_a_living_ones_are_not(tm
 
 
 def test_a_log_that_outgrows_its_limit_keeps_its_start_and_its_end(tmp_path: Path) -> None:
-    """faults.md 100, with a child that goes on writing."""
+    """Fault 100, with a child that goes on writing."""
     log = tmp_path / "log"
     child = start_shell("echo first; yes 0123456789 | head -c 5000000; echo last; read", tmp_path)
     child.wait(0.5)

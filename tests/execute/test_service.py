@@ -95,7 +95,7 @@ def answer(running: Running, question: str, key: str = "unasked") -> str:
 def test_it_is_ready_when_it_answers_and_gone_when_it_is_stopped(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through a proxy that the user set for everything, which loopback must not use (faults.md 87)."""
+    """Through a proxy that the user set for everything, which loopback must not use (Fault 87)."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     running = bench.start(bench.service())
@@ -151,7 +151,7 @@ def test_releasing_a_warm_server_that_died_says_why(bench: Bench, engines: Path)
 
 
 def test_a_slow_start_is_told_and_not_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """faults.md 82: the stall limit is shorter than the start."""
+    """Fault 82: the stall limit is shorter than the start."""
     monkeypatch.setattr(service, "_SAY_SECONDS", 0.5)
     heard: list[str] = []
     running = bench.start(bench.service("slow-ready", stall=1.5))
@@ -161,7 +161,7 @@ def test_a_slow_start_is_told_and_not_killed(bench: Bench, monkeypatch: pytest.M
 
 
 def test_a_silent_and_idle_server_is_hung(bench: Bench) -> None:
-    """faults.md 81."""
+    """Fault 81."""
     running = bench.start(bench.service("hang", stall=1.5))
     with pytest.raises(TimedOut, match=r"hung: no output and no work for \d s") as caught:
         running.wait_ready()
@@ -177,7 +177,7 @@ def test_a_start_that_takes_too_long(bench: Bench) -> None:
 
 
 def test_healthy_but_not_answering(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """faults.md 83."""
+    """Fault 83."""
     monkeypatch.setattr(service, "CANARY_SECONDS", 1.0)
     running = bench.start(bench.service("wedge-health-ok"))
     with pytest.raises(TimedOut, match="the server is up, but its engine gave no token"):
@@ -186,7 +186,7 @@ def test_healthy_but_not_answering(bench: Bench, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_server_that_dies_at_start_names_the_root_cause(bench: Bench) -> None:
-    """faults.md 72: not "See root cause above"."""
+    """Fault 72: not "See root cause above"."""
     running = bench.start(bench.service("oom"))
     with pytest.raises(MissingError, match=r"not enough free GPU memory \(3\.5/79\.1 GiB\)"):
         running.wait_ready()
@@ -201,7 +201,7 @@ def test_a_server_without_its_model(bench: Bench) -> None:
 
 
 def test_a_server_that_dies_later_is_noticed(bench: Bench) -> None:
-    """faults.md 85."""
+    """Fault 85."""
     running = bench.start(bench.service("die-after-ready"))
     running.wait_ready()
     running.process.wait(5)
@@ -210,7 +210,7 @@ def test_a_server_that_dies_later_is_noticed(bench: Bench) -> None:
 
 
 def test_a_port_that_is_taken_names_its_holder(bench: Bench) -> None:
-    """faults.md 47 and 76: the first holder is unharmed."""
+    """Fault 47 and 76: the first holder is unharmed."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
@@ -235,7 +235,7 @@ def test_a_server_of_somebody_else_on_our_port_is_not_taken_for_ours(bench: Benc
 
 @pytest.mark.parametrize("fault", ["ignore-term", "setsid-grandchild", "flood", "bad-utf8"])
 def test_a_naughty_server_serves_and_is_stopped_with_everything(fault: str, bench: Bench) -> None:
-    """faults.md 66 and 67."""
+    """Fault 66 and 67."""
     running = bench.start(bench.service(fault))
     running.wait_ready()
     began = time.monotonic()
@@ -247,7 +247,7 @@ def test_a_naughty_server_serves_and_is_stopped_with_everything(fault: str, benc
 
 
 def test_a_signal_while_it_starts(bench: Bench) -> None:
-    """faults.md 64 and 69."""
+    """Fault 64 and 69."""
     running = bench.start(bench.service("slow-ready"))
     threading.Timer(0.5, os.kill, (os.getpid(), 15)).start()
     with process.signals(), pytest.raises(Interrupted) as caught:

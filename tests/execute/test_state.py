@@ -111,7 +111,7 @@ def test_a_torn_line_is_ignored_and_the_next_event_is_whole(tmp_path: Path) -> N
 
 
 def test_kill_9_between_events_never_loses_a_whole_one(tmp_path: Path) -> None:
-    """faults.md 56."""
+    """Fault 56."""
     run = RunFolder.create(tmp_path, "magic")
     code = f"""
 from pathlib import Path
@@ -134,7 +134,7 @@ for number in range(10**9):
 
 
 def test_a_second_holder_is_told_who_holds(tmp_path: Path) -> None:
-    """faults.md 45."""
+    """Fault 45."""
     other = other_holder(tmp_path)
     assert said(other) == "held"
     assert state.is_held(tmp_path, "r")
@@ -146,7 +146,7 @@ def test_a_second_holder_is_told_who_holds(tmp_path: Path) -> None:
 
 
 def test_a_killed_holder_holds_nothing_even_through_its_child(tmp_path: Path) -> None:
-    """faults.md 49 and 51: the lock's descriptor does not reach a child."""
+    """Fault 49 and 51: the lock's descriptor does not reach a child."""
     other = other_holder(tmp_path, then="print(subprocess.Popen(['sleep', '60']).pid, flush=True); input()")
     assert said(other) == "held"
     child = int(said(other))
@@ -159,7 +159,7 @@ def test_a_killed_holder_holds_nothing_even_through_its_child(tmp_path: Path) ->
 
 
 def test_of_twenty_that_start_at_once_exactly_one_holds(tmp_path: Path) -> None:
-    """faults.md 45; ten here, two cores."""
+    """Fault 45; ten here, two cores."""
     children = [other_holder(tmp_path) for _ in range(10)]
     winners = [child for child in children if said(child) == "held"]
     losers = [child for child in children if child not in winners]
