@@ -4,6 +4,9 @@ The script is what a person would write: llamafactory-cli train, llamafactory-cl
 until it answers, curl the same questions. It stays in the folder of the measurement, to be read and run
 again. Both find the base model and the environments in place; both engines are imported once before either
 is timed, so that neither pays for a cold disk. Used by overhead.py and time_to_answer.py.
+
+Between export and serving the script also makes the ids of Conch's proof of the export, which nobody would do
+by hand: a step of its own, to be left out where Conch's proofs are.
 """
 
 from __future__ import annotations
@@ -59,6 +62,8 @@ class Measured:
         by_hand: the whole of the script.
         steps: its steps: train, export, and of each server its start and its questions.
         by_hand_answer: from the end of training to the last answer of the same case.
+
+    by_hand and by_hand_answer hold the proof that is made by hand too.
     """
 
     recipe: str
@@ -74,6 +79,11 @@ class Measured:
     def proofs(self) -> float:
         """The stages that prove, which a script by hand has nothing of."""
         return sum(seconds for name, seconds in self.stages.items() if name.startswith("prove"))
+
+    @property
+    def proof_by_hand(self) -> float:
+        """The ids of the export's proof, made by the script."""
+        return self.steps["prove_export"]
 
 
 def measured(doc: str) -> Measured:
@@ -162,7 +172,7 @@ def write_script(run: Path, hand: Path, places: Mapping[str, str]) -> None:
     lines = [HEAD.format(run=run.name)]
     for stage in plan["stages"]:
         name = stage["name"]
-        if name not in ("train", "export") and not stage["service"]:
+        if name not in ("train", "export", "prove_export") and not stage["service"]:
             continue
         for file in stage["files"]:
             if not file["path"].startswith("tasks/"):
@@ -170,6 +180,7 @@ def write_script(run: Path, hand: Path, places: Mapping[str, str]) -> None:
         if stage["service"]:
             lines += _serve_and_ask(stage, run, hand, places)
             continue
+        lines += [f"mkdir -p {output}.partial-0\n" for output in stage["outputs"] if "/" in output]
         lines += [
             _shell(command, places) + "\n" for command in stage["commands"] if command["place"] != "conch"
         ]
