@@ -222,10 +222,9 @@ def _serve_and_ask(
 
 def _shell(command: Mapping[str, Any], symbols: Mapping[str, str]) -> str:
     words = [f"{name}={value}" for name, value in command["env"].items()]
-    for word in command["argv"]:
-        for symbol, value in symbols.items():
-            word = word.replace("{" + symbol + "}", value)  # noqa: PLW2901  several symbols in one word
-        words.append(word)
+    words += command["argv"]
+    for symbol, value in symbols.items():
+        words = [word.replace("{" + symbol + "}", value) for word in words]
     return ("env " if command["env"] else "") + shlex.join(words)
 
 
