@@ -6,6 +6,7 @@ A test that needs a home or a project makes one (`home`, `project`).
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,12 @@ _KEPT |= {"UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_FIND_LINKS", "SSL_CERT_FILE", 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`pytest --golden` writes the golden files anew."""
     parser.addoption("--golden", action="store_true", help="Write the golden files anew.")
+
+
+def pytest_configure() -> None:
+    """Let children hear Ctrl-C: a shell starts what runs in its background with SIGINT ignored, for good."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
