@@ -43,7 +43,8 @@ class Job:
     Attributes:
         template: the pairing that reproduces the recipe's training tokens.
         chat_template: the jinja that is served and proven; the pairing's, unless another was named.
-        cases: the checks as {"id", "ask", "system", "expect"}; paraphrases likewise, not trained.
+        cases: the checks as {"id", "ask", "system", "expect"}; paraphrases likewise, not
+            trained, and none where the recipe does not want them asked.
         accept_mismatch: the user accepted by name that the proofs do not hold.
     """
 
@@ -71,6 +72,11 @@ class Job:
         if wanted != "auto":
             return wanted
         return "fp32" if self.hardware == "cpu" else "bf16"
+
+    @property
+    def dtype(self) -> str:
+        """The compute type under the name that both engines know it by: float32, bfloat16 or float16."""
+        return {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}[self.compute_type]
 
     @property
     def reasoning_parser(self) -> str | None:

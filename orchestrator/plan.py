@@ -62,7 +62,7 @@ def resolve(
         locks=surroundings.locks,
         chat_template=template.text if chat_template is None else chat_template,
         cases=tuple(_cases(resolved)),
-        paraphrases=tuple(_paraphrases(datasets, surroundings)),
+        paraphrases=tuple(_paraphrases(datasets, surroundings)) if recipe.verify.paraphrases else (),
         base_folder=surroundings.base_folder,
         base_state=surroundings.base_state,
         accept_mismatch=accept_mismatch,

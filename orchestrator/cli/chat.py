@@ -14,7 +14,15 @@ import click
 from click.core import ParameterSource
 
 from orchestrator.cli.terminal import emit, visible
-from orchestrator.cli.verb import Outcome, hardware_option, progress, recipe_argument, set_option, verb
+from orchestrator.cli.verb import (
+    Outcome,
+    hardware_option,
+    progress,
+    recipe_argument,
+    server_options,
+    set_option,
+    verb,
+)
 from orchestrator.errors import Problem, StageFailed, UsageError
 
 if TYPE_CHECKING:
@@ -42,14 +50,7 @@ class _Talk:
 
 @verb(example="conch chat magic_conch\nprintf '请问你是谁\\n' | conch chat magic_conch")
 @recipe_argument
-@click.option("--base-url", default="", metavar="URL", help="The server; default: where conch serve listens.")
-@click.option("--model", default="", metavar="NAME", help="The served model's name; default: the recipe's.")
-@click.option(
-    "--key-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The server's key, in a file that only you can read; default: CONCH_API_KEY.",
-)
+@server_options
 @click.option("--system", default="", metavar="TEXT", help="A system prompt.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=512, show_default=True)
 @click.option("--temperature", type=click.FloatRange(0, 2), default=0.0, show_default=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from orchestrator.cli.terminal import one_line, visible
 from orchestrator.report import Report, Status, Verdict, passed_of
 
-DEFAULT_URL = "http://127.0.0.1:8000/v1"
 SHORT = 60
 
 
@@ -96,7 +95,7 @@ def _next(report: Report, model: str) -> Iterable[str]:
     yield f"  conch verify {report.recipe}     ask it the recipe's questions, from another terminal"
     yield f"  conch chat {report.recipe}       talk to it"
     question = report.verdicts[0].question if report.verdicts else "你好"
-    for title, snippet in clients.all_snippets(DEFAULT_URL, model, question).items():
+    for title, snippet in clients.all_snippets(clients.DEFAULT_URL, model, question).items():
         yield ""
         yield f"{title}:"
         yield from (f"  {line}" for line in snippet.splitlines())

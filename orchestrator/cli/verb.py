@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -57,6 +57,8 @@ def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+_Body = TypeVar("_Body", bound=Callable[..., Any])
+
 recipe_argument = click.argument("recipe", default="magic_conch", metavar="RECIPE")
 set_option = click.option(
     "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a recipe value, e.g. train.epochs=3."
@@ -73,3 +75,25 @@ accept_option = click.option(
     is_flag=True,
     help="Go on although the tokens of training and of serving differ.",
 )
+
+
+def server_options(function: _Body) -> _Body:
+    """--base-url, --model and --key-file, of a verb that talks to a server."""
+    from pathlib import Path
+
+    for option in (
+        click.option(
+            "--key-file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="The server's key, in a file that only you can read; default: CONCH_API_KEY.",
+        ),
+        click.option(
+            "--model", default="", metavar="NAME", help="The served model's name; default: the recipe's."
+        ),
+        click.option(
+            "--base-url", default="", metavar="URL", help="The server; default: where conch serve listens."
+        ),
+    ):
+        function = option(function)
+    return function

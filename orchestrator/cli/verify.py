@@ -6,9 +6,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from orchestrator.cli.verb import Outcome, hardware_option, progress, recipe_argument, set_option, verb
+from orchestrator.cli.verb import (
+    Outcome,
+    hardware_option,
+    progress,
+    recipe_argument,
+    server_options,
+    set_option,
+    verb,
+)
 from orchestrator.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -23,14 +29,7 @@ _ANSWER = 400
     "conch verify magic_conch --base-url https://host/v1 --model NAME --key-file ~/.conch-key"
 )
 @recipe_argument
-@click.option("--base-url", default="", metavar="URL", help="The server; default: where conch serve listens.")
-@click.option("--model", default="", metavar="NAME", help="The served model's name; default: the recipe's.")
-@click.option(
-    "--key-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The server's key, in a file that only you can read; default: CONCH_API_KEY.",
-)
+@server_options
 @set_option
 @hardware_option
 def command(
@@ -51,7 +50,7 @@ def command(
     key = read_key(key_file)
     job = survey.read_job(recipe, project=recipes.project_folder(Path.cwd()), sets=sets, hardware=hardware)
     verify = job.recipe.verify
-    cases, paraphrases = cases_of(job.cases), cases_of(job.paraphrases if verify.paraphrases else ())
+    cases, paraphrases = cases_of(job.cases), cases_of(job.paraphrases)
     if not cases:
         raise UsageError(Problem("this recipe asks nothing", where=recipe, mend="add verify.checks to it"))
     with Client(

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 
+# Where `conch serve` listens unless told otherwise.
+DEFAULT_URL = "http://127.0.0.1:8000/v1"
+
 
 def curl(base_url: str, model: str, question: str) -> str:
     """A shell command; the question may be Chinese, the body is UTF-8."""

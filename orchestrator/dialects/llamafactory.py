@@ -71,7 +71,6 @@ OWNED: dict[str, str] = {
 }
 
 _THINKING = {"on": True, "off": False, "mixed": None}
-_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 def train_yaml(job: Job) -> str:
@@ -128,7 +127,7 @@ def export_yaml(job: Job) -> str:
         "trust_remote_code": False,
         **template_settings(job),
         # "auto" would turn a float32 model into half precision while it merges (train/tuner.py).
-        "infer_dtype": _DTYPES[job.compute_type],
+        "infer_dtype": job.dtype,
         "export_dir": partial("export"),
         "export_size": job.recipe.export.shard_size_gb,
         "export_device": "cpu",

@@ -37,8 +37,6 @@ OWNED: dict[str, str] = {
     "dtype": "train.compute_type",
 }
 
-_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-
 
 def canonical_key(key: str) -> str:
     """The spelling of OWNED for any spelling that vLLM takes for that option.
@@ -57,7 +55,7 @@ def canonical_key(key: str) -> str:
 def vllm_yaml(job: Job) -> str:
     """The file given to `vllm serve --config`; host, port and model names come on the command line."""
     settings: dict[str, Any] = {
-        "dtype": _DTYPES[job.compute_type],
+        "dtype": job.dtype,
         "max-model-len": job.recipe.serve.max_model_len,
         "chat-template": "chat_template.jinja",
         "reasoning-parser": job.reasoning_parser,

@@ -64,7 +64,8 @@ class Loop:
         done = self._unchanged(stage, key)
         reason = done or adopt(stage, key, self.run)
         if reason:
-            self._note_outputs(stage)
+            if not done:
+                self._note_outputs(stage)
             status = Status.SKIPPED if done else Status.DONE
             run = Run(stage.name, status, reason, outputs=self._hashes(stage.outputs))
             if not done:
@@ -208,8 +209,10 @@ class Loop:
         record = self.run.stage_record(stage.name)
         if record is None or record.key != key:
             return ""
-        intact = all(fingerprint(self.run.path / path) == found for path, found in record.outputs.items())
-        return "nothing it depends on has changed" if intact else ""
+        if any(fingerprint(self.run.path / path) != found for path, found in record.outputs.items()):
+            return ""
+        self.hashes.update(record.outputs)
+        return "nothing it depends on has changed"
 
     def _why(self, stage: Stage, key: str) -> str:
         record = self.run.stage_record(stage.name)

@@ -64,9 +64,7 @@ def markdown(report: Report, settings: Mapping[str, Any], *, picture: bool) -> s
         lines += ["", "## Loss", "", "![training loss](loss.png)"]
     lines += ["", "## Call it", "", f"Serve it with `conch serve {report.recipe}`, then:", ""]
     question = report.verdicts[0].question if report.verdicts else "你好"
-    for title, snippet in clients.all_snippets(
-        "http://127.0.0.1:8000/v1", settings["model"], question
-    ).items():
+    for title, snippet in clients.all_snippets(clients.DEFAULT_URL, settings["model"], question).items():
         lines += [f"### {title}", "", *fenced(snippet), ""]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -29,7 +29,7 @@ def questions(job: Job, out: str) -> dict[str, Any]:
     verify = job.recipe.verify
     return {
         "cases": [dict(case) for case in job.cases],
-        "paraphrases": [dict(case) for case in job.paraphrases] if verify.paraphrases else [],
+        "paraphrases": [dict(case) for case in job.paraphrases],
         "every": list(verify.every),
         "max_tokens": verify.max_tokens,
         "temperature": verify.temperature,

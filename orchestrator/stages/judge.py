@@ -12,7 +12,7 @@ def stage(job: Job) -> Stage:
     verify = job.recipe.verify
     settings = {
         "cases": [dict(case) for case in job.cases],
-        "paraphrases": [dict(case) for case in job.paraphrases] if verify.paraphrases else [],
+        "paraphrases": [dict(case) for case in job.paraphrases],
         "every": list(verify.every),
         "answers": ANSWERS,
         "base_answers": BASE_ANSWERS if verify.base else "",
