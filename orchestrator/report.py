@@ -104,12 +104,16 @@ class Proof:
     """What was proven over what.
 
     Attributes:
-        name: "parity:data", "parity:export", …
+        name: one of orchestrator/proofs: "tokenizer", "parity:data", "merge", …
         holds: the claim is true of everything that was covered.
         accepted: it does not hold, and the user accepted that by name.
         covered: what was compared, in words and numbers.
         numbers: counts per verdict and the like.
         detail: one sentence; the first difference when it does not hold.
+        mend: what to set or to type, "" when there is nothing to mend.
+        not_covered: what the claim does not speak of, in words.
+        findings: the first places it was found at, each with "what" and, where there is one, "where"
+            (file:line) and "mend"; JSON-able.
     """
 
     name: str
@@ -118,6 +122,9 @@ class Proof:
     numbers: Mapping[str, float] = field(default_factory=dict)
     detail: str = ""
     accepted: bool = False
+    mend: str = ""
+    not_covered: str = ""
+    findings: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
