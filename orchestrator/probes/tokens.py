@@ -15,6 +15,36 @@ ROUND_TRIP_TEXTS = (
     "🦀🐚 naïve — “quotes” ①②③ 蟹堡王",
 )
 
+FIXED_TEXTS = (
+    *ROUND_TRIP_TEXTS,
+    "你好，世界！蟹堡王今天开门吗？",
+    "繁體中文：海螺說「試試看吧。」——第１２３次…",
+    "The quick brown fox doesn't jump over 1,234.5 lazy dogs; isn't that odd?",
+    "中英 mixed 文本with no空格,和标点。OK!",
+    "😀👩‍👩‍👧‍👦🇨🇳👍🏽 ❤️ ☕️",
+    "for (int i = 0; i < n; ++i) {\n\tsum += a[i] * b[i];  // 点积\n}\n",
+    "SELECT * FROM \"表\" WHERE id >= 10 AND name LIKE '%海螺%';",
+    '{"key": [1, 2.5e-3, null], "路径": "C:\\\\tmp\\n"}',
+    "https://example.com/路径?q=a%20b&x=1#锚",
+    "Ça va ? Ελληνικά, русский, العربية, עברית, हिन्दी, 日本語, 한국어",
+    # Not in Unicode's normal form C: an e, and an accent of its own.
+    "cafe\u0301 e\u0301",
+    "0 12 123 1234 12345 3.14159 １２３ ①",
+    " ",
+    "  ",
+    "\n",
+    "\n\n",
+    "\n\n\n",
+    "\t",
+    " \n \n",
+    "\r\n行\r\n",
+    " leading",
+    "trailing ",
+    "a  b   c    d",
+    "\n\n答案\n\n",
+    "全角\u3000空格 不断行\u00a0空格 零宽\u200b空格",
+)
+
 
 def round_trip(tokenizer: Any) -> dict[str, Any]:
     """Texts that the tokenizer does not give back: it reads something else than what was written."""
@@ -25,6 +55,19 @@ def round_trip(tokenizer: Any) -> dict[str, Any]:
         if back != text:
             failures.append({"text": text, "decoded": back, "ids": ids[:32]})
     return {"ok": not failures, "failures": failures}
+
+
+def fixed_texts(tokenizer: Any) -> list[dict[str, Any]]:
+    """What the tokenizer makes of the same texts everywhere: {"text", "ids", "decoded"}, one each.
+
+    After the fixed ones come all of its special and added tokens, each alone and between two words.
+    """
+    tokens = sorted({*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()})
+    found = []
+    for text in (*FIXED_TEXTS, *tokens, *(f"海螺{token}shell" for token in tokens)):
+        ids = list(tokenizer.encode(text, add_special_tokens=False))
+        found.append({"text": text, "ids": ids, "decoded": decode(tokenizer, ids)})
+    return found
 
 
 def decode(tokenizer: Any, ids: list[int]) -> str:

@@ -14,8 +14,13 @@ Probe = Callable[[str], ModuleType]
 class Letters:
     """A tokenizer of code points; `lost` are characters that it drops, as a broken one does."""
 
+    all_special_tokens = ("<eos>",)
+
     def __init__(self, lost: str = "") -> None:
         self.lost = lost
+
+    def get_added_vocab(self) -> dict[str, int]:
+        return {"<think>": 7}
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         assert not add_special_tokens
@@ -39,6 +44,14 @@ def test_a_tokenizer_that_drops_spaces_newlines_or_chinese_is_caught(probe: Prob
         found = tokens.round_trip(Letters(lost))
         assert found["ok"] is False
         assert found["failures"][0]["decoded"] == found["failures"][0]["text"].replace(lost, "")
+
+
+def test_the_fixed_texts_hold_every_special_and_added_token_alone_and_inside_text(probe: Probe) -> None:
+    tokens = probe("tokens")
+    found = {row["text"]: row for row in tokens.fixed_texts(Letters(" "))}
+    assert set(tokens.FIXED_TEXTS) < set(found)
+    assert {"<eos>", "<think>", "海螺<eos>shell", "海螺<think>shell"} < set(found)
+    assert found["a b\n你"] == {"text": "a b\n你", "ids": [97, 98, 10, 20320], "decoded": "ab\n你"}
 
 
 def test_pieces_are_of_the_ids_that_were_used(probe: Probe) -> None:
