@@ -21,6 +21,8 @@ TASKS: dict[str, str] = {
     "fetch": "orchestrator.execute.fetch:fetch",
     "prepare": "orchestrator.execute.prepare:prepare",
     "compare": "orchestrator.execute.compare:compare",
+    "prove_tokenizer": "orchestrator.execute.prove_tokenizer:prove_tokenizer",
+    "prove_truncation": "orchestrator.execute.prove_truncation:prove_truncation",
     "check_export": "orchestrator.execute.check_export:check_export",
     "ask": "orchestrator.execute.ask:ask",
     "judge": "orchestrator.execute.judge:judge",

@@ -1,0 +1,55 @@
+"""The task `prove_tokenizer`: whether both environments read the same texts as the same tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import MissingError, Problem, StageFailed
+from orchestrator.execute.files import write_durable
+from orchestrator.proofs.tokenizer import prove
+
+REFUTED = 5
+
+
+def prove_tokenizer(settings: Mapping[str, Any], folder: Path) -> int:
+    """Write the proof; 5 when it does not hold and was not accepted.
+
+    Args:
+        settings: training_ids, serving_ids: the probes' files; out: the proof; accept_mismatch; all paths
+            relative to the folder.
+        folder: the run folder.
+
+    Raises:
+        MissingError: a probe left no file. StageFailed: its first line is no header with texts.
+    """
+    train, serve = (read_header(folder / settings[name]) for name in ("training_ids", "serving_ids"))
+    proof = prove(train, serve)
+    accepted = bool(settings.get("accept_mismatch")) and not proof.holds
+    told = json.dumps(asdict(replace(proof, accepted=accepted)), ensure_ascii=False, indent=2)
+    write_durable(folder / settings["out"], told + "\n")
+    return 0 if proof.holds or accepted else REFUTED
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The first line of a probe's file: what was used, and how the fixed texts were read."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            header = json.loads(lines.readline())
+        _ = (
+            header["texts"],
+            header["tokenizer"],
+            header["versions"],
+            header["bos_token_id"],
+            header["eos_token_id"],
+        )
+    except FileNotFoundError:
+        raise MissingError(
+            Problem("the probe left no token ids", where=str(path), mend="run it again")
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise StageFailed(Problem("the token ids have no header", str(path), "run the stage again")) from None
+    return dict(header)
