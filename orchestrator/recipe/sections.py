@@ -79,6 +79,11 @@ class Data(Section):
     max_samples: Annotated[int, Whole(least=1, most=1000000000)] | None = Field(
         None, description="Use only the first so many rows of each dataset."
     )
+    cut_limit: Annotated[float, Number(least=0, most=1)] | None = Field(
+        None,
+        description="Largest share of the rows that cutoff_len may cut before training is refused, 0 for none; "
+        "absent, cuts are only told.",
+    )
     validation_share: Annotated[float, Number(least=0, below=1)] = Field(
         0.0, description="Share of the rows that is held out to measure the loss; 0 holds none out."
     )
