@@ -3,8 +3,8 @@
 On disk a pairing is chat_templates/NAME.jinja, given to vLLM as it is, and NAME.yaml:
 
     training: deepseekr1          LLaMA-Factory's template
-    thinking: "on"                on, off, mixed
-    history: keep                 keep, strip
+    thinking: "on"                on, off, mixed; any where it changes no token
+    history: keep                 keep, strip; any where it changes no token
     reasoning_parser: deepseek_r1 vLLM's, or none
     source: …                     what wrote the jinja, or where it was taken from
     sha256: …                     of the jinja's UTF-8 bytes
@@ -20,7 +20,16 @@ from typing import Any
 import yaml
 
 from orchestrator.errors import Problem, UsageError
-from orchestrator.templates.writer import HISTORY, THINKING, History, Thinking, write_jinja
+from orchestrator.templates.writer import (
+    ANY,
+    HISTORY,
+    THINKING,
+    History,
+    Thinking,
+    layout_of,
+    settings_of,
+    write_jinja,
+)
 
 # A model that never opens a thought has no parser: vLLM's would take the whole answer for thinking, and the
 # client would get content null.
@@ -35,7 +44,8 @@ class ChatTemplate:
 
     Attributes:
         name: its file's name in chat_templates/, without suffix.
-        training, thinking, history: LLaMA-Factory's template and the two settings that change tokens.
+        training, thinking, history: LLaMA-Factory's template and the two settings that change tokens; `any`
+            where a setting changes none.
         reasoning_parser: vLLM's --reasoning-parser; None for no parser.
         text: the jinja.
         sha256: of the text's UTF-8 bytes, in hex.
@@ -49,14 +59,19 @@ class ChatTemplate:
     text: str
     sha256: str
 
+    def reproduces(self, training: str, thinking: str, history: str) -> bool:
+        """Whether it asks as a training with these settings taught."""
+        fits = self.thinking in {thinking, ANY} and self.history in {history, ANY}
+        return fits and self.training == training
+
 
 def name_of(training: str, thinking: str, history: str) -> str:
     """The one file name of a pairing that Conch wrote.
 
-    >>> name_of("deepseekr1", "on", "keep")
-    'deepseekr1-on-keep'
+    >>> name_of("deepseekr1", "on", "keep"), name_of("qwen", "any", "any")
+    ('deepseekr1-on-keep', 'qwen')
     """
-    return f"{training}-{thinking}-{history}"
+    return "-".join([training, *(value for value in (thinking, history) if value != ANY)])
 
 
 def choose(templates: Mapping[str, ChatTemplate], training: str, thinking: str, history: str) -> ChatTemplate:
@@ -65,11 +80,10 @@ def choose(templates: Mapping[str, ChatTemplate], training: str, thinking: str, 
     Raises:
         UsageError: there is none; it lists what there is.
     """
-    wanted = (training, thinking, history)
-    found = [t for t in templates.values() if (t.training, t.thinking, t.history) == wanted]
+    found = [one for one in templates.values() if one.reproduces(training, thinking, history)]
     if found:
-        own = name_of(*wanted)
-        return min(found, key=lambda template: (template.name != own, template.name))
+        own = {name_of(training, thinking, history), training}
+        return min(found, key=lambda one: (one.name not in own, ANY in (one.thinking, one.history), one.name))
     have = ", ".join(sorted(templates)) or "none"
     raise UsageError(
         Problem(
@@ -113,7 +127,8 @@ def read(name: str, yaml_text: str, jinja_text: str) -> ChatTemplate:
 def write_pairing(training: str, thinking: Thinking, history: History) -> tuple[str, str]:
     """(jinja text, YAML text) of a pairing that Conch writes."""
     jinja = write_jinja(training, thinking, history)
-    parser = "none" if thinking == "off" else REASONING_PARSERS[training]
+    thinking, history = settings_of(training, thinking, history)
+    parser = REASONING_PARSERS[training] if layout_of(training).reasons and thinking != "off" else "none"
     return jinja, (
         f"training: {training}\n"
         f'thinking: "{thinking}"\n'
@@ -142,7 +157,7 @@ def _problems(values: Mapping[str, Any], where: str, digest: str, name: str) -> 
     problems += [
         Problem(f"unknown key {key}; a pairing has {listed}", where) for key in values if key not in _KEYS
     ]
-    for key, allowed in (("thinking", THINKING), ("history", HISTORY)):
+    for key, allowed in (("thinking", (*THINKING, ANY)), ("history", (*HISTORY, ANY))):
         if key in values and _switch(values[key]) not in allowed:
             problems.append(Problem(f"{key}: {values[key]!r} is none of {', '.join(allowed)}", where))
     if values.get("sha256", digest) != digest:

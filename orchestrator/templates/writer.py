@@ -1,7 +1,7 @@
 r"""Writes the chat template that asks a served model the way LLaMA-Factory taught it.
 
 One piece of code for every (training template, thinking, history). The rules are those of
-LLaMA-Factory 0.9.5, `data/template.py` ReasoningTemplate.encode_multiturn:
+LLaMA-Factory 0.9.5, `data/template.py`. A template that reasons (ReasoningTemplate.encode_multiturn):
 
     history keep    `mask_history: false`: earlier answers keep their thoughts, and an answer without one
                     carries an empty thought (`<think>\n\n</think>\n\n`)
@@ -11,23 +11,29 @@ LLaMA-Factory 0.9.5, `data/template.py` ReasoningTemplate.encode_multiturn:
     thinking mixed  `enable_thinking: null`: answers with and without; the prompt ends in the empty thought
                     when the request says `enable_thinking: false`
 
+A plain one (Template.encode_multiturn) puts no thought in and takes none out, whatever thinking says, and
+history only decides which turns are trained: one chat template, `any` of both, reproduces all six trainings.
+A layout with a system prompt of its own has it wherever a conversation brings none, or an empty one.
+
 A client may send an earlier answer back in any spelling: the answer alone, with the blank line that a
-reasoning parser leaves before it, with its thought, or with the thought in a `reasoning` field.
+reasoning parser leaves before it, with its thought, or with the thought in a `reasoning` field. A plain
+template takes an answer as it is: nothing stands before it in training, so nothing is taken off.
 
 Covered: text conversations. Tools and media are refused with a sentence, because nothing was trained.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestrator.errors import Problem, UsageError
 
-Thinking = Literal["on", "off", "mixed"]
-History = Literal["keep", "strip"]
+Thinking = Literal["on", "off", "mixed", "any"]
+History = Literal["keep", "strip", "any"]
 THINKING: tuple[Thinking, ...] = ("on", "off", "mixed")
 HISTORY: tuple[History, ...] = ("keep", "strip")
+ANY: Literal["any"] = "any"
 
 THOUGHT_OPENS, THOUGHT_CLOSES = "<think>\n", "\n</think>\n\n"
 EMPTY_THOUGHT = THOUGHT_OPENS + THOUGHT_CLOSES
@@ -41,6 +47,8 @@ class Layout:
         prefix: opens every conversation.
         system, user: a whole message.
         opens, closes: what stands before and after an answer.
+        default_system: the system prompt of conversations that bring none.
+        reasons: whether it is a ReasoningTemplate: whether thinking and history change its tokens.
     """
 
     prefix: str
@@ -48,23 +56,45 @@ class Layout:
     user: str
     opens: str
     closes: str
+    default_system: str = ""
+    reasons: bool = False
 
 
+_DEEPSEEK = Layout(
+    prefix="bos_token",
+    system="content",
+    user="'<｜User｜>' + content",
+    opens="'<｜Assistant｜>'",
+    closes="eos_token",
+)
+_CHATML = Layout(
+    prefix="''",
+    system=r"'<|im_start|>system\n' + content + '<|im_end|>\n'",
+    user=r"'<|im_start|>user\n' + content + '<|im_end|>\n'",
+    opens=r"'<|im_start|>assistant\n'",
+    closes=r"'<|im_end|>\n'",
+)
 # The slots of LLaMA-Factory's register_template(); bos_token and eos_token are the tokenizer's own there too.
 LAYOUTS: dict[str, Layout] = {
-    "deepseekr1": Layout(
-        prefix="bos_token",
-        system="content",
-        user="'<｜User｜>' + content",
-        opens="'<｜Assistant｜>'",
-        closes="eos_token",
+    "deepseekr1": replace(_DEEPSEEK, reasons=True),
+    "deepseek3": _DEEPSEEK,
+    "qwen": replace(
+        _CHATML,
+        default_system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
     ),
-    "qwen3": Layout(
-        prefix="''",
-        system=r"'<|im_start|>system\n' + content + '<|im_end|>\n'",
-        user=r"'<|im_start|>user\n' + content + '<|im_end|>\n'",
-        opens=r"'<|im_start|>assistant\n'",
-        closes=r"'<|im_end|>\n'",
+    "qwen3": replace(_CHATML, reasons=True),
+    "qwen3_nothink": _CHATML,
+    "llama3": Layout(
+        prefix="bos_token",
+        system=r"'<|start_header_id|>system<|end_header_id|>\n\n' + content + '<|eot_id|>'",
+        user=r"'<|start_header_id|>user<|end_header_id|>\n\n' + content + '<|eot_id|>'",
+        opens=r"'<|start_header_id|>assistant<|end_header_id|>\n\n'",
+        closes="'<|eot_id|>'",
+    ),
+    "chatml": _CHATML,
+    "smollm2": replace(
+        _CHATML,
+        default_system="You are a helpful AI assistant named SmolLM, trained by Hugging Face.",
     ),
 }
 
@@ -77,7 +107,7 @@ thinking {thinking}, history {history}. -#}}
   {{{{- raise_exception('this model was not trained with tools: send the request without them') -}}}}
 {{%- endif -%}}
 {{{{- {prefix} -}}}}
-{{%- set turn = namespace(index=0, text='', rest='') -%}}
+{default}{{%- set turn = namespace(index=0, text='', rest='') -%}}
 {{%- for message in messages -%}}
   {{%- set content = message['content'] if message['content'] is string else '' -%}}
   {{%- if message['content'] is not string and message['content'] -%}}
@@ -95,6 +125,13 @@ thinking {thinking}, history {history}. -#}}
     {{%- set turn.index = turn.index + 1 -%}}
 """
 
+_DEFAULT = """\
+{{%- if not (messages and messages[0]['role'] == 'system' and messages[0]['content']) -%}}
+  {{%- set content = '{default_system}' -%}}
+  {{{{- {system} -}}}}
+{{%- endif -%}}
+"""
+
 _ANSWER = """\
   {{%- elif message['role'] == 'assistant' -%}}
     {{%- if message['tool_calls'] -%}}
@@ -104,14 +141,17 @@ _ANSWER = """\
     {{%- set thought = message['reasoning'] if message['reasoning'] is string
          else message['reasoning_content'] -%}}
     {{%- set turn.text = content -%}}
-    {{%- if thought is string and not content.lstrip('\\n').startswith('<think>') -%}}
+    {{%- if thought is string and {given}not content.lstrip('\\n').startswith('<think>') -%}}
       {{%- set thought = thought[1:] if thought.startswith('\\n') else thought -%}}
       {{%- set thought = thought[:-1] if thought.endswith('\\n') else thought -%}}
       {{%- set answer = content[2:] if content.startswith('\\n\\n') else content -%}}
       {{%- set turn.text = opening + thought + closing + answer -%}}
+{bare}    {{%- endif -%}}
+"""
+
+_BARE = """\
     {{%- elif '<think>' not in content and '</think>' not in content -%}}
       {{%- set turn.text = content.lstrip('\\n') -%}}
-    {{%- endif -%}}
 """
 
 _REMOVE = """\
@@ -147,6 +187,7 @@ _CLOSING = """\
 """
 
 _PROMPT: dict[Thinking, str] = {
+    "any": "",
     "on": "",
     "off": " + opening + closing",
     "mixed": " + (opening + closing if enable_thinking is defined and enable_thinking is false else '')",
@@ -166,16 +207,23 @@ def write_jinja(training: str, thinking: Thinking, history: History) -> str:
         UsageError: no layout of that name, or no such setting; it lists what there is.
     """
     layout = layout_of(training)
-    _must_be("thinking", thinking, THINKING)
-    _must_be("history", history, HISTORY)
+    _must_be("thinking", thinking, (*THINKING, ANY))
+    _must_be("history", history, (*HISTORY, ANY))
+    thinking, history = settings_of(training, thinking, history)
     parts = [_OPENING, _ANSWER]
-    if thinking == "off":
-        parts.append(_REMOVE.replace("{condition}", "if true"))
-    elif history == "strip":
-        parts.append(_REMOVE.replace("{condition}", "if not loop.last"))
-    parts.append(_EMPTY.replace("{condition}", "" if history == "keep" else "loop.last and "))
+    if layout.reasons:
+        if thinking == "off":
+            parts.append(_REMOVE.replace("{condition}", "if true"))
+        elif history == "strip":
+            parts.append(_REMOVE.replace("{condition}", "if not loop.last"))
+        parts.append(_EMPTY.replace("{condition}", "" if history == "keep" else "loop.last and "))
     parts.append(_CLOSING)
-    return "".join(parts).format(
+    text = "".join(parts)
+    # An empty `reasoning` tells of a parser that found no thought: there was none to put back.
+    text = text.replace("{given}", "" if layout.reasons else "thought and ")
+    text = text.replace("{bare}", _BARE if layout.reasons else "")
+    text = text.replace("{default}", _DEFAULT if layout.default_system else "")
+    return text.format(
         training=training,
         thinking=thinking,
         history=history,
@@ -184,8 +232,25 @@ def write_jinja(training: str, thinking: Thinking, history: History) -> str:
         user=layout.user,
         opens=layout.opens,
         closes=layout.closes,
+        default_system=layout.default_system,
         prompt=_PROMPT[thinking],
     )
+
+
+def settings_of(training: str, thinking: Thinking, history: History) -> tuple[Thinking, History]:
+    """(thinking, history) as far as they change that template's tokens: `any` of both for a plain one.
+
+    >>> settings_of("qwen3", "on", "keep"), settings_of("qwen", "on", "keep")
+    (('on', 'keep'), ('any', 'any'))
+
+    Raises:
+        UsageError: no layout of that name, or `any` of a template that reasons.
+    """
+    if not layout_of(training).reasons:
+        return ANY, ANY
+    _must_be("thinking", thinking, THINKING)
+    _must_be("history", history, HISTORY)
+    return thinking, history
 
 
 def layout_of(training: str) -> Layout:

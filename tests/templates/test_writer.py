@@ -164,6 +164,67 @@ def test_thoughts_are_removed_as_the_trainer_removes_them(pieces: list[str]) -> 
     assert asked(said("assistant", answer), "off", "keep") == prompt(empty + trained, EMPTY_THOUGHT)
 
 
+# The trainer's default_system of those templates that have one, word for word.
+DEFAULT = {
+    "qwen": "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
+    "smollm2": "You are a helpful AI assistant named SmolLM, trained by Hugging Face.",
+}
+CHATML = ("<|im_start|>{role}\n", "<|im_end|>\n", "")
+# Opening and closing of a message, and of a conversation.
+MARKS = {
+    "deepseek3": None,
+    "qwen": CHATML,
+    "qwen3_nothink": CHATML,
+    "chatml": CHATML,
+    "smollm2": CHATML,
+    "llama3": ("<|start_header_id|>{role}<|end_header_id|>\n\n", "<|eot_id|>", BOS),
+}
+
+
+def plain(training: str, messages: list[tuple[str, str]]) -> str:
+    """What the trainer's plain Template makes of a conversation that is asked on."""
+    system = messages[0][1] if messages[0][0] == "system" else ""
+    body = messages[1:] if messages[0][0] == "system" else messages
+    marks = MARKS[training]
+    if marks is None:
+        said = {"user": f"{USER}{{}}{ASSISTANT}", "assistant": f"{{}}{EOS}"}
+        return BOS + system + "".join(said[role].format(text) for role, text in body)
+    opens, closes, prefix = marks
+    system = system or DEFAULT.get(training, "")
+    told = [("system", system)] * bool(system) + body
+    written = [opens.format(role=role) + text + closes for role, text in told]
+    return prefix + "".join(written) + opens.format(role="assistant")
+
+
+ODD = ["答", "\n\n答", " 答 ", "", "<think>x</think>y", THOUGHT + "答", "a</think>b", EMPTY_THOUGHT + "答"]
+
+
+@pytest.mark.parametrize("system", [None, "", "海螺\n"])
+@pytest.mark.parametrize("training", sorted(MARKS))
+def test_a_plain_template_takes_every_answer_as_it_is(training: str, system: str | None) -> None:
+    text = write_jinja(training, "on", "keep")
+    start = [] if system is None else [("system", system)]
+    for answer in ODD:
+        messages = [*start, ("user", "一"), ("assistant", answer), ("user", "二")]
+        asked_for = rendered(text, [said(*message) for message in messages])
+        assert asked_for == plain(training, messages)
+
+
+@pytest.mark.parametrize("training", sorted(MARKS))
+def test_a_plain_template_is_one_for_all_settings(training: str) -> None:
+    texts = {write_jinja(training, thinking, history) for thinking in THINKING for history in HISTORY}
+    assert texts == {write_jinja(training, "any", "any")}
+
+
+def test_a_plain_template_puts_a_parsed_thought_back() -> None:
+    text = write_jinja("deepseek3", "any", "any")
+    for sent in THOUGHTFUL:
+        messages = [said("user", "一"), sent, said("user", "二")]
+        assert rendered(text, messages) == prompt(THOUGHT + "答")
+    empty = said("assistant", "答", reasoning="", reasoning_content=None)
+    assert rendered(text, [said("user", "一"), empty, said("user", "二")]) == prompt("答")
+
+
 @pytest.mark.parametrize("history", HISTORY)
 @pytest.mark.parametrize("thinking", THINKING)
 @pytest.mark.parametrize("training", sorted(LAYOUTS))
@@ -172,11 +233,17 @@ def test_the_first_line_says_what_wrote_it_and_for_what(
 ) -> None:
     first = write_jinja(training, thinking, history).splitlines()[0]
     assert first.startswith("{#- Written by Conch (orchestrator/templates/writer.py)")
-    assert all(word in first for word in (training, f"thinking {thinking}", f"history {history}"))
+    told = ("any", "any") if training in MARKS else (thinking, history)
+    assert all(word in first for word in (training, f"thinking {told[0]}", f"history {told[1]}"))
 
 
 def test_an_unknown_training_template_names_those_there_are() -> None:
-    with pytest.raises(UsageError, match="deepseekr1, qwen3"):
+    with pytest.raises(UsageError, match="'deepseek_r1'") as caught:
         layout_of("deepseek_r1")
+    assert caught.value.problems[0].mend == (
+        "use one of chatml, deepseek3, deepseekr1, llama3, qwen, qwen3, qwen3_nothink, smollm2"
+    )
+    with pytest.raises(UsageError, match="can be written for 'any'"):
+        write_jinja("qwen3", "any", "keep")
     with pytest.raises(UsageError, match="on, off, mixed"):
         write_jinja("qwen3", "yes", "keep")  # type: ignore[arg-type]  # what a recipe might hold
