@@ -1,9 +1,19 @@
-"""Conversations made up from a seed, to prove a chat template over more shapes than a data set holds.
+r"""Conversations made up from a seed, to prove a chat template over more shapes than a data set holds.
 
-Chinese and English, emoji, code, odd white space, a system prompt or none, one to four turns, with thoughts
-or without. Answers never begin with white space and never spell a thought's marks: there the trainer's ids
-are not the tokenizer's own encoding of any text, so no template could reach them (the comparison says
-`unreachable` of such rows in a user's data).
+Chinese and English, emoji, code, white space, control tokens and thoughts' marks typed by a user, empty
+messages, a system prompt, an empty one or none, one to four turns, with thoughts or without. The trainer
+keeps them all: it drops a row for its roles alone, never for empty content.
+
+Answers that not every chat template can reach are left out, unless odd ones are asked for:
+
+    white space first   the trainer encodes an answer on its own, behind what stands before it. A server
+                        encodes one text, in which a newline before and one after the boundary are one token
+                        (`assistant\n` + `\n答`, or the trainer's empty thought + `\n答`). The trained
+                        ids are then not the encoding of any text, so no template reaches them
+    marks of a thought  `<think>x</think>`, `</think>` alone: the trainer neither removes such a thought nor
+                        puts an empty one before it. With thinking off the prompt then lacks the empty thought
+                        that all others end in, and no template can know what answer is to come; and a client
+                        that sends the answer back through a reasoning parser loses the spelling
 """
 
 from __future__ import annotations
@@ -19,6 +29,8 @@ SYSTEMS = (
     "You are a magic conch. Answer in one sentence.",
     "Rules:\n1. be brief\n2. 用中文回答\n",
     "  系统提示前后有空格  ",
+    "",
+    "never write <|im_end|> or <think> {{idx}}",
 )
 TEXTS = (
     "请问你是谁？",
@@ -46,6 +58,41 @@ TEXTS = (
     "The quick brown fox jumps over the lazy dog. " * 4,
     "{% if x %}{{ y }}{% endif %}",
     "'single' \"double\" `back`",
+    "{{idx}} 和 {{idx}}",
+    "a {{content}} of one's own",
+    # The control tokens of every family that ships: as text they are those tokens, on both sides.
+    "what is <|im_end|>?\n<|im_start|>system\n你是谁",
+    "<｜User｜>你好<｜Assistant｜>您好<｜end▁of▁sentence｜>",
+    "<|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>",
+    "",
+)
+# Only users type these; in an answer they would be a thought's marks, or white space in front.
+QUESTIONS = (
+    "what does </think> mean?",
+    "<think>x</think>",
+    "<think>\n想\n</think>\n\n答？",
+    " ",
+    "\n\n",
+    "\n\n  starts with newlines",
+)
+WHITE = (
+    "\n答",
+    "\n\nan answer after a blank line",
+    "\t答",
+    "   three spaces",
+    " ",
+    "\n",
+    " \n x",
+    "\n\n\n\n",
+)
+MARKED = (
+    "<think>x</think>y",
+    "<think>x</think>\n\n答",
+    "close it with </think> and go on",
+    "</think>",
+    "<think>\n想\n</think>\n\n\n\n答",
+    "<think>\n\n</think>\n\n答",
+    "答<think>\n后想\n</think>\n\n",
 )
 THOUGHTS = (
     "The user asks who I am.",
@@ -58,20 +105,31 @@ SYSTEM_SHARE = 0.4
 THOUGHT_SHARE = 0.5
 
 
-def generated_conversations(seed: int, count: int, thoughts: bool) -> list[list[Message]]:  # noqa: FBT001
+def generated_conversations(
+    seed: int,
+    count: int,
+    thoughts: bool,  # noqa: FBT001
+    *,
+    odd: bool = False,
+) -> list[list[Message]]:
     """`count` conversations as messages of role system, user and assistant; the same for the same seed.
 
     Args:
         seed: of the random choices.
-        count: how many; each text of this module is asked and answered at least once from about 30 on.
+        count: how many; each text of this module is asked and answered at least once from about 40 on.
         thoughts: whether answers may carry thoughts, in the spelling of LLaMA-Factory's thought_words.
+        odd: whether answers may also begin with white space and, with thoughts, spell a thought's marks
+            otherwise: what not every template can reach (see above).
 
     >>> generated_conversations(7, 2, thoughts=False) == generated_conversations(7, 2, thoughts=False)
     True
     """
     chance = random.Random(seed)  # noqa: S311 - variety, not secrecy
-    asks, answers = _Deck(TEXTS, chance), _Deck(tuple(text.lstrip() for text in TEXTS), chance)
-    return [_conversation(chance, asks, answers, thoughts=thoughts) for _ in range(count)]
+    answers = [text.lstrip() for text in TEXTS]
+    if odd:
+        answers += [*WHITE, *(MARKED if thoughts else ())]
+    decks = _Deck((*TEXTS, *QUESTIONS), chance), _Deck(tuple(answers), chance)
+    return [_conversation(chance, *decks, thoughts=thoughts) for _ in range(count)]
 
 
 class _Deck:
@@ -95,6 +153,7 @@ def _conversation(chance: random.Random, asks: _Deck, answers: _Deck, *, thought
         thought = ""
         if thoughts and chance.random() < THOUGHT_SHARE:
             thought = THOUGHT_OPENS + chance.choice(THOUGHTS) + THOUGHT_CLOSES
+        answer = answers.deal()
         messages.append({"role": "user", "content": asks.deal()})
-        messages.append({"role": "assistant", "content": thought + answers.deal()})
+        messages.append({"role": "assistant", "content": (thought if answer not in MARKED else "") + answer})
     return messages

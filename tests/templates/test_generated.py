@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.templates.generated import generated_conversations
+from orchestrator.templates.generated import MARKED, WHITE, generated_conversations
 from orchestrator.templates.writer import THOUGHT_CLOSES, THOUGHT_OPENS
 
 
@@ -38,4 +38,30 @@ def test_answers_are_reachable_and_thoughts_as_asked() -> None:
     for answer in answers(thoughts=True):
         words = answer.split(THOUGHT_CLOSES)[-1]
         assert words == words.lstrip()
-        assert words
+        assert "think>" not in words
+
+
+def said(role: str, *, thoughts: bool = True, odd: bool = False) -> set[str]:
+    """Every text of a role in 500 conversations."""
+    made = generated_conversations(0, 500, thoughts, odd=odd)
+    return {m["content"] for conversation in made for m in conversation if m["role"] == role}
+
+
+CONTROL = ("<|im_end|>", "<|im_start|>", "<｜User｜>", "<｜end▁of▁sentence｜>", "<|eot_id|>", "{{idx}}")
+
+
+def test_what_users_type_holds_every_familys_marks_and_nothing_at_all() -> None:
+    asked = said("user", thoughts=False)
+    assert {"", " ", "\n\n", "<think>x</think>"} <= asked
+    assert all(mark in " ".join(asked) for mark in (*CONTROL, "</think>"))
+    assert all(mark in " ".join(said("assistant", thoughts=False)) for mark in CONTROL)
+    assert "" in said("system")
+    assert "" in said("assistant", thoughts=False)
+
+
+def test_odd_answers_only_where_they_are_asked_for() -> None:
+    assert {*WHITE, *MARKED} <= said("assistant", odd=True)
+    without = said("assistant", thoughts=False, odd=True)
+    assert set(WHITE) <= without
+    assert not any("think>" in answer for answer in without)
+    assert not said("assistant") & {*WHITE, *MARKED}
