@@ -116,6 +116,7 @@ class Stage:
         depends: symbolic facts beyond files that the result depends on (a data file's hash, the base
             model's key); part of the stage's key.
         gate: a "no" (exit code 5) of its last command ends the run here.
+        at_once: so many of the first commands run side by side, the others in turn behind them.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Stage:
     progress: str = ""
     depends: Mapping[str, str] = field(default_factory=dict)
     gate: bool = False
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)

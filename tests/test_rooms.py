@@ -31,6 +31,7 @@ COVERED_BY: Mapping[str, str] = {
     "cli/carry_out.py": "cli/test_run.py",
     "cli/live.py": "cli/test_sft.py",
     "execute/adopt.py": "execute/test_loop.py",
+    "execute/beside.py": "execute/test_loop.py",
     "execute/canary.py": "execute/test_service.py",
     "execute/failure.py": "execute/test_process.py",
     "execute/fingerprint.py": "execute/test_loop.py",
@@ -50,6 +51,9 @@ COVERED_BY: Mapping[str, str] = {
     "job.py": "test_plan.py",
     "probes/hub_download.py": "execute/test_hub.py",
     "probes/hub_failures.py": "execute/test_hub_choice.py",
+    "probes/labels.py": "probes/test_training_ids.py",
+    "probes/quick_render.py": "probes/test_serving_ids.py",
+    "probes/spellings.py": "probes/test_serving_ids.py",
     "stages/": "stages/test_stages.py",
 }
 

@@ -1,21 +1,25 @@
 """compare: the ids of training against the ids of serving, as parity.json.
 
-Rows are read one by one; of the served file only each row's place is kept, so that memory stays small.
-Covered: every trained answer whose context the trainer did not cut. Not covered, and counted: cut contexts,
-rows with tools or media.
+Both files are read row by row, in step: memory does not grow with the rows. Covered: every trained answer
+whose context the trainer did not cut. Not covered, and counted: cut contexts, rows with tools or media, and
+made-up rows that no template can reach.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+import orjson
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.files import write_durable
+from orchestrator.execute.files import CHUNK, write_durable
+from orchestrator.execute.prepare import GENERATED
 from orchestrator.templates.compare import ORDER, TurnVerdict, compare_turn
 from orchestrator.templates.explain import Training, explain_round_trip
 from orchestrator.templates.pieces import Pieces
@@ -40,9 +44,8 @@ def compare(settings: Mapping[str, Any], folder: Path) -> int:
     for path in paths:
         if not path.is_file():
             raise MissingError(Problem("the probe left no token ids", where=str(path), mend="run it again"))
-    with paths[0].open("rb") as training, paths[1].open("rb") as serving:
-        trained, served = _Ids.of(training, paths[0]), _Ids.of(serving, paths[1])
-        tally = _tally(trained, served)
+    trained, served = (IdsFile.open(path) for path in paths)
+    tally = _tally(trained, served)
     parity = {**_summary(tally, trained.header, served.header), "accepted": False}
     parity["accepted"] = accepted and not parity["holds"]
     write_durable(folder / settings["out"], json.dumps(parity, ensure_ascii=False, indent=2) + "\n")
@@ -50,42 +53,102 @@ def compare(settings: Mapping[str, Any], folder: Path) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ids:
-    """A probe's file: its header, its pieces, and where each row begins."""
+class IdsFile:
+    """A probe's file: its header, the pieces in its last line, and what else stands there.
 
-    stream: IO[bytes]
+    Attributes:
+        path: the file.
+        header: its first line.
+        pieces: the text of every id in it.
+        closing: its last line, the pieces aside.
+    """
+
     path: Path
     header: Mapping[str, Any]
     pieces: Pieces
-    offsets: Mapping[tuple[str, int], int]
+    closing: Mapping[str, Any]
 
     @classmethod
-    def of(cls, stream: IO[bytes], path: Path) -> _Ids:
-        header, offsets, line, offset = b"", {}, b"", 0
-        for line in stream:
-            if not header:
-                header = line
-            elif line.startswith(b'{"dataset"'):
-                row = json.loads(line)
-                offsets[row["dataset"], row["row"]] = offset
-            offset += len(line)
+    def open(cls, path: Path) -> IdsFile:
+        """Header and last line.
+
+        Raises:
+            StageFailed: it is cut off.
+        """
         try:
-            pieces = json.loads(line)["pieces"]
-        except (ValueError, KeyError, TypeError):
-            raise StageFailed(
-                Problem("the token ids are cut off", str(path), "run the stage again")
-            ) from None
-        tokens = Pieces({int(token): text for token, text in pieces.items()})
-        return cls(stream, path, json.loads(header), tokens, offsets)
+            with path.open("rb") as lines:
+                header = orjson.loads(lines.readline())
+            closing = orjson.loads(last_line(path))
+            pieces = Pieces({int(token): text for token, text in closing.pop("pieces").items()})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise _cut_off(path) from None
+        return cls(path, header, pieces, closing)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        for offset in self.offsets.values():
-            yield self.at(offset)
+        """Every row, one at a time.
 
-    def at(self, offset: int) -> dict[str, Any]:
-        self.stream.seek(offset)
-        row: dict[str, Any] = json.loads(self.stream.readline())
-        return row
+        Raises:
+            StageFailed: one is cut off.
+        """
+        with self.path.open("rb") as lines:
+            for line in lines:
+                if line.startswith((b'{"dataset":', b'{"dataset" :')):
+                    try:
+                        yield orjson.loads(line)
+                    except ValueError:
+                        raise _cut_off(self.path) from None
+
+
+def answers_in_step(
+    trained: IdsFile, served: IdsFile
+) -> Iterator[tuple[dict[str, Any], list[tuple[dict[str, Any], dict[str, Any]]]]]:
+    """Each trained row, with (the trained answer: turn, cut, context, labels; what was served for it) pairs.
+
+    Both files hold the rows in the same order; the trainer may have dropped some. A row that is not covered
+    has no pairs.
+
+    Raises:
+        StageFailed: a conversation or an answer was not served.
+    """
+    serving = served.rows()
+    for row in trained.rows():
+        if row["uncovered"]:
+            yield row, []
+            continue
+        place = (row["dataset"], row["row"])
+        found = next((one for one in serving if (one["dataset"], one["row"]) == place), None)
+        answers = {turn["turn"]: turn for turn in found["turns"]} if found else {}
+        lacking = [str(turn["turn"]) for turn in row["turns"] if turn["turn"] not in answers]
+        if lacking:
+            what = f"{row['dataset']} row {row['row']}: no served ids for answers {', '.join(lacking)}"
+            raise StageFailed(Problem(what, str(served.path), "give both probes the same conversations"))
+        yield row, [(_cut_out(row["ids"], turn), answers[turn["turn"]]) for turn in row["turns"]]
+
+
+def _cut_out(ids: Sequence[int], turn: Mapping[str, Any]) -> dict[str, Any]:
+    start, end = turn["start"], turn["end"]
+    return {"turn": turn["turn"], "cut": turn["cut"], "context": ids[:start], "labels": ids[start:end]}
+
+
+def training_of(header: Mapping[str, Any]) -> Training:
+    """How it was trained, as the header of training_ids.jsonl says."""
+    return Training(header["template"], header["thinking"], header["mask_history"], header["bos_token_id"])
+
+
+def last_line(path: Path) -> bytes:
+    """The last line of a file that may be far larger than memory."""
+    with path.open("rb") as file:
+        place = file.seek(0, os.SEEK_END)
+        tail = b""
+        while place and b"\n" not in tail[:-1]:
+            step = min(CHUNK, place)
+            place = file.seek(place - step)
+            tail = file.read(step) + tail
+    return tail.rstrip(b"\n").rpartition(b"\n")[2]
+
+
+def _cut_off(path: Path) -> StageFailed:
+    return StageFailed(Problem("the token ids are cut off", str(path), "run the stage again"))
 
 
 @dataclass(slots=True)
@@ -99,6 +162,9 @@ class _Tally:
     datasets: dict[str, int] = field(default_factory=dict)
 
     def add(self, verdict: TurnVerdict) -> None:
+        if verdict.unreachable and verdict.dataset == GENERATED:
+            self.also["unreachable"] += 1
+            return
         self.verdicts[verdict.verdict.value] += 1
         self.also["dropped_thoughts"] += verdict.dropped
         if not verdict.verdict.holds and self.worst is None:
@@ -107,36 +173,20 @@ class _Tally:
             self.listed.append(verdict)
 
 
-def _tally(trained: _Ids, served: _Ids) -> _Tally:
-    tally, header = _Tally(), trained.header
-    training = Training(
-        header["template"], header["thinking"], header["mask_history"], header["bos_token_id"]
-    )
+def _tally(trained: IdsFile, served: IdsFile) -> _Tally:
+    tally, training = _Tally(), training_of(trained.header)
     pieces = (trained.pieces, served.pieces)
-    for row in trained.rows():
+    for row, answers in answers_in_step(trained, served):
         name = row["dataset"]
         tally.datasets[name] = tally.datasets.get(name, 0) + 1
-        if row["uncovered"]:
-            tally.also["uncovered_rows"] += 1
-            continue
-        answers = _answers(row, served)
-        for turn in row["turns"]:
-            if turn["cut"]:
+        tally.also["uncovered_rows"] += bool(row["uncovered"])
+        for one, given in answers:
+            if one["cut"]:
                 tally.also["cut_contexts"] += 1
             else:
-                tally.add(compare_turn((name, row["row"]), turn, answers[turn["turn"]], training, pieces))
+                tally.add(compare_turn((name, row["row"]), one, given, training, pieces))
+    tally.also += Counter()  # zeros are not told
     return tally
-
-
-def _answers(row: Mapping[str, Any], served: _Ids) -> dict[int, dict[str, Any]]:
-    """Turn number → what was served; every trained turn must be there."""
-    offset = served.offsets.get((row["dataset"], row["row"]))
-    answers = {} if offset is None else {turn["turn"]: turn for turn in served.at(offset)["turns"]}
-    lacking = [str(turn["turn"]) for turn in row["turns"] if turn["turn"] not in answers]
-    if lacking:
-        what = f"{row['dataset']} row {row['row']}: no served ids for answers {', '.join(lacking)}"
-        raise StageFailed(Problem(what, str(served.path), "give both probes the same conversations"))
-    return answers
 
 
 def _summary(tally: _Tally, train: Mapping[str, Any], serve: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,4 +220,6 @@ def _covered(tally: _Tally, compared: int) -> str:
         text += f"; {tally.also['cut_contexts']} prompts cut by cutoff_len left out"
     if tally.also["uncovered_rows"]:
         text += f"; {tally.also['uncovered_rows']} rows with tools or media left out"
+    if tally.also["unreachable"]:
+        text += f"; {tally.also['unreachable']} made-up answers are the same text in other ids: out of reach"
     return text

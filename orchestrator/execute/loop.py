@@ -6,16 +6,16 @@ process with a log. Whatever happens, nothing is left running.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.errors import ConchError, Interrupted, Problem, Refuted, error_for, exit_code_of
+from orchestrator.errors import ConchError, Interrupted, Refuted, exit_code_of
 from orchestrator.execute import files, interrupts, process
 from orchestrator.execute.adopt import adopt
+from orchestrator.execute.beside import Beside, outcome, told_at
 from orchestrator.execute.fingerprint import fingerprint, stage_key
 from orchestrator.execute.follow import Follower
 from orchestrator.execute.progress import Progress
@@ -104,23 +104,49 @@ class Loop:
             files.write_durable(self.run.path / file.path, file.text)
         self._warm_up(stage)
         extra = self._serve(stage)
-        code = 0
-        for command in stage.commands:
-            code = self._command(stage, command, extra)
-            if code:
-                break
+        code = self._commands(stage, extra)
         files.rename_outputs(self.run.path, stage.outputs)
         self._release(stage)
         self._retire(stage)
         return code
 
+    def _commands(self, stage: Stage, extra: Mapping[str, str]) -> int:
+        """The commands in turn, the first `at_once` of them side by side; the first code that is not 0."""
+        others = []
+        try:
+            for number, command in enumerate(stage.commands[: stage.at_once - 1], start=2):
+                log = self.run.path / "logs" / f"{stage.name}-{number}.log"
+                others.append(
+                    Beside.start(
+                        command,
+                        symbols=self.symbols,
+                        cwd=self.run.path,
+                        cookie=self.cookie,
+                        log=log,
+                        extra=self._own(extra),
+                    )
+                )
+            for command in stage.commands[stage.at_once - 1 :]:
+                code = self._command(stage, command, extra)
+                while others and not code:
+                    code = others[0].finish(lambda: self._watch(stage)) or code
+                    others.pop(0)
+                if code:
+                    return code
+        finally:
+            for other in others:
+                other.stop()
+        return 0
+
+    def _own(self, extra: Mapping[str, str]) -> dict[str, str]:
+        return {"CONCH_PROJECT": self.symbols["project"], **extra}
+
     def _command(self, stage: Stage, command: Command, extra: Mapping[str, str]) -> int:
         log = self.run.path / "logs" / f"{stage.name}.log"
-        told = log.with_suffix(".problems.json")
-        told.unlink(missing_ok=True)
+        told_at(log).unlink(missing_ok=True)
         since = log.stat().st_size if log.exists() else 0
         # A probe that runs in an engine's environment refuses what is wrong in the same way as a task.
-        own = {"CONCH_PROBLEMS": str(told), "CONCH_PROJECT": self.symbols["project"], **extra}
+        own = {**self._own(extra), "CONCH_PROBLEMS": str(told_at(log))}
         follower = Follower(self.run.path, stage, command, log, since, self.progress)
         try:
             code = process.run(
@@ -135,15 +161,14 @@ class Loop:
         finally:
             with suppress(OSError):
                 follower.tick()
-        problems = _told(told)
-        if code in (0, Refuted.exit_code) and not problems:
-            return code
-        if problems:
-            raise error_for(code, *problems)
-        raise error_for(0, process.explain_failure(log, code, since=since))
+        return outcome(code, log, since)
 
     def _tick(self, follower: Follower, stage: Stage) -> None:
         follower.tick()
+        self._watch(stage)
+
+    def _watch(self, stage: Stage) -> None:
+        """A server that dies ends the stage at once."""
         if stage.service is not None and stage.service.name in self.running:
             self.running[stage.service.name].check()
 
@@ -239,11 +264,3 @@ class Loop:
         run = Run(stage.name, status, reason, exit_code_of(error), seconds, log)
         self.run.end_stage(run, key)
         self.progress.end(run)
-
-
-def _told(path: Path) -> tuple[Problem, ...]:
-    """What a task or a probe left to say; nothing when it was killed while it wrote that."""
-    try:
-        return tuple(Problem(**row) for row in json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return ()

@@ -26,8 +26,10 @@ from orchestrator.execute.variables import Symbols, child_environment, resolve_a
 from orchestrator.stage import Command
 
 __all__ = [
+    "TICK",
     "Process",
     "Symbols",
+    "bound_log",
     "child_environment",
     "explain_failure",
     "guarded",

@@ -1,7 +1,7 @@
 r"""Token ids as vLLM makes them of a chat request. Run by the serve environment's Python, without a server.
 
     python serving_ids.py --model inputs/base --chat-template chat_template.jinja \
-        --conversations proofs/training_ids.jsonl --out proofs/serving_ids.jsonl
+        --conversations data/conversations.jsonl --out proofs/serving_ids.jsonl
 
 The ids come from vLLM 0.32's own code, the functions a running server calls for /v1/chat/completions:
 `ChatCompletionRequest` parses the request, `OnlineRenderer.render_chat` (renderers/online_renderer.py) turns
@@ -9,9 +9,13 @@ it into ids through `HfRenderer.render_chat_async` and `safe_apply_chat_template
 `cached_tokenizer_from_config` and the template of `load_chat_template`. Only the model's configuration object
 is a stand-in with the few values the renderer reads: building the real one inspects the model's weights.
 
-For every trained answer the messages before it are sent, in the spellings in which clients send history back:
+A request takes that road a millisecond, most of it in parsing. So all rows are rendered by the parts at its
+end alone, the compiled template and the tokenizer (quick_render.py), and the first rows of each data set and
+every hundredth one go the whole road as well: where the two part once, every row goes the whole road.
 
-    thought    as it was trained
+For every answer the messages before it are sent, in the spellings in which clients send history back:
+
+    thought    as it was trained (a message with more than role and content: as it stands in the file)
     answer     without its thought
     newlines   the answer after the blank line that a reasoning parser leaves
     reasoning  as a reasoning parser returned it: a `reasoning` field, and the blank line before the answer
@@ -19,13 +23,15 @@ For every trained answer the messages before it are sent, in the spellings in wh
     emitted    as the model wrote it, an empty thought included
 
 Spellings that make the same request, or the same ids, are one. A spelling is `lossy` when it drops a thought
-that was trained.
+that was trained. The first SPELLED rows of a data set are sent in all of them, and every tenth one behind.
 
 JSON lines: a header, a line for each conversation, and last the text of every id used:
 
-    {"versions", "tokenizer", "round_trip", "template_sha256", "chat_template_kwargs"}
+    {"versions", "tokenizer", "round_trip", "texts", "template_sha256", "chat_template_kwargs"}
     {"dataset", "row", "turns": [{"turn", "variants": [{"names", "lossy", "ids", "error"}]}]}
-    {"pieces": {id: token}}
+    {"pieces": {id: token}, "whole_road", "spelled"}
+
+The last two count the requests that vLLM rendered itself, and the rows that were sent in all spellings.
 """
 
 import argparse
@@ -33,24 +39,32 @@ import asyncio
 import hashlib
 import json
 import os
-import re
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import IO, Any
 
-from tokens import pieces, put, refuse, round_trip, versions
+from quick_render import QuickRender
+from spellings import SPELLINGS, has_dropped, is_bare
+from tokens import fixed_texts, pieces, put, refuse, round_trip, versions
 
 Message = dict[str, Any]
 
-THOUGHT = re.compile(r"\A<think>(.*?)</think>", re.DOTALL)
-EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
-LOSSY = {"answer", "newlines"}
 # A real server refuses longer prompts; whether a prompt fits is not this probe's question.
 MAX_MODEL_LEN = 1 << 30
 # A prompt takes milliseconds: a template that takes longer never ends.
-RENDER_SECONDS = "5"
+RENDER_SECONDS = 5
+BATCH = 256
+# Rows of a data set that are sent in all spellings, and that go vLLM's whole road: the first ones, and one of
+# so many behind them. Rows that were made up for the proof always do the first.
+SPELLED, SPELLED_STEP = 500, 10
+WHOLE, WHOLE_STEP = 20, 100
+MADE_UP = "conch_"
+PLAIN = 2  # a message of a role and a content, and nothing else
 
 
 def main() -> None:
@@ -58,15 +72,18 @@ def main() -> None:
     arguments = parse_arguments()
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", VLLM_NO_USAGE_STATS="1")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ["VLLM_CHAT_TEMPLATE_RENDER_TIMEOUT"] = RENDER_SECONDS
+    os.environ["VLLM_CHAT_TEMPLATE_RENDER_TIMEOUT"] = str(RENDER_SECONDS)
     out = Path(arguments.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     half = out.with_name(out.name + ".half")
-    with (
-        Path(arguments.conversations).open(encoding="utf-8") as lines,
-        half.open("w", encoding="utf-8") as stream,
-    ):
-        asyncio.run(write(arguments, lines, stream))
+    renderer, template = load(arguments)
+    for quick in (True, False):
+        with (
+            Path(arguments.conversations).open(encoding="utf-8") as lines,
+            half.open("w", encoding="utf-8") as stream,
+        ):
+            if asyncio.run(write(renderer, template, arguments.thinking, lines, stream, quick=quick)):
+                break
     half.replace(out)
 
 
@@ -81,29 +98,122 @@ def parse_arguments() -> argparse.Namespace:
     add(
         "--thinking",
         choices=["on", "off", "mixed"],
-        help="how it was trained; training_ids.jsonl says so too",
+        help="how it was trained; with mixed, an answer without a thought is asked for without one",
     )
-    add("--conversations", required=True, help="JSON lines with messages, or training_ids.jsonl")
+    add("--conversations", required=True, help="JSON lines with dataset, row and messages")
     add("--out", required=True, help="the JSON lines to write")
     return parser.parse_args()
 
 
-async def write(arguments: argparse.Namespace, lines: IO[str], stream: IO[str]) -> None:
-    """Header, conversations, pieces."""
-    renderer, template = load(arguments)
+async def write(
+    renderer: Any, template: str | None, thinking: str | None, lines: IO[str], stream: IO[str], *, quick: bool
+) -> bool:
+    """Header, conversations, pieces; False when the quick road and vLLM's own part somewhere."""
     tokenizer = renderer.renderer.get_tokenizer()
-    put(stream, header(tokenizer, template, renderer.default_chat_template_kwargs))
-    mixed = arguments.thinking == "mixed"
+    kwargs = renderer.default_chat_template_kwargs
+    put(stream, header(tokenizer, template, kwargs))
+    road = Road(renderer, QuickRender.of(tokenizer, template, kwargs, RENDER_SECONDS) if quick else None)
     used: set[int] = set()
-    for row in map(json.loads, lines):
-        if "messages" not in row:
-            # The header of training_ids.jsonl: `enable_thinking: null` is mixed.
-            mixed = mixed or (arguments.thinking is None and row.get("thinking", True) is None)
-        elif not row.get("uncovered"):
-            turns = [await render_turn(renderer, row["messages"], turn, mixed=mixed) for turn in wanted(row)]
+    for batch in batches(lines):
+        asked = [
+            one for place, row in enumerate(batch) for one in road.asked(place, row, thinking == "mixed")
+        ]
+        if not await road.render(asked):
+            return False
+        for place, its in groupby(asked, key=lambda one: one.place):
+            turns = [
+                {"turn": turn, "variants": variants_of(list(requests))}
+                for turn, requests in groupby(its, key=lambda one: one.turn)
+            ]
             used.update(*(variant["ids"] for turn in turns for variant in turn["variants"]))
-            put(stream, {"dataset": row["dataset"], "row": row["row"], "turns": turns})
-    put(stream, pieces(tokenizer, used))
+            put(stream, {"dataset": batch[place]["dataset"], "row": batch[place]["row"], "turns": turns})
+    put(stream, pieces(tokenizer, used) | {"whole_road": road.whole, "spelled": road.spelled})
+    return True
+
+
+def batches(lines: IO[str]) -> Iterator[list[Message]]:
+    """Rows with messages, so many at a time."""
+    rows = (row for row in map(json.loads, lines) if "messages" in row)
+    while batch := list(islice(rows, BATCH)):
+        yield batch
+
+
+@dataclass
+class Asked:
+    """A request for one answer, in one spelling or in several that are the same, and what came of it."""
+
+    place: int
+    turn: int
+    names: list[str]
+    messages: list[Message]
+    lossy: bool
+    kwargs: Message | None
+    wholly: bool
+    ids: list[int] = field(default_factory=list)
+    error: str = ""
+
+
+def variants_of(asked: Sequence[Asked]) -> list[Message]:
+    """The requests of one answer, those with the same ids put together."""
+    variants: dict[Any, Message] = {}
+    for one in asked:
+        variant = {"names": [], "lossy": one.lossy, "ids": one.ids, "error": one.error}
+        variants.setdefault((tuple(one.ids), one.error, one.lossy), variant)["names"] += one.names
+    return list(variants.values())
+
+
+@dataclass
+class Road:
+    """Which rows are asked for how, and who renders them."""
+
+    renderer: Any
+    quick: QuickRender | None
+    seen: Counter[str] = field(default_factory=Counter)
+    whole: int = 0
+    spelled: int = 0
+
+    def asked(self, place: int, row: Message, mixed: bool) -> Iterator[Asked]:  # noqa: FBT001
+        """The requests of a row."""
+        number, name = self.seen[row["dataset"]], row["dataset"]
+        self.seen[name] += 1
+        all_spellings = name.startswith(MADE_UP) or number < SPELLED or number % SPELLED_STEP == 0
+        wholly = number < WHOLE or number % WHOLE_STEP == 0
+        self.spelled += all_spellings
+        messages = row["messages"]
+        answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
+        for turn in wanted(row):
+            before, answer = messages[: answers[turn]], messages[answers[turn]]
+            kwargs = {"enable_thinking": False} if mixed and is_bare(answer) else None
+            for sent, names in spelled(before, all_spellings):
+                lossy = has_dropped(before, names)
+                yield Asked(place, turn, names, sent, lossy, kwargs, wholly)
+
+    async def render(self, asked: Sequence[Asked]) -> bool:
+        """Fill in ids and errors; False when the two roads part."""
+        quick = self.quick.render([(one.messages, one.kwargs) for one in asked]) if self.quick else None
+        for at, one in enumerate(asked):
+            found = quick[at] if quick else None
+            if found is not None:
+                one.ids, one.error = found
+            # A refusal's words are vLLM's.
+            if found is None or one.wholly or one.error:
+                self.whole += 1
+                one.ids, one.error = await render(self.renderer, one.messages, one.kwargs)
+                if found is not None and (found[0], bool(found[1])) != (one.ids, bool(one.error)):
+                    return False
+        return True
+
+
+def spelled(before: Sequence[Message], all_spellings: bool) -> list[tuple[list[Message], list[str]]]:  # noqa: FBT001
+    """The messages before an answer in every spelling; those that make the same request are one."""
+    plain = all(isinstance(one["content"], str) and len(one) == PLAIN for one in before)
+    many = all_spellings and plain and any(one["role"] == "assistant" for one in before)
+    requests: dict[str, tuple[list[Message], list[str]]] = {}
+    for name, spell in SPELLINGS.items() if many else [("thought", dict)]:
+        sent = [spell(one) if one["role"] == "assistant" else one for one in before]
+        key = json.dumps(sent, ensure_ascii=False, sort_keys=True) if many else ""
+        requests.setdefault(key, (sent, []))[1].append(name)
+    return list(requests.values())
 
 
 def load(arguments: argparse.Namespace) -> tuple[Any, str | None]:
@@ -182,6 +292,7 @@ def header(tokenizer: Any, template: str | None, kwargs: Message) -> Message:
         "eos_token_id": tokenizer.eos_token_id,
         "bos_token_id": tokenizer.bos_token_id,
         "round_trip": round_trip(tokenizer),
+        "texts": fixed_texts(tokenizer),
         "template_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "chat_template_kwargs": kwargs,
     }
@@ -192,32 +303,6 @@ def wanted(row: Message) -> Sequence[int]:
     if "turns" in row:
         return [turn["turn"] for turn in row["turns"]]
     return range(sum(message["role"] == "assistant" for message in row["messages"]))
-
-
-async def render_turn(renderer: Any, messages: Sequence[Message], turn: int, *, mixed: bool) -> Message:
-    """Every spelling of the request that the trained answer number `turn` answers."""
-    answers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
-    place = answers[turn]
-    requests = {}
-    for name, spell in SPELLINGS.items():
-        spelled = [
-            spell(message) if message["role"] == "assistant" else message for message in messages[:place]
-        ]
-        key = json.dumps(spelled, ensure_ascii=False, sort_keys=True)
-        requests.setdefault(key, (spelled, []))[1].append(name)
-    dropped = any(
-        split(message["content"])[0].strip() for message in messages[:place] if message["role"] == "assistant"
-    )
-    kwargs = None
-    if mixed and "<think>" not in messages[place]["content"] and "</think>" not in messages[place]["content"]:
-        kwargs = {"enable_thinking": False}
-    variants = {}
-    for spelled, names in requests.values():
-        ids, error = await render(renderer, spelled, kwargs)
-        lossy = dropped and set(names) <= LOSSY
-        variant = {"names": [], "lossy": lossy, "ids": ids, "error": error}
-        variants.setdefault((tuple(ids), error, lossy), variant)["names"] += names
-    return {"turn": turn, "variants": list(variants.values())}
 
 
 async def render(renderer: Any, messages: Sequence[Message], kwargs: Message | None) -> tuple[list[int], str]:
@@ -235,53 +320,6 @@ async def render(renderer: Any, messages: Sequence[Message], kwargs: Message | N
         return [], result.error.message
     return list(result[1][0]["prompt_token_ids"]), ""
 
-
-def split(content: str) -> tuple[str, str]:
-    """(thought, answer) as a reasoning parser returns them; a missing thought was written as an empty one."""
-    found = THOUGHT.match(content)
-    if found:
-        return found.group(1), content[found.end() :]
-    if "<think>" in content or "</think>" in content:
-        return "", content
-    return "\n\n", "\n\n" + content
-
-
-def _message(content: str, **fields: str) -> Message:
-    return {"role": "assistant", "content": content} | fields
-
-
-def _answer(message: Message) -> Message:
-    return _message(split(message["content"])[1].removeprefix("\n\n"))
-
-
-def _newlines(message: Message) -> Message:
-    return _message("\n\n" + split(message["content"])[1].removeprefix("\n\n"))
-
-
-def _reasoning(message: Message) -> Message:
-    thought, answer = split(message["content"])
-    return _message(answer, reasoning=thought)
-
-
-def _trimmed(message: Message) -> Message:
-    thought, answer = split(message["content"])
-    return _message(answer.removeprefix("\n\n"), reasoning=thought.strip("\n"))
-
-
-def _emitted(message: Message) -> Message:
-    content = message["content"]
-    bare = "<think>" not in content and "</think>" not in content
-    return _message(EMPTY_THOUGHT + content if bare else content)
-
-
-SPELLINGS = {
-    "thought": lambda message: _message(message["content"]),
-    "answer": _answer,
-    "newlines": _newlines,
-    "reasoning": _reasoning,
-    "trimmed": _trimmed,
-    "emitted": _emitted,
-}
 
 if __name__ == "__main__":
     main()

@@ -9,15 +9,22 @@ evaluation, precision, output folder, loggers) is neutralised, so that the probe
 JSON lines: a header, one line for each kept row, and last the text of every id used:
 
     {"versions", "tokenizer", "bos_token_id", "eos_token_id", "stop_token_ids", "template", "thinking",
-     "mask_history", "cutoff_len", "datasets": {name: {"rows", "kept"}}, "rows", "kept", "round_trip"}
-    {"dataset", "row", "messages", "turns": [{"turn", "context", "labels", "cut", "own"}], "cut", "uncovered"}
+     "mask_history", "cutoff_len", "datasets": {name: {"rows", "kept"}}, "rows", "kept", "round_trip",
+     "texts"}
+    {"dataset", "row", "ids", "turns": [{"turn", "start", "end", "cut"}], "cut", "lost", "held_out",
+     "uncovered"}
     {"pieces": {id: token}}
 
 `row` is the row's number in the data set's source, from the conversations.jsonl beside dataset_info.json, or
-else counts from 0 in LLaMA-Factory's file, dropped rows included. `turn` counts the answers from 0. `context`
-holds the ids before a turn's first labelled one. A turn is `cut` when cutoff_len changed its context, and
-`own` is false when the tokenizer encodes the context's text otherwise: then no prompt text can reach its ids.
+else counts from 0 in LLaMA-Factory's file, dropped rows included. `turn` counts the answers from 0; a trained
+answer's labels are ids[start:end], its context ids[:start]. A turn is `cut` when cutoff_len changed its
+context. `lost` says what cutoff_len took: null, or
 
+    {"tokens", "turns": [{"turn", "context", "labels", "thought_open"}]}
+
+`held_out` rows are not trained: those of LLaMA-Factory's own val_size, and the data set conch_held_out.
+
+Rows are read batch by batch from the file that `datasets` keeps them in: memory does not grow with them.
 Not covered: packing, tool calls and media (such rows are named in `uncovered`).
 """
 
@@ -25,13 +32,16 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from itertools import accumulate, count
 from pathlib import Path
 from typing import IO, Any
 
-from tokens import decode, pieces, put, refuse, round_trip, versions
+from labels import turns_of, what_was_cut
+from tokens import fixed_texts, pieces, put, refuse, round_trip, versions
 
 Row = dict[str, Any]
 
@@ -48,7 +58,8 @@ NEUTRAL = {
     "pure_bf16": False,
     "report_to": "none",
     "streaming": False,
-    "overwrite_cache": True,
+    # The cache is a folder of this probe's own, and new: what is in it was made a moment ago.
+    "overwrite_cache": False,
     "plot_loss": False,
 }
 DROPPED = (
@@ -60,8 +71,11 @@ DROPPED = (
     "early_stopping_steps",
     "quantization_bit",
 )
+ROW = ("_prompt", "_response", "_system", "_tools", "_images", "_videos", "_audios")
 WHOLE_TEXTS = ("train_on_prompt", "packing", "neat_packing")
 UNCUT = 1 << 30
+BATCH = 1000
+HELD_OUT = "conch_held_out"
 
 
 def main() -> None:
@@ -72,11 +86,11 @@ def main() -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="conch-ids-") as scratch:
         os.environ["HF_DATASETS_CACHE"] = scratch
-        settings = read_settings(Path(arguments.train_yaml), scratch)
+        settings, split = read_settings(Path(arguments.train_yaml), scratch)
         names = [name for name in arguments.datasets.split(",") if name] or named(settings["dataset"])
         half = out.with_name(out.name + ".half")
         with half.open("w", encoding="utf-8") as stream:
-            write(settings, names, stream)
+            write(settings, names, split, stream)
         half.replace(out)
 
 
@@ -89,8 +103,8 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_settings(path: Path, scratch: str) -> Row:
-    """train.yaml with what changes no id neutralised."""
+def read_settings(path: Path, scratch: str) -> tuple[Row, Row]:
+    """(train.yaml with what changes no id neutralised, how it splits off the rows that are not trained)."""
     import yaml
 
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -99,7 +113,12 @@ def read_settings(path: Path, scratch: str) -> Row:
             what = f"{key} trains whole texts, not answers after prompts: there is no prompt to compare"
             refuse(what, str(path), f"take {key} out of the recipe's llamafactory passage")
     kept = {key: value for key, value in settings.items() if key not in DROPPED}
-    return kept | NEUTRAL | {"output_dir": str(Path(scratch) / "output")}
+    split = {
+        "val_size": float(settings.get("val_size") or 0),
+        "seed": settings.get("seed", 42),
+        "mix_strategy": settings.get("mix_strategy", "concat"),
+    }
+    return kept | NEUTRAL | {"output_dir": str(Path(scratch) / "output")}, split
 
 
 def named(value: Any) -> list[str]:
@@ -143,12 +162,12 @@ def make_pipeline(settings: Row) -> Pipeline:
     return Pipeline(template, model_args, data_args, training_args, module)
 
 
-def write(settings: Row, names: Sequence[str], stream: IO[str]) -> None:
+def write(settings: Row, names: Sequence[str], split: Row, stream: IO[str]) -> None:
     """Load everything LLaMA-Factory's way, and write header, rows and pieces."""
     pipeline = make_pipeline(settings)
     data_args = pipeline.data_args
     limits = (data_args.max_samples, data_args.cutoff_len)
-    trained = set(named(settings["dataset"]))
+    trained = named(settings["dataset"])
     loaded = {}
     for name in names:
         data_args.dataset = [name]
@@ -159,21 +178,55 @@ def write(settings: Row, names: Sequence[str], stream: IO[str]) -> None:
     counts = {name: {"rows": len(rows), "kept": len(kept)} for name, (rows, kept, _) in loaded.items()}
     put(stream, header(pipeline, counts))
     numbers = source_rows(Path(data_args.dataset_dir) / "conversations.jsonl")
+    is_apart = held_out(split, {name: counts[name]["rows"] for name in trained if name in loaded})
     for name, (rows, kept, indexes) in loaded.items():
         data_args.cutoff_len = limits[1] if name in trained else UNCUT
-        for index, encoded in zip(indexes, kept, strict=True):
-            number = numbers[name][index] if name in numbers else index
-            put(stream, {"dataset": name, "row": number} | record(rows[index], encoded, pipeline))
+        for index, row, encoded in in_step(rows, kept, indexes):
+            place = {"dataset": name, "row": numbers[name][index] if name in numbers else index}
+            put(stream, place | record(row, encoded, pipeline) | {"held_out": is_apart(name, index)})
     put(stream, pieces(pipeline.tokenizer, pipeline.used))
 
 
-def source_rows(path: Path) -> dict[str, list[int]]:
+def in_step(rows: Any, kept: Any, indexes: Sequence[int]) -> Iterator[tuple[int, Row, Row]]:
+    """(index in the file, aligned row, encoded row) of every kept row, read in batches."""
+    aligned = zip(count(), batched(rows, ROW), strict=False)
+    for index, encoded in zip(indexes, batched(kept, ("input_ids", "labels")), strict=True):
+        row = next(row for at, row in aligned if at == index)
+        yield index, row, encoded
+
+
+def batched(dataset: Any, columns: Sequence[str]) -> Iterator[Row]:
+    """A data set's rows, some columns of them; far quicker than to ask for one after the other."""
+    chosen = dataset.select_columns([name for name in columns if name in dataset.column_names])
+    for batch in chosen.with_format("arrow").iter(BATCH):
+        yield from batch.to_pylist()
+
+
+def held_out(split: Row, sizes: Mapping[str, int]) -> Callable[[str, int], bool]:
+    """Whether LLaMA-Factory's own split keeps a row (data set, index) out of training.
+
+    It splits the rows of all data sets, one behind the other, by `train_test_split` with the training's seed
+    (data/data_utils.py split_dataset). Data sets that are mixed in another way lose their places: no row is
+    known to be held out then.
+    """
+    apart: set[int] = set()
+    if split["val_size"] and split["mix_strategy"] == "concat":
+        from datasets import Dataset
+
+        size = int(split["val_size"]) if split["val_size"] > 1 else split["val_size"]
+        numbers = Dataset.from_dict({"place": range(sum(sizes.values()))})
+        apart = set(numbers.train_test_split(test_size=size, seed=split["seed"])["test"]["place"])
+    starts = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
+    return lambda name, index: name == HELD_OUT or (name in starts and starts[name] + index in apart)
+
+
+def source_rows(path: Path) -> Mapping[str, Sequence[int]]:
     """Data set → the source's number of each row of LLaMA-Factory's file; nothing when no file tells."""
-    numbers: dict[str, list[int]] = {}
+    numbers: dict[str, Any] = {}
     if path.is_file():
         with path.open(encoding="utf-8") as lines:
             for row in map(json.loads, lines):
-                numbers.setdefault(row["dataset"], []).append(row["row"])
+                numbers.setdefault(row["dataset"], array("q")).append(row["row"])
     return numbers
 
 
@@ -219,51 +272,31 @@ def header(pipeline: Pipeline, counts: Mapping[str, Mapping[str, int]]) -> Row:
         "rows": sum(count["rows"] for count in counts.values()),
         "kept": sum(count["kept"] for count in counts.values()),
         "round_trip": round_trip(tokenizer),
+        "texts": fixed_texts(tokenizer),
     }
 
 
 def record(row: Row, encoded: Row, pipeline: Pipeline) -> Row:
     """The line of one kept row, its place aside."""
-    data_args, tokenizer = pipeline.data_args, pipeline.tokenizer
-    turns, cut = turns_of(encoded["input_ids"], encoded["labels"]), False
-    answers = (len(row["_prompt"]) + 1) // 2
-    for place, turn in enumerate(turns):
-        turn["turn"] = answers - 1 if data_args.mask_history else place
+    data_args, ids = pipeline.data_args, encoded["input_ids"]
+    turns, lost = turns_of(encoded["labels"]), None
+    # Where history is masked, only the last answer is trained.
+    first = (len(row["_prompt"]) - 1) // 2 if data_args.mask_history else 0
+    for place, turn in enumerate(turns, start=first):
+        turn["turn"] = place
     # LLaMA-Factory fills a cut row up to cutoff_len; one token of slack for its rounding.
-    if len(encoded["input_ids"]) >= data_args.cutoff_len - 1:
-        cut = mark_cut(turns, encoded["input_ids"], row, pipeline)
-    for turn in turns:
-        text = decode(tokenizer, turn["context"])
-        turn["own"] = tokenizer.encode(text, add_special_tokens=False) == turn["context"]
-        pipeline.used.update(turn["context"], turn["labels"])
-    messages = [{"role": m["role"], "content": m["content"]} for m in [*row["_prompt"], *row["_response"]]]
-    system = [{"role": "system", "content": row["_system"]}] if row["_system"] else []
-    return {"messages": system + messages, "turns": turns, "cut": cut, "uncovered": uncovered(row)}
+    if len(ids) >= data_args.cutoff_len - 1:
+        lost = what_was_cut(turns, ids, uncut(row, pipeline), pipeline.tokenizer, first)
+    pipeline.used.update(ids)
+    return {"ids": ids, "turns": turns, "cut": lost is not None, "lost": lost, "uncovered": uncovered(row)}
 
 
-def turns_of(ids: Sequence[int], labels: Sequence[int]) -> list[Row]:
-    """The labelled stretches, each with all the ids before it."""
-    from llamafactory.extras.constants import IGNORE_INDEX
-
-    turns: list[Row] = []
-    for position, label in enumerate(labels):
-        if label == IGNORE_INDEX:
-            continue
-        if position == 0 or labels[position - 1] == IGNORE_INDEX:
-            turns.append({"turn": 0, "context": ids[:position], "labels": [], "cut": False})
-        turns[-1]["labels"].append(label)
-    return turns
-
-
-def mark_cut(turns: list[Row], ids: Sequence[int], row: Row, pipeline: Pipeline) -> bool:
-    """Encode once more without the cutoff; mark the turns whose context it changed; say whether it cut."""
+def uncut(row: Row, pipeline: Pipeline) -> Row:
+    """The row encoded once more, without the cutoff."""
     unlimited = copy(pipeline.data_args)
     unlimited.cutoff_len = UNCUT
-    whole = pipeline.encoder(unlimited).preprocess_dataset({key: [value] for key, value in row.items()})
-    complete = turns_of(whole["input_ids"][0], whole["labels"][0])
-    for turn, uncut in zip(turns, complete, strict=False):
-        turn["cut"] = turn["context"] != uncut["context"]
-    return bool(ids != whole["input_ids"][0])
+    encoded = pipeline.encoder(unlimited).preprocess_dataset({key: [value] for key, value in row.items()})
+    return {key: encoded[key][0] for key in ("input_ids", "labels")}
 
 
 def uncovered(row: Row) -> str:

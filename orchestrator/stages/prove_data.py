@@ -40,6 +40,7 @@ def stage(job: Job) -> Stage:
         inputs=("inputs", "data"),
         outputs=(DATA_PROOF,),
         gate=True,
+        at_once=2,
     )
 
 

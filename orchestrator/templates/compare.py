@@ -10,6 +10,9 @@
 In this order from good to bad; the first two hold. A turn is as bad as the worst spelling in which a client
 may send its history back. A spelling that dropped a thought, where training kept it, is not the template's
 doing: it is counted, and told, but does not decide.
+
+A difference is `unreachable` when both sides are the same text in other ids: the trainer joined pieces that
+the tokenizer, given all at once, encodes otherwise, so that no chat template can be equal there.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from orchestrator.templates.explain import Difference, Training, explain
+from orchestrator.templates.explain import Difference, Training, explain, is_unreachable
 from orchestrator.templates.pieces import Pieces
 
 
@@ -54,6 +57,7 @@ class TurnVerdict:
         training_text, served_text: the text around it on both sides; the place is marked with ⟦ ⟧.
         explanation: one sentence; mend: what to set.
         dropped: whether a spelling that lost a trained thought got another prompt (does not decide).
+        unreachable: both sides are the same text in other ids.
     """
 
     dataset: str
@@ -69,6 +73,7 @@ class TurnVerdict:
     explanation: str = ""
     mend: str = ""
     dropped: bool = False
+    unreachable: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in parity.json."""
@@ -83,6 +88,8 @@ def judge_ids(context: Sequence[int], labels: Sequence[int], served: Sequence[in
     >>> judge_ids([1, 2, 3], [7], [1, 2]), judge_ids([1, 2], [7, 8], [1, 2, 7, 9])
     ((<Kind.MISSING: 'missing'>, 2), (<Kind.FORCED: 'forced'>, 3))
     """
+    if served == context:
+        return Kind.EQUAL, len(context)
     whole = [*context, *labels]
     position = next(
         (i for i, (ours, theirs) in enumerate(zip(whole, served, strict=False)) if ours != theirs), None
@@ -92,7 +99,7 @@ def judge_ids(context: Sequence[int], labels: Sequence[int], served: Sequence[in
             return Kind.MISSING, len(served)
         if len(served) > len(whole):
             return Kind.FORCED, len(whole)
-        return (Kind.EQUAL if len(served) == len(context) else Kind.PREFILL), len(context)
+        return Kind.PREFILL, len(context)
     return (Kind.DIFFERS if position < len(context) else Kind.FORCED), position
 
 
@@ -107,7 +114,7 @@ def compare_turn(
 
     Args:
         where: data set and row.
-        trained: a turn of training_ids.jsonl.
+        trained: an answer: its turn, context and labels, the two as ids.
         served: the turn of the same number of serving_ids.jsonl.
         training: the settings that explain a difference.
         pieces: the texts of the ids of training and of serving.
@@ -125,15 +132,24 @@ def compare_turn(
         if variant["lossy"] and training.keeps_thoughts and not kind.holds:
             dropped = True
         elif not names or ORDER.index(kind) > ORDER.index(worst.kind):
-            own, error = trained.get("own", True), variant["error"]
+            error = variant["error"]
             worst = _Found(
-                kind, Difference(kind.value, position, context, labels, variant["ids"], own=own, error=error)
+                kind, Difference(kind.value, position, context, labels, variant["ids"], error=error)
             )
             names = ", ".join(variant["names"])
     verdict = TurnVerdict(
         *where, trained["turn"], worst.kind, names, worst.difference.position, dropped=dropped
     )
     return verdict if worst.kind is Kind.EQUAL else _told(verdict, worst.difference, training, pieces)
+
+
+def spellings(trained: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, Kind]:
+    """The verdict of every spelling that was asked, by its name."""
+    found = {}
+    for variant in served["variants"]:
+        kind, _ = judge_ids(trained["context"], trained["labels"], variant["ids"])
+        found.update(dict.fromkeys(variant["names"], Kind.DIFFERS if variant["error"] else kind))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,4 +172,5 @@ def _told(
         served_text=pieces[1].around(difference.served, at),
         explanation=sentence,
         mend=mend,
+        unreachable=verdict.verdict is Kind.DIFFERS and is_unreachable(difference, pieces),
     )

@@ -47,7 +47,6 @@ class Difference:
     Attributes:
         kind: prefill, missing, forced or differs.
         context, labels: of training; served: the prompt.
-        own: whether the context is the tokenizer's own encoding of its text.
         error: why the server refuses the request, "" when it does not.
     """
 
@@ -56,7 +55,6 @@ class Difference:
     context: Sequence[int]
     labels: Sequence[int]
     served: Sequence[int]
-    own: bool = True
     error: str = ""
 
 
@@ -87,9 +85,14 @@ def explain(difference: Difference, training: Training, pieces: tuple[Pieces, Pi
         served=theirs.text(difference.served[at:]),
         forced=theirs.text(difference.served[len(difference.context) :]),
         answer=ours.text(difference.labels),
-        same=ours.raw(difference.context) == theirs.raw(difference.served),
+        same=is_unreachable(difference, pieces),
     )
     return next(found for rule in _RULES if (found := rule(difference, training, texts)))
+
+
+def is_unreachable(difference: Difference, pieces: tuple[Pieces, Pieces]) -> bool:
+    """Whether both sides are the same text in other ids: a text has one encoding, so no jinja gets there."""
+    return not difference.error and pieces[0].raw(difference.context) == pieces[1].raw(difference.served)
 
 
 def explain_round_trip(train: Mapping[str, Any], serve: Mapping[str, Any]) -> Sentence:
@@ -124,12 +127,11 @@ def _prefill(difference: Difference, _training: Training, _texts: _Texts) -> Sen
 
 
 def _unreachable(difference: Difference, _training: Training, texts: _Texts) -> Sentence | None:
-    if difference.kind != "differs" or difference.own:
+    if difference.kind != "differs" or not texts.same:
         return None
-    same = "the same text, other ids" if texts.same else "the served text differs too"
     sentence = (
         "unreachable: the trainer joined pieces that the tokenizer, given all at once, encodes otherwise"
-        f" ({same}); no chat template can be equal here"
+        " (the same text, other ids); no chat template can be equal here"
     )
     return sentence, (
         "begin no answer with a newline; where none does, this tokenizer and this training template do not go"

@@ -25,8 +25,10 @@ PIECES = {"pieces": {"0": "<bos>", "1": "q", "2": "a", "3": "z"}}
 
 
 def row(number: int, *, context: tuple[int, ...] = (0, 1), **more: Any) -> dict[str, Any]:
-    turn = {"turn": 0, "context": list(context), "labels": [2], "cut": False, "own": True}
-    return {"dataset": "mine", "row": number, "turns": [turn], "cut": False, "uncovered": ""} | more
+    start = len(context)
+    turn = {"turn": 0, "start": start, "end": start + 1, "cut": False}
+    ids = {"ids": [*context, 2], "turns": [turn]}
+    return {"dataset": "mine", "row": number, **ids, "cut": False, "uncovered": ""} | more
 
 
 def answer(number: int, *ids: int) -> dict[str, Any]:
@@ -34,9 +36,9 @@ def answer(number: int, *ids: int) -> dict[str, Any]:
     return {"dataset": "mine", "row": number, "turns": [{"turn": 0, "variants": variants}]}
 
 
-def leave(folder: Path, trained: list[Any], served: list[Any], **header: Any) -> None:
+def leave(folder: Path, trained: list[Any], served: list[Any], closing: Any = PIECES, **header: Any) -> None:
     for name, rows in (("t.jsonl", trained), ("s.jsonl", served)):
-        lines = [json.dumps(each) for each in (HEADER | header, *rows, PIECES)]
+        lines = [json.dumps(each) for each in (HEADER | header, *rows, closing)]
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -45,8 +47,8 @@ def parity(folder: Path) -> Any:
 
 
 def test_equal_prompts_hold(tmp_path: Path) -> None:
-    # The order of the two files need not be the same.
-    leave(tmp_path, [row(3), row(9)], [answer(9, 0, 1), answer(3, 0, 1, 2)])
+    # The trainer may have dropped rows that are served.
+    leave(tmp_path, [row(3), row(9)], [answer(3, 0, 1, 2), answer(4, 3), answer(9, 0, 1)])
     assert compare(SETTINGS, tmp_path) == 0
     found = parity(tmp_path)
     assert found["holds"] is True
@@ -92,6 +94,18 @@ def test_what_is_not_compared_is_counted_and_told(tmp_path: Path) -> None:
     assert found["left_out"]["cut_contexts"] == found["left_out"]["uncovered_rows"] == 1
     assert "1 prompts cut by cutoff_len" in found["covered"]
     assert "1 rows with tools or media" in found["covered"]
+
+
+def test_made_up_rows_out_of_reach_are_told_and_do_not_decide(tmp_path: Path) -> None:
+    pieces = {"pieces": {"0": "<bos>", "1": "Ċ", "2": "a", "3": "ĊĊ"}}
+    for name, code in (("conch_generated", 0), ("mine", 5)):
+        far = [row(1, context=(0, 1, 1), dataset=name), row(2, dataset=name)]
+        seen = [answer(1, 0, 3) | {"dataset": name}, answer(2, 0, 1) | {"dataset": name}]
+        leave(tmp_path, far, seen, closing=pieces)
+        assert compare(SETTINGS, tmp_path) == code
+        found = parity(tmp_path)
+        assert found["left_out"].get("unreachable", 0) == (code == 0)
+        assert ("out of reach" in found["covered"]) == (code == 0)
 
 
 def test_nothing_compared_proves_nothing(tmp_path: Path) -> None:

@@ -60,6 +60,11 @@ class RunFolder:
         for name, conversations in (("mine", rows), ("conch_generated", made)):
             lines = [json.dumps({"messages": row}, ensure_ascii=False) for row in conversations]
             (self.path / "data" / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with (self.path / "data" / "conversations.jsonl").open("w", encoding="utf-8") as together:
+            for name, conversations in (("mine", rows), ("conch_generated", made)):
+                for at, row in enumerate(conversations):
+                    line = {"dataset": name, "row": at, "messages": row}
+                    together.write(json.dumps(line, ensure_ascii=False) + "\n")
         info = {name: ENTRY | {"file_name": f"{name}.jsonl"} for name in ("mine", "conch_generated")}
         (self.path / "data" / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
         train = {
@@ -109,10 +114,12 @@ def train_arguments(datasets: str = "mine,conch_generated") -> list[str]:
     return ["train.yaml", "--datasets", datasets, "--out", "training_ids.jsonl"]
 
 
-def serve_arguments(template: str = "chat_template.jinja", out: str = "serving_ids.jsonl") -> list[str]:
+def serve_arguments(
+    template: str = "chat_template.jinja", out: str = "serving_ids.jsonl", thinking: str = "on"
+) -> list[str]:
     """The serving probe's command line."""
     where = ["--model", "inputs/base", "--chat-template", template]
-    return [*where, "--conversations", "training_ids.jsonl", "--out", out]
+    return [*where, "--thinking", thinking, "--conversations", "data/conversations.jsonl", "--out", out]
 
 
 def run_many(python: Path, probe: str, jobs: Sequence[tuple[Path, Sequence[str]]], folder: Path) -> None:

@@ -29,7 +29,7 @@ def message(content: str) -> dict[str, str]:
 
 
 def test_what_clients_send_back(probe: Probe) -> None:
-    spellings = probe("serving_ids").SPELLINGS
+    spellings = probe("spellings").SPELLINGS
     thought = "<think>\n想\n</think>\n\n答"
     told = {name: spell(message(thought)) for name, spell in spellings.items()}
     assert told["thought"] == told["emitted"] == message(thought)
@@ -40,7 +40,7 @@ def test_what_clients_send_back(probe: Probe) -> None:
 
 
 def test_what_clients_send_back_of_an_answer_without_a_thought(probe: Probe) -> None:
-    spellings = probe("serving_ids").SPELLINGS
+    spellings = probe("spellings").SPELLINGS
     told = {name: spell(message("答")) for name, spell in spellings.items()}
     assert told["thought"] == told["answer"] == message("答")
     assert told["reasoning"] == message("\n\n答") | {"reasoning": "\n\n"}
@@ -93,10 +93,13 @@ def matrix(tmp_path_factory: pytest.TempPathFactory, train_python: Path, serve_p
         RunFolder(place, train_python, serve_python).lay_out(base, ROWS, thinking, history, template=template)
     places = sorted(path.parent for path in home.glob("*/train.yaml"))
     run_many(train_python, "training_ids", [(place, train_arguments()) for place in places], home)
-    jobs = [(place, serve_arguments()) for place in places]
+    jobs = [(place, serve_arguments(thinking=place.name.rsplit("-")[-2])) for place in places]
     for name in ("original", "newer") if bases else ():
         official = str(SHARED / "official" / f"r1-distill-{name}.jinja")
-        jobs += [(home / f"deepseekr1-{how}", serve_arguments(official, f"{name}.jsonl")) for how in HOW]
+        jobs += [
+            (home / f"deepseekr1-{how}", serve_arguments(official, f"{name}.jsonl", how.split("-")[0]))
+            for how in HOW
+        ]
     run_many(serve_python, "serving_ids", jobs, home)
     return home
 
@@ -164,7 +167,7 @@ def test_a_bad_template_is_refused(folder: RunFolder, text: str, where: str) -> 
     folder.lay_out(embedded.ensure_embedded(print), ROWS)
     (folder.path / "bad.jinja").write_text(text, encoding="utf-8")
     row = json.dumps({"dataset": "mine", "row": 0, "messages": ROWS[0]}, ensure_ascii=False)
-    (folder.path / "training_ids.jsonl").write_text(row + "\n", encoding="utf-8")
+    (folder.path / "data" / "conversations.jsonl").write_text(row + "\n", encoding="utf-8")
     assert folder.serve_ids("bad.jinja").returncode == 2
     assert folder.problems()[0]["where"].endswith(where)
     assert not (folder.path / "serving_ids.jsonl").exists()

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.execute import embedded
 from orchestrator.execute.compare import compare
-from tests.probes.run_folder import COMPARED, RunFolder, turns
+from tests.probes.run_folder import COMPARED, RunFolder, run_python, turns
 
 LONG = "很长的话。" * 200
 
@@ -64,10 +64,31 @@ def test_dropped_and_cut_rows_are_told_apart(folder: RunFolder) -> None:
     assert [record["cut"] for record in mine] == [False, False, True]
     assert mine[2]["turns"][0]["cut"]
     assert not any(record["cut"] for record in records if record["dataset"] != "mine")
-    used = {number for record in records for turn in record["turns"] for number in turn["context"]}
-    assert used <= set(map(int, last["pieces"]))
-    whole = [turn for record in records for turn in record["turns"] if not turn["cut"]]
-    assert all(turn["own"] for turn in whole), "a base on which history could not be equal"
+    assert [record["held_out"] for record in mine] == [False] * 3
+    assert {number for record in records for number in record["ids"]} <= set(map(int, last["pieces"]))
+    lost = mine[2]["lost"]
+    assert lost["tokens"] > 0
+    assert lost["turns"][0]["turn"] == 0
+    assert sum(turn["context"] + turn["labels"] for turn in lost["turns"]) == lost["tokens"]
+    assert not lost["turns"][0]["thought_open"]
+
+
+@pytest.mark.real
+def test_rows_that_the_trainer_holds_out_are_named(folder: RunFolder) -> None:
+    """By LLaMA-Factory's own split of the same rows with the same seed."""
+    rows = [turns(f"第{number}问", f"第{number}答") for number in range(10)]
+    folder.lay_out(embedded.ensure_embedded(print), rows, val_size=0.3, seed=7)
+    assert folder.train_ids("mine").returncode == 0
+    apart = {record["row"] for record in folder.trained()[1:-1] if record["held_out"]}
+    script = (
+        "import json, sys; from datasets import Dataset;"
+        "rows = Dataset.from_json('data/mine.jsonl', cache_dir='cache');"
+        "kept = rows.train_test_split(test_size=0.3, seed=7)['test'];"
+        "print([int(row['messages'][0]['content'][1]) for row in kept])"
+    )
+    done = run_python(folder.train_python, ["-c", script], folder.path)
+    assert sorted(apart) == sorted(json.loads(done.stdout)), done.stderr
+    assert len(apart) == 3
 
 
 @pytest.mark.real

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.templates.compare import ORDER, Kind, compare_turn, judge_ids
+from orchestrator.templates.compare import ORDER, Kind, compare_turn, judge_ids, spellings
 from orchestrator.templates.explain import Training
 from orchestrator.templates.pieces import Pieces
 
@@ -42,7 +42,7 @@ def variant(ids: list[int], name: str = "thought", **more: Any) -> dict[str, Any
 
 
 def verdict(*variants: dict[str, Any], training: Training | None = None) -> Any:
-    trained = {"turn": 0, "context": CONTEXT, "labels": LABELS, "own": True}
+    trained = {"turn": 0, "context": CONTEXT, "labels": LABELS}
     served = {"turn": 0, "variants": list(variants)}
     return compare_turn(
         ("mine", 7), trained, served, training or Training("deepseekr1", bos=1), (PIECES, PIECES)
@@ -82,6 +82,24 @@ def test_a_client_that_drops_a_kept_thought_does_not_decide() -> None:
     assert (found.verdict, found.dropped) == (Kind.EQUAL, True)
     stripped = Training("deepseekr1", mask_history=True)
     assert verdict(variant([1, 2]), lost, training=stripped).verdict is Kind.DIFFERS
+
+
+def test_the_same_text_in_other_ids_is_out_of_reach() -> None:
+    trained = {"turn": 0, "context": [1, 4, 4], "labels": LABELS}
+    served = {"turn": 0, "variants": [variant([1, 5])]}
+    found = compare_turn(("mine", 7), trained, served, Training("deepseekr1", bos=1), (PIECES, PIECES))
+    assert (found.verdict, found.unreachable) == (Kind.DIFFERS, True)
+    assert not verdict(variant([1, 9])).unreachable
+
+
+def test_every_spelling_has_its_verdict() -> None:
+    trained = {"context": CONTEXT, "labels": LABELS}
+    variants = [variant([1, 2]), variant([1, 9], "newlines"), variant([], "emitted", error="no")]
+    assert spellings(trained, {"variants": variants}) == {
+        "thought": Kind.EQUAL,
+        "newlines": Kind.DIFFERS,
+        "emitted": Kind.DIFFERS,
+    }
 
 
 def test_a_refused_request_differs_with_the_servers_words() -> None:

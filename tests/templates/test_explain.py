@@ -71,7 +71,7 @@ def test_a_default_system_prompt() -> None:
 
 
 def test_the_same_text_in_other_ids_is_unreachable() -> None:
-    sentence = told("differs", 5, [*ASK, THINK, NL2, A], [*ASK, THINK, NL, NL, A], own=False)
+    sentence = told("differs", 5, [*ASK, THINK, NL2, A], [*ASK, THINK, NL, NL, A])
     assert sentence.startswith("unreachable")
     assert "same text, other ids" in sentence
 

@@ -2,7 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import ClassVar
+
 BOS, EOS = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
+
+
+class Rows(list):
+    """As much of a data set as the probe reads."""
+
+    def select_columns(self, _names: list) -> Rows:
+        """All of them, always."""
+        return self
+
+    @property
+    def column_names(self) -> list:
+        """Of the first row."""
+        return list(self[0]) if self else []
+
+    def with_format(self, _name: str) -> Rows:
+        """Arrow is a list here."""
+        return self
+
+    def iter(self, size: int) -> Iterator[Rows]:
+        """So many rows at a time."""
+        return (Rows(self[at : at + size]) for at in range(0, len(self), size))
+
+    def to_pylist(self) -> list:
+        """The rows themselves."""
+        return list(self)
 
 
 class Letters:
@@ -11,6 +39,16 @@ class Letters:
     bos_token_id = 1
     eos_token_id = 2
     chat_template = ""
+    special_tokens_map: ClassVar = {"bos_token": BOS, "eos_token": EOS}
+    all_special_tokens: ClassVar = [BOS, EOS]
+
+    def __call__(self, texts: list[str], **_: object) -> dict:
+        """Many texts at a time."""
+        return {"input_ids": [self.encode(text) for text in texts]}
+
+    def get_added_vocab(self) -> dict:
+        """Nothing was added."""
+        return {}
 
     def encode(self, text: str, **_: object) -> list[int]:
         """A code point a letter."""

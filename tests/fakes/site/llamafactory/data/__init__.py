@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from letters import BOS, EOS
+from letters import BOS, EOS, Rows
 
 from llamafactory.data.loader import _load_single_dataset
 from llamafactory.data.parser import get_dataset_list
@@ -21,7 +21,7 @@ def get_dataset(template: object, *sides: object, tokenizer: object, **_: object
     data_args = sides[1]
     (attributes,) = get_dataset_list(data_args.dataset, data_args.dataset_dir)
     rows = _load_single_dataset(attributes, *sides)
-    return {"train_dataset": [encode(row, tokenizer) for row in rows]}
+    return {"train_dataset": Rows(encode(row, tokenizer) for row in rows)}
 
 
 def encode(row: dict, tokenizer: object) -> dict:

@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+from letters import Rows
+
 
 def _load_single_dataset(attributes: object, *sides: object) -> list:
     data_args = sides[1]
     text = Path(data_args.dataset_dir, attributes.file).read_text(encoding="utf-8")
-    return [align(json.loads(line)["messages"]) for line in text.splitlines()][: data_args.max_samples]
+    rows = [align(json.loads(line)["messages"]) for line in text.splitlines()]
+    return Rows(rows[: data_args.max_samples])
 
 
 def align(messages: list) -> dict:

@@ -1,0 +1,80 @@
+"""The end of vLLM's road from a chat request to ids, without its beginning: compiled template, tokenizer.
+
+What is left out parses the request and picks the template (renderers/hf.py safe_apply_chat_template); what
+is done is transformers' own `_compile_jinja_template`, a render with the tokenizer's special tokens as
+`apply_chat_template` gives them, and the tokenizer over many texts at a time. Only messages of plain text,
+with or without a `reasoning` field, are done here: serving_ids.py sends all others the whole road, and
+checks this one against it.
+"""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tokens import refuse
+
+Message = dict[str, Any]
+_FIELDS = {"role", "content", "reasoning"}
+
+
+@dataclass
+class QuickRender:
+    """One template and one tokenizer."""
+
+    template: Any
+    tokenizer: Any
+    variables: Message
+    seconds: float
+
+    @classmethod
+    def of(cls, tokenizer: Any, template: str | None, kwargs: Message | None, seconds: float) -> Any:
+        """None where the template is not known as one text: then vLLM must choose."""
+        from transformers.utils.chat_template_utils import _compile_jinja_template
+
+        text = template if template is not None else tokenizer.chat_template
+        if not isinstance(text, str):
+            return None
+        signal.signal(signal.SIGALRM, _too_long)
+        variables = {**tokenizer.special_tokens_map, **(kwargs or {})}
+        return cls(_compile_jinja_template(text), tokenizer, variables, seconds)
+
+    def render(
+        self, requests: Sequence[tuple[Sequence[Message], Message | None]]
+    ) -> list[tuple[list[int], str] | None]:
+        """(ids, "") or ([], why the template refuses it) of each request; None of one that is not plain."""
+        texts = [self._text(messages, kwargs) for messages, kwargs in requests]
+        wanted = [text for text in texts if isinstance(text, str)]
+        ids = iter(self.tokenizer(wanted, add_special_tokens=False)["input_ids"] if wanted else ())
+        return [
+            (next(ids), "") if isinstance(text, str) else text and ([], str(text) or "refused")
+            for text in texts
+        ]
+
+    def _text(self, messages: Sequence[Message], kwargs: Message | None) -> str | Exception | None:
+        if not all(isinstance(one["content"], str) and one.keys() <= _FIELDS for one in messages):
+            return None
+        # vLLM gives the template a thought under both of its names (renderers/chat_utils.py).
+        told = [
+            one | {"reasoning_content": one["reasoning"]} if "reasoning" in one else one for one in messages
+        ]
+        signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        try:
+            text: str = self.template.render(
+                messages=told,
+                tools=None,
+                documents=None,
+                add_generation_prompt=True,
+                **{**self.variables, **(kwargs or {})},
+            )
+        except TimeoutError:
+            refuse(f"the chat template does not end within {self.seconds} s", mend="mend its loop")
+        except Exception as error:  # noqa: BLE001  whatever a template can raise: the whole road tells it
+            return error
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        return text
+
+
+def _too_long(_signum: int, _frame: Any) -> None:
+    raise TimeoutError
