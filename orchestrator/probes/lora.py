@@ -1,0 +1,163 @@
+"""A LoRA adapter's updates by the tensor that they are merged into. Needs torch.
+
+An update of a linear layer is scale · B·A, transposed where the layer keeps its weight as (in, out);
+of an embedding it is scale · (B·A)ᵀ. scale is alpha/r, with rslora alpha/√r, alpha and r those of the module
+(peft 0.18, tuners/lora/layer.py). Covered too: biases of lora_B, tensors that are saved whole
+(modules_to_save, biases, embeddings). Not covered, and named: DoRA and other variants, trainable tokens,
+adapters that change the base weights when they begin (PiSSA and its like), convolutions.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from weights import Stretch, Weights
+
+PREFIX = "base_model.model."
+PART = re.compile(r"(.*)\.(lora_A|lora_B|lora_embedding_A|lora_embedding_B)(\.weight)?\Z")
+HEADS = ("lm_head.weight", "embed_out.weight")
+TABLES = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight")
+
+
+@dataclass(frozen=True)
+class Update:
+    """What is added to one tensor: the keys of A and B in the adapter, and their scale."""
+
+    module: str
+    a: str
+    b: str
+    rank: int
+    alpha: float
+    scale: float
+    transposed: bool
+
+    def rows(self, weights: Weights, stretches: list[Stretch]) -> tuple[Any, Any]:
+        """(the update, the sum of its terms' magnitudes) for those rows of the tensor, in float64."""
+        import torch
+
+        a, b = weights.read(self.a).double(), weights.read(self.b).double()
+        left, right = (a.T, b.T) if self.transposed else (b, a)
+        left = torch.cat([left[start:end] for start, end in stretches])
+        return left @ right * self.scale, left.abs() @ right.abs() * abs(self.scale)
+
+
+@dataclass
+class Adapter:
+    """Everything that an adapter does to a model's tensors.
+
+    Attributes:
+        updates: tensor → what is added to it. biases: tensor → (key, scale).
+        replaced: tensor → key of the whole tensor that takes its place.
+        uncovered: tensor → why its merge is not checked.
+        unmatched: modules that no tensor of the base belongs to.
+        silent: modules whose update is zero whatever it is merged into.
+    """
+
+    weights: Weights
+    updates: dict[str, list[Update]] = field(default_factory=dict)
+    biases: dict[str, tuple[str, float]] = field(default_factory=dict)
+    replaced: dict[str, str] = field(default_factory=dict)
+    uncovered: dict[str, str] = field(default_factory=dict)
+    unmatched: list[str] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
+    modules: int = 0
+
+
+def read_adapter(folder: Path, base: Weights) -> Adapter:
+    """The adapter of a folder; what cannot be read of it is among its weights' problems."""
+    adapter = Adapter(Weights(folder))
+    path = folder / "adapter_config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        _ = config["r"], config["lora_alpha"]
+    except (OSError, ValueError, KeyError, TypeError):
+        adapter.weights.problems.append({"file": str(path), "what": "is missing or cannot be read"})
+        return adapter
+    pairs: dict[str, dict[str, str]] = {}
+    config["variant"] = _variant(config)
+    for key in adapter.weights.files:
+        name = key.removeprefix(PREFIX)
+        found = PART.match(name)
+        if found:
+            pairs.setdefault(found[1], {})[found[2][-1]] = key
+        elif name.endswith(".lora_B.bias"):
+            _bias(adapter, config, name.removesuffix(".lora_B.bias"), key, base)
+        elif "lora_" in name or "trainable_tokens" in name:
+            config["variant"] = config["variant"] or name.rsplit(".", 1)[-1]
+        else:
+            whole = name.replace(".base_layer.", ".")
+            adapter.replaced[_tensor(whole, base) or whole] = key
+    for module, parts in sorted(pairs.items()):
+        _add(adapter, config, module, parts, base)
+    return adapter
+
+
+def _variant(config: dict[str, Any]) -> str:
+    """What makes the merge another formula than LoRA's; "" for plain LoRA."""
+    if config.get("peft_type", "LORA") != "LORA":
+        return str(config["peft_type"])
+    for flag in ("use_dora", "use_qalora", "arrow_config", "alora_invocation_tokens"):
+        if config.get(flag):
+            return "DoRA" if flag == "use_dora" else flag
+    begin = config.get("init_lora_weights")
+    changing = ("pissa", "olora", "corda", "loftq", "lora_ga")
+    return begin if isinstance(begin, str) and begin.startswith(changing) else ""
+
+
+def _add(adapter: Adapter, config: dict[str, Any], module: str, parts: dict[str, str], base: Weights) -> None:
+    """One module's update, under the tensor that it is merged into."""
+    adapter.modules += 1
+    tensor = _tensor(f"{module}.weight", base)
+    if not tensor:
+        adapter.unmatched.append(module)
+        return
+    if config["variant"] or set(parts) != {"A", "B"}:
+        adapter.uncovered[tensor] = config["variant"] or "half of its update is missing"
+        return
+    a, b = (adapter.weights.shapes[parts[part]] for part in "AB")
+    shape = base.shapes[tensor]
+    straight, across = (b[0], a[-1]), (a[-1], b[0])
+    if len(a) != 2 or len(shape) != 2 or shape not in (straight, across):  # noqa: PLR2004
+        adapter.uncovered[tensor] = f"an update of shape {straight} on a weight of shape {shape}"
+        return
+    flag = bool(config.get("fan_in_fan_out")) or "lora_embedding" in parts["A"]
+    transposed = flag if straight == across else shape == across
+    rank, alpha = a[0], float(_of_module(config.get("alpha_pattern"), module, config["lora_alpha"]))
+    scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    update = Update(module, parts["A"], parts["B"], rank, alpha, scale, transposed)
+    adapter.updates.setdefault(tensor, []).append(update)
+    if not all(adapter.weights.read(parts[part]).any() for part in "AB"):
+        adapter.silent.append(module)
+
+
+def _bias(adapter: Adapter, config: dict[str, Any], module: str, key: str, base: Weights) -> None:
+    """lora_bias: B's own bias, scaled, is added to the layer's."""
+    tensor = _tensor(f"{module}.bias", base)
+    rank = _of_module(config.get("rank_pattern"), module, config["r"])
+    alpha = float(_of_module(config.get("alpha_pattern"), module, config["lora_alpha"]))
+    if tensor:
+        adapter.biases[tensor] = (key, alpha / (math.sqrt(rank) if config.get("use_rslora") else rank))
+    else:
+        adapter.unmatched.append(f"{module}.bias")
+
+
+def _of_module(pattern: dict[str, Any] | None, module: str, default: Any) -> Any:
+    """As get_pattern_key of peft does: the first pattern that ends the module's path."""
+    for key, value in (pattern or {}).items():
+        if re.match(rf"(.*\.)?({key})\Z", module):
+            return value
+    return default
+
+
+def _tensor(name: str, base: Weights) -> str:
+    """The base's tensor of that name; of a tied head that is not stored, the table that it is tied to."""
+    return base.named(name) or tied_to(name, base)
+
+
+def tied_to(name: str, weights: Weights) -> str:
+    """The stored tensor that stands for a tied one which is not; "" when there is none."""
+    others = TABLES if name.endswith(HEADS) else HEADS if name.endswith(TABLES) else ()
+    return next((each for each in weights.files if others and each.endswith(others)), "")
