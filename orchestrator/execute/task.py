@@ -23,8 +23,12 @@ TASKS: dict[str, str] = {
     "compare": "orchestrator.execute.compare:compare",
     "prove_tokenizer": "orchestrator.execute.prove_tokenizer:prove_tokenizer",
     "prove_truncation": "orchestrator.execute.prove_truncation:prove_truncation",
+    "prove_stop": "orchestrator.execute.prove_stop:prove_stop",
     "check_export": "orchestrator.execute.check_export:check_export",
     "ask": "orchestrator.execute.ask:ask",
+    "prove_merge": "orchestrator.execute.prove_merge:prove_merge",
+    "score_served": "orchestrator.execute.score_served:score_served",
+    "prove_loss": "orchestrator.execute.prove_loss:prove_loss",
     "judge": "orchestrator.execute.judge:judge",
     "write_report": "orchestrator.execute.write_report:write_report",
 }

@@ -65,6 +65,11 @@ class Model(Section):
     hub: Annotated[str, Choice(("huggingface", "modelscope"))] = Field(
         "huggingface", description="Where a hub id is fetched from."
     )
+    tokenizer: Annotated[str, Choice(("published", "corrected"))] = Field(
+        "published",
+        description="corrected: with tokenizer_class PreTrainedTokenizerFast, which every version of "
+        "transformers reads rightly; the model's own files stay as they are.",
+    )
 
 
 class Data(Section):
@@ -81,8 +86,8 @@ class Data(Section):
     )
     cut_limit: Annotated[float, Number(least=0, most=1)] | None = Field(
         None,
-        description="Largest share of the rows that cutoff_len may cut before training is refused, 0 for none; "
-        "absent, cuts are only told.",
+        description="Largest share of the rows that cutoff_len may cut before training is refused, "
+        "0 for none; absent, cuts are only told.",
     )
     validation_share: Annotated[float, Number(least=0, below=1)] = Field(
         0.0, description="Share of the rows that is held out to measure the loss; 0 holds none out."
