@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.execute.files import remove, write_durable
+from orchestrator.execute.files import remove, sha256_file, write_durable
 from orchestrator.execute.hub import fetch_dataset_file, fetch_model
+from orchestrator.execute.mend_tokenizer import link_corrected
 from orchestrator.execute.model_folder import MANIFEST, Manifest, check_complete, hash_files
+from orchestrator.execute.tokenizer_folder import CONFIG
 from orchestrator.stage import partial
 
 EMBEDDED = "embedded"
@@ -23,6 +27,7 @@ def fetch(settings: Mapping[str, Any], folder: Path) -> int:
 
     Settings:
         base: "embedded", a hub id, or a folder when hub is "local"; revision, hub.
+        tokenizer: "corrected" for a base of links with a tokenizer_config.json that is read rightly.
         datasets: [{"name", "repo", "file", "revision", "hub"}], those that live on a hub.
 
     Raises:
@@ -36,11 +41,20 @@ def fetch(settings: Mapping[str, Any], folder: Path) -> int:
         for row in settings.get("datasets", ())
     }
     (inputs / "data").mkdir(parents=True)
-    (inputs / "base").symlink_to(base, target_is_directory=True)
+    if settings.get("tokenizer") == "corrected":
+        link_corrected(base, inputs / "base", lambda path, place: place.symlink_to(path))
+        manifest = _with_corrected(manifest, inputs / "base" / CONFIG)
+    else:
+        (inputs / "base").symlink_to(base, target_is_directory=True)
     write_durable(inputs / "base.json", manifest)
     for name, path in files.items():
         (inputs / "data" / name).symlink_to(path)
     return 0
+
+
+def _with_corrected(manifest: str, config: Path) -> str:
+    found = Manifest(**json.loads(manifest))
+    return replace(found, files={**found.files, CONFIG: sha256_file(config)}).to_json()
 
 
 def find_base(settings: Mapping[str, Any], progress: Progress) -> tuple[Path, str]:

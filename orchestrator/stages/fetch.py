@@ -28,6 +28,8 @@ def stage(job: Job) -> Stage:
         "datasets": remote,
         "hardware": job.hardware,
     }
+    if model.tokenizer == "corrected":
+        settings["tokenizer"] = model.tokenizer
     file, command = task("fetch", settings, secrets=("HF_TOKEN", "MODELSCOPE_API_TOKEN"))
     # A folder that the user changes is another base, although its path is the same.
     depends = {"base": job.base_state} if job.base_folder else {}

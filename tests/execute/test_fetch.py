@@ -67,6 +67,20 @@ def test_a_folder_is_linked_and_never_written_into(run: Path, mine: Path) -> Non
     assert {path.name: path.stat().st_mtime_ns for path in mine.iterdir()} == before
 
 
+def test_a_corrected_tokenizer_is_a_base_of_links_beside_the_users_own(run: Path, mine: Path) -> None:
+    published = '{"tokenizer_class": "LlamaTokenizerFast"}'
+    (mine / "tokenizer_config.json").write_text(published, encoding="utf-8")
+    before = hash_files(mine)
+    assert fetch(settings_of(str(mine), "local", tokenizer="corrected"), run) == 0
+    base = run / "inputs.partial-0" / "base"
+    assert not base.is_symlink()
+    assert (base / "model.safetensors").readlink() == (mine / "model.safetensors").resolve()
+    config = json.loads((base / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert hash_files(mine) == before
+    assert manifest_of(run)["files"] == hash_files(base) != before
+
+
 def test_a_folder_that_lacks_something_leaves_no_inputs(run: Path, mine: Path) -> None:
     (mine / "tokenizer.json").unlink()
     with pytest.raises(MissingError, match="holds no tokenizer"):

@@ -118,6 +118,7 @@ def test_another_base_drops_the_revision_of_the_old_one() -> None:
         "base": "embedded",
         "revision": None,
         "hub": "huggingface",
+        "tokenizer": "published",
     }
     model = compose([ROOT], profile="cuda", sets=["model.revision=def", "model.base=org/new"]).recipe.model
     assert (model.base, model.revision) == ("org/new", "def")

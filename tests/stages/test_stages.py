@@ -120,6 +120,13 @@ def test_a_local_base_is_fetched_again_when_its_files_change() -> None:
     assert PLAN.stage("fetch").depends == {}
 
 
+def test_a_corrected_tokenizer_is_asked_of_fetch_alone() -> None:
+    model = JOB.recipe.model.model_copy(update={"tokenizer": "corrected"})
+    changed = of(recipe=JOB.recipe.model_copy(update={"model": model}))
+    assert settings(changed.stage("fetch")) == {**settings(PLAN.stage("fetch")), "tokenizer": "corrected"}
+    assert [stage.name for stage in PLAN.stages if stage != changed.stage(stage.name)] == ["fetch"]
+
+
 def test_prepare_depends_on_what_the_data_holds() -> None:
     changed = of(datasets=(replace(JOB.datasets[0], sha256="sha256:1"),))
     assert changed.stage("prepare") != PLAN.stage("prepare")

@@ -1,0 +1,98 @@
+"""A folder with a tokenizer: whether it is whole, before an engine spends half a minute to find out.
+
+Covered: files that are missing, cut short, Git LFS pointers or no JSON; a vocabulary that is missing, or
+lacks what its merges make; code of the author's. Not covered: whether it is the tokenizer of these weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from orchestrator.errors import ConchError, MissingError, Problem, UsageError
+from orchestrator.execute.model_folder import LFS_POINTER, TOKENIZERS
+
+CONFIG = "tokenizer_config.json"
+TOKENIZER = "tokenizer.json"
+MEND = "fetch or copy the tokenizer again"
+
+
+def check_tokenizer(folder: Path) -> None:
+    """Refuse a folder that no engine could load a tokenizer from.
+
+    Raises:
+        MissingError: the folder or a file is not there. UsageError: a file is broken.
+    """
+    if not folder.exists():
+        raise MissingError(Problem("no such folder", str(folder), "name the folder of the tokenizer"))
+    if not folder.is_dir():
+        raise UsageError(Problem("it is a file, not a folder", str(folder), "name the folder it lies in"))
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        what = f"holds no tokenizer (one of {', '.join(TOKENIZERS)})"
+        raise MissingError(Problem(what, str(folder), MEND))
+    config = read_object(folder / CONFIG)
+    if config.get("auto_map"):
+        what = "wants to run Python code of the model's author (auto_map); Conch does not run it"
+        raise UsageError(Problem(what, str(folder / CONFIG), "choose a model that the engines know"))
+    if (folder / TOKENIZER).is_file():
+        _check_vocabulary(folder / TOKENIZER)
+    for name in ("config.json", "special_tokens_map.json", "vocab.json"):
+        if (folder / name).exists():
+            read_object(folder / name)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a tokenizer.
+
+    Raises:
+        MissingError: it is not there, or a Git LFS pointer stands in its place. UsageError: it is no object.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise MissingError(Problem(f"holds no {path.name}", str(path.parent), MEND)) from None
+    except OSError as error:
+        raise UsageError(Problem(f"cannot be read: {error.strerror}", str(path), MEND)) from None
+    if data.startswith(LFS_POINTER):
+        raise MissingError(Problem("is a Git LFS pointer, not the file itself", str(path), "git lfs pull"))
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        where = f"{path}:{error.lineno}"
+        raise _broken(path, f"is cut short or no JSON ({error.msg})", where) from None
+    if not isinstance(value, dict):
+        raise _broken(path, "holds no JSON object")
+    return value
+
+
+def _check_vocabulary(path: Path) -> None:
+    model = read_object(path).get("model")
+    if not isinstance(model, dict):
+        raise _broken(path, 'has no "model"')
+    vocabulary = model.get("vocab")
+    if not vocabulary or not isinstance(vocabulary, dict | list):
+        raise _broken(path, "has no vocabulary")
+    if model.get("type") == "BPE" or "merges" in model:
+        if not isinstance(vocabulary, dict) or not isinstance(model.get("merges"), list):
+            raise _broken(path, "has a vocabulary but no merges")
+        needed = _made(model["merges"], prefix=model.get("continuing_subword_prefix") or "")
+        lacking = next((one for one in needed if one not in vocabulary), None)
+        if lacking is not None:
+            raise _broken(path, f"has no token {lacking!r}, which its merges need: something was cut out")
+
+
+def _made(merges: list[Any], prefix: str) -> Iterator[str]:
+    """The tokens that the merges need: the two that are joined, and what becomes of them."""
+    for merge in merges:
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        if not isinstance(pair, list) or [type(one) for one in pair] != [str, str]:
+            yield f"{merge!r}"
+            continue
+        yield from (*pair, pair[0] + pair[1].removeprefix(prefix))
+
+
+def _broken(path: Path, what: str, where: str = "") -> ConchError:
+    return UsageError(Problem(what, where or str(path), MEND))
