@@ -16,8 +16,9 @@ from orchestrator.stages import STAGES
 from orchestrator.templates.pairing import choose
 
 # What each verb runs; a stage that a recipe has switched off is left out.
-SFT = ("fetch", "prepare", "prove_data", "train", "export", "prove_export")
+SFT = ("fetch", "prepare", "prove_data", "train", "lock", "export", "prove_export", "certify")
 PARITY = ("fetch", "prepare", "prove_data")
+PROVE = ("prove_data", "prove_export", "score", "prove_served", "certify")
 RUN = tuple(STAGES)
 
 

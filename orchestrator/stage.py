@@ -143,9 +143,38 @@ class Plan:
         """The whole plan as JSON-able values, in a stable order."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Plan:
+        """The plan that to_json() wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is another version's, or none.
+        """
+        return cls(value["recipe"], value["headline"], tuple(_stage_of(one) for one in value["stages"]))
+
     def stage(self, name: str) -> Stage:
         """The stage of that name; KeyError when there is none."""
         for stage in self.stages:
             if stage.name == name:
                 return stage
         raise KeyError(name)
+
+
+def _stage_of(value: Mapping[str, Any]) -> Stage:
+    service = value["service"]
+    if service is not None:
+        warm = service["warm"] and _command_of(service["warm"])
+        service = Service(**{**service, "command": _command_of(service["command"]), "warm": warm})
+    lists = {key: tuple(value[key]) for key in ("inputs", "outputs")}
+    files = tuple(RenderedFile(**one) for one in value["files"])
+    commands = tuple(_command_of(one) for one in value["commands"])
+    return Stage(**{**value, **lists, "files": files, "commands": commands, "service": service})
+
+
+def _command_of(value: Mapping[str, Any]) -> Command:
+    changed = {
+        "argv": tuple(value["argv"]),
+        "secrets": tuple(value["secrets"]),
+        "place": Place(value["place"]),
+    }
+    return Command(**{**value, **changed})

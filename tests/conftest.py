@@ -97,7 +97,9 @@ def engines(tmp_path: Path) -> Path:
     """A folder like an environment's, the fakes in its bin/: the value of {train} and {serve}."""
     programs = tmp_path / "engines" / "bin"
     programs.mkdir(parents=True)
-    _script(programs / "python", f'PYTHONPATH="{FAKES / "site"}" exec "{sys.executable}" "$@"')
+    # A probe that needs torch or a real engine has a stand-in of its name.
+    stand_in = f'probe="{FAKES}/probes/${{1##*/}}"; test -f "$probe" && shift && set -- "$probe" "$@"; '
+    _script(programs / "python", stand_in + f'PYTHONPATH="{FAKES / "site"}" exec "{sys.executable}" "$@"')
     for name in ("vllm", "llamafactory-cli"):
         _script(programs / name, f'exec "{sys.executable}" "{FAKES / name}" "$@"')
     return programs.parent

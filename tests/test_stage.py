@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from orchestrator.stage import Command, Place, Plan, RenderedFile, Stage, partial
+from orchestrator.stage import Command, Place, Plan, RenderedFile, Service, Stage, partial
 
 COMMAND = Command(("{train}/bin/tool", "a b", "神奇海螺"), Place.TRAIN, {"X": "1 2"}, secrets=("HF_TOKEN",))
 
@@ -22,6 +22,16 @@ def test_a_plan_is_json_in_a_stable_order() -> None:
     said = json.dumps(plan.to_json(), ensure_ascii=False)
     assert said == json.dumps(plan.to_json(), ensure_ascii=False)
     assert json.loads(said)["stages"][0]["commands"][0]["place"] == "train"
+
+
+def test_a_plan_comes_back_from_its_json() -> None:
+    service = Service("vllm", COMMAND, "r", warm=COMMAND)
+    file = RenderedFile("train.yaml", "a: 1\n")
+    stage = Stage("train", (COMMAND,), ("x",), (file,), ("y",), service, at_once=2)
+    plan = Plan("r", "h", (stage, Stage("export")))
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    with pytest.raises((KeyError, TypeError)):
+        Plan.from_json({"recipe": "r", "headline": "h", "stages": [{"name": "of another version"}]})
 
 
 def test_a_plan_knows_its_stages() -> None:

@@ -23,6 +23,11 @@ from orchestrator.cli.verb import (
 @set_option
 @hardware_option
 @accept_option
+@click.option(
+    "--chat-template",
+    type=click.Path(path_type=Path),
+    help="Serve with this jinja instead of the proven one; needs --accept-mismatch.",
+)
 @click.option("--host", default=None, help="Address to listen on; the recipe's (127.0.0.1) when absent.")
 @click.option(
     "--port", default=None, type=click.IntRange(1, 65535), help="Port to listen on; the recipe's (8000)."
@@ -38,13 +43,15 @@ def command(
     sets: Sequence[str],
     hardware: str,
     accept_mismatch: bool,
+    chat_template: Path | None,
     host: str | None,
     port: int | None,
     key_file: Path | None,
 ) -> Outcome:
     """Serve the recipe's last good export until Ctrl-C; clients use the recipe's name as the model.
 
-    Refuses an export whose proof does not hold, unless told --accept-mismatch.
+    Refuses an export whose certificate does not hold for the very files that would be served, unless told
+    --accept-mismatch.
     """
     from orchestrator.execute import recipes, survey
     from orchestrator.execute.key import read_key
@@ -52,7 +59,12 @@ def command(
 
     project = recipes.project_folder(Path.cwd())
     job = survey.read_job(
-        recipe, project=project, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch
+        recipe,
+        project=project,
+        sets=sets,
+        hardware=hardware,
+        chat_template=chat_template,
+        accept_mismatch=accept_mismatch,
     )
     listen = host or job.recipe.serve.host, port or job.recipe.serve.port
     serve(job, project=project, listen=listen, key=read_key(key_file), progress=progress)

@@ -31,7 +31,7 @@ HUBS = ("huggingface", "modelscope")
 KEYS = ("adapter", "file", "hub", "columns", "paraphrases", "licence", "source")
 HUB_KEYS = ("id", "revision", "file", "hub")
 # Names that the prepared folder uses itself.
-RESERVED = ("conch_generated", "conversations", "dataset_info", "prepare")
+RESERVED = ("conch_generated", "conch_held_out", "conversations", "dataset_info", "prepare")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 
 

@@ -52,12 +52,12 @@ def canonical_key(key: str) -> str:
     return next((owned for owned in OWNED if word and owned.startswith(word)), word)
 
 
-def vllm_yaml(job: Job) -> str:
+def vllm_yaml(job: Job, *, chat_template: str = "chat_template.jinja") -> str:
     """The file given to `vllm serve --config`; host, port and model names come on the command line."""
     settings: dict[str, Any] = {
         "dtype": job.dtype,
         "max-model-len": job.recipe.serve.max_model_len,
-        "chat-template": "chat_template.jinja",
+        "chat-template": chat_template,
         "reasoning-parser": job.reasoning_parser,
         "enforce-eager": True if job.hardware == "cpu" else None,
     }

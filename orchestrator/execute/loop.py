@@ -27,7 +27,11 @@ from orchestrator.stage import Command, Plan, Stage, partial
 
 @dataclass(slots=True)
 class Loop:
-    """One pass over a plan in one run folder."""
+    """One pass over a plan in one run folder.
+
+    Attributes:
+        again: do every stage, whatever is known of it: files that a key does not see may have changed.
+    """
 
     plan: Plan
     run: RunFolder
@@ -35,6 +39,7 @@ class Loop:
     locks: Mapping[str, str]
     progress: Progress
     cookie: str
+    again: bool = False
     hashes: dict[str, str] = field(default_factory=dict)
     warm: dict[str, Warm] = field(default_factory=dict)
     running: dict[str, Running] = field(default_factory=dict)
@@ -62,7 +67,7 @@ class Loop:
     def _stage(self, number: int, stage: Stage) -> Run:
         key = self._key(stage)
         done = self._unchanged(stage, key)
-        reason = done or adopt(stage, key, self.run)
+        reason = done or ("" if self.again else adopt(stage, key, self.run))
         if reason:
             if not done:
                 self._note_outputs(stage)
@@ -111,8 +116,12 @@ class Loop:
         return code
 
     def _commands(self, stage: Stage, extra: Mapping[str, str]) -> int:
-        """The commands in turn, the first `at_once` of them side by side; the first code that is not 0."""
-        others = []
+        """The commands in turn, the first `at_once` of them side by side; 5 when one of them says no.
+
+        A "no" keeps no other command from being heard: all that is wrong is told at once.
+        """
+        others: list[Beside] = []
+        codes = set()
         try:
             for number, command in enumerate(stage.commands[: stage.at_once - 1], start=2):
                 log = self.run.path / "logs" / f"{stage.name}-{number}.log"
@@ -127,16 +136,14 @@ class Loop:
                     )
                 )
             for command in stage.commands[stage.at_once - 1 :]:
-                code = self._command(stage, command, extra)
-                while others and not code:
-                    code = others[0].finish(lambda: self._watch(stage)) or code
+                codes.add(self._command(stage, command, extra))
+                while others:
+                    codes.add(others[0].finish(lambda: self._watch(stage)))
                     others.pop(0)
-                if code:
-                    return code
         finally:
             for other in others:
                 other.stop()
-        return 0
+        return max(codes, default=0)
 
     def _own(self, extra: Mapping[str, str]) -> dict[str, str]:
         return {"CONCH_PROJECT": self.symbols["project"], **extra}
@@ -232,7 +239,7 @@ class Loop:
     def _unchanged(self, stage: Stage, key: str) -> str:
         """Why a stage need not run again; "" when it must."""
         record = self.run.stage_record(stage.name)
-        if record is None or record.key != key:
+        if self.again or record is None or record.key != key:
             return ""
         if any(fingerprint(self.run.path / path) != found for path, found in record.outputs.items()):
             return ""
@@ -240,6 +247,8 @@ class Loop:
         return "nothing it depends on has changed"
 
     def _why(self, stage: Stage, key: str) -> str:
+        if self.again:
+            return "asked for"
         record = self.run.stage_record(stage.name)
         if record is None:
             begun = any(

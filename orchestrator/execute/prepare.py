@@ -1,6 +1,7 @@
 """The task `prepare`: data files become what LLaMA-Factory reads, or a list of what is wrong with their rows.
 
-Written under data.partial-0/: NAME.jsonl for each data set, conch_generated.jsonl, dataset_info.json,
+Written under data.partial-0/: NAME.jsonl for each data set, conch_generated.jsonl, conch_held_out.jsonl
+(paraphrases, each with the answer of the trained row that it asks for otherwise), dataset_info.json,
 conversations.jsonl ({"dataset", "row", "messages"} of every row, which the proofs compare) and prepare.json
 (rows in and kept, turns, warnings, hashes in and out). Streaming: memory does not grow with the rows. The
 input is only read; text arrives byte for byte.
@@ -25,9 +26,11 @@ from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.datasets.rows import Numbered, is_array, json_array, json_lines
 from orchestrator.errors import MissingError, Problem, StageFailed, UsageError
 from orchestrator.execute.files import CHUNK, remove
+from orchestrator.execute.held_out import HeldOut
 from orchestrator.stage import partial
 
 GENERATED = "conch_generated"
+HELD_OUT = "conch_held_out"
 
 
 def prepare(settings: Mapping[str, Any], folder: Path) -> int:
@@ -36,7 +39,7 @@ def prepare(settings: Mapping[str, Any], folder: Path) -> int:
     Args:
         settings: datasets: [{name, adapter ("" to sniff), path, columns}]; max_samples: the first rows of
             each that are taken, None for all; generated: {seed, count, thoughts}, made-up conversations
-            for the proofs.
+            for the proofs; held_out: files of paraphrases.
         folder: the run folder.
 
     Raises:
@@ -57,25 +60,32 @@ def prepare(settings: Mapping[str, Any], folder: Path) -> int:
 
 def _write(settings: Mapping[str, Any], folder: Path, out: Path) -> dict[str, Any]:
     generated = _generated(settings.get("generated") or {})
-    names = [each["name"] for each in settings["datasets"]] + [GENERATED]
+    names = [*(each["name"] for each in settings["datasets"]), GENERATED, HELD_OUT]
     (out / "dataset_info.json").write_text(dataset_info_text(names), encoding="utf-8")
+    held_out = HeldOut.read([folder / path for path in settings.get("held_out", ())])
     problems: list[Problem] = []
     datasets = []
     with (out / "conversations.jsonl").open("wb") as together:
         for dataset in settings["datasets"]:
-            audit, report = _convert(dataset, settings.get("max_samples"), folder, out, together)
+            audit, report = _convert(dataset, settings.get("max_samples"), folder, out, together, held_out)
             problems += audit.problems()
             datasets.append(report)
-        with (out / f"{GENERATED}.jsonl").open("wb") as alone:
-            for row, conversation in enumerate(generated, start=1):
-                _put(alone, together, GENERATED, row, conversation)
+        for name, made in ((GENERATED, generated), (HELD_OUT, held_out.rows)):
+            with (out / f"{name}.jsonl").open("wb") as alone:
+                for row, conversation in enumerate(made, start=1):
+                    _put(alone, together, name, row, conversation)
     if problems:
         raise UsageError(*problems)
-    return {"datasets": datasets, "generated": len(generated)}
+    return {"datasets": datasets, "generated": len(generated), "held_out": len(held_out.rows)}
 
 
 def _convert(
-    dataset: Mapping[str, Any], most: int | None, folder: Path, out: Path, together: IO[bytes]
+    dataset: Mapping[str, Any],
+    most: int | None,
+    folder: Path,
+    out: Path,
+    together: IO[bytes],
+    held_out: HeldOut,
 ) -> tuple[Audit, dict[str, Any]]:
     """One data set into NAME.jsonl; what its audit found, and its part of prepare.json."""
     path = folder / dataset["path"]
@@ -87,6 +97,7 @@ def _convert(
         audit = Audit(shown, ADAPTERS[name], dataset.get("columns") or {})
         for line, conversation in audit.conversations(rows):
             written.update(_put(alone, together, dataset["name"], line, conversation))
+            held_out.see(conversation)
         sha256_in = source.sha256()
     report = {
         "name": dataset["name"],
@@ -177,7 +188,7 @@ def _generated(wanted: Mapping[str, Any]) -> list[Conversation]:
         return []
     from orchestrator.templates.generated import generated_conversations
 
-    return generated_conversations(wanted["seed"], wanted["count"], wanted["thoughts"])
+    return generated_conversations(wanted["seed"], wanted["count"], wanted["thoughts"], odd=True)
 
 
 def _shown(path: Path, folder: Path) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.proofs import PROOFS
 from orchestrator.report import Proof, Report, Run, Verdict
-from orchestrator.stages.base import DATA_PROOF, EXPORT_PROOF, VERDICTS
+from orchestrator.stages.base import VERDICTS
 
 
 def read_report(folder: Path, *, recipe: str, headline: str = "", runs: Sequence[Run] = ()) -> Report:
@@ -26,24 +27,35 @@ def read_report(folder: Path, *, recipe: str, headline: str = "", runs: Sequence
 
 
 def read_proofs(folder: Path) -> Iterable[Proof]:
-    """The parity proofs of a run folder, of the data first."""
-    for name, place in (("parity:data", DATA_PROOF), ("parity:export", EXPORT_PROOF)):
-        found = _json(folder / place / "parity.json")
+    """The proofs of a run folder, in the order of orchestrator/proofs; those that were made."""
+    for name, place in PROOFS.items():
+        found = _json(folder / place)
         if found is not None:
             yield proof_of(name, found)
 
 
-def proof_of(name: str, parity: dict[str, Any]) -> Proof:
-    """The Proof that a parity.json holds."""
-    first = parity.get("first_difference") or {}
+def proof_of(name: str, found: Mapping[str, Any]) -> Proof:
+    """The Proof in a proof's file, or in a parity.json of compare's."""
+    if "name" in found:
+        findings = tuple(found.get("findings", ()))
+        known = {key: found[key] for key in Proof.__dataclass_fields__ if key in found}
+        return Proof(**{**known, "findings": findings})
+    first = found.get("first_difference") or {}
     return Proof(
         name=name,
-        holds=bool(parity["holds"]),
-        covered=str(parity.get("covered", "")),
-        numbers=parity.get("counts", {}),
+        holds=bool(found["holds"]),
+        covered=str(found.get("covered", "")),
+        numbers=found.get("counts", {}),
         detail=str(first.get("explanation", "")),
-        accepted=bool(parity.get("accepted", False)),
+        accepted=bool(found.get("accepted", False)),
+        mend=str(first.get("mend", "")),
+        findings=tuple(_finding(one) for one in found.get("verdicts", ()) if one["explanation"]),
     )
+
+
+def _finding(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    place = f"{verdict['dataset']}:{verdict['row']}"
+    return {"what": f"answer {verdict['turn'] + 1}: {verdict['explanation']}", "where": place, **verdict}
 
 
 def _verdicts(rows: Any) -> tuple[Verdict, ...]:

@@ -41,7 +41,8 @@ def run_recipe(
         ConchError: a stage failed; what completed is kept, and the same command goes on from there.
     """
     places = preflight(plan, job, project=project)
-    identity = plan_key(build_plan(job), job.locks)
+    whole = build_plan(job)
+    identity = plan_key(whole, job.locks)
     home = home or project
     with process.signals(), hold(home, job.recipe.name):
         run = _folder_for(home, job.recipe.name, identity)
@@ -49,8 +50,9 @@ def run_recipe(
         if leftovers:
             progress.say(f"stopped {len(leftovers)} processes that an interrupted run had left")
         progress.say(f"run {run.name}")
-        run.begin(plan.headline, identity=identity)
-        files.write_durable(run.path / "plan.json", json.dumps(plan.to_json(), ensure_ascii=False, indent=1))
+        run.begin(plan.headline, identity=identity, hardware=job.hardware)
+        # All of the job, whatever is run of it now: later commands read it (prove, why).
+        files.write_durable(run.path / "plan.json", json.dumps(whole.to_json(), ensure_ascii=False, indent=1))
         cookie = process.new_cookie(project, run.path)
         symbols = {**places, "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
         loop = Loop(plan, run, symbols, job.locks, progress, cookie)

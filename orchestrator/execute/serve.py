@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -11,16 +10,17 @@ from pathlib import Path
 from orchestrator.dialects import vllm
 from orchestrator.errors import Interrupted, MissingError, Problem, Refuted
 from orchestrator.execute import environments, files, interrupts, process
-from orchestrator.execute.fingerprint import fingerprint
+from orchestrator.execute.certify import TEMPLATE, read_certificate, refuse_unproven
+from orchestrator.execute.prove import finished_run
 from orchestrator.execute.run_plan import PROBES
 from orchestrator.execute.service import start_service
 from orchestrator.execute.state import RunFolder
 from orchestrator.job import Job
-from orchestrator.stages.base import EXPORT_PROOF
 
 OPEN_PATHS = "/tokenize, /detokenize, /health, /version, /metrics, /load, /invocations, /pooling"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CONFIG = "serve.yaml"
+_OTHER_TEMPLATE = "serve.jinja"
 
 
 def serve(
@@ -41,14 +41,15 @@ def serve(
     host, port = listen
     if host not in _LOOPBACK:
         _guard_open_host(host, key, progress)
-    run = last_export(project, job.recipe.name)
-    check_proof(run, accept=job.accept_mismatch)
+    run = finished_run(project, job.recipe.name)
+    check_proof(run, accept=job.accept_mismatch, progress=progress)
+    template = served_template(job, run, progress)
     place = environments.require("serve", job.hardware)
     service = vllm.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
     symbols = {"serve": str(place), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
     cookie = process.new_cookie(project, run.path)
     with process.signals(), process.guarded(cookie):
-        files.write_durable(run.path / _CONFIG, vllm.vllm_yaml(job))
+        files.write_durable(run.path / _CONFIG, vllm.vllm_yaml(job, chat_template=template))
         progress(f"serving {run.name}/export as {service.model}")
         server = start_service(
             service,
@@ -75,36 +76,41 @@ def serve(
             progress(f"stopped {len(stopped)} processes")
 
 
-def last_export(project: Path, recipe: str) -> RunFolder:
-    """The newest run of a recipe whose export is complete and unchanged.
+def check_proof(run: RunFolder, *, accept: bool, progress: Callable[[str], None] = lambda _: None) -> None:
+    """Refuse an export that was not proven, or whose files are not those that were.
 
     Raises:
-        MissingError: there is none.
+        MissingError: it was never proven. Refuted: a proof does not hold, or a file was changed.
     """
-    for run in reversed(RunFolder.all(project, recipe)):
-        record = run.stage_record("export")
-        if record is not None and record.outputs.get("export") == fingerprint(run.path / "export"):
-            return run
-    raise MissingError(
-        Problem(
-            f"{recipe} has no finished export",
-            where=str(project / "runs" / recipe),
-            mend=f"conch sft {recipe}",
-        )
-    )
+    certificate = read_certificate(run.path, recipe=run.recipe)
+    try:
+        refuse_unproven(certificate, run.path, recipe=run.recipe)
+    except Refuted as error:
+        if not accept:
+            mend = Problem("not served", mend="--accept-mismatch serves it all the same")
+            raise Refuted(*error.problems, mend) from None
+        for problem in error.problems:
+            progress(f"accepted: {problem.what}")
+    if certificate["not_proven"]:
+        progress(f"not proven: {', '.join(certificate['not_proven'])} (conch prove {run.recipe})")
 
 
-def check_proof(run: RunFolder, *, accept: bool) -> None:
-    """Refuse an export that was not proven to be asked as it was taught."""
-    path = run.path / EXPORT_PROOF / "parity.json"
-    again = f"conch sft {run.recipe}"
-    if not path.is_file():
-        raise MissingError(Problem("the export was never proven", where=str(path), mend=again))
-    parity = json.loads(path.read_text(encoding="utf-8"))
-    if not parity["holds"] and not accept:
-        detail = (parity.get("first_difference") or {}).get("explanation", "")
-        what = f"the tokens of training and serving differ: {detail}"
-        raise Refuted(Problem(what, where=str(path), mend="--accept-mismatch serves it all the same"))
+def served_template(job: Job, run: RunFolder, progress: Callable[[str], None]) -> str:
+    """The chat template's file in the run folder: the proven one, or another that the user named.
+
+    Raises:
+        Refuted: another one was named, and that it is another was not accepted.
+    """
+    proven = run.path / TEMPLATE
+    if job.chat_template in {job.template.text, proven.read_text(encoding="utf-8")}:
+        return TEMPLATE
+    if not job.accept_mismatch:
+        what = "this chat template is not the one that was proven"
+        mend = f"conch parity {job.recipe.name} --chat-template FILE says where they part;"
+        raise Refuted(Problem(what, mend=f"{mend} --accept-mismatch serves it all the same"))
+    files.write_durable(run.path / _OTHER_TEMPLATE, job.chat_template)
+    progress("accepted: another chat template than the one that was proven")
+    return _OTHER_TEMPLATE
 
 
 def _guard_open_host(host: str, key: str | None, progress: Callable[[str], None]) -> None:

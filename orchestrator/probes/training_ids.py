@@ -34,6 +34,7 @@ import os
 import tempfile
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import accumulate, count
@@ -88,6 +89,8 @@ def main() -> None:
         os.environ["HF_DATASETS_CACHE"] = scratch
         settings, split = read_settings(Path(arguments.train_yaml), scratch)
         names = [name for name in arguments.datasets.split(",") if name] or named(settings["dataset"])
+        # A data set that is only compared may have no rows.
+        names = [name for name in names if name in named(settings["dataset"]) or has_rows(settings, name)]
         half = out.with_name(out.name + ".half")
         with half.open("w", encoding="utf-8") as stream:
             write(settings, names, split, stream)
@@ -119,6 +122,12 @@ def read_settings(path: Path, scratch: str) -> tuple[Row, Row]:
         "mix_strategy": settings.get("mix_strategy", "concat"),
     }
     return kept | NEUTRAL | {"output_dir": str(Path(scratch) / "output")}, split
+
+
+def has_rows(settings: Row, name: str) -> bool:
+    """Whether a file of our own, NAME.jsonl beside dataset_info.json, holds anything."""
+    path = Path(settings["dataset_dir"]) / f"{name}.jsonl"
+    return not path.is_file() or path.stat().st_size > 0
 
 
 def named(value: Any) -> list[str]:
@@ -215,7 +224,9 @@ def held_out(split: Row, sizes: Mapping[str, int]) -> Callable[[str, int], bool]
 
         size = int(split["val_size"]) if split["val_size"] > 1 else split["val_size"]
         numbers = Dataset.from_dict({"place": range(sum(sizes.values()))})
-        apart = set(numbers.train_test_split(test_size=size, seed=split["seed"])["test"]["place"])
+        # Too few rows to split: then the training itself will say so.
+        with suppress(ValueError):
+            apart = set(numbers.train_test_split(test_size=size, seed=split["seed"])["test"]["place"])
     starts = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
     return lambda name, index: name == HELD_OUT or (name in starts and starts[name] + index in apart)
 

@@ -9,13 +9,17 @@ from orchestrator.stage import Stage
 from orchestrator.stages import (
     ask,
     ask_base,
+    certify,
     export,
     fetch,
     judge,
+    lock,
     prepare,
     prove_data,
     prove_export,
+    prove_served,
     report,
+    score,
     train,
 )
 
@@ -26,9 +30,13 @@ STAGES: dict[str, Callable[[Job], Stage]] = {
     "prove_data": prove_data.stage,
     "ask_base": ask_base.stage,
     "train": train.stage,
+    "lock": lock.stage,
     "export": export.stage,
     "prove_export": prove_export.stage,
+    "score": score.stage,
+    "prove_served": prove_served.stage,
     "ask": ask.stage,
     "judge": judge.stage,
+    "certify": certify.stage,
     "report": report.stage,
 }

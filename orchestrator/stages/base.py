@@ -10,6 +10,10 @@ from orchestrator.stage import Command, RenderedFile
 
 DATA_PROOF = "proofs/data"
 EXPORT_PROOF = "proofs/export"
+LOCK = "lock.json"
+SCORES = "proofs/scores"
+SERVED_PROOF = "proofs/served"
+CERTIFICATE = "proof.json"
 BASE_ANSWERS = "base_answers.jsonl"
 ANSWERS = "answers.jsonl"
 VERDICTS = "verdicts.json"

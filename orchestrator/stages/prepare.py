@@ -6,9 +6,9 @@ from orchestrator.job import Job
 from orchestrator.stage import Stage
 from orchestrator.stages.base import task
 
-# Enough shapes (1–4 turns, languages, thoughts, system or none) that a template which is wrong anywhere
-# is caught, and few enough to cost a second.
-GENERATED = 60
+# Shapes (1–4 turns, languages, thoughts, odd texts, system or none) in such number that a template which is
+# wrong anywhere is caught; they cost a second.
+GENERATED = 500
 
 
 def stage(job: Job) -> Stage:
@@ -25,6 +25,9 @@ def stage(job: Job) -> Stage:
     settings = {
         "datasets": datasets,
         "max_samples": job.recipe.data.max_samples,
+        "held_out": [
+            f"{{project}}/{entry.paraphrases_path}" for entry in job.datasets if entry.paraphrases_path
+        ],
         "generated": {"seed": 7, "count": GENERATED, "thoughts": job.recipe.template.thinking != "off"},
     }
     file, command = task("prepare", settings)

@@ -12,7 +12,7 @@ def stage(job: Job) -> Stage:
     """Ids from LLaMA-Factory's own pipeline, ids from vLLM's own renderer, and their comparison."""
     made = partial(DATA_PROOF)
     training, serving = f"{made}/training_ids.jsonl", f"{made}/serving_ids.jsonl"
-    names = ",".join([*(dataset.name for dataset in job.datasets), "conch_generated"])
+    names = ",".join([*(dataset.name for dataset in job.datasets), "conch_generated", "conch_held_out"])
     train_probe = Command(
         argv=(
             "{train}/bin/python",
@@ -25,18 +25,26 @@ def stage(job: Job) -> Stage:
         ),
         place=Place.TRAIN,
     )
-    settings = {
-        "name": "data",
-        "training_ids": training,
-        "serving_ids": serving,
-        "out": f"{made}/parity.json",
-        "accept_mismatch": job.accept_mismatch,
-    }
-    file, compare = task("compare-data", settings)
+    ids = {"training_ids": training, "serving_ids": serving, "accept_mismatch": job.accept_mismatch}
+    prepared = {"prepare": "data/prepare.json", "conversations": "data/conversations.jsonl"}
+    limit = {"limit": job.recipe.data.cut_limit}
+    proofs = (
+        task("prove_tokenizer-data", ids | {"out": f"{made}/tokenizer.json"}),
+        task("compare-data", ids | {"name": "data", "out": f"{made}/parity.json"}),
+        task("prove_truncation-data", ids | prepared | limit | {"out": f"{made}/truncation.json"}),
+    )
     return Stage(
         name="prove_data",
-        files=(RenderedFile("train.yaml", llamafactory.train_yaml(job)), template_file(job), file),
-        commands=(train_probe, serving_probe(job, "inputs/base", serving), compare),
+        files=(
+            RenderedFile("train.yaml", llamafactory.train_yaml(job)),
+            template_file(job),
+            *(file for file, _ in proofs),
+        ),
+        commands=(
+            train_probe,
+            serving_probe(job, "inputs/base", serving),
+            *(command for _, command in proofs),
+        ),
         inputs=("inputs", "data"),
         outputs=(DATA_PROOF,),
         gate=True,

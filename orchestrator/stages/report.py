@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from orchestrator.job import Job
 from orchestrator.stage import Stage, partial
-from orchestrator.stages.base import DATA_PROOF, EXPORT_PROOF, VERDICTS, task
+from orchestrator.stages.base import (
+    CERTIFICATE,
+    DATA_PROOF,
+    EXPORT_PROOF,
+    SERVED_PROOF,
+    VERDICTS,
+    task,
+)
 
 
 def stage(job: Job) -> Stage:
@@ -14,7 +21,6 @@ def stage(job: Job) -> Stage:
         "model": job.recipe.served_model,
         "stand_in": job.stand_in,
         "verdicts": VERDICTS,
-        "proofs": [f"{DATA_PROOF}/parity.json", f"{EXPORT_PROOF}/parity.json"],
         "trainer_log": "adapter/trainer_log.jsonl",
         "out": partial("report"),
     }
@@ -23,6 +29,6 @@ def stage(job: Job) -> Stage:
         name="report",
         files=(file,),
         commands=(command,),
-        inputs=(VERDICTS, DATA_PROOF, EXPORT_PROOF, "adapter"),
+        inputs=(VERDICTS, CERTIFICATE, DATA_PROOF, EXPORT_PROOF, SERVED_PROOF, "adapter"),
         outputs=("report",),
     )

@@ -53,7 +53,25 @@ def test_a_data_set_becomes_what_the_trainer_reads(tmp_path: Path) -> None:
     together = lines_of(out / "conversations.jsonl")
     assert together[1] == {"dataset": "x", "row": 2, "messages": second["messages"]}
     info = json.loads((out / "dataset_info.json").read_text(encoding="ascii"))
-    assert info == {"x": entry("x"), "conch_generated": entry("conch_generated")}
+    assert info == {name: entry(name) for name in ("x", "conch_generated", "conch_held_out")}
+
+
+def test_a_paraphrase_gets_the_answer_of_the_row_it_asks_for(tmp_path: Path) -> None:
+    source = written(
+        tmp_path / "raw.jsonl", {**ROW, "instruction": "你是谁", "input": "", "output": "海螺。"}
+    )
+    lines: list[dict[str, Any]] = [
+        {"ask": "你叫什么", "expect": {"contains": "海螺"}, "of": "你是谁"},
+        {"ask": "没有的", "expect": {"contains": "?"}, "of": "not trained"},
+        {"ask": "无所属", "expect": {"contains": "?"}},
+        {"ask": ["一", "二"], "expect": {"contains": "?"}, "of": "你是谁"},
+    ]
+    written(tmp_path / "p.jsonl", *lines)
+    assert prepare(settings(source) | {"held_out": ["p.jsonl"]}, tmp_path) == 0
+    out = tmp_path / "data.partial-0"
+    held_out = [{"role": "user", "content": "你叫什么"}, {"role": "assistant", "content": "海螺。"}]
+    assert lines_of(out / "conch_held_out.jsonl") == [{"messages": held_out}]
+    assert lines_of(out / "conversations.jsonl")[-1]["dataset"] == "conch_held_out"
 
 
 def test_the_report_counts_and_hashes(tmp_path: Path) -> None:

@@ -3,56 +3,95 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import MissingError, Refuted
+from orchestrator.execute.certify import certify
 from orchestrator.execute.fingerprint import fingerprint
-from orchestrator.execute.serve import _guard_open_host, check_proof, last_export
+from orchestrator.execute.prove import finished_run
+from orchestrator.execute.serve import _guard_open_host, check_proof
 from orchestrator.execute.state import RunFolder
-from orchestrator.report import Run, Status
-from orchestrator.stages.base import EXPORT_PROOF
+from orchestrator.report import Proof, Run, Status
 
 
 def exported(project: Path, *, status: Status = Status.DONE, holds: bool | None = True) -> RunFolder:
     run = RunFolder.create(project, "r")
     (run.path / "export").mkdir()
     (run.path / "export/model.safetensors").write_bytes(b"weights of " + run.id.encode())
-    outputs = {"export": fingerprint(run.path / "export")}
-    run.end_stage(Run("export", status, outputs=outputs), "key")
+    (run.path / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
+    run.end_stage(Run("export", status, outputs={"export": fingerprint(run.path / "export")}), "key")
     if holds is not None:
-        (run.path / EXPORT_PROOF).mkdir(parents=True)
-        parity = {"holds": holds, "first_difference": None if holds else {"explanation": "one space more"}}
-        (run.path / EXPORT_PROOF / "parity.json").write_text(json.dumps(parity), encoding="utf-8")
+        (run.path / "proofs/export").mkdir(parents=True)
+        proof = Proof("merge", holds, "1 tensor", detail="" if holds else "one tensor more")
+        (run.path / "proofs/export/merge.json").write_text(json.dumps(asdict(proof)), encoding="utf-8")
+        code = certify({"recipe": "r", "export": "export", "out": "proof.json"}, run.path)
+        assert code == (0 if holds else 5)
     return run
 
 
-def test_the_newest_whole_export_is_taken(tmp_path: Path) -> None:
+def test_the_newest_finished_export_is_taken(tmp_path: Path) -> None:
     exported(tmp_path)
     newest = exported(tmp_path)
     exported(tmp_path, status=Status.FAILED)
-    changed = exported(tmp_path)
-    (changed.path / "export/model.safetensors").write_bytes(b"others")
-    gone = exported(tmp_path)
-    (gone.path / "export/model.safetensors").unlink()
-    assert last_export(tmp_path, "r") == newest
+    assert finished_run(tmp_path, "r") == newest
+    assert finished_run(tmp_path, newest.name) == newest
 
 
 def test_without_one_the_command_that_makes_it_is_named(tmp_path: Path) -> None:
     exported(tmp_path, status=Status.FAILED)
     with pytest.raises(MissingError, match="conch sft r"):
-        last_export(tmp_path, "r")
+        finished_run(tmp_path, "r")
 
 
 def test_an_export_that_was_not_proven_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="never proven"):
+    with pytest.raises(MissingError, match="conch prove r"):
         check_proof(exported(tmp_path, holds=None), accept=True)
     refuted = exported(tmp_path, holds=False)
-    with pytest.raises(Refuted, match="one space more"):
+    with pytest.raises(Refuted, match="one tensor more"):
         check_proof(refuted, accept=False)
     check_proof(refuted, accept=True)
     check_proof(exported(tmp_path), accept=False)
+
+
+def _edit(run: RunFolder) -> None:
+    (run.path / "export/model.safetensors").write_bytes(b"weights of another")
+
+
+def _add(run: RunFolder) -> None:
+    (run.path / "export/generation_config.json").write_text("{}", encoding="utf-8")
+
+
+def _lose(run: RunFolder) -> None:
+    (run.path / "export/model.safetensors").unlink()
+
+
+def _newline(run: RunFolder) -> None:
+    (run.path / "chat_template.jinja").write_text("{{ messages }}\n", encoding="utf-8")
+
+
+CHANGED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
+    "weights": (_edit, r"model.safetensors.*was changed"),
+    "generation": (_add, r"generation_config.json.*was added"),
+    "gone": (_lose, r"model.safetensors.*was removed"),
+    "template": (_newline, "the chat template was changed"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), CHANGED.values(), ids=CHANGED)
+def test_other_files_than_those_that_were_proven_are_refused(
+    tmp_path: Path, change: Callable[[RunFolder], None], words: str
+) -> None:
+    run = exported(tmp_path)
+    change(run)
+    with pytest.raises(Refuted, match=words):
+        check_proof(run, accept=False)
+    said: list[str] = []
+    check_proof(run, accept=True, progress=said.append)
+    assert said[0].startswith("accepted: ")
 
 
 @pytest.mark.parametrize("key", [None, ""])

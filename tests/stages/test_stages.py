@@ -1,6 +1,7 @@
 """The stages as values, and what they share (base.py).
 
-fetch, prepare, prove_data, ask_base, train, export, prove_export, ask, judge, report: what each renders for a
+fetch, prepare, prove_data, ask_base, train, export, prove_export, score, prove_served, ask, judge, certify,
+report: what each renders for a
 recipe is in tests/golden.
 """
 
@@ -47,6 +48,7 @@ def test_a_stage_bears_its_name_and_runs_something(name: str) -> None:
 def test_every_input_is_an_output_of_an_earlier_stage(stage: Stage) -> None:
     earlier = PLAN.stages[: PLAN.stages.index(stage)]
     made = [output for one in earlier for output in one.outputs]
+    made += [file.path for one in earlier for file in one.files]
     for path in stage.inputs:
         assert any(under(path, output) for output in made), path
 

@@ -18,6 +18,7 @@ from typing import ClassVar
 from fakery import FAULT, misbehave, read_flat_yaml, say
 
 HANG = 3600
+LOGPROB = -0.5  # of every token; tests/fakes/probes/trainer_loss.py gives the same
 
 
 def main() -> None:
@@ -58,6 +59,8 @@ def start(options: argparse.Namespace) -> None:
     server = ThreadingHTTPServer((options.host, options.port), Handler)
     server.daemon_threads = True
     Handler.names = options.served_model_name or [options.model]
+    template = read_flat_yaml(options.config).get("chat-template", "") if options.config else ""
+    Handler.template = Path(template).read_text(encoding="utf-8") if template else ""
     answers = Path(options.model, "answers.json")
     Handler.answers = json.loads(answers.read_text(encoding="utf-8")) if answers.exists() else {}
     if FAULT != "ignore-term":
@@ -72,6 +75,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     names: ClassVar[list[str]] = []
     answers: ClassVar[dict[str, str]] = {}
+    template: ClassVar[str] = ""
 
     def log_message(self, *_: object) -> None:
         """Say nothing of requests."""
@@ -83,14 +87,26 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/version":
             self.reply({"version": "0.32.0+fake"})
         elif self.path == "/v1/models" and self.is_allowed():
-            self.reply({"object": "list", "data": [{"id": name, "object": "model"} for name in self.names]})
+            self.reply(
+                {
+                    "object": "list",
+                    "data": [{"id": name, "object": "model", "max_model_len": 4096} for name in self.names],
+                }
+            )
         elif self.path != "/v1/models":
             self.reply({"error": "not found"}, 404)
 
     def do_POST(self) -> None:
-        """/v1/chat/completions, streaming too."""
+        """/v1/chat/completions, streaming too, /v1/completions of token ids, and /tokenize."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path != "/v1/chat/completions":
+        if self.path == "/tokenize":
+            ids = self.prompt(asked)
+            self.reply({"tokens": ids, "count": len(ids), "max_model_len": 4096})
+        elif self.path == "/v1/completions":
+            scored = [None] + [{str(token): {"logprob": LOGPROB}} for token in asked["prompt"][1:]]
+            choice = {"index": 0, "text": "", "prompt_logprobs": scored, "finish_reason": "length"}
+            self.reply({"id": "fake", "model": asked["model"], "choices": [choice]})
+        elif self.path != "/v1/chat/completions":
             self.reply({"error": "not found"}, 404)
         elif not self.is_allowed():
             return
@@ -98,6 +114,25 @@ class Handler(BaseHTTPRequestHandler):
             self.reply({"error": {"message": f"The model `{asked.get('model')}` does not exist."}}, 404)
         else:
             self.complete(asked)
+
+    def prompt(self, asked: dict) -> list[int]:
+        """The ids of a chat request; content parts are joined as the real one does."""
+        from letters import BOS, EOS, Letters
+        from transformers.utils.chat_template_utils import _compile_jinja_template
+
+        messages = [
+            one
+            | {"content": "\n".join(part["text"] for part in one["content"])}
+            | ({"reasoning_content": one["reasoning"]} if "reasoning" in one else {})
+            if isinstance(one["content"], list)
+            else one | ({"reasoning_content": one["reasoning"]} if "reasoning" in one else {})
+            for one in asked["messages"]
+        ]
+        extra = asked.get("chat_template_kwargs") or {}
+        text = _compile_jinja_template(self.template).render(
+            messages=messages, bos_token=BOS, eos_token=EOS, add_generation_prompt=True, **extra
+        )
+        return Letters().encode(text)
 
     def is_allowed(self) -> bool:
         """Whether the key fits; answers 401 otherwise."""
@@ -125,7 +160,8 @@ class Handler(BaseHTTPRequestHandler):
             choice = {"index": 0, "message": message, "finish_reason": reason}
             if asked.get("return_token_ids"):
                 choice["token_ids"] = [ord(one) for one in text]
-            self.reply({**base, "object": "chat.completion", "choices": [choice], "usage": usage})
+            more = {"prompt_token_ids": self.prompt(asked)} if asked.get("return_token_ids") else {}
+            self.reply({**base, "object": "chat.completion", "choices": [choice], "usage": usage, **more})
         if FAULT == "die-after-ready":
             self.wfile.flush()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,75 @@
+"""`conch prove`: is what is served what was trained?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from orchestrator.cli.verb import Outcome, accept_option, recipe_argument, verb
+
+
+@verb(
+    example="conch prove magic_conch\nconch prove magic_conch --offline --json\n"
+    "conch prove magic_conch --base-url http://127.0.0.1:8000/v1"
+)
+@recipe_argument
+@accept_option
+@click.option("--offline", is_flag=True, help="Leave out the proofs that need a server.")
+@click.option(
+    "--base-url",
+    default="",
+    metavar="URL",
+    help="Prove the server that is up there; one is started for the time when absent.",
+)
+@click.option(
+    "--model", default="", metavar="NAME", help="That server's model name; the recipe's when absent."
+)
+def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str, model: str) -> Outcome:
+    """Prove that what is served is what was trained, and write the certificate.
+
+    Over the files of the recipe's last run as they are now: tokenizer, chat template, truncation, what
+    changed since training, the merge, the stops; and with a server its own tokens and the loss of its
+    weights. Exits 0 with proof.json beside the export, or 5 and names what is to blame, and what mends it.
+    """
+    from pathlib import Path
+
+    from orchestrator.cli.live import Live
+    from orchestrator.execute import recipes
+    from orchestrator.execute.prove import Server, prove
+
+    if offline and base_url:
+        raise click.UsageError("--offline needs no server: leave --base-url out")
+    run, certificate = prove(
+        recipe,
+        project=recipes.project_folder(Path.cwd()),
+        progress=Live(),
+        offline=offline,
+        accept_mismatch=accept_mismatch,
+        server=Server(base_url.rstrip("/"), model) if base_url else None,
+    )
+    refuted = [proof for proof in certificate["proofs"] if not proof["holds"]]
+    data = {"run": run.name, "certificate": str(run.path / "proof.json"), **certificate}
+    text = "\n".join(_lines(certificate, str(run.path / "proof.json")))
+    code = 5 if any(not proof["accepted"] for proof in refuted) else 0
+    return Outcome(data=data, text=text, exit_code=code)
+
+
+def _lines(certificate: Mapping[str, Any], path: str) -> Iterable[str]:
+    from orchestrator.cli.terminal import visible
+
+    for proof in certificate["proofs"]:
+        if proof["holds"]:
+            yield f"  ✓ {proof['name']:<14} {visible(proof['covered'])}"
+            continue
+        word = " (accepted)" if proof["accepted"] else ""
+        yield f"  ✗ {proof['name']:<14} {visible(proof['detail'])}{word}"
+        for finding in proof["findings"][:3]:
+            place = f"{finding['where']}  " if finding.get("where") else ""
+            yield f"      {visible(place + str(finding['what']))}"
+        if proof["mend"]:
+            yield f"      → {visible(proof['mend'])}"
+    for name in certificate["not_proven"]:
+        yield f"  · {name:<14} not proven"
+    yield f"{'holds' if certificate['holds'] else 'DOES NOT HOLD'}: {path}"

@@ -1,0 +1,149 @@
+"""`conch prove`: the proofs of a run once more, over the very files that are there now.
+
+The plan is the one that was run (plan.json), so that a recipe edited since changes nothing. Nothing is rendered
+or trained anew: a chat template or a shard that was changed in the run folder is what is judged.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import MissingError, Problem
+from orchestrator.execute import environments, process, system
+from orchestrator.execute.certify import read_certificate
+from orchestrator.execute.loop import Loop
+from orchestrator.execute.progress import Progress
+from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.state import RunFolder, hold
+from orchestrator.plan import PROVE
+from orchestrator.stage import Command, Plan, Stage
+
+# What needs a server, and what only serves to ask one.
+SERVED = ("score", "prove_served")
+# Files that are judged as they are, not rendered.
+KEPT = ("chat_template.jinja", "train.yaml", "vllm.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is up already, and is to be proven in place of one of our own."""
+
+    url: str
+    model: str
+
+
+def prove(
+    recipe: str,
+    *,
+    project: Path,
+    progress: Progress,
+    offline: bool,
+    accept_mismatch: bool,
+    server: Server | None = None,
+) -> tuple[RunFolder, dict[str, Any]]:
+    """(the run, its new certificate).
+
+    Args:
+        recipe: a name, or RECIPE/ID.
+        project: the folder that holds runs/.
+        progress: is told what happens.
+        offline: leave out what needs a server.
+        accept_mismatch: a proof that does not hold is noted as accepted.
+        server: prove this one; one of our own is started for the time when None.
+
+    Raises:
+        MissingError: there is no finished export, or an environment is missing.
+        BusyError: another process works on this recipe.
+        ConchError: a probe or the server failed.
+    """
+    run = finished_run(project, recipe)
+    plan = stages_of(read_plan(run), offline=offline, accept_mismatch=accept_mismatch, server=server)
+    symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
+    with process.signals(), hold(project, run.recipe):
+        progress.say(f"proving run {run.name}")
+        run.append_event({"event": "proving"})
+        cookie = process.new_cookie(project, run.path)
+        loop = Loop(plan, run, symbols, {}, progress, cookie, again=True)
+        with process.guarded(cookie):
+            loop.perform()
+    return run, read_certificate(run.path, recipe=run.recipe)
+
+
+def finished_run(project: Path, recipe: str) -> RunFolder:
+    """The newest run of a recipe that finished an export, whatever became of its files since.
+
+    Raises:
+        MissingError: there is none.
+    """
+    name, _, number = recipe.partition("/")
+    runs = [RunFolder.open(project, recipe)] if number else RunFolder.all(project, name)
+    for run in reversed(runs):
+        if run.stage_record("export") is not None:
+            return run
+    where = str(project / "runs" / name)
+    raise MissingError(Problem(f"{name} has no finished export", where, f"conch sft {name}"))
+
+
+def read_plan(run: RunFolder) -> Plan:
+    """The whole plan that a run was made by.
+
+    Raises:
+        MissingError: it is not there, or is another version's.
+    """
+    path = run.path / "plan.json"
+    try:
+        return Plan.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        what = "the run's plan cannot be read: another version of Conch may have made it"
+        raise MissingError(Problem(what, str(path), f"conch sft {run.recipe}")) from None
+
+
+def places(run: RunFolder) -> dict[str, str]:
+    """The environments of a run's hardware: "train" and "serve" → folder."""
+    hardware = [event["hardware"] for event in run.events() if event.get("hardware")]
+    profile = hardware[-1] if hardware else system.hardware()
+    return {name: str(environments.require(name, profile)) for name in environments.NAMES}
+
+
+def stages_of(plan: Plan, *, offline: bool, accept_mismatch: bool, server: Server | None) -> Plan:
+    """The proving stages of a plan, to be done again.
+
+    Each has a name of its own, so that the run's record of what was trained stays as it was.
+    """
+    wanted = [name for name in PROVE if not (offline and name in SERVED)]
+    stages = [stage for stage in plan.stages if stage.name in wanted]
+    return replace(plan, stages=tuple(_again(stage, accept_mismatch, server) for stage in stages))
+
+
+def _again(stage: Stage, accept_mismatch: bool, server: Server | None) -> Stage:  # noqa: FBT001
+    files = [file for file in stage.files if file.path not in KEPT]
+    if accept_mismatch:
+        files = [replace(file, text=_accepting(file.text)) for file in files]
+    commands: Iterable[Command] = stage.commands
+    service = stage.service
+    if server is not None and service is not None:
+        told = {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": server.model or service.model}
+        commands = [replace(command, env={**command.env, **told}) for command in commands]
+        commands = [replace(one, secrets=(*one.secrets, "CONCH_API_KEY")) for one in commands]
+        service = None
+    # All that is wrong is told: one refuted stage does not keep the next from being looked at.
+    return replace(
+        stage,
+        name=f"again-{stage.name}",
+        files=tuple(files),
+        commands=tuple(commands),
+        service=service,
+        gate=False,
+    )
+
+
+def _accepting(text: str) -> str:
+    settings = json.loads(text)
+    if "accept_mismatch" in settings:
+        settings["accept_mismatch"] = True
+    return json.dumps(settings, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
