@@ -1,0 +1,259 @@
+"""The trainer's own loss of some rows, with the adapter and without. Run by the train environment's Python.
+
+    python trainer_loss.py train.yaml --adapter adapter --ids proofs/data/training_ids.jsonl --rows 16 \
+        --max-len 4096 --out proofs/scores/trainer_loss.jsonl
+
+The model is what LLaMA-Factory trains: its `get_train_args` and `load_model` on the run's own train.yaml,
+the finished adapter on top and not merged, in the precision of training; its collator makes the batches, one
+row each, and CustomSeq2SeqTrainer.prediction_step the losses, in evaluation mode (no dropout). The base is
+the same model with the adapter switched off; with full and freeze, where --adapter is the trained model, the
+base is loaded after it.
+
+Up to --rows trained rows and as many held-out ones, evenly spread over the file; of rows that are whole, of
+text alone, and shorter than --max-len. Never rows of conch_generated, which nobody trains. JSON lines:
+
+    {"versions", "method", "compute_dtype", "weights_dtype", "max_len", "eligible": {"trained", "held_out"}}
+    {"dataset", "row", "held_out", "loss", "base_loss", "turns": [{"turn", "logprobs", "base_logprobs"}]}
+
+`loss` is what the trainer returns; `logprobs` are natural logarithms of its own probabilities, one a label.
+Not covered: what only exists across processes (DeepSpeed, FSDP): the model must fit where this runs.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tokens import put, refuse, versions
+
+Row = dict[str, Any]
+
+# What changes no loss, and would want data, a cluster or a finished folder.
+NEUTRAL = {
+    "val_size": 0.0,
+    "do_train": True,
+    "do_eval": False,
+    "do_predict": False,
+    "predict_with_generate": False,
+    "eval_strategy": "no",
+    "load_best_model_at_end": False,
+    "report_to": "none",
+    "plot_loss": False,
+}
+DROPPED = ("eval_dataset", "deepspeed", "fsdp", "resume_from_checkpoint", "early_stopping_steps")
+MADE_UP = "conch_generated"
+DIGITS = 6
+
+
+def main() -> None:
+    """Write the file under a temporary name, and rename it."""
+    arguments = parse_arguments()
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+    out = Path(arguments.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    rows, eligible = choose(Path(arguments.ids), arguments.rows, arguments.max_len)
+    half = out.with_name(out.name + ".half")
+    with tempfile.TemporaryDirectory(prefix="conch-loss-") as scratch:
+        scored, about = score(read_settings(Path(arguments.train_yaml), scratch), arguments.adapter, rows)
+    with half.open("w", encoding="utf-8") as stream:
+        put(stream, about | {"max_len": arguments.max_len, "eligible": eligible})
+        for row in scored:
+            put(stream, row)
+    half.replace(out)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="The trainer's own loss of some rows.")
+    add = parser.add_argument
+    add("train_yaml", help="the rendered LLaMA-Factory configuration")
+    add("--adapter", required=True, help="the trained adapter; with full and freeze the trained model")
+    add("--ids", required=True, help="training_ids.jsonl")
+    add("--rows", type=int, default=16, help="at most so many trained rows, and so many held-out ones")
+    add("--max-len", type=int, required=True, help="rows must be shorter: the server's max_model_len")
+    add("--out", required=True, help="the JSON lines to write")
+    return parser.parse_args()
+
+
+def read_settings(path: Path, scratch: str) -> Row:
+    """train.yaml with what changes no loss neutralised."""
+    import yaml
+
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    kept = {key: value for key, value in settings.items() if key not in DROPPED}
+    return kept | NEUTRAL | {"output_dir": scratch}
+
+
+def choose(path: Path, most: int, max_len: int) -> tuple[list[Row], dict[str, int]]:
+    """(the rows to score, how many there were to choose from), trained ones first.
+
+    Of each row only its place is kept while the file is read, so that memory hardly grows with rows.
+    """
+    places = {"trained": array("q"), "held_out": array("q")}
+    try:
+        with path.open("rb") as stream:
+            for offset, row in lines_of(stream):
+                if fits(row, max_len):
+                    places["held_out" if row["held_out"] else "trained"].append(offset)
+            rows = []
+            for offsets in places.values():
+                for offset in spread(offsets, most):
+                    stream.seek(offset)
+                    rows.append(json.loads(stream.readline()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        refuse(f"not the training ids that a run leaves: {error}", str(path), "prove the data again")
+    return rows, {group: len(offsets) for group, offsets in places.items()}
+
+
+def lines_of(stream: Any) -> Iterator[tuple[int, Row]]:
+    """(offset, row) of every line that is a row."""
+    offset = 0
+    for line in stream:
+        if line.startswith(b'{"dataset"'):
+            yield offset, json.loads(line)
+        offset += len(line)
+
+
+def fits(row: Row, max_len: int) -> bool:
+    """Whether the row is whole, of text alone, not made up, and leaves room for one answer token."""
+    whole = not row["cut"] and not row["lost"] and not row["uncovered"] and row["turns"]
+    return bool(whole) and row["dataset"] != MADE_UP and len(row["ids"]) < max_len
+
+
+def spread(offsets: Any, most: int) -> list[int]:
+    """At most so many of them, evenly from the first to the last.
+
+    >>> spread([0, 1, 2, 3, 4, 5, 6, 7, 8], 3)
+    [0, 4, 8]
+    """
+    if len(offsets) <= most:
+        return list(offsets)
+    step = (len(offsets) - 1) / max(1, most - 1)
+    return [offsets[round(index * step)] for index in range(most)]
+
+
+def score(settings: Row, adapter: str, rows: list[Row]) -> tuple[list[Row], Row]:
+    """(the scored rows, the header's facts)."""
+    method = settings.get("finetuning_type", "lora")
+    if method == "lora":
+        scorer = Scorer(settings | {"adapter_name_or_path": adapter})
+        tuned = [scorer.row(row) for row in rows]
+        with scorer.model.disable_adapter():
+            base = [scorer.row(row) for row in rows]
+    else:
+        scorer = Scorer(settings | {"model_name_or_path": adapter})
+        tuned = [scorer.row(row) for row in rows]
+        about = scorer.about()
+        del scorer  # one model at a time in memory
+        scorer = Scorer(settings)
+        base = [scorer.row(row) for row in rows]
+        return joined(rows, tuned, base), about | {"method": method}
+    return joined(rows, tuned, base), scorer.about() | {"method": method}
+
+
+def joined(rows: list[Row], tuned: list[Row], base: list[Row]) -> list[Row]:
+    """A line for each row."""
+    return [
+        {
+            "dataset": row["dataset"],
+            "row": row["row"],
+            "held_out": row["held_out"],
+            "loss": with_adapter["loss"],
+            "base_loss": without["loss"],
+            "turns": [
+                {"turn": turn["turn"], "logprobs": mine, "base_logprobs": theirs}
+                for turn, mine, theirs in zip(
+                    row["turns"], with_adapter["logprobs"], without["logprobs"], strict=True
+                )
+            ],
+        }
+        for row, with_adapter, without in zip(rows, tuned, base, strict=True)
+    ]
+
+
+class Scorer:
+    """LLaMA-Factory's trainer around the model, as run_sft makes it (train/sft/workflow.py)."""
+
+    def __init__(self, settings: Row) -> None:
+        from llamafactory.data import SFTDataCollatorWith4DAttentionMask, get_template_and_fix_tokenizer
+        from llamafactory.extras.constants import IGNORE_INDEX
+        from llamafactory.hparams import get_train_args
+        from llamafactory.model import load_model, load_tokenizer
+        from llamafactory.train.sft.trainer import CustomSeq2SeqTrainer
+
+        model_args, data_args, training_args, finetuning_args, _ = get_train_args(dict(settings))
+        module = load_tokenizer(model_args)
+        template = get_template_and_fix_tokenizer(module["tokenizer"], data_args)
+        self.model = load_model(module["tokenizer"], model_args, finetuning_args, is_trainable=True)
+        self.ignore = IGNORE_INDEX
+        collator = SFTDataCollatorWith4DAttentionMask(
+            template=template,
+            model=self.model,
+            pad_to_multiple_of=8,
+            label_pad_token_id=IGNORE_INDEX,
+            block_diag_attn=model_args.block_diag_attn,
+            neat_packing=data_args.neat_packing,
+            attn_implementation=getattr(self.model.config, "_attn_implementation", None),
+            compute_dtype=model_args.compute_dtype,
+            **module,
+        )
+        self.trainer = CustomSeq2SeqTrainer(
+            model=self.model,
+            args=training_args,
+            finetuning_args=finetuning_args,
+            data_collator=collator,
+            **module,
+        )
+        self.compute_dtype = str(model_args.compute_dtype).removeprefix("torch.")
+        # Mixed precision is a wrapper that accelerate puts around the model's forward.
+        self.wrapped = self.trainer.accelerator.prepare_model(self.model, evaluation_mode=True)
+        self.wrapped.eval()
+
+    def row(self, row: Row) -> Row:
+        """{"loss", "logprobs": [one list for each trained answer]} of one row."""
+        import torch
+
+        ids = row["ids"]
+        labels = [self.ignore] * len(ids)
+        for turn in row["turns"]:
+            labels[turn["start"] : turn["end"]] = ids[turn["start"] : turn["end"]]
+        feature = {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": labels}
+        media = {"images": None, "videos": None, "audios": None}
+        batch = self.trainer.data_collator([feature | media])
+        with torch.no_grad():
+            loss, logits, _ = self.trainer.prediction_step(self.wrapped, batch, prediction_loss_only=False)
+        logits = logits[0] if isinstance(logits, tuple) else logits
+        return {
+            "loss": round(float(loss), DIGITS),
+            "logprobs": [self._of(logits[0], ids, t) for t in row["turns"]],
+        }
+
+    def _of(self, logits: Any, ids: list[int], turn: Row) -> list[float]:
+        """The log probability of each label: it is predicted at the place before it."""
+        import torch
+
+        start, end = turn["start"], turn["end"]
+        # A chunk at a time: a whole answer's float32 logits over the vocabulary may be gigabytes.
+        told: list[float] = []
+        for first in range(start, end, 256):
+            last = min(end, first + 256)
+            scores = torch.log_softmax(logits[first - 1 : last - 1].float(), dim=-1)
+            wanted = torch.tensor(ids[first:last], device=scores.device)
+            told += [round(value, DIGITS) for value in scores.gather(1, wanted[:, None])[:, 0].tolist()]
+        return told
+
+    def about(self) -> Row:
+        """The header's facts of this model."""
+        return {
+            "versions": versions("llamafactory", "transformers", "torch", "peft"),
+            "compute_dtype": self.compute_dtype,
+            "weights_dtype": str(self.model.dtype).removeprefix("torch."),
+        }
+
+
+if __name__ == "__main__":
+    main()
