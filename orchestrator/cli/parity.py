@@ -2,39 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from orchestrator.cli.verb import Outcome, hardware_option, recipe_argument, set_option, verb
+from orchestrator.cli.verb import Outcome, hardware_option, progress, set_option, verb
+
+FILE = click.Path(path_type=Path)
 
 
-@verb(example="conch parity magic_conch\nconch parity magic_conch --chat-template official.jinja --json")
-@recipe_argument
+@verb(
+    example="conch parity magic_conch\n"
+    "conch parity magic_conch --chat-template official.jinja --json\n"
+    "conch parity --tokenizer models/mine --template qwen3 --thinking off --history strip"
+)
+@click.argument("recipe", required=False, metavar="[RECIPE]")
 @set_option
 @hardware_option
+@click.option("--chat-template", type=FILE, help="Compare this jinja instead of the one that Conch pairs.")
+@click.option("--tokenizer", type=FILE, metavar="DIR", help="Without a recipe: the model's folder.")
+@click.option("--template", metavar="NAME", help="Without a recipe: LLaMA-Factory's template.")
+@click.option("--thinking", type=click.Choice(["on", "off", "mixed"]), help="Without a recipe; default: on.")
+@click.option("--history", type=click.Choice(["keep", "strip"]), help="Without a recipe; default: keep.")
 @click.option(
-    "--chat-template",
-    type=click.Path(path_type=Path),
-    help="Compare this jinja instead of the one that Conch pairs with the recipe.",
+    "--conversations", type=FILE, metavar="FILE.jsonl", help="Without a recipe; default: 500 made-up ones."
 )
-def command(*, recipe: str, sets: Sequence[str], hardware: str, chat_template: Path | None) -> Outcome:
+@click.option(
+    "--mend",
+    type=FILE,
+    metavar="COPY",
+    help="Without a recipe: write a copy of DIR whose tokenizer every version reads rightly, and prove that.",
+)
+def command(
+    *, recipe: str | None, sets: Sequence[str], hardware: str, chat_template: Path | None, **bare: Any
+) -> Outcome:
     """Compare the tokens of training with the tokens of serving.
 
-    Over the recipe's own rows and generated ones: ids made by LLaMA-Factory inside the train environment
-    against ids made by vLLM inside the serve environment. Exits 0 when they are equal or the served prompt
-    only adds the first trained tokens; 5 otherwise, with the first position that differs.
+    Over a recipe's own rows and generated ones, or, with --tokenizer, without a recipe and anywhere: ids made
+    by LLaMA-Factory inside the train environment against ids made by vLLM inside the serve environment. Exits
+    0 when they are equal or the served prompt only adds the first trained tokens; 5 otherwise, with the first
+    position that differs.
     """
+    _refuse_mixtures(recipe, sets, bare)
+    if bare["tokenizer"] is not None:
+        return _without_recipe(hardware, chat_template, bare)
+    return _of_recipe(recipe or "magic_conch", sets, hardware, chat_template)
+
+
+def _refuse_mixtures(recipe: str | None, sets: Sequence[str], bare: Mapping[str, Any]) -> None:
+    if bare["tokenizer"] is None:
+        lost = [f"--{name}" for name, value in bare.items() if value is not None]
+        if lost:
+            raise click.UsageError(f"{', '.join(lost)}: only with --tokenizer DIR, without a recipe")
+    elif recipe or sets:
+        raise click.UsageError("--tokenizer stands for a recipe: give the one or the other")
+    elif bare["template"] is None:
+        raise click.UsageError("--tokenizer needs --template NAME: how the conversations are trained")
+
+
+def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: Path | None) -> Outcome:
     import json
 
     from orchestrator.cli.live import Live
     from orchestrator.execute import recipes, survey
     from orchestrator.execute.run_plan import run_recipe
+    from orchestrator.execute.template_guard import guard_template, read_template
     from orchestrator.plan import PARITY, build_plan
     from orchestrator.stages.base import DATA_PROOF
 
+    if chat_template is not None:
+        guard_template(read_template(chat_template), str(chat_template))
     project = recipes.project_folder(Path.cwd())
     job = survey.read_job(recipe, project=project, sets=sets, hardware=hardware, chat_template=chat_template)
     live = Live()
@@ -47,13 +86,60 @@ def command(*, recipe: str, sets: Sequence[str], hardware: str, chat_template: P
     return Outcome(data=parity, text=_text(parity), exit_code=0 if parity["holds"] else 5)
 
 
-def _text(parity: dict[str, Any]) -> str:
-    from orchestrator.cli.terminal import visible
+def _without_recipe(hardware: str, chat_template: Path | None, bare: Mapping[str, Any]) -> Outcome:
+    from orchestrator.execute.bare_parity import Question, prove_bare
+    from orchestrator.execute.mend_tokenizer import write_corrected_copy
+    from orchestrator.execute.tokenizer_folder import check_tokenizer
 
+    tokenizer, mended = bare["tokenizer"], bare["mend"]
+    if mended is not None:
+        check_tokenizer(tokenizer)
+        write_corrected_copy(tokenizer, mended)
+        progress(f"wrote {mended}, a copy of {tokenizer} with a corrected tokenizer_config.json")
+    question = Question(
+        tokenizer=mended or tokenizer,
+        template=bare["template"],
+        thinking=bare["thinking"] or "on",
+        history=bare["history"] or "keep",
+        chat_template=chat_template,
+        conversations=bare["conversations"],
+        hardware=hardware,
+    )
+    found = prove_bare(question, progress) | ({"mended": str(mended)} if mended else {})
+    return Outcome(data=found, text=_bare_text(found), exit_code=0 if found["holds"] else 5)
+
+
+def _text(parity: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{number} {name}" for name, number in parity["counts"].items() if number)
     lines = [f"{'equal' if parity['holds'] else 'different'}: {counts} ({parity['covered']})"]
-    first = parity.get("first_difference")
-    if first:
-        lines += [f"{name:<14} {visible(str(value))}" for name, value in first.items()]
+    lines += _first(parity.get("first_difference"))
     lines.append(f"all of it      {parity['proof']}")
     return "\n".join(lines)
+
+
+def _bare_text(found: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{number} {name}" for name, number in found["counts"].items() if number)
+    lines = [f"{'equal' if found['holds'] else 'different'}: {counts} ({found['covered']})"]
+    proof = found["tokenizer"]
+    lines.append(f"tokenizer      {'equal' if proof['holds'] else 'different'}: {proof['covered']}")
+    if not proof["holds"]:
+        lines += _first({"explanation": proof["detail"], "mend": proof["mend"]})
+    lines += _first(found["first_difference"])
+    if found["unreachable"]:
+        lines.append(f"unreachable    {found['unreachable']} conversations: the same text, other ids")
+    apart = {
+        name: number
+        for name, counted in found["spellings"].items()
+        if (number := sum(counted.values()) - counted.get("equal", 0) - counted.get("prefill", 0))
+    }
+    if apart:
+        named = ", ".join(f"{name} {number}" for name, number in apart.items())
+        lines.append(f"warning        clients that send history back otherwise get other prompts: {named}")
+    lines.append(f"chat template  {found['chat_template']['name']}")
+    return "\n".join(lines)
+
+
+def _first(difference: Mapping[str, Any] | None) -> list[str]:
+    from orchestrator.cli.terminal import visible
+
+    return [f"{name:<14} {visible(str(value))}" for name, value in (difference or {}).items()]

@@ -142,10 +142,33 @@ def template_settings(job: Job) -> dict[str, Any]:
     (template.py, encode_multiturn).
     """
     template = job.recipe.template
+    return _tokens(template.name, template.thinking, template.history)
+
+
+def probe_yaml(dataset: str, template: str, thinking: str, history: str) -> str:
+    """A train.yaml that makes ids and trains nothing: for a probe without a recipe. Nothing is cut."""
+    settings = {
+        "model_name_or_path": "inputs/base",
+        "trust_remote_code": False,
+        "stage": "sft",
+        "do_train": True,
+        "finetuning_type": "lora",
+        "dataset_dir": "data",
+        "dataset": dataset,
+        **_tokens(template, thinking, history),
+        "cutoff_len": 1 << 20,
+        "preprocessing_num_workers": 1,
+        "output_dir": "adapter",
+        "report_to": "none",
+    }
+    return _dump(settings)
+
+
+def _tokens(template: str, thinking: str, history: str) -> dict[str, Any]:
     return {
-        "template": template.name,
-        "enable_thinking": _THINKING[template.thinking],
-        "mask_history": template.history == "strip",
+        "template": template,
+        "enable_thinking": _THINKING[thinking],
+        "mask_history": history == "strip",
     }
 
 

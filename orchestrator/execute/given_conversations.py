@@ -1,0 +1,164 @@
+"""Conversations in a file, for a proof without a recipe: as training takes them, and as a client sends them.
+
+A line is any row that an adapter of datasets/ knows, or a bare list of messages; the file may be one JSON
+array of rows. Training gets the row as the adapter reads it. What is sent is what stands there: content as a
+list of parts and a `reasoning` field as they are. Refused is what LLaMA-Factory would drop, with its line;
+what a data set would rather not hold (empty answers, control tokens) is not: that is what is to be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from orchestrator.datasets import ADAPTERS, sniff
+from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, RowProblem
+from orchestrator.datasets.faults import faults
+from orchestrator.datasets.rows import LONGEST_ROW, Numbered, is_array, json_array, json_lines
+from orchestrator.errors import MissingError, Problem, UsageError
+from orchestrator.execute.files import CHUNK
+
+# The kinds of faults.py for which LLaMA-Factory drops a row.
+DROPPED = {"order of roles", "no last answer", "no turns"}
+SENT = ("role", "content", "name", "reasoning", "reasoning_content")
+TOLD = 10
+MEND = 'a line is {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One conversation.
+
+    Attributes:
+        where: file:line.
+        trained: its messages as training gets them.
+        sent: its messages as a client sends them.
+    """
+
+    where: str
+    trained: Conversation
+    sent: list[dict[str, Any]]
+
+
+def read_conversations(path: Path) -> list[Given]:
+    """Every conversation of a file, in order.
+
+    Raises:
+        MissingError: it is not there.
+        UsageError: it is a folder, empty or binary, or rows are malformed: the first ones, with their lines.
+    """
+    if not path.exists():
+        raise MissingError(Problem("no such file of conversations", str(path), "check the name"))
+    if path.is_dir():
+        raise UsageError(Problem("it is a folder, not a file of conversations", str(path), "name the file"))
+    found: list[Given] = []
+    problems: list[Problem] = []
+    try:
+        with path.open("rb") as file:
+            for line, row in _rows(file, path):
+                where = f"{path}:{line}"
+                try:
+                    found.append(_given(where, row))
+                except RowProblem as problem:
+                    problems.append(Problem(problem.what, where, problem.mend or MEND))
+                if len(problems) == TOLD:
+                    break
+    except OSError as error:
+        raise UsageError(Problem(f"cannot be read: {error.strerror}", str(path))) from None
+    if problems:
+        raise UsageError(*problems)
+    if not found:
+        raise UsageError(Problem("holds no conversation", str(path), MEND))
+    return found
+
+
+def _rows(file: IO[bytes], path: Path) -> Iterator[Numbered]:
+    start = file.read(CHUNK)
+    file.seek(0)
+    if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UsageError(Problem("is a binary file, not text", str(path), MEND))
+    lines = _lines(file, path)
+    first = next((line for line in lines if line[1].strip()), None)
+    if first is None:
+        return iter(())
+    wrapped = _bare_key(first[1])
+    if not wrapped and is_array(start):
+        file.seek(0)
+        return json_array(iter(lambda: file.read(CHUNK), b""))
+    blank = [b"\n"] * (first[0] - 1)
+    rest = (text for _, text in chain([first], lines))
+    return json_lines(chain(blank, _wrapped(rest, wrapped) if wrapped else rest))
+
+
+def _lines(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
+    """(number, line) with a limit on a line's length."""
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_ROW), b""), start=1):
+        if len(line) == LONGEST_ROW:
+            what = f"the line is longer than {LONGEST_ROW >> 20} MB"
+            raise UsageError(Problem(what, f"{path}:{number}", MEND))
+        yield number, line
+
+
+def _bare_key(line: bytes) -> str:
+    """What a line that is only a list of messages is wrapped in: "messages", "conversations" or nothing."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return ""
+    first = value[0] if isinstance(value, list) and value else None
+    if not isinstance(first, dict):
+        return ""
+    return "messages" if "role" in first else "conversations" if "from" in first else ""
+
+
+def _wrapped(lines: Iterable[bytes], key: str) -> Iterator[bytes]:
+    """Lists of messages as rows; a line of another kind stays what it is."""
+    for line in lines:
+        body = line.strip()
+        yield b'{"%s": %s}\n' % (key.encode(), body) if body.startswith(b"[") else line
+
+
+def _given(where: str, row: Mapping[str, Any] | RowProblem) -> Given:
+    if isinstance(row, RowProblem):
+        raise row
+    name = sniff(row)
+    if name is None:
+        keys = ", ".join(list(row)[:8]) or "none"
+        raise RowProblem("shape", f"no adapter knows this shape (keys: {keys})", MEND)
+    adapter = ADAPTERS[name]
+    conversation = adapter.read(_with_reasoning(row), dict(adapter.columns))
+    unread = {message["role"] for message in conversation} - {SYSTEM, USER, ASSISTANT}
+    if unread:
+        what = f"messages from {', '.join(sorted(unread))} are not compared: only text conversations are"
+        raise RowProblem("role", what, "leave conversations with tools out")
+    for problem in faults(conversation):
+        if problem.kind in DROPPED:
+            raise problem
+    return Given(where, conversation, _sent(row) or [dict(message) for message in conversation])
+
+
+def _with_reasoning(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row with each `reasoning` under the name that the adapter reads."""
+    messages = row.get("messages")
+    if not isinstance(messages, list):
+        return row
+    named = [
+        {**one, "reasoning_content": one["reasoning"]}
+        if isinstance(one, dict) and one.get("reasoning") and not one.get("reasoning_content")
+        else one
+        for one in messages
+    ]
+    return {**row, "messages": named}
+
+
+def _sent(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The messages as they stand; nothing where they stand in a shape that no chat request has."""
+    messages = row.get("messages")
+    if not isinstance(messages, list):
+        return []
+    return [{key: message[key] for key in SENT if key in message} for message in messages]
