@@ -79,7 +79,7 @@ def _fate(content: str, rules: Rules, *, earlier: bool) -> Fate | None:
     strip = earlier and rules.mask_history
     left = content
     if rules.removes and (strip or rules.thinking is False):
-        left = REMOVED.sub("", content).lstrip("\n")
+        left = REMOVED.sub("", content)
     opened, opens = _opens(content), _opens(left)
     if rules.thinking is False:
         if opens:
