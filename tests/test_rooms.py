@@ -41,6 +41,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/held_out.py": "execute/test_prepare.py",
     "execute/hub/": "execute/test_hub.py",
     "execute/interrupts.py": "execute/test_process.py",
+    "execute/json_lines.py": "execute/test_score_served.py",
     "execute/preflight.py": "test_bad_input.py",
     "execute/progress.py": "execute/test_loop.py",
     "execute/prove.py": "cli/test_prove.py",
@@ -56,8 +57,12 @@ COVERED_BY: Mapping[str, str] = {
     "probes/hub_download.py": "execute/test_hub.py",
     "probes/hub_failures.py": "execute/test_hub_choice.py",
     "probes/labels.py": "probes/test_training_ids.py",
+    "probes/lora.py": "probes/test_merge_check.py",
+    "probes/merge_rows.py": "probes/test_merge_check.py",
     "probes/quick_render.py": "probes/test_serving_ids.py",
     "probes/spellings.py": "probes/test_serving_ids.py",
+    "probes/weights.py": "probes/test_merge_check.py",
+    "proofs/scores.py": "proofs/test_loss.py",
     "stages/": "stages/test_stages.py",
 }
 
