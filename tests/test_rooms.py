@@ -64,6 +64,7 @@ COVERED_BY: Mapping[str, str] = {
     "probes/weights.py": "probes/test_merge_check.py",
     "proofs/scores.py": "proofs/test_loss.py",
     "stages/": "stages/test_stages.py",
+    "templates/sides.py": "templates/test_causes.py",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 AROUND = 12
 
@@ -27,6 +27,7 @@ class Pieces:
     """Id → token, as the tokenizer itself spells it (`Ġ` for a space, `Ċ` for a newline)."""
 
     tokens: Mapping[int, str]
+    _known: dict[int, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def raw(self, ids: Sequence[int]) -> bytes:
         r"""The bytes that the ids stand for.
@@ -34,7 +35,8 @@ class Pieces:
         >>> Pieces({0: "<think>", 1: "Ċ", 2: "ä½ł"}).raw([0, 1, 2]).decode()
         '<think>\n你'
         """
-        return b"".join(self._bytes_of(token) for token in ids)
+        known = self._known
+        return b"".join([known[token] if token in known else self._bytes_of(token) for token in ids])
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of the ids; what is half a character shows as �."""
@@ -50,6 +52,9 @@ class Pieces:
     def _bytes_of(self, token: int) -> bytes:
         spelled = self.tokens.get(token, f"<{token}>")
         if all(character in _BYTES for character in spelled):
-            return bytes(_BYTES[character] for character in spelled)
-        # A token outside the byte alphabet, such as <｜User｜>, is its own text.
-        return spelled.encode("utf-8")
+            found = bytes(_BYTES[character] for character in spelled)
+        else:
+            # A token outside the byte alphabet, such as <｜User｜>, is its own text.
+            found = spelled.encode("utf-8")
+        self._known[token] = found
+        return found
