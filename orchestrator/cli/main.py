@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     "verify": "Ask a server the recipe's questions and judge the answers.",
     "chat": "Talk to a served model.",
     "prove": "Prove that what is served is what was trained; write the certificate.",
+    "why": "Find the stage at which the effect of training is lost.",
     "parity": "Compare the tokens of training with the tokens of serving.",
     "plan": "Print the resolved recipe, every file and every command; touch nothing.",
     "ls": "List recipes, datasets, chat templates and runs.",

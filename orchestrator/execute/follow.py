@@ -9,6 +9,8 @@ from orchestrator.dialects.llamafactory import read_log_line
 from orchestrator.execute.progress import Progress
 from orchestrator.stage import Command, Place, Stage
 
+# What a probe says to the person who waits, among all that its engine says.
+MARK = "conch: "
 _LAST = 400
 
 
@@ -45,13 +47,15 @@ class Follower:
                 self.progress.step(step)
 
     def _last_words(self) -> str:
-        """The last line that a task of ours wrote; engines' chatter is left in the log."""
-        if self.command.place is not Place.CONCH or not self.log.exists():
+        """The last line that a task of ours wrote; of an engine's chatter the last that bears our mark."""
+        if not self.log.exists():
             return ""
         with self.log.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(self.since, size - _LAST))
             lines = file.read().decode("utf-8", "replace").splitlines()
+        if self.command.place is not Place.CONCH:
+            lines = [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
         return lines[-1] if lines else ""
 
 

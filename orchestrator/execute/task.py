@@ -32,6 +32,7 @@ TASKS: dict[str, str] = {
     "score_served": "orchestrator.execute.score_served:score_served",
     "prove_loss": "orchestrator.execute.prove_loss:prove_loss",
     "prove_served": "orchestrator.execute.prove_served:prove_served",
+    "answer_served": "orchestrator.execute.answer_served:answer_served",
     "certify": "orchestrator.execute.certify:certify",
     "judge": "orchestrator.execute.judge:judge",
     "write_report": "orchestrator.execute.write_report:write_report",

@@ -1,0 +1,282 @@
+"""`conch why`: the run's model asked at every stage between training and a client's question.
+
+base, base+adapter and merged are asked by one process of the train environment (probes/answer_ids.py), the
+server by its own ids and by messages. What a run's stages asked already is not asked again, as long as it was
+asked of these very files; what is asked here is kept in the run folder, under why/.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.checks import asks_of
+from orchestrator.checks.base import WITH_HISTORY, Case
+from orchestrator.errors import MissingError, Problem
+from orchestrator.execute import files, process
+from orchestrator.execute.answers import cases_of, read_answers
+from orchestrator.execute.arms import arm_of, transcript_of
+from orchestrator.execute.certify import changed_files, read_certificate
+from orchestrator.execute.fingerprint import fingerprint
+from orchestrator.execute.json_lines import lines_of
+from orchestrator.execute.loop import Loop
+from orchestrator.execute.progress import Progress
+from orchestrator.execute.prove import Server, finished_run, places, read_plan
+from orchestrator.execute.reports import read_proofs
+from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.state import RunFolder, hold
+from orchestrator.proofs import why as fold
+from orchestrator.report import Status, Transcript
+from orchestrator.stage import Command, Place, Plan, RenderedFile, Stage, partial
+from orchestrator.stages.base import ANSWERS, task
+
+TRAINED = "why/arms"
+IDS = "why/served_ids.jsonl"
+CHAT = "why/served_chat.jsonl"
+MOST = 8
+LONGEST = 256
+LOOKED_AT = 1000
+HERE = "asked now, or kept from an earlier conch why"
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked.
+
+    Attributes:
+        cases: the recipe's, without what needs streaming.
+        max_tokens: of an answer.
+        parser: the server's reasoning parser, "" for none.
+        same: whether the run's own stages ask in the same way: as long, and greedily.
+    """
+
+    cases: tuple[Case, ...]
+    max_tokens: int
+    parser: str
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The outcome: the run, what was asked, what each arm said, and the first loss."""
+
+    run: RunFolder
+    cases: tuple[Case, ...]
+    arms: tuple[fold.Arm, ...]
+    finding: fold.Finding
+
+
+def why(recipe: str, *, project: Path, progress: Progress, server: Server | None = None) -> Why:
+    """Ask every arm, and fold.
+
+    Args:
+        recipe: a name, or RECIPE/ID.
+        project: the folder that holds runs/.
+        progress: is told what happens.
+        server: ask this one; one of our own is started where it is needed when None.
+
+    Raises:
+        MissingError: there is no finished export, no question, or an environment is missing.
+        BusyError: another process works on this recipe.
+        ConchError: a probe or the server failed.
+    """
+    run = finished_run(project, recipe)
+    plan = read_plan(run)
+    asked = questions(plan, run)
+    symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
+    with process.signals(), hold(project, run.recipe):
+        progress.say(f"asking every stage of run {run.name} {len(asked.cases)} questions")
+        _complete(run, plan)
+        cookie = process.new_cookie(project, run.path)
+
+        def perform(stage: Stage, *, again: bool) -> None:
+            mine = replace(plan, stages=(stage,))
+            Loop(mine, run, symbols, {}, progress, cookie, again=again).perform()
+
+        with process.guarded(cookie):
+            perform(_trained_stage(run, asked), again=False)
+            arms = _trained(run, asked, progress)
+            chat = None if server else _own_answers(run, plan, asked)
+            if chat is not None:
+                progress.say(f"{ANSWERS} was answered by this very export: not asked again")
+                arms.append(arm_of(fold.SERVED_CHAT, asked.cases, chat, f"{ANSWERS} of the run"))
+            lost_at = first(run, arms).lost_at
+            if chat is None and server is None and lost_at:
+                progress.say("the server is not asked: the effect is lost before it")
+            elif chat is None or lost_at == fold.SERVED:
+                perform(_served_stage(plan, asked, server), again=server is not None)
+                arms = [*arms[:3], *_served(run, asked)]
+    parted = _parted(run) if any(arm.name == fold.SERVED_IDS for arm in arms) else {}
+    return Why(run, asked.cases, tuple(arms), first(run, arms, parted))
+
+
+def first(run: RunFolder, arms: Sequence[fold.Arm], parted: Mapping[str, str] | None = None) -> fold.Finding:
+    """The fold over arms and the run's proofs."""
+    try:
+        certificate = read_certificate(run.path, recipe=run.recipe)
+        problems = changed_files(certificate, run.path, mend="")
+        changed = tuple(f"{problem.where}  {problem.what}" for problem in problems)
+    except MissingError:
+        changed = ()
+    proofs = tuple(read_proofs(run.path))
+    return fold.first_loss(arms, proofs, recipe=run.recipe, changed=changed, parted=parted)
+
+
+def questions(plan: Plan, run: RunFolder) -> Questions:
+    """The recipe's questions, as the run's plan asks them; at most MOST, evenly spread.
+
+    Raises:
+        MissingError: it asks none.
+    """
+    try:
+        stage = plan.stage("ask")
+        told = {file.path: file.text for file in stage.files}
+        settings = json.loads(told["tasks/ask.json"])
+        cases = cases_of(settings["cases"])
+        limit, temperature = settings["max_tokens"], settings["temperature"]
+    except (KeyError, ValueError, TypeError):
+        what = "the run's plan asks nothing that can be read: another version of Conch may have made it"
+        raise MissingError(Problem(what, str(run.path / "plan.json"), f"conch sft {run.recipe}")) from None
+    whole = [replace(case, expect=_unstreamed(case.expect)) for case in cases]
+    judged = [case for case in whole if case.expect]
+    if not judged:
+        raise MissingError(Problem("this recipe asks nothing", run.recipe, "add verify.checks to it"))
+    step = max(1.0, len(judged) / MOST)
+    chosen = tuple(judged[int(number * step)] for number in range(min(MOST, len(judged))))
+    same = limit <= LONGEST and temperature == 0
+    return Questions(chosen, min(limit, LONGEST), _parser(told.get("vllm.yaml", "")), same)
+
+
+def _unstreamed(expect: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: argument for name, argument in expect.items() if name != "streamed"}
+
+
+def _parser(vllm_yaml: str) -> str:
+    named = [
+        line.partition(":")[2] for line in vllm_yaml.splitlines() if line.startswith("reasoning-parser:")
+    ]
+    return named[0].strip().strip("'\"") if named else ""
+
+
+def _complete(run: RunFolder, plan: Plan) -> None:
+    """What the server reads, where `conch sft` did not come so far; what is there is what is asked."""
+    for file in plan.stage("ask").files:
+        if not file.path.startswith("tasks/") and not (run.path / file.path).exists():
+            files.write_durable(run.path / file.path, file.text)
+
+
+def _trained_stage(run: RunFolder, asked: Questions) -> Stage:
+    listed = [
+        {"case": case.id, "purpose": one.purpose, "system": one.system, "turns": list(one.turns)}
+        for case in asked.cases
+        for one in asks_of(case)
+    ]
+    wanted = {"questions": listed, "max_tokens": asked.max_tokens, "bare": _bare(run)}
+    file = RenderedFile("tasks/why.json", json.dumps(wanted, ensure_ascii=False, indent=1) + "\n")
+    words = ("train.yaml", "--adapter", "adapter", "--export", "export")
+    more = ("--wanted", file.path, "--out", partial(TRAINED))
+    return Stage(
+        name="why-trained",
+        commands=(Command(("{train}/bin/python", "{probes}/answer_ids.py", *words, *more), Place.TRAIN),),
+        inputs=("inputs", "adapter", "export", "train.yaml"),
+        files=(file,),
+        outputs=(TRAINED,),
+    )
+
+
+def _bare(run: RunFolder) -> bool:
+    """Whether the run's own answers hold no thought: mixed thinking taught them behind an empty one."""
+    path = run.path / "data/conversations.jsonl"
+    rows = (row for _, row in zip(range(LOOKED_AT), lines_of(path), strict=False))
+    mine = (row for row in rows if not row["dataset"].startswith("conch_"))
+    answers = (one["content"] for row in mine for one in row["messages"] if one["role"] == "assistant")
+    return not any("<think>" in answer for answer in answers)
+
+
+def _trained(run: RunFolder, asked: Questions, progress: Progress) -> list[fold.Arm]:
+    names = {fold.BASE: "base", fold.ADAPTER: "adapter", fold.MERGED: "merged"}
+    arms = []
+    for name, file in names.items():
+        told = [transcript_of(row, asked.parser) for row in _rows(run.path / TRAINED / f"{file}.jsonl")]
+        arms.append(arm_of(name, asked.cases, told, HERE))
+        progress.say(f"  {name}: {arms[-1].good} of {len(asked.cases)} right")
+    return arms
+
+
+def _served_stage(plan: Plan, asked: Questions, server: Server | None) -> Stage:
+    """Both served arms, one server for them."""
+    service = plan.stage("ask").service
+    chat = {
+        "cases": [_row(case) for case in asked.cases],
+        "every": [],
+        "max_tokens": asked.max_tokens,
+        "temperature": 0,
+        "out": partial(CHAT),
+    }
+    systems = {case.id: case.system for case in asked.cases}
+    ids = {
+        "merged": f"{TRAINED}/merged.jsonl",
+        "systems": systems,
+        "max_tokens": asked.max_tokens,
+        "out": partial(IDS),
+    }
+    made = [task("answer_served", ids), task("ask-why", chat)]
+    commands = [command for _, command in made]
+    if server is not None:
+        name = server.model or (service.model if service else "")
+        told = {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": name}
+        commands = [replace(one, env={**one.env, **told}, secrets=("CONCH_API_KEY",)) for one in commands]
+    own = replace(service, name="why-vllm", warm=None, warm_during="") if service else None
+    return Stage(
+        name="why-served",
+        commands=tuple(commands),
+        inputs=("export", "chat_template.jinja", "vllm.yaml", TRAINED),
+        files=tuple(file for file, _ in made),
+        outputs=(IDS, CHAT),
+        service=None if server else own,
+    )
+
+
+def _row(case: Case) -> dict[str, Any]:
+    return {"id": case.id, "ask": list(case.ask), "system": case.system, "expect": dict(case.expect)}
+
+
+def _own_answers(run: RunFolder, plan: Plan, asked: Questions) -> list[Transcript] | None:
+    """What the run's own stage asked, if of these very files and in the same way."""
+    stage = plan.stage("ask")
+    mine = [file for file in stage.files if not file.path.startswith("tasks/")]
+    unchanged = all((run.path / file.path).read_text(encoding="utf-8") == file.text for file in mine)
+    if not (asked.same and unchanged and _is_current(run, "ask")):
+        return None
+    return read_answers(run.path / ANSWERS)
+
+
+def _is_current(run: RunFolder, stage: str) -> bool:
+    """Whether what a stage read and wrote is still there, byte by byte."""
+    ended = next((each for each in run.runs() if each.stage == stage), None)
+    if ended is None or ended.status is not Status.DONE or not ended.inputs:
+        return False
+    known = {**ended.inputs, **ended.outputs}
+    return all(fingerprint(run.path / path) == found for path, found in known.items())
+
+
+def _served(run: RunFolder, asked: Questions) -> list[fold.Arm]:
+    ids = [transcript_of(row, asked.parser) for row in _rows(run.path / IDS)]
+    chat = read_answers(run.path / CHAT)
+    return [
+        arm_of(fold.SERVED_IDS, asked.cases, ids, HERE),
+        arm_of(fold.SERVED_CHAT, asked.cases, chat, HERE),
+    ]
+
+
+def _parted(run: RunFolder) -> dict[str, str]:
+    rows = [row for row in _rows(run.path / IDS) if row["purpose"] == WITH_HISTORY and row["parted"]]
+    return {row["case"]: row["parted"] for row in rows}
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [row for row in lines_of(path) if "case" in row]

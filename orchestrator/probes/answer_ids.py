@@ -1,0 +1,214 @@
+"""What base, adapter and export answer to the same questions. Run by the train environment's Python.
+
+    python answer_ids.py train.yaml --adapter adapter --export export --wanted tasks/why.json --out why/arms
+
+The prompts are token ids of LLaMA-Factory's own template on the run's own train.yaml, made as training makes
+the context of an answer: `encode_multiturn` with the run's thinking and mask_history. A later turn follows
+the model's own earlier answers, thoughts included, of which the template keeps what it keeps in training.
+
+base and adapter are the model that LLaMA-Factory trains, the adapter switched off and on, in the precision of
+training; with full and freeze, where --adapter is the trained model, each is loaded as a whole. merged is
+--export as transformers loads it, asked with the training tokenizer. One question at a time: padding and
+batches can break near ties another way.
+
+--wanted: {"questions": [{"case", "purpose", "system", "turns": [text]}], "max_tokens", "bare"}; bare: where
+thinking is mixed, answers were trained behind an empty thought. Leaves OUT/{base,adapter,merged}.jsonl:
+
+    {"arm", "versions", "stop_token_ids"}
+    {"case", "purpose", "turns": [{"question", "prompt", "ids", "text", "finish"}]}
+
+`prompt` and `ids` are token ids, the stop token left out; finish is "stop" or "length". Not covered: models
+that need more than one process to fit.
+"""
+
+import argparse
+import gc
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from tokens import put, refuse, versions
+from trainer_loss import read_settings
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    """Write one file an arm."""
+    arguments = parse_arguments()
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+    wanted = read_wanted(Path(arguments.wanted))
+    out = Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="conch-why-") as scratch:
+        settings = read_settings(Path(arguments.train_yaml), scratch)
+        # It would switch the cache of keys and values off: slow, and the same answers.
+        settings["disable_gradient_checkpointing"] = True
+        for arm, asker in arms(settings, arguments.adapter, arguments.export, wanted):
+            with (out / f"{arm}.jsonl").open("w", encoding="utf-8") as stream:
+                put(stream, asker.about() | {"arm": arm})
+                for number, question in enumerate(wanted["questions"], 1):
+                    put(stream, asker.converse(question))
+                    told = f"conch: answered {arm} {number}/{len(wanted['questions'])}"
+                    print(told, file=sys.stderr, flush=True)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="What base, adapter and export answer.")
+    add = parser.add_argument
+    add("train_yaml", help="the rendered LLaMA-Factory configuration")
+    add("--adapter", required=True, help="the trained adapter; with full and freeze the trained model")
+    add("--export", required=True, help="the merged model")
+    add("--wanted", required=True, help="the questions")
+    add("--out", required=True, help="the folder to write into")
+    return parser.parse_args()
+
+
+def read_wanted(path: Path) -> Row:
+    """The questions."""
+    try:
+        wanted = json.loads(path.read_text(encoding="utf-8"))
+        _ = [(one["case"], one["purpose"], one["system"], one["turns"][0]) for one in wanted["questions"]]
+        _ = int(wanted["max_tokens"]), bool(wanted["bare"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        refuse(f"not the questions of conch why: {error!r}", str(path), "type the same command again")
+    return dict(wanted)
+
+
+def arms(settings: Row, adapter: str, export: str, wanted: Row) -> Iterator[tuple[str, "Asker"]]:
+    """(name, asker) of each arm, one model in memory at a time."""
+    if settings.get("finetuning_type", "lora") == "lora":
+        asker = Asker(settings | {"adapter_name_or_path": adapter}, wanted)
+        yield "adapter", asker
+        with asker.model.disable_adapter():
+            yield "base", asker
+    else:
+        asker = Asker(settings | {"model_name_or_path": adapter}, wanted)
+        yield "adapter", asker
+        asker.free()
+        asker = Asker(settings, wanted)
+        yield "base", asker
+    asker.free()
+    asker.take(export)
+    yield "merged", asker
+
+
+class Asker:
+    """A model, and the template that it was trained with."""
+
+    def __init__(self, settings: Row, wanted: Row) -> None:
+        from llamafactory.data import get_template_and_fix_tokenizer
+        from llamafactory.hparams import get_train_args
+        from llamafactory.model import load_model, load_tokenizer
+
+        self.model_args, data_args, _, finetuning_args, _ = get_train_args(dict(settings))
+        self.tokenizer = load_tokenizer(self.model_args)["tokenizer"]
+        self.template = get_template_and_fix_tokenizer(self.tokenizer, data_args)
+        preserves = getattr(self.template, "preserve_thinking", False)
+        self.strips = bool(data_args.mask_history and not preserves)
+        self.stops = sorted(self.template.get_stop_token_ids(self.tokenizer))
+        self.limit, self.bare = int(wanted["max_tokens"]), bool(wanted["bare"])
+        # Not trainable, LLaMA-Factory would merge the adapter at once.
+        self.model: Any = load_model(self.tokenizer, self.model_args, finetuning_args, is_trainable=True)
+        self.device = next(self.model.parameters()).device
+        self._prepare()
+
+    def free(self) -> None:
+        """Let the model go."""
+        self.model = None
+        gc.collect()
+
+    def take(self, export: str) -> None:
+        """Another model in its place, as transformers loads it."""
+        from transformers import AutoModelForCausalLM
+
+        trust = bool(self.model_args.trust_remote_code)
+        loaded = AutoModelForCausalLM.from_pretrained(export, dtype="auto", trust_remote_code=trust)
+        self.model = loaded.to(self.device)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Greedy, and nothing of what the model's own generation_config asks for."""
+        from transformers import GenerationConfig
+
+        self.model.eval()
+        self.model.generation_config = GenerationConfig(
+            do_sample=False,
+            max_new_tokens=self.limit,
+            eos_token_id=self.stops,
+            pad_token_id=self.stops[0],
+            use_cache=True,
+        )
+
+    def about(self) -> Row:
+        """The header's facts."""
+        found = versions("llamafactory", "transformers", "torch", "peft")
+        return {"versions": found, "stop_token_ids": self.stops}
+
+    def converse(self, question: Row) -> Row:
+        """One conversation."""
+        messages: list[Row] = []
+        turns = []
+        for text in question["turns"]:
+            messages.append({"role": "user", "content": text})
+            prompt = self.prompt(messages, question["system"])
+            ids, finish = self.generate(prompt)
+            said = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            turns.append({"question": text, "prompt": prompt, "ids": ids, "text": said, "finish": finish})
+            messages.append({"role": "assistant", "content": sent_back(said)})
+        return {"case": question["case"], "purpose": question["purpose"], "turns": turns}
+
+    def prompt(self, messages: list[Row], system: str) -> list[int]:
+        """The context in which training would have taught the next answer."""
+        # Mixed thinking: an answer with a thought in it gets no empty one before it.
+        thought = getattr(self.template, "thought_words", ("<think>",))[0].strip()
+        mixed = getattr(self.template, "enable_thinking", True) is None
+        answer = thought if mixed and not self.bare else ""
+        whole = [*messages, {"role": "assistant", "content": answer}]
+        pairs = self.template.encode_multiturn(
+            self.tokenizer, whole, system or None, None, discarding_history_cot=self.strips
+        )
+        earlier = [token for asked, told in pairs[:-1] for token in (*asked, *told)]
+        return earlier + list(pairs[-1][0])
+
+    def generate(self, prompt: list[int]) -> tuple[list[int], str]:
+        """(the answer's ids without its stop token, how it ended)."""
+        import torch
+
+        ids = torch.tensor([prompt], device=self.device)
+        with torch.no_grad(), self._precision():
+            made = self.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids))
+        answer = made[0, len(prompt) :].tolist()
+        if answer and answer[-1] in self.stops:
+            return answer[:-1], "stop"
+        return answer, "length"
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        """Mixed precision, where training has it."""
+        import torch
+
+        dtype = self.model_args.compute_dtype
+        if dtype in (torch.float16, torch.bfloat16):
+            return torch.autocast(self.device.type, dtype=dtype)
+        return nullcontext()
+
+
+def sent_back(said: str) -> str:
+    r"""An answer as the next turn's history; an empty thought is left to the template, which adds it.
+
+    >>> sent_back("<think>\n\n</think>\n\n好"), sent_back("<think>\n嗯\n</think>\n\n好")
+    ('好', '<think>\n嗯\n</think>\n\n好')
+    """
+    thought, end, answer = said.partition("</think>")
+    empty = end and not thought.replace("<think>", "").strip()
+    return answer.lstrip("\n") if empty else said
+
+
+if __name__ == "__main__":
+    main()
