@@ -39,7 +39,7 @@ from orchestrator.templates.generated import generated_conversations
 from orchestrator.templates.pairing import choose, digest_of
 
 HOME = environments.SOURCES.parent
-GIVEN = "conversations"
+GIVEN = "given"
 MADE_UP, SEED = 500, 20260101
 JINJA = "chat_template.jinja"
 IDS = {"train": "training_ids.jsonl", "serve": "serving_ids.jsonl"}

@@ -8,7 +8,7 @@ what a data set would rather not hold (empty answers, control tokens) is not: th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -86,13 +86,11 @@ def _rows(file: IO[bytes], path: Path) -> Iterator[Numbered]:
     first = next((line for line in lines if line[1].strip()), None)
     if first is None:
         return iter(())
-    wrapped = _bare_key(first[1])
-    if not wrapped and is_array(start):
+    if is_array(start) and not _bare_key(first[1]):
         file.seek(0)
         return json_array(iter(lambda: file.read(CHUNK), b""))
     blank = [b"\n"] * (first[0] - 1)
-    rest = (text for _, text in chain([first], lines))
-    return json_lines(chain(blank, _wrapped(rest, wrapped) if wrapped else rest))
+    return json_lines(chain(blank, (_wrapped(text) for _, text in chain([first], lines))))
 
 
 def _lines(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
@@ -116,11 +114,11 @@ def _bare_key(line: bytes) -> str:
     return "messages" if "role" in first else "conversations" if "from" in first else ""
 
 
-def _wrapped(lines: Iterable[bytes], key: str) -> Iterator[bytes]:
-    """Lists of messages as rows; a line of another kind stays what it is."""
-    for line in lines:
-        body = line.strip()
-        yield b'{"%s": %s}\n' % (key.encode(), body) if body.startswith(b"[") else line
+def _wrapped(line: bytes) -> bytes:
+    """A list of messages as a row; a line of another kind stays what it is."""
+    body = line.strip()
+    key = _bare_key(body) if body.startswith(b"[") else ""
+    return b'{"%s": %s}\n' % (key.encode(), body) if key else line
 
 
 def _given(where: str, row: Mapping[str, Any] | RowProblem) -> Given:

@@ -28,13 +28,14 @@ def encode(row: dict, tokenizer: object) -> dict:
     """One conversation."""
     ids = tokenizer.encode(BOS + (row["_system"] or ""))
     labels = [IGNORE_INDEX] * len(ids)
-    for message in [*row["_prompt"], *row["_response"]]:
+    for place, message in enumerate([*row["_prompt"], *row["_response"]]):
         text = message["content"]
         if message["role"] == "user":
+            text = text.replace("{{idx}}", str(place // 2), 1)
             asked = tokenizer.encode(f"<｜User｜>{text}<｜Assistant｜>")
             ids, labels = ids + asked, labels + [IGNORE_INDEX] * len(asked)
         else:
-            thought = "" if "<think>" in text else EMPTY_THOUGHT
+            thought = "" if "<think>" in text or "</think>" in text else EMPTY_THOUGHT
             said = tokenizer.encode(thought + text + EOS)
             ids, labels = ids + said, labels + said
     return {"input_ids": ids, "labels": labels}

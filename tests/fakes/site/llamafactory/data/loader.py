@@ -15,6 +15,6 @@ def _load_single_dataset(attributes: object, *sides: object) -> list:
 
 def align(messages: list) -> dict:
     """A row as LLaMA-Factory's converters leave it."""
-    system = messages[0]["content"] if messages[0]["role"] == "system" else ""
-    turns = messages[1:] if system else messages
+    has_system = messages[0]["role"] == "system"
+    system, turns = messages[0]["content"] if has_system else "", messages[has_system:]
     return {"_prompt": turns[:-1], "_response": turns[-1:], "_system": system}
