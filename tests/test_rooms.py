@@ -31,6 +31,7 @@ COVERED_BY: Mapping[str, str] = {
     "cli/carry_out.py": "cli/test_run.py",
     "cli/live.py": "cli/test_sft.py",
     "execute/adopt.py": "execute/test_loop.py",
+    "execute/bare_parity.py": "cli/test_parity.py",
     "execute/beside.py": "execute/test_loop.py",
     "execute/canary.py": "execute/test_service.py",
     "execute/failure.py": "execute/test_process.py",
