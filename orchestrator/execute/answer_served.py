@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import Problem, StageFailed
+from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.files import write_durable
 from orchestrator.execute.json_lines import lines_of
 from orchestrator.execute.key import read_key
@@ -75,8 +75,12 @@ class Completing(Scoring):
         """The text of ids, "" where the server does not tell."""
         if not ids:
             return ""
-        answer = self._post(self.base_url.removesuffix("/v1") + "/detokenize", {"tokens": list(ids)})
-        return str(answer.get("prompt", "")) if isinstance(answer, dict) else ""
+        try:
+            answer = self._post(self.base_url.removesuffix("/v1") + "/detokenize", {"tokens": list(ids)})
+        except MissingError:
+            return ""
+        told = str(answer.get("prompt", "")) if isinstance(answer, dict) else ""
+        return told.strip("\ufffd")  # half a character at either end
 
 
 def _server() -> Completing:

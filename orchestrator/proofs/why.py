@@ -100,7 +100,7 @@ def first_loss(
         arms: in the order of ARMS; served_ids may be absent, and both served ones.
         proofs: of the run, as far as they were made.
         recipe: the name for commands.
-        changed: what was changed in the export since it was proven, a sentence each.
+        changed: what was changed since it was proven, a sentence each.
         parted: case → where the server's prompt leaves the one of training, a sentence.
     """
     known = {proof.name: proof for proof in proofs}
@@ -112,7 +112,7 @@ def first_loss(
     if tokenizer is not None and not tokenizer.holds:
         lost_at, seen = DATA, f"training read other tokens than the server does; {seen}"
     evidence = [*_alike(found, lost_at, cases)]
-    if lost_at in (MERGE, SERVED_WEIGHTS):
+    if lost_at not in (DATA, TRAINING):
         evidence += changed
     if lost_at in (SERVED_PROMPT, SERVED):
         evidence += [(parted or {})[case] for case in cases if case in (parted or {})][:FINDINGS]

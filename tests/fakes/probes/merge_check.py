@@ -42,4 +42,5 @@ facts = {
     "uncovered": {},
     "problems": [],
 }
+Path(options.out).parent.mkdir(parents=True, exist_ok=True)
 Path(options.out).write_text(json.dumps(facts), encoding="utf-8")

@@ -19,4 +19,5 @@ facts = {
         name: {"file": f"{name}.json", **said} for name in ("generation_config", "config", "tokenizer_config")
     },
 }
+Path(options.out).parent.mkdir(parents=True, exist_ok=True)
 Path(options.out).write_text(json.dumps(facts), encoding="utf-8")

@@ -25,4 +25,5 @@ for row in rows:
         turns.append({"turn": turn["turn"], "logprobs": [LOGPROB] * labels, "base_logprobs": [BASE] * labels})
     place = {key: row[key] for key in ("dataset", "row", "held_out")}
     out.append({**place, "loss": -LOGPROB, "base_loss": -BASE, "turns": turns})
+Path(options.out).parent.mkdir(parents=True, exist_ok=True)
 Path(options.out).write_text("".join(json.dumps(each) + "\n" for each in out), encoding="utf-8")

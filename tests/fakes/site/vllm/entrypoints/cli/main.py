@@ -102,6 +102,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/tokenize":
             ids = self.prompt(asked)
             self.reply({"tokens": ids, "count": len(ids), "max_model_len": 4096})
+        elif self.path == "/v1/completions" and "prompt_logprobs" not in asked:
+            self.go_on(asked)
         elif self.path == "/v1/completions":
             scored = [None] + [{str(token): {"logprob": LOGPROB}} for token in asked["prompt"][1:]]
             choice = {"index": 0, "text": "", "prompt_logprobs": scored, "finish_reason": "length"}
@@ -114,6 +116,14 @@ class Handler(BaseHTTPRequestHandler):
             self.reply({"error": {"message": f"The model `{asked.get('model')}` does not exist."}}, 404)
         else:
             self.complete(asked)
+
+    def go_on(self, asked: dict) -> None:
+        """The answer behind token ids, after the empty thought that a parser would take off."""
+        text = "".join(map(chr, asked["prompt"]))
+        question = text.rpartition("<｜User｜>")[2].partition("<｜Assistant｜>")[0]
+        said = "<think>\n\n</think>\n\n" + self.answers.get(question, question)
+        choice = {"index": 0, "text": said, "token_ids": [ord(one) for one in said], "finish_reason": "stop"}
+        self.reply({"id": "fake", "model": asked["model"], "choices": [choice]})
 
     def prompt(self, asked: dict) -> list[int]:
         """The ids of a chat request; content parts are joined as the real one does."""
