@@ -37,6 +37,8 @@ from orchestrator.templates.compare import ORDER
 from orchestrator.templates.conversations import ConversationVerdict, judge_conversation
 from orchestrator.templates.generated import generated_conversations
 from orchestrator.templates.pairing import choose, digest_of
+from orchestrator.templates.sides import Training
+from orchestrator.templates.writer import ANY
 
 HOME = environments.SOURCES.parent
 GIVEN = "given"
@@ -160,7 +162,9 @@ def _dataset(question: Question) -> str:
 def _run_probes(folder: Path, question: Question, places: Mapping[str, Path], say: Say) -> None:
     """Both at once; the first that fails ends the other."""
     training = ("train.yaml", "--datasets", _dataset(question))
-    serving = ("--model", "inputs/base", "--chat-template", JINJA, "--thinking", question.thinking)
+    # A plain template adds no empty thoughts, whatever thinking says: clients send none back.
+    thinking = question.thinking if Training(question.template).reasons else ANY
+    serving = ("--model", "inputs/base", "--chat-template", JINJA, "--thinking", thinking)
     commands = {
         "train": _probe("train", "training_ids.py", *training),
         "serve": _probe("serve", "serving_ids.py", *serving, "--conversations", "data/conversations.jsonl"),

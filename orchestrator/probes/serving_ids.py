@@ -49,7 +49,7 @@ from types import ModuleType, SimpleNamespace
 from typing import IO, Any
 
 from quick_render import QuickRender
-from spellings import SPELLINGS, has_dropped, is_bare
+from spellings import SPELLINGS, as_it_is, has_dropped, is_bare
 from tokens import fixed_texts, pieces, put, refuse, round_trip, versions
 
 Message = dict[str, Any]
@@ -97,8 +97,9 @@ def parse_arguments() -> argparse.Namespace:
     add("--chat-template-kwargs", default="{}", help="the server's --default-chat-template-kwargs")
     add(
         "--thinking",
-        choices=["on", "off", "mixed"],
-        help="how it was trained; with mixed, an answer without a thought is asked for without one",
+        choices=["on", "off", "mixed", "any"],
+        help="how it was trained; with mixed, an answer without a thought is asked for without one; any: by a"
+        " template that adds no empty thoughts",
     )
     add("--conversations", required=True, help="JSON lines with dataset, row and messages")
     add("--out", required=True, help="the JSON lines to write")
@@ -115,9 +116,7 @@ async def write(
     road = Road(renderer, QuickRender.of(tokenizer, template, kwargs, RENDER_SECONDS) if quick else None)
     used: set[int] = set()
     for batch in batches(lines):
-        asked = [
-            one for place, row in enumerate(batch) for one in road.asked(place, row, thinking == "mixed")
-        ]
+        asked = [one for place, row in enumerate(batch) for one in road.asked(place, row, thinking or "")]
         if not await road.render(asked):
             return False
         for place, its in groupby(asked, key=lambda one: one.place):
@@ -172,7 +171,7 @@ class Road:
     whole: int = 0
     spelled: int = 0
 
-    def asked(self, place: int, row: Message, mixed: bool) -> Iterator[Asked]:  # noqa: FBT001
+    def asked(self, place: int, row: Message, thinking: str) -> Iterator[Asked]:
         """The requests of a row."""
         number, name = self.seen[row["dataset"]], row["dataset"]
         self.seen[name] += 1
@@ -183,8 +182,8 @@ class Road:
         answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
         for turn in wanted(row):
             before, answer = messages[: answers[turn]], messages[answers[turn]]
-            kwargs = {"enable_thinking": False} if mixed and is_bare(answer) else None
-            for sent, names in spelled(before, all_spellings):
+            kwargs = {"enable_thinking": False} if thinking == "mixed" and is_bare(answer) else None
+            for sent, names in spelled(before, all_spellings, plain=thinking == "any"):
                 lossy = has_dropped(before, names)
                 yield Asked(place, turn, names, sent, lossy, kwargs, wholly)
 
@@ -204,12 +203,18 @@ class Road:
         return True
 
 
-def spelled(before: Sequence[Message], all_spellings: bool) -> list[tuple[list[Message], list[str]]]:  # noqa: FBT001
+def spelled(
+    before: Sequence[Message],
+    all_spellings: bool,  # noqa: FBT001
+    *,
+    plain: bool,
+) -> list[tuple[list[Message], list[str]]]:
     """The messages before an answer in every spelling; those that make the same request are one."""
-    plain = all(isinstance(one["content"], str) and len(one) == PLAIN for one in before)
-    many = all_spellings and plain and any(one["role"] == "assistant" for one in before)
+    texts = all(isinstance(one["content"], str) and len(one) == PLAIN for one in before)
+    many = all_spellings and texts and any(one["role"] == "assistant" for one in before)
     requests: dict[str, tuple[list[Message], list[str]]] = {}
-    for name, spell in SPELLINGS.items() if many else [("thought", dict)]:
+    ways = {name: as_it_is(spell) if plain else spell for name, spell in SPELLINGS.items()}
+    for name, spell in ways.items() if many else [("thought", dict)]:
         sent = [spell(one) if one["role"] == "assistant" else one for one in before]
         key = json.dumps(sent, ensure_ascii=False, sort_keys=True) if many else ""
         requests.setdefault(key, (sent, []))[1].append(name)

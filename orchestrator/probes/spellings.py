@@ -1,7 +1,7 @@
 """The spellings in which clients send an earlier answer back; serving_ids.py says what each is."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 Message = dict[str, Any]
@@ -36,6 +36,11 @@ def split(content: str) -> tuple[str, str]:
     return "\n\n", "\n\n" + content
 
 
+def as_it_is(spell: Callable[[Message], Message]) -> Callable[[Message], Message]:
+    """The spelling of a plain template's answer: without a thought it was written without an empty one."""
+    return lambda message: _message(message["content"]) if is_bare(message) else spell(message)
+
+
 def _message(content: str, **fields: str) -> Message:
     return {"role": "assistant", "content": content} | fields
 
@@ -62,7 +67,7 @@ def _emitted(message: Message) -> Message:
     return _message(EMPTY_THOUGHT + message["content"] if is_bare(message) else message["content"])
 
 
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[Message], Message]] = {
     "thought": lambda message: _message(message["content"]),
     "answer": _answer,
     "newlines": _newlines,

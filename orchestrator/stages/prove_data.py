@@ -68,7 +68,7 @@ def serving_probe(job: Job, model: str, out: str) -> Command:
             "--chat-template",
             "chat_template.jinja",
             "--thinking",
-            job.recipe.template.thinking,
+            job.template.thinking,
             "--conversations",
             "data/conversations.jsonl",
             "--out",

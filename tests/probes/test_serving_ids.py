@@ -48,6 +48,16 @@ def test_what_clients_send_back_of_an_answer_without_a_thought(probe: Probe) -> 
     assert told["emitted"] == message("<think>\n\n</think>\n\n答")
 
 
+def test_what_clients_send_back_of_a_plain_templates_answer(probe: Probe) -> None:
+    serving, thought = probe("serving_ids"), "<think>\n想\n</think>\n\n答"
+    bare = serving.spelled(turns("一", "\n\n答"), True, plain=True)
+    assert [sent for sent, _ in bare] == [turns("一", "\n\n答")], "nothing was put before it, nor is it cut"
+    assert len(bare[0][1]) == len(probe("spellings").SPELLINGS)
+    sent = [one[1] for one, _ in serving.spelled(turns("一", thought), True, plain=True)]
+    assert message("\n\n答") | {"reasoning": "\n想\n"} in sent
+    assert message("答") in sent
+
+
 def test_the_trained_answers_are_asked_for_or_all(probe: Probe) -> None:
     wanted = probe("serving_ids").wanted
     assert list(wanted({"messages": ROWS[1]})) == [0, 1, 2]
