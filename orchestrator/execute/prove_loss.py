@@ -28,7 +28,9 @@ def prove_loss(settings: Mapping[str, Any], folder: Path) -> int:
     Raises:
         MissingError: a file is not there. StageFailed: one is cut off, or they tell of different rows.
     """
-    header, *mine = lines_of(folder / settings["trainer"])
+    header, *mine = [*lines_of(folder / settings["trainer"])] or [{}]
+    if "eligible" not in header:
+        raise StageFailed(Problem("has no header: it is cut off", settings["trainer"], "run the stage again"))
     theirs = {key_of(line): line for line in lines_of(folder / settings["served"])}
     wanted = {key_of(line) for line in mine}
     ids, pieces = _ids(folder / settings["training_ids"], wanted)

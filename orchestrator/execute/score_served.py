@@ -140,12 +140,12 @@ class Scoring:
             kind = TimedOut if trouble.kind is Kind.TIMEOUT else StageFailed
             raise kind(Problem(str(trouble), url, "look into the server's log")) from None
         if answer is None:
-            _refuse(status, text, url)
+            _refuse(status, text.replace(self._key, "***") if self._key else text, url)
         return answer
 
 
 def _refuse(status: int, text: str, url: str) -> None:
-    """Raise what a status that is not 200 means; a key is never shown."""
+    """Raise what a status that is not 200 means."""
     if status in UNAUTHORIZED:
         what = f"the server wants a key, or another one (HTTP {status})"
         raise MissingError(Problem(what, url, "set CONCH_API_KEY"))

@@ -129,9 +129,9 @@ def write_model(folder: Path, model: Model, dtype: str = "F32", *, shards: int =
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}), encoding="utf-8")
 
 
-def write_adapter(folder: Path, update: Model, dtype: str = "F32", **config: object) -> None:
+def write_adapter(folder: Path, update: Model, **config: object) -> None:
     """An adapter's folder."""
-    write(folder / "adapter_model.safetensors", update, dtype)
+    write(folder / "adapter_model.safetensors", update)
     said = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA} | config
     (folder / "adapter_config.json").write_text(json.dumps(said), encoding="utf-8")
 
