@@ -10,6 +10,12 @@ from typing import Any
 
 import pytest
 
+from orchestrator.execute.answers import line_of
+from orchestrator.execute.files import write_durable
+from orchestrator.execute.fingerprint import fingerprint
+from orchestrator.execute.prove import read_plan
+from orchestrator.execute.state import RunFolder
+from orchestrator.report import Run, Status, Transcript, Turn
 from tests.fakes.answering_server import answering_server
 from tests.small_world import ROWS, SmallWorld
 
@@ -35,8 +41,23 @@ def passed(data: dict[str, Any]) -> dict[str, int]:
     return {name: arm["passed"] for name, arm in data["arms"].items()}
 
 
+def was_asked(run: RunFolder) -> None:
+    """The record that the stage `ask` leaves."""
+    stage = read_plan(run).stage("ask")
+    for file in stage.files:
+        write_durable(run.path / file.path, file.text)
+    asked = ("你是谁", "今天吃什么")
+    told = [Turn(({"role": "user", "content": one},), ROWS[one], finish_reason="stop") for one in asked]
+    lines = [line_of(Transcript(f"checks[{at}]", "with history", (turn,))) for at, turn in enumerate(told)]
+    write_durable(run.path / "answers.jsonl", "".join(lines))
+    known = {path: fingerprint(run.path / path) for path in ("export", "answers.jsonl")}
+    inputs, outputs = {"export": known["export"]}, {"answers.jsonl": known["answers.jsonl"]}
+    run.end_stage(Run("ask", Status.DONE, inputs=inputs, outputs=outputs), "key")
+
+
 def test_nothing_is_lost_and_what_is_known_is_not_asked_again(small: SmallWorld) -> None:
-    assert small.run("run", "small", "--accept-mismatch").code == 0
+    assert small.run("sft", "small", "--accept-mismatch").code == 0
+    was_asked(small.last())
     said = small.run("why", "small")
     assert said.code == 0, said.err
     assert "nothing is lost: base+adapter answers 2 of 2 right, served_chat 2, the base 0" in said.out
