@@ -31,7 +31,7 @@ WITNESSES: Mapping[str, tuple[str, ...]] = {
     SERVED: ("parity:served", "parity:export", "loss", "lock"),
 }
 MENDS: Mapping[str, str] = {
-    DATA: "conch prove {recipe} names the versions; set model.mend_tokenizer, or the pinned versions",
+    DATA: "conch prove {recipe} names the versions and what each reads; then conch sft {recipe} trains anew",
     TRAINING: "look at the loss in logs/train.log; raise train.epochs or train.learning_rate, then"
     " conch sft {recipe}",
     MERGE: "move the run's export folder away, then conch sft {recipe} merges again; conch prove {recipe}"
