@@ -5,7 +5,7 @@ No server is needed, and torch and safetensors are all that is imported.
     python merge_check.py --base inputs/base --adapter adapter --export export --method lora \
         --out proofs/export/merge_facts.json
 
-Every tensor of the export is read, whole up to 2^19 values and above that in 16 stretches of rows drawn with
+Every tensor of the export is read, whole up to 2^17 values and above that in 16 stretches of rows drawn with
 a seed, and compared with what the merge must give (merge_rows.py). With `--method full` or `freeze` the
 trained folder's own tensors are what the export must hold. One tensor is in memory at a time.
 
@@ -42,6 +42,10 @@ DTYPES = {"float32": "float32", "float16": "float16", "bfloat16": "bfloat16", "f
 
 def main() -> None:
     """Write the facts under a temporary name, and rename them."""
+    import torch
+
+    # The work is moving memory: threads that wait for one another only cost, most of all on a busy machine.
+    torch.set_num_threads(1)
     arguments = parse_arguments()
     out = Path(arguments.out)
     out.parent.mkdir(parents=True, exist_ok=True)

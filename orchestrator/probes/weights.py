@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 # A tensor is looked at whole up to so many values, and above that in so many stretches of rows.
-SAMPLE = 1 << 19
+SAMPLE = 1 << 17
 STRETCHES = 16
 HEADER_LIMIT = 100_000_000  # the safetensors format's own
 # Tables that old checkpoints carry and the model computes by itself.

@@ -265,5 +265,5 @@ def test_large_tensors_are_sampled_and_small_ones_whole(probe: Callable[[str], A
     assert len(stretches) == 16
     assert stretches == sampled("table", (50000, 576), 0) != sampled("table", (50000, 576), 1)
     assert all(before[1] <= after[0] for before, after in pairwise(stretches))
-    assert sum(end - start for start, end in stretches) * 576 > 500_000
+    assert sum(end - start for start, end in stretches) * 576 > 125_000
     assert sampled("norm", (), 0) == [(0, 1)]
