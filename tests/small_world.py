@@ -146,6 +146,7 @@ def make_base(folder: Path) -> None:
     folder.mkdir()
     config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "generation_config.json").write_text('{"eos_token_id": 2}', encoding="utf-8")
     (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
     (folder / "tokenizer_config.json").write_text('{"chat_template": "its own"}', encoding="utf-8")
     (folder / "model.safetensors").write_bytes(WEIGHTS)

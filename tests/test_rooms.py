@@ -47,6 +47,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/progress.py": "execute/test_loop.py",
     "execute/prove.py": "cli/test_prove.py",
     "execute/record_lock.py": "execute/test_prove_lock.py",
+    "execute/prove_served.py": "cli/test_prove.py",
     "execute/reports.py": "cli/test_run.py",
     "execute/run_plan.py": "cli/test_run.py",
     "execute/stop.py": "cli/test_stop.py",

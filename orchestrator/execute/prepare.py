@@ -188,7 +188,7 @@ def _generated(wanted: Mapping[str, Any]) -> list[Conversation]:
         return []
     from orchestrator.templates.generated import generated_conversations
 
-    return generated_conversations(wanted["seed"], wanted["count"], wanted["thoughts"], odd=True)
+    return generated_conversations(wanted["seed"], wanted["count"], wanted["thoughts"])
 
 
 def _shown(path: Path, folder: Path) -> str:

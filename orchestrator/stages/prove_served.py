@@ -9,7 +9,7 @@ from orchestrator.stages.base import DATA_PROOF, SCORES, SERVED_PROOF, task
 from orchestrator.stages.prove_data import template_file
 
 # Rows of each kind that the server is asked about: it takes seconds, and a fault shows in the first of them.
-ROWS = 24
+ROWS = 12
 
 
 def stage(job: Job) -> Stage:
@@ -32,6 +32,7 @@ def stage(job: Job) -> Stage:
             "prove_loss",
             shared
             | scores
+            | {"prepare": "data/prepare.json"}
             | {"served": f"{made}/served_loss.jsonl", "dtype": job.dtype, "out": f"{made}/loss.json"},
         ),
     )

@@ -8,6 +8,9 @@ from typing import ClassVar
 BOS, EOS = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
 
 
+END = "\x02"
+
+
 class Rows(list):
     """As much of a data set as the probe reads."""
 
@@ -51,13 +54,13 @@ class Letters:
         return {}
 
     def encode(self, text: str, **_: object) -> list[int]:
-        """A code point a letter."""
-        return [ord(one) for one in text]
+        """A code point a letter; the end of a sentence is one token."""
+        return [ord(one) for one in text.replace(EOS, END)]
 
     def decode(self, ids: list[int], **_: object) -> str:
         """The letters again."""
-        return "".join(map(chr, ids))
+        return "".join(map(chr, ids)).replace(END, EOS)
 
     def convert_ids_to_tokens(self, ids: list[int]) -> list[str]:
         """The letters one by one."""
-        return list(map(chr, ids))
+        return [EOS if one == self.eos_token_id else chr(one) for one in ids]

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -67,6 +68,14 @@ def start(options: argparse.Namespace) -> None:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     say(f"INFO Starting vLLM server on http://{options.host}:{options.port}")
     server.serve_forever()
+
+
+@cache
+def compiled(template: str) -> object:
+    """The jinja, compiled once."""
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    return _compile_jinja_template(template)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -128,7 +137,6 @@ class Handler(BaseHTTPRequestHandler):
     def prompt(self, asked: dict) -> list[int]:
         """The ids of a chat request; content parts are joined as the real one does."""
         from letters import BOS, EOS, Letters
-        from transformers.utils.chat_template_utils import _compile_jinja_template
 
         messages = [
             one
@@ -139,7 +147,7 @@ class Handler(BaseHTTPRequestHandler):
             for one in asked["messages"]
         ]
         extra = asked.get("chat_template_kwargs") or {}
-        text = _compile_jinja_template(self.template).render(
+        text = compiled(self.template).render(
             messages=messages, bos_token=BOS, eos_token=EOS, add_generation_prompt=True, **extra
         )
         return Letters().encode(text)

@@ -1,0 +1,92 @@
+"""parity:served: what the running server makes of real requests, against the ids of training.
+
+Every way in which a client sends a conversation is a kind of client ("reasoning", "list content",
+"enable_thinking: false", …); the proof is as bad as the worst turn of the worst kind that decides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.report import Proof
+from orchestrator.templates.compare import ORDER, TurnVerdict
+
+LISTED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One request and what came of it.
+
+    Attributes:
+        client: the kind of client that sends it.
+        where: the row's file:line.
+        verdict: of the prompt that the server made; `dropped` when the client lost a trained thought.
+    """
+
+    client: str
+    where: str
+    verdict: TurnVerdict
+
+
+def prove(judged: Iterable[Judged], *, rows: int, returned: int, skipped: Mapping[str, int]) -> Proof:
+    """Fold every request into the proof.
+
+    Args:
+        judged: the requests.
+        rows: rows of the recipe and made-up ones that were asked about.
+        returned: answers that came back from the server word for word and were sent back as they came.
+        skipped: what was not asked, by reason.
+    """
+    counts: Counter[str] = Counter()
+    clients: Counter[str] = Counter()
+    bad: list[Judged] = []
+    for one in judged:
+        if one.verdict.dropped:
+            counts["dropped"] += 1
+            continue
+        counts[one.verdict.verdict.value] += 1
+        clients[f"client:{one.client}"] += 1
+        if not one.verdict.verdict.holds:
+            bad.append(one)
+    requests = sum(counts[kind.value] for kind in ORDER)
+    bad.sort(key=lambda one: -ORDER.index(one.verdict.verdict))
+    detail, mend = _said(bad, requests)
+    return Proof(
+        name="parity:served",
+        holds=not bad and requests > 0,
+        covered=f"{requests} requests about {rows} rows, in {len(clients)} ways in which clients send them",
+        numbers={**{kind.value: counts[kind.value] for kind in ORDER}, "returned": returned, **clients},
+        detail=detail,
+        mend=mend,
+        not_covered=_not_covered(counts["dropped"], returned, skipped),
+        findings=tuple(_finding(one) for one in bad[:LISTED]),
+    )
+
+
+def _said(bad: Sequence[Judged], requests: int) -> tuple[str, str]:
+    if not requests:
+        return "the server was asked nothing: no row fits", "raise serve.max_model_len"
+    if not bad:
+        return "", ""
+    worst = bad[0]
+    what = f"the running server makes another prompt than was trained of {len(bad)} requests"
+    return f"{what}; a client that sends {worst.client}: {worst.verdict.explanation}", worst.verdict.mend
+
+
+def _finding(one: Judged) -> dict[str, Any]:
+    told = one.verdict.to_json()
+    what = f"answer {one.verdict.turn + 1}, a client that sends {one.client}: {one.verdict.explanation}"
+    return {"what": what, "where": one.where, "mend": one.verdict.mend, "client": one.client, **told}
+
+
+def _not_covered(dropped: int, returned: int, skipped: Mapping[str, int]) -> str:
+    words = [f"{number} {reason}" for reason, number in sorted(skipped.items()) if number]
+    if dropped:
+        words.append(f"{dropped} requests of clients that lose a thought which training kept")
+    if not returned:
+        words.append("the reasoning parser's own output: no first answer came back word for word")
+    return "; ".join(words)
