@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import yaml
@@ -49,6 +50,7 @@ class ChatTemplate:
         reasoning_parser: vLLM's --reasoning-parser; None for no parser.
         text: the jinja.
         sha256: of the text's UTF-8 bytes, in hex.
+        source: what wrote the jinja, or where it was taken from.
     """
 
     name: str
@@ -58,6 +60,7 @@ class ChatTemplate:
     reasoning_parser: str | None
     text: str
     sha256: str
+    source: str = ""
 
     def reproduces(self, training: str, thinking: str, history: str) -> bool:
         """Whether it asks as a training with these settings taught."""
@@ -80,10 +83,9 @@ def choose(templates: Mapping[str, ChatTemplate], training: str, thinking: str, 
     Raises:
         UsageError: there is none; it lists what there is.
     """
-    found = [one for one in templates.values() if one.reproduces(training, thinking, history)]
+    found = _chosen(templates, training, thinking, history)
     if found:
-        own = {name_of(training, thinking, history), training}
-        return min(found, key=lambda one: (one.name not in own, ANY in (one.thinking, one.history), one.name))
+        return found
     have = ", ".join(sorted(templates)) or "none"
     raise UsageError(
         Problem(
@@ -92,6 +94,18 @@ def choose(templates: Mapping[str, ChatTemplate], training: str, thinking: str, 
             mend="set template.name, template.thinking and template.history to one of these, or add a pairing"
             " to chat_templates/",
         )
+    )
+
+
+def _chosen(
+    templates: Mapping[str, ChatTemplate], training: str, thinking: str, history: str
+) -> ChatTemplate | None:
+    found = [one for one in templates.values() if one.reproduces(training, thinking, history)]
+    own = {name_of(training, thinking, history), training}
+    return min(
+        found,
+        key=lambda one: (one.name not in own, ANY in (one.thinking, one.history), one.name),
+        default=None,
     )
 
 
@@ -121,7 +135,26 @@ def read(name: str, yaml_text: str, jinja_text: str) -> ChatTemplate:
         reasoning_parser=None if parser == "none" else parser,
         text=jinja_text,
         sha256=digest,
+        source=str(values["source"]),
     )
+
+
+def matrix(templates: Mapping[str, ChatTemplate]) -> list[dict[str, Any]]:
+    """For each training template the pairing of every setting, as `conch ls templates` shows it.
+
+    {"training", "cells": [{"thinking", "history", "template", "reasoning_parser", "source"}]}, a template of
+    None where there is no pairing.
+    """
+    rows = []
+    for training in sorted({one.training for one in templates.values()}):
+        cells = []
+        for thinking, history in product(THINKING, HISTORY):
+            found = _chosen(templates, training, thinking, history)
+            told = (found.name, found.reasoning_parser, found.source) if found else (None, None, None)
+            keys = ("template", "reasoning_parser", "source")
+            cells.append({"thinking": thinking, "history": history, **dict(zip(keys, told, strict=True))})
+        rows.append({"training": training, "cells": cells})
+    return rows
 
 
 def write_pairing(training: str, thinking: Thinking, history: History) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Run, Status
+from orchestrator.templates.pairing import name_of
+from orchestrator.templates.writer import HISTORY, LAYOUTS, THINKING, settings_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,6 +41,49 @@ def test_it_lists_what_is_there(here: Path, capsys: pytest.CaptureFixture[str]) 
     assert main.run(["ls"]) == 0
     text = capsys.readouterr().out
     assert f"{run.name}  train done" in text
+
+
+def test_the_matrix_of_chat_templates(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["ls", "templates", "--json"]) == 0
+    rows = {row["training"]: row["cells"] for row in json.loads(capsys.readouterr().out)["data"]["matrix"]}
+    assert set(rows) == set(LAYOUTS)
+    for training, cells in rows.items():
+        assert [(cell["thinking"], cell["history"]) for cell in cells] == list(product(THINKING, HISTORY))
+        for cell in cells:
+            own = name_of(training, *settings_of(training, cell["thinking"], cell["history"]))
+            assert cell["template"] == own
+            assert "writer.py" in cell["source"]
+    assert rows["deepseekr1"][0]["reasoning_parser"] == "deepseek_r1"
+    assert rows["llama3"][0]["reasoning_parser"] is None
+    assert main.run(["ls", "templates"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["qwen", *["qwen"] * 6] in lines
+    assert ["qwen3", *(f"qwen3-{how}-{keep}" for how, keep in product(THINKING, HISTORY))] in lines
+    assert ["qwen3-on-keep", "qwen3", "written", "by", "orchestrator/templates/writer.py"] in lines
+
+
+def test_a_setting_without_a_chat_template_is_shown_as_such(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (here / "chat_templates").glob("deepseekr1-off-*"):
+        path.unlink()
+    assert main.run(["ls", "templates"]) == 0
+    names = [f"deepseekr1-{how}" for how in ("on-keep", "on-strip", "mixed-keep", "mixed-strip")]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["deepseekr1", *names[:2], "-", "-", *names[2:]] in lines
+
+
+@pytest.mark.parametrize("what", ["recipes", "datasets", "runs"])
+def test_one_kind_alone(here: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    assert main.run(["ls", what]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(what)
+    assert not any(f"{other}\n" in text for other in {"recipes", "datasets", "runs"} - {what})
+
+
+def test_a_kind_that_there_is_not(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["ls", "models"]) == 2
+    assert "'templates'" in capsys.readouterr().err
 
 
 def test_outside_a_project_it_says_so(
