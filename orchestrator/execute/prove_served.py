@@ -35,7 +35,7 @@ from orchestrator.templates.pieces import Pieces
 TIMEOUT = 120.0
 RETURNED = 8
 # Rows of each sort that completions are asked of: each costs the model a pass over the prompt.
-COMPLETED = 4
+COMPLETED = 2
 EFFORTS = ("none", "low", "high")
 ROOM = 8
 
@@ -135,6 +135,8 @@ def requests_of(row: Row, messages: Sequence[Message], *, mixed: bool) -> Iterat
         for switch in () if mixed else (True, False):
             name = f"enable_thinking: {str(switch).lower()}"
             yield Request(name, row, turn, before, {"chat_template_kwargs": {"enable_thinking": switch}})
+        if turn is not row["turns"][-1]:
+            continue
         yield Request("a completion", row, turn, before, kwargs, completes=True)
         for effort in () if mixed else EFFORTS:
             yield Request(

@@ -7,7 +7,7 @@ from orchestrator.stage import Command, Place, Stage, partial
 from orchestrator.stages.base import DATA_PROOF, SCORES
 
 # Rows of each kind, trained and held out.
-ROWS = 24
+ROWS = 12
 
 
 def stage(job: Job) -> Stage:
