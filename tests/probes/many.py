@@ -1,11 +1,12 @@
 """Run one probe many times, its engine imported once: `python many.py PROBE JOBS.json` by an engine's Python.
 
-A job is [folder, argument, …]. Each runs in a fork of this process, as if it had been started alone; the
-first that fails ends all. Importing an engine takes longer than everything that a probe does.
+A job is [folder, argument, …]. Each runs in a fork of this process, as if it had been started alone, two at a
+time; the first that fails ends all. Importing an engine takes longer than everything that a probe does.
 """
 
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -20,11 +21,14 @@ IMPORTED = {
 }
 
 
-def run(probe: ModuleType, folder: str, arguments: Sequence[str]) -> int:
-    """One job, in a child of its own; its exit code."""
+AT_ONCE = 2
+
+
+def start(probe: ModuleType, folder: str, arguments: Sequence[str]) -> int:
+    """One job, in a child of its own; its process id."""
     child = os.fork()
     if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return child
     code = 1
     try:
         os.chdir(folder)
@@ -47,6 +51,14 @@ if __name__ == "__main__":
     jobs = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
     for name in IMPORTED[sys.argv[1]]:
         import_module(name)
-    for where, *given in jobs:
-        if run(module, where, given):
-            sys.exit(f"{where} {given}")
+    running: dict[int, object] = {}
+    while jobs or running:
+        while jobs and len(running) < AT_ONCE:
+            job = jobs.pop(0)
+            running[start(module, job[0], job[1:])] = job
+        ended, status = os.wait()
+        job = running.pop(ended)
+        if status:
+            for child in running:
+                os.kill(child, signal.SIGTERM)
+            sys.exit(f"{job}")

@@ -51,21 +51,24 @@ class RunFolder:
         rows: Sequence[Sequence[Message]],
         thinking: Any = "on",
         history: Any = "keep",
+        *,
+        made_up: Mapping[str, Sequence[Sequence[Message]]] | None = None,
         **settings: Any,
     ) -> None:
         (self.path / "data").mkdir(parents=True)
         (self.path / "inputs").mkdir()
         (self.path / "inputs" / "base").symlink_to(base)
-        made = generated_conversations(0, 20, thinking != "off")
-        for name, conversations in (("mine", rows), ("conch_generated", made)):
+        made = made_up or {"conch_generated": generated_conversations(0, 20, thinking != "off")}
+        given = {"mine": rows, **made}
+        for name, conversations in given.items():
             lines = [json.dumps({"messages": row}, ensure_ascii=False) for row in conversations]
             (self.path / "data" / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         with (self.path / "data" / "conversations.jsonl").open("w", encoding="utf-8") as together:
-            for name, conversations in (("mine", rows), ("conch_generated", made)):
+            for name, conversations in given.items():
                 for at, row in enumerate(conversations):
                     line = {"dataset": name, "row": at, "messages": row}
                     together.write(json.dumps(line, ensure_ascii=False) + "\n")
-        info = {name: ENTRY | {"file_name": f"{name}.jsonl"} for name in ("mine", "conch_generated")}
+        info = {name: ENTRY | {"file_name": f"{name}.jsonl"} for name in given}
         (self.path / "data" / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
         train = {
             "model_name_or_path": "inputs/base",
