@@ -2,8 +2,9 @@
 
 Published DeepSeek-R1-Distill-Qwen says `tokenizer_class: LlamaTokenizerFast` beside `model_type: qwen2`;
 transformers 5.6.0, 5.6.2 and 5.7.0 make of that a tokenizer that drops every space, line break and Chinese
-character, without an error, and the versions before and after read it rightly. No comparison of templates can
-see it: both sides print the same text. So the same texts are encoded inside each environment.
+character, without an error, and the versions before and after read it rightly. The same layout beside
+`model_type: llama` or without a config.json is read wrongly by 5.5.4 and 5.19.0 too. No comparison of
+templates can see it: both sides print the same text. So the same texts are encoded inside each environment.
 
 Claimed: every text has the same ids on both sides and decodes to itself, and the two know the same special
 tokens and the same begin- and end-of-sentence. A tokenizer that brings text into Unicode's normal form C
@@ -27,8 +28,9 @@ NAME = "tokenizer"
 LISTED = 50
 SHOWN_IDS = 12
 BROKEN = ((5, 6), (5, 8))  # from, below
-BROKEN_CLASS = "LlamaTokenizer"
-FAULT = (
+REBUILDS = ("LlamaTokenizer", "CodeLlamaTokenizer")
+FAULT = "; {0} builds a tokenizer by Llama's rules, whatever rules tokenizer.json describes"
+VERSIONS = (
     "; transformers 5.6.0 to 5.7.0 do this to a tokenizer_config.json that says LlamaTokenizerFast beside"
     " model_type qwen2, as DeepSeek-R1-Distill-Qwen is published; 5.5.x and 5.8.0 read it rightly"
 )
@@ -64,11 +66,12 @@ class _Side:
         return f"{self.name}: {self.header['tokenizer']}, transformers {self.transformers}"
 
     @property
-    def broken(self) -> bool:
-        """Whether it is of the versions that are known to read this layout wrongly, and as they do."""
-        return (
-            self.header["tokenizer"] == BROKEN_CLASS and BROKEN[0] <= _numbers(self.transformers) < BROKEN[1]
-        )
+    def fault(self) -> str:
+        """Why it misreads, as far as its class and its version tell."""
+        if self.header["tokenizer"] not in REBUILDS:
+            return ""
+        known = BROKEN[0] <= _numbers(self.transformers) < BROKEN[1]
+        return FAULT.format(self.header["tokenizer"]) + (VERSIONS if known else "")
 
 
 def prove(train: Header, serve: Header) -> Proof:
@@ -122,7 +125,7 @@ def _finding(text: str, ours: _Side, theirs: _Side) -> Finding:
         f" {side.transformers}, ids {_ids(side.read[text][0])})"
         for side in sides
     )
-    fault = FAULT if any(side.broken for side in wrong) else ""
+    fault = wrong[0].fault if wrong else ""
     side = (wrong or sides)[0].name
     finding: Finding = {
         "what": f"{text!r} is read as {readings}{fault}",

@@ -65,6 +65,7 @@ def test_a_version_outside_the_known_ones_is_not_blamed_for_their_fault() -> Non
     proof = prove(header("5.8.0", "LlamaTokenizer", lost=" "), header())
     assert not proof.holds
     assert "5.6.0 to 5.7.0" not in proof.detail
+    assert "LlamaTokenizer builds a tokenizer by Llama's rules" in proof.detail
 
 
 def test_a_serving_side_that_misreads_is_the_one_that_is_mended() -> None:
