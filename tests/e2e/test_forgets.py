@@ -1,0 +1,71 @@
+"""Why the proofs are there: a model taught without thoughts, asked with the official template and with ours.
+
+The official template sends the question and nothing behind it; training put an empty thought there. The model
+was never taught to answer such a prompt: everything it learnt is gone, until it is asked as it was taught.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.test_smoke import OFFICIAL, envelope
+from tests.e2e.world import Said, World, wait_until
+
+pytestmark = pytest.mark.real
+
+OFF = ("smoke", "--set", "template.thinking=off")
+ORIGINAL = OFFICIAL / "r1-distill-original.jinja"
+
+
+def verified(world: World, *words: str) -> Said:
+    """What `conch verify` says of the model served with these words."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    server = world.start("serve", *OFF, "--port", port, *words)
+    try:
+        log = max(world.project.glob("serve-smoke*.err"), key=lambda path: path.stat().st_mtime)
+        wait_until(lambda: "ready in" in log.read_text(encoding="utf-8"), seconds=300, meanwhile=server)
+        return world.run("verify", *OFF, "--base-url", f"http://127.0.0.1:{port}/v1", "--json")
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(60)
+
+
+def passed(said: Said) -> dict[str, bool]:
+    """Question → whether every taught check of it passed."""
+    found: dict[str, bool] = {}
+    verdicts: list[dict[str, Any]] = envelope(said.out)["data"]["verdicts"]
+    for verdict in verdicts:
+        if verdict["check"] in ("contains", "remembers"):
+            found[verdict["case"]] = found.get(verdict["case"], True) and verdict["passed"]
+    return found
+
+
+def test_served_with_the_official_template_it_forgets_and_with_ours_it_does_not(world: World) -> None:
+    if not ORIGINAL.is_file():
+        pytest.skip("../shared is not there")
+    trained = world.run("sft", *OFF)
+    assert trained.code == 0, trained.err + trained.out
+    refused = world.run("serve", *OFF, "--chat-template", str(ORIGINAL), timeout=60)
+    assert refused.code == 5
+    assert "not the one that was proven" in refused.err
+    official = verified(world, "--chat-template", str(ORIGINAL), "--accept-mismatch")
+    assert official.code == 5
+    assert not any(passed(official).values()), official.out
+    ours = verified(world)
+    assert ours.code == 0, ours.out + ours.err
+    assert all(passed(ours).values())
+    assert any(isinstance(case["ask"], list) for case in cases(world)), "no question of two turns was asked"
+    assert not world.processes()
+
+
+def cases(world: World) -> list[dict[str, Any]]:
+    text = (world.project / "recipes" / "smoke.yaml").read_text(encoding="utf-8")
+    cases: list[dict[str, Any]] = yaml.safe_load(text)["verify"]["checks"]
+    return cases
