@@ -27,7 +27,7 @@ from orchestrator.errors import MissingError, Problem, UsageError
 LARGEST = 1 << 20
 LONGEST_PROMPT = 1 << 20
 MEMORY = 512 << 20
-PROCESSOR_SECONDS = 2
+PROCESSOR_SECONDS = 1
 # Processor time ends a loop; this only ends what waits, and a machine that is busy must not end a sound one.
 WALL_SECONDS = 20.0
 MEND = "mend the template"
