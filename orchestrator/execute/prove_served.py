@@ -129,7 +129,8 @@ def requests_of(row: Row, messages: Sequence[Message], *, mixed: bool) -> Iterat
             sent = [
                 _renamed(SPELLINGS["trimmed"](one)) if one["role"] == "assistant" else one for one in before
             ]
-            yield Request("a reasoning_content field", row, turn, sent, kwargs)
+            # vLLM 0.32 reads `reasoning` alone: the other name loses the thought before a template sees it.
+            yield Request("a reasoning_content field", row, turn, sent, kwargs, lossy=True)
         parts = [{**one, "content": [{"type": "text", "text": one["content"]}]} for one in before]
         yield Request("content as a list", row, turn, parts, kwargs)
         for switch in () if mixed else (True, False):
