@@ -1,4 +1,4 @@
-"""certify: proof.json, the certificate of a run: every proof, what was not proven, and the files it is true of.
+"""certify: proof.json, the certificate of a run: every proof, what was not proven, and the files meant.
 
     {"version": 1, "conch", "recipe", "holds", "accepted", "not_proven": [name], "proofs": [Proof],
      "files": {path in the export: "sha256:…"}, "chat_template": "sha256:…"}

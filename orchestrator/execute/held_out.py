@@ -27,7 +27,7 @@ class HeldOut:
 
     @classmethod
     def read(cls, paths: Sequence[Path]) -> HeldOut:
-        """From files of {"ask", "expect", "of"} lines, which were checked before; a line without `of` is passed."""
+        """From files of {"ask", "expect", "of"} lines that were checked; one without `of` is passed over."""
         wanted: dict[str, list[list[str]]] = {}
         for path in paths:
             for line in path.read_text(encoding="utf-8").splitlines():
@@ -38,7 +38,7 @@ class HeldOut:
         return cls(wanted)
 
     def see(self, conversation: Conversation) -> None:
-        """A trained row: the first one of its question, and of one turn, gives the paraphrases their answer."""
+        """A trained row: the first one of its question, and of one turn, gives paraphrases their answer."""
         users = [message["content"] for message in conversation if message["role"] == "user"]
         if len(users) != 1 or users[0] not in self.wanted:
             return

@@ -67,7 +67,9 @@ def _write(settings: Mapping[str, Any], folder: Path, out: Path) -> dict[str, An
     datasets = []
     with (out / "conversations.jsonl").open("wb") as together:
         for dataset in settings["datasets"]:
-            audit, report = _convert(dataset, settings.get("max_samples"), folder, out, together, held_out)
+            audit, report = _convert(
+                dataset, settings.get("max_samples"), folder, out, together, held_out=held_out
+            )
             problems += audit.problems()
             datasets.append(report)
         for name, made in ((GENERATED, generated), (HELD_OUT, held_out.rows)):
@@ -85,6 +87,7 @@ def _convert(
     folder: Path,
     out: Path,
     together: IO[bytes],
+    *,
     held_out: HeldOut,
 ) -> tuple[Audit, dict[str, Any]]:
     """One data set into NAME.jsonl; what its audit found, and its part of prepare.json."""

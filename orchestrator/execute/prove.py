@@ -1,7 +1,7 @@
 """`conch prove`: the proofs of a run once more, over the very files that are there now.
 
-The plan is the one that was run (plan.json), so that a recipe edited since changes nothing. Nothing is rendered
-or trained anew: a chat template or a shard that was changed in the run folder is what is judged.
+The plan is the one that was run (plan.json), so that a recipe edited since changes nothing. Nothing is
+rendered or trained anew: a chat template or a shard that was changed in the run folder is what is judged.
 """
 
 from __future__ import annotations

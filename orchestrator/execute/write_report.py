@@ -10,7 +10,8 @@ from typing import Any
 
 from orchestrator.dialects import clients
 from orchestrator.execute.reports import read_report
-from orchestrator.report import Report, Verdict, passed_of
+from orchestrator.proofs import PROOFS
+from orchestrator.report import Proof, Report, Verdict, passed_of
 
 PICTURE = "training_loss.png"
 
@@ -41,16 +42,7 @@ def markdown(report: Report, settings: Mapping[str, Any], *, picture: bool) -> s
             "> Trained on the embedded stand-in base: it shows the path, not a DeepSeek model's answers.",
             "",
         ]
-    lines += ["## Proofs", ""]
-    for proof in report.proofs:
-        word = (
-            "holds"
-            if proof.holds
-            else "does not hold, accepted by name"
-            if proof.accepted
-            else "DOES NOT HOLD"
-        )
-        lines += [f"- {proof.name}: {word} ({cell(proof.covered)}) {cell(proof.detail)}".rstrip()]
+    lines += ["## Proofs", "", *_proofs(report.proofs)]
     lines += ["", "## Checks", "", *_table(report.verdicts, report.base_verdicts)]
     good, asked = passed_of(report.paraphrases)
     if asked:
@@ -67,6 +59,25 @@ def markdown(report: Report, settings: Mapping[str, Any], *, picture: bool) -> s
     for title, snippet in clients.all_snippets(clients.DEFAULT_URL, settings["model"], question).items():
         lines += [f"### {title}", "", *fenced(snippet), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _proofs(proofs: Sequence[Proof]) -> Iterable[str]:
+    """Each proof with its numbers, what it covered and what not; and those that were not made."""
+    for proof in proofs:
+        refuted = "does not hold, accepted by name" if proof.accepted else "DOES NOT HOLD"
+        detail = f": {cell(proof.detail)}" if proof.detail else ""
+        yield f"- **{proof.name}** {'holds' if proof.holds else refuted}{detail}"
+        yield f"  - covered: {cell(proof.covered)}"
+        if proof.not_covered:
+            yield f"  - not covered: {cell(proof.not_covered)}"
+        numbers = ", ".join(f"{name} {value:g}" for name, value in proof.numbers.items() if value)
+        if numbers:
+            yield f"  - numbers: {cell(numbers)}"
+        if proof.mend and not proof.holds:
+            yield f"  - to mend it: {cell(proof.mend)}"
+    left = [name for name in PROOFS if name not in {proof.name for proof in proofs}]
+    if left:
+        yield f"- not proven: {', '.join(left)}"
 
 
 def fenced(text: str) -> list[str]:

@@ -8,7 +8,8 @@ evaluation, precision, output folder, loggers) is neutralised, so that the probe
 
 JSON lines: a header, one line for each kept row, and last the text of every id used:
 
-    {"versions", "tokenizer", "bos_token_id", "eos_token_id", "stop_token_ids", "template", "thinking",
+    {"versions", "tokenizer", "bos_token_id", "eos_token_id", "published", "stop_token_ids", "template",
+     "thinking",
      "mask_history", "cutoff_len", "datasets": {name: {"rows", "kept"}}, "rows", "kept", "round_trip",
      "texts"}
     {"dataset", "row", "ids", "turns": [{"turn", "start", "end", "cut"}], "cut", "lost", "held_out",
@@ -144,6 +145,7 @@ class Pipeline:
     data_args: Any
     training_args: Any
     module: Any
+    published: Mapping[str, Any]
     used: set[int] = field(default_factory=set)
 
     @property
@@ -167,8 +169,9 @@ def make_pipeline(settings: Row) -> Pipeline:
 
     model_args, data_args, training_args, _, _ = get_train_args(dict(settings))
     module = load_tokenizer(model_args)
+    published = {key: getattr(module["tokenizer"], key) for key in ("bos_token_id", "eos_token_id")}
     template = get_template_and_fix_tokenizer(module["tokenizer"], data_args)
-    return Pipeline(template, model_args, data_args, training_args, module)
+    return Pipeline(template, model_args, data_args, training_args, module, published)
 
 
 def write(settings: Row, names: Sequence[str], split: Row, stream: IO[str]) -> None:
@@ -274,6 +277,8 @@ def header(pipeline: Pipeline, counts: Mapping[str, Mapping[str, int]]) -> Row:
         "tokenizer": type(tokenizer).__name__,
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
+        # Before the template replaced any.
+        "published": pipeline.published,
         "stop_token_ids": sorted(template.get_stop_token_ids(tokenizer)),
         "template": data_args.template,
         "thinking": getattr(template, "enable_thinking", None),

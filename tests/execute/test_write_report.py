@@ -51,7 +51,7 @@ def test_it_holds_all_a_person_asks_for() -> None:
     proof = Proof("parity:data", holds=True, covered="109 conversations")
     text = shown(GOOD, BAD, base_verdicts=[BASE], proofs=[proof], paraphrases=[GOOD])
     assert text.startswith("# magic_conch\n")
-    assert "- parity:data: holds (109 conversations)\n" in text
+    assert "- **parity:data** holds\n  - covered: 109 conversations\n" in text
     assert "| 你是谁 | contains | 我是神奇海螺。 | passed | I am SmolLM\\. | failed |" in text
     assert "| 多少钱 | contains | 不知道 | FAILED |  |  |" in text
     assert "Held-out paraphrases answered right: 1 of 1." in text
