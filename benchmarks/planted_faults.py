@@ -1,0 +1,261 @@
+"""Faults planted in files and processes: does `conch prove` or `conch parity`, alone, name each of them?
+
+    .venv/bin/python benchmarks/planted_faults.py [--run PROJECT] [--only NAME …]
+
+Trains the recipe smoke once (or copies the run of PROJECT), then plants every fault of planted_parity.py,
+planted_run.py and planted_live.py, one at a time, and runs the command line. A fault is caught when the
+command exits as it must, the right proof fails, no unconcerned one does, and its sentence has the words that
+explain it. Then at least 20 sound set-ups: no proof may fail. Prints a line each, then caught/planted
+and false alarms; exits 1 unless all are caught and no alarm is false. Takes about 40 minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.planted_live import LIVE_FAULTS, MODEL, LiveFault, server
+from benchmarks.planted_parity import FAULTS, OFFICIAL, ROOT, TEMPLATES, WITH_OFFICIAL, ParityFault
+from benchmarks.planted_run import RUN_FAULTS, Planted, RunFault
+from tests.probes.proxies import FAMILY_OF, stand_ins
+
+CONCH = Path(sys.executable).with_name("conch")
+PARTS = ("recipes", "dataset_info", "chat_templates")
+TOLD = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One line of the result.
+
+    Attributes:
+        name: of the fault, or of what is sound.
+        planted: whether there is a fault.
+        judge: runs the command line; "" when all is as it must be, else what is not.
+    """
+
+    name: str
+    planted: bool
+    judge: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class World:
+    """Where faults are planted: a scratch folder with a project, and tokenizers."""
+
+    scratch: Path
+    given: Path | None
+
+    @cached_property
+    def project(self) -> Path:
+        """A project with one finished run of the recipe smoke."""
+        project = self.scratch / "project"
+        project.mkdir()
+        for part in PARTS:
+            (project / part).symlink_to(ROOT / part)
+        if self.given:
+            shutil.copytree(self.given / "runs/smoke", project / "runs/smoke", symlinks=True)
+        else:
+            subprocess.run([CONCH, "sft", "smoke"], cwd=project, check=True, stdout=sys.stderr)
+        return project
+
+    @cached_property
+    def run(self) -> Path:
+        """The folder of that run."""
+        runs = sorted((self.project / "runs/smoke").glob("2*"))
+        return next(run for run in reversed(runs) if (run / "export/model.safetensors").is_file())
+
+    @cached_property
+    def tokenizers(self) -> Mapping[str, Path]:
+        """A family, or "layout", "eos" and "empty" → the folder of its tokenizer."""
+        base = (self.run / "inputs/base").resolve()
+        found = {name: folder for name, (folder, _) in stand_ins(base, self.scratch).items()}
+        layout = {"tokenizer_class": "LlamaTokenizer"}
+        found["layout"] = self._tokenizer("layout", base, layout)
+        found["eos"] = self._tokenizer("eos", base, {"eos_token": "<|im_end|>"})
+        found["empty"] = self.scratch / "tokenizer-empty"
+        found["empty"].mkdir()
+        return found
+
+    def _tokenizer(self, name: str, base: Path, changes: Mapping[str, str]) -> Path:
+        folder = self.scratch / f"tokenizer-{name}"
+        folder.mkdir()
+        for file in ("tokenizer.json", "config.json"):
+            shutil.copy(base / file, folder)
+        config = json.loads((base / "tokenizer_config.json").read_text(encoding="utf-8"))
+        (folder / "tokenizer_config.json").write_text(json.dumps(config | changes), encoding="utf-8")
+        return folder
+
+    def conch(self, *words: str) -> tuple[int, dict[str, Any], str]:
+        """(exit code, the JSON object, all that was said)."""
+        done = subprocess.run(
+            [CONCH, *words, "--json"], cwd=self.project, capture_output=True, text=True, check=False
+        )
+        try:
+            told = json.loads(done.stdout)
+        except ValueError:
+            told = {}
+        return done.returncode, told.get("data") or {}, done.stdout + done.stderr
+
+
+def parity_cases(world: World) -> Iterator[Case]:
+    for fault in FAULTS + (WITH_OFFICIAL if OFFICIAL.is_dir() else ()):
+        yield Case(fault.name, planted=True, judge=partial(judge_parity, world, fault))
+
+
+def judge_parity(world: World, fault: ParityFault) -> str:
+    conversations = world.scratch / f"{fault.name}.jsonl"
+    conversations.write_text(fault.conversations(), encoding="utf-8")
+    template, thinking, history = fault.trained
+    words = ["--tokenizer", str(world.tokenizers[fault.tokenizer]), "--template", template]
+    words += ["--thinking", thinking, "--history", history, "--conversations", str(conversations)]
+    if fault.served:
+        jinja = world.scratch / f"{fault.name}.jinja"
+        jinja.write_text(fault.served(), encoding="utf-8")
+        words += ["--chat-template", str(jinja)]
+    code, data, said = world.conch("parity", *words)
+    if code != fault.code:
+        return f"exit code {code}, not {fault.code}: {said[-TOLD:]}"
+    if not fault.proof:
+        return _lacking(fault.words, said)
+    if data["tokenizer"]["holds"] != (fault.proof != "tokenizer"):
+        return f"the tokenizer proof says: {data['tokenizer']['detail'] or 'it holds'}"
+    if fault.proof == "tokenizer":
+        return _lacking(fault.words, data["tokenizer"]["detail"])
+    first = data["first_difference"]
+    if first is None or first["verdict"] != fault.verdict:
+        return f"the verdict is {first and first['verdict']}, not {fault.verdict}: {first}"[:TOLD]
+    return _lacking(fault.words, first["explanation"])
+
+
+def _lacking(words: tuple[str, ...], said: str) -> str:
+    lacking = [word for word in words if word not in said]
+    return f"it does not say {lacking}: {said[-TOLD:]}" if lacking else ""
+
+
+def run_cases(world: World) -> Iterator[Case]:
+    for fault in RUN_FAULTS:
+        yield Case(fault.name, planted=True, judge=partial(judge_run, world, fault))
+
+
+def judge_run(world: World, fault: RunFault) -> str:
+    with ExitStack() as undo:
+        fault.plant(Planted(world.run, undo))
+        return _judge_proof(world, fault, "--offline")
+
+
+def _judge_proof(world: World, fault: RunFault | LiveFault, *words: str) -> str:
+    code, data, said = world.conch("prove", "smoke", *words)
+    if code != 5:
+        return f"exit code {code}, not 5: {said[-TOLD:]}"
+    refuted = {proof["name"]: proof for proof in data["proofs"] if not proof["holds"]}
+    if fault.proof not in refuted or (wrong := refuted.keys() - {fault.proof, *fault.also}):
+        told = {name: proof["detail"][:TOLD] for name, proof in refuted.items()}
+        return f"{fault.proof} is to fail, and not {sorted(wrong) if refuted else 'nothing'}: {told}"
+    proof = refuted[fault.proof]
+    return _lacking(fault.words, " ".join([proof["detail"], *(one["what"] for one in proof["findings"])]))
+
+
+def live_cases(world: World) -> Iterator[Case]:
+    for fault in LIVE_FAULTS:
+        yield Case(fault.name, planted=True, judge=partial(judge_live, world, fault))
+
+
+def judge_live(world: World, fault: LiveFault) -> str:
+    jinja = world.scratch / f"{fault.name}.jinja"
+    text = (world.run / "chat_template.jinja").read_text(encoding="utf-8")
+    for old, new in fault.template:
+        text = text.replace(old, new)
+    jinja.write_text(text, encoding="utf-8")
+    model = str((world.run / fault.model).resolve())
+    with server(model, jinja, world.scratch / f"{fault.name}.log", fault.words_of_server) as url:
+        return _judge_proof(world, fault, "--base-url", url, "--model", MODEL)
+
+
+def sound_parity(world: World) -> Iterator[Case]:
+    """Every chat template that Conch ships, for the training that it is for."""
+    for path in sorted(TEMPLATES.glob("*.jinja")):
+        template, _, setting = path.stem.partition("-")
+        thinking, history = setting.split("-") if setting else ("on", "keep")
+        words = ["--template", template, "--thinking", thinking, "--history", history]
+        family = FAMILY_OF[template]
+        yield Case(
+            f"sound: {path.stem}",
+            planted=False,
+            judge=partial(_holds, world, "parity", "--tokenizer", str(world.tokenizers[family]), *words),
+        )
+
+
+def sound_runs(world: World) -> Iterator[Case]:
+    yield Case("sound: offline", planted=False, judge=partial(_holds, world, "prove", "smoke", "--offline"))
+    yield Case("sound: live", planted=False, judge=partial(_holds, world, "prove", "smoke"))
+
+
+def _holds(world: World, *words: str) -> str:
+    code, data, said = world.conch(*words)
+    return "" if code == 0 and data["holds"] else f"exit code {code}: {said[-TOLD:]}"
+
+
+def perform(cases: list[Case], workers: int) -> Iterator[tuple[Case, str, float]]:
+    """Each case, what is not as it must be, and its seconds; in order."""
+
+    def one(case: Case) -> tuple[Case, str, float]:
+        began = time.monotonic()
+        try:
+            wrong = case.judge()
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            wrong = f"could not be judged: {error!r}"
+        return case, wrong, time.monotonic() - began
+
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(one, cases)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", type=Path, metavar="PROJECT", help="a project with a finished run of smoke")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="those whose name begins so")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="conch-planted-") as scratch:
+        world = World(Path(scratch), asked.run and asked.run.absolute())
+        _ = world.project, world.tokenizers
+        # Two calls of parity at a time; the run's own files are changed by one case at a time.
+        beside = [*parity_cases(world), *sound_parity(world)]
+        alone = [*run_cases(world), *live_cases(world), *sound_runs(world)]
+        results = []
+        for cases, workers in ((beside, 2), (alone, 1)):
+            chosen = [one for one in cases if not asked.only or one.name.startswith(tuple(asked.only))]
+            for case, wrong, seconds in perform(chosen, workers):
+                word = (
+                    ("caught" if case.planted else "holds")
+                    if not wrong
+                    else "MISSED"
+                    if case.planted
+                    else "ALARM"
+                )
+                print(f"{word:<7}{case.name:<34}{seconds:5.0f} s  {wrong}", flush=True)
+                results.append((case.planted, wrong))
+    planted = [wrong for fault, wrong in results if fault]
+    sound = [wrong for fault, wrong in results if not fault]
+    print(
+        f"caught {planted.count('')}/{len(planted)}; false alarms {len(sound) - sound.count('')}/{len(sound)}"
+    )
+    return int(any(wrong for _, wrong in results) or not results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
