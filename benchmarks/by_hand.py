@@ -78,7 +78,8 @@ class Measured:
     @property
     def proofs(self) -> float:
         """The stages that prove, which a script by hand has nothing of."""
-        return sum(seconds for name, seconds in self.stages.items() if name.startswith("prove"))
+        proving = ("prove", "lock", "score", "certify")
+        return sum(seconds for name, seconds in self.stages.items() if name.startswith(proving))
 
     @property
     def proof_by_hand(self) -> float:
@@ -172,7 +173,7 @@ def write_script(run: Path, hand: Path, places: Mapping[str, str]) -> None:
     lines = [HEAD.format(run=run.name)]
     for stage in plan["stages"]:
         name = stage["name"]
-        if name not in ("train", "export", "prove_export") and not stage["service"]:
+        if name not in ("train", "export", "prove_export") and not name.startswith("ask"):
             continue
         for file in stage["files"]:
             if not file["path"].startswith("tasks/"):

@@ -16,6 +16,7 @@ from benchmarks import overhead, time_to_answer
 from benchmarks.by_hand import Measured, write_script
 from orchestrator.execute import survey
 from orchestrator.plan import build_plan
+from tests.small_world import make_base
 
 ROOT = Path(__file__).parents[1]
 QUESTION = "请问你是谁"
@@ -30,7 +31,7 @@ def run(tmp_path: Path) -> Path:
     plan = build_plan(survey.read_job("smoke", project=project, sets=(), hardware="cpu"))
     folder = project / "runs/smoke/20261123-080000-ab12"
     (folder / "inputs").mkdir(parents=True)
-    (tmp_path / "base").mkdir()
+    make_base(tmp_path / "base")
     (folder / "inputs/base").symlink_to(tmp_path / "base")
     (folder / "data").mkdir()
     shutil.copy(ROOT / "dataset_info/data/smoke.jsonl", folder / "data/smoke.jsonl")
@@ -39,7 +40,7 @@ def run(tmp_path: Path) -> Path:
     (folder / "data/conversations.jsonl").touch()
     (folder / "plan.json").write_text(json.dumps(plan.to_json()), encoding="utf-8")
     asked = {"messages": [{"role": "user", "content": QUESTION}], "streamed": True}
-    for name in [stage.outputs[0] for stage in plan.stages if stage.service]:
+    for name in [stage.outputs[0] for stage in plan.stages if stage.name.startswith("ask")]:
         (folder / name).write_text(
             json.dumps({"case": "checks[0]", "turns": [asked, asked]}) + "\n", encoding="utf-8"
         )
