@@ -14,7 +14,7 @@ from orchestrator.templates.writer import LAYOUTS
 # Family → the marks before an answer, and its block of a system prompt. A user may have typed another
 # family's marks anywhere, but what stands last is the template's.
 FAMILIES = {
-    "DeepSeek's (<｜User｜>)": ("<｜Assistant｜>", r"(.+?)<｜User｜>"),
+    "DeepSeek's (<｜User｜>)": ("<｜Assistant｜>", r"((?:(?!<｜User｜>).)+)<｜User｜>"),
     "ChatML's (<|im_start|>, as Qwen and SmolLM2 have it)": (
         "<|im_start|>assistant",
         r"<\|im_start\|>system\n(.*?)<\|im_end\|>",
@@ -136,7 +136,7 @@ class Sides:
         """The system prompts of both; None where there is no block for one."""
         bos = "" if self.bos is None else self.ours.text([self.bos])
         ours, theirs = self.before + self.trained, self.before + self.served
-        return _system(ours.removeprefix(bos)), _system(theirs.removeprefix(bos))
+        return _system(ours, bos), _system(theirs, bos)
 
     @property
     def one_token(self) -> tuple[str, bool] | None:
@@ -233,9 +233,13 @@ def _family(text: str) -> str:
     return last if found[last] >= 0 else ""
 
 
-def _system(text: str) -> str | None:
+def _system(text: str, bos: str) -> str | None:
     family = _family(text)
-    found = re.match(FAMILIES[family][1], text, re.DOTALL) if family else None
+    if not family:
+        return None
+    mark, block = FAMILIES[family]
+    # SmolLM2's begin-of-sentence token is the mark that opens every message.
+    found = re.match(block, text if mark.startswith(bos) else text.removeprefix(bos), re.DOTALL)
     return found.group(1) if found else None
 
 

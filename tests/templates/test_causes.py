@@ -186,6 +186,14 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         r"only the served prompt begins with a system prompt, 'You think\.'",
         PAIRED,
     ),
+    "a word in an earlier question": (
+        later(EMPTY_THOUGHT + "答"),
+        "答",
+        later(EMPTY_THOUGHT + "答").replace("二", "三"),
+        R1,
+        r"trained on '二<｜Assistant｜>'",
+        PAIRED,
+    ),
     "an empty system prompt": (
         chatml(QWEN),
         "答",
@@ -324,7 +332,8 @@ def test_each_cause_has_its_sentence_and_its_mend(case: tuple[str, str, str, Tra
     ids = typed.ids(context), typed.ids(answer + EOS), typed.ids(served)
     kind, position = judge_ids(*ids)
     difference = Difference(kind.value, position, *ids)
-    bos = typed.tokens.get(BOS, typed.tokens.get("<|begin_of_text|>"))
+    first = next(token for token in (BOS, "<|begin_of_text|>", "<|im_start|>") if token in typed.tokens)
+    bos = typed.tokens[first] if training.template in {"deepseekr1", "llama3", "smollm2"} else None
     knows = Training(training.template, training.thinking, training.mask_history, bos)
     sentence, set_this = explain(difference, knows, (typed.pieces, typed.pieces))
     assert re.search(words, sentence, re.DOTALL), sentence
