@@ -125,7 +125,6 @@ FAULTS = (
     ParityFault(
         "r1-layout", ON_KEEP, None, "mixed", "", ("LlamaTokenizer", "read as"), "tokenizer", "layout"
     ),
-    ParityFault("other-eos-of-tokenizer", ON_KEEP, None, "many", "differs", ("trained on",), tokenizer="eos"),
     ParityFault("newer-r1", ON_STRIP, NEWER, "one", "forced", ("newer official DeepSeek-R1",)),
     ParityFault("newer-r1-thinking-off", OFF_STRIP, NEWER, "one", "differs", ("opens another one",)),
     ParityFault("original-thinking-off", OFF_STRIP, lambda: ORIGINAL, "one", "missing", (EMPTY,)),
