@@ -7,18 +7,19 @@ enable_thinking). An answer of the server's own is sent back exactly as it came,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
-from orchestrator.errors import MissingError, Problem, StageFailed, TimedOut
+from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
 from orchestrator.execute.compare import IdsFile, training_of
 from orchestrator.execute.json_lines import key_of, lines_of
 from orchestrator.execute.key import read_key
@@ -26,164 +27,132 @@ from orchestrator.execute.prepare import GENERATED, HELD_OUT
 from orchestrator.execute.proof_file import leave_proof
 from orchestrator.execute.trouble import Kind, trouble_of
 from orchestrator.execute.wire import http_client
-from orchestrator.probes.spellings import LOSSY, SPELLINGS, is_bare
+from orchestrator.probes.spellings import Message, split
+from orchestrator.proofs.requests import Request, Row, before_answer, requests_of, thinking_of
 from orchestrator.proofs.served import Judged, prove
 from orchestrator.templates.compare import compare_turn
 from orchestrator.templates.explain import Training
 from orchestrator.templates.pieces import Pieces
 
 TIMEOUT = 120.0
+AT_A_TIME = 8
 RETURNED = 8
 # Rows of each sort that completions are asked of: each costs the model a pass over the prompt.
 COMPLETED = 2
-EFFORTS = ("none", "low", "high")
 ROOM = 8
-
-Message = dict[str, Any]
-Row = dict[str, Any]
+SHOWN = 300
 
 
 def prove_served(settings: Mapping[str, Any], folder: Path) -> int:
     """Ask, judge, and write the proof; 5 when it does not hold and was not accepted.
 
     Args:
-        settings: training_ids, conversations, prepared (prepare.json), out: paths in the folder; thinking;
-            rows: how many of the recipe's rows, and of the made-up ones; accept_mismatch.
+        settings: training_ids, conversations, prepared (prepare.json), out: paths in the folder; rows: how
+            many of the recipe's rows, and of the made-up ones; accept_mismatch.
         folder: the run folder.
 
     Raises:
         MissingError: no service, or a file is not there. StageFailed: the server died or refuses to say its
             ids. TimedOut: it answers no more.
     """
-    trained = IdsFile.open(folder / settings["training_ids"])
-    chosen = choose(trained, settings["rows"])
-    wanted = {key_of(row) for row in chosen}
-    lines = lines_of(folder / settings["conversations"])
-    talks = {key_of(line): line["messages"] for line in lines if key_of(line) in wanted}
-    prepared = folder / settings["prepared"]
-    with Asker.of_environment(training_of(trained.header), trained.pieces) as asker:
-        judged, completed = [], Counter[bool]()
-        for row in chosen:
-            where, made_up = _where(row, prepared), row["dataset"] == GENERATED
-            completed[made_up] += 1
-            for one in requests_of(row, talks[key_of(row)], mixed=settings["thinking"] == "mixed"):
-                if not one.completes or completed[made_up] <= COMPLETED:
-                    judged += asker.judge(one, where)
-        returned = 0
-        several = [row for row in chosen if len(row["turns"]) > 1 and row["dataset"] != GENERATED]
-        for row in several[:RETURNED]:
-            found = asker.returned(row, talks[key_of(row)], _where(row, prepared))
-            returned += bool(found)
-            judged += found
-        skipped = {"prompts longer than the server takes": asker.too_long}
-    return leave_proof(prove(judged, rows=len(chosen), returned=returned, skipped=skipped), settings, folder)
+    ids, talk, prepared = (folder / settings[name] for name in ("training_ids", "conversations", "prepared"))
+    for path in (ids, prepared):
+        if not path.is_file():
+            raise MissingError(Problem("is not there", str(path), "run the stage that makes it"))
+    trained = IdsFile.open(ids)
+    files = {one["name"]: one["file"] for one in json.loads(prepared.read_bytes())["datasets"]}
+    with Asker.of_environment(training_of(trained.header), trained.pieces, files) as asker:
+        chosen, left_out = choose(trained, settings["rows"], asker.longest)
+        wanted = {key_of(row) for row in chosen}
+        talks = {key_of(line): line["messages"] for line in lines_of(talk) if key_of(line) in wanted}
+        lacking = wanted - talks.keys()
+        if lacking:
+            what = f"lacks the conversation of {lacking.pop()}"
+            raise StageFailed(Problem(what, str(talk), "run the stage that makes it again"))
+        judged, returned = asker.ask_all([(row, talks[key_of(row)]) for row in chosen])
+    skipped = {"rows whose prompts are longer than the server takes": left_out}
+    with_system = sum(talks[key_of(row)][0]["role"] == "system" for row in chosen)
+    proof = prove(judged, rows=len(chosen), with_system=with_system, returned=returned, skipped=skipped)
+    return leave_proof(proof, settings, folder)
 
 
-def choose(trained: IdsFile, most: int) -> list[Row]:
-    """Up to `most` rows of the recipe's, spread over the file, the longest talks first; and made-up ones."""
-    groups: dict[bool, list[Row]] = {True: [], False: []}
-    counts = Counter(row["dataset"] == GENERATED for row in trained.rows() if _is_asked(row))
+def choose(trained: IdsFile, most: int, longest: int) -> tuple[list[Row], int]:
+    """(up to `most` rows of the recipe's and as many made-up ones, how many do not fit into the server).
+
+    Each sort is cut into as many stretches of its file, and the longest talk of each is taken. What was made
+    up stands last.
+    """
+    counts: Counter[bool] = Counter()
+    left_out = 0
+    for row in filter(_is_asked, trained.rows()):
+        fits = row["turns"][-1]["start"] < longest
+        counts[_is_made_up(row)] += fits
+        left_out += not fits
     seen: Counter[bool] = Counter()
-    for row in trained.rows():
-        if not _is_asked(row):
-            continue
-        made_up = row["dataset"] == GENERATED
-        step = max(1, counts[made_up] // (most * 2))
-        if seen[made_up] % step == 0:
-            groups[made_up].append(row)
-        seen[made_up] += 1
-    ordered = (sorted(rows, key=lambda row: -len(row["turns"])) for rows in (groups[False], groups[True]))
-    return [row for rows in ordered for row in islice(rows, most)]
+    best: dict[tuple[bool, int], Row] = {}
+    for row in filter(_is_asked, trained.rows()):
+        if row["turns"][-1]["start"] < longest:
+            sort = _is_made_up(row)
+            stretch = (sort, seen[sort] * most // counts[sort])
+            seen[sort] += 1
+            if stretch not in best or _answers(row) > _answers(best[stretch]):
+                best[stretch] = row
+    return [best[stretch] for stretch in sorted(best)], left_out
+
+
+def _answers(row: Row) -> int:
+    turn: int = row["turns"][-1]["turn"]
+    return turn
+
+
+def _is_made_up(row: Row) -> bool:
+    return bool(row["dataset"] == GENERATED)
 
 
 def _is_asked(row: Row) -> bool:
     return bool(row["turns"]) and not row["uncovered"] and not row["cut"] and row["dataset"] != HELD_OUT
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One way to ask for one trained answer."""
-
-    client: str
-    row: Row
-    turn: Row
-    messages: Sequence[Message]
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    lossy: bool = False
-    completes: bool = False
-
-
-def requests_of(row: Row, messages: Sequence[Message], *, mixed: bool) -> Iterator[Request]:
-    """Every way in which clients ask for the trained answers of a row."""
-    answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
-    for turn in row["turns"]:
-        before, answer = messages[: answers[turn["turn"]]], messages[answers[turn["turn"]]]
-        # Trained with and without thinking: the request says which is wanted.
-        own: dict[str, Any] = {"enable_thinking": False} if mixed and is_bare(answer) else {}
-        kwargs = {"chat_template_kwargs": own} if own else {}
-        history = any(message["role"] == "assistant" for message in before)
-        for name, spell in SPELLINGS.items() if history else [("thought", dict)]:
-            sent = [spell(one) if one["role"] == "assistant" else one for one in before]
-            yield Request(_CLIENTS[name], row, turn, sent, kwargs, lossy=name in LOSSY)
-        if history:
-            sent = [
-                _renamed(SPELLINGS["trimmed"](one)) if one["role"] == "assistant" else one for one in before
-            ]
-            # vLLM 0.32 reads `reasoning` alone: the other name loses the thought before a template sees it.
-            yield Request("a reasoning_content field", row, turn, sent, kwargs, lossy=True)
-        parts = [{**one, "content": [{"type": "text", "text": one["content"]}]} for one in before]
-        yield Request("content as a list", row, turn, parts, kwargs)
-        for switch in () if mixed else (True, False):
-            name = f"enable_thinking: {str(switch).lower()}"
-            yield Request(name, row, turn, before, {"chat_template_kwargs": {"enable_thinking": switch}})
-        if turn is not row["turns"][-1]:
-            continue
-        yield Request("a completion", row, turn, before, kwargs, completes=True)
-        for effort in () if mixed else EFFORTS:
-            yield Request(
-                f"reasoning_effort: {effort}", row, turn, before, {"reasoning_effort": effort}, completes=True
-            )
-
-
-_CLIENTS = {
-    "thought": "the conversation as it was trained",
-    "answer": "the answer alone",
-    "newlines": "the answer with the parser's blank line",
-    "reasoning": "the answer and its reasoning field",
-    "trimmed": "the answer and its reasoning field, trimmed",
-    "emitted": "the answer as it was written, its empty thought included",
-}
-
-
-def _renamed(message: Message) -> Message:
-    return {("reasoning_content" if key == "reasoning" else key): value for key, value in message.items()}
-
-
 @dataclass(slots=True)
 class Asker:
-    """The server, and how its prompts are judged."""
+    """The server, and how its prompts are judged.
+
+    Attributes:
+        client, root, model, key: the server. longest: how many tokens it takes, question and answer.
+        training, pieces: how it was trained. files: data set → its file as people know it.
+    """
 
     client: httpx.Client
     root: str
     model: str
+    key: str
     training: Training
     pieces: Pieces
+    files: Mapping[str, str]
     longest: int = 0
-    too_long: int = 0
 
     @classmethod
-    def of_environment(cls, training: Training, pieces: Pieces) -> Asker:
+    def of_environment(cls, training: Training, pieces: Pieces, files: Mapping[str, str]) -> Asker:
         """The service that this task was given.
 
         Raises:
-            MissingError: none was.
+            MissingError: none was, or nobody listens there.
         """
         url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
         if not url or not model:
             what = "no service to prove: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
             raise MissingError(Problem(what, mend="conch prove RECIPE starts one, or takes --base-url"))
-        client = http_client(url, read_key() or "", TIMEOUT)
-        return cls(client, url.removesuffix("/v1"), model, training, pieces)
+        key = read_key() or ""
+        asker = cls(
+            http_client(url, key, TIMEOUT), url.removesuffix("/v1"), model, key, training, pieces, files
+        )
+        told = asker.send("GET", "/v1/models", gone=MissingError)
+        found = [one.get("max_model_len") for one in told.get("data", ()) if one.get("id") == model]
+        if not found or not found[0]:
+            what = f"the server does not say how much {model} takes (max_model_len)"
+            raise StageFailed(Problem(what, url, "prove a vLLM server that serves this run: conch serve"))
+        asker.longest = found[0]
+        return asker
 
     def __enter__(self) -> Self:
         return self
@@ -191,92 +160,114 @@ class Asker:
     def __exit__(self, *_: object) -> None:
         self.client.close()
 
-    def judge(self, request: Request, where: str) -> list[Judged]:
-        """[] when the server takes no prompt of this length."""
-        ids = self._completed(request) if request.completes else self._tokenized(request)
-        if ids is None:
-            self.too_long += 1
-            return []
-        return [self._judged(request, ids, where)]
+    def ask_all(self, talks: Sequence[tuple[Row, Sequence[Message]]]) -> tuple[list[Judged], int]:
+        """(every request judged, how many of the server's own answers were sent back as they came)."""
+        longest_first = sorted((row for row, _ in talks), key=lambda row: -_answers(row))
+        sorts = ([row for row in longest_first if _is_made_up(row) is sort] for sort in (False, True))
+        completed = {key_of(row) for rows in sorts for row in rows[:COMPLETED]}
+        requests = [
+            request
+            for row, messages in talks
+            for request in requests_of(row, messages, self.training, completions=key_of(row) in completed)
+        ]
+        several = [one for one in talks if _answers(one[0]) and not _is_made_up(one[0])][:RETURNED]
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            judged = list(pool.map(self.judge, requests))
+            own = list(pool.map(lambda one: self.returned(*one), several))
+        found = [one for one in own if one]
+        return judged + found, len(found)
 
-    def returned(self, row: Row, messages: Sequence[Message], where: str) -> list[Judged]:
-        """The second answer's prompt, the first being the server's own and sent back as it came; else []."""
-        first, second = row["turns"][:2]
-        answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
-        before = list(messages[: answers[first["turn"]]])
-        labels = row["ids"][first["start"] : first["end"]]
-        body = {
-            "messages": before,
-            "max_tokens": len(labels) + ROOM,
-            "temperature": 0,
-            "return_token_ids": True,
-        }
-        choice = self._post("/v1/chat/completions", body)["choices"][0]
-        given = choice.get("token_ids") or []
-        if given not in (labels, labels[:-1]):
-            return []
-        said = {
-            key: value for key, value in choice["message"].items() if key in _RETURNED and value is not None
-        }
-        said.setdefault("content", "")
-        sent = [*before, said, *messages[answers[first["turn"]] + 1 : answers[second["turn"]]]]
-        request = Request("the server's own answer as it came", row, second, sent)
-        return self.judge(request, where)
-
-    def _judged(self, request: Request, ids: list[int], where: str) -> Judged:
-        row, turn = request.row, request.turn
-        trained = {
-            "turn": turn["turn"],
-            "context": row["ids"][: turn["start"]],
-            "labels": row["ids"][turn["start"] : turn["end"]],
-        }
-        variant = {"names": [request.client], "lossy": request.lossy, "ids": ids, "error": ""}
+    def judge(self, request: Request) -> Judged:
+        """What the server makes of a request; what its template refuses differs, in its own words."""
+        if request.completes:
+            told, key = self._complete(request.messages, 1, request.extra), "prompt_token_ids"
+        else:
+            body = {"messages": list(request.messages), "add_generation_prompt": True, **request.extra}
+            told, key = self.send("POST", "/tokenize", body), "tokens"
+        error = _refusal(told)
+        ids = [] if error else told.get(key)
+        if not isinstance(ids, list) or (not ids and not error):
+            what = f"the server does not say the ids of its prompt ({key})"
+            raise StageFailed(Problem(what, self.root, "prove a vLLM server that Conch started: conch serve"))
+        row = request.row
+        variant = {"names": [request.client], "lossy": request.lossy, "ids": ids, "error": error}
+        both = (self.pieces, self.pieces)
         place = (row["dataset"], row["row"])
-        pieces = (self.pieces, self.pieces)
-        verdict = compare_turn(place, trained, {"variants": [variant]}, self.training, pieces)
-        return Judged(request.client, where, verdict)
+        verdict = compare_turn(place, request.trained, {"variants": [variant]}, self.training, both)
+        where = f"{self.files.get(row['dataset'], row['dataset'])}:{row['row']}"
+        return Judged(request.client, where, verdict, made_up=_is_made_up(row))
 
-    def _tokenized(self, request: Request) -> list[int] | None:
-        body = {"messages": list(request.messages), "add_generation_prompt": True, **request.extra}
-        found: list[int] = self._post("/tokenize", body)["tokens"]
-        return found
+    def returned(self, row: Row, messages: Sequence[Message]) -> Judged | None:
+        """The prompt of a later answer, the one before it being the server's own and sent back as it came.
 
-    def _completed(self, request: Request) -> list[int] | None:
-        body = {
-            "messages": list(request.messages),
-            "max_tokens": 1,
-            "temperature": 0,
-            "return_token_ids": True,
-        }
-        room = request.turn["start"] + 1
-        if self.longest and room > self.longest:
+        None when that answer was not, word for word, the one of the data.
+        """
+        later = next(turn for turn in row["turns"] if turn["turn"])
+        earlier = next((turn for turn in row["turns"] if turn["turn"] == later["turn"] - 1), None)
+        before, said = before_answer(messages, later["turn"] - 1)
+        asked, answer = before_answer(messages, later["turn"])
+        room = earlier["end"] - earlier["start"] + ROOM if earlier else later["start"]
+        mixed = self.training.reasons and self.training.thinking is None
+        extra = thinking_of(said, mixed=mixed)
+        told = self._complete(before, min(room, self.longest - later["start"]), extra)
+        if _refusal(told):
             return None
-        answer = self._post("/v1/chat/completions", {**body, **request.extra}, room=room)
-        if answer is None:
+        choice = told["choices"][0]
+        if earlier:
+            labels = row["ids"][earlier["start"] : earlier["end"]]
+            exact = choice.get("token_ids") in (labels, labels[:-1])
+        else:  # an answer before the last one that was not trained: its context has the text alone
+            content = choice["message"].get("content") or ""
+            exact = content.strip("\n") == split(said["content"])[1].strip("\n")
+        if not exact:
             return None
-        ids: list[int] = answer["prompt_token_ids"] or []
-        return ids
+        own = {key: choice["message"][key] for key in _RETURNED if key in choice["message"]}
+        sent = [*before, own, *asked[len(before) + 1 :]]
+        extra = thinking_of(answer, mixed=mixed)
+        return self.judge(Request("the server's own answer as it came", row, later, sent, extra))
 
-    def _post(self, path: str, body: Mapping[str, Any], *, room: int = 0) -> Any:
+    def _complete(self, messages: Sequence[Message], room: int, extra: Mapping[str, Any]) -> Any:
+        settings = {"max_tokens": room, "temperature": 0, "return_token_ids": True, **extra}
+        return self.send("POST", "/v1/chat/completions", {"messages": list(messages), **settings})
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        gone: type[ConchError] = StageFailed,
+    ) -> Any:
+        """The answer as JSON; of a request that the server refuses as wrong, its "error".
+
+        Raises:
+            what `gone` says: nobody listens. StageFailed: any other trouble. TimedOut: no answer in time.
+        """
         url = self.root + path
         try:
-            answer = self.client.post(url, json={"model": self.model, **body})
-        except httpx.HTTPError as error:
+            answer = self.client.request(method, url, json={"model": self.model, **body} if body else None)
+            told = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
             trouble = trouble_of(error, url=url, timeout=TIMEOUT)
-            kinds = {Kind.NOT_THERE: MissingError, Kind.TIMEOUT: TimedOut}
-            raise kinds.get(trouble.kind, StageFailed)(Problem(str(trouble), url)) from error
-        if answer.status_code == httpx.codes.BAD_REQUEST and room:
-            self.longest = min(self.longest or room, room)
-            return None
-        if answer.status_code != httpx.codes.OK:
-            what = f"the server answers {answer.status_code}: {answer.text[:300]}"
-            raise StageFailed(Problem(what, url, "prove a vLLM server that Conch started: conch serve"))
-        return answer.json()
+            kind = {Kind.NOT_THERE: gone, Kind.TIMEOUT: TimedOut}.get(trouble.kind, StageFailed)
+            raise kind(Problem(str(trouble), url, "look into the server's log")) from None
+        refused = answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
+        if isinstance(told, dict) and (answer.is_success or (refused and body)):
+            return told if answer.is_success else {"error": _shown(answer.text, self.key)}
+        what = f"the server answers {answer.status_code}: {_shown(answer.text, self.key)}"
+        raise StageFailed(Problem(what, url, "prove a vLLM server that Conch started: conch serve"))
 
 
 _RETURNED = ("role", "content", "reasoning", "reasoning_content")
 
 
-def _where(row: Row, prepared: Path) -> str:
-    files = {one["name"]: one["file"] for one in json.loads(prepared.read_bytes())["datasets"]}
-    return f"{files.get(row['dataset'], row['dataset'])}:{row['row']}"
+def _refusal(told: Mapping[str, Any]) -> str:
+    return str(told.get("error") or "")
+
+
+def _shown(text: str, key: str) -> str:
+    """A server's words: the message alone where there is one, and never the key."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        text = json.loads(text)["error"]["message"]
+    plain = " ".join(str(text).split())
+    return (plain.replace(key, "***") if key else plain)[:SHOWN]

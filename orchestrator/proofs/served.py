@@ -2,6 +2,7 @@
 
 Every way in which a client sends a conversation is a kind of client ("reasoning", "list content",
 "enable_thinking: false", …); the proof is as bad as the worst turn of the worst kind that decides.
+Counted, without deciding: a client that lost a thought which training kept, and made-up rows out of reach.
 """
 
 from __future__ import annotations
@@ -25,19 +26,24 @@ class Judged:
         client: the kind of client that sends it.
         where: the row's file:line.
         verdict: of the prompt that the server made; `dropped` when the client lost a trained thought.
+        made_up: whether the row was made up for the proof.
     """
 
     client: str
     where: str
     verdict: TurnVerdict
+    made_up: bool = False
 
 
-def prove(judged: Iterable[Judged], *, rows: int, returned: int, skipped: Mapping[str, int]) -> Proof:
+def prove(
+    judged: Iterable[Judged], *, rows: int, with_system: int, returned: int, skipped: Mapping[str, int]
+) -> Proof:
     """Fold every request into the proof.
 
     Args:
         judged: the requests.
         rows: rows of the recipe and made-up ones that were asked about.
+        with_system: those among them that bring a system prompt.
         returned: answers that came back from the server word for word and were sent back as they came.
         skipped: what was not asked, by reason.
     """
@@ -47,6 +53,9 @@ def prove(judged: Iterable[Judged], *, rows: int, returned: int, skipped: Mappin
     for one in judged:
         if one.verdict.dropped:
             counts["dropped"] += 1
+            continue
+        if one.made_up and one.verdict.unreachable:
+            counts["unreachable"] += 1
             continue
         counts[one.verdict.verdict.value] += 1
         clients[f"client:{one.client}"] += 1
@@ -58,18 +67,25 @@ def prove(judged: Iterable[Judged], *, rows: int, returned: int, skipped: Mappin
     return Proof(
         name="parity:served",
         holds=not bad and requests > 0,
-        covered=f"{requests} requests about {rows} rows, in {len(clients)} ways in which clients send them",
-        numbers={**{kind.value: counts[kind.value] for kind in ORDER}, "returned": returned, **clients},
+        covered=f"{requests} requests about {rows} rows ({with_system} with a system prompt), in"
+        f" {len(clients)} ways in which clients send them",
+        numbers={
+            "requests": requests,
+            **{kind.value: counts[kind.value] for kind in ORDER},
+            "dropped": counts["dropped"],
+            "returned": returned,
+            **clients,
+        },
         detail=detail,
         mend=mend,
-        not_covered=_not_covered(counts["dropped"], returned, skipped),
+        not_covered=_not_covered(counts, returned, skipped),
         findings=tuple(_finding(one) for one in bad[:LISTED]),
     )
 
 
 def _said(bad: Sequence[Judged], requests: int) -> tuple[str, str]:
     if not requests:
-        return "the server was asked nothing: no row fits", "raise serve.max_model_len"
+        return "the server was asked nothing: no trained row fits into it", "raise serve.max_model_len"
     if not bad:
         return "", ""
     worst = bad[0]
@@ -83,10 +99,15 @@ def _finding(one: Judged) -> dict[str, Any]:
     return {"what": what, "where": one.where, "mend": one.verdict.mend, "client": one.client, **told}
 
 
-def _not_covered(dropped: int, returned: int, skipped: Mapping[str, int]) -> str:
+def _not_covered(counts: Mapping[str, int], returned: int, skipped: Mapping[str, int]) -> str:
     words = [f"{number} {reason}" for reason, number in sorted(skipped.items()) if number]
-    if dropped:
-        words.append(f"{dropped} requests of clients that lose a thought which training kept")
+    if counts["dropped"]:
+        words.append(f"{counts['dropped']} requests of clients that lose a thought which training kept")
+    if counts["unreachable"]:
+        words.append(
+            f"{counts['unreachable']} requests about made-up answers that are the same text in other ids: no"
+            " chat template reaches them"
+        )
     if not returned:
         words.append("the reasoning parser's own output: no first answer came back word for word")
     return "; ".join(words)

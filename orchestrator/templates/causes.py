@@ -156,6 +156,20 @@ def _thoughts_in_history(_difference: Difference, training: Training, sides: Sid
     return f"the server keeps a thought that {reason}", f"{PAIRED}; or train with template.history: keep"
 
 
+def _thought_lost(_difference: Difference, _training: Training, sides: Sides) -> Sentence | None:
+    _, mark, opened = sides.before.rpartition("<think>")
+    trained, served = ((opened + side).startswith("\n\n</think>") for side in (sides.trained, sides.served))
+    if not mark or trained or not served:
+        return None
+    return (
+        (
+            "the server writes an empty thought where an earlier answer was trained with its own: the chat"
+            " template does not read the thought that was sent (a reasoning field)"
+        ),
+        PAIRED,
+    )
+
+
 def _thought_spelled(_difference: Difference, _training: Training, sides: Sides) -> Sentence | None:
     if sides.before.endswith("<think>") and not sides.trained.startswith("\n"):
         return _SPELLED
@@ -260,6 +274,7 @@ RULES: tuple[Callable[[Difference, Training, Sides], Sentence | None], ...] = (
     _one_token_here_only,
     _unreachable,
     _thoughts_in_history,
+    _thought_lost,
     _thought_spelled,
     _newlines_of_an_answer,
     _white_space,

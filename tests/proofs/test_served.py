@@ -8,19 +8,28 @@ from orchestrator.proofs.served import Judged, prove
 from orchestrator.templates.compare import Kind, TurnVerdict
 
 
-def judged(client: str, kind: Kind, **more: Any) -> Judged:
+def judged(client: str, kind: Kind, *, made_up: bool = False, **more: Any) -> Judged:
     words = {} if kind.holds else {"explanation": f"it {kind.value}", "mend": "mend it"}
-    return Judged(client, "数据.jsonl:3", TurnVerdict("mine", 3, 1, kind, **{**words, **more}))
+    return Judged(client, "数据.jsonl:3", TurnVerdict("mine", 3, 1, kind, **{**words, **more}), made_up)
 
 
 def of(*requests: Judged, returned: int = 1) -> Any:
-    return prove(requests, rows=2, returned=returned, skipped={"prompts longer than the server takes": 0})
+    return prove(
+        requests,
+        rows=2,
+        with_system=1,
+        returned=returned,
+        skipped={"prompts longer than the server takes": 0},
+    )
 
 
 def test_what_is_equal_or_prefilled_holds() -> None:
     proof = of(judged("a", Kind.EQUAL), judged("a", Kind.PREFILL), judged("b", Kind.EQUAL))
     assert proof.holds
-    assert proof.covered == "3 requests about 2 rows, in 2 ways in which clients send them"
+    assert (
+        proof.covered
+        == "3 requests about 2 rows (1 with a system prompt), in 2 ways in which clients send them"
+    )
     assert (proof.numbers["equal"], proof.numbers["client:a"]) == (2, 2)
     assert proof.not_covered == ""
 
@@ -38,6 +47,14 @@ def test_a_client_that_lost_a_kept_thought_is_told_and_does_not_decide() -> None
     proof = of(judged("a", Kind.EQUAL), judged("b", Kind.EQUAL, dropped=True))
     assert proof.holds
     assert "1 requests of clients that lose a thought" in proof.not_covered
+
+
+def test_a_made_up_row_out_of_reach_is_told_and_does_not_decide() -> None:
+    proof = of(judged("a", Kind.EQUAL), judged("b", Kind.DIFFERS, unreachable=True, made_up=True))
+    assert proof.holds
+    assert proof.numbers["requests"] == 1
+    assert "1 requests about made-up answers" in proof.not_covered
+    assert not of(judged("b", Kind.DIFFERS, unreachable=True)).holds
 
 
 def test_nothing_asked_proves_nothing() -> None:

@@ -314,6 +314,14 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         r"one newline less after '.*一': trained '\\n', served ''; the chat template trims",
         PAIRED,
     ),
+    "a thought in a field that the template does not read": (
+        later(THOUGHT + "答"),
+        "又",
+        later(EMPTY_THOUGHT + "答"),
+        R1,
+        r"an empty thought where an earlier answer was trained with its own",
+        PAIRED,
+    ),
     "anything else": (
         ASK,
         "答",

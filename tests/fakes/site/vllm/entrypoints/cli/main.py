@@ -164,6 +164,9 @@ class Handler(BaseHTTPRequestHandler):
         """One answer."""
         if FAULT == "wedge-health-ok":
             time.sleep(HANG)
+        for message in asked["messages"]:  # a completion takes a thought under both of its names
+            if "reasoning_content" in message:
+                message["reasoning"] = message.pop("reasoning_content")
         question = asked["messages"][-1]["content"]
         whole = self.answers.get(question, question)
         limit = asked.get("max_tokens") or 4096
