@@ -130,7 +130,7 @@ def judge_parity(world: World, fault: ParityFault) -> str:
         return f"exit code {code}, not {fault.code}: {said[-TOLD:]}"
     if not fault.proof:
         return _lacking(fault.words, said)
-    if data["tokenizer"]["holds"] != (fault.proof != "tokenizer"):
+    if data["tokenizer"]["holds"] != (fault.proof != "tokenizer") and not fault.adds_tokens:
         return f"the tokenizer proof says: {data['tokenizer']['detail'] or 'it holds'}"
     if fault.proof == "tokenizer":
         return _lacking(fault.words, data["tokenizer"]["detail"])

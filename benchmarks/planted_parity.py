@@ -91,6 +91,7 @@ class ParityFault:
         proof: "parity", "tokenizer", or "" where the call is refused before anything is compared.
         tokenizer: a family of the stand-ins, or a tokenizer that planted_faults.py builds.
         code: the exit code.
+        adds_tokens: the training template adds tokens, and the tokenizer proof may name those too.
     """
 
     name: str
@@ -102,6 +103,7 @@ class ParityFault:
     proof: str = "parity"
     tokenizer: str = "deepseek"
     code: int = 5
+    adds_tokens: bool = False
 
     def conversations(self) -> str:
         """The talks as a file of conversations."""
@@ -150,10 +152,20 @@ FAULTS = (
     ),
     ParityFault("double-bos", ON_STRIP, own(STRIP, (BOS, BOS * 2)), "mixed", "differs", ("twice",)),
     ParityFault("no-bos", ON_STRIP, own(STRIP, (BOS, "")), "mixed", "differs", ("begin-of-sentence",)),
-    ParityFault("qwen-on-r1", ("qwen", "on", "keep"), own(STRIP), "mixed", "differs", ("family",)),
-    ParityFault("qwen3-on-r1", ("qwen3", "on", "strip"), own(STRIP), "mixed", "differs", ("family",)),
     ParityFault(
-        "r1-template-for-llama3", ("llama3", "on", "keep"), own(STRIP), "mixed", "differs", ("family",)
+        "qwen-on-r1", ("qwen", "on", "keep"), own(STRIP), "mixed", "differs", ("family",), adds_tokens=True
+    ),
+    ParityFault(
+        "qwen3-on-r1", ("qwen3", "on", "strip"), own(STRIP), "mixed", "differs", ("family",), adds_tokens=True
+    ),
+    ParityFault(
+        "r1-template-for-llama3",
+        ("llama3", "on", "keep"),
+        own(STRIP),
+        "mixed",
+        "differs",
+        ("family",),
+        adds_tokens=True,
     ),
     ParityFault(
         "default-system-without-full-stop",
@@ -256,14 +268,6 @@ WITH_OFFICIAL = (
         "one",
         "missing",
         (EMPTY,),
-    ),
-    ParityFault(
-        "official-original-for-keep",
-        ON_KEEP,
-        official("r1-distill-original"),
-        "thoughts",
-        "differs",
-        (REMOVES,),
     ),
     ParityFault(
         "official-qwen3-thinking-off",
