@@ -41,8 +41,8 @@ TALKS: dict[str, list[Talk]] = {
     "system": [_talk("请问你是谁", "我是神奇海螺。", system="你是海螺。")],
     "many": [MANY],
     "thoughts": [_talk("今天吃什么？", THOUGHT + "什么都不吃。", "多少钱？", THOUGHT + "三块钱")],
+    "thought": [_talk("今天吃什么？", THOUGHT + "什么都不吃。")],
     "spelled": [_talk("今天吃什么？", "<think>想</think>什么都不吃。")],
-    "spelled_history": [_talk("今天吃什么？", "<think>想</think>不吃。", "多少钱？", "三块钱")],
     "spaces": [_talk(" 请问你是谁  ", "我是神奇海螺。")],
     "newline_first": [_talk("你好", "\n你好。", "多少钱？", "三块钱")],
     # What a reasoning parser returns, sent back as it came.
@@ -216,7 +216,7 @@ FAULTS = (
     ),
     ParityFault("dated", ON_STRIP, DATED, "one", "differs", ("writes a date",)),
     ParityFault(
-        "off-template-for-on", ON_KEEP, own("deepseekr1-off-keep"), "one", "forced", ("without thinking",)
+        "off-template-for-on", ON_KEEP, own("deepseekr1-off-keep"), "thought", "forced", ("without thinking",)
     ),
     ParityFault("on-template-for-off", OFF_KEEP, own(KEEP), "one", "missing", (EMPTY,)),
     ParityFault(
