@@ -122,9 +122,9 @@ BAD = (
     ),
     Bad(
         "no chat template for it",
-        recipe(("deepseekr1", "llama3")),
+        recipe(("deepseekr1", "vicuna")),
         2,
-        "no chat template reproduces template llama3",
+        "no chat template reproduces template vicuna",
         "recipes/small.yaml:3",
         "template.name",
     ),

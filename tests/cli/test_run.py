@@ -159,7 +159,7 @@ def test_a_server_that_fails_is_told_and_nothing_is_left(
     assert "logs/vllm.log" in said.err
     assert said.out == ""
     assert small.processes() == []
-    assert statuses(small)["ask"] is Status.FAILED
+    assert Status.FAILED in statuses(small).values()
 
 
 def test_two_at_once_are_not_let(small: SmallWorld) -> None:

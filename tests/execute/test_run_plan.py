@@ -17,6 +17,7 @@ from orchestrator.execute.state import RunFolder, hold
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
 from orchestrator.report import Run
+from orchestrator.stages import STAGES
 from tests.execute.test_loop import Heard
 from tests.small_world import SmallWorld
 
@@ -49,7 +50,9 @@ def test_the_same_job_goes_on_in_its_folder_and_another_gets_its_own(small: Smal
 def test_the_plan_lies_beside_what_it_makes(small: SmallWorld) -> None:
     folder, _ = run(small)
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    assert [stage["name"] for stage in plan["stages"]] == ["prepare"]
+    assert [stage["name"] for stage in plan["stages"]] == list(STAGES), (
+        "all of the job: prove and why read it"
+    )
     assert plan["headline"] == "small: training ./base on cpu (fp32)"
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     assert state["status"] == "done"
