@@ -136,7 +136,8 @@ class Asker:
         """The service that this task was given.
 
         Raises:
-            MissingError: none was, or nobody listens there.
+            MissingError: none was, nobody listens there, or it serves another model. StageFailed: it does not
+                say how long a prompt it takes.
         """
         url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
         if not url or not model:
@@ -147,11 +148,14 @@ class Asker:
             http_client(url, key, TIMEOUT), url.removesuffix("/v1"), model, key, training, pieces, files
         )
         told = asker.send("GET", "/v1/models", gone=MissingError)
-        found = [one.get("max_model_len") for one in told.get("data", ()) if one.get("id") == model]
-        if not found or not found[0]:
-            what = f"the server does not say how much {model} takes (max_model_len)"
-            raise StageFailed(Problem(what, url, "prove a vLLM server that serves this run: conch serve"))
-        asker.longest = found[0]
+        served = {one.get("id"): one.get("max_model_len") for one in told.get("data", ())}
+        if model not in served:
+            what = f"the server has no model {model}, but {', '.join(map(str, served)) or 'none'}"
+            raise MissingError(Problem(what, url, "give the address of the server of this run: conch serve"))
+        if not served[model]:
+            what = f"the server does not say how many tokens {model} takes (max_model_len)"
+            raise StageFailed(Problem(what, url, "prove a vLLM server that Conch started: conch serve"))
+        asker.longest = int(served[model])
         return asker
 
     def __enter__(self) -> Self:

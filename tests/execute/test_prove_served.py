@@ -248,6 +248,14 @@ def test_nobody_listens_or_no_service_was_named(folder: Path, monkeypatch: pytes
         judge(Tokenizing("", as_trained, url="http://127.0.0.1:9/v1"), folder, monkeypatch)
 
 
+def test_the_server_of_another_run_listens(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        tokenizing_server("", as_trained, names=("别的",)) as server,
+        pytest.raises(MissingError, match="has no model conch, but 别的"),
+    ):
+        judge(server, folder, monkeypatch)
+
+
 @pytest.mark.parametrize("name", ["ids.jsonl", "talk.jsonl", "prepare.json"])
 def test_a_file_that_is_not_there(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / name).unlink()

@@ -39,6 +39,7 @@ class Tokenizing:
     writes: Callable[[list[dict[str, Any]]], str]
     parses: bool = True
     longest: int = 4096
+    names: tuple[str, ...] = ("run-1", "conch")
     fault: str = ""
     url: str = ""
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -109,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         length = {} if self.fake.fault == "no-length" else {"max_model_len": self.fake.longest}
-        self._json(200, {"data": [{"id": name, **length} for name in ("run-1", "conch")]})
+        self._json(200, {"data": [{"id": name, **length} for name in self.fake.names]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
