@@ -52,7 +52,7 @@ class RunFolder:
         thinking: Any = "on",
         history: Any = "keep",
         *,
-        made_up: Mapping[str, Sequence[Sequence[Message]]] | None = None,
+        made_up: Any = None,
         **settings: Any,
     ) -> None:
         (self.path / "data").mkdir(parents=True)
