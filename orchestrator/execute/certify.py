@@ -30,10 +30,12 @@ def certify(settings: Mapping[str, Any], folder: Path) -> int:
     """Write the certificate; 5 when a proof does not hold and was not accepted.
 
     Args:
-        settings: recipe: its name; export: the folder that it speaks of; out: the certificate.
+        settings: recipe: its name; export: its folder; out: the certificate; left_out: proofs that
+            were made of other files than these, and say nothing of them.
         folder: the run folder.
     """
-    proofs = tuple(read_proofs(folder))
+    left_out = settings.get("left_out", ())
+    proofs = tuple(proof for proof in read_proofs(folder) if proof.name not in left_out)
     made = {proof.name for proof in proofs}
     certificate = {
         "version": 1,

@@ -62,6 +62,9 @@ def test_without_a_server(trained: SmallWorld) -> None:
     said = trained.run("prove", "small", "--offline", "--json")
     assert said.code == 0, said.err
     assert said.envelope["data"]["holds"]
+    assert said.envelope["data"]["not_proven"] == ["parity:served", "loss"], (
+        "an earlier server's proof is none"
+    )
     assert "again-prove_served" not in said.err
 
 
