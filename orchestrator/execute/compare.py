@@ -8,7 +8,6 @@ made-up rows that no template can reach.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.files import CHUNK, write_durable
+from orchestrator.execute.files import write_durable
+from orchestrator.execute.json_lines import last_line
 from orchestrator.execute.prepare import GENERATED
 from orchestrator.templates.compare import ORDER, TurnVerdict, compare_turn
 from orchestrator.templates.explain import Training, explain_round_trip
@@ -133,18 +133,6 @@ def _cut_out(ids: Sequence[int], turn: Mapping[str, Any]) -> dict[str, Any]:
 def training_of(header: Mapping[str, Any]) -> Training:
     """How it was trained, as the header of training_ids.jsonl says."""
     return Training(header["template"], header["thinking"], header["mask_history"], header["bos_token_id"])
-
-
-def last_line(path: Path) -> bytes:
-    """The last line of a file that may be far larger than memory."""
-    with path.open("rb") as file:
-        place = file.seek(0, os.SEEK_END)
-        tail = b""
-        while place and b"\n" not in tail[:-1]:
-            step = min(CHUNK, place)
-            place = file.seek(place - step)
-            tail = file.read(step) + tail
-    return tail.rstrip(b"\n").rpartition(b"\n")[2]
 
 
 def _cut_off(path: Path) -> StageFailed:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
+from orchestrator.execute.files import CHUNK
 
 Key = tuple[str, int]
 
@@ -24,6 +26,18 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
                 yield _parsed(line, f"{path}:{number}")
     except OSError:
         raise MissingError(Problem("is not there", str(path), "run the stage that makes it")) from None
+
+
+def last_line(path: Path) -> bytes:
+    """The last line of a file that may be far larger than memory, with its newline where it has one."""
+    with path.open("rb") as file:
+        place = file.seek(0, os.SEEK_END)
+        tail = b""
+        while place and b"\n" not in tail[:-1]:
+            step = min(CHUNK, place)
+            place = file.seek(place - step)
+            tail = file.read(step) + tail
+    return tail[:-1].rpartition(b"\n")[2] + tail[-1:]
 
 
 def key_of(line: Mapping[str, Any]) -> Key:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.files import write_durable
+from orchestrator.execute.proof_file import leave_proof
 from orchestrator.proofs.tokenizer import prove
-
-REFUTED = 5
 
 
 def prove_tokenizer(settings: Mapping[str, Any], folder: Path) -> int:
@@ -27,11 +24,7 @@ def prove_tokenizer(settings: Mapping[str, Any], folder: Path) -> int:
         MissingError: a probe left no file. StageFailed: its first line is no header with texts.
     """
     train, serve = (read_header(folder / settings[name]) for name in ("training_ids", "serving_ids"))
-    proof = prove(train, serve)
-    accepted = bool(settings.get("accept_mismatch")) and not proof.holds
-    told = json.dumps(asdict(replace(proof, accepted=accepted)), ensure_ascii=False, indent=2)
-    write_durable(folder / settings["out"], told + "\n")
-    return 0 if proof.holds or accepted else REFUTED
+    return leave_proof(prove(train, serve), settings, folder)
 
 
 def read_header(path: Path) -> dict[str, Any]:

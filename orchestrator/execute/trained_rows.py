@@ -6,7 +6,6 @@ Memory does not grow with the rows. Left out, and counted: rows that are made up
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.files import CHUNK
+from orchestrator.execute.json_lines import last_line
 from orchestrator.proofs.trained import TrainedRow
 
 HELD_OUT = "rows held out of training"
@@ -58,7 +57,7 @@ class TrainedRows:
         try:
             with ids.open("rb") as lines:
                 header = json.loads(lines.readline())
-            pieces = json.loads(_last_line(ids))["pieces"]
+            pieces = json.loads(last_line(ids)[:-1])["pieces"]
             sources = {each["name"]: each["file"] for each in json.loads(prepared.read_bytes())["datasets"]}
             tokens = {int(token): text for token, text in pieces.items()}
             _ = header["template"], header["thinking"], header["mask_history"], int(header["cutoff_len"])
@@ -111,15 +110,3 @@ def _parsed(line: bytes, path: Path) -> dict[str, Any]:
 
 def _cut_off(path: Path) -> StageFailed:
     return StageFailed(Problem("is cut off, or not what the probe writes", str(path), "run the stage again"))
-
-
-def _last_line(path: Path) -> bytes:
-    """The last line of a file that may be far larger than memory."""
-    with path.open("rb") as file:
-        place = file.seek(0, os.SEEK_END)
-        tail = b""
-        while place and b"\n" not in tail[:-1]:
-            step = min(CHUNK, place)
-            place = file.seek(place - step)
-            tail = file.read(step) + tail
-    return tail[:-1].rpartition(b"\n")[2]
