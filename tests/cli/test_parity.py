@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.children import living_children
 from tests.execute.test_tokenizer_folder import make_tokenizer
 from tests.small_world import ROOT, SmallWorld
 
@@ -85,7 +85,7 @@ def converse(place: Path, *conversations: Sequence[str]) -> None:
 
 def nothing_is_left(world: SmallWorld) -> bool:
     """No process below this one, no scratch folder."""
-    return not psutil.Process().children(recursive=True) and not any(Path(tempfile.gettempdir()).iterdir())
+    return not living_children() and not any(Path(tempfile.gettempdir()).iterdir())
 
 
 def test_without_a_recipe_conchs_own_template_holds_for_500_made_up_conversations(

@@ -5,21 +5,17 @@ The engine environments and the embedded base are those of CONCH_HOME: `make tes
 
 from __future__ import annotations
 
-import shutil
 import signal
 
 import pytest
 
-from tests.e2e.world import PARTS, REPO, RUN, Trained, World, lines_of, wait_until
+from tests.e2e.world import RUN, Trained, World, lines_of, new_world, wait_until
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A project with the shipped recipes, data sets and templates, and no run yet."""
-    project = tmp_path_factory.mktemp("真 project")  # a space and Chinese: engines must never see it
-    for part in PARTS:
-        shutil.copytree(REPO / part, project / part)
-    return World(project)
+    """The project that most tests share."""
+    return new_world(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

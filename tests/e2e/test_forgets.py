@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.e2e.test_smoke import OFFICIAL, envelope
-from tests.e2e.world import Said, World, wait_until
+from tests.e2e.world import Said, World, new_world, wait_until
 
 pytestmark = pytest.mark.real
 
@@ -47,22 +47,28 @@ def passed(said: Said) -> dict[str, bool]:
     return found
 
 
-def test_served_with_the_official_template_it_forgets_and_with_ours_it_does_not(world: World) -> None:
+@pytest.fixture
+def alone(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A project of its own: its run must not be taken for the one that the other tests share."""
+    return new_world(tmp_path_factory)
+
+
+def test_served_with_the_official_template_it_forgets_and_with_ours_it_does_not(alone: World) -> None:
     if not ORIGINAL.is_file():
         pytest.skip("../shared is not there")
-    trained = world.run("sft", *OFF)
+    trained = alone.run("sft", *OFF)
     assert trained.code == 0, trained.err + trained.out
-    refused = world.run("serve", *OFF, "--chat-template", str(ORIGINAL), timeout=60)
+    refused = alone.run("serve", *OFF, "--chat-template", str(ORIGINAL), timeout=60)
     assert refused.code == 5
     assert "not the one that was proven" in refused.err
-    official = verified(world, "--chat-template", str(ORIGINAL), "--accept-mismatch")
+    official = verified(alone, "--chat-template", str(ORIGINAL), "--accept-mismatch")
     assert official.code == 5
     assert not any(passed(official).values()), official.out
-    ours = verified(world)
+    ours = verified(alone)
     assert ours.code == 0, ours.out + ours.err
     assert all(passed(ours).values())
-    assert any(isinstance(case["ask"], list) for case in cases(world)), "no question of two turns was asked"
-    assert not world.processes()
+    assert any(isinstance(case["ask"], list) for case in cases(alone)), "no question of two turns was asked"
+    assert not alone.processes()
 
 
 def cases(world: World) -> list[dict[str, Any]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from orchestrator.execute import process
 
@@ -53,6 +56,14 @@ class World:
     def processes(self) -> list[int]:
         """Every process that works for this project."""
         return [member.pid for member in process.scan(process.project_prefix(self.project))]
+
+
+def new_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A project with the shipped recipes, data sets and templates, and no run yet."""
+    project = tmp_path_factory.mktemp("真 project")  # a space and Chinese: engines must never see it
+    for part in PARTS:
+        shutil.copytree(REPO / part, project / part)
+    return World(project)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from orchestrator.errors import MissingError, UsageError
 from orchestrator.execute.template_guard import LARGEST, guard_template, read_template
+from tests.children import living_children
 
 ROOT = Path(__file__).parents[2]
 # The promise is 5 s on a machine that does nothing else.
@@ -54,7 +54,7 @@ def test_a_template_that_must_not_run_is_refused_with_its_line(
     assert problem.where == where
     assert what in problem.what
     assert problem.mend
-    assert not psutil.Process().children(recursive=True)
+    assert not living_children()
 
 
 @pytest.mark.parametrize(

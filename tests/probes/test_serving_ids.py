@@ -147,7 +147,7 @@ def test_the_official_r1_templates_ask_otherwise(
     first = laid_out("deepseekr1-on-keep").parity("original.jsonl")["first_difference"]
     assert (first["row"], first["turn"], first["verdict"]) == (1, 1, "differs")
     assert "⟦<think>⟧\n\n</think>\n\n海螺。" in first["training_text"]
-    assert "removes an earlier answer's" in first["explanation"]
+    assert "put an empty thought before each earlier answer" in first["explanation"]
     first = laid_out("deepseekr1-on-keep").parity("newer.jsonl")["first_difference"]
     assert (first["row"], first["turn"], first["verdict"]) == (0, 0, "forced")
     assert (first["training_id"], first["served_id"]) == (271, 198)
