@@ -120,27 +120,30 @@ def compare_turn(
         pieces: the texts of the ids of training and of serving.
     """
     context, labels = trained["context"], trained["labels"]
-    worst, names, dropped = (
-        _Found(Kind.EQUAL, Difference("equal", len(context), context, labels, context)),
-        "",
-        False,
-    )
+    worst, names, dropped = Difference("equal", len(context), context, labels, context), "", False
+    unreachable = False
     for variant in served["variants"]:
         kind, position = judge_ids(context, labels, variant["ids"])
         if variant["error"]:
             kind, position = Kind.DIFFERS, 0
+        found = Difference(kind.value, position, context, labels, variant["ids"], error=variant["error"])
         if variant["lossy"] and training.keeps_thoughts and not kind.holds:
             dropped = True
-        elif not names or ORDER.index(kind) > ORDER.index(worst.kind):
-            error = variant["error"]
-            worst = _Found(
-                kind, Difference(kind.value, position, context, labels, variant["ids"], error=error)
-            )
-            names = ", ".join(variant["names"])
+            continue
+        # Where one spelling is out of every template's reach, so is the turn: that says more than any other.
+        beyond = kind is Kind.DIFFERS and is_unreachable(found, pieces)
+        if not names or (ORDER.index(kind), beyond) > (ORDER.index(Kind(worst.kind)), unreachable):
+            worst, unreachable, names = found, beyond, ", ".join(variant["names"])
     verdict = TurnVerdict(
-        *where, trained["turn"], worst.kind, names, worst.difference.position, dropped=dropped
+        *where,
+        trained["turn"],
+        Kind(worst.kind),
+        names,
+        worst.position,
+        dropped=dropped,
+        unreachable=unreachable,
     )
-    return verdict if worst.kind is Kind.EQUAL else _told(verdict, worst.difference, training, pieces)
+    return verdict if verdict.verdict is Kind.EQUAL else _told(verdict, worst, training, pieces)
 
 
 def spellings(trained: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, Kind]:
@@ -150,12 +153,6 @@ def spellings(trained: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str
         kind, _ = judge_ids(trained["context"], trained["labels"], variant["ids"])
         found.update(dict.fromkeys(variant["names"], Kind.DIFFERS if variant["error"] else kind))
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    kind: Kind
-    difference: Difference
 
 
 def _told(
@@ -172,5 +169,4 @@ def _told(
         served_text=pieces[1].around(difference.served, at),
         explanation=sentence,
         mend=mend,
-        unreachable=verdict.verdict is Kind.DIFFERS and is_unreachable(difference, pieces),
     )

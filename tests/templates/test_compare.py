@@ -92,6 +92,16 @@ def test_the_same_text_in_other_ids_is_out_of_reach() -> None:
     assert not verdict(variant([1, 9])).unreachable
 
 
+def test_one_spelling_out_of_reach_is_told_before_one_that_a_template_could_mend() -> None:
+    trained = {"turn": 0, "context": [1, 4, 4], "labels": LABELS}
+    served = {
+        "turn": 0,
+        "variants": [variant([1, 9]), variant([1, 5], "newlines"), variant([1, 9], "answer")],
+    }
+    found = compare_turn(("mine", 7), trained, served, Training("deepseekr1", bos=1), (PIECES, PIECES))
+    assert (found.spelling, found.unreachable) == ("newlines", True)
+
+
 def test_every_spelling_has_its_verdict() -> None:
     trained = {"context": CONTEXT, "labels": LABELS}
     variants = [variant([1, 2]), variant([1, 9], "newlines"), variant([], "emitted", error="no")]
