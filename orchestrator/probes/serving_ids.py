@@ -228,7 +228,11 @@ def load(arguments: argparse.Namespace) -> tuple[Any, str | None]:
     from vllm.renderers.chat_utils import load_chat_template
     from vllm.renderers.online_renderer import OnlineRenderer
     from vllm.renderers.registry import renderer_from_config
+    from vllm.transformers_utils import repo_utils
 
+    if not (Path(arguments.model) / "config.json").is_file():
+        # vLLM asks a tokenizer's folder for a config twice, two seconds apart; none comes in between.
+        repo_utils.time = SimpleNamespace(sleep=lambda _: None)
     template = load_chat_template(Path(arguments.chat_template)) if arguments.chat_template else None
     check_syntax(template, arguments.chat_template)
     config = model_config(arguments.model, arguments.tokenizer or arguments.model)
