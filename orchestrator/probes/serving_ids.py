@@ -317,13 +317,14 @@ def wanted(row: Message) -> Sequence[int]:
 async def render(renderer: Any, messages: Sequence[Message], kwargs: Message | None) -> tuple[list[int], str]:
     """(ids, "") as vLLM renders the request, or ([], the sentence with which it refuses it)."""
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+    from vllm.exceptions import VLLMClientError
 
     try:
         request = ChatCompletionRequest(model="conch", messages=messages, chat_template_kwargs=kwargs)
         result = await renderer.render_chat(request)
     except TimeoutError:
         refuse(f"the chat template does not end within {RENDER_SECONDS} s", mend="mend its loop")
-    except ValueError as error:
+    except (ValueError, VLLMClientError) as error:  # a template's own refusal is a client's error
         return [], str(error)
     if not isinstance(result, tuple):
         return [], result.error.message

@@ -18,8 +18,8 @@ PROBES = Path(__file__).parents[2] / "orchestrator" / "probes"
 IMPORTED = {
     "training_ids": ("llamafactory.data.loader", "llamafactory.hparams", "llamafactory.model"),
     "serving_ids": ("vllm.renderers.online_renderer", "vllm.renderers.hf"),
+    "stop_ids": ("vllm.config.model", "vllm.tokenizers"),
 }
-
 
 AT_ONCE = 2
 

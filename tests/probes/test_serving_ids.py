@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -12,7 +11,6 @@ from types import ModuleType
 import pytest
 
 from orchestrator.execute import embedded
-from orchestrator.templates.writer import HISTORY, THINKING
 from tests.probes.run_folder import SHARED, RunFolder, run_many, serve_arguments, train_arguments, turns
 
 Probe = Callable[[str], ModuleType]
@@ -69,47 +67,34 @@ def folder(tmp_path: Path, train_python: Path, serve_python: Path) -> RunFolder:
     return RunFolder(tmp_path / "run", train_python, serve_python)
 
 
-def qwen3_proxy(genuine: Path, folder: Path) -> Path:
-    """Qwen3's tokenizer is not at hand: R1's has the same BPE; add the two marks, drop its leading token."""
-    shutil.copytree(genuine, folder)
-    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    for number, content in ((151665, "<|im_start|>"), (151666, "<|im_end|>")):
-        tokenizer["added_tokens"].append({"id": number, "content": content} | flags)
-    tokenizer["post_processor"] = None
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
-    config = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "eos_token": "<|im_end|>",
-        "pad_token": "<|im_end|>",
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def matrix(tmp_path_factory: pytest.TempPathFactory, train_python: Path, serve_python: Path) -> Path:
-    """A run folder for each (tokenizer, thinking, history), and its ids from both engines."""
+    """The embedded base and the genuine tokenizer, with their ids from both engines.
+
+    Every other training template and setting: test_template_matrix.py.
+    """
     home = tmp_path_factory.mktemp("matrix")
     RunFolder(home / "embedded-on-keep", train_python, serve_python).lay_out(
         embedded.ensure_embedded(print), ROWS
     )
     genuine = SHARED / "tokenizer-r1-distill-qwen"
-    bases = {"deepseekr1": genuine, "qwen3": home / "qwen3"} if genuine.is_dir() else {}
-    if bases:
-        qwen3_proxy(genuine, home / "qwen3")
-    for (template, base), thinking, history in product(bases.items(), THINKING, HISTORY):
-        place = home / f"{template}-{thinking}-{history}"
-        RunFolder(place, train_python, serve_python).lay_out(base, ROWS, thinking, history, template=template)
+    settings = HOW if genuine.is_dir() else ()
+    for setting in settings:
+        place = home / f"deepseekr1-{setting}"
+        RunFolder(place, train_python, serve_python).lay_out(genuine, ROWS, *setting.split("-"))
     places = sorted(path.parent for path in home.glob("*/train.yaml"))
     run_many(train_python, "training_ids", [(place, train_arguments()) for place in places], home)
-    jobs = [(place, serve_arguments(thinking=place.name.rsplit("-")[-2])) for place in places]
-    for name in ("original", "newer") if bases else ():
+    jobs = [(place, serve_arguments(thinking=place.name.split("-")[-2])) for place in places]
+    refusing = home / "refusing.jinja"
+    refusing.write_text(
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}a",
+        encoding="utf-8",
+    )
+    jobs.append((home / "embedded-on-keep", serve_arguments(str(refusing), "refusing.jsonl")))
+    for name, setting in product(("original", "newer"), settings):
         official = str(SHARED / "official" / f"r1-distill-{name}.jinja")
-        jobs += [
-            (home / f"deepseekr1-{how}", serve_arguments(official, f"{name}.jsonl", how.split("-")[0]))
-            for how in HOW
-        ]
+        served = serve_arguments(official, f"{name}.jsonl", setting.split("-")[0])
+        jobs.append((home / f"deepseekr1-{setting}", served))
     run_many(serve_python, "serving_ids", jobs, home)
     return home
 
@@ -129,13 +114,19 @@ def test_the_embedded_base_is_asked_as_it_was_taught(laid_out: Callable[[str], R
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("history", HISTORY)
-@pytest.mark.parametrize("thinking", THINKING)
-@pytest.mark.parametrize("template", ["deepseekr1", "qwen3"])
-def test_a_genuine_tokenizer_is_asked_as_it_was_taught(
-    reference: Path, laid_out: Callable[[str], RunFolder], template: str, thinking: str, history: str
+def test_what_the_template_refuses_is_told_in_its_own_words(laid_out: Callable[[str], RunFolder]) -> None:
+    text = (laid_out("embedded-on-keep").path / "refusing.jsonl").read_text(encoding="utf-8")
+    rows = [line for line in map(json.loads, text.splitlines()) if line.get("dataset") == "mine"]
+    errors = [[one["error"] for one in row["turns"][0]["variants"]] for row in rows]
+    assert errors == [[""], [""], ["no system here"]]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("setting", HOW)
+def test_the_genuine_tokenizer_is_asked_as_it_was_taught(
+    reference: Path, laid_out: Callable[[str], RunFolder], setting: str
 ) -> None:
-    found = laid_out(f"{template}-{thinking}-{history}").parity()
+    found = laid_out(f"deepseekr1-{setting}").parity()
     assert found["holds"], found["first_difference"]
     assert found["counts"]["equal"] > 20
 

@@ -1,0 +1,5 @@
+"""What vLLM refuses."""
+
+
+class VLLMClientError(Exception):
+    """The request is to blame."""
