@@ -68,12 +68,9 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
     from orchestrator.cli.live import Live
     from orchestrator.execute import recipes, survey
     from orchestrator.execute.run_plan import run_recipe
-    from orchestrator.execute.template_guard import guard_template, read_template
     from orchestrator.plan import PARITY, build_plan
     from orchestrator.stages.base import DATA_PROOF
 
-    if chat_template is not None:
-        guard_template(read_template(chat_template), str(chat_template))
     project = recipes.project_folder(Path.cwd())
     job = survey.read_job(recipe, project=project, sets=sets, hardware=hardware, chat_template=chat_template)
     live = Live()

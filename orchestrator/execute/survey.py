@@ -15,6 +15,7 @@ from orchestrator.datasets.entry import DatasetEntry, read_entry
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute import environments, recipes, system
 from orchestrator.execute.files import sha256_file
+from orchestrator.execute.template_guard import guard_template, read_template
 from orchestrator.job import Job, Surroundings
 from orchestrator.plan import resolve
 from orchestrator.recipe import Resolved
@@ -33,15 +34,22 @@ def read_job(
     """A recipe by name or path, resolved against what is here.
 
     Raises:
-        UsageError: the recipe or a name in it is wrong.
+        UsageError: the recipe or a name in it is wrong, or the chat template must not be run.
         MissingError: a file it names is not there.
     """
     resolved = recipes.read(
         name, project=project, sets=sets, environ=os.environ, profile=hardware, machine=system.hardware()
     )
     surroundings = survey(project, resolved)
-    text = None if chat_template is None else _read_text(chat_template, "chat template")
+    text = None if chat_template is None else _guarded(chat_template)
     return resolve(resolved, surroundings, chat_template=text, accept_mismatch=accept_mismatch)
+
+
+def _guarded(chat_template: Path) -> str:
+    """The text of a chat template that was named, rendered once in a limited child before any engine is."""
+    text = read_template(chat_template)
+    guard_template(text, str(chat_template))
+    return text
 
 
 def survey(project: Path, resolved: Resolved) -> Surroundings:

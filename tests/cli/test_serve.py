@@ -109,3 +109,15 @@ def test_a_key_file_that_others_can_read_is_refused(small: SmallWorld, tmp_path:
     assert said.code in (2, 3)
     assert str(file) in said.err
     assert KEY not in said.err
+
+
+def test_a_template_that_never_ends_is_refused_before_anything_starts(
+    small: SmallWorld, tmp_path: Path
+) -> None:
+    path = tmp_path / "海螺.jinja"
+    many = "{% for a in range(99999) %}" * 4 + "{% endfor %}" * 4
+    path.write_text(f"\n{many}", encoding="utf-8")
+    said = small.run("serve", "small", "--chat-template", str(path), "--accept-mismatch")
+    assert said.code == 2
+    assert f"{path}:2" in said.err
+    assert "does not end" in said.err
