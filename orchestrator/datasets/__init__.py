@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.datasets import alpaca, openai, sharegpt
+from orchestrator.datasets import alpaca, belle, firefly, huatuo, medical_o1, openai, r1_distill, sharegpt
 from orchestrator.datasets.base import Adapter, Row
 
-# One line a shape. To add one: write its module (base.py says what it offers), and its line here.
+# One line a shape. To add one: write its module (base.py says what it offers), and its line here; the first
+# that knows a row reads it, so that a narrower shape (belle) stands before a wider one (alpaca).
 ADAPTERS: Mapping[str, Adapter] = {
+    "belle": belle,
     "alpaca": alpaca,
     "sharegpt": sharegpt,
     "openai": openai,
+    "huatuo": huatuo,
+    "firefly": firefly,
+    "medical_o1": medical_o1,
+    "r1_distill": r1_distill,
 }
 
 

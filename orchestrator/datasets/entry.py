@@ -1,6 +1,6 @@
 """dataset_info/NAME.yaml: where a data set's rows are, and how they are read. Pure.
 
-    adapter: alpaca                          # alpaca, sharegpt or openai; left out: the first row decides
+    adapter: alpaca                          # a name of ADAPTERS; left out: the first row decides
     file: data/magic_conch.jsonl             # in dataset_info/; or
     hub: {id: owner/name, revision: main, file: train.jsonl, hub: huggingface}
     columns: {prompt: 问题, response: 答案}    # only what is called otherwise in this file

@@ -21,6 +21,7 @@ from orchestrator.datasets.base import (
     refuse_unread,
     required_text,
     type_name,
+    with_thought,
 )
 
 name = "openai"
@@ -62,7 +63,7 @@ def _message(turn: Any, columns: Mapping[str, str]) -> Message:
         raise RowProblem("role", f"no role named {excerpt(written)}", f"roles: {', '.join(ROLES)}")
     content = turn.get(columns["content"])
     text = _joined(content) if isinstance(content, list) else required_text(turn, columns["content"])
-    return {"role": role, "content": _with_thought(turn.get("reasoning_content"), text)}
+    return {"role": role, "content": with_thought(turn, "reasoning_content", text)}
 
 
 def _joined(parts: list[Any]) -> str:
@@ -72,15 +73,3 @@ def _joined(parts: list[Any]) -> str:
             what = f"a part of the content is not text: {excerpt(part)}"
             raise RowProblem("unread part", what, "only text can be trained; delete the part")
     return "\n".join(part["text"] for part in parts)
-
-
-def _with_thought(thought: Any, text: str) -> str:
-    if not thought:
-        return text
-    if not isinstance(thought, str):
-        raise RowProblem("not text", f'"reasoning_content" is {type_name(thought)}', "write text")
-    if "<think>" in text or "</think>" in text:
-        what = f"there is a thought both in reasoning_content and in content: {excerpt(text)}"
-        raise RowProblem("thought", what, "leave one of them")
-    thought, text = thought.strip("\n"), text.lstrip("\n")
-    return f"<think>\n{thought}\n</think>\n\n{text}"
