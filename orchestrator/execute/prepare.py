@@ -12,20 +12,20 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 
-from orchestrator.datasets import ADAPTERS, sniff
+from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit
-from orchestrator.datasets.base import Conversation, RowProblem
+from orchestrator.datasets.base import Conversation
 from orchestrator.datasets.dataset_info import dataset_info_text
-from orchestrator.datasets.rows import Numbered, is_array, json_array, json_lines
 from orchestrator.errors import MissingError, Problem, StageFailed, UsageError
-from orchestrator.execute.files import CHUNK, remove
+from orchestrator.execute.data_file import DataFile, choose_adapter
+from orchestrator.execute.files import remove
 from orchestrator.execute.held_out import HeldOut
 from orchestrator.stage import partial
 
@@ -94,9 +94,8 @@ def _convert(
     path = folder / dataset["path"]
     shown = _shown(path, folder)
     written = hashlib.sha256()
-    with _open(path, shown) as file, (out / f"{dataset['name']}.jsonl").open("wb") as alone:
-        source = _Source(file)
-        name, rows = _adapter(dataset.get("adapter") or "", islice(source.rows(), most), shown)
+    with DataFile.open(path, shown) as source, (out / f"{dataset['name']}.jsonl").open("wb") as alone:
+        name, rows = choose_adapter(dataset.get("adapter") or "", islice(source.rows(), most), shown)
         audit = Audit(shown, ADAPTERS[name], dataset.get("columns") or {})
         for line, conversation in audit.conversations(rows):
             written.update(_put(alone, together, dataset["name"], line, conversation))
@@ -123,67 +122,6 @@ def _put(alone: IO[bytes], together: IO[bytes], dataset: str, row: int, conversa
     alone.write(line)
     together.write(orjson.dumps({"dataset": dataset, "row": row, "messages": conversation}) + b"\n")
     return line
-
-
-def _adapter(named: str, rows: Iterator[Numbered], shown: str) -> tuple[str, Iterator[Numbered]]:
-    """The adapter's name, sniffed from the first whole row unless it was named; and all the rows."""
-    if named:
-        if named not in ADAPTERS:
-            raise UsageError(
-                Problem(f'no adapter named "{named}"', shown, f"adapters: {', '.join(ADAPTERS)}")
-            )
-        return named, rows
-    looked_at = []
-    for numbered in rows:
-        looked_at.append(numbered)
-        if not isinstance(numbered[1], RowProblem):
-            break
-    row = next((row for _, row in looked_at if not isinstance(row, RowProblem)), None)
-    found = "alpaca" if row is None else sniff(row)
-    if found is None:
-        shapes = "; ".join(f"{name}: {adapter.shape}" for name, adapter in ADAPTERS.items())
-        keys = ", ".join(list(row or {})[:8]) or "none"
-        what = f"no adapter knows this shape (keys: {keys})"
-        mend = f"name `adapter:` and `columns:` in the data set's entry. Shapes: {shapes}"
-        raise UsageError(Problem(what, f"{shown}:{looked_at[-1][0]}", mend))
-    return found, chain(looked_at, rows)
-
-
-def _open(path: Path, shown: str) -> IO[bytes]:
-    if not path.is_file():
-        what = "it is a folder, not a data file" if path.is_dir() else "no such data file"
-        raise MissingError(Problem(what, shown, "see `file:` in the data set's entry"))
-    if not path.stat().st_size:
-        raise MissingError(Problem("the file is empty", shown, "put rows into it"))
-    return path.open("rb")
-
-
-class _Source:
-    """An open data file that is hashed while it is read."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._digest = hashlib.sha256()
-
-    def rows(self) -> Iterator[Numbered]:
-        """The numbered rows, whichever way the file writes them."""
-        array = is_array(self._file.read(CHUNK))
-        self._file.seek(0)
-        return json_array(self._hashed(self._chunks())) if array else json_lines(self._hashed(self._file))
-
-    def sha256(self) -> str:
-        """The hash of the whole file, also of what was not read."""
-        for _ in self._hashed(self._chunks()):
-            pass
-        return "sha256:" + self._digest.hexdigest()
-
-    def _chunks(self) -> Iterator[bytes]:
-        return iter(lambda: self._file.read(CHUNK), b"")
-
-    def _hashed(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            self._digest.update(piece)
-            yield piece
 
 
 def _generated(wanted: Mapping[str, Any]) -> list[Conversation]:

@@ -166,9 +166,9 @@ def test_the_faults_of_every_data_set_are_said_at_once(tmp_path: Path) -> None:
 
 
 def test_a_shape_that_nobody_knows_is_refused_with_those_that_are(tmp_path: Path) -> None:
-    source = written(tmp_path / "raw.jsonl", {"data": ["问：你好", "答：您好"]})
+    source = written(tmp_path / "raw.jsonl", {"提问": "你好", "回复": "您好"})
     with pytest.raises(
-        UsageError, match=r"raw\.jsonl:1  no adapter knows this shape \(keys: data\)"
+        UsageError, match=r"raw\.jsonl:1  no adapter knows this shape \(keys: 提问, 回复\)"
     ) as caught:
         prepare(settings(source, adapter=""), tmp_path)
     assert all(name in caught.value.problems[0].mend for name in ("alpaca", "sharegpt", "openai"))
@@ -182,8 +182,8 @@ def test_a_file_without_a_whole_row_is_refused_when_sniffing(tmp_path: Path) -> 
 
 
 def test_an_unknown_adapter_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match='no adapter named "huatuo"'):
-        prepare(settings(written(tmp_path / "raw.jsonl", ROW), adapter="huatuo"), tmp_path)
+    with pytest.raises(UsageError, match='no adapter named "moss"'):
+        prepare(settings(written(tmp_path / "raw.jsonl", ROW), adapter="moss"), tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "empty"])

@@ -1,0 +1,101 @@
+"""`conch data audit`: what a file holds, and what is wrong with it, before anything is trained."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli import main
+
+GOOD = [
+    {"data": ["问：头疼怎么办？", "答：多久了？", "问：三天", "答：去医院。"], "id": 1},
+    {"data": ["问：咳嗽", "答：多喝水。"]},
+]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def written(path: Path, *rows: Any) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def audited(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
+    code = main.run(["data", "audit", *words, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_file_is_understood_and_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path / "海螺 rows.jsonl", *GOOD)
+    code, said = audited(capsys, str(path))
+    assert code == 0
+    assert said["data"] == {
+        "file": str(path),
+        "adapter": "huatuo",
+        "sniffed": True,
+        "rows_in": 2,
+        "rows_kept": 2,
+        "turns": 3,
+        "faults": {},
+        "warnings": {},
+        "keys_not_used": {"id": 1},
+        "sha256": "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    assert main.run(["data", "audit", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "huatuo: the first whole row is of its shape" in text
+    assert "2, of which 2 can be trained" in text
+    assert "id (1)" in text
+
+
+def test_every_bad_row_is_counted_and_the_first_are_shown_with_their_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(
+        tmp_path / "rows.jsonl", GOOD[0], {"data": ["问：一"]}, {"data": ["问：一", "二"]}, GOOD[1]
+    )
+    before = path.read_bytes()
+    code, said = audited(capsys, str(path))
+    assert code == 2
+    assert said["data"]["faults"] == {"no last answer": 1, "speaker": 1}
+    assert said["data"]["rows_kept"] == 2
+    assert [one["where"] for one in said["problems"]] == [f"{path}:2", f"{path}:3", str(path)]
+    assert all(one["mend"] for one in said["problems"])
+    assert path.read_bytes() == before
+
+
+def test_parts_with_other_names_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path / "faq.jsonl", {"问题": "你是谁", "答案": "海螺。"})
+    code, said = audited(capsys, str(path))
+    assert code == 2
+    assert "no adapter knows this shape (keys: 问题, 答案)" in said["problems"][0]["what"]
+    names = ("--column", "prompt=问题", "--column", "response=答案")
+    code, said = audited(capsys, str(path), "--adapter", "firefly", *names)
+    assert (code, said["data"]["turns"], said["data"]["keys_not_used"]) == (0, 1, {})
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "what"),
+    [
+        (("nowhere.jsonl",), 3, "no such data file"),
+        ((".",), 3, "a folder"),
+        (("rows.jsonl", "--adapter", "alpacca"), 2, 'no adapter named "alpacca"'),
+        (("rows.jsonl", "--column", "data"), 2, "PART=NAME"),
+        (("rows.jsonl", "--column", "question=问"), 2, "has no column question"),
+    ],
+)
+def test_what_cannot_be_read_is_said(
+    here: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, what: str
+) -> None:
+    written(here / "rows.jsonl", *GOOD)
+    got, said = audited(capsys, *words)
+    assert got == code
+    assert what in said["problems"][0]["what"]
