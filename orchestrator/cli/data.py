@@ -36,8 +36,8 @@ def command() -> None:
 def audit(*, file: Path, adapter: str, columns: Sequence[str]) -> Outcome:
     """Say what a data file holds, and every row that would be dropped or trained wrongly.
 
-    Exits 0 when every row can be trained as it stands; else 2, with the count of each kind of fault, its first
-    rows with their lines, and the edit that mends them. The file is only read.
+    Exits 0 when every row can be trained as it stands; else 2, with the count of each kind of fault, its
+    first rows with their lines, and the edit that mends them. The file is only read.
     """
     from orchestrator.execute.audit_file import audit_file
 
