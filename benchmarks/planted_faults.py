@@ -6,8 +6,8 @@ Trains the recipe smoke once (or copies the run of PROJECT), then plants every f
 planted_run.py and planted_live.py, one at a time, and runs the command line. A fault is caught when the
 command exits as it must, the right proof fails, no unconcerned one does, and its sentence has the words that
 explain it. Then at least 20 sound set-ups: no proof may fail. Prints a line each, then caught/planted
-and false alarms; exits 1 unless all are caught and no alarm is false. On two busy cores a parity case took 40
-to 100 s and an offline proof 170 s: plan an hour or two, or choose with --only.
+and false alarms; exits 1 unless all are caught and no alarm is false. All takes half an hour on two cores;
+choose with --only.
 """
 
 from __future__ import annotations
