@@ -116,7 +116,7 @@ def test_a_named_chat_template_takes_the_place_of_the_paired_one(small: SmallWor
     job = survey.read_job("small", project=small.project, chat_template=mine)
     assert job.chat_template == "{{ messages }}"
     assert job.template.name == "deepseekr1-on-keep"
-    with pytest.raises(MissingError, match="no chat template at"):
+    with pytest.raises(MissingError, match="no chat template there"):
         survey.read_job("small", project=small.project, chat_template=mine.with_name("x"))
 
 
