@@ -81,6 +81,8 @@ class FakeServer:
 class _Handler(BaseHTTPRequestHandler):
     fake: FakeServer
     protocol_version = "HTTP/1.1"
+    # Head and body are two writes: the second must not wait for the first one's acknowledgement (40 ms).
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         pass
