@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.fakes.loopback import listening
 
 FAULTS = {
     "400": "every request is refused",
@@ -228,33 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-class _Quiet(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is what many tests are about."""
-
-
 @contextmanager
 def openai_server(answer: Callable[[list[dict[str, str]]], Said], **switches: Any) -> Iterator[FakeServer]:
     """A server on a free port; it is gone, and every hanging request with it, at the end."""
     fake = FakeServer(answer, **switches)
-    server = _Quiet(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": fake}))
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    ended = threading.Event()
-
-    def stop() -> None:
-        if not ended.is_set():
-            ended.set()
-            fake.gone.set()
-            server.shutdown()
-            server.server_close()
-
-    fake.stop = stop
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(type("Handler", (_Handler,), {"fake": fake}), fake.gone.set) as (fake.url, fake.stop):
         yield fake
-    finally:
-        stop()
-        thread.join(10)

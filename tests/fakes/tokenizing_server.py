@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from tests.fakes.loopback import listening
 from tests.fakes.site.letters import BOS, EOS, Letters
 
 FAULTS = {
@@ -148,36 +149,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # Several requests at a time are many for the five of the standard library.
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is what some tests are about."""
-
-
 @contextmanager
 def tokenizing_server(
     template: str, writes: Callable[[list[dict[str, Any]]], str], **switches: Any
 ) -> Iterator[Tokenizing]:
     """The server on a free port of loopback, gone at the end."""
     fake = Tokenizing(template, writes, **switches)
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": fake}))
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    once = threading.Lock()
-
-    def stop() -> None:
-        if once.acquire(blocking=False):
-            server.shutdown()
-            server.server_close()
-        fake.gone.set()
-
-    fake.stop = stop
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(type("Handler", (_Handler,), {"fake": fake}), fake.gone.set) as (fake.url, fake.stop):
         yield fake
-    finally:
-        stop()
-        thread.join(10)
