@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from orchestrator.datasets.base import ASSISTANT, Adapter, Conversation, Row, RowProblem
 from orchestrator.datasets.faults import faults, oddities
@@ -64,6 +65,17 @@ class Audit:
                 self.warnings.update(set(oddities(conversation)))
                 self._compare(conversation)
                 yield line, conversation
+
+    def counted(self) -> dict[str, Any]:
+        """What it saw, as prepare.json and `conch data audit --json` say it."""
+        return {
+            "file": self.file,
+            "rows_in": self.rows,
+            "rows_kept": self.kept,
+            "turns": self.turns,
+            "warnings": dict(self.warnings),
+            "keys_not_used": dict(self.unread),
+        }
 
     def problems(self) -> list[Problem]:
         """What must be mended: the first rows of each kind, and the count; empty when every row is whole."""

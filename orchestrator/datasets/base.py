@@ -101,6 +101,15 @@ def optional_text(row: Row, column: str) -> str:
     return value
 
 
+def required_list(row: Row, column: str, shape: str, what: str) -> list[Any]:
+    """The list in a column that every row must have; `shape`: of a row; `what`: its items, in the plural."""
+    value = row.get(column)
+    if not isinstance(value, list):
+        found = f'"{column}" is {type_name(value)}' if column in row else f'there is no "{column}"'
+        raise RowProblem("shape", f"{found}: a row is {shape}", f"write a list of {what}")
+    return value
+
+
 def with_thought(row: Row, column: str, answer: str) -> str:
     r"""An answer and the thought that stands beside it, as LLaMA-Factory spells the two.
 

@@ -18,6 +18,7 @@ from orchestrator.datasets.base import (
     Row,
     RowProblem,
     excerpt,
+    required_list,
     type_name,
 )
 
@@ -38,12 +39,7 @@ def sniff(row: Row) -> bool:
 
 def read(row: Row, columns: Mapping[str, str]) -> Conversation:
     """Every text as a turn of its speaker."""
-    column = columns["data"]
-    texts = row.get(column)
-    if not isinstance(texts, list):
-        what = f'"{column}" is {type_name(texts)}' if column in row else f'there is no "{column}"'
-        raise RowProblem("shape", f"{what}: a row is {shape}", "write a list of texts")
-    return [_turn(text) for text in texts]
+    return [_turn(text) for text in required_list(row, columns["data"], shape, "texts")]
 
 
 def _turn(text: Any) -> Message:

@@ -19,6 +19,7 @@ from orchestrator.datasets.base import (
     RowProblem,
     excerpt,
     refuse_unread,
+    required_list,
     required_text,
     type_name,
     with_thought,
@@ -45,11 +46,7 @@ def sniff(row: Row) -> bool:
 def read(row: Row, columns: Mapping[str, str]) -> Conversation:
     """The messages as they stand."""
     refuse_unread(row, "tools", "functions")
-    turns = row.get(columns["messages"])
-    if not isinstance(turns, list):
-        column = columns["messages"]
-        what = f'"{column}" is {type_name(turns)}' if column in row else f'there is no "{column}"'
-        raise RowProblem("shape", f"{what}: a row is {shape}", "write a list of messages")
+    turns = required_list(row, columns["messages"], shape, "messages")
     return [_message(turn, columns) for turn in turns]
 
 

@@ -21,6 +21,7 @@ from orchestrator.datasets.base import (
     excerpt,
     optional_text,
     refuse_unread,
+    required_list,
     required_text,
     type_name,
 )
@@ -52,11 +53,7 @@ def sniff(row: Row) -> bool:
 def read(row: Row, columns: Mapping[str, str]) -> Conversation:
     """The turns as they stand, under the roles' own names."""
     refuse_unread(row, "tools", "images", "videos", "audios", "chosen", "rejected")
-    turns = row.get(columns["messages"])
-    if not isinstance(turns, list):
-        column = columns["messages"]
-        what = f'"{column}" is {type_name(turns)}' if column in row else f'there is no "{column}"'
-        raise RowProblem("shape", f"{what}: a row is {shape}", "write a list of turns")
+    turns = required_list(row, columns["messages"], shape, "turns")
     system = optional_text(row, columns["system"])
     first: Conversation = [{"role": SYSTEM, "content": system}] if system else []
     return first + [_message(turn, columns) for turn in turns]

@@ -33,17 +33,11 @@ class Found:
 
     def to_json(self) -> dict[str, Any]:
         """The `data` of `conch data audit --json`."""
-        audit = self.audit
         return {
-            "file": audit.file,
             "adapter": self.adapter,
             "sniffed": self.sniffed,
-            "rows_in": audit.rows,
-            "rows_kept": audit.kept,
-            "turns": audit.turns,
-            "faults": dict(audit.counts),
-            "warnings": dict(audit.warnings),
-            "keys_not_used": dict(audit.unread),
+            **self.audit.counted(),
+            "faults": dict(self.audit.counts),
             "sha256": self.sha256,
         }
 

@@ -16,20 +16,15 @@ from orchestrator.execute.files import CHUNK
 
 
 class DataFile:
-    """An open data file that is hashed while it is read.
+    """An open data file that is hashed while it is read."""
 
-    Attributes:
-        shown: its name, as people know it.
-    """
-
-    def __init__(self, file: IO[bytes], shown: str) -> None:
-        self.shown = shown
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._digest = hashlib.sha256()
 
     @classmethod
     def open(cls, path: Path, shown: str) -> Self:
-        """Open it; close it by `with`.
+        """Open it; close it by `with`. `shown`: its name, as people know it.
 
         Raises:
             MissingError: it is not there, a folder, or empty.
@@ -39,7 +34,7 @@ class DataFile:
             raise MissingError(Problem(what, shown, "name a file of rows: JSON lines, or one JSON array"))
         if not path.stat().st_size:
             raise MissingError(Problem("the file is empty", shown, "put rows into it"))
-        return cls(path.open("rb"), shown)
+        return cls(path.open("rb"))
 
     def __enter__(self) -> Self:
         return self

@@ -104,12 +104,7 @@ def _convert(
     report = {
         "name": dataset["name"],
         "adapter": name,
-        "file": shown,
-        "rows_in": audit.rows,
-        "rows_kept": audit.kept,
-        "turns": audit.turns,
-        "warnings": dict(audit.warnings),
-        "keys_not_used": dict(audit.unread),
+        **audit.counted(),
         "sha256_in": sha256_in,
         "sha256_out": "sha256:" + written.hexdigest(),
     }
