@@ -34,7 +34,6 @@ from tests.probes.proxies import FAMILY_OF, stand_ins
 
 CONCH = Path(sys.executable).with_name("conch")
 PARTS = ("recipes", "dataset_info", "chat_templates")
-SERVED = ("parity:served", "loss")
 TOLD = 300
 
 
@@ -161,9 +160,7 @@ def _judge_proof(world: World, fault: RunFault | LiveFault, *words: str) -> str:
     code, data, said = world.conch("prove", "smoke", *words)
     if code != 5:
         return f"exit code {code}, not 5: {said[-TOLD:]}"
-    # Without a server the certificate keeps what an earlier call proved of one.
-    kept = SERVED if "--offline" in words else ()
-    refuted = {one["name"]: one for one in data["proofs"] if not one["holds"] and one["name"] not in kept}
+    refuted = {one["name"]: one for one in data["proofs"] if not one["holds"]}
     if fault.proof not in refuted or (wrong := refuted.keys() - {fault.proof, *fault.also}):
         told = {name: proof["detail"][:TOLD] for name, proof in refuted.items()}
         return f"{fault.proof} is to fail, and not {sorted(wrong) if refuted else 'nothing'}: {told}"

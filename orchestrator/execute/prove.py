@@ -21,7 +21,9 @@ from orchestrator.execute.progress import Progress
 from orchestrator.execute.run_plan import PROBES
 from orchestrator.execute.state import RunFolder, hold
 from orchestrator.plan import PROVE
+from orchestrator.proofs import PROOFS
 from orchestrator.stage import Command, Plan, Stage
+from orchestrator.stages.base import SERVED_PROOF
 
 # What needs a server, and what only serves to ask one.
 SERVED = ("score", "prove_served")
@@ -118,7 +120,7 @@ def stages_of(plan: Plan, *, offline: bool, accept_mismatch: bool, server: Serve
     wanted = [name for name in PROVE if not (offline and name in SERVED)]
     stages = [stage for stage in plan.stages if stage.name in wanted]
     # What an earlier server said is no proof of the files that are here now.
-    left_out = ("parity:served", "loss") if offline else ()
+    left_out = tuple(name for name, path in PROOFS.items() if offline and path.startswith(SERVED_PROOF))
     return replace(plan, stages=tuple(_again(stage, accept_mismatch, server, left_out) for stage in stages))
 
 
@@ -156,7 +158,4 @@ def _with(text: str, **more: Any) -> str:
 
 
 def _accepting(text: str) -> str:
-    settings = json.loads(text)
-    if "accept_mismatch" in settings:
-        settings["accept_mismatch"] = True
-    return json.dumps(settings, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    return _with(text, accept_mismatch=True) if "accept_mismatch" in json.loads(text) else text
