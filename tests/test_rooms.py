@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from orchestrator.checks import CHECKS, EVERY
+from orchestrator.cli.data import DATA_VERBS
 from orchestrator.cli.main import VERBS, conch
 from orchestrator.datasets import ADAPTERS
 from orchestrator.execute.task import TASKS
@@ -29,6 +30,7 @@ TESTS = ROOT / "tests"
 # What is tested by a test that does not bear its name: a module, or with a slash at the end a whole folder.
 COVERED_BY: Mapping[str, str] = {
     "cli/carry_out.py": "cli/test_run.py",
+    "cli/data.py": "cli/test_data_audit.py",
     "cli/live.py": "cli/test_sft.py",
     "execute/adopt.py": "execute/test_loop.py",
     "execute/bare_parity.py": "cli/test_parity.py",
@@ -77,10 +79,12 @@ class Board:
     room: str
     table: Mapping[str, object]
     mark: str
+    prefix: str = ""
 
 
 BOARDS = (
     Board("cli", VERBS, "command"),
+    Board("cli", DATA_VERBS, "command", "data_"),
     Board("stages", STAGES, "stage"),
     Board("checks", CHECKS, "judge"),
     Board("datasets", ADAPTERS, "sniff"),
@@ -104,7 +108,14 @@ def _names(path: Path) -> set[str]:
 
 def _plugs(board: Board) -> list[str]:
     room = sorted((PACKAGE / board.room).glob("*.py"))
-    return [path.stem for path in room if path.name != "__init__.py" and board.mark in _names(path)]
+    plugs = [path.stem for path in room if path.name != "__init__.py" and board.mark in _names(path)]
+    return [name.removeprefix(board.prefix) for name in plugs if _is_of(name, board)]
+
+
+def _is_of(name: str, board: Board) -> bool:
+    """Whether a plug of a room is of this board: `data_audit` is a verb of `conch data`."""
+    others = [other.prefix for other in BOARDS if other.room == board.room and other != board]
+    return name.startswith(board.prefix) and not any(name.startswith(one) for one in others if one)
 
 
 def _test_of(path: Path) -> Path:
@@ -113,7 +124,7 @@ def _test_of(path: Path) -> Path:
     return TESTS / inside.parent / f"test_{inside.stem}.py"
 
 
-@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.room)
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.room + board.prefix)
 def test_every_plug_has_its_line_and_every_line_its_plug(board: Board) -> None:
     assert sorted(_plugs(board)) == sorted(board.table)
 

@@ -1,67 +1,23 @@
-"""`conch data`: what is in a data file, before anything is trained on it."""
+"""`conch data`: the group of verbs that look into data files and prepare them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import click
 
-from orchestrator.cli.verb import Outcome, progress, verb
+from orchestrator.cli.verb import VerbGroup
 
-if TYPE_CHECKING:
-    from orchestrator.execute.audit_file import Found
+# One line a verb: its module is orchestrator/cli/data_VERB.py.
+DATA_VERBS: dict[str, str] = {
+    "audit": "Say what a data file holds, and every row that would be dropped or trained wrongly.",
+}
 
 
-@click.group(name="data", epilog="\b\nExample:\n  conch data audit my_rows.jsonl")
+@click.group(
+    name="data",
+    cls=VerbGroup,
+    verbs=DATA_VERBS,
+    prefix="data_",
+    epilog="\b\nExample:\n  conch data audit my_rows.jsonl",
+)
 def command() -> None:
-    """Look into data files."""
-
-
-@verb(
-    example="conch data audit my_rows.jsonl\n"
-    "conch data audit faq.json --adapter alpaca --column prompt=问题 --column response=答案 --json"
-)
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.option(
-    "--adapter",
-    default="",
-    metavar="NAME",
-    help="How a row is read (docs/data.md); default: the first row's.",
-)
-@click.option(
-    "--column", "columns", multiple=True, metavar="PART=NAME", help="What a part is called in this file."
-)
-def audit(*, file: Path, adapter: str, columns: Sequence[str]) -> Outcome:
-    """Say what a data file holds, and every row that would be dropped or trained wrongly.
-
-    Exits 0 when every row can be trained as it stands; else 2, with the count of each kind of fault, its
-    first rows with their lines, and the edit that mends them. The file is only read.
-    """
-    from orchestrator.execute.audit_file import audit_file
-
-    named = dict(column.partition("=")[::2] for column in columns)
-    wrong = [part for part, name in named.items() if not name]
-    if wrong:
-        raise click.UsageError(f"--column {wrong[0]}: must be PART=NAME")
-    found = audit_file(file, adapter=adapter, columns=named, progress=progress)
-    problems = tuple(found.audit.problems())
-    text = "\n".join(f"{name:<13} {said}" for name, said in _lines(found))
-    return Outcome(found.to_json(), text, exit_code=2 if problems else 0, problems=problems)
-
-
-def _lines(found: Found) -> Iterator[tuple[str, str]]:
-    audit = found.audit
-    why = ": the first whole row is of its shape; another is named by --adapter" if found.sniffed else ""
-    yield "read as", found.adapter + why
-    yield "rows", f"{audit.rows}, of which {audit.kept} can be trained as they stand"
-    yield "answers", str(audit.turns)
-    for kind, count in audit.warnings.most_common():
-        yield "warning", f"{kind}: {count}"
-    if audit.unread:
-        listed = ", ".join(f"{key} ({count})" for key, count in audit.unread.most_common(8))
-        yield "not used", listed
-
-
-command.add_command(audit, "audit")
+    """Look into data files, and prepare them."""

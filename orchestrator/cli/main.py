@@ -7,13 +7,12 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 import click
 
 from orchestrator import __version__
-from orchestrator.cli.verb import Outcome
+from orchestrator.cli.verb import Outcome, VerbGroup
 from orchestrator.errors import ConchError, Interrupted, MissingError, Problem, UsageError, exit_code_of
 
 # One line a verb: module in orchestrator/cli, and what `conch --help` says of it. A verb's module is
@@ -38,39 +37,7 @@ VERBS: dict[str, str] = {
 }
 
 
-class VerbGroup(click.Group):
-    """A click group whose verbs are imported on use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The names in the table's order."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the verb's module; None when there is no such verb."""
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = import_module(f"orchestrator.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The table itself, without importing a verb."""
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Say which verb may have been meant."""
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], VERBS, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
-            raise click.UsageError(f'no verb named "{args[0]}"{hint}', ctx)
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=VerbGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="conch")
 def conch() -> None:
     """From a recipe to a fine-tuned model that is served, and the proof that it is the one you trained."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, TypeVar
 
 import click
@@ -31,6 +32,47 @@ class Outcome:
     silent: bool = False
 
 
+class VerbGroup(click.Group):
+    """A click group with a table of verbs, whose modules in orchestrator/cli are imported on use.
+
+    Args:
+        verbs: name → what `--help` says of it.
+        prefix: of the names of their modules.
+    """
+
+    def __init__(self, *args: Any, verbs: Mapping[str, str], prefix: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.verbs, self.prefix = verbs, prefix
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names in the table's order."""
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the verb's module; None when there is no such verb."""
+        if cmd_name not in self.verbs:
+            return None
+        command: click.Command = import_module(f"orchestrator.cli.{self.prefix}{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The table itself, without importing a verb."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(self.verbs.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say which verb may have been meant."""
+        if args and args[0] not in self.verbs and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.verbs, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise click.UsageError(f'no verb named "{args[0]}"{hint}', ctx)
+        return super().resolve_command(ctx, args)
+
+
 def verb(*, example: str) -> Callable[[Callable[..., Outcome]], click.Command]:
     """Make a click command of a function that returns an Outcome; adds --json and the example.
 
@@ -46,7 +88,7 @@ def verb(*, example: str) -> Callable[[Callable[..., Outcome]], click.Command]:
             expose_value=False,
             help="Print one JSON object instead of text.",
         )(function)
-        name = function.__module__.rpartition(".")[2].replace("_", "-")
+        name = function.__module__.rpartition(".")[2].rpartition("_")[2]
         return click.command(name=name, epilog=epilog)(flagged)
 
     return decorate

@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.datasets.base import (
     ASSISTANT,
+    SFT,
     SYSTEM,
     USER,
     Conversation,
@@ -24,6 +25,7 @@ from orchestrator.datasets.base import (
 )
 
 name = "alpaca"
+purpose = SFT
 shape = '{"instruction": "…", "input": "…", "output": "…", "history": [["…", "…"]]}'
 columns: Mapping[str, str] = {
     "prompt": "instruction",

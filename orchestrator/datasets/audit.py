@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.datasets.base import ASSISTANT, Adapter, Conversation, Row, RowProblem
+from orchestrator.datasets.base import ASSISTANT, Adapter, Conversation, Row, RowProblem, read_conversation
 from orchestrator.datasets.faults import faults, oddities
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem
@@ -94,7 +94,7 @@ class Audit:
         if isinstance(row, RowProblem):
             return [row], []
         try:
-            conversation = self.adapter.read(row, columns)
+            conversation = read_conversation(self.adapter, row, columns)
         except RowProblem as problem:
             return [problem], []
         return list(faults(conversation)), conversation

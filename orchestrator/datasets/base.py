@@ -1,6 +1,6 @@
 """The socket of an adapter: one raw shape of rows, read as conversations. Pure.
 
-An adapter is a module with a `name`, `shape`, `columns`, `sniff` and `read`;
+An adapter is a module with a `name`, `purpose`, `shape`, `columns`, `sniff` and `read`;
 `orchestrator.datasets.ADAPTERS` is the board. It reads shapes and types only: what is wrong with a
 conversation whatever shape it came in (order of roles, empty turns, control tokens) is faults.py's work.
 Text is never changed.
@@ -9,16 +9,47 @@ Text is never changed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Row = Mapping[str, Any]
 Message = dict[str, str]
 Conversation = list[Message]
 
+# What a row is good for, in the words of LLaMA-Factory's `stage`.
+SFT, DPO, KTO, PT = "sft", "dpo", "kto", "pt"
+
 SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 OBSERVATION, FUNCTION_CALL = "observation", "function_call"
 
 SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A row of purpose "dpo": what was asked, ending with a question, and a better and a worse answer."""
+
+    prompt: Conversation
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A row of purpose "kto": a conversation, and whether its last answer is a good one."""
+
+    conversation: Conversation
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A row of purpose "pt": a document to learn from as it is."""
+
+    text: str
+
+
+Example = Conversation | Pair | Labelled | Text
 
 
 class RowProblem(Exception):
@@ -39,14 +70,15 @@ class Adapter(Protocol):
     """What a module of this room offers."""
 
     name: str
+    purpose: str
     shape: str
     columns: Mapping[str, str]
 
     def sniff(self, row: Row, /) -> bool:
         """Whether a row is of this shape."""
 
-    def read(self, row: Row, columns: Mapping[str, str], /) -> Conversation:
-        """The row as a conversation.
+    def read(self, row: Row, columns: Mapping[str, str], /) -> Example:
+        """The row as what its purpose says: a conversation (sft), Pair (dpo), Labelled (kto) or Text (pt).
 
         Args:
             row: the JSON object.
@@ -55,6 +87,19 @@ class Adapter(Protocol):
         Raises:
             RowProblem: the row is of another shape or has a value of a wrong type.
         """
+
+
+def read_conversation(adapter: Adapter, row: Row, columns: Mapping[str, str]) -> Conversation:
+    """A row of purpose "sft".
+
+    Raises:
+        RowProblem: as `read`; and when the adapter's rows are of another purpose.
+    """
+    example = adapter.read(row, columns)
+    if not isinstance(example, list):
+        what = f"a row of {adapter.name} is for {adapter.purpose}, not a conversation"
+        raise RowProblem("purpose", what, "name a data set of conversations")
+    return example
 
 
 def excerpt(value: object) -> str:

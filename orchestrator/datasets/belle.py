@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from orchestrator.datasets.base import (
     ASSISTANT,
+    SFT,
     USER,
     Conversation,
     Row,
@@ -21,6 +22,7 @@ from orchestrator.datasets.base import (
 )
 
 name = "belle"
+purpose = SFT
 shape = '{"instruction": "Human:…\\nAssistant:", "output": "…"}'
 columns: Mapping[str, str] = {"prompt": "instruction", "query": "input", "response": "output"}
 

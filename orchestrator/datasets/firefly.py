@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.datasets.base import Conversation, Row, single_turn
+from orchestrator.datasets.base import SFT, Conversation, Row, single_turn
 
 name = "firefly"
+purpose = SFT
 shape = '{"kind": "…", "input": "…", "target": "…"}'
 columns: Mapping[str, str] = {"prompt": "input", "response": "target"}
 

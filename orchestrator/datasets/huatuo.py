@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.datasets.base import (
     ASSISTANT,
+    SFT,
     USER,
     Conversation,
     Message,
@@ -23,6 +24,7 @@ from orchestrator.datasets.base import (
 )
 
 name = "huatuo"
+purpose = SFT
 shape = '{"data": ["问：…", "答：…"]}'
 columns: Mapping[str, str] = {"data": "data"}
 

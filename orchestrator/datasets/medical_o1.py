@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.datasets.base import Conversation, Row, single_turn
+from orchestrator.datasets.base import SFT, Conversation, Row, single_turn
 
 name = "medical_o1"
+purpose = SFT
 shape = '{"Question": "…", "Complex_CoT": "…", "Response": "…"}'
 columns: Mapping[str, str] = {"prompt": "Question", "thought": "Complex_CoT", "response": "Response"}
 

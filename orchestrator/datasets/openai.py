@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.datasets.base import (
     ASSISTANT,
+    SFT,
     SYSTEM,
     USER,
     Conversation,
@@ -26,6 +27,7 @@ from orchestrator.datasets.base import (
 )
 
 name = "openai"
+purpose = SFT
 shape = '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'
 columns: Mapping[str, str] = {"messages": "messages", "role": "role", "content": "content"}
 

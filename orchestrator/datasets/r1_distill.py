@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.datasets.base import Conversation, Row, single_turn
+from orchestrator.datasets.base import SFT, Conversation, Row, single_turn
 
 name = "r1_distill"
+purpose = SFT
 shape = '{"input": "…", "reasoning_content": "…", "content": "…"}'
 columns: Mapping[str, str] = {"prompt": "input", "thought": "reasoning_content", "response": "content"}
 

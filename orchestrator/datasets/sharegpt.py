@@ -12,6 +12,7 @@ from orchestrator.datasets.base import (
     ASSISTANT,
     FUNCTION_CALL,
     OBSERVATION,
+    SFT,
     SYSTEM,
     USER,
     Conversation,
@@ -27,6 +28,7 @@ from orchestrator.datasets.base import (
 )
 
 name = "sharegpt"
+purpose = SFT
 shape = '{"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", "value": "…"}]}'
 columns: Mapping[str, str] = {
     "messages": "conversations",

@@ -17,7 +17,7 @@ from typing import IO, Any
 import orjson
 
 from orchestrator.datasets import ADAPTERS, sniff
-from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, RowProblem
+from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, RowProblem, read_conversation
 from orchestrator.datasets.faults import faults
 from orchestrator.datasets.rows import LONGEST_ROW, Numbered, is_array, json_array, json_lines
 from orchestrator.errors import MissingError, Problem, UsageError
@@ -129,7 +129,7 @@ def _given(where: str, row: Mapping[str, Any] | RowProblem) -> Given:
         keys = ", ".join(list(row)[:8]) or "none"
         raise RowProblem("shape", f"no adapter knows this shape (keys: {keys})", MEND)
     adapter = ADAPTERS[name]
-    conversation = adapter.read(_with_reasoning(row), dict(adapter.columns))
+    conversation = read_conversation(adapter, _with_reasoning(row), dict(adapter.columns))
     unread = {message["role"] for message in conversation} - {SYSTEM, USER, ASSISTANT}
     if unread:
         what = f"messages from {', '.join(sorted(unread))} are not compared: only text conversations are"

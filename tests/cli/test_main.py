@@ -16,7 +16,7 @@ import click
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.cli.verb import Outcome, verb
+from orchestrator.cli.verb import Outcome, VerbGroup, verb
 from orchestrator.errors import TREE, ConchError, Interrupted, Problem, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ def plan_is(monkeypatch: pytest.MonkeyPatch) -> Callable[[Body], None]:
             return body()
 
         made = verb(example="conch plan")(command)
-        monkeypatch.setattr(main.VerbGroup, "get_command", lambda *_: made)
+        monkeypatch.setattr(VerbGroup, "get_command", lambda *_: made)
 
     return replace
 

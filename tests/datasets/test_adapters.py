@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.datasets import ADAPTERS, sniff
+from orchestrator.datasets.base import read_conversation
 
 
 @pytest.mark.parametrize("name", list(ADAPTERS))
@@ -17,7 +18,10 @@ def test_each_adapter_reads_the_shape_that_it_shows(name: str) -> None:
     row = json.loads(adapter.shape)
     assert adapter.name == name
     assert sniff(row) == name
-    assert [message["role"] for message in adapter.read(row, adapter.columns)][-2:] == ["user", "assistant"]
+    assert [message["role"] for message in read_conversation(adapter, row, adapter.columns)][-2:] == [
+        "user",
+        "assistant",
+    ]
 
 
 def test_no_adapter_claims_what_it_does_not_know() -> None:
