@@ -24,7 +24,7 @@ verify: .venv/setup.stamp ; @.venv/bin/conch verify -- "$$RECIPE_RAW" ## ask the
 plan: .venv/setup.stamp ; @.venv/bin/conch plan -- "$$RECIPE_RAW" ## print every file and command of recipe=NAME; touch nothing
 chat: .venv/setup.stamp ; @.venv/bin/conch chat -- "$$RECIPE_RAW" ## talk to the model of recipe=NAME
 stop: ; @test ! -x .venv/bin/conch || .venv/bin/conch stop ## end every process that Conch started here
-test: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && .venv/bin/python -m pytest -m 'not soak' ## set-up and the tests, the real end-to-end ones among them
+test: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && $(tests) ## set-up and the tests, the real end-to-end ones among them
 lint: .venv/dev.stamp ; @.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports ## ruff, mypy --strict, import contracts
 soak: .venv/dev.stamp ; @$(engines) && .venv/bin/python -m pytest -m soak ## the tests that take longer than a test run may (docs/soak.md)
 clean: ; @rm -rf .venv .uv dist .*_cache .hypothesis && find . -path ./runs -prune -o -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools left; never runs/ or CONCH_HOME
@@ -55,6 +55,9 @@ endif
 
 # The engines' environments, in CONCH_HOME; costs nothing when they are there.
 engines = .venv/bin/conch env sync
+
+# Two at a time, then those of the real engines, which take every core and must not wait on one another.
+tests = failed=0; .venv/bin/python -m pytest -m 'not soak and not real' -n 2 || failed=1; .venv/bin/python -m pytest -m 'real and not soak' || failed=1; exit $$failed
 
 define install
 mirror=$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$$PIP_INDEX_URL}}; test -z "$$mirror" || export UV_DEFAULT_INDEX="$$mirror"; \
