@@ -2,8 +2,13 @@
 
     adapter: alpaca                          # a name of ADAPTERS; left out: the first row decides
     file: data/magic_conch.jsonl             # in dataset_info/; or
-    hub: {id: owner/name, revision: main, file: train.jsonl, hub: huggingface}
+    hub: {id: owner/name, revision: main, file: train.jsonl, hub: huggingface}   # file: where it has several
     columns: {prompt: 问题, response: 答案}    # only what is called otherwise in this file
+    items: faq/item                          # XML: the path of a row
+    sheet: 问答                               # a workbook with several: which
+    split: train                             # a DatasetDict or a hub's data set with several: which
+    fix: true                                # mend what can be mended safely, and say what it was
+    drop_bad: true                           # leave out the rows that cannot be trained, with a ledger
     paraphrases: data/magic_conch.paraphrases.jsonl
     licence: Apache-2.0
     source: who wrote it
@@ -28,7 +33,9 @@ from orchestrator.recipe.tree import Node
 FOLDER = "dataset_info"
 SUFFIXES = (".jsonl", ".json")
 HUBS = ("huggingface", "modelscope")
-KEYS = ("adapter", "file", "hub", "columns", "paraphrases", "licence", "source")
+TEXT_KEYS = ("adapter", "licence", "source", "paraphrases", "items", "sheet", "split")
+SWITCHES = ("fix", "drop_bad")
+KEYS = ("adapter", "file", "hub", "columns", *TEXT_KEYS[1:], *SWITCHES)
 HUB_KEYS = ("id", "revision", "file", "hub")
 # Names that the prepared folder uses itself.
 RESERVED = ("conch_generated", "conch_held_out", "conversations", "dataset_info", "prepare")
@@ -43,8 +50,13 @@ class DatasetEntry:
         name: its name in recipes, and in LLaMA-Factory's dataset_info.json.
         adapter: a name of ADAPTERS; "" when the first row decides.
         file: relative to dataset_info/; "" when it comes from a hub.
-        hub_id, hub_revision, hub_file, hub: where on a hub; "" when it is a file here.
+        hub_id, hub_revision, hub_file, hub: where on a hub; "" when it is a file here. hub_file is "" too
+            when the repository's one data file is meant.
         columns: the adapter's column → what it is called in this file; only those that differ.
+        items, sheet, split: which part of the file holds the rows (XML, workbook, DatasetDict); "" where it
+            has one.
+        fix: rows are mended where that is safe; drop_bad: rows that cannot be trained are left out. Without
+            them such rows stop the run.
         paraphrases: the held-out questions' file, relative to dataset_info/; "" for none.
         sha256: of the data, once it was looked at; "" before.
     """
@@ -57,6 +69,11 @@ class DatasetEntry:
     hub_file: str = ""
     hub: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    items: str = ""
+    sheet: str = ""
+    split: str = ""
+    fix: bool = False
+    drop_bad: bool = False
     paraphrases: str = ""
     licence: str = ""
     source: str = ""
@@ -99,6 +116,11 @@ def read_entry(name: str, yaml_text: str) -> DatasetEntry:
         hub_file=hub.get("file", ""),
         hub=hub.get("hub") or ("huggingface" if hub else ""),
         columns=plain.get("columns") or {},
+        items=plain.get("items") or "",
+        sheet=plain.get("sheet") or "",
+        split=plain.get("split") or "",
+        fix=bool(plain.get("fix")),
+        drop_bad=bool(plain.get("drop_bad")),
         paraphrases=plain.get("paraphrases") or "",
         licence=plain.get("licence") or "",
         source=plain.get("source") or "",
@@ -132,7 +154,8 @@ def _place_problems(root: Node) -> Iterator[Problem]:
         what = both if file else "neither `file:` nor `hub:` says where the rows are"
         yield Problem(what, root.where, "file: data/NAME.jsonl")
     if file is not None:
-        yield from _file_problems("file", file)
+        # A name without a suffix is a folder: of data files, or of save_to_disk.
+        yield from _file_problems("file", file, (*SUFFIXES, ""))
     if hub is not None:
         yield from _hub_problems(hub)
 
@@ -142,9 +165,8 @@ def _hub_problems(hub: Node) -> Iterator[Problem]:
         yield Problem("hub: must be a mapping", hub.where, "hub: {id: owner/name, file: train.jsonl}")
         return
     yield from _unknown(hub, HUB_KEYS, "hub.")
-    for key in ("id", "file"):
-        if key not in hub.value:
-            yield Problem(f"hub.{key}: is not given", hub.where, "hub: {id: owner/name, file: train.jsonl}")
+    if "id" not in hub.value:
+        yield Problem("hub.id: is not given", hub.where, "hub: {id: owner/name, file: train.jsonl}")
     for key, node in hub.value.items():
         if key == "file":
             yield from _file_problems("hub.file", node)
@@ -156,7 +178,7 @@ def _hub_problems(hub: Node) -> Iterator[Problem]:
             yield Problem(f'hub.hub: no hub named "{node.value}"', node.where, f"one of: {', '.join(HUBS)}")
 
 
-def _file_problems(key: str, node: Node) -> Iterator[Problem]:
+def _file_problems(key: str, node: Node, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Problem]:
     """A plain relative path to something that is read here."""
     if not isinstance(node.value, str) or not node.value:
         yield Problem(f"{key}: must be text", node.where, "put it in quotes")
@@ -165,21 +187,23 @@ def _file_problems(key: str, node: Node) -> Iterator[Problem]:
     if path.is_absolute() or ".." in path.parts or re.search(r"[:\\]|^~", node.value):
         what = f"{key}: must be a path inside {FOLDER}/, got {node.value}"
         yield Problem(what, node.where, f"put the file into {FOLDER}/data")
-    elif path.suffix.lower() not in SUFFIXES:
-        what = (
-            f"{key}: {path.suffix or 'a file without a suffix'} cannot be read; {' and '.join(SUFFIXES)} can"
-        )
-        yield Problem(what, node.where, "convert it: one JSON object a line")
+    elif path.suffix.lower() not in suffixes:
+        named, known = path.suffix or "a file without a suffix", ", ".join(filter(None, suffixes))
+        yield Problem(f"{key}: {named} cannot be read", node.where, f"what can: {known}")
 
 
 def _value_problems(root: Node) -> Iterator[Problem]:
-    for key in ("adapter", "licence", "source", "paraphrases"):
+    for key in TEXT_KEYS:
         node = root.value.get(key)
         if node is not None and not isinstance(node.value, str):
             yield Problem(f"{key}: must be text", node.where, "put it in quotes")
+    for key in SWITCHES:
+        node = root.value.get(key)
+        if node is not None and not isinstance(node.value, bool):
+            yield Problem(f"{key}: must be true or false", node.where, f"{key}: true")
     paraphrases = root.value.get("paraphrases")
     if paraphrases is not None and isinstance(paraphrases.value, str):
-        yield from _file_problems("paraphrases", paraphrases)
+        yield from _file_problems("paraphrases", paraphrases, (".jsonl", ".json"))
     adapter = root.value.get("adapter")
     known = adapter is None or adapter.value in ADAPTERS
     if adapter is not None and isinstance(adapter.value, str) and not known:

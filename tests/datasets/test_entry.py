@@ -42,6 +42,23 @@ def test_a_short_entry_is_enough() -> None:
     assert (entry.adapter, entry.paraphrases_path, dict(entry.columns)) == ("", "", {})
 
 
+def test_a_folder_of_data_can_be_named() -> None:
+    assert read_entry("x", "file: data/saved\n").path == "dataset_info/data/saved"
+
+
+def test_what_is_read_of_a_file_and_what_is_done_about_bad_rows() -> None:
+    entry = read_entry("x", "file: x.json\n")
+    assert (entry.items, entry.sheet, entry.split, entry.fix, entry.drop_bad) == ("", "", "", False, False)
+    text = "file: x.json\nitems: faq/item\nsheet: 问答\nsplit: train\nfix: true\ndrop_bad: yes\n"
+    entry = read_entry("x", text)
+    assert (entry.items, entry.sheet, entry.split) == ("faq/item", "问答", "train")
+    assert (entry.fix, entry.drop_bad) == (True, True)
+
+
+def test_a_hub_s_data_set_may_leave_the_file_to_conch() -> None:
+    assert read_entry("x", "hub: {id: owner/name}\n").hub_file == ""
+
+
 def test_a_hub_s_file_has_defaults() -> None:
     entry = read_entry("x", "hub: {id: owner/name, file: a/train.jsonl}\n")
     assert (entry.hub, entry.hub_id, entry.hub_revision, entry.hub_file) == (
@@ -68,14 +85,20 @@ def test_a_hub_s_file_has_defaults() -> None:
             "1:7  file: must be a path inside dataset_info/, got https://x/a.jsonl",
         ),
         ("file: ~/a.jsonl\n", "1:7  file: must be a path inside dataset_info/, got ~/a.jsonl"),
-        ("file: load.py\n", "1:7  file: .py cannot be read; .jsonl and .json can"),
-        ("file: a.csv\n", "1:7  file: .csv cannot be read; .jsonl and .json can"),
-        ("file: data\n", "1:7  file: a file without a suffix cannot be read; .jsonl and .json can"),
+        ("file: load.py\n", "1:7  file: .py cannot be read"),
+        ("file: a.docx\n", "1:7  file: .docx cannot be read"),
+        ("hub: {id: a/b, file: data}\n", "1:22  hub.file: a file without a suffix cannot be read"),
+        ("file: a.json\nparaphrases: p.docx\n", "2:14  paraphrases: .docx cannot be read"),
+        ("file: a.json\nfix: please\n", "2:6  fix: must be true or false"),
+        ("file: a.json\ndrop_bad: 1\n", "2:11  drop_bad: must be true or false"),
+        ("file: a.json\nsheet: 2024\n", "2:8  sheet: must be text"),
+        ("file: a.json\nitems: [a]\n", "2:8  items: must be text"),
+        ("file: a.json\nsplit: {train: 7}\n", "2:8  split: must be text"),
         ("file: 7\n", "1:7  file: must be text"),
         ("file: a.jsonl\nparaphrases: ../p.jsonl\n", "2:14  paraphrases: must be a path inside"),
         ("hub: me/x\n", "1:6  hub: must be a mapping"),
         ("hub: {id: x, file: a.json}\n", '1:11  hub.id: "x" is not owner/name'),
-        ("hub: {id: a/b}\n", "1:6  hub.file: is not given"),
+        ("hub: {file: a.json}\n", "1:6  hub.id: is not given"),
         ("hub: {id: a/b, file: a.json, hub: hf}\n", '1:35  hub.hub: no hub named "hf"'),
         ("hub: {id: a/b, file: a.json, rev: x}\n", '1:30  no key named "hub.rev"'),
         ("file: a.json\ncolumns: {prompt: q}\n", "2:10  columns: need an `adapter:` that says what they are"),
@@ -108,7 +131,8 @@ def test_text_that_is_no_entry_is_refused(text: str) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["adapter", "file", "hub", "columns", "paraphrases"]), st.text() | st.none()
+        st.sampled_from(["adapter", "file", "hub", "columns", "paraphrases", "fix", "sheet"]),
+        st.text() | st.none(),
     )
 )
 def test_no_value_makes_a_traceback(values: dict[str, str | None]) -> None:
