@@ -49,7 +49,11 @@ def read(row: Row, columns: Mapping[str, str]) -> Conversation:
     system = optional_text(row, columns["system"])
     asked = [required_text(row, columns["prompt"]), optional_text(row, columns["query"])]
     messages: Conversation = [{"role": SYSTEM, "content": system}] if system else []
-    messages += _history(row.get(columns["history"]))
+    try:
+        messages += _history(row.get(columns["history"]))
+    except RowProblem as problem:
+        problem.inside, problem.column = row, columns["history"]
+        raise
     messages.append({"role": USER, "content": "\n".join(part for part in asked if part)})
     messages.append({"role": ASSISTANT, "content": required_text(row, columns["response"])})
     return messages

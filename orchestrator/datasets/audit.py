@@ -1,24 +1,62 @@
-"""One pass over a file's rows: conversations out, and a ledger of what would be dropped or trained wrongly.
+"""One pass over a file's rows: lines out, and a ledger of what was dropped, mended, or is only odd.
 
-Strict: nothing is repaired, every row that LLaMA-Factory would drop or train wrongly is counted, and the
-first ones of each kind are kept to be shown. Memory does not grow with the rows, but for the fingerprints
-that find duplicates, which stop at a fixed number.
+Strict unless it is told otherwise: nothing is repaired, every row that LLaMA-Factory would drop or train
+wrongly is counted, and the first ones of each kind are kept to be shown. Memory does not grow with the rows,
+but for what is remembered to find duplicates, which ends somewhere (seen.py).
+
+A row that is plain at a glance (oddities.is_plain over its line, faults.is_whole over its texts) is looked at
+no further: nearly every row is, and a closer look costs ten times as much.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.datasets.base import ASSISTANT, Adapter, Conversation, Row, RowProblem, read_conversation
-from orchestrator.datasets.faults import faults, oddities
+from orchestrator.datasets.base import (
+    ASSISTANT,
+    Adapter,
+    Conversation,
+    Example,
+    Labelled,
+    Pair,
+    Row,
+    RowProblem,
+    excerpt,
+)
+from orchestrator.datasets.faults import faults_of, is_whole
+from orchestrator.datasets.mend_row import mend_row
+from orchestrator.datasets.oddities import PERSONAL, is_plain, oddities, peculiarities
+from orchestrator.datasets.repairs import repairs_for
 from orchestrator.datasets.rows import Numbered
+from orchestrator.datasets.seen import Seen
+from orchestrator.datasets.tally import Tally
+from orchestrator.datasets.targets import Spell, speller
 from orchestrator.errors import Problem
 
-SHOWN_OF_A_KIND = 3
-FINGERPRINTS = 200_000
+# A repair may bring another fault to light (a text that was nothing but control tokens); never without end.
+ROUNDS = 4
+DUPLICATE = "duplicate rows"
+
+Drop = Callable[[int, list[RowProblem], Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is done about what is found.
+
+    Attributes:
+        fix: apply the safe repairs. also: names of repairs.OPTIONAL to apply with them.
+        drop_bad: leave out rows with faults instead of refusing the file.
+        thorough: look for what takes longer to see, too.
+    """
+
+    fix: bool = False
+    also: frozenset[str] = frozenset()
+    drop_bad: bool = False
+    thorough: bool = False
 
 
 @dataclass
@@ -29,42 +67,85 @@ class Audit:
         file: the file's name, as people know it.
         adapter: how a row is read.
         given: the columns that the data set's entry names; the others keep the adapter's names.
-        rows, kept, turns: rows read, rows that are whole, answers in them.
-        counts: kind → rows with that fault. warnings: kind → rows; they are trained all the same.
+        rules: what is done about what is found.
+        spell: writes a row as one line.
+        place: a row's number → where that is, for people; absent: file:number.
+        drop: told of every row that is left out: its number, why, and the row.
+        rows, kept: rows read, rows that are whole. turns_in, turns: answers read, answers in the rows kept.
+        bad: rows with faults.
+        faults, odd, mended: kinds and first places of what must be mended, may be of interest, was repaired.
         unread: key → rows that hold it and whose value is not used.
     """
 
     file: str
     adapter: Adapter
     given: Mapping[str, str] = field(default_factory=dict)
+    rules: Rules = field(default_factory=Rules)
+    spell: Spell = field(default_factory=lambda: speller("sharegpt"))
+    place: Callable[[int], str] | None = None
+    drop: Drop | None = None
     rows: int = 0
     kept: int = 0
+    turns_in: int = 0
     turns: int = 0
     bad: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
+    faults: Tally = field(default_factory=Tally)
+    odd: Tally = field(default_factory=Tally)
+    mended: Tally = field(default_factory=Tally)
     unread: Counter[str] = field(default_factory=Counter)
-    _first: dict[str, list[Problem]] = field(default_factory=dict)
-    _answers: dict[int, int] = field(default_factory=dict)
+    _seen: Seen = field(default_factory=Seen)
 
-    def conversations(self, rows: Iterable[Numbered]) -> Iterator[tuple[int, Conversation]]:
-        """The line and the conversation of every row that is whole."""
+    @property
+    def counts(self) -> Counter[str]:
+        """Kind of fault → rows."""
+        return self.faults.counts
+
+    @property
+    def warnings(self) -> Counter[str]:
+        """Kind of oddity → rows."""
+        return self.odd.counts
+
+    def examples(self, rows: Iterable[Numbered]) -> Iterator[tuple[int, Example, bytes]]:
+        """The number, the content and the line of every row that is kept."""
         columns = {**self.adapter.columns, **self.given}
         used = set(columns.values())
-        for line, row in rows:
+        read, spell, dear = self.adapter.read, self.spell, self.rules.thorough
+        for number, row in rows:
             self.rows += 1
-            found, conversation = self._read(row, columns)
-            if isinstance(row, Mapping):
+            if isinstance(row, RowProblem):
+                self._refuse(number, [row], None)
+                continue
+            if not row.keys() <= used:
                 self.unread.update(row.keys() - used)
-            if found:
-                self.bad += 1
-                self._note(line, found)
+            try:
+                example = read(row, columns)
+                line = spell(example)
+            except RowProblem as problem:
+                mended = self._mend(number, row, columns, problem)
+                if mended is None:
+                    continue
+                example, line = mended
+            if type(example) is list and not dear and is_plain(line) and is_whole(example):
+                answers = len(example) // 2
+                self.turns_in += answers
             else:
-                self.kept += 1
-                self.turns += sum(message["role"] == ASSISTANT for message in conversation)
-                self.warnings.update(set(oddities(conversation)))
-                self._compare(conversation)
-                yield line, conversation
+                looked_at = self._look(number, row, example)
+                if looked_at is None:
+                    continue
+                changed, answers = looked_at
+                if changed is not example:
+                    example, line = changed, spell(changed)
+            if self._is_repeated(number, example):
+                continue
+            self.kept += 1
+            self.turns += answers
+            yield number, example, line
+
+    def conversations(self, rows: Iterable[Numbered]) -> Iterator[tuple[int, Conversation]]:
+        """The number and the conversation of every row that is kept; of an adapter of conversations."""
+        for number, example, _ in self.examples(rows):
+            if isinstance(example, list):
+                yield number, example
 
     def counted(self) -> dict[str, Any]:
         """What it saw, as prepare.json and `conch data audit --json` say it."""
@@ -72,46 +153,114 @@ class Audit:
             "file": self.file,
             "rows_in": self.rows,
             "rows_kept": self.kept,
+            "turns_in": self.turns_in,
             "turns": self.turns,
             "warnings": dict(self.warnings),
+            "repairs": dict(self.mended.counts),
+            "dropped": dict(self.counts) if self.rules.drop_bad else {},
             "keys_not_used": dict(self.unread),
         }
 
     def problems(self) -> list[Problem]:
-        """What must be mended: the first rows of each kind, and the count; empty when every row is whole."""
+        """What must be mended: the first rows of each kind, and the count; empty when nothing must."""
         if not self.rows:
             return [Problem("0 rows: there is nothing to train on", self.file)]
-        listed = [problem for problems in self._first.values() for problem in problems]
+        if self.rules.drop_bad and self.kept:
+            return []
+        listed = self.faults.problems()
         if listed:
             kinds = ", ".join(f"{kind} {count}" for kind, count in self.counts.most_common())
             what = f"{self.bad} of {self.rows} rows would be dropped or trained wrongly ({kinds})"
             listed.append(Problem(what, self.file, "mend or delete them, then type the same command again"))
         return listed
 
-    def _read(
-        self, row: Row | RowProblem, columns: Mapping[str, str]
-    ) -> tuple[list[RowProblem], Conversation]:
-        if isinstance(row, RowProblem):
-            return [row], []
-        try:
-            conversation = read_conversation(self.adapter, row, columns)
-        except RowProblem as problem:
-            return [problem], []
-        return list(faults(conversation)), conversation
+    def where(self, number: int) -> str:
+        """A row's place, as people know it."""
+        return self.place(number) if self.place else f"{self.file}:{number}"
 
-    def _note(self, line: int, found: list[RowProblem]) -> None:
+    def _mend(
+        self, number: int, row: Row, columns: Mapping[str, str], problem: RowProblem
+    ) -> tuple[Example, bytes] | None:
+        """What a row says once its values are repaired; None, and it is refused, when they cannot be."""
+        kinds: list[tuple[str, str]] = []
+        while self.rules.fix and mend_row(problem) and len(kinds) < len(row) + ROUNDS:
+            kinds.append((problem.kind, problem.what))
+            try:
+                example = self.adapter.read(row, columns)
+                line = self.spell(example)
+            except RowProblem as another:
+                problem = another
+            else:
+                for kind, what in dict(kinds).items():
+                    self.mended.add(kind, what, self.where(number))
+                return example, line
+        self._refuse(number, [problem], row)
+        return None
+
+    def _look(self, number: int, row: Row, example: Example) -> tuple[Example, int] | None:
+        """The example, repaired where the rules say so, and its answers; None when it is refused."""
+        self.turns_in += _answers(example)
+        if self.rules.fix and isinstance(example, list):
+            example = self._repaired(number, example)
+        found = list(faults_of(example))
+        if found:
+            self._refuse(number, found, row)
+            return None
+        said = _said(example)
+        odd = [*oddities(said), *(peculiarities(said) if self.rules.thorough else ())]
+        for kind, text in dict(odd).items():
+            self.odd.add(kind, kind if kind in PERSONAL else f"{kind}: {excerpt(text)}", self.where(number))
+        return example, _answers(example)
+
+    def _repaired(self, number: int, conversation: Conversation) -> Conversation:
+        repairs = repairs_for(self.rules.also)
+        done: dict[str, None] = {}
+        for _ in range(ROUNDS):
+            kinds = {problem.kind for problem in faults_of(conversation)}
+            kinds |= {kind for kind, _ in oddities(conversation)}
+            before = conversation
+            for kind in [kind for kind in repairs if kind in kinds]:
+                after = repairs[kind](conversation)
+                if after != conversation:
+                    done[kind], conversation = None, after
+            if conversation == before:
+                break
+        for kind in done:
+            self.mended.add(kind, kind, self.where(number))
+        return conversation
+
+    def _is_repeated(self, number: int, example: Example) -> bool:
+        """Whether the row was there before, word for word, and is left out for it."""
+        said = example if type(example) is list else _said(example)
+        relation = self._seen.relation(said) if said else ""
+        if not relation:
+            return False
+        if relation == DUPLICATE and self.rules.fix:
+            self.mended.add(relation, "the row was there before", self.where(number))
+            return True
+        self.odd.add(relation, f"{relation}: {excerpt(said[0]['content'])}", self.where(number))
+        return False
+
+    def _refuse(self, number: int, found: list[RowProblem], row: Any) -> None:
+        self.bad += 1
         self.counts.update({problem.kind for problem in found})
         for problem in found:
-            first = self._first.setdefault(problem.kind, [])
-            if len(first) < SHOWN_OF_A_KIND:
-                first.append(Problem(problem.what, f"{self.file}:{line}", problem.mend))
+            self.faults.show(problem.kind, problem.what, self.where(number), problem.mend)
+        if self.drop:
+            self.drop(number, found, row)
 
-    def _compare(self, conversation: Conversation) -> None:
-        """Count a row that was there before, and a question that has another answer elsewhere."""
-        texts = [(message["role"], message["content"]) for message in conversation]
-        question, answer = hash(tuple(texts[:-1])), hash(texts[-1])
-        before = self._answers.get(question)
-        if before is not None:
-            self.warnings["duplicate rows" if before == answer else "one question, several answers"] += 1
-        elif len(self._answers) < FINGERPRINTS:
-            self._answers[question] = answer
+
+def _said(example: Example) -> Conversation:
+    """What an example says, as messages."""
+    if isinstance(example, list):
+        return example
+    if isinstance(example, Pair):
+        answers = [{"role": ASSISTANT, "content": text} for text in (example.chosen, example.rejected)]
+        return [*example.prompt, *answers]
+    if isinstance(example, Labelled):
+        return example.conversation
+    return [{"role": "document", "content": example.text}]
+
+
+def _answers(example: Example) -> int:
+    return sum(message["role"] == ASSISTANT for message in _said(example))

@@ -59,11 +59,16 @@ class RowProblem(Exception):
         kind: a short stable name, by which rows are counted.
         what: one sentence, with the offending text cut and escaped.
         mend: the edit that mends it.
+        inside, column: the object of the row that holds the offending value, and under which key; None and
+            "" when it is no single value. They are what a repair changes (mend_row.py).
     """
 
-    def __init__(self, kind: str, what: str, mend: str = "") -> None:
+    def __init__(
+        self, kind: str, what: str, mend: str = "", *, inside: Row | None = None, column: str = ""
+    ) -> None:
         super().__init__(what)
         self.kind, self.what, self.mend = kind, what, mend
+        self.inside, self.column = inside, column
 
 
 class Adapter(Protocol):
@@ -132,7 +137,7 @@ def required_text(row: Row, column: str) -> str:
         raise RowProblem("missing key", f'there is no "{column}" (keys: {keys})', mend)
     value = row[column]
     if not isinstance(value, str):
-        raise _not_text(column, value)
+        raise _not_text(row, column)
     return value
 
 
@@ -142,17 +147,21 @@ def optional_text(row: Row, column: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _not_text(column, value)
+        raise _not_text(row, column)
     return value
 
 
 def required_list(row: Row, column: str, shape: str, what: str) -> list[Any]:
     """The list in a column that every row must have; `shape`: of a row; `what`: its items, in the plural."""
     value = row.get(column)
-    if not isinstance(value, list):
-        found = f'"{column}" is {type_name(value)}' if column in row else f'there is no "{column}"'
-        raise RowProblem("shape", f"{found}: a row is {shape}", f"write a list of {what}")
-    return value
+    if isinstance(value, list):
+        return value
+    mend = f"write a list of {what}"
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        said = f'"{column}" is a list that is written as text: {excerpt(value)}'
+        raise RowProblem("list as text", said, mend, inside=row, column=column)
+    found = f'"{column}" is {type_name(value)}' if column in row else f'there is no "{column}"'
+    raise RowProblem("shape", f"{found}: a row is {shape}", mend)
 
 
 def with_thought(row: Row, column: str, answer: str) -> str:
@@ -188,6 +197,9 @@ def refuse_unread(row: Row, *columns: str) -> None:
             raise RowProblem("unread " + column, what, f'delete "{column}" if it may be lost')
 
 
-def _not_text(column: str, value: object) -> RowProblem:
+def _not_text(row: Row, column: str) -> RowProblem:
+    value = row[column]
+    kind = "null" if value is None else "not text"
     mend = "put it in quotes" if isinstance(value, bool | int | float) else "write text"
-    return RowProblem("not text", f'"{column}" is {type_name(value)}, not text: {excerpt(value)}', mend)
+    what = f'"{column}" is {type_name(value)}, not text: {excerpt(value)}'
+    return RowProblem(kind, what, mend, inside=row, column=column)

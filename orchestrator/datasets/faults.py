@@ -8,8 +8,9 @@ thought (data/template.py); `{{idx}}` in a question is replaced by the turn's nu
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.datasets.base import (
     ASSISTANT,
@@ -18,17 +19,22 @@ from orchestrator.datasets.base import (
     SYSTEM,
     USER,
     Conversation,
+    Example,
+    Labelled,
     Message,
+    Pair,
     RowProblem,
+    Text,
     excerpt,
 )
 
 ASKING, ANSWERING = (USER, OBSERVATION), (ASSISTANT, FUNCTION_CALL)
 
 _SUSPECT = re.compile(r"<[|｜]|</?think>|\{\{idx\}\}")
-_CONTROL_TOKEN = re.compile(r"<\|[^|<>\s]{1,48}\|>|<｜[^｜<>\s]{1,48}｜>")
+CONTROL_TOKEN = re.compile(r"<\|[^|<>\s]{1,48}\|>|<｜[^｜<>\s]{1,48}｜>")
 _THOUGHT = re.compile(r"<think>\n.*\n</think>\n\n(?!\n)", re.DOTALL)
-_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ufeff]")
+# A line break before an earlier answer is a fault, and the mark of a speaker is odd: how either may begin.
+OPENINGS = frozenset(" \t\r\n\u3000问答用助患医HAUQhauq")
 
 
 def faults(conversation: Conversation) -> Iterator[RowProblem]:
@@ -40,24 +46,69 @@ def faults(conversation: Conversation) -> Iterator[RowProblem]:
             yield from _tokens(message)
         if message["role"] == ASSISTANT and index < len(conversation) - 1:
             yield from _opening(message)
+        if message["role"] == FUNCTION_CALL:
+            yield from _call(message)
 
 
-def oddities(conversation: Conversation) -> Iterator[str]:
-    """The kinds of things that train as they are, and that somebody may want to know of."""
+def faults_of(example: Example) -> Iterator[RowProblem]:
+    """Every reason why a row of any purpose cannot be trained as it stands."""
+    if isinstance(example, Pair):
+        yield from faults([*example.prompt, {"role": ASSISTANT, "content": example.chosen}])
+        rejected = {"role": ASSISTANT, "content": example.rejected}
+        yield from _empty(rejected)
+        yield from _tokens(rejected)
+        if example.chosen == example.rejected:
+            what = f"the better and the worse answer are the same: {excerpt(example.chosen)}"
+            yield RowProblem("same answers", what, "delete the row")
+    elif isinstance(example, Labelled):
+        yield from faults(example.conversation)
+    elif isinstance(example, Text):
+        document = {"role": USER, "content": example.text}
+        if not example.text.strip():
+            yield RowProblem("empty text", "the document is empty", "delete the row")
+        yield from _control_tokens(document)
+    else:
+        yield from faults(example)
+
+
+def is_whole(conversation: Conversation) -> bool:
+    """Whether it is sure at a glance that there is neither a fault nor an odd character outside ASCII.
+
+    For rows of which oddities.is_plain is true. False says nothing: then a closer look must decide.
+    """
+    expected = USER
     for message in conversation:
         text = message["content"]
-        if "\ufffd" in text:
-            yield "replacement characters (U+FFFD)"
-        if not text.isprintable() and _INVISIBLE.search(text):
-            yield "invisible control characters"
+        if message["role"] != expected or not text or text.isspace():
+            return False
+        if "\ufffd" in text or "\u200b" in text or "\ufeff" in text or "{{idx}}" in text:
+            return False
+        if text[0] in OPENINGS:
+            return False
+        expected = ASSISTANT if expected == USER else USER
+    return expected == USER and bool(conversation)
 
 
 def _order(conversation: Conversation) -> Iterator[RowProblem]:
+    """The first reason why the turns are not those of LLaMA-Factory's rule."""
     roles = [message["role"] for message in conversation]
-    turns = roles[1:] if roles[:1] == [SYSTEM] else roles
+    leading = next((index for index, role in enumerate(roles) if role != SYSTEM), len(roles))
+    turns = roles[leading:]
     if not turns:
         yield RowProblem("no turns", "there is no question and no answer", "delete the row")
-        return
+    elif leading > 1:
+        yield RowProblem("several systems", f"there are {leading} system messages", "write one of them")
+    elif SYSTEM in turns:
+        what = f"message {roles.index(SYSTEM, leading) + 1} is from system"
+        yield RowProblem("system in the middle", what, "system stands only at the very start")
+    elif turns[0] in ANSWERING:
+        what = f"the conversation begins with an answer: {excerpt(conversation[leading]['content'])}"
+        yield RowProblem("first turn is an answer", what, "begin with a question")
+    else:
+        yield from _alternation(turns)
+
+
+def _alternation(turns: Sequence[str]) -> Iterator[RowProblem]:
     for index, role in enumerate(turns):
         expected = (ASKING, ANSWERING)[index % 2]
         if role not in expected:
@@ -75,11 +126,25 @@ def _empty(message: Message) -> Iterator[RowProblem]:
         yield RowProblem(f"empty {message['role']}", what, "write it, or delete the row")
 
 
-def _tokens(message: Message) -> Iterator[RowProblem]:
+def _call(message: Message) -> Iterator[RowProblem]:
+    """A call of a tool: LLaMA-Factory reads it as JSON, and the run ends where it is none."""
+    try:
+        json.loads(message["content"])
+    except (ValueError, RecursionError):
+        what = f"a function call is not JSON: {excerpt(message['content'])}"
+        yield RowProblem("function call", what, 'write {"name": "…", "arguments": {…}}')
+
+
+def _control_tokens(message: Message) -> Iterator[RowProblem]:
     text, role = message["content"], message["role"]
-    for token in dict.fromkeys(_CONTROL_TOKEN.findall(text)):
+    for token in dict.fromkeys(CONTROL_TOKEN.findall(text)):
         what = f"{excerpt(token)} in the {role}'s text would become a control token: {excerpt(text)}"
         yield RowProblem("control token", what, "delete it, or write it another way")
+
+
+def _tokens(message: Message) -> Iterator[RowProblem]:
+    text, role = message["content"], message["role"]
+    yield from _control_tokens(message)
     if role == USER and "{{idx}}" in text:
         what = f'"{{{{idx}}}}" would be replaced by the turn\'s number: {excerpt(text)}'
         yield RowProblem("{{idx}}", what, "write it another way")

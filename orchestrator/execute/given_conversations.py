@@ -24,7 +24,14 @@ from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.files import CHUNK
 
 # The kinds of faults.py for which LLaMA-Factory drops a row.
-DROPPED = {"order of roles", "no last answer", "no turns"}
+DROPPED = {
+    "order of roles",
+    "no last answer",
+    "no turns",
+    "several systems",
+    "system in the middle",
+    "first turn is an answer",
+}
 SENT = ("role", "content", "name", "reasoning", "reasoning_content")
 TOLD = 10
 MEND = 'a line is {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'

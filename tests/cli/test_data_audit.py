@@ -43,9 +43,12 @@ def test_a_file_is_understood_and_said_so(tmp_path: Path, capsys: pytest.Capture
         "sniffed": True,
         "rows_in": 2,
         "rows_kept": 2,
+        "turns_in": 3,
         "turns": 3,
         "faults": {},
         "warnings": {},
+        "repairs": {},
+        "dropped": {},
         "keys_not_used": {"id": 1},
         "sha256": "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest(),
     }

@@ -67,11 +67,11 @@ def test_a_history_of_another_shape_is_refused(history: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("row", "kind"),
     [
-        ({"output": None}, "not text"),
+        ({"output": None}, "null"),
         ({"output": 3}, "not text"),
         ({"output": True}, "not text"),
         ({"output": ["a"]}, "not text"),
-        ({"instruction": None}, "not text"),
+        ({"instruction": None}, "null"),
         ({"instruction": 7}, "not text"),
         ({"input": 7}, "not text"),
         ({"images": ["a.png"]}, "unread images"),

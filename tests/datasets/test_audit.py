@@ -44,7 +44,7 @@ def test_every_lost_row_is_counted_and_the_first_of_a_kind_shown() -> None:
         "d.jsonl:8",
         "d.jsonl",
     ]
-    summary = "7 of 8 rows would be dropped or trained wrongly (not text 5, empty user 1, not JSON 1)"
+    summary = "7 of 8 rows would be dropped or trained wrongly (null 5, empty user 1, not JSON 1)"
     assert problems[-1].what == summary
     assert audit.kept == 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.datasets.base import Conversation
-from orchestrator.datasets.faults import faults, oddities
+from orchestrator.datasets.faults import faults
 
 Turns = list[tuple[str, str]]
 
@@ -41,11 +41,11 @@ def test_a_whole_conversation_has_no_fault(turns: Turns) -> None:
     [
         ([], "no turns"),
         ([("s", "系统")], "no turns"),
-        ([("a", "答"), ("u", "问")], "order of roles"),
+        ([("a", "答"), ("u", "问")], "first turn is an answer"),
         ([("u", "一"), ("u", "二"), ("a", "三")], "order of roles"),
         ([("u", "一"), ("a", "二"), ("a", "三")], "order of roles"),
-        ([("u", "一"), ("s", "二"), ("u", "三"), ("a", "四")], "order of roles"),
-        ([("s", "一"), ("s", "二"), ("u", "三"), ("a", "四")], "order of roles"),
+        ([("u", "一"), ("s", "二"), ("u", "三"), ("a", "四")], "system in the middle"),
+        ([("s", "一"), ("s", "二"), ("u", "三"), ("a", "四")], "several systems"),
         ([("u", "问")], "no last answer"),
         ([("u", "问"), ("a", "答"), ("u", "再问")], "no last answer"),
         ([("u", ""), ("a", "答")], "empty user"),
@@ -73,9 +73,3 @@ def test_every_fault_says_what_to_do() -> None:
     found = list(faults(conversation([("u", ""), ("u", "<|a|>"), ("a", "<think>")])))
     assert len(found) == 4
     assert all(problem.mend and "\n" not in problem.what for problem in found)
-
-
-def test_oddities_are_told_and_trained() -> None:
-    told = list(oddities(conversation([("u", "\ufffd"), ("a", "零宽\u200b字符")])))
-    assert told == ["replacement characters (U+FFFD)", "invisible control characters"]
-    assert not list(oddities(conversation([("u", "👩‍👩‍👧\n\ttab"), ("a", "مرحبا")])))

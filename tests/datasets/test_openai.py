@@ -44,7 +44,7 @@ def test_a_thought_beside_the_answer_is_spelled_as_the_trainer_spells_it() -> No
         (said("bot", "a"), "role"),
         (said("User", "a"), "role"),
         (said("tool", "a"), "role"),
-        (said("user", None), "not text"),
+        (said("user", None), "null"),
         (said("user", 3), "not text"),
         ({"role": "user"}, "missing key"),
         (said("user", [{"type": "image_url", "image_url": {}}]), "unread part"),
@@ -60,7 +60,7 @@ def test_what_would_be_lost_is_refused(message: Any, kind: str) -> None:
     assert caught.value.kind == kind
 
 
-@pytest.mark.parametrize("row", [{"messages": None}, {"messages": "[]"}, {"dialog": []}])
+@pytest.mark.parametrize("row", [{"messages": None}, {"messages": "嗯"}, {"dialog": []}])
 def test_another_shape_is_refused(row: dict[str, Any]) -> None:
     with pytest.raises(RowProblem, match="a row is"):
         openai.read(row, openai.columns)

@@ -34,7 +34,7 @@ def test_no_thought_adds_none(thought: Any) -> None:
     [
         ({"content": "<think>\n想\n</think>\n\n答"}, "thought"),
         ({"reasoning_content": ["想"]}, "not text"),
-        ({"content": None}, "not text"),
+        ({"content": None}, "null"),
     ],
 )
 def test_what_would_be_trained_twice_or_not_at_all_is_refused(changes: dict[str, Any], kind: str) -> None:

@@ -1,0 +1,146 @@
+"""Things in a conversation that train as they are, and that somebody may want to know of. Pure.
+
+Two depths: `oddities` looks at what costs little and is asked of every text; `peculiarities` is for an audit
+that may take its time. Each yields (kind, the text it is about); a kind is a stable name by which rows are
+counted. `is_plain` says of a row's JSON, at the speed of memory, that there is nothing to look for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from orchestrator.datasets.base import ASSISTANT, Conversation, Message
+
+INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ufeff]")
+MARKUP = re.compile(
+    r"</?(?:br|p|div|span|a|b|i|u|strong|em|ul|ol|li|table|tr|td|th|img|font|h[1-6])(?:\s+[a-z-]+\s*=[^<>]*)?\s*/?>"
+    r"|&(?:nbsp|lt|gt|amp|quot|#\d{1,6});",
+    re.IGNORECASE,
+)
+MARK = re.compile(r"\s*(?:问|答|用户|助手|患者|医生|Human|Assistant|User|Question|Answer|Q|A)\s?[:：]\s*")
+PHONE = re.compile(r"(?<![0-9])1[3-9][0-9]{9}(?![0-9])")
+IDENTITY = re.compile(r"(?<![0-9])[1-9][0-9]{16}[0-9Xx](?![0-9])")
+CARD = re.compile(r"(?<![0-9])[1-9][0-9]{15,18}(?![0-9])")
+EMAIL = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", re.ASCII)
+# UTF-8 read as Latin-1, GBK read as UTF-8, UTF-8 read as GBK, memory that was never written.
+_GARBLED = re.compile(
+    "[ÃÂ][\x80-\xbf]|[äåæçèé][\x80-\xbf‚-›]|ï¼|â€|锟斤拷|[烫屯锘]{3}|锘縚|(?:銆|锛|鐨|鏄|涓).{0,4}(?:銆|锛|鐨|鏄|涓)"
+)
+
+# Kinds whose text is never shown: a report must not spread it.
+PERSONAL = frozenset({"phone number", "identity card", "bank card", "e-mail"})
+
+FEWEST_CUT = 20
+ENDS = frozenset("。！？；：…～~.!?;:)）】」』”’\"'`*>}]|—-_=$ \n")
+TRADITIONAL = frozenset("們這為來說國時會學對發個過還後麼沒開關見長門問間現電話車東馬魚鳥樂藥醫")
+SIMPLIFIED = frozenset("们这为来说国时会学对发个过还后么没开关见长门问间现电话车东马鱼鸟乐药医")
+REFUSALS = ("作为一个AI", "作为AI", "作为一名AI", "作为人工智能", "作为一个人工智能", "As an AI")
+
+# What a plain text does not hold: digits (a number long enough to be a person's), <, @, &, and letters that
+# only garbled Chinese has. Everything else is deleted, and what is left is looked at.
+_NOTABLE = frozenset(b"<@&\xc2\xc3")
+_DELETED = bytes(byte for byte in range(256) if byte not in b"0123456789<@&\\\xc2\xc3")
+_FEWEST_DIGITS = 11
+_MOST_ESCAPES = 16
+_HARMLESS = frozenset(b'n"\\/t')
+
+
+def is_plain(line: bytes) -> bool:
+    r"""Whether a row as orjson writes it holds nothing that a closer look could find by these bytes.
+
+    U+FFFD and invisible characters outside ASCII are not among them: in Chinese, bytes alike are everywhere.
+
+    >>> is_plain('{"a":"头疼\\n"}'.encode()), is_plain(b'{"a":"<br>"}'), is_plain(b'{"a":"13812345678"}')
+    (True, False, False)
+    """
+    marks = line.translate(None, _DELETED)
+    if not marks:
+        return True
+    if not _NOTABLE.isdisjoint(marks):
+        return False
+    escapes = marks.count(b"\\")
+    return len(marks) - escapes < _FEWEST_DIGITS and (not escapes or _harmless(line, escapes))
+
+
+def _harmless(line: bytes, escapes: int) -> bool:
+    """Whether all escapes are line breaks, quotes, backslashes and tabs."""
+    if escapes > _MOST_ESCAPES:
+        return b"\\u" not in line and b"\\r" not in line
+    at = line.find(b"\\")
+    while at >= 0:
+        if line[at + 1] not in _HARMLESS:
+            return False
+        at = line.find(b"\\", at + 2)
+    return True
+
+
+def oddities(conversation: Conversation) -> Iterator[tuple[str, str]]:
+    """(kind, text) of what costs little to see."""
+    for message in conversation:
+        text = message["content"]
+        if "\ufffd" in text:
+            yield "replacement characters (U+FFFD)", text
+        if not text.isprintable():
+            if INVISIBLE.search(text):
+                yield "invisible control characters", text
+            if "\r" in text:
+                yield "line ends (CR LF)", text
+        if MARK.match(text):
+            yield "speaker's mark left in", text
+        if ("<" in text or "&" in text) and MARKUP.search(text):
+            yield "markup", text
+        yield from _personal(text)
+        if _GARBLED.search(text):
+            yield "mojibake", text
+
+
+def _personal(text: str) -> Iterator[tuple[str, str]]:
+    if PHONE.search(text):
+        yield "phone number", text
+    if any(is_identity(found) for found in IDENTITY.findall(text)):
+        yield "identity card", text
+    elif any(is_card(found) for found in CARD.findall(text)):
+        yield "bank card", text
+    if "@" in text and EMAIL.search(text):
+        yield "e-mail", text
+
+
+def peculiarities(conversation: Conversation) -> Iterator[tuple[str, str]]:
+    """(kind, text) of what takes longer to see, or is a matter of taste."""
+    together = set[str]().union(*(message["content"] for message in conversation))
+    if len(together & TRADITIONAL) > 1 and len(together & SIMPLIFIED) > 1:
+        yield "traditional and simplified mixed", conversation[-1]["content"]
+    last = conversation[-1] if conversation else None
+    if last and last["role"] == ASSISTANT:
+        yield from _answer(last)
+
+
+def _answer(message: Message) -> Iterator[tuple[str, str]]:
+    text = message["content"].rstrip()
+    if len(text) >= FEWEST_CUT and text[-1] not in ENDS:
+        yield "answer looks cut off", text[-FEWEST_CUT:]
+    if text.startswith(REFUSALS):
+        yield "answer is a refusal", text
+
+
+def is_identity(number: str) -> bool:
+    """Whether 18 characters are a Chinese identity card's, by its check character (GB 11643-1999).
+
+    >>> is_identity("11010519491231002X"), is_identity("110105194912310021")
+    (True, False)
+    """
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    total = sum(int(digit) * weight for digit, weight in zip(number, weights, strict=False))
+    return "10X98765432"[total % 11] == number[-1].upper()
+
+
+def is_card(number: str) -> bool:
+    """Whether digits are a bank card's, by the Luhn sum (ISO/IEC 7812-1).
+
+    >>> is_card("6222020200112230009"), is_card("4111111111111111"), is_card("4111111111111112")
+    (False, True, False)
+    """
+    digits = [int(digit) for digit in reversed(number)]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
+    return (sum(digits[::2]) + sum(doubled)) % 10 == 0

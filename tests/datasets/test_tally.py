@@ -1,0 +1,22 @@
+"""All are counted, the first of a kind are kept."""
+
+from __future__ import annotations
+
+from orchestrator.datasets.tally import SHOWN_OF_A_KIND, Tally
+
+
+def test_counts_and_first_places() -> None:
+    tally = Tally()
+    for line in range(10):
+        tally.add("空", "没有答案", f"d.jsonl:{line}", "写上")
+    tally.add("长", "太长", "d.jsonl:3")
+    assert tally.counts == {"空": 10, "长": 1}
+    assert [problem.where for problem in tally.problems()] == [
+        "d.jsonl:0",
+        "d.jsonl:1",
+        "d.jsonl:2",
+        "d.jsonl:3",
+    ]
+    said = tally.to_json()
+    assert said["空"]["rows"] == 10
+    assert len(said["空"]["first"]) == SHOWN_OF_A_KIND
