@@ -1,0 +1,156 @@
+"""`columns` and `tags`: partial ones, and those that do not fit the format, the stage or the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from orchestrator.dialects.dataset_columns import DEFAULT_TAGS, Listed
+from orchestrator.dialects.dataset_info import lint
+
+ALPACA = {"instruction": "你是谁", "input": "", "output": "我是海螺。"}
+MESSAGES = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]}
+SHAREGPT = {"conversations": [{"from": "human", "value": "问"}, {"from": "gpt", "value": "答"}]}
+OPENAI_TAGS = DEFAULT_TAGS | {
+    "role_tag": "role",
+    "content_tag": "content",
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+}
+
+
+def said(first: Mapping[str, Any] | None = ALPACA, stage: str = "", **entry: Any) -> list[str]:
+    text = json.dumps({"海": {"file_name": "a.jsonl", **entry}})
+    return [problem.what for problem in lint(text, "i", lambda _: Listed(first=first), stage)]
+
+
+@pytest.mark.parametrize(
+    ("first", "entry"),
+    [
+        (SHAREGPT, {"formatting": "sharegpt"}),
+        (
+            MESSAGES,
+            {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": OPENAI_TAGS},
+        ),
+        (
+            {"text": "海螺"},
+            {"columns": {"prompt": "text"}},
+        ),
+        (
+            {"问题": "a", "答案": "b"},
+            {"columns": {"prompt": "问题", "response": "答案"}},
+        ),
+        (
+            {**ALPACA, "kto_tag": True},
+            {"columns": {"prompt": "instruction", "response": "output", "kto_tag": "kto_tag"}},
+        ),
+        (
+            SHAREGPT | {"chosen": {}, "rejected": {}},
+            {
+                "formatting": "sharegpt",
+                "ranking": True,
+                "columns": {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"},
+            },
+        ),
+        (None, {"columns": {"prompt": "x", "response": "y"}}),
+    ],
+)
+def test_what_names_everything_is_left_alone(first: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+    assert said(first, **entry) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"columns": None}, "columns: must be an object"),
+        (
+            {"columns": {"promt": "a", "prompt": "instruction", "response": "output"}},
+            'no key "columns.promt"',
+        ),
+        ({"columns": {"prompt": 3, "response": "output"}}, "columns.prompt: must be a name"),
+        ({"columns": {"response": "output"}}, "columns names no prompt"),
+        ({"columns": {"history": "history"}}, "columns names no prompt and no response"),
+        ({"columns": {"prompt": "instruction", "query": "input"}}, "columns names no response"),
+        ({"columns": {"messages": "messages"}}, "columns.messages is read by the format sharegpt alone"),
+        ({"ranking": True}, "ranking: true needs columns that name chosen and rejected"),
+        ({"ranking": True, "columns": {"prompt": "instruction"}}, "columns names no chosen and no rejected"),
+        (
+            {"columns": {"prompt": "instruction", "chosen": "a", "rejected": "b"}},
+            "columns.chosen is read only with ranking: true",
+        ),
+        (
+            {"ranking": True, "columns": {"prompt": "i", "chosen": "a", "rejected": "b", "kto_tag": "k"}},
+            "columns.kto_tag drops every row",
+        ),
+        ({"formatting": "sharegpt", "columns": {"system": "system"}}, "columns names no messages"),
+        ({"tags": OPENAI_TAGS}, "tags are read by the format sharegpt alone"),
+        ({"formatting": "sharegpt", "tags": ["role"]}, "tags: must be an object"),
+        (
+            {"formatting": "sharegpt", "tags": {"user_tag": "user", "assistant_tag": "gpt"}},
+            "tags names no role_tag, content_tag, observation_tag, function_tag, system_tag",
+        ),
+        (
+            {"formatting": "sharegpt", "tags": {**DEFAULT_TAGS, "user_tg": "user"}},
+            'no key "tags.user_tg"; did you mean "user_tag"?',
+        ),
+        (
+            {"formatting": "sharegpt", "tags": {**DEFAULT_TAGS, "assistant_tag": "human"}},
+            'tags.assistant_tag and tags.user_tag are both "human"',
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_entry_alone(entry: Mapping[str, Any], says: str) -> None:
+    problems = said(None, **entry)
+    assert any(problem.startswith(says) for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("first", "entry", "says"),
+    [
+        ({"instruction": "a", "output": "b"}, {}, 'without `columns`, columns.query is "input"'),
+        (ALPACA, {"columns": {"prompt": "问题", "response": "output"}}, 'columns.prompt is "问题", which'),
+        (
+            {**ALPACA, "input": "上文"},
+            {"columns": {"prompt": "instruction", "response": "output"}},
+            'the data has "input", and nothing names it',
+        ),
+        ({**ALPACA, "history": [["a", "b"]]}, {}, 'the data has "history", and nothing names it'),
+        ({**ALPACA, "system": "你是海螺"}, {}, 'the data has "system", and nothing names it'),
+        (MESSAGES, {"formatting": "sharegpt"}, 'columns.messages is "conversations", which the data lacks'),
+        (
+            MESSAGES,
+            {"formatting": "sharegpt", "columns": {"messages": "messages"}},
+            'tags.role_tag is "from", and a message of the data has role, content',
+        ),
+        (
+            {"conversations": [{"from": "user", "value": "问"}, {"from": "gpt", "value": "答"}]},
+            {"formatting": "sharegpt"},
+            "the data has the role user, which no tag names",
+        ),
+        (
+            {"conversations": [{"from": "system", "value": "你是海螺"}, *SHAREGPT["conversations"]]},
+            {"formatting": "sharegpt", "tags": DEFAULT_TAGS | {"system_tag": None}},
+            "the data has the role system, which no tag names",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_data(first: Mapping[str, Any], entry: Mapping[str, Any], says: str) -> None:
+    problems = said(first, **entry)
+    assert any(says in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("stage", "says"),
+    [("pt", []), ("sft", ["columns names no response: what it does not name is reset to nothing"])],
+)
+def test_columns_of_plain_text_fit_pretraining_alone(stage: str, says: list[str]) -> None:
+    assert said({"text": "海螺"}, stage, columns={"prompt": "text"}) == says
+
+
+def test_a_label_of_another_stage_drops_its_rows() -> None:
+    columns = {"prompt": "instruction", "query": "input", "response": "output", "kto_tag": "instruction"}
+    assert said(stage="kto", columns=columns) == []
+    assert said(stage="sft", columns=columns) == ["columns.kto_tag drops every row of any stage but kto"]
