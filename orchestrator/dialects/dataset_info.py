@@ -9,8 +9,9 @@ Columns and tags: dataset_columns.py. Not covered: what is wrong with the rows (
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Protocol
 
 from orchestrator.datasets.json_places import read_json
 from orchestrator.dialects.dataset_columns import Listed, column_problems, tag_problems
@@ -26,7 +27,12 @@ STAGES = ("pt", "sft", "rm", "dpo", "kto", "ppo")
 # Extension → how the file is read (extras/constants.py); the case counts.
 TYPES = {"arrow": "arrow", "csv": "csv", "json": "json", "jsonl": "json", "parquet": "parquet", "txt": "text"}
 
-Look = Callable[[str], "Listed | None"]
+
+class Look(Protocol):
+    """Looks for what a `file_name` names, from the folder of the file that names it."""
+
+    def __call__(self, file_name: str, /, *, count: bool) -> Listed | None:
+        """What is there, None for nothing; with `count`, how many rows it has too."""
 
 
 def is_dataset_info(root: Node) -> bool:
@@ -43,7 +49,7 @@ def lint(text: str, file: str, look: Look, stage: str = "") -> list[Problem]:
     Args:
         text: of the file.
         file: as people know it.
-        look: what a `file_name` names, seen from beside the file; None when nothing is there.
+        look: sees what the file's `file_name`s name.
         stage: LLaMA-Factory's, for which the data sets are meant; "" when it is not known.
 
     Raises:
@@ -79,7 +85,7 @@ def _entry_problems(name: str, entry: Node, look: Look, stage: str) -> Iterator[
         yield from _overruled(entry, file_name)
         yield from _path_problems(file_name)
         if isinstance(file_name.value, str):
-            listed = look(file_name.value)
+            listed = look(file_name.value, count="num_samples" in entry.value)
             yield from _listing_problems(file_name, listed)
         yield from _local_problems(entry)
     yield from _script_problems(entry)

@@ -24,7 +24,11 @@ OPENAI_TAGS = DEFAULT_TAGS | {
 
 def said(first: Mapping[str, Any] | None = ALPACA, stage: str = "", **entry: Any) -> list[str]:
     text = json.dumps({"海": {"file_name": "a.jsonl", **entry}})
-    return [problem.what for problem in lint(text, "i", lambda _: Listed(first=first), stage)]
+
+    def look(_: str, /, *, count: bool) -> Listed:
+        return Listed(first=first, rows=1 if count else None)
+
+    return [problem.what for problem in lint(text, "i", look, stage)]
 
 
 @pytest.mark.parametrize(

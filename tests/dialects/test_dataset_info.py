@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.datasets.json_places import read_json
 from orchestrator.dialects.dataset_columns import COLUMNS, DEFAULT_TAGS, Listed
-from orchestrator.dialects.dataset_info import KEYS, TYPES, is_dataset_info, lint
+from orchestrator.dialects.dataset_info import KEYS, TYPES, Look, is_dataset_info, lint
 from orchestrator.errors import UsageError
 from orchestrator.execute import environments, system
 
@@ -25,12 +26,18 @@ PAIR = {"prompt": "instruction", "query": "input", "chosen": "chosen", "rejected
 WHOLE = Listed(first=ROW)
 
 
+def looking(listed: Listed | None) -> Look:
+    def look(_: str, /, *, count: bool) -> Listed | None:
+        return listed if count or listed is None else replace(listed, rows=None)
+
+    return look
+
+
 def said(entry: Any, listed: Listed | None = WHOLE, stage: str = "") -> list[str]:
     """What is said of one entry, each with its line; the entry's own line is 2."""
     text = json.dumps({"海": entry}, indent=1, ensure_ascii=False)
     return [
-        f"{problem.where.split(':')[1]} {problem.what}"
-        for problem in lint(text, "i", lambda _: listed, stage)
+        f"{problem.where.split(':')[1]} {problem.what}" for problem in lint(text, "i", looking(listed), stage)
     ]
 
 
@@ -55,7 +62,7 @@ def test_a_whole_entry_is_left_alone(entry: Mapping[str, Any]) -> None:
 
 def test_what_conch_writes_itself_is_whole() -> None:
     first = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]}
-    assert lint(dataset_info_text(["a", "海螺"]), "i", lambda _: Listed(first=first)) == []
+    assert lint(dataset_info_text(["a", "海螺"]), "i", looking(Listed(first=first))) == []
 
 
 @pytest.mark.parametrize(
@@ -129,18 +136,18 @@ def test_ranking_goes_with_the_stage(entry: Any, stage: str, says: str) -> None:
 
 def test_every_mistake_is_said_in_the_order_of_the_file() -> None:
     text = '{"a": {"file_nam": "x"},\n "b": 3,\n "b": {"file_name": "x.txt"}}'
-    wheres = [problem.where for problem in lint(text, "i.json", lambda _: None)]
+    wheres = [problem.where for problem in lint(text, "i.json", looking(None))]
     assert wheres == ["i.json:1:2", "i.json:1:8", "i.json:3:2", "i.json:3:21"]
 
 
 @pytest.mark.parametrize("text", ['\ufeff{"a": {}}', '{"a": {"file_name": "x"},}', ""])
 def test_text_that_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        lint(text, "i.json", lambda _: None)
+        lint(text, "i.json", looking(None))
 
 
 def test_a_list_is_no_dataset_info() -> None:
-    (problem,) = lint("[]", "i.json", lambda _: None)
+    (problem,) = lint("[]", "i.json", looking(None))
     assert problem.where == "i.json:1:1"
 
 
