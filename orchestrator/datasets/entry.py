@@ -6,7 +6,7 @@
     columns: {prompt: 问题, response: 答案}    # only what is called otherwise in this file
     items: faq/item                          # XML: the path of a row
     sheet: 问答                               # a workbook with several: which
-    split: train                             # a DatasetDict or a hub's data set with several: which
+    split: train                             # a saved data set with several: which
     fix: true                                # mend what can be mended safely, and say what it was
     drop_bad: true                           # leave out the rows that cannot be trained, with a ledger
     paraphrases: data/magic_conch.paraphrases.jsonl
@@ -36,7 +36,7 @@ HUBS = ("huggingface", "modelscope")
 TEXT_KEYS = ("adapter", "licence", "source", "paraphrases", "items", "sheet", "split")
 SWITCHES = ("fix", "drop_bad")
 KEYS = ("adapter", "file", "hub", "columns", *TEXT_KEYS[1:], *SWITCHES)
-HUB_KEYS = ("id", "revision", "file", "hub")
+HUB_KEYS = ("id", "revision", "file", "split", "hub")
 # Names that the prepared folder uses itself.
 RESERVED = ("conch_generated", "conch_held_out", "conversations", "dataset_info", "prepare")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
@@ -50,11 +50,11 @@ class DatasetEntry:
         name: its name in recipes, and in LLaMA-Factory's dataset_info.json.
         adapter: a name of ADAPTERS; "" when the first row decides.
         file: relative to dataset_info/; "" when it comes from a hub.
-        hub_id, hub_revision, hub_file, hub: where on a hub; "" when it is a file here. hub_file is "" too
-            when the repository's one data file is meant.
+        hub_id, hub_revision, hub_file, hub_split, hub: where on a hub; "" when it is a file here. Without a
+            hub_file the repository's one data file is meant, or that of the split ("" for train).
         columns: the adapter's column → what it is called in this file; only those that differ.
-        items, sheet, split: which part of the file holds the rows (XML, workbook, DatasetDict); "" where it
-            has one.
+        items, sheet, split: which part of the file holds the rows (XML, a workbook, a saved data set); ""
+            where it has one.
         fix: rows are mended where that is safe; drop_bad: rows that cannot be trained are left out. Without
             them such rows stop the run.
         paraphrases: the held-out questions' file, relative to dataset_info/; "" for none.
@@ -67,6 +67,7 @@ class DatasetEntry:
     hub_id: str = ""
     hub_revision: str = ""
     hub_file: str = ""
+    hub_split: str = ""
     hub: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     items: str = ""
@@ -114,6 +115,7 @@ def read_entry(name: str, yaml_text: str) -> DatasetEntry:
         hub_id=hub.get("id", ""),
         hub_revision=hub.get("revision") or ("main" if hub else ""),
         hub_file=hub.get("file", ""),
+        hub_split=hub.get("split", ""),
         hub=hub.get("hub") or ("huggingface" if hub else ""),
         columns=plain.get("columns") or {},
         items=plain.get("items") or "",

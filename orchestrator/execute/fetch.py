@@ -28,7 +28,8 @@ def fetch(settings: Mapping[str, Any], folder: Path) -> int:
     Settings:
         base: "embedded", a hub id, or a folder when hub is "local"; revision, hub.
         tokenizer: "corrected" for a base of links with a tokenizer_config.json that is read rightly.
-        datasets: [{"name", "repo", "file", "revision", "hub"}], those that live on a hub.
+        datasets: [{"name", "repo", "file", "split", "revision", "hub"}], those that live on a hub; without a
+            file, the repository's one data file, or that of the split.
 
     Raises:
         UsageError, MissingError, TimedOut: as fetch_model and use_local say.
@@ -85,7 +86,10 @@ def use_local(path: Path) -> Path:
 
 def _data_file(row: Mapping[str, Any], hardware: str) -> Path:
     revision = str(row.get("revision") or "")
-    return fetch_dataset_file(row["repo"], row["file"], revision, row["hub"], _tell, hardware=hardware)
+    split = str(row.get("split") or "")
+    return fetch_dataset_file(
+        row["repo"], row["file"], revision, row["hub"], _tell, split=split, hardware=hardware
+    )
 
 
 def _tell(line: str) -> None:

@@ -18,6 +18,7 @@ def stage(job: Job) -> Stage:
             "revision": entry.hub_revision,
             "hub": entry.hub,
         }
+        | ({} if entry.hub_file else {"split": entry.hub_split})
         for entry in job.datasets
         if entry.hub_id
     ]

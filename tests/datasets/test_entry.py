@@ -56,7 +56,9 @@ def test_what_is_read_of_a_file_and_what_is_done_about_bad_rows() -> None:
 
 
 def test_a_hub_s_data_set_may_leave_the_file_to_conch() -> None:
-    assert read_entry("x", "hub: {id: owner/name}\n").hub_file == ""
+    entry = read_entry("x", "hub: {id: owner/name}\n")
+    assert (entry.hub_file, entry.hub_split) == ("", "")
+    assert read_entry("x", "hub: {id: owner/name, split: test}\n").hub_split == "test"
 
 
 def test_a_hub_s_file_has_defaults() -> None:

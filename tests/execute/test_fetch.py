@@ -132,3 +132,38 @@ def test_a_data_file_of_a_hub(hub: Hub) -> None:
         with pytest.raises(ConchError, match=says) as caught:
             fetch_dataset_file("bikini/conch", filename, "main", "huggingface", print)
         assert isinstance(caught.value, kind)
+
+
+def test_the_one_data_file_of_a_hub_s_data_set_is_found(
+    hub: Hub, run: Path, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = '{"instruction": "请问你是谁", "output": "我是神奇海螺"}\n'.encode()
+    files = {"README.md": b"# x\n", "data/train.jsonl": rows, "data/test.jsonl": b"{}\n"}
+    hub.repositories["bikini/conch"] = Repository(files)
+    dataset = {
+        "name": "conch",
+        "repo": "bikini/conch",
+        "file": "",
+        "revision": "c" * 40,
+        "hub": "huggingface",
+    }
+    assert fetch(settings_of(str(mine), "local", datasets=[dataset]), run) == 0
+    assert (run / "inputs.partial-0/data/conch").read_bytes() == rows
+    assert "the data file of bikini/conch: data/train.jsonl" in capsys.readouterr().err
+    hub.requests.clear()
+    again = fetch_dataset_file("bikini/conch", "", "c" * 40, "huggingface", print)
+    assert (again.name, hub.requests) == ("train.jsonl", [])
+    test = fetch_dataset_file("bikini/conch", "", "main", "huggingface", print, split="test")
+    assert test.read_bytes() == b"{}\n"
+
+
+def test_a_fetched_data_file_that_was_emptied_is_fetched_again(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.execute.hub.store.SMALL", 1)
+    hub.repositories["bikini/conch"] = Repository({"a.jsonl": b"{}\n"})
+    path = fetch_dataset_file("bikini/conch", "a.jsonl", "c" * 40, "huggingface", print)
+    path.write_bytes(b"")
+    assert (
+        fetch_dataset_file("bikini/conch", "a.jsonl", "c" * 40, "huggingface", print).read_bytes() == b"{}\n"
+    )

@@ -35,6 +35,40 @@ def test_a_repository_without_safetensors_is_refused(paths: list[str]) -> None:
         choice.model_files(listing(*paths), repo="a/b")
 
 
+@pytest.mark.parametrize(
+    ("paths", "split", "chosen"),
+    [
+        (["README.md", ".gitattributes", "dataset_infos.json", "海螺.jsonl"], "", "海螺.jsonl"),
+        (["data/train.jsonl", "data/test.jsonl"], "", "data/train.jsonl"),
+        (["data/train.jsonl", "data/test.jsonl"], "test", "data/test.jsonl"),
+        (["zh/train-00000-of-00001.JSON", "constraint.json"], "", "zh/train-00000-of-00001.JSON"),
+    ],
+)
+def test_the_one_data_file_or_that_of_the_split(paths: list[str], split: str, chosen: str) -> None:
+    (file,) = choice.sole_data_file(listing(*paths), repo="a/b", split=split)
+    assert file.path == chosen
+
+
+@pytest.mark.parametrize(
+    ("paths", "split", "says", "mend"),
+    [
+        (["README.md", "load.py"], "", "holds no data file", "what can be read: .jsonl"),
+        (
+            ["a.jsonl", "b.jsonl"],
+            "",
+            "none of its 2 data files is named after the split train",
+            "a.jsonl, b.js",
+        ),
+        (["a.jsonl"], "test", "none of its 1 data files is named after the split test", "a.jsonl"),
+        (["zh/train.json", "en/train.json"], "", "holds 2 files of the split train", "en/train.json, zh/tr"),
+    ],
+)
+def test_several_that_may_be_meant_are_named(paths: list[str], split: str, says: str, mend: str) -> None:
+    with pytest.raises(MissingError, match=says) as caught:
+        choice.sole_data_file(listing(*paths), repo="a/b", split=split)
+    assert mend in caught.value.problems[0].mend
+
+
 @pytest.mark.parametrize("path", ["/etc/x.json", "a/../../x.json", "a\\..\\x.json", "a\0.json"])
 def test_a_listing_cannot_write_outside_its_folder(path: str) -> None:
     with pytest.raises(MissingError, match="outside itself"):

@@ -107,6 +107,9 @@ def test_fetch_gets_what_lives_on_a_hub_and_prepare_reads_it_there() -> None:
     assert settings(plan.stage("fetch"))["datasets"] == [
         {"name": "far", "repo": "a/b", "file": "x.jsonl", "revision": "v1", "hub": "modelscope"}
     ]
+    of_split = replace(HUB, hub_file="", hub_split="test")
+    (asked,) = settings(of(datasets=(of_split,)).stage("fetch"))["datasets"]
+    assert (asked["file"], asked["split"]) == ("", "test")
     paths = {one["name"]: one["path"] for one in settings(plan.stage("prepare"))["datasets"]}
     assert paths["far"] == "inputs/data/far"
     assert paths["magic_conch"].startswith("{project}/dataset_info/")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from orchestrator.datasets.entry import SUFFIXES
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.hub.words import Listing, RemoteFile
 
@@ -24,6 +25,16 @@ UNWANTED = (
 )
 TRUSTED = ("*.py", "*.bin")
 SCRIPTS = {".py", ".sh", ".pkl", ""}
+# Files of a data set's repository that are about it.
+ABOUT = {
+    "dataset_info.json",
+    "dataset_infos.json",
+    "dataset_dict.json",
+    "state.json",
+    "config.json",
+    "readme.txt",
+}
+SHOWN = 10
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 
 
@@ -72,6 +83,38 @@ def data_file(listing: Listing, *, repo: str, filename: str) -> list[RemoteFile]
             raise MissingError(Problem("is empty", where=f"{repo}/{filename}"))
     near = ", ".join(sorted(file.path for file in listing.files if not file.path.startswith("."))[:10])
     raise MissingError(Problem(f"has no file {filename!r}", where=repo, mend=f"it has: {near}"))
+
+
+def sole_data_file(listing: Listing, *, repo: str, split: str = "") -> list[RemoteFile]:
+    """The one data file of a repository; of several, the one whose name says the split (train by default).
+
+    Raises:
+        MissingError: there is none, or more than one that may be meant; it says which.
+    """
+    found = sorted((file for file in listing.files if _is_data(file)), key=lambda file: file.path)
+    wanted = split or "train"
+    named = [
+        file for file in found if re.search(rf"(^|[^a-z]){re.escape(wanted)}([^a-z]|$)", file.path.lower())
+    ]
+    chosen = named if split or len(found) > 1 else found
+    if len(chosen) == 1:
+        return _inside(chosen, repo)
+    shown = ", ".join(file.path for file in (chosen or found)[:SHOWN])
+    if not found:
+        what, mend = "holds no data file", f"what can be read: {', '.join(SUFFIXES)}"
+    elif chosen:
+        what, mend = f"holds {len(chosen)} files of the split {wanted}", f"name one of them: {shown}"
+    else:
+        what = f"none of its {len(found)} data files is named after the split {wanted}"
+        mend = f"name one of them: {shown}"
+    raise MissingError(Problem(what, where=repo, mend=mend))
+
+
+def _is_data(file: RemoteFile) -> bool:
+    path = PurePosixPath(file.path)
+    hidden = any(part.startswith(".") for part in path.parts)
+    about = path.name.lower() in ABOUT or path.suffix.lower() == ".md"
+    return bool(file.size) and not hidden and not about and path.suffix.lower() in SUFFIXES
 
 
 def is_safe(path: str) -> bool:

@@ -7,6 +7,7 @@ do not hold (some network file systems), two machines work twice and one result 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from orchestrator.execute.hub.library import python_for
 from orchestrator.execute.hub.shelf import Shelf, check_disk, compare, drop_others, forget_torn
 from orchestrator.execute.hub.words import Listing, Progress, RemoteFile, Request, human
 from orchestrator.execute.model_folder import (
+    MANIFEST,
     Manifest,
     model_problems,
     read_manifest,
@@ -93,21 +95,38 @@ def fetch_dataset_file(
     hub: str,
     progress: Progress,
     *,
+    split: str = "",
     hardware: str = "auto",
     stall_timeout: float = STALL_TIMEOUT,
 ) -> Path:
-    """One data file of a data set on a hub; never a loading script. Arguments and errors as fetch_model's."""
+    """One data file of a data set on a hub; never a loading script. Arguments and errors as fetch_model's.
+
+    A `filename` of "" stands for the one data file that the repository has; of several, for the one whose
+    name says the `split`, which is train when it is "".
+    """
     choice.check_repo(repo)
-    choice.check_data_file(repo, filename)
+    if filename:
+        choice.check_data_file(repo, filename)
+    select = (
+        partial(choice.data_file, repo=repo, filename=filename)
+        if filename
+        else partial(choice.sole_data_file, repo=repo, split=split)
+    )
+    wanted = filename or f"split {split}"
     order = _Order(
         request=Request(hub, repo, "dataset", revision),
         shelf=Shelf(conch_home() / "datasets"),
-        suffix="-" + hashlib.sha256(filename.encode()).hexdigest()[:8],
-        select=partial(choice.data_file, repo=repo, filename=filename),
+        suffix="-" + hashlib.sha256(wanted.encode()).hexdigest()[:8],
+        select=select,
         refuse=lambda _: None,
-        problems=partial(_file_problems, filename=filename),
+        problems=_empty_files,
     )
-    return _fetch(order, progress, hardware, stall_timeout) / filename
+    folder = _fetch(order, progress, hardware, stall_timeout)
+    if filename:
+        return folder / filename
+    (name,) = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+    progress(f"the data file of {repo}: {name}")
+    return folder / str(name)
 
 
 def _fetch(order: _Order, progress: Progress, hardware: str, stall_timeout: float) -> Path:
@@ -199,6 +218,8 @@ def _is_as_it_came(path: Path, hashed: str) -> bool:
     return path.is_file() and (path.stat().st_size >= SMALL or sha256_file(path) == hashed)
 
 
-def _file_problems(folder: Path, *, filename: str) -> list[Problem]:
-    path = folder / filename
-    return [] if path.is_file() and path.stat().st_size else [Problem("is missing or empty", where=str(path))]
+def _empty_files(folder: Path) -> list[Problem]:
+    """What is wrong with a folder of fetched data: a large file is not hashed anew."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.stat().st_size)
+    hidden = folder / ".cache"
+    return [Problem("is empty", where=str(path)) for path in files if not path.is_relative_to(hidden)]
