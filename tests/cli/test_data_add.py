@@ -1,0 +1,85 @@
+"""`conch data add`: what it says, and that the recipe it writes can be planned by what it says to type."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.small_world import SmallWorld
+
+ROWS = [
+    {"question": "你是谁", "answer": "我是海螺。", "id": 7},
+    {"question": "几点开门", "answer": "九点。"},
+]
+NAMED = (
+    "--adapter",
+    "alpaca",
+    "--column",
+    "prompt=question",
+    "--column",
+    "response=answer",
+    "--recipe",
+    "small",
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return written(tmp_path / "海螺.jsonl", *ROWS)
+
+
+def written(path: Path, *rows: Any) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_file_is_added_and_what_to_type_next_is_said(small: SmallWorld, file: Path) -> None:
+    said = small.run("data", "add", str(file), *NAMED)
+    assert said.code == 0
+    assert "made of “海螺”; --name gives another" in said.out
+    assert "columns       prompt = question, response = answer" in said.out
+    assert "rows          2, of which 2 are trained, with 2 answers" in said.out
+    assert "not used      id (1)" in said.out
+    assert "which extends small and asks 2 questions afterwards" in said.out
+    name = re.search(r"conch sft (\S+)", said.out)
+    assert name
+    planned = small.run("plan", name[1])
+    assert planned.code == 0
+    assert "dataset_info/data/" in planned.out
+
+
+def test_json_says_it_for_machines(small: SmallWorld, file: Path) -> None:
+    data = small.run("data", "add", str(file), *NAMED, "--name", "faq", "--json").envelope["data"]
+    assert data["file"].endswith("海螺.jsonl")
+    assert (data["name"], data["base"], data["adapter"]) == ("faq", "small", "alpaca")
+    assert (data["rows_kept"], data["cases"], data["columns"]["prompt"]) == (2, 2, "question")
+    assert [data[key] for key in ("rows", "entry", "recipe")] == [
+        "dataset_info/data/faq.jsonl",
+        "dataset_info/faq.yaml",
+        "recipes/faq.yaml",
+    ]
+
+
+def test_what_is_done_about_bad_rows_is_counted(small: SmallWorld, tmp_path: Path) -> None:
+    bad = {"question": "空", "answer": ""}
+    file = written(tmp_path / "faq.jsonl", *ROWS, bad)
+    refused = small.run("data", "add", str(file), *NAMED)
+    assert (refused.code, refused.out) == (2, "")
+    assert "faq.jsonl:3" in refused.err
+    assert "nothing was written; --fix" in refused.err
+    assert not (small.project / "recipes/faq.yaml").exists()
+    said = small.run("data", "add", str(file), *NAMED, "--drop-bad")
+    assert said.code == 0
+    assert re.search(r"left out +empty\S*.*: 1", said.out), said.out
+
+
+@pytest.mark.parametrize("words", [("none.jsonl",), ("hub:x",), ("none.jsonl", "--name", "海螺"), ()])
+def test_a_wrong_line_ends_with_a_sentence(small: SmallWorld, words: tuple[str, ...]) -> None:
+    said = small.run("data", "add", *words, "--recipe", "small")
+    assert said.code in {2, 3}
+    assert said.err
+    assert "Traceback" not in said.err
