@@ -10,13 +10,16 @@ import click
 
 from orchestrator.cli.verb import Outcome, progress, verb
 
+STAGES = ("pt", "sft", "rm", "dpo", "kto", "ppo")
+
 if TYPE_CHECKING:
     from orchestrator.execute.audit_file import Found
 
 
 @verb(
     example="conch data audit my_rows.jsonl\n"
-    "conch data audit faq.json --adapter alpaca --column prompt=问题 --column response=答案 --json"
+    "conch data audit faq.json --adapter alpaca --column prompt=问题 --column response=答案 --json\n"
+    "conch data audit LLaMA-Factory/data/dataset_info.json"
 )
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @click.option(
@@ -28,18 +31,33 @@ if TYPE_CHECKING:
 @click.option(
     "--column", "columns", multiple=True, metavar="PART=NAME", help="What a part is called in this file."
 )
-def command(*, file: Path, adapter: str, columns: Sequence[str]) -> Outcome:
+@click.option(
+    "--stage",
+    default="",
+    type=click.Choice(["", *STAGES]),
+    metavar="NAME",
+    help="Of a dataset_info.json: LLaMA-Factory's stage that it is for, e.g. dpo.",
+)
+def command(*, file: Path, adapter: str, columns: Sequence[str], stage: str) -> Outcome:
     """Say what a data file holds, and every row that would be dropped or trained wrongly.
 
     Exits 0 when every row can be trained as it stands; else 2, with the count of each kind of fault, its
     first rows with their lines, and the edit that mends them. The file is only read.
+
+    Of a dataset_info.json it says what LLaMA-Factory would pass over or read otherwise than it is meant.
     """
     from orchestrator.execute.audit_file import audit_file
+    from orchestrator.execute.lint_dataset_info import lint_file, names_data_sets
 
+    if names_data_sets(file):
+        wrong = tuple(lint_file(file, stage))
+        text = "read as       a list of data sets, as LLaMA-Factory reads it\n"
+        text += f"problems      {len(wrong)}"
+        return Outcome({"file": str(file), "problems": len(wrong)}, text, 2 if wrong else 0, wrong)
     named = dict(column.partition("=")[::2] for column in columns)
-    wrong = [part for part, name in named.items() if not name]
-    if wrong:
-        raise click.UsageError(f"--column {wrong[0]}: must be PART=NAME")
+    nameless = [part for part, name in named.items() if not name]
+    if nameless:
+        raise click.UsageError(f"--column {nameless[0]}: must be PART=NAME")
     found = audit_file(file, adapter=adapter, columns=named, progress=progress)
     problems = tuple(found.audit.problems())
     text = "\n".join(f"{name:<13} {said}" for name, said in _lines(found))

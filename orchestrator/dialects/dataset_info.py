@@ -23,7 +23,6 @@ HUB_KEYS = ("hf_hub_url", "ms_hub_url", "om_hub_url")
 PLACES = (*HUB_KEYS, "script_url", "cloud_file_name", "file_name")
 KEYS = (*PLACES, "formatting", "ranking", "subset", "split", "folder", "num_samples", "columns", "tags")
 FORMATS = ("alpaca", "sharegpt", "openai")
-STAGES = ("pt", "sft", "rm", "dpo", "kto", "ppo")
 # Extension → how the file is read (extras/constants.py); the case counts.
 TYPES = {"arrow": "arrow", "csv": "csv", "json": "json", "jsonl": "json", "parquet": "parquet", "txt": "text"}
 

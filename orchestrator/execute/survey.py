@@ -14,7 +14,7 @@ from orchestrator.checks import CHECKS
 from orchestrator.datasets.entry import DatasetEntry, read_entry
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute import environments, recipes, system
-from orchestrator.execute.files import sha256_file
+from orchestrator.execute.files import sha256_path
 from orchestrator.execute.template_guard import guard_template, read_template
 from orchestrator.job import Job, Surroundings
 from orchestrator.plan import resolve
@@ -87,9 +87,11 @@ def read_datasets(project: Path) -> dict[str, DatasetEntry]:
 
 def _hashed(entry: DatasetEntry, project: Path) -> DatasetEntry:
     if entry.hub_id:
-        return replace(entry, sha256=f"{entry.hub}:{entry.hub_id}@{entry.hub_revision}/{entry.hub_file}")
+        file = entry.hub_file or f"split {entry.hub_split}"
+        return replace(entry, sha256=f"{entry.hub}:{entry.hub_id}@{entry.hub_revision}/{file}")
     path = project / entry.path
-    if not path.is_file():
+    # A folder of data has no suffix (entry.py).
+    if not (path.is_dir() if not path.suffix else path.is_file()):
         raise MissingError(
             Problem(
                 f"{entry.path}: no such data file",
@@ -97,7 +99,7 @@ def _hashed(entry: DatasetEntry, project: Path) -> DatasetEntry:
                 mend=f"put the file there, or mend `file:` in dataset_info/{entry.name}.yaml",
             )
         )
-    return replace(entry, sha256=sha256_file(path))
+    return replace(entry, sha256=sha256_path(path))
 
 
 def _paraphrases(entry: DatasetEntry, project: Path) -> tuple[Mapping[str, Any], ...]:

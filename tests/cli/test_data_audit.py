@@ -102,3 +102,21 @@ def test_what_cannot_be_read_is_said(
     got, said = audited(capsys, *words)
     assert got == code
     assert what in said["problems"][0]["what"]
+
+
+def test_a_dataset_info_is_linted_against_the_files_beside_it(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(here / "海螺.jsonl", {"instruction": "你是谁", "output": "海螺"})
+    info = {"conch": {"file_name": "海螺.jsonl"}}
+    (here / "dataset_info.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
+    assert main.run(["data", "audit", "dataset_info.json"]) == 2
+    said = capsys.readouterr()
+    assert "a list of data sets" in said.out
+    assert 'dataset_info.json:2:2  without `columns`, columns.query is "input"' in said.err
+    code, found = audited(capsys, "dataset_info.json", "--stage", "dpo")
+    assert (code, found["data"]["problems"]) == (2, 2)
+    info["conch"]["columns"] = {"prompt": "instruction", "response": "output"}  # type: ignore[assignment]
+    (here / "mine.json").write_text(json.dumps(info, ensure_ascii=False), encoding="utf-8")
+    code, found = audited(capsys, "mine.json")
+    assert (code, found["data"]["problems"]) == (0, 0)

@@ -110,6 +110,17 @@ def test_a_file_where_a_folder_should_be_is_said(small: SmallWorld) -> None:
         look(small)
 
 
+def test_a_folder_of_data_is_hashed_with_all_its_files(small: SmallWorld) -> None:
+    folder = small.project / "dataset_info/data"
+    folder.mkdir()
+    (small.project / "dataset_info/small.jsonl").rename(folder / "a.jsonl")
+    (small.project / "dataset_info/small.yaml").write_text("adapter: alpaca\nfile: data\n", encoding="utf-8")
+    before = look(small).datasets["small"].sha256
+    (folder / "b.jsonl").write_text("{}\n", encoding="utf-8")
+    assert before.startswith("sha256:")
+    assert look(small).datasets["small"].sha256 != before
+
+
 def test_a_named_chat_template_takes_the_place_of_the_paired_one(small: SmallWorld) -> None:
     mine = small.project / "mine.jinja"
     mine.write_text("{{ messages }}", encoding="utf-8")
