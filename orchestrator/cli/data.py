@@ -8,7 +8,10 @@ from orchestrator.cli.verb import VerbGroup
 
 # One line a verb: its module is orchestrator/cli/data_VERB.py.
 DATA_VERBS: dict[str, str] = {
+    "preview": "Show rows token by token, as they are trained.",
     "audit": "Say what a data file holds, and every row that would be dropped or trained wrongly.",
+    "convert": "Write a data file of any shape as one that LLaMA-Factory reads.",
+    "add": "Make a data set and a recipe of a file, or of a data set of a hub.",
 }
 
 

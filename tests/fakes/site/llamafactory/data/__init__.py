@@ -13,7 +13,14 @@ EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
 
 def get_template_and_fix_tokenizer(tokenizer: object, data_args: object) -> SimpleNamespace:
     """A template that stops at the end of a sentence."""
-    return SimpleNamespace(enable_thinking=data_args.enable_thinking, get_stop_token_ids=lambda _: [2])
+    return SimpleNamespace(
+        enable_thinking=data_args.enable_thinking,
+        preserve_thinking=False,
+        efficient_eos=False,
+        mm_plugin=SimpleNamespace(process_messages=lambda messages, *_: messages),
+        encode_multiturn=encode_multiturn,
+        get_stop_token_ids=lambda _: [2],
+    )
 
 
 def get_dataset(template: object, *sides: object, tokenizer: object, **_: object) -> dict:
@@ -26,16 +33,24 @@ def get_dataset(template: object, *sides: object, tokenizer: object, **_: object
 
 def encode(row: dict, tokenizer: object) -> dict:
     """One conversation."""
-    ids = tokenizer.encode(BOS + (row["_system"] or ""))
-    labels = [IGNORE_INDEX] * len(ids)
-    for place, message in enumerate([*row["_prompt"], *row["_response"]]):
+    ids, labels = [], []
+    messages = [*row["_prompt"], *row["_response"]]
+    for source, target in encode_multiturn(tokenizer, messages, row["_system"], "", False):
+        ids += source + target
+        labels += [IGNORE_INDEX] * len(source) + target
+    return {"input_ids": ids, "labels": labels}
+
+
+def encode_multiturn(tokenizer: object, messages: list, system: str, *_: object) -> list:
+    """Question and answer in ids, pair by pair."""
+    pairs = []
+    for place, message in enumerate(messages):
         text = message["content"]
         if message["role"] == "user":
             text = text.replace("{{idx}}", str(place // 2), 1)
-            asked = tokenizer.encode(f"<｜User｜>{text}<｜Assistant｜>")
-            ids, labels = ids + asked, labels + [IGNORE_INDEX] * len(asked)
+            before = BOS + (system or "") if place == 0 else ""
+            asked = tokenizer.encode(f"{before}<｜User｜>{text}<｜Assistant｜>")
         else:
             thought = "" if "<think>" in text or "</think>" in text else EMPTY_THOUGHT
-            said = tokenizer.encode(thought + text + EOS)
-            ids, labels = ids + said, labels + said
-    return {"input_ids": ids, "labels": labels}
+            pairs.append((asked, tokenizer.encode(thought + text + EOS)))
+    return pairs

@@ -1,0 +1,37 @@
+"""--out FILE.html and --open: a page beside what a verb says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli.verb import progress
+
+HTML = ".html"
+
+
+def check_page(out: Path | None, *, opened: bool) -> None:
+    """Refuse, before any work, a page that has no name or another file's.
+
+    Raises:
+        click.UsageError: --open without --out, or a name that is not a page's.
+    """
+    if out is None:
+        if opened:
+            raise click.UsageError("--open needs --out FILE.html")
+    elif out.suffix.lower() != HTML or out.is_dir():
+        raise click.UsageError(f"--out {out}: name a file that ends in {HTML}")
+
+
+def write_page(out: Path, name: str, title: str, values: Mapping[str, Any], *, opened: bool) -> None:
+    """Write a page whole or not at all, and say where it is."""
+    from orchestrator.execute.files import write_durable
+    from orchestrator.pages.layout import page
+
+    write_durable(out, page(name, title, values))
+    progress(f"wrote {out}")
+    if opened:
+        click.launch(str(out))

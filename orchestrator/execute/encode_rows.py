@@ -1,0 +1,169 @@
+"""Rows through LLaMA-Factory's own encoder, in a folder that is thrown away: for looking, not for training.
+
+The folder is a run folder in small: train.yaml, inputs/base, data/. Nothing is written beside it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from orchestrator.datasets.base import Conversation
+from orchestrator.datasets.dataset_info import dataset_info_text
+from orchestrator.errors import ConchError, Problem, StageFailed
+from orchestrator.execute import environments, fetch, process
+from orchestrator.execute.beside import Beside
+from orchestrator.execute.failure import read_ends
+from orchestrator.execute.mend_tokenizer import link_corrected
+from orchestrator.execute.run_plan import PROBES
+from orchestrator.job import Job
+from orchestrator.stage import Command, Place
+
+Say = Callable[[str], None]
+Numbered = tuple[int, Conversation]
+OUT, ROWS = "encoded.jsonl", "rows.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """What turns rows into tokens.
+
+    Attributes:
+        train_yaml: LLaMA-Factory's settings; they name inputs/base.
+        base: the folder with the tokenizer.
+        corrected: its tokenizer_config.json is read rightly by every version (model.tokenizer: corrected).
+        hardware: whose train environment is asked.
+    """
+
+    train_yaml: str
+    base: Path
+    hardware: str
+    corrected: bool = False
+
+
+def base_of(job: Job, project: Path, say: Say) -> Path:
+    """The folder of a job's base model, fetched when need be.
+
+    Raises:
+        ConchError: as `conch pull` says.
+    """
+    model = job.recipe.model
+    settings = {
+        "base": job.base_folder.replace("{project}", str(project)) or model.base,
+        "revision": model.revision,
+        "hub": fetch.LOCAL if job.base_folder else model.hub,
+        "hardware": job.hardware,
+    }
+    return fetch.find_base(settings, say)[0]
+
+
+def encode(
+    encoder: Encoder, datasets: Mapping[str, Sequence[Numbered]], say: Say
+) -> tuple[dict[str, Any], list[dict[str, Any]], dict[int, str]]:
+    """(header, rows, pieces) as probes/preview_ids.py writes them, of the numbered rows of each data set.
+
+    Raises:
+        UsageError: the tokenizer is broken, or the probe refuses a row. MissingError: the environment or the
+        tokenizer is not there. StageFailed: the probe failed. Interrupted: a signal came.
+    """
+
+    def lay_out(folder: Path) -> None:
+        (folder / "data/dataset_info.json").write_text(dataset_info_text(datasets), encoding="utf-8")
+        with (folder / "data/conversations.jsonl").open("wb") as together:
+            for name, rows in datasets.items():
+                with (folder / f"data/{name}.jsonl").open("wb") as alone:
+                    for number, conversation in rows:
+                        alone.write(orjson.dumps({"messages": conversation}) + b"\n")
+                        row = {"dataset": name, "row": number, "messages": conversation}
+                        together.write(orjson.dumps(row) + b"\n")
+
+    with _probed(encoder, "preview_ids.py", (), lay_out, say) as out:
+        header, *rows, last = map(orjson.loads, out.read_bytes().splitlines())
+    return header, rows, {int(token): text for token, text in last["pieces"].items()}
+
+
+def token_lengths(
+    encoder: Encoder, conversations: Iterable[Conversation], say: Say
+) -> tuple[dict[str, Any], list[list[int] | None]]:
+    """(header, lengths of each conversation's questions and answers) as probes/token_lengths.py writes them.
+
+    Raises:
+        ConchError: as encode().
+    """
+
+    def lay_out(folder: Path) -> None:
+        with (folder / ROWS).open("wb") as out:
+            out.writelines(orjson.dumps({"messages": one}) + b"\n" for one in conversations)
+
+    with _probed(encoder, "token_lengths.py", ("--rows", ROWS), lay_out, say) as out:
+        header, *lengths = map(orjson.loads, out.read_bytes().splitlines())
+    return header, lengths
+
+
+@contextmanager
+def _probed(
+    encoder: Encoder, script: str, words: Sequence[str], lay_out: Callable[[Path], None], say: Say
+) -> Iterator[Path]:
+    """Run a probe of the train environment, and hand out what it wrote while that is there."""
+    place = environments.require("train", encoder.hardware)
+    with process.signals(), tempfile.TemporaryDirectory(prefix="conch-encode-") as scratch:
+        folder = Path(scratch)
+        (folder / "data").mkdir()
+        (folder / "inputs").mkdir()
+        (folder / "train.yaml").write_text(encoder.train_yaml, encoding="utf-8")
+        _link_base(encoder, folder / "inputs/base")
+        lay_out(folder)
+        say("LLaMA-Factory encodes the rows in the train environment; its start takes some seconds")
+        try:
+            _run(script, words, place, folder)
+        except ConchError as error:
+            error.problems = tuple(_kept(problem, folder) for problem in error.problems)
+            raise
+        if not (folder / OUT).is_file():
+            raise StageFailed(Problem("the probe ended well and wrote nothing", script))
+        yield folder / OUT
+
+
+def _link_base(encoder: Encoder, target: Path) -> None:
+    if encoder.corrected:
+        link_corrected(encoder.base, target, lambda path, place: place.symlink_to(path))
+    else:
+        target.symlink_to(encoder.base.resolve(), target_is_directory=True)
+
+
+def _run(script: str, words: Sequence[str], place: Path, folder: Path) -> None:
+    argv = ("{train}/bin/python", f"{{probes}}/{script}", "train.yaml", *words, "--out", OUT)
+    symbols = {"train": str(place), "probes": str(PROBES), "conch": sys.prefix}
+    cookie = process.new_cookie(folder, folder)
+    with process.guarded(cookie):
+        one = Beside.start(
+            Command(argv=argv, place=Place.TRAIN),
+            symbols=symbols,
+            cwd=folder,
+            cookie=cookie,
+            log=folder / "train.log",
+            extra={},
+        )
+        try:
+            one.finish(lambda: None)
+        finally:
+            one.stop()
+
+
+def _kept(problem: Problem, folder: Path) -> Problem:
+    """The problem, with a log that is still there when the folder is gone."""
+    path = Path(problem.where)
+    if not path.is_relative_to(folder) or path.suffix != ".log":
+        return problem
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="conch-encode-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        log.write(read_ends(path))
+    return replace(problem, where=log.name)

@@ -1,0 +1,63 @@
+"""The one way to make a page: a template of this folder, filled with values and escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.pages.drawing import Bar, bars
+from orchestrator.pages.spelling import spelled
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def page(name: str, title: str, values: Mapping[str, Any]) -> str:
+    """The text of a page.
+
+    Args:
+        name: of its template, without .html.
+        title: shown as heading and by the browser.
+        values: what the template names; a name that is not there is a mistake of the template's.
+    """
+    return _templates().get_template(f"{name}.html").render(title=title, **values)
+
+
+@cache
+def _templates() -> Environment:
+    """The templates of this package; they are part of the code, as the modules beside them."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=PackageLoader("orchestrator", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(spelled=spelled, number=number, share=share, bars=_bars)
+    return templates
+
+
+def number(value: float) -> str:
+    """A count with its thousands apart.
+
+    >>> number(226043)
+    '226,043'
+    """
+    return f"{value:,.0f}"
+
+
+def share(part: float, of: float) -> str:
+    """A part as per cent, with a figure more where it is small.
+
+    >>> share(1, 3), share(1, 1000), share(0, 0)
+    ('33 %', '0.1 %', '0 %')
+    """
+    percent = 100 * part / of if of else 0
+    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.2g} %"  # noqa: PLR2004
+
+
+def _bars(histogram: list[Mapping[str, int]]) -> list[Bar]:
+    return bars([(each["from"], each["to"], each["count"]) for each in histogram])

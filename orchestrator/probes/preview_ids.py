@@ -1,0 +1,157 @@
+"""Rows as LLaMA-Factory trains them, pair by pair. Run by the train environment's Python in a run folder.
+
+    python preview_ids.py train.yaml --out preview_ids.jsonl
+
+The ids and labels are those of LLaMA-Factory's own `get_dataset`, as in training_ids.py. Where they come from
+is told by its own `encode_multiturn` and `infer_seqlen`, which `get_dataset` uses too: a row whose pairs,
+put together again, are not its ids and labels is refused, never shown wrongly.
+
+JSON lines: a header, one line for each kept row, and last the text of every id used:
+
+    {"versions", "template", "thinking", "mask_history", "cutoff_len", "stop_token_ids",
+     "datasets": {name: {"rows", "kept"}}}
+    {"dataset", "row", "pairs": [{"source": ids, "target": ids, "kept": [source, target], "trained"}], "tail"}
+    {"pieces": {id: token}}
+
+`source` is a question with all that the template puts around it, `target` the answer with its end; `kept`
+says how many of each are left below cutoff_len. `tail` is an end that a template puts behind everything.
+"""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from tokens import pieces, put, refuse, versions
+from training_ids import (
+    Pipeline,
+    Row,
+    in_step,
+    load,
+    make_pipeline,
+    named,
+    parse_arguments,
+    read_settings,
+    source_rows,
+)
+
+
+def main() -> None:
+    """Write the file under a temporary name, and rename it."""
+    arguments = parse_arguments()
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1")
+    out = Path(arguments.out)
+    with tempfile.TemporaryDirectory(prefix="conch-preview-") as scratch:
+        os.environ["HF_DATASETS_CACHE"] = scratch
+        settings, _ = read_settings(Path(arguments.train_yaml), scratch)
+        half = out.with_name(out.name + ".half")
+        with half.open("w", encoding="utf-8") as stream:
+            write(settings, stream)
+        half.replace(out)
+
+
+def write(settings: Row, stream: IO[str]) -> None:
+    """Load every data set LLaMA-Factory's way, and write header, rows and pieces."""
+    pipeline = make_pipeline(settings)
+    loaded = {}
+    for name in named(settings["dataset"]):
+        pipeline.data_args.dataset = [name]
+        loaded[name] = load(name, pipeline)
+    put(stream, header(pipeline, {name: (len(rows), len(kept)) for name, (rows, kept, _) in loaded.items()}))
+    numbers = source_rows(Path(pipeline.data_args.dataset_dir) / "conversations.jsonl")
+    for name, (rows, kept, indexes) in loaded.items():
+        for index, row, encoded in in_step(rows, kept, indexes):
+            place = {"dataset": name, "row": numbers[name][index] if name in numbers else index}
+            put(stream, place | record(row, encoded, pipeline, place))
+    put(stream, pieces(pipeline.tokenizer, pipeline.used))
+
+
+def header(pipeline: Pipeline, counts: dict[str, tuple[int, int]]) -> Row:
+    """What the rows were encoded with, and how many of them LLaMA-Factory keeps."""
+    data_args = pipeline.data_args
+    return {
+        "versions": versions("llamafactory", "transformers", "tokenizers", "datasets"),
+        "template": data_args.template,
+        "thinking": getattr(pipeline.template, "enable_thinking", None),
+        "mask_history": data_args.mask_history,
+        "cutoff_len": data_args.cutoff_len,
+        "stop_token_ids": sorted(pipeline.template.get_stop_token_ids(pipeline.tokenizer)),
+        "datasets": {name: {"rows": rows, "kept": kept} for name, (rows, kept) in counts.items()},
+    }
+
+
+def record(row: Row, encoded: Row, pipeline: Pipeline, place: Row) -> Row:
+    """A row's pairs, checked against the ids and labels that are trained."""
+    pairs = encoded_pairs(row, pipeline)
+    masked = pipeline.data_args.mask_history
+    tail = [pipeline.tokenizer.eos_token_id] if pipeline.template.efficient_eos else []
+    parts = [
+        {
+            "source": list(source),
+            "target": list(target),
+            "kept": kept,
+            "trained": not masked or number == len(pairs) - 1,
+        }
+        for number, ((source, target), kept) in enumerate(
+            zip(pairs, kept_lengths(pairs, pipeline.data_args.cutoff_len, len(tail), masked), strict=True)
+        )
+    ]
+    if together(parts, tail) != (list(encoded["input_ids"]), trained_places(encoded["labels"], tail)):
+        what = "LLaMA-Factory's ids are not those of its questions and answers put together"
+        refuse(what, f"{place['dataset']} row {place['row']}", "preview rows of plain text")
+    pipeline.used.update(tail, *(part[side] for part in parts for side in ("source", "target")))
+    return {"pairs": parts, "tail": tail}
+
+
+def encoded_pairs(row: Row, pipeline: Pipeline) -> list[tuple[list[int], list[int]]]:
+    """(question, answer) in ids, nothing cut (data/processor/supervised.py, _encode_data_example)."""
+    template = pipeline.template
+    messages = [*row["_prompt"], *row["_response"]]
+    messages = template.mm_plugin.process_messages(messages, [], [], [], pipeline.module["processor"])
+    dropped = pipeline.data_args.mask_history and not template.preserve_thinking
+    return template.encode_multiturn(
+        pipeline.tokenizer, messages, row["_system"], row.get("_tools") or "", dropped
+    )
+
+
+def kept_lengths(pairs: Sequence[Any], cutoff: int, taken: int, masked: bool) -> list[list[int]]:  # noqa: FBT001
+    """How many ids of each question and answer are left; of masked history the last pair comes first."""
+    whole = [[len(source), len(target)] for source, target in pairs]
+    if taken + sum(map(sum, whole)) < cutoff:
+        return whole
+    from llamafactory.data.processor.processor_utils import infer_seqlen
+
+    kept = []
+    for source, target in reversed(whole) if masked else whole:
+        left = cutoff - taken
+        kept.append(list(infer_seqlen(source, target, left)) if left > 0 else [0, 0])
+        taken += sum(kept[-1])
+    return kept[::-1] if masked else kept
+
+
+def together(parts: Sequence[Row], tail: Sequence[int]) -> tuple[list[int], list[int]]:
+    """(the ids that are left, the places of those that are trained)."""
+    ids: list[int] = []
+    trained: list[int] = []
+    for part in parts:
+        source, target = part["kept"]
+        ids += part["source"][:source]
+        if part["trained"]:
+            trained += range(len(ids), len(ids) + target)
+        ids += part["target"][:target]
+    return ids + list(tail), trained + list(range(len(ids), len(ids) + len(tail)))
+
+
+def trained_places(labels: Sequence[int], tail: Sequence[int]) -> list[int]:
+    """Where labels are not masked; the end that stands between two pairs belongs to the question's ids."""
+    from llamafactory.extras.constants import IGNORE_INDEX
+
+    places = [place for place, label in enumerate(labels) if label != IGNORE_INDEX]
+    if not tail:
+        return places
+    return [place for place in places if labels[place] != tail[0] or place == len(labels) - 1]
+
+
+if __name__ == "__main__":
+    main()

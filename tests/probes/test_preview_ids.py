@@ -1,0 +1,69 @@
+"""A preview shows what LLaMA-Factory trains: pairs, cut or not, put together are its ids and labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from orchestrator.execute import embedded
+from tests.probes.run_folder import PROBES, RunFolder, run_python, turns
+
+LONG = "很长的话。" * 60
+ROWS = [
+    turns("你是谁", "海螺。"),
+    turns("a question without its answer"),
+    turns("一", "<think>\n想\n</think>\n\n壹", LONG, "贰", "三", LONG),
+    turns(LONG, LONG, "还有呢", "没有了"),
+]
+
+
+def previewed(folder: RunFolder) -> list[dict[str, Any]]:
+    argv = [str(PROBES / "preview_ids.py"), "train.yaml", "--out", "preview.jsonl"]
+    done = run_python(folder.train_python, argv, folder.path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in (folder.path / "preview.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("history", ["keep", "strip"])
+def test_pairs_put_together_are_what_is_trained(
+    tmp_path: Path, train_python: Path, history: str, probe: Callable[[str], ModuleType]
+) -> None:
+    folder = RunFolder(tmp_path / "run", train_python, train_python)
+    folder.lay_out(embedded.ensure_embedded(print), ROWS, history=history, cutoff_len=300, val_size=0.0)
+    header, *rows, last = previewed(folder)
+    assert header["datasets"] == {"mine": {"rows": 4, "kept": 3}}
+    assert header["cutoff_len"] == 300
+    assert [row["row"] for row in rows] == [0, 2, 3]
+    assert folder.train_ids("mine").returncode == 0
+    for row, trained in zip(rows, folder.trained()[1:-1], strict=True):
+        ids, places = probe("preview_ids").together(row["pairs"], row["tail"])
+        assert ids == trained["ids"]
+        told = [place for turn in trained["turns"] for place in range(turn["start"], turn["end"])]
+        assert places == told
+    whole = [sum(len(pair["source"]) + len(pair["target"]) for pair in row["pairs"]) for row in rows]
+    left = [sum(map(sum, (pair["kept"] for pair in row["pairs"]))) for row in rows]
+    assert [before > after for before, after in zip(whole, left, strict=True)] == [False, True, True]
+    used = {
+        token
+        for row in rows
+        for pair in row["pairs"]
+        for side in ("source", "target")
+        for token in pair[side]
+    }
+    assert used <= {int(token) for token in last["pieces"]}
+
+
+def test_nothing_is_cut_below_the_cutoff(probe: Callable[[str], ModuleType]) -> None:
+    kept_lengths = probe("preview_ids").kept_lengths
+    assert kept_lengths([([1, 2], [3]), ([4], [5, 6])], 7, 0, False) == [[2, 1], [1, 2]]
+
+
+def test_the_end_behind_everything_is_trained(probe: Callable[[str], ModuleType]) -> None:
+    parts = [{"source": [1, 2], "target": [3, 4], "kept": [2, 1], "trained": True}]
+    assert probe("preview_ids").together(parts, [9]) == ([1, 2, 3, 9], [2, 3])
