@@ -183,7 +183,9 @@ def _against_messages(
             what = f'tags.{tag} is "{tags[tag]}", and a message of the data has {", ".join(keys)}: KeyError'
             yield Problem(what, place.key_where, "tags: all seven, as the data calls them")
             return
-    roles = {str(one.get(tags.get("role_tag"))) for one in messages if isinstance(one, dict)}
+    if "role_tag" not in tags:
+        return
+    roles = {str(one.get(tags["role_tag"])) for one in messages if isinstance(one, dict)}
     known = {str(tags[tag]) for tag in list(TAGS)[2:] if tag in tags}
     if strange := sorted(roles - known):
         what = f"the data has the role {', '.join(strange)}, which no tag names: such rows are dropped"

@@ -89,6 +89,8 @@ def _entry_problems(name: str, entry: Node, look: Look, stage: str) -> Iterator[
         yield from _local_problems(entry)
     yield from _script_problems(entry)
     yield from _sample_problems(entry, listed)
+    if any(difflib.get_close_matches(key, KEYS, n=1) for key in entry.value if key not in KEYS):
+        listed = None  # what is meant is not what is written: the data would be compared with something else
     yield from column_problems(entry, listed, stage)
     yield from tag_problems(entry, listed)
 

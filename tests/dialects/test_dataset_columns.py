@@ -146,6 +146,11 @@ def test_what_does_not_fit_the_data(first: Mapping[str, Any], entry: Mapping[str
     assert any(says in problem for problem in problems), problems
 
 
+def test_tags_without_a_role_are_said_once() -> None:
+    (problem,) = said(SHAREGPT, formatting="sharegpt", tags=DEFAULT_TAGS | {"role_tag": None})
+    assert problem.startswith("tags names no role_tag")
+
+
 @pytest.mark.parametrize(
     ("stage", "says"),
     [("pt", []), ("sft", ["columns names no response: what it does not name is reset to nothing"])],

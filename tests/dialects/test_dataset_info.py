@@ -113,6 +113,12 @@ def test_a_folder_must_hold_data_files_of_one_type(entries: tuple[str, ...], say
     assert says in problem
 
 
+def test_a_misspelt_key_is_not_said_once_more_of_the_data() -> None:
+    first = {"conversations": [{"from": "human", "value": "问"}]}
+    (problem,) = said(of_file(formating="sharegpt"), Listed(first=first))
+    assert "formating" in problem
+
+
 def test_lines_and_arrays_of_json_may_lie_in_one_folder() -> None:
     assert said(of_file("d"), Listed(folder=True, entries=("a.jsonl", "b.json"))) == []
 
