@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.datasets.audit import Rules
 from orchestrator.datasets.entry import read_entry
-from orchestrator.errors import ConchError, UsageError
+from orchestrator.errors import ConchError, StageFailed, UsageError
 from orchestrator.execute import survey
 from orchestrator.execute.add_data import Wish, add_data
 from orchestrator.execute.look_through import Manner
@@ -83,6 +83,21 @@ def test_the_same_again_does_nothing_and_another_is_refused(project: Path, file:
         "recipes/faq.yaml",
     }
     assert state(project) == before
+
+
+def test_a_crash_between_two_files_is_gone_on_from(
+    project: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise StageFailed(f"disk full: {path.name}, {len(text)}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("orchestrator.execute.add_data.write_durable", full)
+        with pytest.raises(StageFailed):
+            add_data(project, Wish(str(file), name="faq"))
+    assert not (project / "dataset_info/faq.yaml").exists()
+    add_data(project, Wish(str(file), name="faq"))
+    assert survey.read_job("faq", project=project).datasets
 
 
 @pytest.mark.parametrize(
