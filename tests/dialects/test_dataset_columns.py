@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from orchestrator.datasets.base import DPO, KTO, PT, SFT, Conversation, Example, Labelled, Pair, Text
+from orchestrator.datasets.targets import ROWS, entry_of
 from orchestrator.dialects.dataset_columns import DEFAULT_TAGS, Listed
 from orchestrator.dialects.dataset_info import lint
 
 ALPACA = {"instruction": "你是谁", "input": "", "output": "我是海螺。"}
 MESSAGES = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]}
+TALK: Conversation = [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]
 SHAREGPT = {"conversations": [{"from": "human", "value": "问"}, {"from": "gpt", "value": "答"}]}
 OPENAI_TAGS = DEFAULT_TAGS | {
     "role_tag": "role",
@@ -64,6 +67,24 @@ def said(first: Mapping[str, Any] | None = ALPACA, stage: str = "", **entry: Any
 )
 def test_what_names_everything_is_left_alone(first: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
     assert said(first, **entry) == []
+
+
+@pytest.mark.parametrize("form", ROWS)
+@pytest.mark.parametrize(
+    ("purpose", "stage", "example"),
+    [
+        (SFT, "sft", TALK),
+        (SFT, "sft", [{"role": "system", "content": "你是海螺"}, *TALK, *TALK]),
+        (DPO, "dpo", Pair(TALK[:1], "好", "坏")),
+        (KTO, "kto", Labelled(TALK, good=False)),
+        (PT, "pt", Text("海螺")),
+    ],
+)
+def test_the_entries_that_conch_writes_name_everything(
+    form: str, purpose: str, stage: str, example: Example
+) -> None:
+    entry = entry_of("a.jsonl", form, purpose)
+    assert said(ROWS[form](example), stage, **entry) == []
 
 
 @pytest.mark.parametrize(

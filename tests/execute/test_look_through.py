@@ -80,3 +80,12 @@ def test_a_list_of_data_sets_is_no_data_set(look: Any) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
         look_through(Place(tmp_path / "x.jsonl", "x.jsonl"), Manner(), lambda _: None)
+
+
+def test_rows_for_another_stage_are_refused_with_what_makes_them_of_use(
+    look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.datasets.alpaca.purpose", "dpo")
+    with pytest.raises(UsageError, match="rows for dpo, and Conch trains conversations") as caught:
+        look(GOOD)
+    assert "conch data convert" in caught.value.problems[0].mend
