@@ -131,8 +131,11 @@ def _check_name(name: str) -> None:
 
 
 def _from_here(source: str) -> tuple[Place, str]:
-    path = Path(source).expanduser()
-    stem = path.resolve().name
+    path = Path(source).expanduser().resolve()
+    stem = path.name
+    if path.is_file() and path.suffix.lower() not in SUFFIXES:
+        what = f"{path.suffix or 'a file without a suffix'} cannot be read"
+        raise UsageError(Problem(what, source, f"what can: {', '.join(SUFFIXES)}"))
     while not path.is_dir() and Path(stem).suffix.lower() in SUFFIXES:
         stem = Path(stem).stem
     return Place(path, source), stem
@@ -155,8 +158,8 @@ def _from_hub(wish: Wish, progress: Progress) -> tuple[Place, str]:
 def _home(project: Path, path: Path, name: str) -> str:
     """Where the rows belong, relative to dataset_info/: where they are, or in data/ under the name."""
     folder = (project / FOLDER).resolve()
-    if path.resolve().is_relative_to(folder):
-        return path.resolve().relative_to(folder).as_posix()
+    if path.is_relative_to(folder):
+        return path.relative_to(folder).as_posix()
     if path.is_dir():
         return f"data/{name.replace('.', '_')}"
     # Of rows.jsonl.gz both: the inner one says how it is read.

@@ -156,6 +156,21 @@ def test_a_wrong_wish_is_refused_before_anything_is_read(
         add_data(project, Wish("none.jsonl", **wish))  # type: ignore[arg-type]  # all of them are text
 
 
+@pytest.mark.parametrize("name", ["rows.docx", "rows", ".jsonl"])
+def test_a_file_of_no_known_kind_is_refused(project: Path, tmp_path: Path, name: str) -> None:
+    before = state(project)
+    with pytest.raises(UsageError, match="cannot be read"):
+        add_data(project, Wish(str(written(tmp_path / name, ROWS))))
+    assert state(project) == before
+
+
+def test_a_link_is_read_as_what_it_leads_to(project: Path, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(file)
+    added = add_data(project, Wish(str(tmp_path / "link"), name="faq"))
+    assert added.file == "dataset_info/data/faq.jsonl"
+    assert not (project / added.file).is_symlink()
+
+
 def test_a_recipe_must_be_named_where_none_of_ours_is(project: Path, file: Path) -> None:
     for path in (project / "recipes").glob("*.yaml"):
         path.rename(path.with_name("mine_" + path.name))
