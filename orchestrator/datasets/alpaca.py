@@ -46,22 +46,29 @@ def sniff(row: Row) -> bool:
 def read(row: Row, columns: Mapping[str, str]) -> Conversation:
     """System prompt, history and the last question and answer as one conversation."""
     refuse_unread(row, "tools", "images", "videos", "audios", "chosen", "rejected")
+    messages = asked(row, columns)
+    messages.append({"role": ASSISTANT, "content": required_text(row, columns["response"])})
+    return messages
+
+
+def asked(row: Row, columns: Mapping[str, str]) -> Conversation:
+    """System prompt, history and the last question: all but the answer."""
     system = optional_text(row, columns["system"])
-    asked = [required_text(row, columns["prompt"]), optional_text(row, columns["query"])]
+    parts = [required_text(row, columns["prompt"]), optional_text(row, columns["query"])]
     messages: Conversation = [{"role": SYSTEM, "content": system}] if system else []
     try:
         messages += _history(row.get(columns["history"]))
     except RowProblem as problem:
         problem.inside, problem.column = row, columns["history"]
         raise
-    messages.append({"role": USER, "content": "\n".join(part for part in asked if part)})
-    messages.append({"role": ASSISTANT, "content": required_text(row, columns["response"])})
+    messages.append({"role": USER, "content": "\n".join(part for part in parts if part)})
     return messages
 
 
 def _history(value: Any) -> Iterator[Message]:
     """The earlier turns; only pairs pass (LLaMA-Factory trains `["你好", "您好"]` as single characters)."""
-    if value is None:
+    if value is None or value == "":
+        # An empty cell of a table.
         return
     if not isinstance(value, list):
         raise RowProblem("history", f"history is {type_name(value)}: {excerpt(value)}", PAIRS)

@@ -80,6 +80,11 @@ def as_label(value: Any) -> bool | None:
     return LABELS.get(str(value).strip().casefold())
 
 
+def without_answer(value: Any) -> list[Any] | None:
+    """The messages before the last, which is the better answer once more."""
+    return value[:-1] if isinstance(value, list) and len(value) > 1 else None
+
+
 SIDES = (("user", "human", "question", "prompt", "问"), ("assistant", "gpt", "answer", "response", "答"))
 LABELS: Mapping[str, bool] = {
     **dict.fromkeys(("1", "1.0", "true", "yes", "good", "是", "好"), True),
@@ -92,4 +97,5 @@ ROW_REPAIRS: Mapping[str, Repair] = {
     "history": as_pairs,
     "list as text": as_list,
     "label": as_label,
+    "answer in prompt": without_answer,
 }

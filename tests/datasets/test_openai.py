@@ -1,7 +1,8 @@
-"""openai rows: parts of text, thoughts beside the answer, and what is refused."""
+"""openai rows: parts of text, thoughts beside the answer, calls of tools, and what is refused."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -27,6 +28,26 @@ def test_a_developer_is_the_system() -> None:
     assert read(said("developer", "s"))[0]["role"] == "system"
 
 
+def test_a_call_is_a_turn_whose_arguments_are_json() -> None:
+    """LLaMA-Factory's own reader of this shape writes the arguments as JSON inside a text."""
+    call = {"id": "1", "type": "function", "function": {"name": "天气", "arguments": '{"城市": "北京"}'}}
+    told = read(
+        said("user", "冷吗"),
+        said("assistant", None, tool_calls=[call]),
+        said("tool", "零度", tool_call_id="1"),
+        said("assistant", "冷。"),
+    )
+    assert [message["role"] for message in told] == ["user", "function_call", "observation", "assistant"]
+    assert json.loads(told[1]["content"]) == {"name": "天气", "arguments": {"城市": "北京"}}
+    assert "北京" in told[1]["content"]
+
+
+def test_several_calls_are_a_list() -> None:
+    calls = [{"function": {"name": name, "arguments": {}}} for name in "ab"]
+    told = read(said("assistant", "", tool_calls=calls))
+    assert [call["name"] for call in json.loads(told[0]["content"])] == ["a", "b"]
+
+
 def test_parts_of_text_are_joined_by_lines() -> None:
     parts = [{"type": "text", "text": "一"}, {"type": "text", "text": "二"}]
     assert read(said("user", parts))[0]["content"] == "一\n二"
@@ -41,15 +62,26 @@ def test_a_thought_beside_the_answer_is_spelled_as_the_trainer_spells_it() -> No
     ("message", "kind"),
     [
         ("你好", "shape"),
-        (said("bot", "a"), "role"),
-        (said("User", "a"), "role"),
-        (said("tool", "a"), "role"),
+        (said("bot", "a"), "unknown role"),
         (said("user", None), "null"),
         (said("user", 3), "not text"),
         ({"role": "user"}, "missing key"),
-        (said("user", [{"type": "image_url", "image_url": {}}]), "unread part"),
-        (said("user", ["a"]), "unread part"),
-        (said("assistant", "a", tool_calls=[{"id": "1"}]), "unread tool_calls"),
+        (said("user", [{"type": "image_url", "image_url": {}}]), "image"),
+        (said("user", [{"type": "file", "file": {}}]), "unread part"),
+        (said("user", ["a"]), "not text"),
+        (said("user", []), "not text"),
+        (said("assistant", "a", tool_calls=[{"function": {"name": "f"}}]), "unread content"),
+        (said("assistant", None, tool_calls=[{"id": "1"}]), "function call"),
+        (
+            said("assistant", None, tool_calls=[{"function": {"name": "f", "arguments": "{"}}]),
+            "function call",
+        ),
+        (
+            said("assistant", None, tool_calls=[{"function": {"name": "f", "arguments": "[1]"}}]),
+            "function call",
+        ),
+        (said("assistant", None, tool_calls="f()"), "function call"),
+        (said("user", None, tool_calls=[{"function": {"name": "f"}}]), "shape"),
         (said("assistant", "<think>\na\n</think>\n\nb", reasoning_content="c"), "thought"),
         (said("assistant", "b", reasoning_content=["c"]), "not text"),
     ],

@@ -40,6 +40,12 @@ def test_the_row_s_system_prompt_comes_first() -> None:
     assert read(turn("human", "a"), system="s")[0] == {"role": "system", "content": "s"}
 
 
+def test_a_thought_beside_the_answer_is_read() -> None:
+    """Case 56: LLaMA-Factory ignores what stands beside a turn's text."""
+    told = read({**turn("gpt", "九点。"), "reasoning_content": "想"})
+    assert told[0]["content"] == "<think>\n想\n</think>\n\n九点。"
+
+
 def test_columns_of_other_names_are_read() -> None:
     columns = {**sharegpt.columns, "messages": "dialog", "role": "who", "content": "said"}
     row = {"dialog": [{"who": "user", "said": "海"}]}
@@ -54,11 +60,10 @@ def test_columns_of_other_names_are_read() -> None:
         ({"conversations": "海"}, "shape"),
         ({"data": []}, "shape"),
         ({"conversations": ["你好"]}, "shape"),
-        ({"conversations": [turn("narrator", "a")]}, "role"),
+        ({"conversations": [turn("narrator", "a")]}, "unknown role"),
         ({"conversations": [turn(1, "a")]}, "not text"),
         ({"conversations": [turn("human", None)]}, "null"),
         ({"conversations": [{"value": "a"}]}, "missing key"),
-        ({"conversations": [{**turn("gpt", "a"), "reasoning_content": "嗯"}]}, "unread reasoning_content"),
         ({"conversations": [], "tools": "[]"}, "unread tools"),
     ],
 )

@@ -1,0 +1,42 @@
+"""dpo: {"instruction": "…", "input": "…", "chosen": "…", "rejected": "…"}, a question and two answers.
+
+The question is read as alpaca's is, and may be called `prompt` or `question`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.datasets import alpaca, question_answer
+from orchestrator.datasets.base import DPO, Pair, Row, refuse_unread, required_text
+
+name = "dpo"
+purpose = DPO
+shape = '{"instruction": "…", "input": "…", "chosen": "better", "rejected": "worse"}'
+columns: Mapping[str, str] = {
+    "prompt": "instruction",
+    "query": "input",
+    "chosen": "chosen",
+    "rejected": "rejected",
+    "history": "history",
+    "system": "system",
+}
+
+
+def sniff(row: Row) -> bool:
+    """Whether it has two answers that are texts, and a question."""
+    texts = isinstance(row.get("chosen"), str) and isinstance(row.get("rejected"), str)
+    return texts and ("instruction" in row or bool(resolve(row)))
+
+
+def resolve(row: Row) -> Mapping[str, str]:
+    """What the question is called in a file with rows like this one."""
+    keys = question_answer.candidates(row)["prompt"]
+    return {"prompt": keys[0]} if len(keys) == 1 and isinstance(row[keys[0]], str) else {}
+
+
+def read(row: Row, columns: Mapping[str, str]) -> Pair:
+    """The question with what came before it, and the better and the worse answer."""
+    refuse_unread(row, "tools", "images", "videos", "audios")
+    chosen, rejected = (required_text(row, columns[column]) for column in ("chosen", "rejected"))
+    return Pair(alpaca.asked(row, columns), chosen, rejected)
