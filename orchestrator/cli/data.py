@@ -8,6 +8,7 @@ from orchestrator.cli.verb import VerbGroup
 
 # One line a verb: its module is orchestrator/cli/data_VERB.py.
 DATA_VERBS: dict[str, str] = {
+    "stats": "Say how long rows are, how often the same is said, and in which languages.",
     "preview": "Show rows token by token, as they are trained.",
     "audit": "Say what a data file holds, and every row that would be dropped or trained wrongly.",
     "convert": "Write a data file of any shape as one that LLaMA-Factory reads.",

@@ -17,10 +17,13 @@ import orjson
 
 from orchestrator.datasets.base import Conversation
 from orchestrator.datasets.dataset_info import dataset_info_text
+from orchestrator.datasets.entry import DatasetEntry
+from orchestrator.dialects import llamafactory
 from orchestrator.errors import ConchError, Problem, StageFailed
 from orchestrator.execute import environments, fetch, process
 from orchestrator.execute.beside import Beside
 from orchestrator.execute.failure import read_ends
+from orchestrator.execute.hub import fetch_dataset_file
 from orchestrator.execute.mend_tokenizer import link_corrected
 from orchestrator.execute.run_plan import PROBES
 from orchestrator.job import Job
@@ -62,6 +65,24 @@ def base_of(job: Job, project: Path, say: Say) -> Path:
         "hardware": job.hardware,
     }
     return fetch.find_base(settings, say)[0]
+
+
+def encoder_of(job: Job, base: Path) -> Encoder:
+    """As a job trains, with the tokenizer of a folder."""
+    corrected = job.recipe.model.tokenizer == "corrected"
+    return Encoder(llamafactory.train_yaml(job), base, job.hardware, corrected)
+
+
+def file_of(entry: DatasetEntry, job: Job, project: Path) -> Path:
+    """The file of a data set, fetched when it lives on a hub and is not there.
+
+    Raises:
+        ConchError: as `conch pull` says.
+    """
+    if not entry.hub_id:
+        return project / entry.path
+    place = entry.hub_id, entry.hub_file, entry.hub_revision, entry.hub
+    return fetch_dataset_file(*place, lambda _: None, hardware=job.hardware)
 
 
 def encode(

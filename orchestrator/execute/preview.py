@@ -14,12 +14,10 @@ from typing import Any
 from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.entry import DatasetEntry
-from orchestrator.dialects import llamafactory
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute import survey
 from orchestrator.execute.data_file import DataFile, Reading, choose_adapter
-from orchestrator.execute.encode_rows import Encoder, Numbered, Say, base_of, encode
-from orchestrator.execute.hub import fetch_dataset_file
+from orchestrator.execute.encode_rows import Numbered, Say, base_of, encode, encoder_of, file_of
 from orchestrator.execute.tokenizer_folder import check_tokenizer
 from orchestrator.job import Job
 from orchestrator.templates.token_view import Token, tokens_of
@@ -144,8 +142,7 @@ def preview(
         if not rows or wanted.get(entry.name):
             chosen[entry.name] = _choose(entry, job, project, count, wanted.get(entry.name, ()))
     base = tokenizer or base_of(job, project, say)
-    settings = llamafactory.train_yaml(_of(job, tuple(chosen)))
-    encoder = Encoder(settings, base, job.hardware, job.recipe.model.tokenizer == "corrected")
+    encoder = encoder_of(_of(job, tuple(chosen)), base)
     header, encoded, pieces = encode(encoder, {name: one.rows for name, one in chosen.items()}, say)
     return Preview(
         recipe=job.recipe.name,
@@ -197,7 +194,7 @@ def _choose(entry: DatasetEntry, job: Job, project: Path, count: int, numbers: S
     Raises:
         UsageError: there is none, or a row that was named cannot be trained: why.
     """
-    path = _path(entry, job, project)
+    path = file_of(entry, job, project)
     shown = entry.path or f"{entry.hub_id}/{entry.hub_file}"
     reading = Reading(items=entry.items, sheet=entry.sheet, split=entry.split, fix=entry.fix)
     chosen = Chosen()
@@ -221,13 +218,6 @@ def _choose(entry: DatasetEntry, job: Job, project: Path, count: int, numbers: S
         bad = f"{audit.bad} rows before these cannot be trained"
         chosen.notes.append(f"{shown}: {bad}; conch data audit {shown}")
     return chosen
-
-
-def _path(entry: DatasetEntry, job: Job, project: Path) -> Path:
-    if not entry.hub_id:
-        return project / entry.path
-    place = entry.hub_id, entry.hub_file, entry.hub_revision, entry.hub
-    return fetch_dataset_file(*place, lambda _: None, hardware=job.hardware)
 
 
 def _shown(

@@ -42,3 +42,12 @@ def bars(bins: Sequence[tuple[int, int, int]]) -> list[Bar]:
             )
         )
     return drawn
+
+
+def place_of(value: int, bins: Sequence[tuple[int, int, int]]) -> float | None:
+    """Where a value lies between left and right; None where the bars do not reach it."""
+    step = WIDTH / max(1, len(bins))
+    for place, (low, high, _) in enumerate(bins):
+        if low <= value <= high:
+            return round(step * (place + (value - low) / (high - low + 1)), 2)
+    return None

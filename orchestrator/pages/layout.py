@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.pages.drawing import Bar, bars
+from orchestrator.pages.drawing import Bar, bars, place_of
 from orchestrator.pages.spelling import spelled
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(spelled=spelled, number=number, share=share, bars=_bars)
+    templates.filters.update(spelled=spelled, number=number, share=share, bars=_bars, place=_place)
     return templates
 
 
@@ -59,5 +59,13 @@ def share(part: float, of: float) -> str:
     return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.2g} %"  # noqa: PLR2004
 
 
+def _bins(histogram: list[Mapping[str, int]]) -> list[tuple[int, int, int]]:
+    return [(each["from"], each["to"], each["count"]) for each in histogram]
+
+
 def _bars(histogram: list[Mapping[str, int]]) -> list[Bar]:
-    return bars([(each["from"], each["to"], each["count"]) for each in histogram])
+    return bars(_bins(histogram))
+
+
+def _place(histogram: list[Mapping[str, int]], value: int | None) -> float | None:
+    return None if value is None else place_of(value, _bins(histogram))

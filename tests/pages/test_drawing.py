@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.pages.drawing import HEIGHT, LEAST, WIDTH, bars
+from orchestrator.pages.drawing import HEIGHT, LEAST, WIDTH, bars, place_of
 
 
 def test_the_highest_bar_fills_the_picture_and_the_others_are_in_proportion() -> None:
@@ -17,3 +17,12 @@ def test_the_highest_bar_fills_the_picture_and_the_others_are_in_proportion() ->
 def test_nothing_to_draw_is_no_bar() -> None:
     assert bars([]) == []
     assert [bar.height for bar in bars([(0, 1, 0)])] == [0]
+
+
+def test_a_value_has_its_place_between_the_bars() -> None:
+    bins = [(0, 9, 5), (10, 99, 1)]
+    assert place_of(0, bins) == 0
+    assert place_of(5, bins) == WIDTH / 4
+    assert place_of(10, bins) == WIDTH / 2
+    assert place_of(100, bins) is None
+    assert place_of(1, []) is None

@@ -1,0 +1,176 @@
+"""What a data set is like: how long, in which languages, and how often the same is answered. One pass. Pure.
+
+Memory does not grow with the rows: lengths are counted, repeated answers are remembered up to a limit, and
+the rows whose tokens are counted later are a sample of a fixed size, drawn evenly.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.datasets.base import ASSISTANT, USER, Conversation, Example, Labelled, Pair, excerpt
+from orchestrator.datasets.distribution import Distribution
+from orchestrator.datasets.repairs import mask_personal
+from orchestrator.datasets.scripts import language_of, scripts_of
+
+MOST_SAMPLED = 20_000
+MOST_ANSWERS = 200_000
+SHOWN_ANSWERS = 10
+SEED = 20260101
+
+
+def conversation_of(example: Example) -> Conversation:
+    """What is said in a row, of whatever purpose: of a pair, the better answer."""
+    if isinstance(example, list):
+        return example
+    if isinstance(example, Pair):
+        return [*example.prompt, {"role": ASSISTANT, "content": example.chosen}]
+    if isinstance(example, Labelled):
+        return example.conversation
+    return [{"role": ASSISTANT, "content": example.text}]
+
+
+def without_personal(text: str) -> str:
+    """A text that may be shown: numbers and addresses of people are left out."""
+    (message,) = mask_personal([{"role": ASSISTANT, "content": text}])
+    return message["content"]
+
+
+@dataclass
+class Repeats:
+    """Answers that are given more than once.
+
+    Above MOST_ANSWERS different ones, those seen once so far are forgotten: `exact` says whether that
+    happened, and counts are then the least that they can be.
+    """
+
+    most: int = MOST_ANSWERS
+    exact: bool = True
+    _counts: dict[int, int] = field(default_factory=dict)
+    _texts: dict[int, str] = field(default_factory=dict)
+
+    def add(self, answer: str) -> None:
+        """Count one; white space makes no difference."""
+        key = hash("".join(answer.split()))
+        count = self._counts.get(key, 0) + 1
+        self._counts[key] = count
+        if count == 2:  # noqa: PLR2004 - from the second time on it is a repeat
+            self._texts[key] = excerpt(without_personal(answer))
+        elif count == 1 and len(self._counts) > self.most:
+            self.exact = False
+            self._counts = {key: count for key, count in self._counts.items() if count > 1}
+
+    @property
+    def repeated(self) -> int:
+        """How many answers were given before."""
+        return sum(self._counts[key] - 1 for key in self._texts)
+
+    def top(self) -> list[dict[str, Any]]:
+        """The most frequent ones: {"text", "count"}."""
+        keys = sorted(self._texts, key=lambda key: -self._counts[key])[:SHOWN_ANSWERS]
+        return [{"text": self._texts[key], "count": self._counts[key]} for key in keys]
+
+
+@dataclass
+class Sample:
+    """Rows drawn evenly from a stream whose length nobody knows (reservoir); the same ones each time."""
+
+    most: int = MOST_SAMPLED
+    seen: int = 0
+    rows: list[Conversation] = field(default_factory=list)
+    _random: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311 - no secret
+
+    def add(self, row: Conversation) -> None:
+        """Take it, perhaps instead of one before."""
+        self.seen += 1
+        if len(self.rows) < self.most:
+            self.rows.append(row)
+        elif (place := self._random.randrange(self.seen)) < self.most:
+            self.rows[place] = row
+
+
+@dataclass
+class Statistics:
+    """What was seen of a data set's rows.
+
+    Attributes:
+        turns: answers of a row. rows, questions, answers: their characters.
+        languages: language → rows. scripts: script → characters.
+        sample: rows whose tokens may be counted.
+    """
+
+    turns: Distribution = field(default_factory=Distribution)
+    rows: Distribution = field(default_factory=Distribution)
+    questions: Distribution = field(default_factory=Distribution)
+    answers: Distribution = field(default_factory=Distribution)
+    languages: Counter[str] = field(default_factory=Counter)
+    scripts: Counter[str] = field(default_factory=Counter)
+    repeats: Repeats = field(default_factory=Repeats)
+    sample: Sample = field(default_factory=Sample)
+
+    def see(self, conversation: Conversation) -> None:
+        """Count a row."""
+        lengths = [len(message["content"]) for message in conversation]
+        self.rows.add(sum(lengths))
+        self.turns.add(sum(message["role"] == ASSISTANT for message in conversation))
+        for message, length in zip(conversation, lengths, strict=True):
+            if message["role"] == USER:
+                self.questions.add(length)
+            elif message["role"] == ASSISTANT:
+                self.answers.add(length)
+                self.repeats.add(message["content"])
+        text = "\n".join(message["content"] for message in conversation)
+        scripts = scripts_of(text)
+        self.scripts.update(scripts)
+        self.languages[language_of(text, scripts)] += 1
+        self.sample.add(conversation)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "turns": self.turns.to_json(),
+            "characters": {
+                "row": self.rows.to_json(),
+                "question": self.questions.to_json(),
+                "answer": self.answers.to_json(),
+            },
+            "languages": dict(self.languages.most_common()),
+            "scripts": dict(self.scripts.most_common()),
+            "repeated_answers": {
+                "answers": self.repeats.repeated,
+                "exact": self.repeats.exact,
+                "top": self.repeats.top(),
+            },
+        }
+
+
+def tokens_json(lengths: list[list[int] | None], rows: int, cutoff: int | None) -> dict[str, Any]:
+    """The spread of token counts.
+
+    Args:
+        lengths: of each sampled row, its questions and answers in turn; None for one that cannot be encoded.
+        rows: of how many they are a sample.
+        cutoff: the longest row that is trained whole; None when nobody said.
+    """
+    whole, questions, answers = Distribution(), Distribution(), Distribution()
+    for row in lengths:
+        if row is None:
+            continue
+        whole.add(sum(row))
+        for side, kind in ((row[::2], questions), (row[1::2], answers)):
+            for length in side:
+                kind.add(length)
+    return {
+        "sampled": whole.total,
+        "rows": rows,
+        "not_encoded": lengths.count(None),
+        "row": whole.to_json(),
+        "question": questions.to_json(),
+        "answer": answers.to_json(),
+        "cutoff": cutoff,
+        "over": whole.above(cutoff) if cutoff else None,
+        "keeps_99": whole.percentile(99),
+    }

@@ -1,0 +1,70 @@
+"""How many tokens rows come to. Run by the train environment's Python in a run folder.
+
+    python token_lengths.py train.yaml --rows rows.jsonl --out token_lengths.jsonl
+
+LLaMA-Factory's own tokenizer and template encode every conversation of rows.jsonl ({"messages": […]} a line);
+its data set loader is not asked: of a statistic only the lengths matter, and this reads ten times as fast.
+
+JSON lines: {"versions", "template", "cutoff_len"}, and for each row one list, the lengths of its questions
+and answers in turn (question with all that the template puts around it, answer with its end); null for a row
+that the template cannot encode.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tokens import put, versions
+from training_ids import Row, make_pipeline, read_settings
+
+
+def main() -> None:
+    """Write the file under a temporary name, and rename it."""
+    parser = argparse.ArgumentParser(description="How many tokens rows come to.")
+    parser.add_argument("train_yaml", help="the rendered LLaMA-Factory configuration")
+    parser.add_argument("--rows", required=True, help="the conversations, one a line")
+    parser.add_argument("--out", required=True, help="the JSON lines to write")
+    arguments = parser.parse_args()
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1")
+    with tempfile.TemporaryDirectory(prefix="conch-lengths-") as scratch:
+        os.environ["HF_DATASETS_CACHE"] = scratch
+        settings, _ = read_settings(Path(arguments.train_yaml), scratch)
+        pipeline = make_pipeline(settings)
+    out = Path(arguments.out)
+    half = out.with_name(out.name + ".half")
+    with half.open("w", encoding="utf-8") as stream, Path(arguments.rows).open(encoding="utf-8") as rows:
+        data_args = pipeline.data_args
+        put(
+            stream,
+            {
+                "versions": versions("llamafactory", "transformers", "tokenizers"),
+                "template": data_args.template,
+                "cutoff_len": data_args.cutoff_len,
+            },
+        )
+        dropped = data_args.mask_history and not pipeline.template.preserve_thinking
+        for line in rows:
+            put(stream, lengths(json.loads(line)["messages"], pipeline, dropped=dropped))
+    half.replace(out)
+
+
+def lengths(messages: list[Row], pipeline: Any, *, dropped: bool) -> list[int] | None:
+    """The lengths of a conversation's questions and answers in turn; `dropped`: earlier thoughts are."""
+    system = messages[0]["content"] if messages[0]["role"] == "system" else ""
+    turns = messages[messages[0]["role"] == "system" :]
+    try:
+        pairs = pipeline.template.encode_multiturn(pipeline.tokenizer, turns, system, "", dropped)
+    except (ValueError, KeyError, TypeError, IndexError, NotImplementedError):
+        return None
+    end = len(pairs) - 1 if pipeline.template.efficient_eos else None
+    found: list[int] = []
+    for number, (source, target) in enumerate(pairs):
+        found += [len(source), len(target) + (number == end)]
+    return found
+
+
+if __name__ == "__main__":
+    main()
