@@ -42,7 +42,7 @@ def test_the_first_whole_row_decides_and_none_is_lost() -> None:
     name, all_of_them = choose_adapter("", iter(rows), "rows")
     assert (name, list(all_of_them)) == ("firefly", rows)
     with pytest.raises(UsageError, match="no adapter knows this shape"):
-        choose_adapter("", iter([(1, {"text": "一"})]), "rows")
+        choose_adapter("", iter([(1, {"嗯": "一"})]), "rows")
 
 
 def test_what_is_no_file_of_rows_is_refused(tmp_path: Path) -> None:
