@@ -1,8 +1,8 @@
 r"""dpo_messages: {"chosen": [messages], "rejected": [messages]}, or both "\n\nHuman: …\n\nAssistant: …".
 
 The shapes of UltraFeedback, of TRL and of Anthropic's HH. What both have in common is the prompt, and the
-last message of each is its answer. A `prompt` of messages stands before them; a `prompt` that is a text is
-the question itself when the two do not hold it.
+last message of each is its answer. A `prompt` of messages stands before them, as does one that says who
+speaks and ends with "Assistant:"; another text is the question itself when the two do not hold it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ def sniff(row: Row) -> bool:
     """Whether it has two lists of messages, or two texts that say who speaks."""
     chosen, rejected = row.get("chosen"), row.get("rejected")
     if isinstance(chosen, str) and isinstance(rejected, str):
-        return all(_MARK.match(text) and "\n\nAssistant:" in text for text in (chosen, rejected))
+        asked = _asked(row, "prompt")
+        return bool(asked) or all(
+            _MARK.match(text) and "\n\nAssistant:" in text for text in (chosen, rejected)
+        )
     return isinstance(rejected, list) and isinstance(chosen, list) and bool(tags_of(chosen))
 
 
@@ -76,10 +79,26 @@ def _messages(row: Row, column: str, columns: Mapping[str, str]) -> Conversation
     value = row.get(column)
     if not isinstance(value, str) or value.lstrip().startswith("["):
         return read_turns(row, {**columns, "messages": column}, shape)
-    marks = list(_MARK.finditer(value))
-    if not marks or value[: marks[0].start()].strip():
+    if _asked(row, columns["prompt"]):
+        return [{"role": ASSISTANT, "content": value.removeprefix(" ")}]
+    spoken = _spoken(value)
+    if not spoken:
         what = f'"{column}" does not begin with Human: {excerpt(value)}'
         raise RowProblem("shape", what, "write who speaks before each text, after an empty line")
+    return spoken
+
+
+def _asked(row: Row, column: str) -> Conversation:
+    """A prompt that says who speaks, up to where the answer belongs; empty for another."""
+    prompt = row.get(column)
+    return _spoken(prompt)[:-1] if isinstance(prompt, str) and prompt.endswith("\n\nAssistant:") else []
+
+
+def _spoken(value: str) -> Conversation:
+    """The turns of a text that says who speaks; empty for another."""
+    marks = list(_MARK.finditer(value))
+    if not marks or marks[0].start():
+        return []
     ends = [*(mark.start() for mark in marks[1:]), len(value)]
     # One space after the mark is HH's; it is no part of the text.
     return [
@@ -110,6 +129,8 @@ def _before(row: Row, columns: Mapping[str, str], common: Conversation) -> Conve
         told = read_turns(row, {**columns, "messages": columns["prompt"]}, shape)
         # Both sides may tell the whole conversation again.
         return first if common[: len(told)] == told else first + told
+    if asked := _asked(row, columns["prompt"]):
+        return first + asked
     if prompt is None or any(turn["role"] == USER for turn in common):
         return first
     return [*first, {"role": USER, "content": required_text(row, columns["prompt"])}]

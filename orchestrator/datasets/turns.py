@@ -49,15 +49,18 @@ def read_turn(turn: Any, columns: Mapping[str, str], shape: str) -> Message:
     """One message; `columns`: role and content."""
     if not isinstance(turn, dict):
         raise RowProblem("shape", f"a message is {type_name(turn)}: {excerpt(turn)}", f"a row is {shape}")
+    written, text = turn.get(columns["role"]), turn.get(columns["content"])
+    if len(turn) == 2 and type(written) is type(text) is str and written in ROLES:  # noqa: PLR2004 - nothing beside
+        # As nearly all are.
+        return {"role": ROLES[written], "content": text}
     refuse_unread(turn, "function_call", "refusal", "audio")
     role = role_of(required_text(turn, columns["role"]))
     if turn.get("tool_calls"):
         return _called(turn, role, columns["content"])
-    content = turn.get(columns["content"])
-    text = _joined(content) if isinstance(content, list) else None
-    if text is None:
-        text = required_text(turn, columns["content"])
-    return {"role": role, "content": with_thought(turn, "reasoning_content", text)}
+    said = _joined(text) if isinstance(text, list) else None
+    if said is None:
+        said = required_text(turn, columns["content"])
+    return {"role": role, "content": with_thought(turn, "reasoning_content", said)}
 
 
 def role_of(written: str) -> str:

@@ -57,6 +57,11 @@ def test_hh_says_who_speaks_before_each_text() -> None:
     assert (pair.chosen, pair.rejected) == ("好", "坏")
 
 
+def test_hh_with_its_prompt_apart() -> None:
+    prompt = "\n\nHuman: 一\n\nAssistant: 二\n\nHuman: 三\n\nAssistant:"
+    assert read({"prompt": prompt, "response": " 好", "chosen": " 好", "rejected": " 坏"}) == PAIR
+
+
 @pytest.mark.parametrize(
     ("chosen", "rejected", "said_so"),
     [
