@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _FALLBACK_SIZE = (100, 24)
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-LEGEND = "⟦learnt⟧ ⟨thinking⟩ ■ stop ~~lost to the cutoff~~ ␣ space ↵ line end a|b two tokens 海² of two"
+LEGEND = "⟦learnt⟧ ⟨thinking⟩ ■ stop ~~lost to the cutoff~~ ␣ space ↵ line end a|b two tokens 海² made by two"
 
 
 def preview_text(preview: Preview, out: TextIO | None = None) -> str:

@@ -24,14 +24,17 @@ SIMPLIFIED = frozenset(_SIMPLIFIED) - frozenset(_TRADITIONAL)
 TRADITIONAL = frozenset(_TRADITIONAL) - frozenset(_SIMPLIFIED)
 # A text is judged by its beginning.
 LOOKED_AT = 500
-_RUN = re.compile(
-    r"(?P<Chinese>[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+)"
-    r"|(?P<Latin>[A-Za-z\u00c0-\u024f]+)"
-    r"|(?P<kana>[\u3041-\u30ff\u31f0-\u31ff]+)"
-    r"|(?P<Hangul>[\uac00-\ud7af\u1100-\u11ff]+)"
-    r"|(?P<digits>[0-9０-９]+)"
-    r"|(?P<other>[^\W\d_]+)"
-)
+_RUNS = {
+    "Chinese": re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+"),
+    "Latin": re.compile(r"[A-Za-z\u00c0-\u024f]+"),
+    "kana": re.compile(r"[\u3041-\u30ff\u31f0-\u31ff]+"),
+    "Hangul": re.compile(r"[\uac00-\ud7af\u1100-\u11ff]+"),
+    "digits": re.compile(r"[0-9０-９]+"),
+    "other": re.compile(
+        r"[^\W\d_A-Za-z\u00c0-\u024f\u1100-\u11ff\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+        r"\uac00-\ud7af\uf900-\ufaff\U00020000-\U000323af]+"
+    ),
+}
 _ENGLISH = re.compile(
     r"\b(?:the|a|an|is|are|was|of|to|and|in|on|it|you|i|what|how|who|where|when|do|does|can|my|your|for|not)\b"
 )
@@ -41,10 +44,9 @@ _LETTERS = 3
 
 def scripts_of(text: str) -> Counter[str]:
     """Script → how many of the characters looked at are of it; punctuation and spaces are of none."""
-    found: Counter[str] = Counter()
-    for match in _RUN.finditer(text[:LOOKED_AT]):
-        found[match.lastgroup or "other"] += match.end() - match.start()
-    return found
+    looked_at = text[:LOOKED_AT]
+    counted = {name: sum(map(len, run.findall(looked_at))) for name, run in _RUNS.items()}
+    return Counter({name: count for name, count in counted.items() if count})
 
 
 def language_of(text: str, scripts: Counter[str] | None = None) -> str:
