@@ -25,6 +25,12 @@ def test_an_empty_input_adds_no_line(empty: str | None) -> None:
     assert read(input=empty) == [("user", "问"), ("assistant", "答")]
 
 
+@pytest.mark.parametrize("empty", ["", None, []])
+def test_an_empty_history_adds_no_turn(empty: Any) -> None:
+    """An empty cell of a table is an empty text."""
+    assert read(history=empty) == [("user", "问"), ("assistant", "答")]
+
+
 def test_history_and_system_become_turns() -> None:
     told = read(system="你是海螺", history=[["一", "二"], ["三", "四"]])
     assert told == [

@@ -29,6 +29,11 @@ def test_all_that_came_before_is_the_prompt() -> None:
     assert [turn["content"] for turn in dpo.read(row, columns).prompt] == ["s", "一", "二", "几点\n北京"]
 
 
+def test_two_candidates_for_the_question_are_not_guessed_between() -> None:
+    assert dpo.resolve({"input": "北京", "instruction": "几点", **ANSWERS}) == {}
+    assert not dpo.sniff({"prompt": "几点", "question": "几点了", **ANSWERS})
+
+
 @pytest.mark.parametrize(
     ("row", "kind"),
     [

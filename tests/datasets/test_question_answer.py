@@ -52,6 +52,7 @@ def test_a_system_prompt_and_a_thought_are_read() -> None:
 )
 def test_two_candidates_are_not_guessed_between(row: dict[str, str]) -> None:
     assert not question_answer.sniff(row)
+    assert len(question_answer.resolve(row)) == 1
     doubts = list(question_answer.ambiguous(row))
     assert len(doubts) == 1
     assert "say --column" in doubts[0]
