@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @verb(
     example="conch data add my_rows.jsonl\n"
-    "conch data add 问答.jsonl --name faq --adapter alpaca --column prompt=问题 --column response=答案\n"
+    "conch data add 问答.jsonl --name faq --column prompt=标题 --column response=正文\n"
     "conch data add hub:OWNER/NAME --fix --drop-bad"
 )
 @click.argument("source", metavar="FILE|hub:OWNER/NAME[/FILE]")

@@ -43,7 +43,7 @@ class Seen:
 
     Attributes:
         adapter, sniffed: how they are read, and whether the first whole row said so.
-        columns: what the adapter's parts are called, where otherwise than usual.
+        columns: what the adapter's parts are called in this file, where otherwise than usual.
         audit, notes, sha256: what was found, how the file was understood, and the hash of it.
         cases: what the tuned model can be asked.
     """
@@ -83,11 +83,10 @@ def look_through(place: Place, manner: Manner, progress: Progress) -> Seen:
             Problem(what, place.shown, "add the file that it names; conch data audit judges the list")
         )
     with DataFile.open(place.path, place.shown, manner.reading) as source:
-        name, rows = choose_adapter(manner.adapter, source.rows(), place.shown)
-        columns = manner.columns
-        _check_adapter(name, columns, place.shown)
+        name, rows = choose_adapter(manner.adapter, source.rows(), place.shown, manner.columns)
+        _check_adapter(name, manner.columns, place.shown)
         pictures = _Pictures()
-        audit = Audit(place.shown, ADAPTERS[name], columns, manner.rules, place=source.place)
+        audit = Audit(place.shown, ADAPTERS[name], manner.columns, rules=manner.rules, place=source.place)
         first: list[Conversation] = []
         told = time.monotonic()
         for _, conversation in audit.conversations(pictures.seen(rows)):
@@ -101,9 +100,12 @@ def look_through(place: Place, manner: Manner, progress: Progress) -> Seen:
         problems = [*pictures.problems(source), *_with_the_way_out(audit)]
         if problems:
             raise UsageError(*problems)
-        return Seen(
-            name, not manner.adapter, columns, audit, tuple(source.notes), source.sha256(), cases_of(first)
-        )
+        notes, sha256 = tuple(source.notes), source.sha256()
+    usual = ADAPTERS[name].columns.items()
+    # What was named is said again: it may be what keeps another name from being meant.
+    named = {part: column for part, column in audit.columns.items() if (part, column) not in usual}
+    named |= manner.columns
+    return Seen(name, not manner.adapter, named, audit, notes, sha256, cases_of(first))
 
 
 def _check_adapter(name: str, columns: Mapping[str, str], shown: str) -> None:

@@ -12,19 +12,10 @@ import pytest
 from tests.small_world import SmallWorld
 
 ROWS = [
-    {"question": "你是谁", "answer": "我是海螺。", "id": 7},
-    {"question": "几点开门", "answer": "九点。"},
+    {"问题": "你是谁", "答案": "我是海螺。", "id": 7},
+    {"问题": "几点开门", "答案": "九点。"},
 ]
-NAMED = (
-    "--adapter",
-    "alpaca",
-    "--column",
-    "prompt=question",
-    "--column",
-    "response=answer",
-    "--recipe",
-    "small",
-)
+BASE = ("--recipe", "small")
 
 
 @pytest.fixture
@@ -38,10 +29,10 @@ def written(path: Path, *rows: Any) -> Path:
 
 
 def test_a_file_is_added_and_what_to_type_next_is_said(small: SmallWorld, file: Path) -> None:
-    said = small.run("data", "add", str(file), *NAMED)
+    said = small.run("data", "add", str(file), *BASE)
     assert said.code == 0
     assert "made of “海螺”; --name gives another" in said.out
-    assert "columns       prompt = question, response = answer" in said.out
+    assert "columns       prompt = 问题, response = 答案" in said.out
     assert "rows          2, of which 2 are trained, with 2 answers" in said.out
     assert "not used      id (1)" in said.out
     assert "which extends small and asks 2 questions afterwards" in said.out
@@ -53,10 +44,10 @@ def test_a_file_is_added_and_what_to_type_next_is_said(small: SmallWorld, file: 
 
 
 def test_json_says_it_for_machines(small: SmallWorld, file: Path) -> None:
-    data = small.run("data", "add", str(file), *NAMED, "--name", "faq", "--json").envelope["data"]
+    data = small.run("data", "add", str(file), *BASE, "--name", "faq", "--json").envelope["data"]
     assert data["file"].endswith("海螺.jsonl")
-    assert (data["name"], data["base"], data["adapter"]) == ("faq", "small", "alpaca")
-    assert (data["rows_kept"], data["cases"], data["columns"]["prompt"]) == (2, 2, "question")
+    assert (data["name"], data["base"], data["adapter"]) == ("faq", "small", "question_answer")
+    assert (data["rows_kept"], data["cases"], data["columns"]["prompt"]) == (2, 2, "问题")
     assert [data[key] for key in ("rows", "entry", "recipe")] == [
         "dataset_info/data/faq.jsonl",
         "dataset_info/faq.yaml",
@@ -65,14 +56,14 @@ def test_json_says_it_for_machines(small: SmallWorld, file: Path) -> None:
 
 
 def test_what_is_done_about_bad_rows_is_counted(small: SmallWorld, tmp_path: Path) -> None:
-    bad = {"question": "空", "answer": ""}
+    bad = {"问题": "空", "答案": ""}
     file = written(tmp_path / "faq.jsonl", *ROWS, bad)
-    refused = small.run("data", "add", str(file), *NAMED)
+    refused = small.run("data", "add", str(file), *BASE)
     assert (refused.code, refused.out) == (2, "")
     assert "faq.jsonl:3" in refused.err
     assert "nothing was written; --fix" in refused.err
     assert not (small.project / "recipes/faq.yaml").exists()
-    said = small.run("data", "add", str(file), *NAMED, "--drop-bad")
+    said = small.run("data", "add", str(file), *BASE, "--drop-bad")
     assert said.code == 0
     assert re.search(r"left out +empty\S*.*: 1", said.out), said.out
 

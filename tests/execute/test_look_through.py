@@ -44,6 +44,14 @@ def test_columns_can_be_named(look: Any) -> None:
         look(GOOD, adapter="alpaca", columns={"frage": "x"})
 
 
+def test_columns_of_other_names_are_found_and_said(look: Any) -> None:
+    seen = look({"问题": "一", "答案": "二", "编号": 3})
+    assert (seen.adapter, seen.sniffed, seen.cases[0].ask) == ("question_answer", True, ("一",))
+    assert dict(seen.columns) == {"prompt": "问题", "response": "答案"}
+    seen = look({"question": "一", "prompt": "图", "answer": "二"}, columns={"prompt": "question"})
+    assert (seen.cases[0].ask, dict(seen.columns)) == (("一",), {"prompt": "question"})
+
+
 def test_faults_are_refused_with_the_way_out(look: Any) -> None:
     with pytest.raises(UsageError) as caught:
         look(GOOD, BAD)
