@@ -31,6 +31,7 @@ TESTS = ROOT / "tests"
 COVERED_BY: Mapping[str, str] = {
     "cli/carry_out.py": "cli/test_run.py",
     "cli/data.py": "cli/test_data_audit.py",
+    "cli/data_options.py": "cli/test_data_convert.py",
     "cli/live.py": "cli/test_sft.py",
     "cli/page_file.py": "cli/test_data_preview.py",
     "execute/adopt.py": "execute/test_loop.py",
@@ -38,6 +39,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/beside.py": "execute/test_loop.py",
     "execute/canary.py": "execute/test_service.py",
     "execute/encode_rows.py": "cli/test_data_preview.py",
+    "execute/convert.py": "cli/test_data_convert.py",
     "execute/failure.py": "execute/test_process.py",
     "execute/fingerprint.py": "execute/test_loop.py",
     "execute/follow.py": "execute/test_loop.py",
@@ -47,6 +49,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/hub/": "execute/test_hub.py",
     "execute/interrupts.py": "execute/test_process.py",
     "execute/json_lines.py": "execute/test_score_served.py",
+    "execute/parquet_sink.py": "cli/test_data_convert.py",
     "execute/preflight.py": "test_bad_input.py",
     "execute/preview.py": "cli/test_data_preview.py",
     "execute/progress.py": "execute/test_loop.py",

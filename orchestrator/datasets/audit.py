@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.datasets import columns_for
 from orchestrator.datasets.base import (
     ASSISTANT,
     Adapter,
@@ -38,7 +39,11 @@ from orchestrator.errors import Problem
 
 # A repair may bring another fault to light (a text that was nothing but control tokens); never without end.
 ROUNDS = 4
+# Values of one row that are repaired before it is given up.
+MOST_VALUES = 10_000
 DUPLICATE = "duplicate rows"
+# A row's line as is_plain reads it, and as most files are written.
+_PLAINLY = speller("sharegpt")
 
 Drop = Callable[[int, list[RowProblem], Any], None]
 
@@ -67,6 +72,7 @@ class Audit:
         file: the file's name, as people know it.
         adapter: how a row is read.
         given: the columns that the data set's entry names; the others keep the adapter's names.
+        columns: what each part is called in this file, known after its first whole row.
         rules: what is done about what is found.
         spell: writes a row as one line.
         place: a row's number → where that is, for people; absent: file:number.
@@ -80,8 +86,9 @@ class Audit:
     file: str
     adapter: Adapter
     given: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict, init=False)
     rules: Rules = field(default_factory=Rules)
-    spell: Spell = field(default_factory=lambda: speller("sharegpt"))
+    spell: Spell = field(default_factory=lambda: _PLAINLY)
     place: Callable[[int], str] | None = None
     drop: Drop | None = None
     rows: int = 0
@@ -107,39 +114,57 @@ class Audit:
 
     def examples(self, rows: Iterable[Numbered]) -> Iterator[tuple[int, Example, bytes]]:
         """The number, the content and the line of every row that is kept."""
-        columns = {**self.adapter.columns, **self.given}
-        used = set(columns.values())
-        read, spell, dear = self.adapter.read, self.spell, self.rules.thorough
+        columns, used = self.columns, set[str]()
+        examine, seen = self._examine, self._relation
         for number, row in rows:
             self.rows += 1
             if isinstance(row, RowProblem):
                 self._refuse(number, [row], None)
                 continue
+            if not columns:
+                columns = self.columns = columns_for(self.adapter.name, row, self.given)
+                used = set(columns.values())
             if not row.keys() <= used:
                 self.unread.update(row.keys() - used)
-            try:
-                example = read(row, columns)
-                line = spell(example)
-            except RowProblem as problem:
-                mended = self._mend(number, row, columns, problem)
-                if mended is None:
-                    continue
-                example, line = mended
-            if type(example) is list and not dear and is_plain(line) and is_whole(example):
-                answers = len(example) // 2
-                self.turns_in += answers
-            else:
-                looked_at = self._look(number, row, example)
-                if looked_at is None:
-                    continue
-                changed, answers = looked_at
-                if changed is not example:
-                    example, line = changed, spell(changed)
-            if self._is_repeated(number, example):
+            kept = examine(number, row, columns)
+            if kept is None:
+                continue
+            example, line, answers = kept
+            if (relation := seen(example)) and self._is_repeated(number, example, relation):
                 continue
             self.kept += 1
             self.turns += answers
             yield number, example, line
+
+    def _examine(
+        self, number: int, row: Row, columns: Mapping[str, str]
+    ) -> tuple[Example, bytes, int] | None:
+        """What a row says, its line, and how many answers there are; None when it is refused."""
+        try:
+            example = self.adapter.read(row, columns)
+        except RowProblem as problem:
+            mended = self._mend(number, row, columns, problem)
+            if mended is None:
+                return None
+            example = mended
+        line = _PLAINLY(example)
+        if type(example) is list and is_plain(line) and not self.rules.thorough and is_whole(example):
+            answers = len(example) // 2
+            self.turns_in += answers
+        else:
+            looked_at = self._look(number, row, example)
+            if looked_at is None:
+                return None
+            changed, answers = looked_at
+            if changed is not example:
+                example, line = changed, _PLAINLY(changed)
+        if self.spell is _PLAINLY:
+            return example, line, answers
+        try:
+            return example, self.spell(example), answers
+        except RowProblem as problem:
+            self._refuse(number, [problem], row)
+            return None
 
     def conversations(self, rows: Iterable[Numbered]) -> Iterator[tuple[int, Conversation]]:
         """The number and the conversation of every row that is kept; of an adapter of conversations."""
@@ -178,46 +203,45 @@ class Audit:
         """A row's place, as people know it."""
         return self.place(number) if self.place else f"{self.file}:{number}"
 
-    def _mend(
-        self, number: int, row: Row, columns: Mapping[str, str], problem: RowProblem
-    ) -> tuple[Example, bytes] | None:
+    def _mend(self, number: int, row: Row, columns: Mapping[str, str], problem: RowProblem) -> Example | None:
         """What a row says once its values are repaired; None, and it is refused, when they cannot be."""
         kinds: list[tuple[str, str]] = []
-        while self.rules.fix and mend_row(problem) and len(kinds) < len(row) + ROUNDS:
+        while self.rules.fix and mend_row(problem) and len(kinds) < MOST_VALUES:
             kinds.append((problem.kind, problem.what))
             try:
                 example = self.adapter.read(row, columns)
-                line = self.spell(example)
             except RowProblem as another:
                 problem = another
             else:
                 for kind, what in dict(kinds).items():
                     self.mended.add(kind, what, self.where(number))
-                return example, line
+                return example
         self._refuse(number, [problem], row)
         return None
 
     def _look(self, number: int, row: Row, example: Example) -> tuple[Example, int] | None:
         """The example, repaired where the rules say so, and its answers; None when it is refused."""
         self.turns_in += _answers(example)
+        found, odd = list(faults_of(example)), list(oddities(_said(example)))
         if self.rules.fix and isinstance(example, list):
-            example = self._repaired(number, example)
-        found = list(faults_of(example))
+            example, found, odd = self._repaired(number, example, found, odd)
         if found:
             self._refuse(number, found, row)
             return None
-        said = _said(example)
-        odd = [*oddities(said), *(peculiarities(said) if self.rules.thorough else ())]
+        if self.rules.thorough:
+            odd += peculiarities(_said(example))
         for kind, text in dict(odd).items():
             self.odd.add(kind, kind if kind in PERSONAL else f"{kind}: {excerpt(text)}", self.where(number))
         return example, _answers(example)
 
-    def _repaired(self, number: int, conversation: Conversation) -> Conversation:
+    def _repaired(
+        self, number: int, conversation: Conversation, found: list[RowProblem], odd: list[tuple[str, str]]
+    ) -> tuple[Conversation, list[RowProblem], list[tuple[str, str]]]:
+        """The conversation after the repairs that its faults and oddities ask for; what is left."""
         repairs = repairs_for(self.rules.also)
         done: dict[str, None] = {}
         for _ in range(ROUNDS):
-            kinds = {problem.kind for problem in faults_of(conversation)}
-            kinds |= {kind for kind, _ in oddities(conversation)}
+            kinds = {problem.kind for problem in found} | {kind for kind, _ in odd}
             before = conversation
             for kind in [kind for kind in repairs if kind in kinds]:
                 after = repairs[kind](conversation)
@@ -225,20 +249,20 @@ class Audit:
                     done[kind], conversation = None, after
             if conversation == before:
                 break
+            found, odd = list(faults_of(conversation)), list(oddities(conversation))
         for kind in done:
             self.mended.add(kind, kind, self.where(number))
-        return conversation
+        return conversation, found, odd
 
-    def _is_repeated(self, number: int, example: Example) -> bool:
-        """Whether the row was there before, word for word, and is left out for it."""
-        said = example if type(example) is list else _said(example)
-        relation = self._seen.relation(said) if said else ""
-        if not relation:
-            return False
+    def _relation(self, example: Example) -> str:
+        return self._seen.relation(example if type(example) is list else _said(example))
+
+    def _is_repeated(self, number: int, example: Example, relation: str) -> bool:
+        """Count how a row relates to one before; whether it is the same, and is left out for it."""
         if relation == DUPLICATE and self.rules.fix:
             self.mended.add(relation, "the row was there before", self.where(number))
             return True
-        self.odd.add(relation, f"{relation}: {excerpt(said[0]['content'])}", self.where(number))
+        self.odd.add(relation, f"{relation}: {excerpt(_said(example)[0]['content'])}", self.where(number))
         return False
 
     def _refuse(self, number: int, found: list[RowProblem], row: Any) -> None:

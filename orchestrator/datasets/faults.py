@@ -27,14 +27,16 @@ from orchestrator.datasets.base import (
     Text,
     excerpt,
 )
+from orchestrator.datasets.oddities import MARK
 
 ASKING, ANSWERING = (USER, OBSERVATION), (ASSISTANT, FUNCTION_CALL)
 
 _SUSPECT = re.compile(r"<[|｜]|</?think>|\{\{idx\}\}")
 CONTROL_TOKEN = re.compile(r"<\|[^|<>\s]{1,48}\|>|<｜[^｜<>\s]{1,48}｜>")
 _THOUGHT = re.compile(r"<think>\n.*\n</think>\n\n(?!\n)", re.DOTALL)
-# A line break before an earlier answer is a fault, and the mark of a speaker is odd: how either may begin.
-OPENINGS = frozenset(" \t\r\n\u3000问答用助患医HAUQhauq")
+# How a blank text, an earlier answer that opens with a line break, or the mark of a speaker begins.
+_SPACES = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
+OPENINGS = frozenset(_SPACES + "问答用助患医HAUQ")
 
 
 def faults(conversation: Conversation) -> Iterator[RowProblem]:
@@ -79,11 +81,11 @@ def is_whole(conversation: Conversation) -> bool:
     expected = USER
     for message in conversation:
         text = message["content"]
-        if message["role"] != expected or not text or text.isspace():
+        if not text or message["role"] != expected:
             return False
-        if "\ufffd" in text or "\u200b" in text or "\ufeff" in text or "{{idx}}" in text:
+        if text[0] in OPENINGS and (text[0].isspace() or MARK.match(text)):
             return False
-        if text[0] in OPENINGS:
+        if "\ufffd" in text or "\u200b" in text or "\ufeff" in text or "锟" in text or "锛" in text:
             return False
         expected = ASSISTANT if expected == USER else USER
     return expected == USER and bool(conversation)

@@ -29,6 +29,8 @@ shape = '{"data": ["问：…", "答：…"]}'
 columns: Mapping[str, str] = {"data": "data"}
 
 SPEAKERS: Mapping[str, str] = {"问": USER, "答": ASSISTANT}
+# As nearly all are written; the pattern knows the others.
+_USUAL = {f"{mark}{colon}": role for mark, role in SPEAKERS.items() for colon in "：:"}
 _SPEAKER = re.compile(r"\s*([问答])[：:]")
 
 
@@ -41,7 +43,11 @@ def sniff(row: Row) -> bool:
 
 def read(row: Row, columns: Mapping[str, str]) -> Conversation:
     """Every text as a turn of its speaker."""
-    return [_turn(text) for text in required_list(row, columns["data"], shape, "texts")]
+    turns = []
+    for text in required_list(row, columns["data"], shape, "texts"):
+        role = _USUAL.get(text[:2]) if type(text) is str else None
+        turns.append({"role": role, "content": text[2:]} if role else _turn(text))
+    return turns
 
 
 def _turn(text: Any) -> Message:

@@ -18,14 +18,16 @@ MARKUP = re.compile(
     r"|&(?:nbsp|lt|gt|amp|quot|#\d{1,6});",
     re.IGNORECASE,
 )
+# Who speaks, at the start of a text.
 MARK = re.compile(r"\s*(?:问|答|用户|助手|患者|医生|Human|Assistant|User|Question|Answer|Q|A)\s?[:：]\s*")
 PHONE = re.compile(r"(?<![0-9])1[3-9][0-9]{9}(?![0-9])")
 IDENTITY = re.compile(r"(?<![0-9])[1-9][0-9]{16}[0-9Xx](?![0-9])")
 CARD = re.compile(r"(?<![0-9])[1-9][0-9]{15,18}(?![0-9])")
 EMAIL = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", re.ASCII)
-# UTF-8 read as Latin-1, GBK read as UTF-8, UTF-8 read as GBK, memory that was never written.
+# UTF-8 read as Latin-1 or cp1252, GBK read as UTF-8, UTF-8 read as GBK. The last two hold 锟 or 锛 (half of a
+# ，), which hardly any other text does.
 _GARBLED = re.compile(
-    "[ÃÂ][\x80-\xbf]|[äåæçèé][\x80-\xbf‚-›]|ï¼|â€|锟斤拷|[烫屯锘]{3}|锘縚|(?:銆|锛|鐨|鏄|涓).{0,4}(?:銆|锛|鐨|鏄|涓)"
+    "[ÃÂ][\x80-\xbf]|[äåæçèé][\x80-\xbf‚-›]|ï¼|â€|锟斤拷|锛.{0,4}[銆锛鐨鏄涓]|[銆鐨鏄涓].{0,4}锛", re.DOTALL
 )
 
 # Kinds whose text is never shown: a report must not spread it.
@@ -37,13 +39,17 @@ TRADITIONAL = frozenset("們這為來說國時會學對發個過還後麼沒開�
 SIMPLIFIED = frozenset("们这为来说国时会学对发个过还后么没开关见长门问间现电话车东马鱼鸟乐药医")
 REFUSALS = ("作为一个AI", "作为AI", "作为一名AI", "作为人工智能", "作为一个人工智能", "As an AI")
 
-# What a plain text does not hold: digits (a number long enough to be a person's), <, @, &, and letters that
-# only garbled Chinese has. Everything else is deleted, and what is left is looked at.
-_NOTABLE = frozenset(b"<@&\xc2\xc3")
-_DELETED = bytes(byte for byte in range(256) if byte not in b"0123456789<@&\\\xc2\xc3")
-_FEWEST_DIGITS = 11
-_MOST_ESCAPES = 16
-_HARMLESS = frozenset(b'n"\\/t')
+# What a plain text does not hold: <, @, &, bytes that in Chinese only garbled text has, {{, escapes but those
+# of line breaks, tabs and quotes, and as many digits in a row as a person's number has. Of a row only their
+# bytes are kept, and what stands between two numbers (、 by its first byte), each class as one character:
+# that is short enough to be searched.
+_CLASSES = {b"0123456789": b"0", b"<@&\xc2\xc3": b"<", b"bfru": b"u", b"\\": b"\\", b"{": b"{"}
+_BETWEEN = b"\xe3 ,.:-/"
+_KEPT = b"".join(_CLASSES) + _BETWEEN
+_DELETED = bytes(byte for byte in range(256) if byte not in _KEPT)
+_SIGNS = {byte: sign[0] for members, sign in _CLASSES.items() for byte in members}
+_CLASS = bytes(_SIGNS.get(byte, byte) for byte in range(256))
+_LONG_NUMBER, _ESCAPE, _NOTABLE, _BACKSLASH = b"0" * 11, b"\\u", ord("<"), ord("\\")
 
 
 def is_plain(line: bytes) -> bool:
@@ -54,56 +60,52 @@ def is_plain(line: bytes) -> bool:
     >>> is_plain('{"a":"头疼\\n"}'.encode()), is_plain(b'{"a":"<br>"}'), is_plain(b'{"a":"13812345678"}')
     (True, False, False)
     """
-    marks = line.translate(None, _DELETED)
-    if not marks:
-        return True
-    if not _NOTABLE.isdisjoint(marks):
+    marks = line.translate(_CLASS, _DELETED)
+    if _NOTABLE in marks or marks.find(_LONG_NUMBER) >= 0 or marks.find(b"{{") >= 0:
         return False
-    escapes = marks.count(b"\\")
-    return len(marks) - escapes < _FEWEST_DIGITS and (not escapes or _harmless(line, escapes))
-
-
-def _harmless(line: bytes, escapes: int) -> bool:
-    """Whether all escapes are line breaks, quotes, backslashes and tabs."""
-    if escapes > _MOST_ESCAPES:
-        return b"\\u" not in line and b"\\r" not in line
-    at = line.find(b"\\")
-    while at >= 0:
-        if line[at + 1] not in _HARMLESS:
-            return False
-        at = line.find(b"\\", at + 2)
-    return True
+    return _BACKSLASH not in marks or marks.find(_ESCAPE) < 0
 
 
 def oddities(conversation: Conversation) -> Iterator[tuple[str, str]]:
     """(kind, text) of what costs little to see."""
     for message in conversation:
         text = message["content"]
-        if "\ufffd" in text:
-            yield "replacement characters (U+FFFD)", text
-        if not text.isprintable():
-            if INVISIBLE.search(text):
-                yield "invisible control characters", text
-            if "\r" in text:
-                yield "line ends (CR LF)", text
+        yield from _characters(text)
         if MARK.match(text):
             yield "speaker's mark left in", text
         if ("<" in text or "&" in text) and MARKUP.search(text):
             yield "markup", text
-        yield from _personal(text)
-        if _GARBLED.search(text):
+        if "@" in text and EMAIL.search(text):
+            yield "e-mail", text
+        # An expression goes through every character: only where bytes say that there may be something.
+        marks = text.encode("utf-8", "replace").translate(_CLASS, _DELETED)
+        if _LONG_NUMBER in marks:
+            yield from _numbers(text)
+        if _is_garbled(text, marks):
             yield "mojibake", text
 
 
-def _personal(text: str) -> Iterator[tuple[str, str]]:
+def _characters(text: str) -> Iterator[tuple[str, str]]:
+    if "\ufffd" in text:
+        yield "replacement characters (U+FFFD)", text
+    if not text.isprintable():
+        if INVISIBLE.search(text):
+            yield "invisible control characters", text
+        if "\r" in text:
+            yield "line ends (CR LF)", text
+
+
+def _is_garbled(text: str, marks: bytes) -> bool:
+    return (b"<" in marks or "锟" in text or "锛" in text) and _GARBLED.search(text) is not None
+
+
+def _numbers(text: str) -> Iterator[tuple[str, str]]:
     if PHONE.search(text):
         yield "phone number", text
     if any(is_identity(found) for found in IDENTITY.findall(text)):
         yield "identity card", text
     elif any(is_card(found) for found in CARD.findall(text)):
         yield "bank card", text
-    if "@" in text and EMAIL.search(text):
-        yield "e-mail", text
 
 
 def peculiarities(conversation: Conversation) -> Iterator[tuple[str, str]]:

@@ -34,21 +34,18 @@ class Seen:
 
     def relation(self, conversation: Conversation) -> str:
         """Remember a conversation; the kind under which it is counted, "" for a new question."""
-        texts = [message["content"] for message in conversation]
-        first = texts[0]
+        first, last = conversation[0]["content"], conversation[-1]["content"]
         key = hash("".join(first.split()))
-        if len(texts) > 2:  # noqa: PLR2004 - more than a question and its answer
-            key = hash((key, *texts[1:-1]))
-        answer = hash(texts[-1]) & _HALF
-        value = answer << 32 | hash(first) & _HALF
+        if len(conversation) > 2:  # noqa: PLR2004 - more than a question and its answer
+            key = hash((key, *[message["content"] for message in conversation[1:-1]]))
+        value = (hash(last) & _HALF) << 32 | hash(first) & _HALF
         before = self._put(key, value)
         if before is None:
             return ""
         if before == value or self._put(hash((key, value)), value) is not None:
             return "duplicate rows"
-        return (
-            "same question, spelled otherwise" if before >> 32 == answer else "one question, several answers"
-        )
+        same = before >> 32 == value >> 32
+        return "same question, spelled otherwise" if same else "one question, several answers"
 
     def _put(self, key: int, value: int) -> int | None:
         """What was remembered under a key; None, and the value is remembered now, when nothing was."""
@@ -57,13 +54,13 @@ class Seen:
             found = shard.put(key & _MASK, value, grow=self._size < self._most)
             self._size += found is None
             return found
-        before = self._first.get(key)
-        if before is None:
-            self._first[key] = value
-            self._size += 1
-            if self._size >= IN_DICT:
-                self._move()
-        return before
+        before = self._first.setdefault(key, value)
+        if before is not value:
+            return before
+        self._size += 1
+        if self._size >= IN_DICT:
+            self._move()
+        return None
 
     def _move(self) -> None:
         self._shards = [_Shard() for _ in range(SHARDS)]

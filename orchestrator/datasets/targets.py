@@ -6,6 +6,7 @@ first ten megabytes of a file (data/loader.py; datasets' JSON reader), and what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,11 @@ from orchestrator.datasets.base import (
     Text,
 )
 from orchestrator.datasets.dataset_info import TAGS
+from orchestrator.errors import Problem
+
+# datasets reads JSON in blocks of this size, and the first decides (LLaMA-Factory 0.9.5 with datasets 4.0).
+BLOCK = 10 << 20
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?")
 
 Spell = Callable[[Example], bytes]
 
@@ -77,15 +83,61 @@ def _asked(conversation: Conversation) -> dict[str, Any]:
 ROWS: Mapping[str, Callable[[Example], Mapping[str, Any]]] = {"sharegpt": sharegpt_row, "alpaca": alpaca_row}
 
 
+def _sharegpt_line(example: Example) -> bytes:
+    row = {"messages": example} if type(example) is list else sharegpt_row(example)
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _alpaca_line(example: Example) -> bytes:
+    return orjson.dumps(alpaca_row(example), option=orjson.OPT_APPEND_NEWLINE)
+
+
 def speller(form: str) -> Spell:
-    """What writes a row of a format as one line of JSON."""
-    row, dumps, newline = ROWS[form], orjson.dumps, orjson.OPT_APPEND_NEWLINE
-    if form == "sharegpt":
-        # The path of nearly every row, as short as it can be.
-        return lambda example: dumps(
-            {"messages": example} if type(example) is list else row(example), option=newline
-        )
-    return lambda example: dumps(row(example), option=newline)
+    """What writes a row of a format as one line of JSON; always the same function for a format."""
+    return {"sharegpt": _sharegpt_line, "alpaca": _alpaca_line}[form]
+
+
+class FirstBlock:
+    """Watches the first ten megabytes of a file, by which its types are fixed for good.
+
+    A history that is empty so far is a list of nothing, and the first pair ends the run; texts that are all
+    dates become dates, and every row is dropped (datasets' JSON reader, over pyarrow's inference).
+
+    Attributes:
+        open: whether there is still something to watch for.
+    """
+
+    def __init__(self, form: str) -> None:
+        self.open = True
+        self._form = form
+        self._bytes = 0
+        self._history = self._late_history = False
+        self._only_dates = True
+
+    def see(self, example: Example, size: int) -> None:
+        """Look at a row that is written, and at how many bytes it takes."""
+        self._bytes += size
+        if isinstance(example, list):
+            if self._only_dates and self._bytes <= BLOCK:
+                texts = [one["content"] for one in (example[-1:] if self._form == "alpaca" else example)]
+                self._only_dates = all(_DATE.fullmatch(text) for text in texts)
+            if self._form == "alpaca" and not self._history and len(example) > 3:  # noqa: PLR2004
+                self._history, self._late_history = True, self._bytes > BLOCK
+        history = self._history or self._form != "alpaca"
+        self.open = not (history and (not self._only_dates or self._bytes > BLOCK))
+
+    def problems(self, file: str) -> list[Problem]:
+        """Why the file would not be read as it is meant."""
+        found = []
+        if self._late_history:
+            what = (
+                "the first earlier turns come after ten megabytes without any: LLaMA-Factory would end there"
+            )
+            found.append(Problem(what, file, "convert to sharegpt or parquet"))
+        if self._bytes and self._only_dates:
+            what = "every text is a date: LLaMA-Factory would read dates, and drop every row"
+            found.append(Problem(what, file, "convert to parquet, whose columns are typed"))
+        return found
 
 
 def entry_of(file_name: str, form: str, purpose: str) -> dict[str, Any]:

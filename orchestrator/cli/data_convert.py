@@ -1,0 +1,108 @@
+"""`conch data convert`: a file of any shape as one that LLaMA-Factory reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.data_options import (
+    columns_of,
+    file_argument,
+    reading_of,
+    reading_options,
+    repair_options,
+    rules_of,
+)
+from orchestrator.cli.verb import Outcome, progress, verb
+
+if TYPE_CHECKING:
+    from orchestrator.execute.convert import Converted
+
+
+@verb(
+    example="conch data convert HuatuoGPT_sft_data_v1.jsonl --out huatuo.jsonl --fix --drop-bad\n"
+    "conch data convert faq.xlsx --to alpaca --out faq.jsonl --report faq.report.json"
+)
+@file_argument
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["sharegpt", "alpaca", "parquet"]),
+    default="sharegpt",
+    show_default=True,
+    help="LLaMA-Factory's formats; parquet holds sharegpt's rows.",
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The file to make."
+)
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
+@click.option(
+    "--report", type=click.Path(path_type=Path), metavar="FILE", help="Write all that was found, as JSON."
+)
+@repair_options
+@reading_options
+def command(
+    *,
+    file: Path,
+    form: str,
+    out: Path,
+    force: bool,
+    report: Path | None,
+    fix: bool,
+    also: Sequence[str],
+    drop_bad: bool,
+    adapter: str,
+    columns: Sequence[str],
+    items: str,
+    sheet: str,
+    part: str,
+) -> Outcome:
+    """Convert a data file of any shape into one that LLaMA-Factory reads.
+
+    Strict unless told otherwise: when a row would be dropped or trained wrongly, nothing is written, and
+    every such row is counted. The file is only read; the output appears when it is whole.
+    """
+    from orchestrator.execute.convert import Wish, convert, write_report
+
+    wish = Wish(
+        form=form,
+        out=out,
+        force=force,
+        adapter=adapter,
+        columns=columns_of(columns),
+        reading=reading_of(items=items, sheet=sheet, part=part, fix=fix, also=also),
+        rules=rules_of(fix=fix, also=also, drop_bad=drop_bad),
+    )
+    made = convert(file, wish, progress)
+    if report:
+        write_report(report, made)
+    text = "\n".join(f"{name:<13} {said}" for name, said in _lines(made, wish.out))
+    return Outcome(made.to_json(), text, exit_code=2 if made.problems else 0, problems=made.problems)
+
+
+def _lines(made: Converted, out: Path) -> Iterator[tuple[str, str]]:
+    audit = made.audit
+    yield "read as", made.adapter
+    for note in made.notes:
+        yield "note", note
+    yield "rows", f"{audit.rows} read, {audit.kept} kept"
+    yield "answers", f"{audit.turns_in} read, {audit.turns} kept"
+    for kind, count in audit.mended.counts.most_common():
+        yield "repaired", f"{kind}: {count}"
+    if audit.rules.drop_bad:
+        for kind, count in audit.counts.most_common():
+            yield "dropped", f"{kind}: {count}"
+    for kind, count in audit.warnings.most_common():
+        yield "warning", f"{kind}: {count}"
+    if audit.unread:
+        listed = ", ".join(f"{key} ({count})" for key, count in audit.unread.most_common(8))
+        yield "not used", listed
+    if made.ledger:
+        yield "ledger", str(made.ledger)
+    if not made.problems:
+        yield "written", str(out)
+        yield "entry", json.dumps(dict(made.entry), ensure_ascii=False)

@@ -1,0 +1,241 @@
+"""A data file of any shape becomes one that LLaMA-Factory reads, in one pass, with a report of every row.
+
+The input is only read. The output appears under its name when it is whole and everything in it can be
+trained: where a row has a fault nothing is written, unless faults are to be repaired or left out.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from orchestrator.datasets import ADAPTERS
+from orchestrator.datasets.audit import Audit, Rules
+from orchestrator.datasets.base import Example, RowProblem
+from orchestrator.datasets.targets import ROWS, FirstBlock, entry_of, speller
+from orchestrator.errors import Problem, UsageError
+from orchestrator.execute import process
+from orchestrator.execute.data_file import DataFile, Reading, choose_adapter
+from orchestrator.execute.files import write_durable
+from orchestrator.execute.interrupts import check
+from orchestrator.execute.output_file import OutputFile
+
+FORMS = (*ROWS, "parquet")
+TOLD_EVERY = 2.0
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be made of a file.
+
+    Attributes:
+        form: sharegpt, alpaca, or parquet (the rows of sharegpt, with an explicit schema).
+        out: the file to make. force: replace what is there.
+        adapter, columns: how a row is read; "" when the first whole row decides.
+        reading: which part of the file is read, and how.
+        rules: what is done about faults.
+    """
+
+    form: str
+    out: Path
+    force: bool = False
+    adapter: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    reading: Reading = field(default_factory=Reading)
+    rules: Rules = field(default_factory=Rules)
+
+    @property
+    def ledger(self) -> Path:
+        """Where the rows that were left out are listed."""
+        return self.out.with_name(self.out.name + ".dropped.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What came of it.
+
+    Attributes:
+        adapter: how the rows were read. audit: what was found.
+        problems: why nothing was written; empty when all is well.
+        notes: how the file was understood.
+        sha256_in, sha256_out: of the two files; "" for an output that was not written.
+        entry: LLaMA-Factory's entry for the output.
+        ledger: the file of rows that were left out, None when none were.
+    """
+
+    adapter: str
+    audit: Audit
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    sha256_in: str
+    sha256_out: str
+    entry: Mapping[str, Any]
+    ledger: Path | None
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The report."""
+        audit = self.audit
+        return {
+            "adapter": self.adapter,
+            "columns": dict(audit.columns),
+            "notes": list(self.notes),
+            **audit.counted(),
+            "faults": audit.faults.to_json(),
+            "warnings": audit.odd.to_json(),
+            "repairs": audit.mended.to_json(),
+            "sha256_in": self.sha256_in,
+            "sha256_out": self.sha256_out,
+            "dataset_info": dict(self.entry),
+            "ledger": str(self.ledger) if self.ledger else None,
+            "seconds": round(self.seconds, 2),
+        }
+
+
+class Sink(Protocol):
+    """What takes the rows that are kept."""
+
+    def put(self, example: Example, line: bytes) -> None:
+        """Take one."""
+
+    def finish(self) -> str:
+        """Give the file its name; its hash."""
+
+
+class LineSink:
+    """Rows as lines of JSON."""
+
+    def __init__(self, output: OutputFile) -> None:
+        self._write = output.write
+        self.finish = output.finish
+
+    def put(self, example: Example, line: bytes) -> None:  # noqa: ARG002 - a parquet file takes the example
+        """Take one."""
+        self._write(line)
+
+
+def convert(source: Path, wish: Wish, progress: Progress = lambda _: None) -> Converted:
+    """Convert a file.
+
+    Args:
+        source: a data file, a folder of them, or what Reading can name in one.
+        wish: what is to be made of it.
+        progress: told how far it is, every two seconds.
+
+    Raises:
+        MissingError: the file is not there, or the output cannot be written.
+        UsageError: no adapter knows it; the output is there already; or it is the input.
+        StageFailed: the disk is full. Interrupted: a signal came.
+    """
+    began = time.monotonic()
+    if wish.out.exists() and wish.out.samefile(source):
+        raise UsageError(Problem("is the input itself", str(wish.out), "name another file"))
+    with process.signals(), _without_cycles(), ExitStack() as stack:
+        file = stack.enter_context(DataFile.open(source, str(source), wish.reading))
+        name, rows = choose_adapter(wish.adapter, file.rows(), str(source), wish.columns)
+        output = stack.enter_context(OutputFile.create(wish.out, force=wish.force))
+        dropped = _Dropped(stack, wish)
+        form = "sharegpt" if wish.form == "parquet" else wish.form
+        audit = Audit(
+            str(source),
+            ADAPTERS[name],
+            wish.columns,
+            wish.rules,
+            speller(form),
+            file.place,
+            dropped.add if wish.rules.drop_bad else None,
+        )
+        sink = _sink(wish.form, output, ADAPTERS[name].purpose)
+        first = FirstBlock(form) if wish.form != "parquet" else None
+        told = time.monotonic()
+        for _, example, line in audit.examples(rows):
+            if first is not None and first.open:
+                first.see(example, len(line))
+            sink.put(example, line)
+            if not audit.rows & 255:
+                check()
+            if not audit.rows & 1023 and time.monotonic() - told > TOLD_EVERY:
+                told = time.monotonic()
+                progress(f"{audit.rows} rows read")
+        problems = (*_with_the_way_out(audit, wish.rules), *(first.problems(str(wish.out)) if first else ()))
+        entry = {wish.out.stem: entry_of(wish.out.name, form, ADAPTERS[name].purpose)}
+        sha256_in, sha256_out = file.sha256(), ""
+        if not problems:
+            ledger = dropped.finish()
+            sha256_out = sink.finish()
+        return Converted(
+            name,
+            audit,
+            problems,
+            tuple(file.notes),
+            sha256_in,
+            sha256_out,
+            entry,
+            ledger if not problems else None,
+            time.monotonic() - began,
+        )
+
+
+def write_report(path: Path, converted: Converted) -> None:
+    """The report as JSON, durably."""
+    write_durable(path, orjson.dumps(converted.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _with_the_way_out(audit: Audit, rules: Rules) -> list[Problem]:
+    """The audit's problems, the last of which says what the user can type."""
+    problems = audit.problems()
+    if audit.bad and problems:
+        flags = " or ".join(["--fix"] * (not rules.fix) + ["--drop-bad"] * (not rules.drop_bad))
+        mend = f"add {flags}, or mend them and type the same command again" if flags else "mend them"
+        problems[-1] = replace(problems[-1], mend=mend)
+    return problems
+
+
+class _Dropped:
+    """The ledger of rows that were left out; a file only when there are any."""
+
+    def __init__(self, stack: ExitStack, wish: Wish) -> None:
+        self._stack, self._wish = stack, wish
+        self._file: OutputFile | None = None
+
+    def add(self, number: int, found: list[RowProblem], row: Any) -> None:
+        if self._file is None:
+            self._file = self._stack.enter_context(OutputFile.create(self._wish.ledger, force=True))
+        kinds = sorted({problem.kind for problem in found})
+        told = {"line": number, "kinds": kinds, "what": [problem.what for problem in found], "row": row}
+        self._file.write(orjson.dumps(told, default=str, option=orjson.OPT_APPEND_NEWLINE))
+
+    def finish(self) -> Path | None:
+        if self._file is None:
+            return None
+        self._file.finish()
+        return self._wish.ledger
+
+
+def _sink(form: str, output: OutputFile, purpose: str) -> Sink:
+    if form != "parquet":
+        return LineSink(output)
+    from orchestrator.execute.parquet_sink import ParquetSink
+
+    return ParquetSink(output, purpose)
+
+
+@contextmanager
+def _without_cycles() -> Iterator[None]:
+    """Without the search for cycles in memory: rows have none, and it would cost a tenth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
