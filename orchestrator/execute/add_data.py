@@ -8,7 +8,7 @@ command given twice does nothing the second time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +92,10 @@ def add_data(project: Path, wish: Wish, progress: Progress = lambda _: None) -> 
     with process.signals():
         place, stem = _from_hub(wish, progress) if wish.source.startswith(HUB) else _from_here(wish.source)
         name = wish.name or name_for(stem)
-        seen = look_through(place, wish.manner, progress)
+        manner = _of_one_file(wish.manner) if place.hub else wish.manner
+        seen = look_through(place, manner, progress)
         file = "" if place.hub else _home(project, place.path, name)
-        entry = entry_text(_origin(wish, seen, place, file), _title(name, seen, place))
+        entry = entry_text(_origin(manner, seen, place, file), _title(name, seen, place))
         read_entry(name, entry)
         texts = {
             f"{FOLDER}/{name}.yaml": entry,
@@ -167,16 +168,20 @@ def _home(project: Path, path: Path, name: str) -> str:
     return f"data/{name}{''.join(suffixes)}"
 
 
-def _origin(wish: Wish, seen: Seen, place: Place, file: str) -> Origin:
-    reading, rules = wish.manner.reading, wish.manner.rules
+def _of_one_file(manner: Manner) -> Manner:
+    """Without the split, which has chosen a hub's file."""
+    return replace(manner, reading=replace(manner.reading, split=""))
+
+
+def _origin(manner: Manner, seen: Seen, place: Place, file: str) -> Origin:
+    reading, rules = manner.reading, manner.rules
     return Origin(
         place=place.hub or f"file: {quoted(file)}",
         adapter=seen.adapter,
         columns=seen.columns,
         items=reading.items,
         sheet=reading.sheet,
-        # Of a hub's data set it has chosen the file, which is named.
-        split="" if place.hub else reading.split,
+        split=reading.split,
         fix=rules.fix,
         drop_bad=rules.drop_bad,
     )

@@ -15,6 +15,7 @@ from orchestrator.datasets.entry import read_entry
 from orchestrator.errors import ConchError, StageFailed, UsageError
 from orchestrator.execute import survey
 from orchestrator.execute.add_data import Wish, add_data
+from orchestrator.execute.data_file import Reading
 from orchestrator.execute.look_through import Manner
 from orchestrator.plan import build_plan
 from tests.fakes.hub_server import Hub, Repository, serve
@@ -210,5 +211,11 @@ def test_a_hub_s_data_set_is_pinned_and_not_copied(hub: Hub, project: Path) -> N
     plan = build_plan(survey.read_job("conch", project=project, hardware="cpu"))
     assert plan.stage("prepare").inputs == ("inputs",)
     assert add_data(project, Wish("hub:bikini/Conch/data/train.jsonl")).name == "conch"
+    hub.repositories["bikini/Conch"].files["data/test.jsonl"] = rows
+    hub.repositories["bikini/Conch"].commit = "d" * 40
+    manner = Manner(reading=Reading(split="test"))
+    added = add_data(project, Wish("hub:bikini/Conch", name="held", manner=manner))
+    entry = read_entry("held", (project / added.entry).read_text(encoding="utf-8"))
+    assert (entry.hub_file, entry.hub_revision, entry.split) == ("data/test.jsonl", "d" * 40, "")
     with pytest.raises(ConchError, match="no name of a repository"):
         add_data(project, Wish("hub:bikini"))
