@@ -105,7 +105,7 @@ def _call(call: Any) -> dict[str, Any]:
 
 def _not_a_call(call: object) -> RowProblem:
     mend = 'write {"function": {"name": "…", "arguments": "{…}"}}, the arguments as a JSON object'
-    return RowProblem("function call", f"a call of a tool cannot be read: {excerpt(call)}", mend)
+    return RowProblem("function call", f'a call in "tool_calls" cannot be read: {excerpt(call)}', mend)
 
 
 def _joined(parts: list[Any]) -> str | None:
@@ -115,7 +115,7 @@ def _joined(parts: list[Any]) -> str | None:
     for part in parts:
         kind = part.get("type")
         if kind in PICTURES:
-            what = f"the content holds a picture, a film or a sound: {excerpt(part)}"
+            what = f"a part of the content is a picture, a film or a sound, not text: {excerpt(part)}"
             raise RowProblem("image", what, "only text can be trained; delete the row")
         if kind != "text" or not isinstance(part.get("text"), str):
             what = f"a part of the content is not text: {excerpt(part)}"
