@@ -63,7 +63,7 @@ def audit_file(
     """
     shown, given, told = str(path), columns or {}, time.monotonic()
     with DataFile.open(path, shown) as source:
-        name, rows = choose_adapter(adapter, source.rows(), shown)
+        name, rows = choose_adapter(adapter, source.rows(), shown, given)
         unknown = [column for column in given if column not in ADAPTERS[name].columns]
         if unknown:
             mend = f"its columns: {', '.join(ADAPTERS[name].columns)}"

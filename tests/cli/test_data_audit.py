@@ -78,11 +78,15 @@ def test_every_bad_row_is_counted_and_the_first_are_shown_with_their_lines(
 def test_parts_with_other_names_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path / "faq.jsonl", {"问题": "你是谁", "答案": "海螺。"})
     code, said = audited(capsys, str(path))
+    assert (code, said["data"]["adapter"], said["data"]["keys_not_used"]) == (0, "question_answer", {})
+    path = written(tmp_path / "strange.jsonl", {"甲": "你是谁", "乙": "海螺。"})
+    code, said = audited(capsys, str(path))
     assert code == 2
-    assert "no adapter knows this shape (keys: 问题, 答案)" in said["problems"][0]["what"]
-    names = ("--column", "prompt=问题", "--column", "response=答案")
-    code, said = audited(capsys, str(path), "--adapter", "firefly", *names)
-    assert (code, said["data"]["turns"], said["data"]["keys_not_used"]) == (0, 1, {})
+    assert "no adapter knows this shape (keys: 甲, 乙)" in said["problems"][0]["what"]
+    names = ("--column", "prompt=甲", "--column", "response=乙")
+    for adapter in ((), ("--adapter", "firefly")):
+        code, said = audited(capsys, str(path), *adapter, *names)
+        assert (code, said["data"]["turns"], said["data"]["keys_not_used"]) == (0, 1, {})
 
 
 @pytest.mark.parametrize(
