@@ -64,11 +64,11 @@ def row_text(tokens: Sequence[Token], cutoff: int) -> Text:
     """The tokens of a row, marked and coloured."""
     from rich.text import Text
 
-    drawn, lost = Text(), False
+    drawn = Text()
     for (left, trained), stretch in groupby(tokens, key=lambda token: (token.kept, token.trained)):
-        if not left and not lost:
-            drawn.append(f"\n✂ {cutoff} tokens: what follows is lost\n", style="bold red")
         lost = not left
+        if lost:
+            drawn.append(f"\n✂ {cutoff} tokens: what follows is lost\n", style="bold red")
         opens, closes = ("~~", "~~") if lost else ("⟦", "⟧") if trained else ("", "")
         drawn.append(opens, style="bold")
         for number, (thinking, one) in enumerate(groupby(stretch, key=lambda token: token.thinking)):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,39 @@ def test_a_probe_that_dies_is_told_and_leaves_no_page(
     log = Path(next(word for word in said.err.split() if ".log" in word).split(":")[0])
     assert log.is_file()
     log.unlink()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_probe_and_leaves_nothing(
+    small: SmallWorld, engines: Path, tmp_path: Path, signum: signal.Signals
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (engines / "bin/python").write_text("#!/bin/sh\ntouch $PWD/../at-work\nsleep 60\n", encoding="utf-8")
+    child = small.start("data", "preview", "small", "--out", "page.html", env={"TMPDIR": str(scratch)})
+    deadline = time.monotonic() + 30
+    while not (scratch / "at-work").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    child.send_signal(signum)
+    assert child.wait(30) == 128 + signum
+    assert [path.name for path in scratch.iterdir()] == ["at-work"]
+    assert not (small.project / "page.html").exists()
+    assert "interrupted" in small.read("said.err")
+
+
+def test_a_page_that_cannot_be_written_is_told(small: SmallWorld) -> None:
+    (small.project / "file").write_text("", encoding="utf-8")
+    said = small.run("data", "preview", "small", "--out", "file/page.html")
+    assert said.code == 3, said.err
+    assert "Traceback" not in said.err
+    assert "page.html" in said.err
+
+
+def test_the_page_is_opened_where_that_is_asked(small: SmallWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("click.launch", opened.append)
+    assert small.run("data", "preview", "small", "--out", "page.html").code == 0
+    assert opened == []
+    assert small.run("data", "preview", "small", "--out", "page.html", "--open").code == 0
+    assert opened == ["page.html"]
