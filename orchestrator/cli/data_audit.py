@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.data_options import columns_of, file_argument, reading_of, reading_options
 from orchestrator.cli.verb import Outcome, progress, verb
 
 STAGES = ("pt", "sft", "rm", "dpo", "kto", "ppo")
@@ -21,16 +22,8 @@ if TYPE_CHECKING:
     "conch data audit faq.json --adapter alpaca --column prompt=问题 --column response=答案 --json\n"
     "conch data audit LLaMA-Factory/data/dataset_info.json"
 )
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.option(
-    "--adapter",
-    default="",
-    metavar="NAME",
-    help="How a row is read (docs/data.md); default: the first row's.",
-)
-@click.option(
-    "--column", "columns", multiple=True, metavar="PART=NAME", help="What a part is called in this file."
-)
+@file_argument
+@reading_options
 @click.option(
     "--stage",
     default="",
@@ -38,7 +31,9 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Of a dataset_info.json: LLaMA-Factory's stage that it is for, e.g. dpo.",
 )
-def command(*, file: Path, adapter: str, columns: Sequence[str], stage: str) -> Outcome:
+def command(
+    *, file: Path, adapter: str, columns: Sequence[str], items: str, sheet: str, part: str, stage: str
+) -> Outcome:
     """Say what a data file holds, and every row that would be dropped or trained wrongly.
 
     Exits 0 when every row can be trained as it stands; else 2, with the count of each kind of fault, its
@@ -54,12 +49,15 @@ def command(*, file: Path, adapter: str, columns: Sequence[str], stage: str) -> 
         text = "read as       a list of data sets, as LLaMA-Factory reads it\n"
         text += f"problems      {len(wrong)}"
         return Outcome({"file": str(file), "problems": len(wrong)}, text, 2 if wrong else 0, wrong)
-    named = dict(column.partition("=")[::2] for column in columns)
-    nameless = [part for part, name in named.items() if not name]
-    if nameless:
-        raise click.UsageError(f"--column {nameless[0]}: must be PART=NAME")
-    found = audit_file(file, adapter=adapter, columns=named, progress=progress)
-    problems = tuple(found.audit.problems())
+    found = audit_file(
+        file,
+        adapter=adapter,
+        columns=columns_of(columns),
+        reading=reading_of(items=items, sheet=sheet, part=part),
+        progress=progress,
+    )
+    convert = f"conch data convert {file} --out NEW.jsonl"
+    problems = tuple(found.audit.problems(fix=f"{convert} --fix", drop="--drop-bad"))
     text = "\n".join(f"{name:<13} {said}" for name, said in _lines(found))
     return Outcome(found.to_json(), text, exit_code=2 if problems else 0, problems=problems)
 
@@ -68,10 +66,13 @@ def _lines(found: Found) -> Iterator[tuple[str, str]]:
     audit = found.audit
     why = ": the first whole row is of its shape; another is named by --adapter" if found.sniffed else ""
     yield "read as", found.adapter + why
+    for note in found.notes:
+        yield "note", note
     yield "rows", f"{audit.rows}, of which {audit.kept} can be trained as they stand"
     yield "answers", str(audit.turns)
     for kind, count in audit.warnings.most_common():
-        yield "warning", f"{kind}: {count}"
+        first = audit.odd.first[kind][0].where
+        yield "warning", f"{kind}: {count}, first at {first}"
     if audit.unread:
         listed = ", ".join(f"{key} ({count})" for key, count in audit.unread.most_common(8))
         yield "not used", listed

@@ -186,8 +186,13 @@ class Audit:
             "keys_not_used": dict(self.unread),
         }
 
-    def problems(self) -> list[Problem]:
-        """What must be mended: the first rows of each kind, and the count; empty when nothing must."""
+    def problems(self, *, fix: str = "fix: true", drop: str = "drop_bad: true") -> list[Problem]:
+        """What must be mended: the first rows of each kind, and the count; empty when nothing must.
+
+        Args:
+            fix: what a person writes to have rows repaired; as it stands in a data set's entry.
+            drop: what a person writes to have rows left out.
+        """
         if not self.rows:
             return [Problem("0 rows: there is nothing to train on", self.file)]
         if self.rules.drop_bad and self.kept:
@@ -196,7 +201,13 @@ class Audit:
         if listed:
             kinds = ", ".join(f"{kind} {count}" for kind, count in self.counts.most_common())
             what = f"{self.bad} of {self.rows} rows would be dropped or trained wrongly ({kinds})"
-            listed.append(Problem(what, self.file, "mend or delete them, then type the same command again"))
+            ways = [f"{fix} mends what can be mended safely"] * (not self.rules.fix)
+            ways += [f"{drop} leaves such rows out"] * (not self.rules.drop_bad)
+            listed.append(
+                Problem(
+                    what, self.file, "; ".join([*ways, "or mend them"] if ways else ["mend or delete them"])
+                )
+            )
         return listed
 
     def where(self, number: int) -> str:

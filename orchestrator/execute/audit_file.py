@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.datasets import ADAPTERS
-from orchestrator.datasets.audit import Audit
+from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data_file import DataFile, choose_adapter
+from orchestrator.execute.data_file import DataFile, Reading, choose_adapter
 
 TOLD_EVERY = 2.0
 
@@ -23,12 +23,13 @@ class Found:
     Attributes:
         adapter: which shape it was read as; sniffed: whether its first whole row decided.
         audit: rows, turns, faults and warnings.
-        sha256: of the whole file.
+        notes: how the file was understood. sha256: of the whole of it.
     """
 
     adapter: str
     sniffed: bool
     audit: Audit
+    notes: tuple[str, ...]
     sha256: str
 
     def to_json(self) -> dict[str, Any]:
@@ -36,8 +37,11 @@ class Found:
         return {
             "adapter": self.adapter,
             "sniffed": self.sniffed,
+            "columns": dict(self.audit.columns),
+            "notes": list(self.notes),
             **self.audit.counted(),
-            "faults": dict(self.audit.counts),
+            "faults": self.audit.faults.to_json(),
+            "warnings": self.audit.odd.to_json(),
             "sha256": self.sha256,
         }
 
@@ -47,30 +51,32 @@ def audit_file(
     *,
     adapter: str = "",
     columns: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Found:
-    """Read every row as `prepare` does, and keep none.
+    """Read every row as `prepare` does, look closer at each, and keep none.
 
     Args:
         path: the file; only read.
         adapter: a name of ADAPTERS; "" when the first whole row decides.
         columns: the adapter's column → what it is called in this file.
+        reading: which part of the file is read, and how.
         progress: told how far it is, every two seconds.
 
     Raises:
-        MissingError: the file is not there, a folder, or empty.
+        MissingError: the file is not there, or empty.
         UsageError: no such adapter or column, or no adapter knows the first row.
     """
     shown, given, told = str(path), columns or {}, time.monotonic()
-    with DataFile.open(path, shown) as source:
+    with DataFile.open(path, shown, reading or Reading()) as source:
         name, rows = choose_adapter(adapter, source.rows(), shown, given)
         unknown = [column for column in given if column not in ADAPTERS[name].columns]
         if unknown:
             mend = f"its columns: {', '.join(ADAPTERS[name].columns)}"
             raise UsageError(Problem(f"the adapter {name} has no column {', '.join(unknown)}", mend=mend))
-        audit = Audit(shown, ADAPTERS[name], given)
-        for _ in audit.conversations(rows):
+        audit = Audit(shown, ADAPTERS[name], given, Rules(thorough=True), place=source.place)
+        for _ in audit.examples(rows):
             if time.monotonic() - told > TOLD_EVERY:
                 told = time.monotonic()
                 progress(f"{audit.rows} rows read")
-        return Found(name, not adapter, audit, source.sha256())
+        return Found(name, not adapter, audit, tuple(source.notes), source.sha256())

@@ -10,7 +10,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -166,7 +166,10 @@ def convert(source: Path, wish: Wish, progress: Progress = lambda _: None) -> Co
             if not audit.rows & 1023 and time.monotonic() - told > TOLD_EVERY:
                 told = time.monotonic()
                 progress(f"{audit.rows} rows read")
-        problems = (*_with_the_way_out(audit, wish.rules), *(first.problems(str(wish.out)) if first else ()))
+        problems = (
+            *audit.problems(fix="--fix", drop="--drop-bad"),
+            *(first.problems(str(wish.out)) if first else ()),
+        )
         entry = {wish.out.stem: entry_of(wish.out.name, form, ADAPTERS[name].purpose)}
         sha256_in, sha256_out = file.sha256(), ""
         if not problems:
@@ -188,16 +191,6 @@ def convert(source: Path, wish: Wish, progress: Progress = lambda _: None) -> Co
 def write_report(path: Path, converted: Converted) -> None:
     """The report as JSON, durably."""
     write_durable(path, orjson.dumps(converted.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
-
-
-def _with_the_way_out(audit: Audit, rules: Rules) -> list[Problem]:
-    """The audit's problems, the last of which says what the user can type."""
-    problems = audit.problems()
-    if audit.bad and problems:
-        flags = " or ".join(["--fix"] * (not rules.fix) + ["--drop-bad"] * (not rules.drop_bad))
-        mend = f"add {flags}, or mend them and type the same command again" if flags else "mend them"
-        problems[-1] = replace(problems[-1], mend=mend)
-    return problems
 
 
 class _Dropped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.datasets import ADAPTERS
@@ -97,7 +97,7 @@ def look_through(place: Place, manner: Manner, progress: Progress) -> Seen:
             if time.monotonic() - told > TOLD_EVERY:
                 told = time.monotonic()
                 progress(f"{audit.rows} rows read")
-        problems = [*pictures.problems(source), *_with_the_way_out(audit)]
+        problems = [*pictures.problems(source), *audit.problems(fix="--fix", drop="--drop-bad")]
         if problems:
             raise UsageError(*problems)
         notes, sha256 = tuple(source.notes), source.sha256()
@@ -145,14 +145,3 @@ class _Pictures:
         shown = [Problem(f'{what}: "{column}"', source.place(number)) for number, column in self.first]
         mend = "delete the rows, or the column where the text makes sense without it"
         return [*shown, Problem(f"{self.count} rows with pictures or sounds", mend=mend)]
-
-
-def _with_the_way_out(audit: Audit) -> list[Problem]:
-    """The audit's problems, the last of which says what can be typed."""
-    problems = audit.problems()
-    if audit.bad and problems:
-        flags = ["--fix mends what can be mended safely"] * (not audit.rules.fix)
-        flags += ["--drop-bad leaves such rows out"] * (not audit.rules.drop_bad)
-        mend = f"nothing was written; {', '.join(flags) or 'mend them'}"
-        problems[-1] = replace(problems[-1], mend=mend)
-    return problems

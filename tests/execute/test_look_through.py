@@ -58,7 +58,7 @@ def test_faults_are_refused_with_the_way_out(look: Any) -> None:
     *_, last = caught.value.problems
     assert "海螺.jsonl:2" in str(caught.value)
     assert last.mend == (
-        "nothing was written; --fix mends what can be mended safely, --drop-bad leaves such rows out"
+        "--fix mends what can be mended safely; --drop-bad leaves such rows out; or mend them"
     )
     with pytest.raises(UsageError) as caught:
         look(GOOD, BAD, rules=Rules(fix=True))
