@@ -115,8 +115,12 @@ def excerpt(value: object) -> str:
     """
     text = value if isinstance(value, str) else repr(value)
     text = text[:SHOWN] + "…" if len(text) > SHOWN else text
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    shown = text if text.isprintable() else "".join(map(_visible, text))
     return f'"{shown}"' if isinstance(value, str) else shown
+
+
+def _visible(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape").decode()
 
 
 def type_name(value: object) -> str:

@@ -85,7 +85,7 @@ def is_whole(conversation: Conversation) -> bool:
             return False
         if text[0] in OPENINGS and (text[0].isspace() or MARK.match(text)):
             return False
-        if "\ufffd" in text or "\u200b" in text or "\ufeff" in text or "锟" in text or "锛" in text:
+        if "\ufffd" in text or "\u200b" in text or "\ufeff" in text or "拷" in text or "锛" in text:
             return False
         expected = ASSISTANT if expected == USER else USER
     return expected == USER and bool(conversation)
@@ -129,11 +129,14 @@ def _empty(message: Message) -> Iterator[RowProblem]:
 
 
 def _call(message: Message) -> Iterator[RowProblem]:
-    """A call of a tool: LLaMA-Factory reads it as JSON, and the run ends where it is none."""
+    """A tool's call: a name and arguments, or a list of such, else the run ends (data/formatter.py)."""
     try:
-        json.loads(message["content"])
+        found = json.loads(message["content"])
     except (ValueError, RecursionError):
-        what = f"a function call is not JSON: {excerpt(message['content'])}"
+        found = None
+    calls = found if isinstance(found, list) and found else [found]
+    if not all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):
+        what = f"a function call is not JSON of a name and arguments: {excerpt(message['content'])}"
         yield RowProblem("function call", what, 'write {"name": "…", "arguments": {…}}')
 
 

@@ -97,6 +97,15 @@ def speller(form: str) -> Spell:
     return {"sharegpt": _sharegpt_line, "alpaca": _alpaca_line}[form]
 
 
+def _messages(example: Example) -> Conversation:
+    """What a row of any purpose says, its last answer last."""
+    if isinstance(example, Pair):
+        return [*example.prompt, {"role": ASSISTANT, "content": example.chosen}]
+    if isinstance(example, Text):
+        return [{"role": USER, "content": example.text}]
+    return example.conversation if isinstance(example, Labelled) else example
+
+
 class FirstBlock:
     """Watches the first ten megabytes of a file, by which its types are fixed for good.
 
@@ -117,12 +126,12 @@ class FirstBlock:
     def see(self, example: Example, size: int) -> None:
         """Look at a row that is written, and at how many bytes it takes."""
         self._bytes += size
-        if isinstance(example, list):
-            if self._only_dates and self._bytes <= BLOCK:
-                texts = [one["content"] for one in (example[-1:] if self._form == "alpaca" else example)]
-                self._only_dates = all(_DATE.fullmatch(text) for text in texts)
-            if self._form == "alpaca" and not self._history and len(example) > 3:  # noqa: PLR2004
-                self._history, self._late_history = True, self._bytes > BLOCK
+        messages = _messages(example)
+        if self._only_dates and self._bytes <= BLOCK:
+            texts = [one["content"] for one in (messages[-1:] if self._form == "alpaca" else messages)]
+            self._only_dates = all(_DATE.fullmatch(text) for text in texts)
+        if self._form == "alpaca" and not self._history and len(messages) > 3:  # noqa: PLR2004
+            self._history, self._late_history = True, self._bytes > BLOCK
         history = self._history or self._form != "alpaca"
         self.open = not (history and (not self._only_dates or self._bytes > BLOCK))
 

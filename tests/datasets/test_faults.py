@@ -15,6 +15,9 @@ def conversation(turns: Turns) -> Conversation:
     return [{"role": names[role], "content": text} for role, text in turns]
 
 
+FOUND = '{"name": "查询", "arguments": {"城市": "北京"}}'
+
+
 def kinds(turns: Turns) -> list[str]:
     return [problem.kind for problem in faults(conversation(turns))]
 
@@ -24,7 +27,7 @@ def kinds(turns: Turns) -> list[str]:
     [
         [("u", "问"), ("a", "答")],
         [("s", "系统"), ("u", "问"), ("a", "答"), ("u", "再问"), ("a", "再答")],
-        [("u", "q"), ("f", "{}"), ("o", "r"), ("a", "x")],
+        [("u", "q"), ("f", FOUND), ("o", "r"), ("a", "x")],
         [("u", "q"), ("a", "<think>\n想\n想\n</think>\n\n答")],
         [("u", "q"), ("a", "<think>\n\n</think>\n\n答")],
         [("u", "a < b | c > d, x<y>z, {{name}}, <b>粗</b>"), ("a", "答")],
@@ -73,3 +76,12 @@ def test_every_fault_says_what_to_do() -> None:
     found = list(faults(conversation([("u", ""), ("u", "<|a|>"), ("a", "<think>")])))
     assert len(found) == 4
     assert all(problem.mend and "\n" not in problem.what for problem in found)
+
+
+@pytest.mark.parametrize(
+    "call", ["", "北京", "{}", '{"name": "a"}', "[]", '[{"name": "a", "arguments": {}}, 3]']
+)
+def test_a_call_that_names_no_tool_is_a_fault(call: str) -> None:
+    """LLaMA-Factory ends the whole run there (KeyError), and names no row."""
+    assert "function call" in kinds([("u", "q"), ("f", call), ("o", "r"), ("a", "x")])
+    assert not kinds([("u", "q"), ("f", f"[{FOUND}, {FOUND}]"), ("o", "r"), ("a", "x")])

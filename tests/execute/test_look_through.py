@@ -62,7 +62,7 @@ def test_faults_are_refused_with_the_way_out(look: Any) -> None:
     )
     with pytest.raises(UsageError) as caught:
         look(GOOD, BAD, rules=Rules(fix=True))
-    assert caught.value.problems[-1].mend == "nothing was written; --drop-bad leaves such rows out"
+    assert caught.value.problems[-1].mend == "--drop-bad leaves such rows out; or mend them"
     assert look(GOOD, BAD, rules=Rules(drop_bad=True)).audit.kept == 1
 
 
