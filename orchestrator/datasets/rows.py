@@ -1,27 +1,35 @@
 """JSON lines, or one JSON array, as numbered rows. Streaming: memory is one row's, whatever the file's. Pure.
 
-What a file holds decides, not its name: `[` first is an array, anything else is one object a line.
+What a file holds decides, not its name: `[` first is an array (other spellings: json_spellings.py), anything
+else is one object a line.
 """
 
 from __future__ import annotations
 
 import codecs
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
 
 from orchestrator.datasets.base import Row, RowProblem, excerpt, type_name
+from orchestrator.datasets.encodings import AS_UTF8, MARKS, SHOWN
+from orchestrator.datasets.json_text import LONGEST_ROW, JsonText, strict_decoder
 
 Numbered = tuple[int, Row | RowProblem]
+Mend = Callable[[bytes], Row | None]
 
 BOM = codecs.BOM_UTF8
-UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-AS_UTF8 = "save it as UTF-8"
-# A row longer than this is a file that lost a bracket.
-LONGEST_ROW = 64 << 20
+# What is usually wrong with a line, and what mends it.
+_HABITS = (
+    (re.compile(rb"^\s*[{\[]?\s*\{?'"), "that is Python's spelling: write it with json.dumps"),
+    (re.compile(rb"\b(NaN|-?Infinity)\b"), "write null for NaN, or leave the row out"),
+    (re.compile(rb"\b(None|True|False)\b"), "that is Python's spelling: write it with json.dumps"),
+    (re.compile(rb",\s*[}\]]|\},\s*$"), "delete the comma before the bracket or the line's end"),
+    (re.compile(rb"\}\s*\{"), "write one object a line"),
+    (re.compile(rb"(^|[,{}\]\s])(//|/\*)"), "delete the comment: JSON has none"),
+)
 
 
 def is_array(start: bytes) -> bool:
@@ -29,23 +37,71 @@ def is_array(start: bytes) -> bool:
     return start.removeprefix(BOM).lstrip()[:1] == b"["
 
 
-def json_lines(lines: Iterable[bytes]) -> Iterator[Numbered]:
-    """One row a line, numbered from 1; blank lines are passed over."""
+def json_lines(lines: Iterable[bytes], mend: Mend | None = None) -> Iterator[Numbered]:
+    """One row a line, numbered from 1; blank lines are passed over.
+
+    A key that is written twice is found although the parser takes the last: a line has as many `":` as keys,
+    or it is read again, slowly. It is missed only where another key of the same row stands apart from its
+    colon, which no program writes.
+
+    Args:
+        lines: each with its line feed.
+        mend: tried on a line that is not JSON.
+    """
+    loads, error = orjson.loads, orjson.JSONDecodeError
     for number, line in enumerate(lines, start=1):
-        body = line.removeprefix(BOM) if number == 1 else line
-        if number == 1 and line.startswith(UTF16):
-            yield number, RowProblem("encoding", "the file is UTF-16", AS_UTF8)
-            return
-        if body.strip():
-            yield number, _parsed(body, ended=line.endswith(b"\n"))
+        try:
+            row = loads(line)
+        except error as why:
+            if found := _odd_line(number, line, str(why), mend):
+                yield number, found
+                if isinstance(found, RowProblem) and found.kind == "too long":
+                    return
+            continue
+        if type(row) is not dict:
+            yield number, _not_an_object(row)
+        elif line.count(b'":') == len(row) or line.count(b'":') == _keys(row):
+            yield number, row
+        else:
+            yield number, _read_again(line, row)
 
 
-def _parsed(line: bytes, *, ended: bool) -> Row | RowProblem:
+def _keys(value: Any) -> int:
+    """How many keys the objects in a value have, in all."""
+    if type(value) is dict:
+        return len(value) + sum(_keys(item) for item in value.values() if type(item) in (dict, list))
+    return sum(_keys(item) for item in value if type(item) in (dict, list))
+
+
+def _read_again(line: bytes, row: Row) -> Row | RowProblem:
+    """The row, or which key is written twice in it."""
     try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return _not_json(line, str(error).split(": line ")[0], ended=ended)
-    return row if isinstance(row, dict) else _not_an_object(row)
+        strict_decoder().decode(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        if "twice" in str(error):
+            return RowProblem("duplicate key", str(error), "delete one of the two")
+    return row
+
+
+def _odd_line(number: int, line: bytes, why: str, mend: Mend | None) -> Row | RowProblem | None:
+    """What a line holds that is not JSON as it stands; None when it is blank."""
+    body = line
+    if number == 1:
+        body = line.removeprefix(BOM)
+        marked = next((name for mark, name in MARKS if line.startswith(mark)), "")
+        if marked:
+            return RowProblem("encoding", f"the file is {SHOWN[marked]}", AS_UTF8)
+    if not body.strip():
+        return None
+    if body is not line:
+        return next((row for _, row in json_lines([body], mend)), None)
+    if len(line) >= LONGEST_ROW:
+        return RowProblem(
+            "too long", f"a line of more than {LONGEST_ROW >> 20} MB", "write one object a line"
+        )
+    if mend is not None and (row := mend(line)) is not None:
+        return row
+    return _not_json(line, why, ended=line.endswith(b"\n"))
 
 
 def _not_json(line: bytes, why: str, *, ended: bool) -> RowProblem:
@@ -55,8 +111,19 @@ def _not_json(line: bytes, why: str, *, ended: bool) -> RowProblem:
         shown = excerpt(line[: error.start + 8].decode("utf-8", "replace")[-40:])
         what = f"byte {error.start + 1} of the line is not UTF-8: {shown}"
         return RowProblem("encoding", what, AS_UTF8)
-    cut = "" if ended else "; it is the last line and has no end: the file looks cut off"
-    return RowProblem("not JSON", f"{why}{cut}: {excerpt(text.strip())}", "one whole JSON object a line")
+    said, _, place = why.partition(": line ")
+    if "surrogate" in said:
+        what = f"half a character (a lone surrogate) in {excerpt(text.strip())}"
+        return RowProblem("encoding", what, "write the whole character, or leave the row out")
+    column = re.search(r"column (\d+)", place)
+    at = f"column {column[1]}: " if column else ""
+    cut = (
+        ""
+        if ended or line.rstrip().endswith(b"}")
+        else "; it is the last line and has no end: the file looks cut off"
+    )
+    habit = next((mend for pattern, mend in _HABITS if pattern.search(line)), "one whole JSON object a line")
+    return RowProblem("not JSON", f"{at}{said}{cut}: {excerpt(text.strip())}", habit)
 
 
 def _not_an_object(value: object) -> RowProblem:
@@ -65,110 +132,68 @@ def _not_an_object(value: object) -> RowProblem:
 
 def json_array(chunks: Iterable[bytes]) -> Iterator[Numbered]:
     """The objects of one JSON array, each with the line it begins on; ends at the first syntax error."""
-    text = _Text(codecs.iterdecode(chunks, "utf-8-sig"))
+    text = text_of(chunks)
+    return until_broken(text, _array(text))
+
+
+def text_of(chunks: Iterable[bytes]) -> JsonText:
+    """A file's bytes as a text to take values from."""
+    return JsonText(codecs.iterdecode(chunks, "utf-8-sig"))
+
+
+def until_broken(text: JsonText, rows: Iterator[Numbered]) -> Iterator[Numbered]:
+    """The rows; what ends them before their end becomes the last one."""
     try:
-        text.expect("[")
-        if text.next_char() == "]":
-            return
-        while True:
-            yield _element(text)
-            if text.expect(",]") == "]":
-                break
-        if text.next_char():
-            yield text.line, RowProblem("not JSON", "there is something after the array's end", "delete it")
+        yield from rows
     except UnicodeDecodeError:
         yield text.line, RowProblem("encoding", "a byte after this line is not UTF-8", AS_UTF8)
     except RowProblem as problem:
         yield text.line, problem
 
 
-def _element(text: _Text) -> Numbered:
+def _array(text: JsonText) -> Iterator[Numbered]:
+    yield from elements(text)
+    if text.next_char():
+        yield text.line, RowProblem("not JSON", "there is something after the array's end", "delete it")
+
+
+def elements(text: JsonText) -> Iterator[Numbered]:
+    """Take an array, element by element.
+
+    Raises:
+        RowProblem: it is not JSON.
+    """
+    text.expect("[")
+    if text.next_char() == "]":
+        text.expect("]")
+        return
+    while True:
+        yield element(text)
+        if text.expect(",]") == "]":
+            return
+
+
+def element(text: JsonText) -> Numbered:
+    """Take one value, which is to be a row.
+
+    Raises:
+        RowProblem: it is not JSON.
+    """
     text.next_char()
     line, value = text.line, text.value()
+    return line, as_row(value)
+
+
+def as_row(value: Any) -> Row | RowProblem:
+    """A value that is to be a row."""
     if not isinstance(value, dict):
-        return line, _not_an_object(value)
+        return _not_an_object(value)
     try:
         orjson.dumps(value)
     except TypeError:
         what = f"half a character (a lone surrogate) in {excerpt(ascii(value))}"
-        return line, RowProblem("encoding", what, AS_UTF8)
-    return line, value
+        return RowProblem("encoding", what, AS_UTF8)
+    return value
 
 
-def _refuse_constant(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        raise ValueError("a key is written twice")
-    return row
-
-
-@dataclass
-class _Text:
-    """A text that comes in pieces, and how far it has been read."""
-
-    pieces: Iterator[str]
-    buffer: str = ""
-    at: int = 0
-    line: int = 1
-    decoder: json.JSONDecoder = field(
-        default_factory=lambda: json.JSONDecoder(
-            parse_constant=_refuse_constant, object_pairs_hook=_without_duplicates
-        )
-    )
-
-    def more(self) -> bool:
-        """Append the next piece; False at the end."""
-        piece = next(self.pieces, None)
-        if piece is None:
-            return False
-        self.buffer, self.at = self.buffer[self.at :] + piece, 0
-        return True
-
-    def advance(self, to: int) -> None:
-        self.line += self.buffer.count("\n", self.at, to)
-        self.at = to
-
-    def next_char(self) -> str:
-        """The next character that is not white space, not yet taken; "" at the end."""
-        while True:
-            rest = self.at
-            while rest < len(self.buffer) and self.buffer[rest] in " \t\r\n":
-                rest += 1
-            self.advance(rest)
-            if rest < len(self.buffer):
-                return self.buffer[rest]
-            if not self.more():
-                return ""
-
-    def expect(self, wanted: str) -> str:
-        """Take the next character, which must be one of these."""
-        char = self.next_char()
-        if not char or char not in wanted:
-            got = excerpt(self.buffer[self.at : self.at + 40]) if char else "the end: the file looks cut off"
-            raise RowProblem("not JSON", f"expected {' or '.join(wanted)}, got {got}", "mend the JSON")
-        self.advance(self.at + 1)
-        return char
-
-    def value(self) -> Any:
-        """Take one JSON value."""
-        while True:
-            try:
-                value, end = self.decoder.raw_decode(self.buffer, self.at)
-            except json.JSONDecodeError as error:
-                if not self._unfinished(error) or not self.more():
-                    shown = excerpt(self.buffer[self.at : self.at + 200])
-                    raise RowProblem("not JSON", f"{error.msg}: {shown}", "mend the JSON") from None
-            except (ValueError, RecursionError) as error:
-                raise RowProblem("not JSON", str(error), "mend the JSON") from None
-            else:
-                self.advance(end)
-                return value
-
-    def _unfinished(self, error: json.JSONDecodeError) -> bool:
-        """Whether the error may only come from where the piece ends."""
-        short = len(self.buffer) - self.at < LONGEST_ROW
-        return short and (error.msg.startswith("Unterminated") or error.pos > len(self.buffer) - 12)
+__all__ = ["LONGEST_ROW", "Numbered", "is_array", "json_array", "json_lines"]

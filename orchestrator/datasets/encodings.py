@@ -1,0 +1,86 @@
+"""Which encoding the bytes of a file are in, told by its beginning. Pure."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator
+
+from orchestrator.datasets.base import RowProblem
+
+UTF8 = "utf-8"
+AS_UTF8 = "save it as UTF-8"
+# UTF-32's mark begins with UTF-16's.
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+SHOWN = {"utf-16": "UTF-16", "utf-32": "UTF-32", "gb18030": "GBK (gb18030)", "big5": "Big5"}
+LOOKED_AT = 1 << 16
+
+
+def encoding_of(head: bytes) -> str:
+    """The name of the encoding, as Python knows it; "utf-8" also when a byte of UTF-8 text is bad.
+
+    Args:
+        head: the first bytes of a file; they may end inside a character.
+    """
+    marked = next((name for mark, name in MARKS if head.startswith(mark)), "")
+    if marked or head.isascii():
+        return marked or UTF8
+    end = head.rfind(b"\n") + 1
+    whole = head[:end] if end else head
+    try:
+        codecs.getincrementaldecoder(UTF8)().decode(whole)
+    except UnicodeDecodeError:
+        pass
+    else:
+        return UTF8
+    text = whole.decode(UTF8, "replace")
+    bad = text.count("\ufffd")
+    if sum(char > "\u007f" for char in text) - bad >= bad:
+        return UTF8
+    return _chinese(whole)
+
+
+def _chinese(whole: bytes) -> str:
+    """gb18030 or Big5, where the bytes are either; else UTF-8, in which each line is then refused."""
+    try:
+        codecs.getincrementaldecoder("gb18030")().decode(whole)
+    except UnicodeDecodeError:
+        fits = False
+    else:
+        fits = True
+    from charset_normalizer import from_bytes
+
+    # Most of Big5 can be decoded as gb18030 too: how its characters are used decides.
+    best = from_bytes(whole[:LOOKED_AT], cp_isolation=["gb18030", "big5"]).best()
+    if best is not None and best.encoding == "big5":
+        return "big5"
+    return "gb18030" if fits else UTF8
+
+
+def refusal(encoding: str) -> RowProblem:
+    """Why a file in another encoding is not read."""
+    mend = f"{AS_UTF8}, or add --fix to read it as {SHOWN[encoding]}"
+    return RowProblem("encoding", f"the file is {SHOWN[encoding]}, not UTF-8", mend)
+
+
+def as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """The same text in UTF-8; what cannot be decoded becomes U+FFFD, which the audit then counts."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    for chunk in chunks:
+        yield decoder.decode(chunk).encode(UTF8, "replace")
+    yield decoder.decode(b"", final=True).encode(UTF8, "replace")
+
+
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Chunks as lines, each with its line feed."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+    if rest:
+        yield rest
