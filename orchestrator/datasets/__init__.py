@@ -58,6 +58,8 @@ RESOLVERS: Mapping[str, Callable[[Row], Mapping[str, str]]] = {
     "dpo_sharegpt": dpo_sharegpt.resolve,
     "dpo": dpo.resolve,
     "kto": kto.resolve,
+    "sharegpt": sharegpt.resolve,
+    "openai": openai.resolve,
     "moss_pairs": moss_pairs.resolve,
     "question_answer": question_answer.resolve,
 }
@@ -100,6 +102,7 @@ def unknown_shape(row: Row) -> tuple[str, str]:
     shapes = "; ".join(f"{name}: {adapter.shape}" for name, adapter in ADAPTERS.items())
     keys = ", ".join(list(row)[:8]) or "none"
     mend = (
-        f"say --column prompt=KEY and --column response=KEY, or make rows of a known shape. Shapes: {shapes}"
+        "say --column prompt=KEY and --column response=KEY; for documents, --adapter text and "
+        f"--column text=KEY; or write rows of a known shape. Shapes: {shapes}"
     )
     return f"no adapter knows this shape (keys: {keys})", mend

@@ -1,6 +1,7 @@
 """dpo: {"instruction": "…", "input": "…", "chosen": "…", "rejected": "…"}, a question and two answers.
 
-The question is read as alpaca's is, and may be called `prompt` or `question`.
+The question is read as alpaca's is. It may be called `prompt` or `question`, and the answers
+`response_chosen` and `response_rejected`.
 """
 
 from __future__ import annotations
@@ -25,14 +26,19 @@ columns: Mapping[str, str] = {
 
 def sniff(row: Row) -> bool:
     """Whether it has two answers that are texts, and a question."""
-    texts = isinstance(row.get("chosen"), str) and isinstance(row.get("rejected"), str)
-    return texts and ("instruction" in row or bool(resolve(row)))
+    found = resolve(row)
+    texts = all(isinstance(row.get(found.get(side, side)), str) for side in ("chosen", "rejected"))
+    return texts and ("instruction" in row or "prompt" in found)
 
 
 def resolve(row: Row) -> Mapping[str, str]:
-    """What the question is called in a file with rows like this one."""
+    """What question and answers are called in a file with rows like this one."""
     keys = question_answer.candidates(row)["prompt"]
-    return {"prompt": keys[0]} if len(keys) == 1 and isinstance(row[keys[0]], str) else {}
+    found = {"prompt": keys[0]} if len(keys) == 1 and isinstance(row[keys[0]], str) else {}
+    for side in ("chosen", "rejected"):
+        names = [name for name in (side, f"response_{side}", f"{side}_response") if name in row]
+        found |= {side: names[0]} if len(names) == 1 else {}
+    return found
 
 
 def read(row: Row, columns: Mapping[str, str]) -> Pair:

@@ -1,5 +1,7 @@
 """kto: a row of alpaca, sharegpt, openai or question and answer, with "kto_tag" or "label": true or false.
 
+Also TRL's, whose `prompt` and `completion` are lists of messages.
+
 The label says whether the last answer is a good one. LLaMA-Factory drops every row whose label is anything
 but JSON's true or false; a number or a word is refused here, and can be repaired.
 """
@@ -18,9 +20,10 @@ from orchestrator.datasets.base import (
     Row,
     RowProblem,
     excerpt,
+    refuse_unread,
     type_name,
 )
-from orchestrator.datasets.turns import messages_in
+from orchestrator.datasets.turns import messages_in, read_turns
 
 name = "kto"
 purpose = KTO
@@ -62,6 +65,10 @@ def read(row: Row, columns: Mapping[str, str]) -> Labelled:
 def _conversation(row: Row, columns: Mapping[str, str]) -> Conversation:
     if columns["messages"] in row:
         return sharegpt.read(row, columns)
+    if isinstance(row.get(columns["prompt"]), list):
+        refuse_unread(row, "tools", "images", "videos", "audios")
+        sides = ({**columns, "messages": columns[part]} for part in ("prompt", "response"))
+        return [message for side in sides for message in read_turns(row, side, shape)]
     return alpaca.read(row, columns)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.datasets.base import SFT, Conversation, Row, refuse_unread
-from orchestrator.datasets.turns import read_turns
+from orchestrator.datasets.turns import messages_in, read_turns
 
 name = "openai"
 purpose = SFT
@@ -20,8 +20,12 @@ columns: Mapping[str, str] = {"messages": "messages", "role": "role", "content":
 
 def sniff(row: Row) -> bool:
     """Whether it has a list of messages whose first has a role."""
-    turns = row.get("messages")
-    return isinstance(turns, list) and bool(turns) and isinstance(turns[0], dict) and "role" in turns[0]
+    return resolve(row).get("role") == "role"
+
+
+def resolve(row: Row) -> Mapping[str, str]:
+    """What the list is called in a file with rows like this one, and the parts of a message."""
+    return messages_in(row)
 
 
 def read(row: Row, columns: Mapping[str, str]) -> Conversation:

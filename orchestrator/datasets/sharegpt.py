@@ -1,6 +1,6 @@
 """sharegpt: {"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", "value": "…"}], "system"}.
 
-The usual other names of the roles are understood, in any case.
+The usual other names of the roles are understood, in any case, and those of the list.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.datasets.base import SFT, SYSTEM, Conversation, Row, optional_text, refuse_unread
-from orchestrator.datasets.turns import read_turns
+from orchestrator.datasets.turns import messages_in, read_turns
 
 name = "sharegpt"
 purpose = SFT
@@ -22,9 +22,13 @@ columns: Mapping[str, str] = {
 
 
 def sniff(row: Row) -> bool:
-    """Whether it has a list of conversations whose turns say whom they are from."""
-    turns = row.get("conversations")
-    return isinstance(turns, list) and bool(turns) and isinstance(turns[0], dict) and "from" in turns[0]
+    """Whether it has a list of messages that say whom they are from."""
+    return resolve(row).get("role") == "from"
+
+
+def resolve(row: Row) -> Mapping[str, str]:
+    """What the list is called in a file with rows like this one, and the parts of a message."""
+    return messages_in(row)
 
 
 def read(row: Row, columns: Mapping[str, str]) -> Conversation:

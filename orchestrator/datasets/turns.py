@@ -36,6 +36,9 @@ ROLES: Mapping[str, str] = {
     **dict.fromkeys(("observation", "tool", "function"), OBSERVATION),
     "function_call": FUNCTION_CALL,
 }
+# Where servers and data sets put what was thought, beside what was said.
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+LISTS = ("messages", "conversations", "conversation", "dialogue", "dialog")
 PICTURES = frozenset({"image", "image_url", "input_image", "video", "video_url", "audio", "input_audio"})
 
 
@@ -60,7 +63,19 @@ def read_turn(turn: Any, columns: Mapping[str, str], shape: str) -> Message:
     said = _joined(text) if isinstance(text, list) else None
     if said is None:
         said = required_text(turn, columns["content"])
-    return {"role": role, "content": with_thought(turn, "reasoning_content", said)}
+    if turn.get("weight", 1) != 1:
+        # It would be trained all the same.
+        what = f"a message has a weight, which is not read: {excerpt(turn['weight'])}"
+        raise RowProblem("unread weight", what, "delete the row, or the weight if it may be lost")
+    return {"role": role, "content": _thoughtful(turn, said)}
+
+
+def _thoughtful(turn: Row, said: str) -> str:
+    held = [key for key in THOUGHTS if turn.get(key)]
+    if any(turn[key] != turn[held[0]] for key in held):
+        what = f"there are several thoughts beside one answer, in {', '.join(held)}: {excerpt(said)}"
+        raise RowProblem("thought", what, "leave one of them")
+    return with_thought(turn, held[0], said) if held else said
 
 
 def role_of(written: str) -> str:
@@ -80,7 +95,7 @@ def _called(turn: Row, role: str, content: str) -> Message:
     if role != ASSISTANT:
         raise RowProblem("shape", f"{role} calls a tool: {excerpt(turn)}", "only the assistant calls tools")
     # A turn that calls has no place for words beside its call.
-    refuse_unread(turn, content, "reasoning_content")
+    refuse_unread(turn, content, *THOUGHTS)
     if not isinstance(turn["tool_calls"], list):
         raise _not_a_call(turn["tool_calls"])
     calls = [_call(call) for call in turn["tool_calls"]]
@@ -136,7 +151,7 @@ def tags_of(turns: Any) -> dict[str, str]:
 
 def messages_in(row: Row) -> dict[str, str]:
     """The columns messages, role and content of a row that holds a list of messages; empty for another."""
-    for key in ("conversations", "messages", "conversation"):
+    for key in LISTS:
         if isinstance(row.get(key), list) and (tags := tags_of(row[key])):
             return {"messages": key, **tags}
     return {}

@@ -23,6 +23,18 @@ def test_the_question_has_other_names(key: str) -> None:
     assert read(row) == Pair([{"role": "user", "content": "几点"}], "好", "坏")
 
 
+def test_the_answers_have_other_names() -> None:
+    row = {
+        "system": "",
+        "history": [],
+        "question": "几点",
+        "response_chosen": "好",
+        "response_rejected": "坏",
+    }
+    assert dpo.sniff(row)
+    assert read(row) == Pair([{"role": "user", "content": "几点"}], "好", "坏")
+
+
 def test_all_that_came_before_is_the_prompt() -> None:
     row = {"instruction": "几点", "input": "北京", "history": [["一", "二"]], "system": "s", **ANSWERS}
     columns = {**dpo.columns, **dpo.resolve({"instruction": "几点", **ANSWERS})}
@@ -30,7 +42,7 @@ def test_all_that_came_before_is_the_prompt() -> None:
 
 
 def test_two_candidates_for_the_question_are_not_guessed_between() -> None:
-    assert dpo.resolve({"input": "北京", "instruction": "几点", **ANSWERS}) == {}
+    assert "prompt" not in dpo.resolve({"input": "北京", "instruction": "几点", **ANSWERS})
     assert not dpo.sniff({"prompt": "几点", "question": "几点了", **ANSWERS})
 
 

@@ -29,6 +29,7 @@ def read(row: dict[str, Any]) -> Labelled:
         },
         {"prompt": "几点", "completion": "九点。", "label": False},
         {"问题": "几点", "答案": "九点。", "label": False},
+        {"prompt": WHOLE[:1], "completion": WHOLE[1:], "label": False},
     ],
 )
 def test_any_shape_can_be_labelled(row: dict[str, Any]) -> None:

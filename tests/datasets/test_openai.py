@@ -54,8 +54,11 @@ def test_parts_of_text_are_joined_by_lines() -> None:
 
 
 def test_a_thought_beside_the_answer_is_spelled_as_the_trainer_spells_it() -> None:
-    told = read(said("assistant", "\n\n九点。", reasoning_content="\n想想\n"))
-    assert told[0]["content"] == "<think>\n想想\n</think>\n\n九点。"
+    for key in ("reasoning_content", "reasoning", "thinking"):
+        told = read(said("assistant", "\n\n九点。", **{key: "\n想想\n"}))
+        assert told[0]["content"] == "<think>\n想想\n</think>\n\n九点。"
+    twice = read(said("assistant", "九点。", reasoning="想", reasoning_content="想", weight=1))
+    assert twice[0]["content"] == "<think>\n想\n</think>\n\n九点。"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,8 @@ def test_a_thought_beside_the_answer_is_spelled_as_the_trainer_spells_it() -> No
         (said("user", None, tool_calls=[{"function": {"name": "f"}}]), "shape"),
         (said("assistant", "<think>\na\n</think>\n\nb", reasoning_content="c"), "thought"),
         (said("assistant", "b", reasoning_content=["c"]), "not text"),
+        (said("assistant", "b", reasoning="c", thinking="d"), "thought"),
+        (said("assistant", "b", weight=0), "unread weight"),
     ],
 )
 def test_what_would_be_lost_is_refused(message: Any, kind: str) -> None:
@@ -100,5 +105,6 @@ def test_another_shape_is_refused(row: dict[str, Any]) -> None:
 
 def test_sniffs_its_own_shape_only() -> None:
     assert openai.sniff({"messages": [said("user", "a")]})
+    assert openai.sniff({"conversations": [said("user", "a")]})
     assert not openai.sniff({"messages": [{"from": "human"}]})
     assert not openai.sniff({"messages": "[]"})

@@ -77,4 +77,5 @@ def test_sniffs_its_own_shape_only() -> None:
     assert sharegpt.sniff({"conversations": [turn("human", "a")]})
     assert not sharegpt.sniff({"conversations": []})
     assert not sharegpt.sniff({"conversations": [{"role": "user"}]})
-    assert not sharegpt.sniff({"messages": [turn("human", "a")]})
+    assert sharegpt.sniff({"messages": [turn("human", "a")]})
+    assert not sharegpt.sniff({"messages": [{"role": "user"}]})

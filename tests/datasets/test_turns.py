@@ -51,6 +51,7 @@ def test_the_value_that_a_repair_may_change_is_named() -> None:
         ({"conversations": [{"from": "human"}]}, ("conversations", "from", "value")),
         ({"messages": [{"role": "user"}]}, ("messages", "role", "content")),
         ({"conversations": [{"role": "user"}]}, ("conversations", "role", "content")),
+        ({"conversation": [{"role": "user"}], "language": "zh"}, ("conversation", "role", "content")),
         ({"messages": []}, None),
         ({"messages": "[]"}, None),
         ({"messages": [{"who": "user"}]}, None),
