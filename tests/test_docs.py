@@ -83,6 +83,9 @@ def test_the_options_in_the_examples_exist(name: str) -> None:
             continue
         command = conch.get_command(click.Context(conch), verb)
         assert command is not None
+        if isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), rest.split()[0])
+            assert command is not None, rest
         known = {option for parameter in command.params for option in parameter.opts}
         assert set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known, verb
 

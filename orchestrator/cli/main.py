@@ -29,7 +29,7 @@ VERBS: dict[str, str] = {
     "plan": "Print the resolved recipe, every file and every command; touch nothing.",
     "ls": "List recipes, datasets, chat templates and runs.",
     "stop": "Stop every process that Conch started for this project.",
-    "data": "Say what a data file holds, and which rows cannot be trained.",
+    "data": "Look into data files and prepare them: audit, convert, split, preview, stats, add.",
     "env": "Make or lock the train and serve environments.",
     "pull": "Fetch a base model.",
     "doctor": "Say what is missing and the command that mends it.",
