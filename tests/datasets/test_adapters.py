@@ -13,6 +13,7 @@ import pytest
 from orchestrator.datasets import ADAPTERS, RESOLVERS, columns_for, recognise, sniff, unknown_shape
 from orchestrator.datasets.base import DPO, KTO, PT, SFT, Labelled, Pair, RowProblem, Text, read_conversation
 from orchestrator.datasets.faults import faults_of
+from orchestrator.datasets.targets import ROWS
 
 KINDS = {SFT: list, DPO: Pair, KTO: Labelled, PT: Text}
 
@@ -26,6 +27,16 @@ def test_each_adapter_reads_the_shape_that_it_shows(name: str) -> None:
     example = adapter.read(row, columns_for(name, row))
     assert type(example) is KINDS[adapter.purpose]
     assert list(faults_of(example)) == []
+
+
+@pytest.mark.parametrize("form", ROWS)
+@pytest.mark.parametrize("name", list(ADAPTERS))
+def test_what_was_converted_is_read_as_it_was_meant(name: str, form: str) -> None:
+    row = json.loads(ADAPTERS[name].shape)
+    example = ADAPTERS[name].read(row, columns_for(name, row))
+    found = recognise(written := ROWS[form](example))
+    assert found is not None
+    assert ADAPTERS[found[0]].read(written, found[1]) == example
 
 
 @pytest.mark.parametrize("name", RESOLVERS)
