@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import orjson
 
-from orchestrator.datasets import ADAPTERS, sniff
+from orchestrator.datasets import ADAPTERS, columns_for, sniff
 from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, RowProblem, read_conversation
 from orchestrator.datasets.faults import faults
 from orchestrator.datasets.rows import LONGEST_ROW, Numbered, is_array, json_array, json_lines
@@ -136,7 +136,7 @@ def _given(where: str, row: Mapping[str, Any] | RowProblem) -> Given:
         keys = ", ".join(list(row)[:8]) or "none"
         raise RowProblem("shape", f"no adapter knows this shape (keys: {keys})", MEND)
     adapter = ADAPTERS[name]
-    conversation = read_conversation(adapter, _with_reasoning(row), dict(adapter.columns))
+    conversation = read_conversation(adapter, row, columns_for(name, row))
     unread = {message["role"] for message in conversation} - {SYSTEM, USER, ASSISTANT}
     if unread:
         what = f"messages from {', '.join(sorted(unread))} are not compared: only text conversations are"
@@ -145,20 +145,6 @@ def _given(where: str, row: Mapping[str, Any] | RowProblem) -> Given:
         if problem.kind in DROPPED:
             raise problem
     return Given(where, conversation, _sent(row) or [dict(message) for message in conversation])
-
-
-def _with_reasoning(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with each `reasoning` under the name that the adapter reads."""
-    messages = row.get("messages")
-    if not isinstance(messages, list):
-        return row
-    named = [
-        {**one, "reasoning_content": one["reasoning"]}
-        if isinstance(one, dict) and one.get("reasoning") and not one.get("reasoning_content")
-        else one
-        for one in messages
-    ]
-    return {**row, "messages": named}
 
 
 def _sent(row: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -36,6 +36,8 @@ def file(tmp_path: Path) -> Path:
         {"conversations": [{"from": "human", "value": "你是谁"}, {"from": "gpt", "value": "海螺"}]},
         [{"from": "human", "value": "你是谁"}, {"from": "gpt", "value": "海螺"}],
         {"instruction": "你是谁", "output": "海螺"},
+        {"问题": "你是谁", "答案": "海螺"},
+        {"conversations": TURNS},
     ],
 )
 def test_every_shape_is_one_conversation_with_its_line(file: Path, line: object) -> None:
