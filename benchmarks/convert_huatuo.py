@@ -12,7 +12,7 @@ benchmarks/planted_rows.py makes the file; in one run then, as whole processes, 
 Bare and Conch take turns, --times each; the ratio is that of their medians. `datasets` stops at the first
 broken line and is given the file without those. Exits 1 when Conch takes more than 2.2 × the CPU seconds of
 bare, or 120 MB, or its report or its output differs from what was planted; or when, at ten times the rows, it
-takes more memory than that, or a fifth more time a row.
+takes more memory than that, or half more time a row (past 300,000 rows, what was seen lies in arrays).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import orjson
 
 from orchestrator.execute import environments, system
 
-CPU_LIMIT, MEMORY_LIMIT, GROWTH_LIMIT, TIMES_THE_ROWS = 2.2, 120, 1.2, 10
+CPU_LIMIT, MEMORY_LIMIT, GROWTH_LIMIT, TIMES_THE_ROWS = 2.2, 120, 1.5, 10
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
 CONCH = str(Path(PYTHON).with_name("conch"))

@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.planted_rows OUT ROWS
 
 Chinese consultations, {"data": ["问：…", "答：…"]}, on average 3.05 texts and 1.4 kB a row. Of 1000 rows
-61 are dirty, each in one way, and 8 look dirty and are not: a number of eleven digits that is no phone's, a
+34 are dirty, each in one way, and 8 look dirty and are not: a number of eleven digits that is no phone's, a
 card whose last digit is wrong. Prints as JSON what a pass that repairs and drops must find. Written without
 Conch's code, so that one does not repeat the other's mistakes.
 """
@@ -83,35 +83,35 @@ def after_answer(said: str) -> Callable[[Texts], Texts]:
 
 # kind → rows of a thousand, what is done to a clean row's texts. A row with such a fault is dropped.
 FAULTS: Mapping[str, tuple[int, Callable[[Texts], list[str | None]]]] = {
-    "empty assistant": (3, lambda texts: [*texts[:-1], "答：  \n"]),
+    "empty assistant": (1, lambda texts: [*texts[:-1], "答：  \n"]),
     "empty user": (1, lambda texts: ["问：", *texts[1:]]),
-    "order of roles": (2, lambda texts: ["问：您好", *texts]),
-    "speaker": (2, lambda texts: [*texts[:-1], texts[-1][2:]]),
+    "order of roles": (1, lambda texts: ["问：您好", *texts]),
+    "speaker": (1, lambda texts: [*texts[:-1], texts[-1][2:]]),
     "not text": (1, lambda texts: [*texts[:-1], None]),
 }
 # kind → rows of a thousand, what is done to the line.
 BROKEN: Mapping[str, tuple[int, Callable[[bytes], bytes]]] = {
-    "not JSON": (2, lambda line: line[:-3] + b"\n"),
+    "not JSON": (1, lambda line: line[:-3] + b"\n"),
     "encoding": (1, lambda line: line.replace("，".encode(), b"\xa3\xac", 1)),
     "shape": (1, lambda line: line.replace(b'"data"', b'"date"')),
 }
 # The row is kept, with as many answers as the clean one had.
 REPAIRED: Mapping[str, tuple[int, Callable[[Texts], Texts]]] = {
-    "no last answer": (10, lambda texts: [*texts, "问：那还需要注意什么？"]),
-    "first turn is an answer": (2, lambda texts: ["答：您好，请问有什么可以帮您？", *texts]),
+    "no last answer": (4, lambda texts: [*texts, "问：那还需要注意什么？"]),
+    "first turn is an answer": (1, lambda texts: ["答：您好，请问有什么可以帮您？", *texts]),
     "control token": (1, after_answer("<|im_end|>")),
-    "invisible control characters": (2, after_answer("\u200b谢谢。")),
-    "line ends (CR LF)": (2, after_answer("\r\n祝您早日康复。")),
-    "speaker's mark left in": (2, lambda texts: ["问：患者：" + texts[0][2:], *texts[1:]]),
+    "invisible control characters": (1, after_answer("\u200b谢谢。")),
+    "line ends (CR LF)": (1, after_answer("\r\n祝您早日康复。")),
+    "speaker's mark left in": (1, lambda texts: ["问：患者：" + texts[0][2:], *texts[1:]]),
 }
 ODD: Mapping[str, tuple[int, Callable[[Texts], Texts]]] = {
-    "phone number": (4, after_answer("可以打13812345678预约。")),
+    "phone number": (2, after_answer("可以打13812345678预约。")),
     "identity card": (1, after_question("我的身份证号是11010519491231002X。")),
     "bank card": (1, after_question("卡号4111111111111111。")),
     "e-mail": (1, after_answer("资料请寄到zhang.san@example.com。")),
-    "replacement characters (U+FFFD)": (2, after_answer("祝您健\ufffd。")),
+    "replacement characters (U+FFFD)": (1, after_answer("祝您健\ufffd。")),
     "mojibake": (1, after_answer("锟斤拷")),
-    "markup": (3, after_answer("<br>更多内容见&nbsp;下文。")),
+    "markup": (1, after_answer("<br>更多内容见&nbsp;下文。")),
 }
 # They look like dirt: a serial number, two cards whose last digit is wrong, a comparison, an angle of names.
 DECOYS: tuple[Callable[[Texts], Texts], ...] = (
@@ -126,9 +126,9 @@ DECOYS: tuple[Callable[[Texts], Texts], ...] = (
 )
 # Of rows that were there before: the whole; its question spelled otherwise; its question, answered otherwise.
 AGAIN: Mapping[str, int] = {
-    "duplicate rows": 10,
-    "same question, spelled otherwise": 3,
-    "one question, several answers": 3,
+    "duplicate rows": 5,
+    "same question, spelled otherwise": 2,
+    "one question, several answers": 2,
 }
 CYCLE = 1000
 
