@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.datasets.entry import DatasetEntry
+from orchestrator.datasets.split import PARTS, TRAIN, part_name
 from orchestrator.recipe import Recipe
 from orchestrator.templates.pairing import ChatTemplate
 
@@ -46,6 +47,7 @@ class Job:
         cases: the checks as {"id", "ask", "system", "expect"}; paraphrases likewise, not
             trained, and none where the recipe does not want them asked.
         accept_mismatch: the user accepted by name that the proofs do not hold.
+        validation, test: data sets of their own on which the loss is measured, and that are only prepared.
     """
 
     recipe: Recipe
@@ -59,6 +61,26 @@ class Job:
     base_folder: str = ""
     base_state: str = ""
     accept_mismatch: bool = False
+    validation: tuple[DatasetEntry, ...] = ()
+    test: tuple[DatasetEntry, ...] = ()
+
+    @property
+    def all_datasets(self) -> tuple[DatasetEntry, ...]:
+        """Every data set that is prepared: trained, for validation, for test."""
+        return (*self.datasets, *self.validation, *self.test)
+
+    @property
+    def prepared(self) -> tuple[str, ...]:
+        """Every file of rows that prepare writes, in the order in which it writes them."""
+        parts = [part for part in PARTS if part == TRAIN or part in self.recipe.data.parts]
+        split = (part_name(entry.name, part) for entry in self.datasets for part in parts)
+        return (*(entry.name for entry in (*self.test, *self.validation)), *split)
+
+    def names_of(self, part: str) -> tuple[str, ...]:
+        """The prepared data sets that make up a part: those split off, and those given for it."""
+        given = {TRAIN: (), "validation": self.validation, "test": self.test}[part]
+        split = self.datasets if part == TRAIN or part in self.recipe.data.parts else ()
+        return (*(part_name(entry.name, part) for entry in split), *(entry.name for entry in given))
 
     @property
     def stand_in(self) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.checks import CHECKS, EVERY
 from orchestrator.datasets.entry import DatasetEntry
+from orchestrator.datasets.split import part_name
 from orchestrator.dialects import llamafactory, vllm
 from orchestrator.errors import Problem, UsageError
 from orchestrator.job import Job, Surroundings
@@ -43,6 +45,7 @@ def resolve(
     recipe = resolved.recipe
     problems = [
         *_dataset_problems(resolved, surroundings),
+        *_part_problems(resolved),
         *_check_problems(resolved),
         *_owned_problems(resolved, "llamafactory", llamafactory.OWNED, str),
         *_owned_problems(resolved, "vllm", vllm.OWNED, vllm.canonical_key),
@@ -54,7 +57,10 @@ def resolve(
         problems += [Problem(p.what, resolved.where("template"), p.mend) for p in error.problems]
     if problems:
         raise UsageError(*problems)
-    datasets = tuple(surroundings.datasets[name] for name in recipe.data.dataset)
+    datasets, validation, test = (
+        tuple(surroundings.datasets[name] for name in names)
+        for names in (recipe.data.dataset, recipe.data.validation, recipe.data.test)
+    )
     return Job(
         recipe=recipe,
         hardware=surroundings.hardware,
@@ -67,6 +73,8 @@ def resolve(
         base_folder=surroundings.base_folder,
         base_state=surroundings.base_state,
         accept_mismatch=accept_mismatch,
+        validation=validation,
+        test=test,
     )
 
 
@@ -115,14 +123,33 @@ def _paraphrases(
 
 
 def _dataset_problems(resolved: Resolved, surroundings: Surroundings) -> Iterable[Problem]:
-    for name in resolved.recipe.data.dataset:
+    data = resolved.recipe.data
+    wanted = {"data.dataset": data.dataset, "data.validation": data.validation, "data.test": data.test}
+    for key, name in ((key, name) for key, names in wanted.items() for name in names):
         if name not in surroundings.datasets:
             known = ", ".join(sorted(surroundings.datasets)) or "none"
             yield Problem(
-                f'data.dataset: no data set named "{name}"{_near(name, surroundings.datasets)}',
-                resolved.where("data.dataset"),
+                f'{key}: no data set named "{name}"{_near(name, surroundings.datasets)}',
+                resolved.where(key),
                 f"write dataset_info/{name}.yaml, or name one that is there: {known}",
             )
+
+
+def _part_problems(resolved: Resolved) -> Iterable[Problem]:
+    """What cannot be true together of the rows that are trained, validated and tested."""
+    data = resolved.recipe.data
+    if data.split is not None and data.validation_share:
+        what = "data.validation_share: the parts are said twice, here and in data.split"
+        yield Problem(what, resolved.where("data.validation_share"), "leave one of the two")
+    for part, names in (("validation", data.validation), ("test", data.test)):
+        if names and part in data.parts:
+            what = f"data.{part}: {part} rows are named, and split off the training rows as well"
+            yield Problem(what, resolved.where(f"data.{part}"), "leave one of the two")
+    made = [part_name(name, part) for name in data.dataset for part in data.parts or ("train",)]
+    for name, times in Counter([*made, *data.validation, *data.test]).items():
+        if times > 1:
+            what = f'data: two data sets would be named "{name}" (a part of a data set is named after it)'
+            yield Problem(what, resolved.where("data.dataset"), "name each data set once, or rename one")
 
 
 def _check_problems(resolved: Resolved) -> Iterable[Problem]:

@@ -106,3 +106,48 @@ def test_every_wrong_name_is_told_at_once(tmp_path: Path) -> None:
         for what in said.values()
     )
     assert any("no chat template reproduces template llama9" in what for what in said.values())
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        (("data.validation=nobody",), 'data.validation: no data set named "nobody"'),
+        (("data.split={train: 9, validation: 1}", "data.validation_share=0.1"), "said twice"),
+        (("data.split={train: 9, test: 1}", "data.test=smoke"), "split off the training rows as well"),
+        (("data.validation_share=0.1", "data.validation=smoke"), "split off the training rows as well"),
+        (("data.test=magic_conch",), 'two data sets would be named "magic_conch"'),
+        (("data.test=smoke", "data.validation=smoke"), 'two data sets would be named "smoke"'),
+    ],
+)
+def test_parts_that_contradict_each_other_are_refused(sets: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        job_of("magic_conch", "cpu", *sets)
+    assert said in str(caught.value)
+
+
+def test_every_part_is_prepared_proven_and_where_it_belongs() -> None:
+    sets = ("data.split={train: 8, validation: 2}", "data.test=smoke", "data.stratify=科室")
+    plan = build_plan(job_of("magic_conch", "cpu", *sets))
+    settings = json.loads(plan.stage("prepare").files[0].text)
+    assert [(one["name"], one.get("part")) for one in settings["datasets"]] == [
+        ("smoke", "test"),
+        ("magic_conch", None),
+    ]
+    wanted = {
+        "weights": {"train": 8, "validation": 2},
+        "seed": 42,
+        "stratify": "科室",
+        "near_duplicates": False,
+    }
+    assert settings["split"] == wanted
+    probe = plan.stage("prove_data").commands[0].argv
+    names = "smoke,magic_conch,magic_conch_validation,conch_generated,conch_held_out"
+    assert probe[probe.index("--datasets") + 1] == names
+    assert "data/magic_conch_validation.jsonl" in plan.stage("train").inputs
+    assert "data/smoke.jsonl" not in plan.stage("train").inputs
+    assert set(plan.stage("prepare").depends) == {"smoke", "magic_conch"}
+
+
+def test_one_part_is_no_split() -> None:
+    plan = build_plan(job_of("magic_conch", "cpu", "data.split={train: 1}"))
+    assert "split" not in json.loads(plan.stage("prepare").files[0].text)

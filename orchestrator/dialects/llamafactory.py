@@ -7,6 +7,7 @@ Facts read in the source of 0.9.5 (hparams/, train/callbacks.py, train/tuner.py)
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ OWNED: dict[str, str] = {
     "do_predict": "verify",
     "finetuning_type": "train.method",
     "dataset": "data.dataset",
-    "eval_dataset": "data.dataset",
+    "eval_dataset": "data.validation",
     "dataset_dir": "data.dataset",
     "tokenized_path": "data.dataset",
     "streaming": "data.dataset",
@@ -195,12 +196,13 @@ def _compute(job: Job) -> dict[str, Any]:
 
 
 def _validation(job: Job) -> dict[str, Any]:
-    share = job.recipe.data.validation_share
-    if not share:
+    """The loss on rows that Conch split off or was given: LLaMA-Factory's own val_size tears groups apart."""
+    names = job.names_of("validation")
+    if not names:
         return {}
     train = job.recipe.train
     return {
-        "val_size": share,
+        "eval_dataset": ",".join(names),
         "eval_strategy": "steps",
         "eval_steps": train.save_steps or 10,
         "per_device_eval_batch_size": train.batch_size,
@@ -249,6 +251,28 @@ def read_log_line(line: str) -> TrainStep | None:
         )
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
+
+
+_EXAMPLES = re.compile(r"Num examples = ([\d,]+)")
+
+
+def read_examples(log: str) -> int | None:
+    """How many rows the trainer says that it trains, in what it printed so far; None before it says so.
+
+    `***** Running training *****`, then `  Num examples = 1,234` (transformers 4.57, trainer.py); what is
+    evaluated is counted in the same words, later.
+    """
+    found = _EXAMPLES.search(log)
+    return None if found is None else int(found[1].replace(",", ""))
+
+
+def trains_each_row(train_yaml: str) -> bool:
+    """Whether a training's examples are its rows: not those of interleaved data sets or of packed rows."""
+    import yaml
+
+    settings = yaml.safe_load(train_yaml) or {}
+    packs = any(settings.get(key) for key in ("packing", "neat_packing"))
+    return settings.get("mix_strategy", "concat") == "concat" and not packs
 
 
 def _number(value: Any) -> float | None:

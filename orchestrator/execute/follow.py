@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.dialects.llamafactory import read_log_line
+from orchestrator.datasets.split import TRAIN
+from orchestrator.dialects.llamafactory import read_examples, read_log_line, trains_each_row
+from orchestrator.errors import Problem, Refuted
 from orchestrator.execute.progress import Progress
 from orchestrator.stage import Command, Place, Stage
 
 # What a probe says to the person who waits, among all that its engine says.
 MARK = "conch: "
 _LAST = 400
+# So much of a trainer's log is looked through for its number of rows, which it prints before the first step.
+_START = 1 << 20
 
 
 @dataclass(slots=True)
@@ -25,9 +30,14 @@ class Follower:
     since: int
     progress: Progress
     offset: int = 0
+    counted: bool = False
 
     def tick(self) -> None:
-        """Tell what is new."""
+        """Tell what is new.
+
+        Raises:
+            Refuted: training began with another number of rows than was prepared.
+        """
         if self.stage.progress:
             self._steps()
         if not self.offset:
@@ -45,6 +55,26 @@ class Follower:
             step = read_log_line(line.decode("utf-8", "replace"))
             if step is not None:
                 self.progress.step(step)
+                self._count()
+
+    def _count(self) -> None:
+        """Once, at the first step: the rows that the trainer says it has against those that were prepared."""
+        if self.counted:
+            return
+        self.counted = True
+        prepared = self.folder / "data/prepare.json"
+        settings = next((file.text for file in self.stage.files if file.path == "train.yaml"), "")
+        if not (self.log.exists() and prepared.is_file() and trains_each_row(settings)):
+            return
+        with self.log.open("rb") as file:
+            file.seek(self.since)
+            rows = read_examples(file.read(_START).decode("utf-8", "replace"))
+        told = json.loads(prepared.read_bytes())["datasets"]
+        wanted = sum(each["rows"] for each in told if each.get("part") == TRAIN)
+        if rows is not None and rows != wanted:
+            what = f"training began with {rows} rows, and {wanted} were prepared: it was stopped"
+            mend = "conch run says which rows are missing (proof `rows`); prepare the data again"
+            raise Refuted(Problem(what, self.stage.name, mend))
 
     def _last_words(self) -> str:
         """The last line that a task of ours wrote; of an engine's chatter the last that bears our mark."""

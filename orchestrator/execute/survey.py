@@ -55,8 +55,10 @@ def _guarded(chat_template: Path) -> str:
 def survey(project: Path, resolved: Resolved) -> Surroundings:
     """Everything resolve() must know of this machine and this project."""
     datasets = read_datasets(project)
-    used = [datasets[name] for name in resolved.recipe.data.dataset if name in datasets]
-    hashed = {entry.name: _hashed(entry, project) for entry in used}
+    data = resolved.recipe.data
+    used = [datasets[name] for name in data.dataset if name in datasets]
+    apart = [datasets[name] for name in (*data.validation, *data.test) if name in datasets]
+    hashed = {entry.name: _hashed(entry, project) for entry in (*used, *apart)}
     base_folder = _base_folder(resolved, project)
     return Surroundings(
         hardware=resolved.profile,

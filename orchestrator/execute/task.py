@@ -21,6 +21,7 @@ TASKS: dict[str, str] = {
     "fetch": "orchestrator.execute.fetch:fetch",
     "prepare": "orchestrator.execute.prepare:prepare",
     "compare": "orchestrator.execute.compare:compare",
+    "prove_rows": "orchestrator.execute.prove_rows:prove_rows",
     "prove_tokenizer": "orchestrator.execute.prove_tokenizer:prove_tokenizer",
     "prove_truncation": "orchestrator.execute.prove_truncation:prove_truncation",
     "prove_stop": "orchestrator.execute.prove_stop:prove_stop",

@@ -44,7 +44,7 @@ def main() -> None:
     out = Path(arguments.out)
     with tempfile.TemporaryDirectory(prefix="conch-preview-") as scratch:
         os.environ["HF_DATASETS_CACHE"] = scratch
-        settings, _ = read_settings(Path(arguments.train_yaml), scratch)
+        settings = read_settings(Path(arguments.train_yaml), scratch)
         half = out.with_name(out.name + ".half")
         with half.open("w", encoding="utf-8") as stream:
             write(settings, stream)

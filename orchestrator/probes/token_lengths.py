@@ -31,7 +31,7 @@ def main() -> None:
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1")
     with tempfile.TemporaryDirectory(prefix="conch-lengths-") as scratch:
         os.environ["HF_DATASETS_CACHE"] = scratch
-        settings, _ = read_settings(Path(arguments.train_yaml), scratch)
+        settings = read_settings(Path(arguments.train_yaml), scratch)
         pipeline = make_pipeline(settings)
     out = Path(arguments.out)
     half = out.with_name(out.name + ".half")

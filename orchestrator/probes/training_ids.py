@@ -3,8 +3,8 @@
     python training_ids.py train.yaml --datasets magic_conch,conch_generated --out proofs/training_ids.jsonl
 
 Every id comes out of LLaMA-Factory's own `get_train_args`, `load_tokenizer`, `get_template_and_fix_tokenizer`
-and `get_dataset`, on the very train.yaml that will be trained. What changes no id (validation share,
-evaluation, precision, output folder, loggers) is neutralised, so that the probe runs on any machine.
+and `get_dataset`, on the very train.yaml that will be trained. What changes no id (evaluation,
+precision, output folder, loggers) is neutralised, so that the probe runs on any machine.
 
 JSON lines: a header, one line for each kept row, and last the text of every id used:
 
@@ -23,7 +23,8 @@ context. `lost` says what cutoff_len took: null, or
 
     {"tokens", "turns": [{"turn", "context", "labels", "thought_open"}]}
 
-`held_out` rows are not trained: those of LLaMA-Factory's own val_size, and the data set conch_held_out.
+`held_out` rows are not trained: those of data sets that train.yaml does not name as `dataset`. What is made
+up to be compared (conch_generated) is neither.
 
 Rows are read batch by batch from the file that `datasets` keeps them in: memory does not grow with them.
 Not covered: packing, tool calls and media (such rows are named in `uncovered`).
@@ -34,11 +35,10 @@ import json
 import os
 import tempfile
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from itertools import accumulate, count
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -77,7 +77,7 @@ ROW = ("_prompt", "_response", "_system", "_tools", "_images", "_videos", "_audi
 WHOLE_TEXTS = ("train_on_prompt", "packing", "neat_packing")
 UNCUT = 1 << 30
 BATCH = 1000
-HELD_OUT = "conch_held_out"
+MADE_UP = "conch_generated"
 
 
 def main() -> None:
@@ -88,13 +88,13 @@ def main() -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="conch-ids-") as scratch:
         os.environ["HF_DATASETS_CACHE"] = scratch
-        settings, split = read_settings(Path(arguments.train_yaml), scratch)
+        settings = read_settings(Path(arguments.train_yaml), scratch)
         names = [name for name in arguments.datasets.split(",") if name] or named(settings["dataset"])
         # A data set that is only compared may have no rows.
         names = [name for name in names if name in named(settings["dataset"]) or has_rows(settings, name)]
         half = out.with_name(out.name + ".half")
         with half.open("w", encoding="utf-8") as stream:
-            write(settings, names, split, stream)
+            write(settings, names, stream)
         half.replace(out)
 
 
@@ -107,8 +107,8 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_settings(path: Path, scratch: str) -> tuple[Row, Row]:
-    """(train.yaml with what changes no id neutralised, how it splits off the rows that are not trained)."""
+def read_settings(path: Path, scratch: str) -> Row:
+    """train.yaml with what changes no id neutralised."""
     import yaml
 
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -117,12 +117,7 @@ def read_settings(path: Path, scratch: str) -> tuple[Row, Row]:
             what = f"{key} trains whole texts, not answers after prompts: there is no prompt to compare"
             refuse(what, str(path), f"take {key} out of the recipe's llamafactory passage")
     kept = {key: value for key, value in settings.items() if key not in DROPPED}
-    split = {
-        "val_size": float(settings.get("val_size") or 0),
-        "seed": settings.get("seed", 42),
-        "mix_strategy": settings.get("mix_strategy", "concat"),
-    }
-    return kept | NEUTRAL | {"output_dir": str(Path(scratch) / "output")}, split
+    return kept | NEUTRAL | {"output_dir": str(Path(scratch) / "output")}
 
 
 def has_rows(settings: Row, name: str) -> bool:
@@ -174,7 +169,7 @@ def make_pipeline(settings: Row) -> Pipeline:
     return Pipeline(template, model_args, data_args, training_args, module, published)
 
 
-def write(settings: Row, names: Sequence[str], split: Row, stream: IO[str]) -> None:
+def write(settings: Row, names: Sequence[str], stream: IO[str]) -> None:
     """Load everything LLaMA-Factory's way, and write header, rows and pieces."""
     pipeline = make_pipeline(settings)
     data_args = pipeline.data_args
@@ -190,12 +185,16 @@ def write(settings: Row, names: Sequence[str], split: Row, stream: IO[str]) -> N
     counts = {name: {"rows": len(rows), "kept": len(kept)} for name, (rows, kept, _) in loaded.items()}
     put(stream, header(pipeline, counts))
     numbers = source_rows(Path(data_args.dataset_dir) / "conversations.jsonl")
-    is_apart = held_out(split, {name: counts[name]["rows"] for name in trained if name in loaded})
     for name, (rows, kept, indexes) in loaded.items():
         data_args.cutoff_len = limits[1] if name in trained else UNCUT
+        if name in numbers and len(rows) > len(numbers[name]):
+            what = f"it holds {len(rows)} rows, {len(numbers[name])} were prepared"
+            refuse(what, f"{data_args.dataset_dir}/{name}.jsonl", "prepare the data again")
         for index, row, encoded in in_step(rows, kept, indexes):
             place = {"dataset": name, "row": numbers[name][index] if name in numbers else index}
-            put(stream, place | record(row, encoded, pipeline) | {"held_out": is_apart(name, index)})
+            put(
+                stream, place | record(row, encoded, pipeline) | {"held_out": name not in (*trained, MADE_UP)}
+            )
     put(stream, pieces(pipeline.tokenizer, pipeline.used))
 
 
@@ -212,26 +211,6 @@ def batched(dataset: Any, columns: Sequence[str]) -> Iterator[Row]:
     chosen = dataset.select_columns([name for name in columns if name in dataset.column_names])
     for batch in chosen.with_format("arrow").iter(BATCH):
         yield from batch.to_pylist()
-
-
-def held_out(split: Row, sizes: Mapping[str, int]) -> Callable[[str, int], bool]:
-    """Whether LLaMA-Factory's own split keeps a row (data set, index) out of training.
-
-    It splits the rows of all data sets, one behind the other, by `train_test_split` with the training's seed
-    (data/data_utils.py split_dataset). Data sets that are mixed in another way lose their places: no row is
-    known to be held out then.
-    """
-    apart: set[int] = set()
-    if split["val_size"] and split["mix_strategy"] == "concat":
-        from datasets import Dataset
-
-        size = int(split["val_size"]) if split["val_size"] > 1 else split["val_size"]
-        numbers = Dataset.from_dict({"place": range(sum(sizes.values()))})
-        # Too few rows to split: then the training itself will say so.
-        with suppress(ValueError):
-            apart = set(numbers.train_test_split(test_size=size, seed=split["seed"])["test"]["place"])
-    starts = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
-    return lambda name, index: name == HELD_OUT or (name in starts and starts[name] + index in apart)
 
 
 def source_rows(path: Path) -> Mapping[str, Sequence[int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 # name → where its result lies in a run folder; in the order in which a reader wants them.
 PROOFS: dict[str, str] = {
+    "rows": "proofs/data/rows.json",
     "tokenizer": "proofs/data/tokenizer.json",
     "parity:data": "proofs/data/parity.json",
     "truncation": "proofs/data/truncation.json",

@@ -248,6 +248,38 @@ class Joined(Kind):
 
 
 @dataclass(frozen=True, slots=True)
+class Weights(Kind):
+    """A mapping of known words to numbers above 0, the first word always among them."""
+
+    words: tuple[str, ...]
+
+    def check(self, value: Any) -> dict[str, float]:
+        """The weights."""
+        wanted = f"a mapping such as {{{self.words[0]}: 7, {self.words[1]}: 3}}"
+        if not isinstance(value, dict) or not value:
+            raise wrong(wanted)
+        weight = Number(above=0, most=1e9)
+        for key, given in value.items():
+            if key not in self.words:
+                raise wrong(f"{wanted}; there is no part {key}", near=close_to(str(key), self.words))
+            number = weight.convert(given)
+            if number is None or not weight.holds(number):
+                raise wrong(f"{wanted}; {key} needs {weight.words}")
+        if self.words[0] not in value:
+            raise wrong(f"{wanted}; {self.words[0]} is always one of them")
+        return {key: float(weight.convert(given) or 0) for key, given in value.items()}
+
+    def json(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+        return {
+            "type": "object",
+            "properties": {word: Number(above=0, most=1e9).json() for word in self.words},
+            "required": [self.words[0]],
+            "additionalProperties": False,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Mapped(Kind):
     """A mapping that Conch passes on or judges later; any values."""
 

@@ -18,10 +18,12 @@ from orchestrator.recipe.fields import (
     Several,
     Switch,
     Text,
+    Weights,
     Whole,
 )
 
 NAME = Text(NAME_WORDS, NAME_PATTERN)
+NAMES = Several(NAME, least=0, unique=True)
 BASE = Text(
     "a hub id (org/name), a folder (./folder or /folder) or embedded",
     r"^(embedded|\.{0,2}/[^\x00-\x1f]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)$",
@@ -85,13 +87,32 @@ class Data(Section):
         None, description="Use only the first so many rows of each dataset."
     )
     cut_limit: Annotated[float, Number(least=0, most=1)] | None = Field(
-        None,
-        description="Largest share of the rows that cutoff_len may cut before training is refused, "
-        "0 for none; absent, cuts are only told.",
+        None, description="Share of the rows that cutoff_len may cut, 0 for none; absent, cuts are only told."
     )
     validation_share: Annotated[float, Number(least=0, below=1)] = Field(
         0.0, description="Share of the rows that is held out to measure the loss; 0 holds none out."
     )
+    split: Annotated[dict[str, float], Weights(("train", "test", "validation"))] | None = Field(
+        None,
+        description="Parts of each dataset by weight: {train: 7, test: 2, validation: 1}. "
+        "Rows that ask the same stay together.",
+    )
+    split_seed: Annotated[int, Whole(least=0)] = Field(42, description="Another one splits otherwise.")
+    stratify: Annotated[str, Text("the name of a column")] | None = Field(
+        None, description="Column of the raw rows whose values every part holds alike."
+    )
+    near_duplicates: Annotated[bool, Switch()] = Field(
+        False, description="Keep rows that ask nearly the same together, too."
+    )
+    validation: Annotated[tuple[str, ...], NAMES] = Field((), description="Datasets that measure the loss.")
+    test: Annotated[tuple[str, ...], NAMES] = Field((), description="Datasets that training never sees.")
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Part → weight of each dataset; empty when it is not split."""
+        share = self.validation_share
+        parts = self.split or {"train": 1 - share, **({"validation": share} if share else {})}
+        return parts if len(parts) > 1 else {}
 
 
 class Template(Section):

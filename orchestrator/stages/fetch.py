@@ -19,7 +19,7 @@ def stage(job: Job) -> Stage:
             "hub": entry.hub,
         }
         | ({} if entry.hub_file else {"split": entry.hub_split})
-        for entry in job.datasets
+        for entry in job.all_datasets
         if entry.hub_id
     ]
     settings = {

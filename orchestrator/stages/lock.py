@@ -30,6 +30,6 @@ def locked(job: Job) -> dict[str, Any]:
         "adapter": "adapter",
         "chat_template": "chat_template.jinja",
         "train_yaml": "train.yaml",
-        "data": [f"data/{entry.name}.jsonl" for entry in job.datasets],
+        "data": [f"data/{name}.jsonl" for name in (*job.names_of("train"), *job.names_of("validation"))],
         "environments": dict(job.locks),
     }

@@ -12,7 +12,7 @@ def stage(job: Job) -> Stage:
     """Ids from LLaMA-Factory's own pipeline, ids from vLLM's own renderer, and their comparison."""
     made = partial(DATA_PROOF)
     training, serving = f"{made}/training_ids.jsonl", f"{made}/serving_ids.jsonl"
-    names = ",".join([*(dataset.name for dataset in job.datasets), "conch_generated", "conch_held_out"])
+    names = ",".join([*job.prepared, "conch_generated", "conch_held_out"])
     train_probe = Command(
         argv=(
             "{train}/bin/python",
@@ -29,6 +29,7 @@ def stage(job: Job) -> Stage:
     prepared = {"prepare": "data/prepare.json", "conversations": "data/conversations.jsonl"}
     limit = {"limit": job.recipe.data.cut_limit}
     proofs = (
+        task("prove_rows-data", ids | prepared | {"out": f"{made}/rows.json"}),
         task("prove_tokenizer-data", ids | {"out": f"{made}/tokenizer.json"}),
         task("compare-data", ids | {"name": "data", "out": f"{made}/parity.json"}),
         task("prove_truncation-data", ids | prepared | limit | {"out": f"{made}/truncation.json"}),

@@ -9,7 +9,8 @@ from orchestrator.stage import RenderedFile, Stage, partial
 
 def stage(job: Job) -> Stage:
     """One training; its folder holds the adapter, the loss curve and the trainer's own log."""
-    data = ("data/dataset_info.json", *(f"data/{entry.name}.jsonl" for entry in job.datasets))
+    names = (*job.names_of("train"), *job.names_of("validation"))
+    data = ("data/dataset_info.json", "data/prepare.json", *(f"data/{name}.jsonl" for name in names))
     return Stage(
         name="train",
         files=(RenderedFile("train.yaml", llamafactory.train_yaml(job)),),

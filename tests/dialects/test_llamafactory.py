@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.dialects import llamafactory
-from orchestrator.dialects.llamafactory import TrainStep, read_log_line
+from orchestrator.dialects.llamafactory import TrainStep, read_examples, read_log_line
 from orchestrator.job import Job
 from orchestrator.stage import Place
 from tests.test_plan import job_of
@@ -85,9 +85,18 @@ def test_compute_types(profile: str, wanted: str, dtype: str, *, bf16: bool, fp1
 
 def test_a_validation_share_is_measured() -> None:
     found = training("data.validation_share=0.1", "train.save_steps=7", "train.batch_size=3")
-    assert (found["val_size"], found["eval_strategy"], found["eval_steps"]) == (0.1, "steps", 7)
+    assert (found["eval_dataset"], found["eval_strategy"]) == ("magic_conch_validation", "steps")
+    assert (found["dataset"], found["eval_steps"]) == ("magic_conch", 7)
     assert found["per_device_eval_batch_size"] == 3
-    assert "val_size" not in training("data.validation_share=0")
+    assert "val_size" not in found, "LLaMA-Factory's own split would tear groups apart"
+    assert "eval_dataset" not in training("data.validation_share=0")
+
+
+def test_the_loss_is_measured_on_what_was_split_off_and_what_was_given() -> None:
+    assert training("data.split={train: 8, validation: 2}")["eval_dataset"] == "magic_conch_validation"
+    assert training("data.validation=smoke")["eval_dataset"] == "smoke"
+    assert "eval_dataset" not in training("data.split={train: 8, test: 2}", "data.validation=[]")
+    assert "eval_dataset" not in training("data.test=smoke")
 
 
 def test_checkpoints_only_where_they_are_asked_for() -> None:
@@ -121,6 +130,21 @@ def test_data_sets_are_named_in_the_order_of_the_recipe() -> None:
     one = job()
     two = replace(one, datasets=(replace(one.datasets[0], name="b"), replace(one.datasets[0], name="a")))
     assert yaml.safe_load(llamafactory.train_yaml(two))["dataset"] == "b,a"
+
+
+def test_the_trainer_s_own_count_is_read() -> None:
+    log = "***** Running training *****\n  Num examples = 226,042\n  Num Epochs = 1\n"
+    assert read_examples(log + "***** Running Evaluation *****\n  Num examples = 3\n") == 226_042
+    assert read_examples("[INFO] loading\n") is None
+
+
+@pytest.mark.parametrize(
+    ("passage", "each"),
+    [("{}", True), ("{mix_strategy: interleave_under}", False), ("{packing: true}", False)],
+)
+def test_rows_are_examples_unless_they_are_mixed_or_packed(passage: str, *, each: bool) -> None:
+    text = llamafactory.train_yaml(job(f"llamafactory={passage}"))
+    assert llamafactory.trains_each_row(text) is each
 
 
 def test_a_command_runs_where_llamafactory_is() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import Refuted
 from orchestrator.execute.follow import Follower, label
-from orchestrator.stage import Command, Place, Stage
+from orchestrator.stage import Command, Place, RenderedFile, Stage
 from tests.execute.test_loop import Heard
 
 TASK = Command(("{conch}/bin/python", "-m", "orchestrator.execute.task", "ask", "tasks/ask.json"))
@@ -17,7 +18,8 @@ TRAIN = Command(("{train}/bin/llamafactory-cli", "train", "train.yaml"), Place.T
 
 def follower(folder: Path, command: Command, *, progress: str = "", since: int = 0) -> tuple[Follower, Heard]:
     heard = Heard()
-    stage = Stage("s", (command,), progress=progress)
+    files = (RenderedFile("train.yaml", "stage: sft\n"),)
+    stage = Stage("s", (command,), files=files, progress=progress)
     return Follower(folder, stage, command, folder / "log", since, heard), heard
 
 
@@ -76,3 +78,36 @@ def test_of_a_huge_line_only_the_end_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("argv", [("{train}/bin/x",), ("x", "-m", "a.b", "name")])
 def test_every_command_has_a_name(argv: tuple[str, ...]) -> None:
     assert label(Command(argv))
+
+
+def training(folder: Path, prepared: int, said: str) -> Follower:
+    """A training of a data set that is split; its first step is there."""
+    (folder / "data").mkdir()
+    told = [
+        {"part": "train", "rows": prepared - 1},
+        {"part": "train", "rows": 1},
+        {"part": "test", "rows": 9},
+    ]
+    (folder / "data/prepare.json").write_text(json.dumps({"datasets": told}), encoding="utf-8")
+    (folder / "log").write_text("  Num examples = 99\nof an earlier try\n", encoding="utf-8")
+    since = (folder / "log").stat().st_size
+    with (folder / "log").open("a", encoding="utf-8") as log:
+        log.write(said)
+    follow, _ = follower(folder, TRAIN, progress="t.jsonl", since=since)
+    (folder / "t.jsonl").write_text(line(1), encoding="utf-8")
+    return follow
+
+
+def test_a_training_with_fewer_rows_than_were_prepared_is_stopped(tmp_path: Path) -> None:
+    follow = training(tmp_path, 1235, "  Num examples = 1,234\n")
+    with pytest.raises(Refuted, match="training began with 1234 rows, and 1235 were prepared"):
+        follow.tick()
+    follow.tick()
+
+
+def test_a_training_with_the_rows_that_were_prepared_goes_on(tmp_path: Path) -> None:
+    training(tmp_path, 1234, "  Num examples = 1,234\n").tick()
+
+
+def test_a_trainer_that_does_not_say_is_believed(tmp_path: Path) -> None:
+    training(tmp_path, 1234, "").tick()

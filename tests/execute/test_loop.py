@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.dialects.llamafactory import TrainStep
-from orchestrator.errors import ConchError, StageFailed
+from orchestrator.errors import ConchError, Refuted, StageFailed
 from orchestrator.execute import process
 from orchestrator.execute.loop import Loop
 from orchestrator.execute.state import RunFolder
@@ -221,3 +221,21 @@ def test_a_service_is_up_for_its_stage_and_gone_after(tmp_path: Path, *, warm: b
     assert [one.status for one in runs] == [Status.DONE, Status.DONE]
     assert "海螺" in json.dumps(json.loads((run.path / "models").read_text()), ensure_ascii=False)
     assert not process.scan(process.run_prefix(tmp_path, run.path))
+
+
+def test_a_training_that_lost_rows_is_ended_at_its_first_step(tmp_path: Path) -> None:
+    body = (
+        "import json, os, time; print('  Num examples = 2', flush=True);"
+        "open('pid', 'w').write(str(os.getpid()));"
+        "open('t.jsonl', 'w').write(json.dumps({'current_steps': 1, 'total_steps': 9}) + chr(10));"
+        "time.sleep(60)"
+    )
+    told = json.dumps({"datasets": [{"part": "train", "rows": 3}]})
+    files = RenderedFile("data/prepare.json", told), RenderedFile("train.yaml", "stage: sft\n")
+    run = RunFolder.create(tmp_path, "r")
+    began = time.monotonic()
+    with pytest.raises(Refuted, match="began with 2 rows, and 3 were prepared"):
+        perform(tmp_path, Stage("train", (code(body),), files=files, progress="t.jsonl"), run=run)
+    assert time.monotonic() - began < 30
+    pid = int((run.path / "pid").read_text(encoding="utf-8"))
+    assert not Path(f"/proc/{pid}").exists()

@@ -83,6 +83,8 @@ def test_the_report_counts_and_hashes(tmp_path: Path) -> None:
         "name": "x",
         "adapter": "alpaca",
         "file": "raw.jsonl",
+        "part": "train",
+        "rows": 2,
         "rows_in": 2,
         "rows_kept": 2,
         "turns_in": 2,
@@ -169,9 +171,9 @@ def test_the_faults_of_every_data_set_are_said_at_once(tmp_path: Path) -> None:
 
 
 def test_a_shape_that_nobody_knows_is_refused_with_those_that_are(tmp_path: Path) -> None:
-    source = written(tmp_path / "raw.jsonl", {"提问": "你好", "回复": "您好"})
+    source = written(tmp_path / "raw.jsonl", {"甲方": "你好", "乙方": "您好"})
     with pytest.raises(
-        UsageError, match=r"raw\.jsonl:1  no adapter knows this shape \(keys: 提问, 回复\)"
+        UsageError, match=r"raw\.jsonl:1  no adapter knows this shape \(keys: 甲方, 乙方\)"
     ) as caught:
         prepare(settings(source, adapter=""), tmp_path)
     assert all(name in caught.value.problems[0].mend for name in ("alpaca", "sharegpt", "openai"))

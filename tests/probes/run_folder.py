@@ -81,7 +81,6 @@ class RunFolder:
             "enable_thinking": THINKING[thinking],
             "mask_history": history == "strip",
             "cutoff_len": 512,
-            "val_size": 0.3,
             "output_dir": "adapter",
         }
         (self.path / "train.yaml").write_text(yaml.safe_dump(train | settings), encoding="utf-8")

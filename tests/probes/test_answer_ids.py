@@ -65,7 +65,7 @@ def test_the_prompts_are_those_of_training_and_only_the_adapter_parts_the_answer
 ) -> None:
     folder = RunFolder(tmp_path / "run", train_python, train_python)
     base = embedded.ensure_embedded(print)
-    folder.lay_out(base, [TALK], val_size=0.0, finetuning_type="lora", lora_rank=2)
+    folder.lay_out(base, [TALK], finetuning_type="lora", lora_rank=2)
     assert folder.train_ids("mine").returncode == 0
     tiny_adapter(folder.path / "adapter", base)
     (folder.path / "export").symlink_to(base)

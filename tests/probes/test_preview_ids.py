@@ -35,7 +35,7 @@ def test_pairs_put_together_are_what_is_trained(
     tmp_path: Path, train_python: Path, history: str, probe: Callable[[str], ModuleType]
 ) -> None:
     folder = RunFolder(tmp_path / "run", train_python, train_python)
-    folder.lay_out(embedded.ensure_embedded(print), ROWS, history=history, cutoff_len=300, val_size=0.0)
+    folder.lay_out(embedded.ensure_embedded(print), ROWS, history=history, cutoff_len=300)
     header, *rows, last = previewed(folder)
     assert header["datasets"] == {"mine": {"rows": 4, "kept": 3}}
     assert header["cutoff_len"] == 300

@@ -114,7 +114,7 @@ def test_what_llamafactory_trains_against_where_vllm_stops(
         turns("讲个故事", "从前" * 200),
         turns("a", "b <|im_end|> c"),
     ]
-    folder.lay_out(copied(tmp_path), rows, template="smollm2", cutoff_len=96, val_size=0.0)
+    folder.lay_out(copied(tmp_path), rows, template="smollm2", cutoff_len=96)
     (folder.path / "data/prepare.json").write_text(
         json.dumps({"datasets": [{"name": "mine", "file": "海螺.jsonl"}]}), encoding="utf-8"
     )

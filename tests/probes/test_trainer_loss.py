@@ -64,7 +64,7 @@ def folder(tmp_path: Path, train_python: Path) -> RunFolder:
     """The embedded base, two rows, and their ids."""
     folder = RunFolder(tmp_path / "run", train_python, train_python)
     talk = [turns("你是谁", "我是海螺。"), turns("一", "壹", "二", "贰")]
-    folder.lay_out(embedded.ensure_embedded(print), talk, val_size=0.0, finetuning_type="lora", lora_rank=2)
+    folder.lay_out(embedded.ensure_embedded(print), talk, finetuning_type="lora", lora_rank=2)
     done = folder.train_ids("mine")
     assert done.returncode == 0, done.stderr
     return folder

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.execute import embedded
 from orchestrator.execute.compare import compare
-from tests.probes.run_folder import COMPARED, RunFolder, run_python, turns
+from tests.probes.run_folder import COMPARED, RunFolder, turns
 
 LONG = "很长的话。" * 200
 
@@ -51,7 +51,7 @@ def test_dropped_and_cut_rows_are_told_apart(folder: RunFolder) -> None:
         turns(LONG, "短", "还有呢", "没有了"),
         turns("never trained: max_samples", "no"),
     ]
-    folder.lay_out(base, rows, cutoff_len=256, max_samples=4, val_size=0.0)
+    folder.lay_out(base, rows, cutoff_len=256, max_samples=4)
     done = folder.train_ids()
     assert done.returncode == 0, done.stderr
     header, *records, last = folder.trained()
@@ -74,21 +74,40 @@ def test_dropped_and_cut_rows_are_told_apart(folder: RunFolder) -> None:
 
 
 @pytest.mark.real
-def test_rows_that_the_trainer_holds_out_are_named(folder: RunFolder) -> None:
-    """By LLaMA-Factory's own split of the same rows with the same seed."""
-    rows = [turns(f"第{number}问", f"第{number}答") for number in range(10)]
-    folder.lay_out(embedded.ensure_embedded(print), rows, val_size=0.3, seed=7)
-    assert folder.train_ids("mine").returncode == 0
-    apart = {record["row"] for record in folder.trained()[1:-1] if record["held_out"]}
-    script = (
-        "import json, sys; from datasets import Dataset;"
-        "rows = Dataset.from_json('data/mine.jsonl', cache_dir='cache');"
-        "kept = rows.train_test_split(test_size=0.3, seed=7)['test'];"
-        "print([int(row['messages'][0]['content'][1]) for row in kept])"
+def test_data_sets_that_are_not_trained_are_held_out_and_whole(folder: RunFolder) -> None:
+    """Where train.yaml names one for validation, too: its cutoff and max_samples are not theirs."""
+    apart = {"mine_validation": [turns("一", "壹"), turns(LONG, "短")], "conch_generated": [turns("x", "y")]}
+    folder.lay_out(
+        embedded.ensure_embedded(print),
+        [turns("二", "贰"), turns("三", "叁")],
+        made_up=apart,
+        cutoff_len=64,
+        max_samples=1,
+        eval_dataset="mine_validation",
+        eval_strategy="steps",
+        eval_steps=1,
     )
-    done = run_python(folder.train_python, ["-c", script], folder.path)
-    assert sorted(apart) == sorted(json.loads(done.stdout)), done.stderr
-    assert len(apart) == 3
+    done = folder.train_ids("mine,mine_validation,conch_generated")
+    assert done.returncode == 0, done.stderr
+    header, *records, _ = folder.trained()
+    assert header["datasets"]["mine"] == {"rows": 1, "kept": 1}
+    assert header["datasets"]["mine_validation"] == {"rows": 2, "kept": 2}
+    told = [(record["dataset"], record["held_out"], record["cut"]) for record in records]
+    assert told == [
+        ("mine", False, False),
+        ("mine_validation", True, False),
+        ("mine_validation", True, False),
+        ("conch_generated", False, False),
+    ]
+
+
+@pytest.mark.real
+def test_rows_that_were_put_in_since_are_refused(folder: RunFolder) -> None:
+    folder.lay_out(embedded.ensure_embedded(print), [turns("一", "壹")])
+    with (folder.path / "data/mine.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"messages": turns("二", "贰")}, ensure_ascii=False) + "\n")
+    assert folder.train_ids("mine").returncode != 0
+    assert folder.problems()[0]["what"] == "it holds 2 rows, 1 were prepared"
 
 
 @pytest.mark.real

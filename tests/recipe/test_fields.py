@@ -16,6 +16,7 @@ from orchestrator.recipe.fields import (
     Several,
     Switch,
     Text,
+    Weights,
     Whole,
     close_to,
 )
@@ -84,6 +85,20 @@ def test_a_mapping_may_be_empty_but_is_one() -> None:
     assert words(Mapped("a mapping of shells"), []) == "must be a mapping of shells"
 
 
+def test_weights_name_their_parts() -> None:
+    parts = Weights(("train", "test"))
+    assert parts.check({"train": "7", "test": 3}) == {"train": 7.0, "test": 3.0}
+    nothing: tuple[Any, ...] = ({}, [], None, 3, "train")
+    for value in nothing:
+        assert words(parts, value) == "must be a mapping such as {train: 7, test: 3}"
+    assert words(parts, {"test": 1}).endswith("; train is always one of them")
+    for weight in (0, -1, True, "x", float("nan")):
+        assert "test needs a number above 0" in words(parts, {"train": 1, "test": weight})
+    with pytest.raises(PydanticCustomError) as caught:
+        parts.check({"train": 1, "tset": 1})
+    assert (caught.value.context or {})["near"] == "test"
+
+
 @pytest.mark.parametrize(
     ("kind", "schema"),
     [
@@ -94,6 +109,18 @@ def test_a_mapping_may_be_empty_but_is_one() -> None:
         (Choice(("on", "off")), {"enum": ["on", "off", True, False]}),
         (Text("x", "^x$"), {"type": "string", "minLength": 1, "pattern": "^x$"}),
         (Mapped(), {"type": "object"}),
+        (
+            Weights(("train", "test")),
+            {
+                "type": "object",
+                "properties": {
+                    word: {"type": "number", "exclusiveMinimum": 0, "maximum": 1e9}
+                    for word in ("train", "test")
+                },
+                "required": ["train"],
+                "additionalProperties": False,
+            },
+        ),
     ],
 )
 def test_its_schema(kind: Kind, schema: dict[str, Any]) -> None:
