@@ -113,10 +113,17 @@ def excerpt(value: object) -> str:
     >>> excerpt("a\nb")
     '"a\\nb"'
     """
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else _written(value)
     text = text[:SHOWN] + "…" if len(text) > SHOWN else text
     shown = text if text.isprintable() else "".join(map(_visible, text))
     return f'"{shown}"' if isinstance(value, str) else shown
+
+
+def _written(value: object) -> str:
+    try:
+        return repr(value)
+    except RecursionError:
+        return f"{type_name(value)} that is nested a thousand times"
 
 
 def _visible(char: str) -> str:

@@ -39,7 +39,7 @@ ROLES: Mapping[str, str] = {
 # Where servers and data sets put what was thought, beside what was said.
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 LISTS = ("messages", "conversations", "conversation", "dialogue", "dialog")
-PICTURES = frozenset({"image", "image_url", "input_image", "video", "video_url", "audio", "input_audio"})
+PICTURES = ("image", "image_url", "input_image", "video", "video_url", "audio", "input_audio")
 
 
 def read_turns(row: Row, columns: Mapping[str, str], shape: str) -> Conversation:

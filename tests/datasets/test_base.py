@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from orchestrator.datasets.base import excerpt, optional_text, type_name
@@ -21,6 +22,11 @@ from orchestrator.datasets.base import excerpt, optional_text, type_name
 )
 def test_an_excerpt_is_safe_to_print(value: object, shown: str) -> None:
     assert excerpt(value) == shown
+
+
+def test_a_value_without_end_is_told_all_the_same() -> None:
+    """JSON may be nested deeper than Python can write."""
+    assert excerpt(orjson.loads("[" * 1020 + "]" * 1020)) == "a list that is nested a thousand times"
 
 
 @pytest.mark.parametrize(
