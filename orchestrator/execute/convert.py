@@ -156,14 +156,15 @@ def convert(source: Path, wish: Wish, progress: Progress = lambda _: None) -> Co
         )
         sink = _sink(wish.form, output, ADAPTERS[name].purpose)
         first = FirstBlock(form) if wish.form != "parquet" else None
-        told = time.monotonic()
+        told, put = time.monotonic(), sink.put
         for _, example, line in audit.examples(rows):
             if first is not None and first.open:
                 first.see(example, len(line))
-            sink.put(example, line)
-            if not audit.rows & 255:
-                check()
-            if not audit.rows & 1023 and time.monotonic() - told > TOLD_EVERY:
+            put(example, line)
+            if audit.rows & 255:
+                continue
+            check()
+            if time.monotonic() - told > TOLD_EVERY:
                 told = time.monotonic()
                 progress(f"{audit.rows} rows read")
         problems = (

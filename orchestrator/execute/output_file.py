@@ -13,14 +13,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from orchestrator.errors import BusyError, ConchError, MissingError, Problem, StageFailed, UsageError
-from orchestrator.execute.files import CHUNK, sync_folder
+from orchestrator.execute.files import sync_folder
+
+# A block that stays in the processor's cache until it is hashed and written.
+AT_ONCE = 1 << 16
 
 
 class OutputFile:
     """A new file, hashed while it is written. Left by an exception, or never finished, it was never there.
 
     Attributes:
-        write: appends bytes, which lie in memory until a megabyte has come together. Raises StageFailed when
+        write: appends bytes, which lie in memory until a block has come together. Raises StageFailed when
             the disk is full.
 
     What a kill leaves has a name of its own, `.NAME.partial`, and is overwritten by the next attempt.
@@ -32,7 +35,7 @@ class OutputFile:
         self.path = path
         self.partial = path.with_name(f".{path.name[:200]}.partial")
         self._raw = _Hashed(path)
-        self._buffer = io.BufferedWriter(self._raw, CHUNK)
+        self._buffer = io.BufferedWriter(self._raw, AT_ONCE)
 
     @classmethod
     def create(cls, path: Path, *, force: bool = False) -> Self:
