@@ -87,7 +87,7 @@ def _of_recipe(what: str, asked: Mapping[str, Any]) -> tuple[list[Source], Count
         raise click.UsageError(f"{lost[0]} is for a file; a recipe says it itself")
     job, project = _job(what, asked)
     most = job.recipe.data.max_samples
-    files = [Source.of_entry(entry, file_of(entry, job, project), most) for entry in job.datasets]
+    files = [Source.of_entry(entry, file_of(entry, job, project), most) for entry in job.all_datasets]
     return files, _counted_by(job, project, asked)
 
 

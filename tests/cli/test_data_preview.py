@@ -136,3 +136,10 @@ def test_the_page_is_opened_where_that_is_asked(small: SmallWorld, monkeypatch: 
     assert opened == []
     assert small.run("data", "preview", "small", "--out", "page.html", "--open").code == 0
     assert opened == ["page.html"]
+
+
+def test_a_recipe_that_splits_is_previewed_too(small: SmallWorld) -> None:
+    small.write_recipe(("{dataset: small}", "{dataset: small, split: {train: 1, validation: 1}}"))
+    said = small.run("data", "preview", "small", "-n", "4", "--json")
+    assert said.code == 0, said.err
+    assert len(said.envelope["data"]["rows"]) == 4

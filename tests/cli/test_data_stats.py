@@ -129,3 +129,13 @@ def test_a_file_of_which_nothing_can_be_read_says_why(there: SmallWorld) -> None
     said = there.run("data", "stats", "bad.jsonl")
     assert said.code == 2, said.err
     assert "bad.jsonl:1" in said.err
+
+
+def test_rows_for_validation_are_counted_too(there: SmallWorld) -> None:
+    write(there.project / "dataset_info/given.jsonl", ROWS[:2])
+    entry = "adapter: huatuo\nfile: given.jsonl\nlicence: x\nsource: x\n"
+    (there.project / "dataset_info/given.yaml").write_text(entry, encoding="utf-8")
+    there.write_recipe(("{dataset: small}", "{dataset: small, validation: given}"))
+    found = stats(there, "small")
+    assert [one["file"] for one in found] == ["dataset_info/small.jsonl", "dataset_info/given.jsonl"]
+    assert [one["tokens"]["sampled"] for one in found] == [4, 2]
