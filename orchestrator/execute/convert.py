@@ -19,6 +19,7 @@ import orjson
 from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import Example, RowProblem
+from orchestrator.datasets.ledger import ledger_line
 from orchestrator.datasets.targets import ROWS, FirstBlock, entry_of, speller
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute import process
@@ -143,7 +144,7 @@ def convert(source: Path, wish: Wish, progress: Progress = lambda _: None) -> Co
         file = stack.enter_context(DataFile.open(source, str(source), wish.reading))
         name, rows = choose_adapter(wish.adapter, file.rows(), str(source), wish.columns)
         output = stack.enter_context(OutputFile.create(wish.out, force=wish.force))
-        dropped = _Dropped(stack, wish)
+        dropped = _Dropped(stack, wish, file.place)
         form = "sharegpt" if wish.form == "parquet" else wish.form
         audit = Audit(
             str(source),
@@ -197,16 +198,14 @@ def write_report(path: Path, converted: Converted) -> None:
 class _Dropped:
     """The ledger of rows that were left out; a file only when there are any."""
 
-    def __init__(self, stack: ExitStack, wish: Wish) -> None:
-        self._stack, self._wish = stack, wish
+    def __init__(self, stack: ExitStack, wish: Wish, place: Callable[[int], str]) -> None:
+        self._stack, self._wish, self._place = stack, wish, place
         self._file: OutputFile | None = None
 
     def add(self, number: int, found: list[RowProblem], row: Any) -> None:
         if self._file is None:
             self._file = self._stack.enter_context(OutputFile.create(self._wish.ledger, force=True))
-        kinds = sorted({problem.kind for problem in found})
-        told = {"line": number, "kinds": kinds, "what": [problem.what for problem in found], "row": row}
-        self._file.write(orjson.dumps(told, default=str, option=orjson.OPT_APPEND_NEWLINE))
+        self._file.write(ledger_line(self._place(number), found, row))
 
     def finish(self) -> Path | None:
         if self._file is None:

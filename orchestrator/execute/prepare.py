@@ -26,6 +26,7 @@ from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit, Drop, Rules
 from orchestrator.datasets.base import SFT, Conversation, RowProblem
 from orchestrator.datasets.dataset_info import dataset_info_text
+from orchestrator.datasets.ledger import ledger_line
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.split import PARTS, TRAIN, SplitWish, part_name
 from orchestrator.errors import MissingError, Problem, StageFailed, UsageError
@@ -207,11 +208,7 @@ class _Ledger:
         def take(number: int, found: Iterable[RowProblem], row: Any) -> None:
             if self._file is None:
                 self._file = self.stack.enter_context(self.path.open("wb"))
-            problems = list(found)
-            kinds = sorted({problem.kind for problem in problems})
-            what = [problem.what for problem in problems]
-            told = {"where": place(number), "kinds": kinds, "what": what, "row": row}
-            self._file.write(orjson.dumps(told, default=str, option=orjson.OPT_APPEND_NEWLINE))
+            self._file.write(ledger_line(place(number), found, row))
 
         return take
 

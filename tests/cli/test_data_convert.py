@@ -75,7 +75,7 @@ def test_fix_and_drop_bad_keep_the_rest_and_say_what_became_of_each(
     assert found["sha256_out"] == "sha256:" + hashlib.sha256(out.read_bytes()).hexdigest()
     assert [row["messages"][0]["content"] for row in lines(out)] == ["头疼\n", "咳嗽", "发烧"]
     (lost,) = lines(Path(found["ledger"]))
-    assert (lost["line"], lost["kinds"], lost["row"]) == (4, ["speaker"], ROWS[3])
+    assert (lost["where"], lost["kinds"], lost["row"]) == (f"{source}:4", ["speaker"], ROWS[3])
 
 
 def test_alpaca_and_parquet(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
