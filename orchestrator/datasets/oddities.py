@@ -39,11 +39,11 @@ TRADITIONAL = frozenset("們這為來說國時會學對發個過還後麼沒開�
 SIMPLIFIED = frozenset("们这为来说国时会学对发个过还后么没开关见长门问间现电话车东马鱼鸟乐药医")
 REFUSALS = ("作为一个AI", "作为AI", "作为一名AI", "作为人工智能", "作为一个人工智能", "As an AI")
 
-# What a plain text does not hold: <, @, &, bytes that in Chinese only garbled text has, {{, escapes but those
-# of line breaks, tabs and quotes, and as many digits in a row as a person's number has. Of a row only their
-# bytes are kept, and what stands between two numbers (、 by its first byte), each class as one character:
+# What a plain text does not hold: <, @, &, DEL, bytes that in Chinese only garbled text has, {{, escapes but
+# those of line breaks, tabs and quotes, and as many digits in a row as a person has numbers. Only their bytes
+# are kept of a row, and what stands between two numbers (、 by its first byte), each class as one character:
 # that is short enough to be searched.
-_CLASSES = {b"0123456789": b"0", b"<@&\xc2\xc3": b"<", b"bfru": b"u", b"\\": b"\\", b"{": b"{"}
+_CLASSES = {b"0123456789": b"0", b"<@&\x7f\xc2\xc3": b"<", b"bfru": b"u", b"\\": b"\\", b"{": b"{"}
 _BETWEEN = b"\xe3 ,.:-/"
 _KEPT = b"".join(_CLASSES) + _BETWEEN
 _DELETED = bytes(byte for byte in range(256) if byte not in _KEPT)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from orchestrator.datasets.base import Conversation
+from orchestrator.datasets.base import Conversation, Message
 from orchestrator.datasets.faults import faults, is_whole
 from orchestrator.datasets.oddities import is_plain, oddities, peculiarities
 
@@ -14,11 +18,16 @@ def talk(question: str, answer: str = "好的。") -> Conversation:
     return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
+def as_turns(pair: tuple[Message, Message]) -> Conversation:
+    return talk(pair[0]["content"], pair[1]["content"])
+
+
 ODD = {
     "坏\ufffd字": "replacement characters (U+FFFD)",
     "零宽\u200b字符": "invisible control characters",
     "\ufeff开头": "invisible control characters",
     "铃\x07声": "invisible control characters",
+    "删\x7f除": "invisible control characters",
     "一行\r\n二行": "line ends (CR LF)",
     "问：头疼怎么办": "speaker's mark left in",
     "Human: 你好": "speaker's mark left in",
@@ -39,7 +48,7 @@ def test_it_is_told_with_its_text_and_never_plain(text: str) -> None:
     told = dict(oddities(talk(text)))
     assert told == {ODD[text]: text}
     line = orjson.dumps({"messages": talk(text)})
-    assert not (is_plain(line) and is_whole(talk(text))) or ODD[text] == "mojibake"
+    assert not (is_plain(line) and is_whole(talk(text)))
 
 
 @pytest.mark.parametrize(
@@ -67,6 +76,37 @@ def test_what_is_usual_is_not_told(text: str) -> None:
 def test_a_fault_is_never_plain_and_whole(text: str) -> None:
     assert list(faults(talk(text)))
     assert not (is_plain(orjson.dumps({"messages": talk(text)})) and is_whole(talk(text)))
+
+
+# What the rules of both looks are made of, and what stands beside it in texts that are in order.
+SPELT = (
+    "<|im_end|>",
+    "<think>",
+    "</think>",
+    "{{idx}}",
+    "{",
+    "13812345678",
+    "4111111111111111",
+    "患者",
+    "患者:",
+)
+SIGNS = ("医生 ：", "头疼", "，", "：", *':\n\r\t\x85\xa0\u3000\x1f\x7f\\u"1a ')
+PIECES = st.sampled_from((*ODD, *SPELT, *SIGNS))
+MESSAGES = st.fixed_dictionaries(
+    {
+        "role": st.sampled_from(["user", "user", "assistant", "assistant", "system", "function_call"]),
+        "content": st.lists(PIECES | st.text(max_size=3), max_size=3).map("".join),
+    }
+)
+
+
+@given(st.lists(MESSAGES, max_size=4) | st.tuples(MESSAGES, MESSAGES).map(as_turns))
+@settings(max_examples=300, deadline=None)
+def test_a_look_at_a_glance_misses_nothing_that_a_closer_one_finds(conversation: Conversation) -> None:
+    with suppress(TypeError):  # half a character: no line can be written
+        line = orjson.dumps({"messages": conversation})
+        if is_plain(line) and is_whole(conversation):
+            assert not [*faults(conversation), *oddities(conversation)]
 
 
 def test_most_rows_are_plain_and_whole() -> None:
