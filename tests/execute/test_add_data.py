@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from orchestrator.plan import build_plan
 from tests.fakes.hub_server import Hub, Repository, serve
 
 ROOT = Path(__file__).parents[2]
+FIXED = Manner(reading=Reading(fix=True), rules=Rules(fix=True))
 ROWS = [
     {"instruction": "你是谁", "input": "", "output": "我是海螺。"},
     {"instruction": "几点开门", "input": "", "output": "九点。"},
@@ -170,6 +172,43 @@ def test_a_link_is_read_as_what_it_leads_to(project: Path, file: Path, tmp_path:
     added = add_data(project, Wish(str(tmp_path / "link"), name="faq"))
     assert added.file == "dataset_info/data/faq.jsonl"
     assert not (project / added.file).is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "manner", "kept"),
+    [
+        ("问答.CSV", "问题,答案\n一,二\n三,四\n".encode("gb18030"), FIXED, ".csv"),
+        ("faq.JSONL.gz", gzip.compress('{"问题": "一", "答案": "二"}\n'.encode()), Manner(), ".jsonl.gz"),
+        (
+            "faq.xml",
+            "<faq><item><问题>一</问题><答案>二</答案></item></faq>".encode(),
+            Manner(reading=Reading(items="faq/item")),
+            ".xml",
+        ),
+    ],
+)
+def test_every_format_is_copied_as_it_is_and_named_by_its_suffix(
+    project: Path, name: str, content: bytes, manner: Manner, kept: str
+) -> None:
+    tmp_path = project.parent
+    (tmp_path / name).write_bytes(content)
+    added = add_data(project, Wish(str(tmp_path / name), name="faq", manner=manner))
+    assert added.file == f"dataset_info/data/faq{kept}"
+    assert (project / added.file).read_bytes() == content
+    entry = read_entry("faq", (project / added.entry).read_text(encoding="utf-8"))
+    assert dict(entry.columns) == {"prompt": "问题", "response": "答案"}
+    assert (entry.items, entry.fix) == (manner.reading.items, manner.rules.fix)
+    assert survey.read_job("faq", project=project).datasets
+
+
+def test_a_folder_of_data_is_copied_as_a_folder(project: Path, file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "海螺.v1"
+    folder.mkdir()
+    file.rename(folder / "a.jsonl")
+    added = add_data(project, Wish(str(folder), name="conch.v1"))
+    assert added.file == "dataset_info/data/conch_v1"
+    assert survey.read_job("conch.v1", project=project).datasets[0].path == added.file
+    add_data(project, Wish(str(folder), name="conch.v1"))
 
 
 def test_a_recipe_must_be_named_where_none_of_ours_is(project: Path, file: Path) -> None:
