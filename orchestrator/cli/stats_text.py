@@ -24,9 +24,9 @@ def _lines(one: Mapping[str, Any]) -> Iterator[str]:
     bad = one["rows"] - one["rows_whole"]
     broken = f", {number(bad)} cannot be trained as they stand" if bad else ""
     yield _line("rows", f"{number(one['rows'])}{broken}")
-    yield _line("answers", f"{number(one['answers'])}, {_spread(one['turns'])} a row")
-    for part in ("row", "question", "answer"):
-        yield _line("characters" if part == "row" else "", f"{_spread(one['characters'][part])} ({part})")
+    if one["answers"]:
+        yield _line("answers", f"{number(one['answers'])}, {_spread(one['turns'])} a row")
+    yield from _parts("characters", one["characters"])
     yield from _tokens(one["tokens"])
     yield from _repeats(one)
     for name, counts in (("languages", one["languages"]), ("scripts", one["scripts"])):
@@ -56,12 +56,17 @@ def _spread(spread: Mapping[str, Any]) -> str:
     return f"{number(spread['least'])} to {number(spread['most'])}, half up to {middle}, {named}"
 
 
+def _parts(name: str, spreads: Mapping[str, Any]) -> Iterator[str]:
+    for part in ("row", "question", "answer"):
+        if spreads[part]["count"] or part == "row":
+            yield _line(name if part == "row" else "", f"{_spread(spreads[part])} ({part})")
+
+
 def _tokens(tokens: Mapping[str, Any] | None) -> Iterator[str]:
     if tokens is None:
         yield _line("tokens", NO_TOKENS)
         return
-    for part in ("row", "question", "answer"):
-        yield _line("tokens" if part == "row" else "", f"{_spread(tokens[part])} ({part})")
+    yield from _parts("tokens", tokens)
     if tokens["sampled"] < tokens["rows"]:
         yield _line(
             "", f"counted in {number(tokens['sampled'])} of {number(tokens['rows'])} rows, drawn evenly"

@@ -30,7 +30,7 @@ def conversation_of(example: Example) -> Conversation:
         return [*example.prompt, {"role": ASSISTANT, "content": example.chosen}]
     if isinstance(example, Labelled):
         return example.conversation
-    return [{"role": ASSISTANT, "content": example.text}]
+    return [{"role": "document", "content": example.text}]
 
 
 def without_personal(text: str) -> str:
@@ -161,7 +161,8 @@ def tokens_json(lengths: list[list[int] | None], rows: int, cutoff: int | None) 
             continue
         whole.add(sum(row))
         for side, kind in ((row[::2], questions), (row[1::2], answers)):
-            for length in side:
+            # A document is encoded as an answer without a question.
+            for length in filter(None, side):
                 kind.add(length)
     return {
         "sampled": whole.total,

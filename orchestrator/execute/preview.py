@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit, Rules
+from orchestrator.datasets.base import SFT
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute import survey
@@ -201,6 +202,9 @@ def _choose(entry: DatasetEntry, job: Job, project: Path, count: int, numbers: S
     with DataFile.open(path, shown, reading) as source:
         taken = islice(source.rows(), job.recipe.data.max_samples)
         name, numbered = choose_adapter(entry.adapter, taken, shown)
+        if ADAPTERS[name].purpose != SFT:
+            what = f"rows of {name} are for {ADAPTERS[name].purpose}; a recipe trains conversations"
+            raise UsageError(Problem(what, shown, "name a data set of conversations"))
         audit = Audit(shown, ADAPTERS[name], entry.columns, Rules(fix=entry.fix), place=source.place)
         if numbers:
             numbered = (one for one in numbered if one[0] in numbers)

@@ -7,7 +7,7 @@ its data set loader is not asked: of a statistic only the lengths matter, and th
 
 JSON lines: {"versions", "template", "cutoff_len"}, and for each row one list, the lengths of its questions
 and answers in turn (question with all that the template puts around it, answer with its end); null for a row
-that the template cannot encode.
+that the template cannot encode. A document ({"role": "document"}) is an answer without a question.
 """
 
 import argparse
@@ -53,6 +53,8 @@ def main() -> None:
 
 def lengths(messages: list[Row], pipeline: Any, *, dropped: bool) -> list[int] | None:
     """The lengths of a conversation's questions and answers in turn; `dropped`: earlier thoughts are."""
+    if messages[0]["role"] == "document":
+        return [0, len(pipeline.tokenizer.encode(messages[0]["content"], add_special_tokens=False))]
     system = messages[0]["content"] if messages[0]["role"] == "system" else ""
     turns = messages[messages[0]["role"] == "system" :]
     try:

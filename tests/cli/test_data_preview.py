@@ -143,3 +143,13 @@ def test_a_recipe_that_splits_is_previewed_too(small: SmallWorld) -> None:
     said = small.run("data", "preview", "small", "-n", "4", "--json")
     assert said.code == 0, said.err
     assert len(said.envelope["data"]["rows"]) == 4
+
+
+def test_a_data_set_of_another_purpose_is_refused(small: SmallWorld) -> None:
+    path = small.project / "dataset_info/small.jsonl"
+    path.write_text(json.dumps({"text": "神奇海螺的书"}, ensure_ascii=False) + "\n", encoding="utf-8")
+    entry = "adapter: text\nfile: small.jsonl\nlicence: x\nsource: x\n"
+    (small.project / "dataset_info/small.yaml").write_text(entry, encoding="utf-8")
+    said = small.run("data", "preview", "small")
+    assert said.code == 2, said.err
+    assert "rows of text are for pt" in said.err

@@ -139,3 +139,15 @@ def test_rows_for_validation_are_counted_too(there: SmallWorld) -> None:
     found = stats(there, "small")
     assert [one["file"] for one in found] == ["dataset_info/small.jsonl", "dataset_info/given.jsonl"]
     assert [one["tokens"]["sampled"] for one in found] == [4, 2]
+
+
+def test_documents_have_no_answers(there: SmallWorld) -> None:
+    write(there.project / "books.jsonl", [{"text": "神奇海螺的书。"}, {"text": "另一本书，很长很长。"}])
+    (one,) = stats(there, "books.jsonl", "--out", "books.html")
+    assert (one["rows"], one["answers"]) == (2, 0)
+    assert one["characters"]["row"]["most"] == 10
+    said = there.run("data", "stats", "books.jsonl")
+    assert "none" not in said.out
+    (counted,) = stats(there, "books.jsonl", "--recipe", "small")
+    assert counted["tokens"]["row"]["most"] == len("另一本书，很长很长。")
+    assert counted["tokens"]["question"]["count"] == 0

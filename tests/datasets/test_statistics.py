@@ -80,7 +80,7 @@ def test_a_row_of_any_purpose_has_something_to_say() -> None:
     assert conversation_of(asked) is asked
     assert conversation_of(Pair(asked, "好", "坏"))[-1]["content"] == "好"
     assert conversation_of(Labelled(turns("问", "答"), good=True))[-1]["content"] == "答"
-    assert conversation_of(Text("书")) == [{"role": "assistant", "content": "书"}]
+    assert conversation_of(Text("书")) == [{"role": "document", "content": "书"}]
 
 
 def test_tokens_tell_the_share_over_the_cutoff_and_the_one_that_keeps_99_percent() -> None:
