@@ -12,6 +12,7 @@ DATA_VERBS: dict[str, str] = {
     "preview": "Show rows token by token, as they are trained.",
     "audit": "Say what a data file holds, and every row that would be dropped or trained wrongly.",
     "convert": "Write a data file of any shape as one that LLaMA-Factory reads.",
+    "split": "Split a data file into training, validation and test sets that share no question.",
     "add": "Make a data set and a recipe of a file, or of a data set of a hub.",
 }
 
