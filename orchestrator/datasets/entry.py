@@ -31,7 +31,11 @@ from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
 from orchestrator.recipe.tree import Node
 
 FOLDER = "dataset_info"
-SUFFIXES = (".jsonl", ".json")
+SUFFIXES = (
+    *(".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx", ".xls", ".ods", ".xml"),
+    *(".parquet", ".arrow", ".feather", ".txt", ".md"),
+    *(".gz", ".bz2", ".xz", ".zst", ".zip"),
+)
 HUBS = ("huggingface", "modelscope")
 TEXT_KEYS = ("adapter", "licence", "source", "paraphrases", "items", "sheet", "split")
 SWITCHES = ("fix", "drop_bad")

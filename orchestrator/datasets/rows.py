@@ -40,9 +40,9 @@ def is_array(start: bytes) -> bool:
 def json_lines(lines: Iterable[bytes], mend: Mend | None = None) -> Iterator[Numbered]:
     """One row a line, numbered from 1; blank lines are passed over.
 
-    A key that is written twice is found although the parser takes the last: a line has as many `":` as keys,
-    or it is read again, slowly. It is missed only where another key of the same row stands apart from its
-    colon, which no program writes.
+    A key that is written twice is found although the parser takes the last: a line has as many colons as
+    keys, or as many `":`, or is read again, slowly. It is missed only in a line whose texts hold colons
+    and in which another key stands apart from its colon, which no program writes.
 
     Args:
         lines: each with its line feed.
@@ -50,17 +50,19 @@ def json_lines(lines: Iterable[bytes], mend: Mend | None = None) -> Iterator[Num
     """
     loads, error = orjson.loads, orjson.JSONDecodeError
     for number, line in enumerate(lines, start=1):
+        if len(line) >= LONGEST_ROW:
+            what = f"a line of more than {LONGEST_ROW >> 20} MB"
+            yield number, RowProblem("too long", what, "write one object a line")
+            return
         try:
             row = loads(line)
         except error as why:
             if found := _odd_line(number, line, str(why), mend):
                 yield number, found
-                if isinstance(found, RowProblem) and found.kind == "too long":
-                    return
             continue
         if type(row) is not dict:
             yield number, _not_an_object(row)
-        elif line.count(b'":') == len(row) or line.count(b'":') == _keys(row):
+        elif line.count(b":") == len(row) or line.count(b'":') == _keys(row):
             yield number, row
         else:
             yield number, _read_again(line, row)
@@ -95,10 +97,6 @@ def _odd_line(number: int, line: bytes, why: str, mend: Mend | None) -> Row | Ro
         return None
     if body is not line:
         return next((row for _, row in json_lines([body], mend)), None)
-    if len(line) >= LONGEST_ROW:
-        return RowProblem(
-            "too long", f"a line of more than {LONGEST_ROW >> 20} MB", "write one object a line"
-        )
     if mend is not None and (row := mend(line)) is not None:
         return row
     return _not_json(line, why, ended=line.endswith(b"\n"))

@@ -96,7 +96,7 @@ def test_parts_with_other_names_are_named(tmp_path: Path, capsys: pytest.Capture
     ("words", "code", "what"),
     [
         (("nowhere.jsonl",), 3, "no such data file"),
-        ((".",), 3, "a folder"),
+        (("leer",), 3, "a folder"),
         (("rows.jsonl", "--adapter", "alpacca"), 2, 'no adapter named "alpacca"'),
         (("rows.jsonl", "--column", "data"), 2, "PART=NAME"),
         (("rows.jsonl", "--column", "question=问"), 2, "has no column question"),
@@ -106,6 +106,7 @@ def test_what_cannot_be_read_is_said(
     here: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, what: str
 ) -> None:
     written(here / "rows.jsonl", *GOOD)
+    (here / "leer").mkdir()
     got, said = audited(capsys, *words)
     assert got == code
     assert what in said["problems"][0]["what"]

@@ -47,6 +47,6 @@ def test_the_first_whole_row_decides_and_none_is_lost() -> None:
 
 def test_what_is_no_file_of_rows_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
-    for name, what in (("nowhere", "no such data file"), (".", "a folder"), ("empty", "is empty")):
+    for name, what in (("nowhere", "no such data file"), ("empty", "is empty"), ("/dev/null", "no regular")):
         with pytest.raises(MissingError, match=what):
             DataFile.open(tmp_path / name, name)
