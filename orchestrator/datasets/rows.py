@@ -62,10 +62,10 @@ def json_lines(lines: Iterable[bytes], mend: Mend | None = None) -> Iterator[Num
             continue
         if type(row) is not dict:
             yield number, _not_an_object(row)
-        elif line.count(b":") == len(row) or line.count(b'":') == _keys(row):
+        elif line.count(b":") == len(row):
             yield number, row
         else:
-            yield number, _read_again(line, row)
+            yield number, _looked_at(line, row)
 
 
 def _keys(value: Any) -> int:
@@ -75,9 +75,11 @@ def _keys(value: Any) -> int:
     return sum(_keys(item) for item in value if type(item) in (dict, list))
 
 
-def _read_again(line: bytes, row: Row) -> Row | RowProblem:
+def _looked_at(line: bytes, row: Row) -> Row | RowProblem:
     """The row, or which key is written twice in it."""
     try:
+        if line.count(b'":') == _keys(row):
+            return row
         strict_decoder().decode(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         if "twice" in str(error):

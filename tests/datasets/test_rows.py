@@ -77,6 +77,14 @@ def test_rows_after_a_bad_line_are_still_read() -> None:
     assert lines(b'{\n{"a":1}\n')[1] == (2, {"a": 1})
 
 
+def test_a_row_however_deep_and_however_spaced_is_read() -> None:
+    deep = '{"a": ' + "[" * 1000 + "]" * 1000 + ', "b": "一:二"}\n'
+    assert [number for number, _ in lines(deep.encode())] == [1]
+    row = {"a": '问："b":', "b": [{"a": 1}, {"a": "2:"}]}
+    for spelled in (json.dumps(row), json.dumps(row, separators=(" , ", " : ")), orjson.dumps(row).decode()):
+        assert lines(f"{spelled}\n".encode()) == [(1, row)]
+
+
 def test_an_array_is_known_by_its_first_character() -> None:
     assert is_array(b" \n[{}]")
     assert is_array(b"\xef\xbb\xbf[")
