@@ -21,6 +21,7 @@ from orchestrator.datasets.base import (
     Adapter,
     Conversation,
     Example,
+    FileProblem,
     Labelled,
     Pair,
     Row,
@@ -78,7 +79,7 @@ class Audit:
         place: a row's number → where that is, for people; absent: file:number.
         drop: told of every row that is left out: its number, why, and the row.
         rows, kept: rows read, rows that are whole. turns_in, turns: answers read, answers in the rows kept.
-        bad: rows with faults.
+        bad: rows with faults. cut_short: whether the file could not be read to its end.
         faults, odd, mended: kinds and first places of what must be mended, may be of interest, was repaired.
         unread: key → rows that hold it and whose value is not used.
     """
@@ -96,6 +97,7 @@ class Audit:
     turns_in: int = 0
     turns: int = 0
     bad: int = 0
+    cut_short: bool = False
     faults: Tally = field(default_factory=Tally)
     odd: Tally = field(default_factory=Tally)
     mended: Tally = field(default_factory=Tally)
@@ -195,7 +197,7 @@ class Audit:
         """
         if not self.rows:
             return [Problem("0 rows: there is nothing to train on", self.file)]
-        if self.rules.drop_bad and self.kept:
+        if self.rules.drop_bad and self.kept and not self.cut_short:
             return []
         listed = self.faults.problems()
         if listed:
@@ -203,11 +205,8 @@ class Audit:
             what = f"{self.bad} of {self.rows} rows would be dropped or trained wrongly ({kinds})"
             ways = [f"{fix} mends what can be mended safely"] * (not self.rules.fix)
             ways += [f"{drop} leaves such rows out"] * (not self.rules.drop_bad)
-            listed.append(
-                Problem(
-                    what, self.file, "; ".join([*ways, "or mend them"] if ways else ["mend or delete them"])
-                )
-            )
+            mend = "; ".join([*ways, "or mend them"] if ways else ["mend or delete them"])
+            listed.append(Problem(what, self.file, mend))
         return listed
 
     def where(self, number: int) -> str:
@@ -278,6 +277,7 @@ class Audit:
 
     def _refuse(self, number: int, found: list[RowProblem], row: Any) -> None:
         self.bad += 1
+        self.cut_short |= any(isinstance(problem, FileProblem) for problem in found)
         self.counts.update({problem.kind for problem in found})
         for problem in found:
             self.faults.show(problem.kind, problem.what, self.where(number), problem.mend)

@@ -71,6 +71,10 @@ class RowProblem(Exception):
         self.inside, self.column = inside, column
 
 
+class FileProblem(RowProblem):
+    """Why a file is not read on from here. How many rows are lost is not known: they cannot be dropped."""
+
+
 class Adapter(Protocol):
     """What a module of this room offers."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator
 
-from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.base import FileProblem, RowProblem
 
 UTF8 = "utf-8"
 AS_UTF8 = "save it as UTF-8"
@@ -64,7 +64,7 @@ def _chinese(whole: bytes) -> str:
 def refusal(encoding: str) -> RowProblem:
     """Why a file in another encoding is not read."""
     mend = f"{AS_UTF8}, or add --fix to read it as {SHOWN[encoding]}"
-    return RowProblem("encoding", f"the file is {SHOWN[encoding]}, not UTF-8", mend)
+    return FileProblem("encoding", f"the file is {SHOWN[encoding]}, not UTF-8", mend)
 
 
 def as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:

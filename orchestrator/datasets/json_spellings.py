@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from orchestrator.datasets.base import Row, RowProblem
+from orchestrator.datasets.base import FileProblem, Row, RowProblem
 from orchestrator.datasets.json_text import JsonText, strict_decoder
 from orchestrator.datasets.rows import (
     BOM,
@@ -133,7 +133,7 @@ def _under(text: JsonText, wanted: str) -> Iterator[Numbered]:
         if text.expect(",}") == "}":
             break
     if text.next_char():
-        yield text.line, RowProblem("not JSON", "there is something after the object's end", "delete it")
+        yield text.line, FileProblem("not JSON", "there is something after the object's end", "delete it")
 
 
 def documents(chunks: Iterable[bytes], notes: list[str], is_row: IsRow) -> Iterator[Numbered]:

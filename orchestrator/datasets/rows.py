@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from orchestrator.datasets.base import Row, RowProblem, excerpt, type_name
+from orchestrator.datasets.base import FileProblem, Row, RowProblem, excerpt, type_name
 from orchestrator.datasets.encodings import AS_UTF8, MARKS, SHOWN
 from orchestrator.datasets.json_text import LONGEST_ROW, JsonText, strict_decoder
 
@@ -52,7 +52,7 @@ def json_lines(lines: Iterable[bytes], mend: Mend | None = None) -> Iterator[Num
     for number, line in enumerate(lines, start=1):
         if len(line) >= LONGEST_ROW:
             what = f"a line of more than {LONGEST_ROW >> 20} MB"
-            yield number, RowProblem("too long", what, "write one object a line")
+            yield number, FileProblem("too long", what, "write one object a line")
             return
         try:
             row = loads(line)
@@ -94,7 +94,7 @@ def _odd_line(number: int, line: bytes, why: str, mend: Mend | None) -> Row | Ro
         body = line.removeprefix(BOM)
         marked = next((name for mark, name in MARKS if line.startswith(mark)), "")
         if marked:
-            return RowProblem("encoding", f"the file is {SHOWN[marked]}", AS_UTF8)
+            return FileProblem("encoding", f"the file is {SHOWN[marked]}", AS_UTF8)
     if not body.strip():
         return None
     if body is not line:
@@ -146,15 +146,15 @@ def until_broken(text: JsonText, rows: Iterator[Numbered]) -> Iterator[Numbered]
     try:
         yield from rows
     except UnicodeDecodeError:
-        yield text.line, RowProblem("encoding", "a byte after this line is not UTF-8", AS_UTF8)
+        yield text.line, FileProblem("encoding", "a byte after this line is not UTF-8", AS_UTF8)
     except RowProblem as problem:
-        yield text.line, problem
+        yield text.line, FileProblem(problem.kind, problem.what, problem.mend)
 
 
 def _array(text: JsonText) -> Iterator[Numbered]:
     yield from elements(text)
     if text.next_char():
-        yield text.line, RowProblem("not JSON", "there is something after the array's end", "delete it")
+        yield text.line, FileProblem("not JSON", "there is something after the array's end", "delete it")
 
 
 def elements(text: JsonText) -> Iterator[Numbered]:

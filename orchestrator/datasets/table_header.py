@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.datasets.base import Row, RowProblem, excerpt
+from orchestrator.datasets.base import FileProblem, Row, RowProblem, excerpt
 
 LONGEST_NAME = 40
 ENDS = tuple("。？！?!；;")
@@ -26,11 +26,11 @@ def header_of(cells: Sequence[str], notes: list[str]) -> list[str]:
         sentence = len(name) > LONGEST_NAME or name.endswith(ENDS) or "\n" in name
         if sentence or name.replace(".", "", 1).isdigit():
             shown = ", ".join(excerpt(cell) for cell in cells[:4])
-            raise RowProblem("no header", f"the first line is no header: {shown}", MEND)
+            raise FileProblem("no header", f"the first line is no header: {shown}", MEND)
     named = [name or f"column {number}" for number, name in enumerate(names, start=1)]
     twice = next((name for name in named if named.count(name) > 1), "")
     if twice:
-        raise RowProblem("header", f"two columns are called {excerpt(twice)}", "rename one of them")
+        raise FileProblem("header", f"two columns are called {excerpt(twice)}", "rename one of them")
     trimmed = [cell for cell in cells if cell != cell.strip()]
     if trimmed:
         notes.append(f"columns' names were trimmed: {', '.join(excerpt(cell) for cell in trimmed)}")

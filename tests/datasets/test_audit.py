@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.datasets import ADAPTERS, alpaca
-from orchestrator.datasets.audit import Audit
-from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.audit import Audit, Rules
+from orchestrator.datasets.base import FileProblem, RowProblem
 
 
 def audited(*rows: dict[str, Any] | RowProblem, **given: str) -> Audit:
@@ -71,3 +71,10 @@ def test_the_entry_s_columns_are_used() -> None:
     audit = audited({"q": "问", "output": "答"}, prompt="q")
     assert audit.problems() == []
     assert not audit.unread
+
+
+def test_a_bad_row_can_be_left_out_but_not_the_rest_of_a_file() -> None:
+    for problem, refused in ((RowProblem("not JSON", "…"), False), (FileProblem("not JSON", "…"), True)):
+        audit = Audit("f", alpaca, rules=Rules(drop_bad=True))
+        assert len(list(audit.examples([(1, row("一", "二")), (2, problem)]))) == 1
+        assert bool(audit.problems()) == refused

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.base import FileProblem, RowProblem
 from orchestrator.datasets.rows import is_array, json_array, json_lines
 
 
@@ -75,6 +75,15 @@ def test_a_bad_line_has_its_number_and_a_reason(data: bytes, line: int, kind: st
 
 def test_rows_after_a_bad_line_are_still_read() -> None:
     assert lines(b'{\n{"a":1}\n')[1] == (2, {"a": 1})
+
+
+@pytest.mark.parametrize(
+    "data", [b'[{"a":1},\n{"a":2},\n]', b'[{"a":1},{"a', b'[{"a":1}]\n{}', b'[{"a":1},\n\xff]']
+)
+def test_what_ends_a_file_is_told_from_a_bad_row(data: bytes) -> None:
+    last = [row for _, row in json_array([data])][-1]
+    assert isinstance(last, FileProblem)
+    assert not any(isinstance(row, FileProblem) for _, row in lines(b'{"a":1}\n{"a\n\xff\n3\n'))
 
 
 def test_a_row_however_deep_and_however_spaced_is_read() -> None:

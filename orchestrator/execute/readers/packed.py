@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import IO, cast
 
-from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.base import FileProblem
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
 
@@ -91,4 +91,4 @@ def until_damaged(rows: Iterator[Numbered]) -> Iterator[Numbered]:
             yield number, row
     except DAMAGE as error:
         what = f"the file cannot be unpacked after this row: {error}"
-        yield number + 1, RowProblem("damaged file", what, "fetch it anew")
+        yield number + 1, FileProblem("damaged file", what, "fetch it anew")

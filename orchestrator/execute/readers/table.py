@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from orchestrator.datasets.base import RowProblem, excerpt
+from orchestrator.datasets.base import FileProblem, RowProblem, excerpt
 from orchestrator.datasets.encodings import AS_UTF8
 from orchestrator.datasets.rows import BOM, Numbered
 from orchestrator.datasets.table_header import header_of, row_of
@@ -62,7 +62,7 @@ def _rows(source: Source, delimiter: str) -> Iterator[Numbered]:
 def _broken(error: str) -> RowProblem:
     if "unexpected end" in error or "field larger" in error:
         what = "a quotation mark that is opened in this line is never closed"
-        return RowProblem("not CSV", what, "close it, or write it twice where it is text")
+        return FileProblem("not CSV", what, "close it, or write it twice where it is text")
     return RowProblem("not CSV", error, "write a quotation mark inside a cell twice")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.base import FileProblem, RowProblem
 from orchestrator.datasets.encodings import AS_UTF8
 from orchestrator.datasets.json_text import LONGEST_ROW
 from orchestrator.datasets.rows import BOM, Numbered
@@ -21,7 +21,10 @@ def read(source: Source) -> Iterator[Numbered]:
     for number, line in enumerate(source.lines(), start=1):
         body = line.removeprefix(BOM) if number == 1 else line
         if len(body) >= LONGEST_ROW:
-            yield number, RowProblem("too long", f"a line of more than {LONGEST_ROW >> 20} MB", "break it up")
+            yield (
+                number,
+                FileProblem("too long", f"a line of more than {LONGEST_ROW >> 20} MB", "break it up"),
+            )
             return
         try:
             text = body.decode("utf-8").rstrip()

@@ -8,7 +8,7 @@ from functools import partial
 from typing import IO, Any
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
-from orchestrator.datasets.base import Row, RowProblem
+from orchestrator.datasets.base import FileProblem, Row, RowProblem
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.readers.base import Source
@@ -84,9 +84,9 @@ def _events(stream: IO[bytes]) -> Iterator[tuple[int, str, Element]]:
             line += piece.endswith(b"\n")
         parser.close()
     except DefusedXmlException:
-        raise RowProblem("not XML", "it declares entities, which are not read", "expand them") from None
+        raise FileProblem("not XML", "it declares entities, which are not read", "expand them") from None
     except (ParseError, ValueError) as error:
-        raise RowProblem("not XML", f"{error}", "mend the XML") from None
+        raise FileProblem("not XML", f"{error}", "mend the XML") from None
 
 
 def _tag(element: Element) -> str:
