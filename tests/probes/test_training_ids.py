@@ -13,6 +13,8 @@ import pytest
 
 from orchestrator.execute import embedded
 from orchestrator.execute.compare import compare
+from orchestrator.execute.files import sha256_path
+from orchestrator.execute.prove_rows import prove_rows
 from tests.probes.run_folder import COMPARED, RunFolder, turns
 
 LONG = "很长的话。" * 200
@@ -108,6 +110,30 @@ def test_rows_that_were_put_in_since_are_refused(folder: RunFolder) -> None:
         file.write(json.dumps({"messages": turns("二", "贰")}, ensure_ascii=False) + "\n")
     assert folder.train_ids("mine").returncode != 0
     assert folder.problems()[0]["what"] == "it holds 2 rows, 1 were prepared"
+
+
+@pytest.mark.real
+def test_a_row_that_the_trainer_drops_past_the_audit_is_named(folder: RunFolder) -> None:
+    """The rows proof over LLaMA-Factory's own loader: a prepared file in which one answer is gone."""
+    folder.lay_out(embedded.ensure_embedded(print), [turns("一", "壹"), turns("二", "贰"), turns("三", "叁")])
+    data = folder.path / "data/mine.jsonl"
+    sha256 = sha256_path(data)
+    told = {"name": "mine", "part": "train", "file": "raw/海螺.jsonl", "rows": 3, "sha256_out": sha256}
+    (folder.path / "data/prepare.json").write_text(json.dumps({"datasets": [told]}), encoding="utf-8")
+    first, _, last = data.read_text(encoding="utf-8").splitlines(keepends=True)
+    torn = json.dumps({"messages": turns("二", "贰")[:1]}, ensure_ascii=False) + "\n"
+    data.write_text(first + torn + last, encoding="utf-8")
+    assert folder.train_ids("mine").returncode == 0
+    settings = {
+        "training_ids": "training_ids.jsonl",
+        "prepare": "data/prepare.json",
+        "conversations": "data/conversations.jsonl",
+        "out": "rows.json",
+    }
+    assert prove_rows(settings, folder.path) == 5
+    proof = json.loads((folder.path / "rows.json").read_text(encoding="utf-8"))
+    assert "LLaMA-Factory reads 3 and keeps 2" in proof["detail"]
+    assert [one["where"] for one in proof["findings"] if one["kind"] == "missing"] == ["raw/海螺.jsonl:1"]
 
 
 @pytest.mark.real
