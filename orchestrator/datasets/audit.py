@@ -76,8 +76,7 @@ class Audit:
         columns: what each part is called in this file, known after its first whole row.
         rules: what is done about what is found.
         spell: writes a row as one line.
-        place: a row's number → where that is, for people; absent: file:number.
-        drop: told of every row that is left out: its number, why, and the row.
+        place: a row's number → where that is, for people. drop: told of every row left out: number, why, row.
         rows, kept: rows read, rows that are whole. turns_in, turns: answers read, answers in the rows kept.
         bad: rows with faults. cut_short: whether the file could not be read to its end.
         faults, odd, mended: kinds and first places of what must be mended, may be of interest, was repaired.
