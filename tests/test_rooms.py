@@ -60,6 +60,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/reports.py": "cli/test_run.py",
     "execute/run_plan.py": "cli/test_run.py",
     "execute/statistics.py": "cli/test_data_stats.py",
+    "execute/split.py": "cli/test_data_split.py",
     "execute/stop.py": "cli/test_stop.py",
     "execute/survey.py": "test_bad_input.py",
     "execute/tree.py": "execute/test_process.py",
