@@ -163,7 +163,8 @@ def _alone(number: int, row: Row | RowProblem, notes: list[str], is_row: IsRow) 
         yield number, row
         return
     for way, found in (("rows by a name", _by_name(row, is_row)), ("a list for each column", _columns(row))):
-        if not is_row(row) and found:
+        # Lists of texts under a row's own keys are columns: no part of a row is a list of texts.
+        if found and (not is_row(row) or _holds_texts(row)):
             notes.append(f"one object: {way}; rows are numbered in their order")
             for place, each in enumerate(found, start=1):
                 yield place, as_row(each)
@@ -176,6 +177,13 @@ def _by_name(row: Row, is_row: IsRow) -> list[Any]:
     values = list(row.values())
     fits = values and all(isinstance(value, dict) for value in values) and is_row(values[0])
     return values if fits else []
+
+
+def _holds_texts(row: Row) -> bool:
+    """Whether every key holds a list of two texts or more, and there are two keys at least."""
+    lists = [column for column in row.values() if isinstance(column, list) and len(column) > 1]
+    texts = all(isinstance(text, str) for column in lists for text in column)
+    return texts and len(lists) == len(row) > 1
 
 
 def _columns(row: Row) -> list[Any]:
