@@ -11,6 +11,7 @@ import pytest
 from tests.small_world import SmallWorld
 
 NAMES = [
+    "rows",
     "tokenizer",
     "parity:data",
     "truncation",
