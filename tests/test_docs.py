@@ -116,6 +116,18 @@ def test_links_inside_the_repository_lead_somewhere(document: Path) -> None:
         assert "://" in target or (document.parent / target).exists(), target
 
 
+def test_every_repair_stands_in_the_table_of_repairs() -> None:
+    from orchestrator.datasets.audit import DUPLICATE
+    from orchestrator.datasets.mend_row import ROW_REPAIRS
+    from orchestrator.datasets.repairs import OPTIONAL, SAFE
+
+    text = _text("docs/data.md")
+    table = text.partition("| kind | what `--fix` does |")[2].partition("\n\n")[0]
+    told = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    assert set(told) == {*SAFE, *ROW_REPAIRS, DUPLICATE, "encoding"}
+    assert all(f"`--also {name}`" in text for name in OPTIONAL)
+
+
 def test_the_changelog_opens_with_the_version() -> None:
     version = tomllib.loads(_text("pyproject.toml"))["project"]["version"]
     first = re.search(r"^## (\S+)", _text("CHANGELOG.md"), re.MULTILINE)
