@@ -47,6 +47,8 @@ def _rows(batches: Iterator[Any], source: Source) -> Iterator[Numbered]:
     number = 0
     try:
         for batch in batches:
+            # A damaged offset would be followed anywhere, and the process would end by a signal.
+            batch.validate(full=True)
             for start in range(0, batch.num_rows, BATCH):
                 for row in batch.slice(start, BATCH).to_pylist():
                     number += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from orchestrator.datasets.base import FileProblem, RowProblem
 from orchestrator.datasets.encodings import AS_UTF8
@@ -18,7 +18,11 @@ def read(source: Source) -> Iterator[Numbered]:
         RowProblem: the file is in another encoding.
     """
     source.notes.append('each line is a row: {"text": …}')
-    for number, line in enumerate(source.lines(), start=1):
+    return _rows(source.lines())
+
+
+def _rows(lines: Iterable[bytes]) -> Iterator[Numbered]:
+    for number, line in enumerate(lines, start=1):
         body = line.removeprefix(BOM) if number == 1 else line
         if len(body) >= LONGEST_ROW:
             yield (

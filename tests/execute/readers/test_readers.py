@@ -196,6 +196,29 @@ def test_parquet_and_arrow_of_any_kind_of_text(tmp_path: Path) -> None:
         assert "whole" in cut or "damaged" in cut
 
 
+def test_a_damaged_offset_of_an_arrow_file_is_not_followed(tmp_path: Path) -> None:
+    """Followed, it leads out of the file, and the process ends by SIGSEGV or SIGBUS."""
+    import pyarrow as pa
+
+    table = pa.Table.from_pylist([{"text": "一"}, {"text": "二"}])
+    with pa.ipc.new_stream(str(tmp_path / "a.arrow"), table.schema) as stream:
+        stream.write_table(table)
+    offsets = [at.to_bytes(4, "little") for at in (0, 3, 6)]
+    whole = (tmp_path / "a.arrow").read_bytes()
+    assert b"".join(offsets) in whole
+    offsets[1] = b"\xff\xff\xff\x7f"
+    damaged = whole.replace(b"".join(at.to_bytes(4, "little") for at in (0, 3, 6)), b"".join(offsets))
+    assert "damaged after row 0" in refused(written(tmp_path, "b.arrow", damaged))
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
+def test_a_text_in_another_encoding_is_a_finding(tmp_path: Path, encoding: str) -> None:
+    path = written(tmp_path, "a.txt", "第一段\n第二段\n".encode(encoding))
+    assert [row for _, row in read(path)[0]] == ["encoding"]
+    rows, _ = read(path, fix=True)
+    assert [row for _, row in rows] == [{"text": "第一段"}, {"text": "第二段"}]
+
+
 def test_a_line_of_text_is_a_document(tmp_path: Path) -> None:
     text = "\ufeff第一段 \n\n第二段\n".encode() + b"\xff\n"
     assert read(written(tmp_path, "a.txt", text))[0] == [
