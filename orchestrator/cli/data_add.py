@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.data_options import columns_of, reading_of, reading_options, rules_of
+from orchestrator.cli.data_options import manner_of, reading_options
 from orchestrator.cli.verb import Outcome, progress, verb
 
 if TYPE_CHECKING:
@@ -40,13 +40,7 @@ def command(
     name: str,
     base: str,
     hub: str,
-    fix: bool,
-    drop_bad: bool,
-    adapter: str,
-    columns: Sequence[str],
-    items: str,
-    sheet: str,
-    part: str,
+    **manner: Any,
 ) -> Outcome:
     """Make a data set and a recipe of a file, a folder of data, or a data set of a hub.
 
@@ -58,15 +52,8 @@ def command(
 
     from orchestrator.execute import recipes
     from orchestrator.execute.add_data import Wish, add_data
-    from orchestrator.execute.look_through import Manner
 
-    manner = Manner(
-        adapter=adapter,
-        columns=columns_of(columns),
-        reading=reading_of(items=items, sheet=sheet, part=part, fix=fix),
-        rules=rules_of(fix=fix, also=(), drop_bad=drop_bad),
-    )
-    wish = Wish(source, hub=hub, name=name, base=base, manner=manner)
+    wish = Wish(source, hub=hub, name=name, base=base, manner=manner_of(**manner))
     added = add_data(recipes.project_folder(Path.cwd()), wish, progress)
     text = "\n".join(f"{title:<13} {said}" for title, said in _lines(added))
     return Outcome(added.to_json(), text)

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.data_options import (
-    columns_of,
-    file_argument,
-    reading_of,
-    reading_options,
-    repair_options,
-    rules_of,
-)
+from orchestrator.cli.data_options import file_argument, manner_of, reading_options, repair_options
 from orchestrator.cli.verb import Outcome, progress, verb
 
 if TYPE_CHECKING:
@@ -52,14 +45,7 @@ def command(
     out: Path,
     force: bool,
     report: Path | None,
-    fix: bool,
-    also: Sequence[str],
-    drop_bad: bool,
-    adapter: str,
-    columns: Sequence[str],
-    items: str,
-    sheet: str,
-    part: str,
+    **manner: Any,
 ) -> Outcome:
     """Convert a data file of any shape into one that LLaMA-Factory reads.
 
@@ -72,10 +58,7 @@ def command(
         form=form,
         out=out,
         force=force,
-        adapter=adapter,
-        columns=columns_of(columns),
-        reading=reading_of(items=items, sheet=sheet, part=part, fix=fix, also=also),
-        rules=rules_of(fix=fix, also=also, drop_bad=drop_bad),
+        manner=manner_of(**manner),
     )
     made = convert(file, wish, progress)
     if report:

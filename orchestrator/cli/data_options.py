@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from orchestrator.datasets.audit import Rules
     from orchestrator.execute.data_file import Reading
+    from orchestrator.execute.manner import Manner
 
 _Body = TypeVar("_Body", bound=Callable[..., Any])
 ALSO = ("merge-turns", "markup", "mask-pii", "json")
@@ -82,14 +82,27 @@ def reading_of(*, items: str, sheet: str, part: str, fix: bool = False, also: Se
     return Reading(items=items, sheet=sheet, split=part, fix=fix, mend_json="json" in also)
 
 
-def rules_of(*, fix: bool, also: Sequence[str], drop_bad: bool, thorough: bool = False) -> Rules:
-    """What the audit needs to know.
+def manner_of(
+    *,
+    adapter: str,
+    columns: Sequence[str],
+    items: str,
+    sheet: str,
+    part: str,
+    fix: bool,
+    drop_bad: bool,
+    also: Sequence[str] = (),
+) -> Manner:
+    """What reading_options and repair_options say, together.
 
     Raises:
-        click.UsageError: --also without --fix.
+        click.UsageError: --also without --fix, or a column without a name.
     """
     from orchestrator.datasets.audit import Rules
+    from orchestrator.execute.manner import Manner
 
     if also and not fix:
         raise click.UsageError(f"--also {also[0]} needs --fix")
-    return Rules(fix=fix, also=frozenset(also) - {"json"}, drop_bad=drop_bad, thorough=thorough)
+    rules = Rules(fix=fix, also=frozenset(also) - {"json"}, drop_bad=drop_bad)
+    reading = reading_of(items=items, sheet=sheet, part=part, fix=fix, also=also)
+    return Manner(adapter, columns_of(columns), reading, rules)

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.data_options import (
-    columns_of,
-    file_argument,
-    reading_of,
-    reading_options,
-    repair_options,
-    rules_of,
-)
+from orchestrator.cli.data_options import file_argument, manner_of, reading_options, repair_options
 from orchestrator.cli.verb import Outcome, progress, verb
 
 if TYPE_CHECKING:
@@ -55,14 +48,7 @@ def command(
     stratify: str,
     near_duplicates: bool,
     force: bool,
-    fix: bool,
-    also: Sequence[str],
-    drop_bad: bool,
-    adapter: str,
-    columns: Sequence[str],
-    items: str,
-    sheet: str,
-    part: str,
+    **manner: Any,
 ) -> Outcome:
     """Split a data file into files for LLaMA-Factory that share no question.
 
@@ -77,10 +63,7 @@ def command(
         folder=out_dir,
         split=SplitWish(_weights(parts), seed, stratify, near_duplicates),
         force=force,
-        adapter=adapter,
-        columns=columns_of(columns),
-        reading=reading_of(items=items, sheet=sheet, part=part, fix=fix, also=also),
-        rules=rules_of(fix=fix, also=also, drop_bad=drop_bad),
+        manner=manner_of(**manner),
     )
     made = split(file, wish, progress)
     text = "\n".join(f"{name:<13} {said}" for name, said in _lines(made, out_dir))

@@ -22,7 +22,8 @@ from orchestrator.execute.bring_data import Place, bring, is_same
 from orchestrator.execute.files import write_durable
 from orchestrator.execute.hub import fetch_dataset_file
 from orchestrator.execute.hub.words import Progress
-from orchestrator.execute.look_through import Manner, Seen, look_through
+from orchestrator.execute.look_through import Seen, look_through
+from orchestrator.execute.manner import Manner
 from orchestrator.execute.model_folder import MANIFEST, read_manifest
 from orchestrator.recipe import Source, compose
 

@@ -17,18 +17,20 @@ from typing import Any, Protocol
 import orjson
 
 from orchestrator.datasets import ADAPTERS
-from orchestrator.datasets.audit import Audit, Rules
-from orchestrator.datasets.base import Example, RowProblem
-from orchestrator.datasets.ledger import ledger_line
+from orchestrator.datasets.audit import Audit
+from orchestrator.datasets.base import Example
 from orchestrator.datasets.targets import ROWS, FirstBlock, entry_of, speller
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute import process
-from orchestrator.execute.data_file import DataFile, Reading, choose_adapter
+from orchestrator.execute.data_file import DataFile, choose_adapter
+from orchestrator.execute.dropped_rows import DroppedRows
 from orchestrator.execute.files import write_durable
 from orchestrator.execute.interrupts import check
+from orchestrator.execute.manner import Manner
 from orchestrator.execute.output_file import OutputFile
 
-FORMS = (*ROWS, "parquet")
+# LLaMA-Factory reads a file by its suffix, in small letters.
+SUFFIXES = {**dict.fromkeys(ROWS, (".jsonl", ".json")), "parquet": (".parquet",)}
 TOLD_EVERY = 2.0
 
 Progress = Callable[[str], None]
@@ -41,18 +43,13 @@ class Wish:
     Attributes:
         form: sharegpt, alpaca, or parquet (the rows of sharegpt, with an explicit schema).
         out: the file to make. force: replace what is there.
-        adapter, columns: how a row is read; "" when the first whole row decides.
-        reading: which part of the file is read, and how.
-        rules: what is done about faults.
+        manner: how rows are read, and what is done about bad ones.
     """
 
     form: str
     out: Path
     force: bool = False
-    adapter: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    reading: Reading = field(default_factory=Reading)
-    rules: Rules = field(default_factory=Rules)
+    manner: Manner = field(default_factory=Manner)
 
     @property
     def ledger(self) -> Path:
@@ -138,22 +135,26 @@ def convert(source: Path, wish: Wish, progress: Progress = lambda _: None) -> Co
         StageFailed: the disk is full. Interrupted: a signal came.
     """
     began = time.monotonic()
+    if wish.out.suffix not in SUFFIXES[wish.form]:
+        what = f"LLaMA-Factory would not read {wish.form} under this name"
+        raise UsageError(Problem(what, str(wish.out), f"end it in {' or '.join(SUFFIXES[wish.form])}"))
     if wish.out.exists() and wish.out.samefile(source):
         raise UsageError(Problem("is the input itself", str(wish.out), "name another file"))
     with process.signals(), _without_cycles(), ExitStack() as stack:
-        file = stack.enter_context(DataFile.open(source, str(source), wish.reading))
-        name, rows = choose_adapter(wish.adapter, file.rows(), str(source), wish.columns)
+        manner, shown = wish.manner, str(source)
+        file = stack.enter_context(DataFile.open(source, shown, manner.reading))
+        name, rows = choose_adapter(manner.adapter, file.rows(), shown, manner.columns)
         output = stack.enter_context(OutputFile.create(wish.out, force=wish.force))
-        dropped = _Dropped(stack, wish, file.place)
+        dropped = DroppedRows(stack, wish.ledger, file.place)
         form = "sharegpt" if wish.form == "parquet" else wish.form
         audit = Audit(
-            str(source),
+            shown,
             ADAPTERS[name],
-            wish.columns,
-            wish.rules,
+            manner.columns,
+            manner.rules,
             speller(form),
             file.place,
-            dropped.add if wish.rules.drop_bad else None,
+            dropped.add if manner.rules.drop_bad else None,
         )
         sink = _sink(wish.form, output, ADAPTERS[name].purpose)
         first = FirstBlock(form) if wish.form != "parquet" else None
@@ -193,25 +194,6 @@ def convert(source: Path, wish: Wish, progress: Progress = lambda _: None) -> Co
 def write_report(path: Path, converted: Converted) -> None:
     """The report as JSON, durably."""
     write_durable(path, orjson.dumps(converted.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
-
-
-class _Dropped:
-    """The ledger of rows that were left out; a file only when there are any."""
-
-    def __init__(self, stack: ExitStack, wish: Wish, place: Callable[[int], str]) -> None:
-        self._stack, self._wish, self._place = stack, wish, place
-        self._file: OutputFile | None = None
-
-    def add(self, number: int, found: list[RowProblem], row: Any) -> None:
-        if self._file is None:
-            self._file = self._stack.enter_context(OutputFile.create(self._wish.ledger, force=True))
-        self._file.write(ledger_line(self._place(number), found, row))
-
-    def finish(self) -> Path | None:
-        if self._file is None:
-            return None
-        self._file.finish()
-        return self._wish.ledger
 
 
 def _sink(form: str, output: OutputFile, purpose: str) -> Sink:

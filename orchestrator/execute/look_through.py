@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.added import Case, cases_of
-from orchestrator.datasets.audit import Audit, Rules
+from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import SFT, Conversation, RowProblem
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.bring_data import Place
-from orchestrator.execute.data_file import DataFile, Reading, choose_adapter
+from orchestrator.execute.data_file import DataFile, choose_adapter
 from orchestrator.execute.hub.words import Progress
 from orchestrator.execute.interrupts import check
 from orchestrator.execute.lint_dataset_info import names_data_sets
+from orchestrator.execute.manner import Manner
 
 # Columns of pictures and sounds, which a text model cannot be taught.
 MEDIA = ("image", "images", "audio", "audios", "video", "videos")
@@ -25,16 +26,6 @@ SHOWN = 3
 # The questions of a recipe are taken from so many first rows.
 FIRST = 50
 TOLD_EVERY = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How rows are read, and what is done about bad ones; adapter: "" when the first whole row decides."""
-
-    adapter: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    reading: Reading = field(default_factory=Reading)
-    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,21 +10,21 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from orchestrator.datasets import ADAPTERS
-from orchestrator.datasets.audit import Audit, Rules
-from orchestrator.datasets.base import RowProblem
-from orchestrator.datasets.ledger import ledger_line
+from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.split import PARTS, SplitWish, part_name
 from orchestrator.datasets.targets import entry_of
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute import process
-from orchestrator.execute.data_file import DataFile, Reading, choose_adapter
+from orchestrator.execute.data_file import DataFile, choose_adapter
 from orchestrator.execute.dealt_rows import DealtRows
+from orchestrator.execute.dropped_rows import DroppedRows
 from orchestrator.execute.interrupts import check
+from orchestrator.execute.manner import Manner
 from orchestrator.execute.output_file import OutputFile, explained
 
 TOLD_EVERY = 2.0
@@ -38,18 +38,13 @@ class Wish:
     Attributes:
         folder: where the parts are written. force: replace what is there.
         split: the parts.
-        adapter, columns: how a row is read; "" when the first whole row decides.
-        reading: which part of the file is read, and how.
-        rules: what is done about faults.
+        manner: how rows are read, and what is done about bad ones.
     """
 
     folder: Path
     split: SplitWish
     force: bool = False
-    adapter: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    reading: Reading = field(default_factory=Reading)
-    rules: Rules = field(default_factory=Rules)
+    manner: Manner = field(default_factory=Manner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +91,18 @@ def split(source: Path, wish: Wish, progress: Callable[[str], None] = lambda _: 
         StageFailed: the disk is full. Interrupted: a signal came.
     """
     with process.signals(), ExitStack() as stack:
-        file = stack.enter_context(DataFile.open(source, str(source), wish.reading))
-        adapter, rows = choose_adapter(wish.adapter, file.rows(), str(source), wish.columns)
+        manner, shown = wish.manner, str(source)
+        file = stack.enter_context(DataFile.open(source, shown, manner.reading))
+        adapter, rows = choose_adapter(manner.adapter, file.rows(), shown, manner.columns)
         stem = source.name.partition(".")[0] or "rows"
         names = {part: part_name(stem, part) for part in PARTS if part in wish.split.weights}
         files = {part: wish.folder / f"{name}.jsonl" for part, name in names.items()}
         outputs = _opened(stack, source, {**files, INFO: wish.folder / INFO}, force=wish.force)
-        dropped = _Dropped(stack, wish.folder / f"{stem}.dropped.jsonl", file.place)
-        drop = dropped.add if wish.rules.drop_bad else None
-        audit = Audit(str(source), ADAPTERS[adapter], wish.columns, wish.rules, place=file.place, drop=drop)
+        dropped = DroppedRows(stack, wish.folder / f"{stem}.dropped.jsonl", file.place)
+        drop = dropped.add if manner.rules.drop_bad else None
+        audit = Audit(shown, ADAPTERS[adapter], manner.columns, manner.rules, place=file.place, drop=drop)
         try:
-            dealt = stack.enter_context(DealtRows(wish.folder, wish.split, str(source)))
+            dealt = stack.enter_context(DealtRows(wish.folder, wish.split, shown))
             told = time.monotonic()
             for number, example, line in audit.examples(dealt.watched(rows)):
                 dealt.add(number, example, line)
@@ -115,7 +111,7 @@ def split(source: Path, wish: Wish, progress: Callable[[str], None] = lambda _: 
                 if time.monotonic() - told > TOLD_EVERY:
                     told = time.monotonic()
                     progress(f"{audit.rows} rows read")
-            if problems := _with_the_way_out(audit, wish.rules):
+            if problems := audit.problems(fix="--fix", drop="--drop-bad"):
                 return Split(adapter, audit, tuple(problems), tuple(file.notes))
             counts = dealt.deal()
         except OSError as error:
@@ -150,34 +146,6 @@ def _opened(
         if path.exists() and path.samefile(source):
             raise UsageError(Problem("is the input itself", str(path), "name another folder"))
     return {part: stack.enter_context(OutputFile.create(path, force=force)) for part, path in files.items()}
-
-
-class _Dropped:
-    """The ledger of rows that were left out; a file only when there are any."""
-
-    def __init__(self, stack: ExitStack, path: Path, place: Callable[[int], str]) -> None:
-        self._stack, self._path, self._place = stack, path, place
-        self._file: OutputFile | None = None
-
-    def add(self, number: int, found: list[RowProblem], row: Any) -> None:
-        if self._file is None:
-            self._file = self._stack.enter_context(OutputFile.create(self._path, force=True))
-        self._file.write(ledger_line(self._place(number), found, row))
-
-    def finish(self) -> Path | None:
-        if self._file is None:
-            return None
-        self._file.finish()
-        return self._path
-
-
-def _with_the_way_out(audit: Audit, rules: Rules) -> list[Problem]:
-    problems = audit.problems()
-    if problems and audit.bad:
-        flags = " or ".join(["--fix"] * (not rules.fix) + ["--drop-bad"] * (not rules.drop_bad))
-        mend = f"add {flags}, or mend them and type the same command again" if flags else "mend them"
-        problems[-1] = replace(problems[-1], mend=mend)
-    return problems
 
 
 def _ascii(entries: Mapping[str, Any]) -> bytes:

@@ -129,7 +129,7 @@ def test_faults_leave_nothing_unless_they_are_left_out(
     out = tmp_path / "p"
     code, said = split(capsys, source, "--out-dir", out)
     assert code == 2
-    assert said["problems"][-1]["mend"].startswith("add --fix or --drop-bad")
+    assert said["problems"][-1]["mend"].startswith("--fix mends what can be mended safely")
     assert list(out.iterdir()) == []
     code, said = split(capsys, source, "--out-dir", out, "--drop-bad")
     assert (code, sum(one["rows"] for one in said["data"]["parts"])) == (0, 100)

@@ -17,7 +17,7 @@ from orchestrator.errors import ConchError, StageFailed, UsageError
 from orchestrator.execute import survey
 from orchestrator.execute.add_data import Wish, add_data
 from orchestrator.execute.data_file import Reading
-from orchestrator.execute.look_through import Manner
+from orchestrator.execute.manner import Manner
 from orchestrator.plan import build_plan
 from tests.fakes.hub_server import Hub, Repository, serve
 
@@ -178,7 +178,12 @@ def test_a_link_is_read_as_what_it_leads_to(project: Path, file: Path, tmp_path:
     ("name", "content", "manner", "kept"),
     [
         ("问答.CSV", "问题,答案\n一,二\n三,四\n".encode("gb18030"), FIXED, ".csv"),
-        ("faq.JSONL.gz", gzip.compress('{"问题": "一", "答案": "二"}\n'.encode()), Manner(), ".jsonl.gz"),
+        (
+            "faq.JSONL.gz",
+            gzip.compress('{"问题": "一", "答案": "二"}\n'.encode(), mtime=0),
+            Manner(),
+            ".jsonl.gz",
+        ),
         (
             "faq.xml",
             "<faq><item><问题>一</问题><答案>二</答案></item></faq>".encode(),

@@ -11,7 +11,8 @@ import pytest
 from orchestrator.datasets.audit import Rules
 from orchestrator.errors import MissingError, UsageError
 from orchestrator.execute.bring_data import Place
-from orchestrator.execute.look_through import Manner, Seen, look_through
+from orchestrator.execute.look_through import Seen, look_through
+from orchestrator.execute.manner import Manner
 
 GOOD = {"instruction": "你是谁", "input": "", "output": "我是海螺。"}
 BAD = {"instruction": "你是谁", "input": "", "output": ""}
