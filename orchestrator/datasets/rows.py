@@ -62,7 +62,7 @@ def json_lines(lines: Iterable[bytes], mend: Mend | None = None) -> Iterator[Num
             continue
         if type(row) is not dict:
             yield number, _not_an_object(row)
-        elif line.count(b":") == len(row):
+        elif (len(row) == 1 and line.find(b":", line.find(b":") + 1) < 0) or line.count(b":") == len(row):
             yield number, row
         else:
             yield number, _looked_at(line, row)
