@@ -49,6 +49,9 @@ def _rows(batches: Iterator[Any], source: Source) -> Iterator[Numbered]:
         for batch in batches:
             # A damaged offset would be followed anywhere, and the process would end by a signal.
             batch.validate(full=True)
+            if not batch.num_columns:
+                # Rows of nothing, and a damaged count of them may say billions.
+                raise UsageError(Problem("the file has no columns", source.shown, "write it anew"))
             for start in range(0, batch.num_rows, BATCH):
                 for row in batch.slice(start, BATCH).to_pylist():
                     number += 1

@@ -23,7 +23,7 @@ def read(source: Source) -> Iterator[Numbered]:
 
     try:
         file = pq.ParquetFile(source.path.resolve())
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         what = f"it is no whole parquet file: {str(error).splitlines()[0]}"
         raise UsageError(Problem(what, source.shown, "fetch or write it anew")) from None
     return _rows(file, source)

@@ -12,6 +12,7 @@ from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.table_header import header_of, row_of
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.readers.base import Source
+from orchestrator.execute.readers.packed import DAMAGE
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
@@ -44,9 +45,13 @@ def read(source: Source) -> Iterator[Numbered]:
 
 def _check_size(source: Source) -> None:
     size = source.path.stat().st_size
-    if zipfile.is_zipfile(source.path):
-        with zipfile.ZipFile(source.path) as parts:
-            size = sum(part.file_size for part in parts.infolist())
+    try:
+        if zipfile.is_zipfile(source.path):
+            with zipfile.ZipFile(source.path) as parts:
+                size = sum(part.file_size for part in parts.infolist())
+    except DAMAGE as error:
+        what = f"it is no whole workbook: {error}"
+        raise UsageError(Problem(what, source.shown, "save it anew as .xlsx or .csv")) from None
     if size > LARGEST:
         what = f"the workbook holds {size >> 20} MB, and is read as a whole"
         raise UsageError(Problem(what, source.shown, "save the sheet as CSV"))

@@ -85,7 +85,7 @@ def _events(stream: IO[bytes]) -> Iterator[tuple[int, str, Element]]:
         parser.close()
     except DefusedXmlException:
         raise FileProblem("not XML", "it declares entities, which are not read", "expand them") from None
-    except (ParseError, ValueError) as error:
+    except (ParseError, ValueError, LookupError) as error:
         raise FileProblem("not XML", f"{error}", "mend the XML") from None
 
 

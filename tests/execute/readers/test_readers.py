@@ -211,6 +211,38 @@ def test_a_damaged_offset_of_an_arrow_file_is_not_followed(tmp_path: Path) -> No
     assert "damaged after row 0" in refused(written(tmp_path, "b.arrow", damaged))
 
 
+def test_an_arrow_file_without_columns_is_refused_whatever_its_count_of_rows(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    batch = pa.RecordBatch.from_struct_array(pa.array([{}] * 3, pa.struct([])))
+    with pa.ipc.new_file(str(tmp_path / "a.arrow"), batch.schema) as file:
+        file.write_batch(batch)
+    assert "no columns" in refused(tmp_path / "a.arrow")
+
+
+def test_a_parquet_file_with_a_broken_column_name_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist([{"text": "一"}]), tmp_path / "a.parquet", store_schema=False)
+    broken = (tmp_path / "a.parquet").read_bytes().replace(b"text", b"te\xfft")
+    assert "no whole parquet file" in refused(written(tmp_path, "b.parquet", broken))
+
+
+def test_a_workbook_with_a_broken_directory_is_refused(tmp_path: Path) -> None:
+    whole = (Path(__file__).parents[2] / "datasets/corpus/64_book.xlsx").read_bytes()
+    broken = whole.replace(b"PK\x01\x02", b"PK\x01\x03", 1)
+    assert "no whole workbook" in refused(written(tmp_path, "a.xlsx", broken))
+
+
+def test_xml_in_an_encoding_that_does_not_exist_is_a_finding(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "a.xml", '<?xml version="1.0" encoding="utf-x"?><faq><item><a>一</a></item></faq>'
+    )
+    assert [row for _, row in read(path, items="faq/item")[0]] == ["not XML"]
+    assert "unknown encoding" in refused(path)
+
+
 @pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
 def test_a_text_in_another_encoding_is_a_finding(tmp_path: Path, encoding: str) -> None:
     path = written(tmp_path, "a.txt", "第一段\n第二段\n".encode(encoding))
