@@ -74,18 +74,20 @@ def faults_of(example: Example) -> Iterator[RowProblem]:
 
 
 def is_whole(conversation: Conversation) -> bool:
-    """Whether it is sure at a glance that there is no fault.
+    """Whether it is sure at a glance that there is neither a fault nor an odd character outside ASCII.
 
     For rows of which oddities.is_plain is true. False says nothing: then a closer look must decide.
     """
-    expected, following = USER, ASSISTANT
+    expected = USER
     for message in conversation:
         text = message["content"]
         if not text or message["role"] != expected:
             return False
         if text[0] in OPENINGS and (text[0].isspace() or MARK.match(text)):
             return False
-        expected, following = following, expected
+        if "\ufffd" in text or "\u200b" in text or "\ufeff" in text or "拷" in text or "锛" in text:
+            return False
+        expected = ASSISTANT if expected == USER else USER
     return expected == USER and bool(conversation)
 
 

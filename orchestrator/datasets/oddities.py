@@ -45,35 +45,25 @@ REFUSALS = ("作为一个AI", "作为AI", "作为一名AI", "作为人工智能"
 # that is short enough to be searched.
 _CLASSES = {b"0123456789": b"0", b"<@&\x7f\xc2\xc3": b"<", b"bfru": b"u", b"\\": b"\\", b"{": b"{"}
 _BETWEEN = b"\xe3 ,.:-/"
-# U+FFFD (EF BF BD), U+FEFF (EF BB BF) and U+200B (E2 80 8B) leave two bytes side by side, 锛 and 锟 (E9 94
-# 9B or 9F) three. A ， or ： (EF BC …) keeps its second, lest the next character's be taken for it.
-_CLASSES |= {b"\xef\xe2": b"\xef", b"\xbf\x8b": b"\xbf", b"\xbc": b"\xbc"}
-_CLASSES |= {b"\xe9": b"\xe9", b"\x94": b"\x94", b"\x9b\x9f": b"\x9b"}
 _KEPT = b"".join(_CLASSES) + _BETWEEN
 _DELETED = bytes(byte for byte in range(256) if byte not in _KEPT)
 _SIGNS = {byte: sign[0] for members, sign in _CLASSES.items() for byte in members}
 _CLASS = bytes(_SIGNS.get(byte, byte) for byte in range(256))
 _LONG_NUMBER, _ESCAPE, _NOTABLE, _BACKSLASH = b"0" * 11, b"\\u", ord("<"), ord("\\")
-_ODD_CHARACTER, _ODD_HANZI = b"\xef\xbf", b"\xe9\x94\x9b"
 
 
 def is_plain(line: bytes) -> bool:
     r"""Whether a row as orjson writes it holds nothing that a closer look could find by these bytes.
 
-    False says nothing: then a closer look must decide.
+    U+FFFD and invisible characters outside ASCII are not among them: in Chinese, bytes alike are everywhere.
 
     >>> is_plain('{"a":"头疼\\n"}'.encode()), is_plain(b'{"a":"<br>"}'), is_plain(b'{"a":"13812345678"}')
     (True, False, False)
     """
     marks = line.translate(_CLASS, _DELETED)
-    return not (
-        _NOTABLE in marks
-        or _ODD_CHARACTER in marks
-        or _LONG_NUMBER in marks
-        or b"{{" in marks
-        or _ODD_HANZI in marks
-        or (_BACKSLASH in marks and _ESCAPE in marks)
-    )
+    if _NOTABLE in marks or marks.find(_LONG_NUMBER) >= 0 or marks.find(b"{{") >= 0:
+        return False
+    return _BACKSLASH not in marks or marks.find(_ESCAPE) < 0
 
 
 def oddities(conversation: Conversation) -> Iterator[tuple[str, str]]:
