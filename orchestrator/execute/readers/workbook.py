@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.table_header import header_of, row_of
 from orchestrator.errors import Problem, UsageError
+from orchestrator.execute.files import CHUNK
 from orchestrator.execute.readers.base import Source
 from orchestrator.execute.readers.packed import DAMAGE
 
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
 
 # The parser holds a whole sheet in memory.
 LARGEST = 1 << 30
+# Bytes that it takes for a cell, also for an empty one (calamine's DataRef).
+CELL = 24
+# The place of a cell that is not empty.
+_PLACE = re.compile(rb"""<(?:\w+:)?c\s[^<>]*?\br\s*=\s*["']([A-Za-z]{1,8})([0-9]{1,32})["'][^<>]*(?<!/)>""")
+LONGEST_PLACE = 256
 
 
 def read(source: Source) -> Iterator[Numbered]:
@@ -48,13 +56,42 @@ def _check_size(source: Source) -> None:
     try:
         if zipfile.is_zipfile(source.path):
             with zipfile.ZipFile(source.path) as parts:
-                size = sum(part.file_size for part in parts.infolist())
+                size = max(sum(part.file_size for part in parts.infolist()), _spread(parts))
     except DAMAGE as error:
         what = f"it is no whole workbook: {error}"
         raise UsageError(Problem(what, source.shown, "save it anew as .xlsx or .csv")) from None
     if size > LARGEST:
-        what = f"the workbook holds {size >> 20} MB, and is read as a whole"
+        what = f"the workbook would take {size >> 20} MB of memory, as it is read with its empty cells"
         raise UsageError(Problem(what, source.shown, "save the sheet as CSV"))
+
+
+def _spread(parts: zipfile.ZipFile) -> int:
+    """Bytes that the parser takes for the widest sheet of an xlsx: it keeps the empty cells between, too.
+
+    One cell far out, at XFD1048576, would have it ask for 400 GB, and end the process.
+    """
+    widest = 0
+    for name in parts.namelist():
+        if not name.startswith("xl/worksheets/") or not name.endswith(".xml"):
+            continue
+        rows, columns = {1}, {1}
+        with parts.open(name) as file:
+            rest = b""
+            for chunk in iter(partial(file.read, CHUNK), b""):
+                for letters, digits in set(_PLACE.findall(rest + chunk)):
+                    rows.add(int(digits))
+                    columns.add(_column(letters))
+                rows, columns = {max(rows)}, {max(columns)}
+                rest = chunk[-LONGEST_PLACE:]
+        widest = max(widest, max(rows) * max(columns))
+    return widest * CELL
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + letter - ord("A") + 1
+    return number
 
 
 def _sheet(book: CalamineWorkbook, source: Source) -> CalamineSheet:

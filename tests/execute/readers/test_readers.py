@@ -235,6 +235,21 @@ def test_a_workbook_with_a_broken_directory_is_refused(tmp_path: Path) -> None:
     assert "no whole workbook" in refused(written(tmp_path, "a.xlsx", broken))
 
 
+def test_a_workbook_with_one_cell_far_out_is_refused(tmp_path: Path) -> None:
+    """The parser would ask for 400 GB, and the process would be aborted."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active["A1"] = "问题"
+    book.active["A2"] = "一"
+    book.active["XFD9"].font = openpyxl.styles.Font(bold=True)
+    book.save(tmp_path / "a.xlsx")
+    assert read(tmp_path / "a.xlsx")[0] == [("a.xlsx!Sheet:2", {"问题": "一"})]
+    book.active["XFD1048576"] = "远"
+    book.save(tmp_path / "a.xlsx")
+    assert "would take 393216 MB" in refused(tmp_path / "a.xlsx")
+
+
 def test_xml_in_an_encoding_that_does_not_exist_is_a_finding(tmp_path: Path) -> None:
     path = written(
         tmp_path, "a.xml", '<?xml version="1.0" encoding="utf-x"?><faq><item><a>一</a></item></faq>'
