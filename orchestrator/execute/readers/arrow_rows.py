@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,19 @@ def _batches(mapped: Any) -> Iterator[Any]:
     return (file.get_batch(number) for number in range(file.num_record_batches))
 
 
+def check_columns(names: list[str], shown: str) -> None:
+    """Look at the columns' names before a row is made of them.
+
+    Raises:
+        UsageError: there are none (a damaged count of empty rows may say billions), or two are alike, of
+            which a row would keep one.
+    """
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if not names or twice:
+        what = f'two columns are named "{twice[0]}"' if twice else "the file has no columns"
+        raise UsageError(Problem(what, shown, "write it anew"))
+
+
 def _rows(batches: Iterator[Any], source: Source) -> Iterator[Numbered]:
     import pyarrow as pa
 
@@ -49,13 +63,11 @@ def _rows(batches: Iterator[Any], source: Source) -> Iterator[Numbered]:
         for batch in batches:
             # A damaged offset would be followed anywhere, and the process would end by a signal.
             batch.validate(full=True)
-            if not batch.num_columns:
-                # Rows of nothing, and a damaged count of them may say billions.
-                raise UsageError(Problem("the file has no columns", source.shown, "write it anew"))
+            check_columns(batch.schema.names, source.shown)
             for start in range(0, batch.num_rows, BATCH):
                 for row in batch.slice(start, BATCH).to_pylist():
                     number += 1
                     yield number, row
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         what = f"the file is damaged after row {number}: {str(error).splitlines()[0]}"
         raise UsageError(Problem(what, source.shown, "write it anew, as arrow or parquet")) from None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
+from orchestrator.execute.readers.arrow_rows import check_columns
 from orchestrator.execute.readers.base import Source
 
 BATCH = 512
@@ -26,6 +27,7 @@ def read(source: Source) -> Iterator[Numbered]:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         what = f"it is no whole parquet file: {str(error).splitlines()[0]}"
         raise UsageError(Problem(what, source.shown, "fetch or write it anew")) from None
+    check_columns(file.schema_arrow.names, source.shown)
     return _rows(file, source)
 
 
@@ -38,6 +40,6 @@ def _rows(file: object, source: Source) -> Iterator[Numbered]:
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         what = f"the file is damaged after row {number}: {str(error).splitlines()[0]}"
         raise UsageError(Problem(what, source.shown, "fetch or write it anew")) from None

@@ -229,6 +229,17 @@ def test_a_parquet_file_with_a_broken_column_name_is_refused(tmp_path: Path) -> 
     assert "no whole parquet file" in refused(written(tmp_path, "b.parquet", broken))
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table([["一"], ["二"]], names=["text", "text"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pa.ipc.new_file(str(tmp_path / "a.arrow"), table.schema) as file:
+        file.write_table(table)
+    assert all('named "text"' in refused(tmp_path / name) for name in ("a.parquet", "a.arrow"))
+
+
 def test_a_workbook_with_a_broken_directory_is_refused(tmp_path: Path) -> None:
     whole = (Path(__file__).parents[2] / "datasets/corpus/64_book.xlsx").read_bytes()
     broken = whole.replace(b"PK\x01\x02", b"PK\x01\x03", 1)
