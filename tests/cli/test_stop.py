@@ -45,10 +45,14 @@ def stop(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return [row["command"] for row in rows]
 
 
+# The child of the shell has become what it was asked to be.
+READY = "until grep -q ^sleep /proc/$!/cmdline; do :; done"
+
+
 def test_it_stops_the_orchestrator_and_its_tree(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = orchestrate(project, "setsid sleep 71 & echo > pid; exec sleep 72")
+    other = orchestrate(project, f"setsid sleep 71 & {READY}; echo > pid; exec sleep 72")
     commands = stop(project, monkeypatch, capsys)
     assert {"sleep 71", "sleep 72"} < set(commands)
     assert "-c" in commands[0]
