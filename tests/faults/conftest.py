@@ -35,7 +35,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed = sorted(number for number, seen in outcomes.items() if seen == {"passed"})
     terminalreporter.write_line("")
     terminalreporter.write_line(
-        f"faults: {len(passed)} of {len(CASES)} cases passed; {len(biting)} bite where the guard is taken away"
+        f"faults: {len(passed)} of {len(CASES)} cases passed; {len(biting)} bite without their guard"
     )
     for number, case in CASES.items():
         if number not in passed:
