@@ -48,6 +48,7 @@ class Job:
             trained, and none where the recipe does not want them asked.
         accept_mismatch: the user accepted by name that the proofs do not hold.
         validation, test: data sets of their own on which the loss is measured, and that are only prepared.
+        origins: dotted key of every value of the recipe → "recipes/x.yaml:14:3", "--set …", "default".
     """
 
     recipe: Recipe
@@ -63,6 +64,7 @@ class Job:
     accept_mismatch: bool = False
     validation: tuple[DatasetEntry, ...] = ()
     test: tuple[DatasetEntry, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def all_datasets(self) -> tuple[DatasetEntry, ...]:

@@ -75,6 +75,7 @@ def resolve(
         accept_mismatch=accept_mismatch,
         validation=validation,
         test=test,
+        origins=resolved.origins,
     )
 
 

@@ -19,6 +19,7 @@ import yaml
 from orchestrator.checks import CHECKS, EVERY
 from orchestrator.cli.data import DATA_VERBS
 from orchestrator.cli.main import VERBS, conch
+from orchestrator.cli.runs import RUNS_VERBS
 from orchestrator.datasets import ADAPTERS
 from orchestrator.execute.task import TASKS
 from orchestrator.stages import STAGES
@@ -34,6 +35,11 @@ COVERED_BY: Mapping[str, str] = {
     "cli/data_options.py": "cli/test_data_convert.py",
     "cli/live.py": "cli/test_sft.py",
     "cli/page_file.py": "cli/test_data_preview.py",
+    "cli/rm.py": "cli/test_runs.py",
+    "cli/runs_diff.py": "cli/test_runs.py",
+    "cli/runs_ls.py": "cli/test_runs.py",
+    "cli/runs_show.py": "cli/test_runs.py",
+    "cli/status.py": "cli/test_runs.py",
     "datasets/json_text.py": "datasets/test_rows.py",
     "execute/adopt.py": "execute/test_loop.py",
     "execute/bare_parity.py": "cli/test_parity.py",
@@ -97,6 +103,7 @@ class Board:
 BOARDS = (
     Board("cli", VERBS, "command"),
     Board("cli", DATA_VERBS, "command", "data_"),
+    Board("cli", RUNS_VERBS, "command", "runs_"),
     Board("stages", STAGES, "stage"),
     Board("checks", CHECKS, "judge"),
     Board("datasets", ADAPTERS, "sniff"),

@@ -65,13 +65,7 @@ def _matrix_text(rows: Sequence[Mapping[str, Any]], templates: Mapping[str, Chat
     listed += [
         [name, one.reasoning_parser or "none", one.source or "-"] for name, one in sorted(templates.items())
     ]
+    from orchestrator.cli.terminal import aligned
+
     head = "chat templates by training template, and by template.thinking and template.history"
-    return "\n".join([head, *_aligned(table), "", *_aligned(listed)])
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
+    return "\n".join([head, *aligned(table, indent="  "), "", *aligned(listed, indent="  ")])

@@ -11,6 +11,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TextIO
 
 # Control, format (bidi overrides, zero-width, tags), surrogate, private use, line and paragraph separators.
@@ -69,6 +70,25 @@ def table(
     return page.getvalue().rstrip("\n")
 
 
+def aligned(rows: Sequence[Sequence[str]], *, indent: str = "") -> list[str]:
+    """Rows as lines whose cells stand below each other; a Chinese character takes two columns.
+
+    >>> aligned([["海螺", "a"], ["x", "b"]])
+    ['海螺  a', 'x     b']
+    """
+    widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
+    return [
+        indent
+        + "  ".join(cell + " " * (w - _columns(cell)) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def local_time(moment: str) -> str:
+    """An ISO 8601 time as a person here reads it, to the second; "" stays ""."""
+    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""
+
+
 def emit(text: str, out: TextIO | None = None) -> None:
     """Write text as it is and show it at once; what the stream cannot encode becomes an escape."""
     stream = sys.stdout if out is None else out
@@ -79,6 +99,10 @@ def emit(text: str, out: TextIO | None = None) -> None:
 
 def _draws(stream: TextIO) -> bool:
     return (stream.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _shown(character: str) -> str:

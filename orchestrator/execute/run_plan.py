@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+from orchestrator.errors import ConchError
 from orchestrator.execute import files, process
 from orchestrator.execute.fingerprint import plan_key
 from orchestrator.execute.loop import Loop
+from orchestrator.execute.manifest import write_manifest
 from orchestrator.execute.preflight import preflight
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.state import RunFolder, hold
@@ -56,8 +59,16 @@ def run_recipe(
         cookie = process.new_cookie(project, run.path)
         symbols = {**places, "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
         loop = Loop(plan, run, symbols, job.locks, progress, cookie)
-        with process.guarded(cookie):
-            return run.path, loop.perform()
+        write_manifest(run, whole, job)
+        try:
+            with process.guarded(cookie):
+                runs = loop.perform()
+        except ConchError:
+            with suppress(ConchError):  # what ended the run is what must be told
+                write_manifest(run, whole, job)
+            raise
+        write_manifest(run, whole, job)
+        return run.path, runs
 
 
 def _folder_for(project: Path, recipe: str, identity: str) -> RunFolder:

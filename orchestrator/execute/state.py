@@ -241,7 +241,16 @@ def holder(project: Path, recipe: str) -> dict[str, Any]:
 def _self() -> dict[str, Any]:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     pid = os.getpid()
-    return {"pid": pid, "ticks": tree.start_ticks(pid), "host": socket.gethostname(), "by": since}
+    who = {"pid": pid, "ticks": tree.start_ticks(pid), "boot": _boot(), "host": socket.gethostname()}
+    return {**who, "by": since}
+
+
+def _boot() -> str:
+    """Names this boot of this machine; "" where the kernel does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _busy(recipe: str, folder: Path) -> BusyError:

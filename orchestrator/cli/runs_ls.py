@@ -1,0 +1,45 @@
+"""`conch runs ls`: which runs there are, and how each stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.verb import Outcome, verb
+
+if TYPE_CHECKING:
+    from orchestrator.execute.runs import RunSummary
+
+
+@verb(example="conch runs ls\nconch runs ls magic_conch --json")
+@click.argument("recipe", default="", metavar="[RECIPE]")
+def command(recipe: str) -> Outcome:
+    """List the runs of the project, or of one recipe; of each recipe the oldest first."""
+    from pathlib import Path
+
+    from orchestrator.cli.terminal import aligned
+    from orchestrator.errors import Problem, UsageError
+    from orchestrator.execute import recipes
+    from orchestrator.execute.runs import summaries
+
+    project = recipes.project_folder(Path.cwd())
+    found = summaries(project, recipe)
+    if recipe and not found and recipe not in recipes.names(project):
+        raise UsageError(
+            Problem(f"there is no run and no recipe {recipe}", str(project / "runs"), "conch ls")
+        )
+    data = {"runs": [one.to_json() for one in found]}
+    return Outcome(data, "\n".join(aligned(table(found))) if found else "no runs yet: conch run RECIPE")
+
+
+def table(found: Sequence[RunSummary]) -> list[list[str]]:
+    """A line a run: its name, how it stands, when it was last worked on, at which stage, and why it ended."""
+    from orchestrator.cli.terminal import local_time, one_line
+
+    rows = [["run", "stands", "worked on", "stage", ""]]
+    for one in found:
+        stage = f"{one.stage} ({one.stages} done)" if one.stage else ""
+        rows.append([one.run, str(one.standing), local_time(one.began), stage, one_line(one.reason)[:80]])
+    return rows

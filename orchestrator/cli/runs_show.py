@@ -1,0 +1,87 @@
+"""`conch runs show`: what a run was made of, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.verb import Outcome, verb
+
+if TYPE_CHECKING:
+    from orchestrator.execute.runs import RunSummary
+
+
+@verb(example="conch runs show magic_conch\nconch runs show magic_conch/20261125-084143-b65b --json")
+@click.argument("run", metavar="RUN")
+def command(run: str) -> Outcome:
+    """Say what a run was made of, and what came of it. RUN is RECIPE/ID, or RECIPE for its last.
+
+    The recipe's values stand with the place each was written at; what nobody wrote is left out here, and is
+    in --json (manifest.json of the run).
+    """
+    from pathlib import Path
+
+    from orchestrator.execute import recipes
+    from orchestrator.execute.manifest import read_manifest
+    from orchestrator.execute.runs import summary_of
+    from orchestrator.execute.state import RunFolder
+
+    folder = RunFolder.open(recipes.project_folder(Path.cwd()), run)
+    told = summary_of(folder, look_around=True)
+    manifest = read_manifest(folder)
+    data = {"folder": str(folder.path), **told.to_json(), "manifest": manifest}
+    return Outcome(data, "\n".join(_lines(told, manifest)))
+
+
+def _lines(told: RunSummary, manifest: Mapping[str, Any]) -> Iterator[str]:
+    from orchestrator.cli.terminal import aligned, local_time, one_line
+
+    yield f"{told.run}: {told.standing}" + (f", {one_line(told.reason)}" if told.reason else "")
+    if not manifest:
+        yield "it has no manifest.json: an older Conch made it"
+        return
+    yield one_line(str(manifest["headline"]))
+    yield ""
+    for number, one in enumerate(manifest["attempts"], start=1):
+        end = f"{local_time(one['ended'])}, exit {one['exit_code']}" if one.get("ended") else "no end"
+        why = one_line(one.get("reason") or "")
+        yield f"attempt {number}   {local_time(one['began'])} to {end}  {why}".rstrip()
+    yield ""
+    yield "made of"
+    yield from aligned([list(map(one_line, row)) for row in _made_of(manifest)], indent="  ")
+    yield ""
+    yield "came of it"
+    yield from aligned([list(map(one_line, row)) for row in _came_of(manifest)], indent="  ")
+
+
+def _made_of(manifest: Mapping[str, Any]) -> Iterator[list[str]]:
+    for key, one in manifest["recipe"].items():
+        if one["from"] != "default":
+            yield [key, _short(one["value"]), one["from"]]
+    for name, one in manifest["data"].items():
+        yield [f"data {name}", one["file"], one["is"]]
+    base, conch, hardware = manifest["base"], manifest["conch"], manifest["hardware"]
+    yield ["base", str(base.get("name") or base["asked_for"]), str(base.get("revision", ""))]
+    for name, one in manifest["environments"].items():
+        packages = ", ".join(f"{package} {version}" for package, version in one["packages"].items())
+        yield [f"{name} environment", one["lock"], packages]
+    yield ["Conch", conch["version"], conch["commit"]]
+    gpus = ", ".join(gpu["name"] for gpu in hardware["gpus"]) or "no GPU"
+    yield ["hardware", hardware["profile"], f"{hardware['cores']} cores, {hardware['memory_gb']} GB, {gpus}"]
+
+
+def _came_of(manifest: Mapping[str, Any]) -> Iterator[list[str]]:
+    for name, one in manifest["stages"].items():
+        took = f"{one['seconds']} s" if "seconds" in one else ""
+        yield [name, one.get("status", "not run"), took]
+    for name, one in manifest["proofs"].items():
+        yield [f"proof {name}", "holds" if one["holds"] else "REFUTED", ""]
+    for name, (passed, asked) in manifest["results"].items():
+        yield [name.replace("_", " "), f"{passed} of {asked} passed", ""]
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004  a line of a terminal

@@ -1,0 +1,49 @@
+"""`conch status`: what of this project runs now, and what waits to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.verb import Outcome, verb
+
+if TYPE_CHECKING:
+    from orchestrator.execute.runs import RunSummary
+
+
+@verb(example="conch status\nconch status magic_conch --json")
+@click.argument("run", default="", metavar="[RUN]")
+def command(run: str) -> Outcome:
+    """Say what runs now, and how the last run of each recipe stands. RUN is RECIPE/ID, or RECIPE.
+
+    Processes whose supervisor was killed are named with what stops them.
+    """
+    from pathlib import Path
+
+    from orchestrator.execute import recipes
+    from orchestrator.execute.runs import latest, summary_of
+    from orchestrator.execute.state import RunFolder
+
+    project = recipes.project_folder(Path.cwd())
+    folders = [RunFolder.open(project, run)] if run else latest(project)
+    found = [summary_of(folder, look_around=True) for folder in folders]
+    data = {"runs": [one.to_json() for one in found]}
+    return Outcome(data, "\n".join(_lines(found)) or "no runs yet: conch run RECIPE")
+
+
+def _lines(found: Sequence[RunSummary]) -> Iterator[str]:
+    from orchestrator.cli.runs_ls import table
+    from orchestrator.cli.terminal import aligned
+    from orchestrator.execute.runs import UNFINISHED
+
+    if found:
+        yield from aligned(table(found))
+    for one in found:
+        if one.leftovers:
+            pids = ", ".join(map(str, one.leftovers))
+            yield f"{one.run}: its processes live on, and whoever looked after them was killed ({pids})"
+            yield "    → conch stop"
+        elif one.standing in UNFINISHED:
+            yield f"{one.run}: the command that began it goes on where it stopped (conch run {one.recipe})"

@@ -1,0 +1,208 @@
+"""Which runs there are and how each stands: told by its state file, and by who holds its recipe's lock.
+
+A run that its state calls running is running only while its own process holds the lock; whatever else is
+said, a pid, a time, a boot, a lock that is free means that the run was interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from orchestrator.errors import BusyError, MissingError, Problem
+from orchestrator.execute import files, state, tree
+from orchestrator.execute.state import RunFolder
+from orchestrator.report import Status
+
+SIGNALLED = 128  # exit codes from here on name the signal that ended it
+
+
+class Standing(StrEnum):
+    """How a run stands."""
+
+    NEW = "new"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    REFUTED = "refuted"
+    DONE = "done"
+
+
+# Where the same command goes on with what is left to do.
+UNFINISHED = frozenset({Standing.INTERRUPTED, Standing.STOPPED, Standing.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run, in a line.
+
+    Attributes:
+        run: RECIPE/ID.
+        stage: the one that it is at, or that ended it; the last one of a run that is done.
+        stages: how many have completed.
+        began, ended: ISO 8601, UTC, of the last time it was worked on; "" when that is not known.
+        exit_code: None while it runs or was interrupted.
+        reason: why it ended, in one line.
+        headline: what was trained on what.
+        leftovers: processes of it that live on although nobody works on it.
+    """
+
+    run: str
+    recipe: str
+    standing: Standing
+    stage: str = ""
+    stages: int = 0
+    began: str = ""
+    ended: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+    headline: str = ""
+    leftovers: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+def standing_of(found: Mapping[str, Any], *, worked_on: bool) -> Standing:
+    """How a run stands, by its state.json and by whether its own process holds the lock.
+
+    >>> str(standing_of({"status": "running"}, worked_on=False))
+    'interrupted'
+    >>> str(standing_of({"status": "ended", "exit_code": 5}, worked_on=False))
+    'refuted'
+    """
+    status, code = found.get("status"), found.get("exit_code")
+    if status == "running":
+        return Standing.RUNNING if worked_on else Standing.INTERRUPTED
+    if status == "done":
+        return Standing.DONE
+    if status == "ended" and isinstance(code, int):
+        if code > SIGNALLED:
+            return Standing.STOPPED
+        return Standing.REFUTED if code == 5 else Standing.FAILED  # noqa: PLR2004  errors.py
+    return Standing.NEW
+
+
+def summaries(project: Path, recipe: str = "") -> list[RunSummary]:
+    """Every run of a project, or of one recipe; of each recipe the oldest first."""
+    folder = project / "runs"
+    names = [recipe] if recipe else sorted(_names(folder))
+    return [one for name in names for one in _of_recipe(project, name)]
+
+
+def latest(project: Path) -> list[RunFolder]:
+    """The last run of each recipe that has one."""
+    found = (RunFolder.last(project, name) for name in sorted(_names(project / "runs")))
+    return [run for run in found if run is not None]
+
+
+def summary_of(run: RunFolder, *, look_around: bool = False) -> RunSummary:
+    """One run.
+
+    Args:
+        run: its folder.
+        look_around: also look for processes that an ended run has left, which reads all of /proc.
+    """
+    told = _summary(run, _active(run.project, run.recipe))
+    if not look_around or told.standing is Standing.RUNNING:
+        return told
+    prefix = tree.run_prefix(run.project, run.path)
+    left = tuple(one.pid for one in tree.scan(prefix) if not _owner_lives(one))
+    return RunSummary(**{**_fields(told), "leftovers": left})
+
+
+def remove_run(run: RunFolder) -> None:
+    """Delete a run's folder; what links in it point to stays. It loses its name before its files go.
+
+    Raises:
+        BusyError: it is being worked on, or a process of it lives.
+        MissingError: it cannot be deleted.
+    """
+    with state.hold(run.project, run.recipe):
+        living = [one.pid for one in tree.scan(tree.run_prefix(run.project, run.path))]
+        if living:
+            what = f"{run.name} has living processes: {', '.join(map(str, living))}"
+            raise BusyError(Problem(what, str(run.path), f"conch stop {run.name}"))
+        doomed = run.path.with_name(f".removed-{run.id}")
+        try:
+            # Half a run must never be taken for a whole one: it is none from here on.
+            run.path.rename(doomed)
+            files.sync_folder(doomed.parent)
+            for old in run.path.parent.glob(".removed-*"):
+                files.remove(old)
+        except OSError as error:
+            what = f"cannot be removed: {error.strerror}"
+            raise MissingError(Problem(what, str(run.path), "look at who owns it")) from None
+
+
+def size_of(run: RunFolder) -> int:
+    """Bytes on the disk that a run's own files take; what a link points to is not its own."""
+    return sum(
+        path.stat().st_size for path in run.path.rglob("*") if path.is_file() and not path.is_symlink()
+    )
+
+
+def _fields(summary: RunSummary) -> dict[str, Any]:
+    return {name: getattr(summary, name) for name in RunSummary.__dataclass_fields__}
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
+
+def _of_recipe(project: Path, recipe: str) -> Sequence[RunSummary]:
+    runs = RunFolder.all(project, recipe)
+    active = _active(project, recipe) if runs else None
+    return [_summary(run, active) for run in runs]
+
+
+def _active(project: Path, recipe: str) -> tuple[int, int] | None:
+    """(pid, start ticks) of the process that works on a recipe's runs now; None when nobody does."""
+    if not state.is_held(project, recipe):
+        return None
+    who = state.holder(project, recipe)
+    return int(who.get("pid", 0)), int(who.get("ticks", 0))
+
+
+def _summary(run: RunFolder, active: tuple[int, int] | None) -> RunSummary:
+    found = read_state(run)
+    mine = active is not None and active == (found.get("pid"), found.get("ticks"))
+    standing = standing_of(found, worked_on=mine)
+    stages = found.get("stages", {})
+    whole = {Status.DONE, Status.SKIPPED, Status.REFUTED}
+    running = [name for name, one in stages.items() if one.get("status") == "running"]
+    last = [*running, *([name for name in stages if name not in running])[-1:]]
+    over = standing not in {Standing.RUNNING, Standing.INTERRUPTED}
+    return RunSummary(
+        run=run.name,
+        recipe=run.recipe,
+        standing=standing,
+        stage=last[0] if last else "",
+        stages=sum(one.get("status") in whole for one in stages.values()),
+        began=str(found.get("since", "")),
+        ended=str(found.get("until", "")) if over else "",
+        exit_code=found.get("exit_code") if over else None,
+        reason=str(found.get("reason", "")).partition("\n")[0] if over else "",
+        headline=str(found.get("headline", "")),
+    )
+
+
+def read_state(run: RunFolder) -> dict[str, Any]:
+    """state.json; made anew from the events where it is not there or cannot be read."""
+    try:
+        found = orjson.loads((run.path / "state.json").read_bytes())
+    except (OSError, ValueError):
+        found = state.fold(run.events())
+    return found if isinstance(found, dict) else {}
+
+
+def _owner_lives(member: tree.Member) -> bool:
+    owner = tree.owner_of(member.cookie)
+    return owner is not None and tree.start_ticks(owner[0]) == owner[1]
