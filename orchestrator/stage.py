@@ -117,6 +117,10 @@ class Stage:
             model's key); part of the stage's key.
         gate: a "no" (exit code 5) of its last command ends the run here.
         at_once: so many of the first commands run side by side, the others in turn behind them.
+        resumes: the output whose partial holds checkpoints from which an interrupted training goes on; "".
+        grace: seconds between asking its commands to end and killing them: a training saves first.
+        stall_timeout: seconds without a word, a step or a written file after which it counts as hung; 0 for
+            never.
     """
 
     name: str
@@ -129,6 +133,9 @@ class Stage:
     depends: Mapping[str, str] = field(default_factory=dict)
     gate: bool = False
     at_once: int = 1
+    resumes: str = ""
+    grace: float = 10.0
+    stall_timeout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from orchestrator.cli.terminal import one_line
-from orchestrator.dialects.llamafactory import TrainStep
+from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.report import Run, Status
 
 _MARKS = {

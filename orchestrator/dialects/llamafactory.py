@@ -1,4 +1,4 @@
-"""LLaMA-Factory 0.9.5: the YAML of `llamafactory-cli train` and `export`, and the log it writes.
+"""LLaMA-Factory 0.9.5: the YAML of `llamafactory-cli train` and `export`; what it writes: trainer_log.py.
 
 Covered: supervised fine-tuning (LoRA, freeze, full). Not covered: preference stages, multi-node launch.
 Facts read in the source of 0.9.5 (hparams/, train/callbacks.py, train/tuner.py).
@@ -6,9 +6,7 @@ Facts read in the source of 0.9.5 (hparams/, train/callbacks.py, train/tuner.py)
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.dialects.base import yaml_text
@@ -66,6 +64,7 @@ OWNED: dict[str, str] = {
     "logging_steps": "train.logging_steps",
     "save_steps": "train.save_steps",
     "save_strategy": "train.save_steps",
+    "enable_jit_checkpoint": "train.save_steps",
     "weight_decay": "train.weight_decay",
     "disable_gradient_checkpointing": "train.gradient_checkpointing",
     "plot_loss": "train",
@@ -93,10 +92,7 @@ def train_yaml(job: Job) -> str:
         "output_dir": partial("adapter"),
         "overwrite_output_dir": True,
         "logging_steps": train.logging_steps,
-        # Without checkpoints only the finished adapter is written.
-        "save_strategy": "steps" if train.save_steps else "no",
-        "save_steps": train.save_steps,
-        "save_total_limit": 2 if train.save_steps else None,
+        **_checkpoints(job),
         "plot_loss": True,
         "report_to": "none",
         "per_device_train_batch_size": train.batch_size,
@@ -185,6 +181,22 @@ def _adapter(job: Job) -> dict[str, Any]:
     }
 
 
+def _checkpoints(job: Job) -> dict[str, Any]:
+    """When a training is saved; below 1 the steps are a share of all of them (transformers).
+
+    Asked to end by SIGTERM, it saves at the next step and ends (transformers, trainer_jit_checkpoint.py).
+    """
+    steps = job.recipe.train.checkpoint_steps
+    if not steps:
+        return {"save_strategy": "no"}
+    return {
+        "save_strategy": "steps",
+        "save_steps": steps,
+        "save_total_limit": 2,
+        "enable_jit_checkpoint": True,
+    }
+
+
 def _compute(job: Job) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "bf16": job.compute_type == "bf16",
@@ -204,7 +216,7 @@ def _validation(job: Job) -> dict[str, Any]:
     return {
         "eval_dataset": ",".join(names),
         "eval_strategy": "steps",
-        "eval_steps": train.save_steps or 10,
+        "eval_steps": train.save_steps or train.checkpoint_steps or 10,
         "per_device_eval_batch_size": train.batch_size,
     }
 
@@ -220,60 +232,11 @@ def command(verb: str, path: str) -> Command:
     return Command(argv=("{train}/bin/llamafactory-cli", verb, path), place=Place.TRAIN, env=env)
 
 
-@dataclass(frozen=True, slots=True)
-class TrainStep:
-    """One line of trainer_log.jsonl; losses and rates are None where the line has none.
+def resumed(command: Command, checkpoint: str) -> Command:
+    """The same training, going on from a checkpoint (hparams/parser.py, read_args: KEY=VALUE overrides FILE).
 
-    `elapsed` and `remaining` are LLaMA-Factory's own "H:MM:SS".
+    A checkpoint that is named is the one that is used, whatever else lies there; an output that is to be
+    overwritten would lose its trainer_log.jsonl.
     """
-
-    step: int
-    total: int
-    loss: float | None = None
-    eval_loss: float | None = None
-    learning_rate: float | None = None
-    elapsed: str = ""
-    remaining: str = ""
-
-
-def read_log_line(line: str) -> TrainStep | None:
-    """The step that a line of trainer_log.jsonl tells of; None for a torn or foreign line."""
-    try:
-        row = json.loads(line)
-        return TrainStep(
-            step=int(row["current_steps"]),
-            total=int(row["total_steps"]),
-            loss=_number(row.get("loss")),
-            eval_loss=_number(row.get("eval_loss")),
-            learning_rate=_number(row.get("lr")),
-            elapsed=str(row.get("elapsed_time", "")),
-            remaining=str(row.get("remaining_time", "")),
-        )
-    except (ValueError, KeyError, TypeError, OverflowError):
-        return None
-
-
-_EXAMPLES = re.compile(r"Num examples = ([\d,]+)")
-
-
-def read_examples(log: str) -> int | None:
-    """How many rows the trainer says that it trains, in what it printed so far; None before it says so.
-
-    `***** Running training *****`, then `  Num examples = 1,234` (transformers 4.57, trainer.py); what is
-    evaluated is counted in the same words, later.
-    """
-    found = _EXAMPLES.search(log)
-    return None if found is None else int(found[1].replace(",", ""))
-
-
-def trains_each_row(train_yaml: str) -> bool:
-    """Whether a training's examples are its rows: not those of interleaved data sets or of packed rows."""
-    import yaml
-
-    settings = yaml.safe_load(train_yaml) or {}
-    packs = any(settings.get(key) for key in ("packing", "neat_packing"))
-    return settings.get("mix_strategy", "concat") == "concat" and not packs
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    more = (f"resume_from_checkpoint={checkpoint}", "overwrite_output_dir=false")
+    return replace(command, argv=(*command.argv, *more))

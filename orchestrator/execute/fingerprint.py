@@ -51,6 +51,8 @@ def stage_key(stage: Stage, inputs: Mapping[str, str], locks: Mapping[str, str])
     """
     value = asdict(stage)
     commands = [*stage.commands, *((stage.service.command,) if stage.service else ())]
+    for limit in ("grace", "stall_timeout"):
+        value.pop(limit)
     if value["service"]:
         for limit in ("ready_timeout", "stall_timeout", "warm_during", "warm"):
             value["service"].pop(limit)

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.datasets.split import TRAIN
-from orchestrator.dialects.llamafactory import read_examples, read_log_line, trains_each_row
-from orchestrator.errors import Problem, Refuted
+from orchestrator.dialects.trainer_log import (
+    TrainStep,
+    may_end_early,
+    read_examples,
+    read_log_line,
+    trains_each_row,
+)
+from orchestrator.errors import Problem, Refuted, StageFailed
 from orchestrator.execute.progress import Progress
 from orchestrator.stage import Command, Place, Stage
 
@@ -31,6 +37,7 @@ class Follower:
     progress: Progress
     offset: int = 0
     counted: bool = False
+    last: TrainStep | None = None
 
     def tick(self) -> None:
         """Tell what is new.
@@ -54,8 +61,23 @@ class Follower:
         for line in whole.splitlines():
             step = read_log_line(line.decode("utf-8", "replace"))
             if step is not None:
+                self.last = step
                 self.progress.step(step)
                 self._count()
+
+    def check_whole(self) -> None:
+        """A training that was asked to end saves, and ends well, before its last step: that is not its end.
+
+        Raises:
+            StageFailed: it ended early, and its settings did not let it.
+        """
+        if self.last is None or self.last.step >= self.last.total or may_end_early(self._settings()):
+            return
+        what = f"the training ended at step {self.last.step} of {self.last.total}, as if it had been told to"
+        raise StageFailed(Problem(what, str(self.log), "type the same command again: it goes on from there"))
+
+    def _settings(self) -> str:
+        return next((file.text for file in self.stage.files if file.path == "train.yaml"), "")
 
     def _count(self) -> None:
         """Once, at the first step: the rows that the trainer says it has against those that were prepared."""
@@ -63,8 +85,7 @@ class Follower:
             return
         self.counted = True
         prepared = self.folder / "data/prepare.json"
-        settings = next((file.text for file in self.stage.files if file.path == "train.yaml"), "")
-        if not (self.log.exists() and prepared.is_file() and trains_each_row(settings)):
+        if not (self.log.exists() and prepared.is_file() and trains_each_row(self._settings())):
             return
         with self.log.open("rb") as file:
             file.seek(self.since)

@@ -9,17 +9,20 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from orchestrator.dialects.llamafactory import resumed
 from orchestrator.errors import ConchError, Interrupted, Refuted, exit_code_of
 from orchestrator.execute import files, interrupts, process
 from orchestrator.execute.adopt import adopt
 from orchestrator.execute.beside import Beside, outcome, told_at
+from orchestrator.execute.checkpoints import go_on
 from orchestrator.execute.fingerprint import fingerprint, stage_key
 from orchestrator.execute.follow import Follower
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.service import Running, Warm, start_service, start_warm
+from orchestrator.execute.stall import StallWatch
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Run, Status
 from orchestrator.stage import Command, Plan, Stage, partial
@@ -79,9 +82,10 @@ class Loop:
             return run
         self.progress.start(number, len(self.plan.stages), stage.name, self._why(stage, key))
         began = time.monotonic()
-        self.run.begin_stage(stage.name)
+        going_on = self._go_on(stage, key)
+        self.run.begin_stage(stage.name, key)
         try:
-            code = self._perform(stage)
+            code = self._perform(going_on or stage, fresh=going_on is None)
         except ConchError as error:
             self._record_failure(stage, key, error, time.monotonic() - began)
             raise
@@ -100,10 +104,25 @@ class Loop:
         self.progress.end(run)
         return run
 
-    def _perform(self, stage: Stage) -> int:
+    def _go_on(self, stage: Stage, key: str) -> Stage | None:
+        """The stage as it goes on from what an interrupted attempt saved; None when it begins anew."""
+        if not stage.resumes or self.again:
+            return None
+        found, notes = go_on(self.run, stage.name, stage.resumes, key)
+        for note in notes:
+            self.progress.say(f"      {note}")
+        if found is None:
+            return None
+        self.progress.say(f"      goes on from step {found.step} ({found.path.rpartition('/')[2]})")
+        self.run.append_event({"event": "resumed", "stage": stage.name, "step": found.step})
+        first, *others = stage.commands
+        return replace(stage, commands=(resumed(first, found.path), *others))
+
+    def _perform(self, stage: Stage, *, fresh: bool) -> int:
         """Files, service, commands, outputs; 0, or 5 when the last command says no."""
         for output in stage.outputs:
-            files.remove(self.run.path / partial(output))
+            if fresh or output != stage.resumes:
+                files.remove(self.run.path / partial(output))
             (self.run.path / output).parent.mkdir(parents=True, exist_ok=True)
         for file in stage.files:
             files.write_durable(self.run.path / file.path, file.text)
@@ -155,6 +174,9 @@ class Loop:
         # A probe that runs in an engine's environment refuses what is wrong in the same way as a task.
         own = {**self._own(extra), "CONCH_PROBLEMS": str(told_at(log))}
         follower = Follower(self.run.path, stage, command, log, since, self.progress)
+        stall = (
+            StallWatch(log, self.run.path / stage.progress, stage.stall_timeout) if stage.progress else None
+        )
         try:
             code = process.run(
                 command,
@@ -163,15 +185,20 @@ class Loop:
                 cookie=self.cookie,
                 log=log,
                 extra=own,
-                on_tick=lambda _: self._tick(follower, stage),
+                on_tick=lambda _: self._tick(follower, stage, stall),
+                grace=stage.grace,
             )
         finally:
             with suppress(OSError):
                 follower.tick()
-        return outcome(code, log, since)
+        code = outcome(code, log, since)
+        follower.check_whole()
+        return code
 
-    def _tick(self, follower: Follower, stage: Stage) -> None:
+    def _tick(self, follower: Follower, stage: Stage, stall: StallWatch | None) -> None:
         follower.tick()
+        if stall is not None:
+            stall.check()
         self._watch(stage)
 
     def _watch(self, stage: Stage) -> None:
@@ -228,7 +255,8 @@ class Loop:
             self.running.pop(name).stop()
 
     def _later(self, stage: Stage) -> tuple[Stage, ...]:
-        return self.plan.stages[self.plan.stages.index(stage) + 1 :]
+        names = [one.name for one in self.plan.stages]
+        return self.plan.stages[names.index(stage.name) + 1 :]
 
     def _service_log(self, name: str) -> Path:
         return self.run.path / "logs" / f"{name}.log"

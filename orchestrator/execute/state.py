@@ -133,9 +133,9 @@ class RunFolder:
         self.append_event({"event": "begun", "headline": headline, **_self(), **facts}, durable=True)
         self.write_state()
 
-    def begin_stage(self, stage: str) -> None:
-        """Record that a stage's first command is about to start."""
-        self.append_event({"event": "stage_begun", "stage": stage}, durable=True)
+    def begin_stage(self, stage: str, key: str) -> None:
+        """Record that a stage's first command is about to start, and what it depends on."""
+        self.append_event({"event": "stage_begun", "stage": stage, "key": key}, durable=True)
         self.write_state()
 
     def end_stage(self, run: Run, key: str) -> None:

@@ -179,14 +179,26 @@ class Train(Section):
     logging_steps: Annotated[int, Whole(least=1, most=1000000)] = Field(
         1, description="Steps between two losses."
     )
-    save_steps: Annotated[int, Whole(least=1, most=1000000000)] | None = Field(
-        None, description="Steps between two checkpoints; absent, only the end is kept."
+    save_steps: Annotated[int, Whole(least=0, most=1000000000)] | None = Field(
+        None,
+        description="Steps between two checkpoints, from which an interrupted training goes on; absent, ten "
+        "checkpoints in all (four where every weight is trained); 0 for none. The last two are kept.",
+    )
+    stall_timeout: Annotated[float, Number(above=0, most=604800)] = Field(
+        1800.0, description="Seconds without a word or a step after which a training counts as hung."
     )
 
     @property
     def alpha(self) -> int:
         """lora_alpha, or twice the rank."""
         return 2 * self.lora_rank if self.lora_alpha is None else self.lora_alpha
+
+    @property
+    def checkpoint_steps(self) -> float:
+        """Steps between two checkpoints, or below 1 the share of all steps; 0 for none."""
+        if self.save_steps is not None:
+            return self.save_steps
+        return 0.1 if self.method == "lora" else 0.25
 
 
 class Export(Section):

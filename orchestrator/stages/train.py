@@ -1,4 +1,4 @@
-"""train: `llamafactory-cli train`, followed through its trainer_log.jsonl."""
+"""train: `llamafactory-cli train`, followed through its trainer_log.jsonl; interrupted, it goes on."""
 
 from __future__ import annotations
 
@@ -18,4 +18,8 @@ def stage(job: Job) -> Stage:
         inputs=("inputs", *data),
         outputs=("adapter",),
         progress=f"{partial('adapter')}/trainer_log.jsonl",
+        resumes="adapter" if job.recipe.train.checkpoint_steps else "",
+        # transformers waits 3 s, ends the step it is at and saves; torchrun gives its ranks 30 s.
+        grace=60.0,
+        stall_timeout=job.recipe.train.stall_timeout,
     )

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.dialects import llamafactory
-from orchestrator.dialects.llamafactory import TrainStep, read_examples, read_log_line
+from orchestrator.dialects.trainer_log import TrainStep, read_examples, read_log_line, trains_each_row
 from orchestrator.job import Job
 from orchestrator.stage import Place
 from tests.test_plan import job_of
@@ -99,12 +99,27 @@ def test_the_loss_is_measured_on_what_was_split_off_and_what_was_given() -> None
     assert "eval_dataset" not in training("data.test=smoke")
 
 
-def test_checkpoints_only_where_they_are_asked_for() -> None:
+def test_checkpoints_are_made_unless_they_are_not_wanted() -> None:
     found = training("train.save_steps=null")
+    assert (found["save_strategy"], found["save_steps"], found["save_total_limit"]) == ("steps", 0.1, 2)
+    assert found["enable_jit_checkpoint"] is True
+    assert training("train.method=full")["save_steps"] == 0.25
+    assert training("train.save_steps=5")["save_steps"] == 5
+    found = training("train.save_steps=0")
     assert found["save_strategy"] == "no"
     assert "save_steps" not in found
-    found = training("train.save_steps=5")
-    assert (found["save_strategy"], found["save_steps"], found["save_total_limit"]) == ("steps", 5, 2)
+    assert "enable_jit_checkpoint" not in found
+
+
+def test_a_training_goes_on_from_the_checkpoint_that_is_named() -> None:
+    command = llamafactory.resumed(
+        llamafactory.command("train", "train.yaml"), "adapter.partial-0/checkpoint-3"
+    )
+    assert command.argv[2:] == (
+        "train.yaml",
+        "resume_from_checkpoint=adapter.partial-0/checkpoint-3",
+        "overwrite_output_dir=false",
+    )
 
 
 def test_warmup_steps_win_over_the_ratio() -> None:
@@ -144,7 +159,7 @@ def test_the_trainer_s_own_count_is_read() -> None:
 )
 def test_rows_are_examples_unless_they_are_mixed_or_packed(passage: str, *, each: bool) -> None:
     text = llamafactory.train_yaml(job(f"llamafactory={passage}"))
-    assert llamafactory.trains_each_row(text) is each
+    assert trains_each_row(text) is each
 
 
 def test_a_command_runs_where_llamafactory_is() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.dialects.llamafactory import TrainStep
+from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Refuted, StageFailed
 from orchestrator.execute import process
 from orchestrator.execute.loop import Loop
@@ -156,7 +156,7 @@ def test_a_judgement_that_says_no_does_not_end_the_run(tmp_path: Path) -> None:
 
 
 def test_rendered_files_and_steps_are_followed(tmp_path: Path) -> None:
-    line = json.dumps({"current_steps": 1, "total_steps": 2, "loss": 0.5}) + "\n"
+    line = json.dumps({"current_steps": 1, "total_steps": 1, "loss": 0.5}) + "\n"
     body = f"open('log', 'w').write({line!r}); open({partial('o')!r}, 'w').write(open('cfg').read())"
     stage = Stage("s", (code(body),), files=(RenderedFile("cfg", "x: 你\n"),), outputs=("o",), progress="log")
     run, _, heard = perform(tmp_path, stage)

@@ -19,7 +19,7 @@ from orchestrator.report import Run, Status
 def ended(project: Path, code: int | None, reason: str = "") -> RunFolder:
     run = RunFolder.create(project, "海螺")
     run.begin("a headline", identity="x")
-    run.begin_stage("fetch")
+    run.begin_stage("fetch", "key")
     run.end_stage(Run("fetch", Status.DONE, seconds=1.0), "key")
     if code is not None:
         run.end(code, reason)

@@ -86,9 +86,9 @@ def test_events_make_the_state_and_the_record(tmp_path: Path) -> None:
     run = RunFolder.create(tmp_path, "magic")
     assert run.stage_record("train") is None
     run.begin("神奇海螺 on a stand-in", profile="cpu")
-    run.begin_stage("train")
+    run.begin_stage("train", "key")
     run.end_stage(Run("train", Status.DONE, "", 0, 2.5, outputs={"adapter": "sha256:1"}), key="k1")
-    run.begin_stage("train")
+    run.begin_stage("train", "key")
     run.end_stage(Run("train", Status.FAILED, "oom", 137, 1.0), key="k2")
     run.end(4, "train failed")
     record = run.stage_record("train")

@@ -13,6 +13,9 @@ FAULT (or CONCH_FAULT, which children inherit) is one of:
     bad-utf8            prints bytes that are no UTF-8, and terminal escapes
     partial-output      writes half of its output and dies
     exit-0-no-output    says it succeeded and wrote nothing
+    kill-in-training    is killed two steps after it began
+    kill-in-checkpoint  is killed while it saves its second checkpoint
+    hang-in-training    is busy without end after its second step
 """
 
 from __future__ import annotations

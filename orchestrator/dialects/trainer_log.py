@@ -1,0 +1,77 @@
+"""What LLaMA-Factory 0.9.5 and its trainer write while they train: trainer_log.jsonl, and their own words.
+
+Facts read in train/callbacks.py of 0.9.5 and in transformers' trainer.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TrainStep:
+    """One line of trainer_log.jsonl; losses and rates are None where the line has none.
+
+    `elapsed` and `remaining` are LLaMA-Factory's own "H:MM:SS".
+    """
+
+    step: int
+    total: int
+    loss: float | None = None
+    eval_loss: float | None = None
+    learning_rate: float | None = None
+    elapsed: str = ""
+    remaining: str = ""
+
+
+def read_log_line(line: str) -> TrainStep | None:
+    """The step that a line of trainer_log.jsonl tells of; None for a torn or foreign line."""
+    try:
+        row = json.loads(line)
+        return TrainStep(
+            step=int(row["current_steps"]),
+            total=int(row["total_steps"]),
+            loss=_number(row.get("loss")),
+            eval_loss=_number(row.get("eval_loss")),
+            learning_rate=_number(row.get("lr")),
+            elapsed=str(row.get("elapsed_time", "")),
+            remaining=str(row.get("remaining_time", "")),
+        )
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+_EXAMPLES = re.compile(r"Num examples = ([\d,]+)")
+
+
+def read_examples(log: str) -> int | None:
+    """How many rows the trainer says that it trains, in what it printed so far; None before it says so.
+
+    `***** Running training *****`, then `  Num examples = 1,234` (transformers 4.57, trainer.py); what is
+    evaluated is counted in the same words, later.
+    """
+    found = _EXAMPLES.search(log)
+    return None if found is None else int(found[1].replace(",", ""))
+
+
+def trains_each_row(train_yaml: str) -> bool:
+    """Whether a training's examples are its rows: not those of interleaved data sets or of packed rows."""
+    import yaml
+
+    settings = yaml.safe_load(train_yaml) or {}
+    packs = any(settings.get(key) for key in ("packing", "neat_packing"))
+    return settings.get("mix_strategy", "concat") == "concat" and not packs
+
+
+def may_end_early(train_yaml: str) -> bool:
+    """Whether a training may end before its last step because it has stopped getting better."""
+    import yaml
+
+    return bool((yaml.safe_load(train_yaml) or {}).get("early_stopping_steps"))
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
