@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from orchestrator.cli.verb import Outcome
 
 
 def carry_out(
-    recipe: str, stages: Iterable[str], *, sets: Sequence[str], hardware: str, accept_mismatch: bool
+    recipe: str,
+    stages: Iterable[str],
+    *,
+    sets: Sequence[str],
+    hardware: str,
+    accept_mismatch: bool,
+    detach: bool = False,
 ) -> Outcome:
-    """Run the named stages of a recipe; progress on stderr, the closing summary as the outcome."""
+    """Run the named stages of a recipe; progress on stderr, the closing summary as the outcome.
+
+    Detached, the outcome is that of the start.
+    """
     from dataclasses import replace
     from pathlib import Path
 
@@ -26,6 +36,9 @@ def carry_out(
         recipe, project=project, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch
     )
     plan = build_plan(job, stages)
+    if detach:
+        request = {"recipe": recipe, "sets": list(sets), "hardware": hardware}
+        return started({"verb": "run", "stages": list(stages), "accept_mismatch": accept_mismatch, **request})
     live = Live()
     live.say(plan.headline)
     folder, runs = run_recipe(plan, job, project=project, progress=live)
@@ -37,3 +50,23 @@ def carry_out(
     text = summary(report, folder=shown, model=model, stand_in=job.stand_in)
     data = {"folder": str(folder), "stand_in": job.stand_in, **report.to_json()}
     return Outcome(data=data, text=text, exit_code=report.exit_code)
+
+
+def started(request: Mapping[str, Any]) -> Outcome:
+    """Start a supervisor for a request; what came of the start, and how to see more of it."""
+    from pathlib import Path
+
+    from orchestrator.execute import recipes
+    from orchestrator.execute.detach import detach
+
+    begun = detach(request, project=recipes.project_folder(Path.cwd()))
+    told = begun.told
+    what = f"serving at {told['url']} as {told['model']}" if "url" in told else "working"
+    lines = [
+        f"{told['run']}: {what}, in the background",
+        f"  conch logs -f {told['run']}    follow it",
+        "  conch status    what runs",
+        f"  conch stop {told['run']}    end it",
+    ]
+    data = {**told, "pid": begun.pid, "unit": begun.unit}
+    return Outcome(data, "\n".join(lines))

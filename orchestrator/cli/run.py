@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.cli.verb import Outcome, accept_option, hardware_option, recipe_argument, set_option, verb
+from orchestrator.cli.verb import (
+    Outcome,
+    accept_option,
+    detach_option,
+    hardware_option,
+    recipe_argument,
+    set_option,
+    verb,
+)
 
 
 @verb(example="conch run magic_conch\nconch run recipes/magic_conch.yaml --set train.epochs=3")
@@ -12,7 +20,10 @@ from orchestrator.cli.verb import Outcome, accept_option, hardware_option, recip
 @set_option
 @hardware_option
 @accept_option
-def command(*, recipe: str, sets: Sequence[str], hardware: str, accept_mismatch: bool) -> Outcome:
+@detach_option
+def command(
+    *, recipe: str, sets: Sequence[str], hardware: str, accept_mismatch: bool, detach: bool
+) -> Outcome:
     """Everything: fetch, prepare, prove, train, export, prove, ask, judge, report.
 
     Type it again after an interruption: completed stages are not done again. Exits 5 when a check fails or
@@ -21,4 +32,11 @@ def command(*, recipe: str, sets: Sequence[str], hardware: str, accept_mismatch:
     from orchestrator.cli.carry_out import carry_out
     from orchestrator.plan import RUN
 
-    return carry_out(recipe, RUN, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch)
+    return carry_out(
+        recipe,
+        RUN,
+        sets=sets,
+        hardware=hardware,
+        accept_mismatch=accept_mismatch,
+        detach=detach,
+    )

@@ -10,6 +10,7 @@ import click
 from orchestrator.cli.verb import (
     Outcome,
     accept_option,
+    detach_option,
     hardware_option,
     progress,
     recipe_argument,
@@ -37,6 +38,7 @@ from orchestrator.cli.verb import (
     type=click.Path(path_type=Path),
     help="A file of mode 0600 with the API key; or set CONCH_API_KEY.",
 )
+@detach_option
 def command(
     *,
     recipe: str,
@@ -47,6 +49,7 @@ def command(
     host: str | None,
     port: int | None,
     key_file: Path | None,
+    detach: bool,
 ) -> Outcome:
     """Serve the recipe's last good export until Ctrl-C; clients use the recipe's name as the model.
 
@@ -67,5 +70,21 @@ def command(
         accept_mismatch=accept_mismatch,
     )
     listen = host or job.recipe.serve.host, port or job.recipe.serve.port
-    serve(job, project=project, listen=listen, key=read_key(key_file), progress=progress)
+    key = read_key(key_file)
+    if detach:
+        from orchestrator.cli.carry_out import started
+
+        return started(
+            {
+                "verb": "serve",
+                "recipe": recipe,
+                "sets": list(sets),
+                "hardware": hardware,
+                "accept_mismatch": accept_mismatch,
+                "chat_template": str(chat_template.absolute()) if chat_template else "",
+                "listen": listen,
+                "key_file": str(key_file.absolute()) if key_file else "",
+            }
+        )
+    serve(job, project=project, listen=listen, key=key, progress=progress)
     return Outcome()

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.cli.verb import Outcome, accept_option, hardware_option, recipe_argument, set_option, verb
+from orchestrator.cli.verb import (
+    Outcome,
+    accept_option,
+    detach_option,
+    hardware_option,
+    recipe_argument,
+    set_option,
+    verb,
+)
 
 
 @verb(example="conch sft magic_conch\nconch sft magic_conch --set train.learning_rate=5e-4")
@@ -12,7 +20,10 @@ from orchestrator.cli.verb import Outcome, accept_option, hardware_option, recip
 @set_option
 @hardware_option
 @accept_option
-def command(*, recipe: str, sets: Sequence[str], hardware: str, accept_mismatch: bool) -> Outcome:
+@detach_option
+def command(
+    *, recipe: str, sets: Sequence[str], hardware: str, accept_mismatch: bool, detach: bool
+) -> Outcome:
     """Fine-tune and export: fetch, prepare, prove, train, export, prove.
 
     Refuses to train when the tokens of training and serving differ (exit 5), unless told --accept-mismatch.
@@ -20,4 +31,11 @@ def command(*, recipe: str, sets: Sequence[str], hardware: str, accept_mismatch:
     from orchestrator.cli.carry_out import carry_out
     from orchestrator.plan import SFT
 
-    return carry_out(recipe, SFT, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch)
+    return carry_out(
+        recipe,
+        SFT,
+        sets=sets,
+        hardware=hardware,
+        accept_mismatch=accept_mismatch,
+        detach=detach,
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,30 +20,49 @@ def command(run: str) -> Outcome:
 
     Processes whose supervisor was killed are named with what stops them.
     """
+    from dataclasses import asdict
     from pathlib import Path
 
     from orchestrator.execute import recipes
     from orchestrator.execute.runs import latest, summary_of
+    from orchestrator.execute.serving import all_serving, is_lost, is_up
     from orchestrator.execute.state import RunFolder
 
     project = recipes.project_folder(Path.cwd())
     folders = [RunFolder.open(project, run)] if run else latest(project)
     found = [summary_of(folder, look_around=True) for folder in folders]
-    data = {"runs": [one.to_json() for one in found]}
-    return Outcome(data, "\n".join(_lines(found)) or "no runs yet: conch run RECIPE")
+    servers = [
+        {**asdict(serving), "up": is_up(folder), "lost": is_lost(folder, serving)}
+        for folder, serving in all_serving(project)
+        if not run or folder in folders
+    ]
+    servers = [one for one in servers if one["up"] or one["lost"]]
+    data = {"runs": [one.to_json() for one in found], "servers": servers}
+    return Outcome(data, "\n".join(_lines(found, servers)) or "no runs yet: conch run RECIPE")
 
 
-def _lines(found: Sequence[RunSummary]) -> Iterator[str]:
+def _lines(found: Sequence[RunSummary], servers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     from orchestrator.cli.runs_ls import table
     from orchestrator.cli.terminal import aligned
     from orchestrator.execute.runs import UNFINISHED
 
     if found:
         yield from aligned(table(found))
+    for server in servers:
+        where = f"{server['run']}: serving at {server['url']} as {server['model']}"
+        if server["lost"]:
+            yield f"{where}; whoever looked after it (process {server['pid']}) was killed"
+            yield f"    → conch stop {server['run']}"
+        else:
+            again = f", started again {server['restarts']} times" if server["restarts"] else ""
+            yield where + ("" if server["ready"] else ", not ready yet") + again
+    up = {server["run"] for server in servers}
     for one in found:
+        if one.run in up:
+            continue
         if one.leftovers:
             pids = ", ".join(map(str, one.leftovers))
             yield f"{one.run}: its processes live on, and whoever looked after them was killed ({pids})"
-            yield "    → conch stop"
+            yield f"    → conch stop {one.run}"
         elif one.standing in UNFINISHED:
             yield f"{one.run}: the command that began it goes on where it stopped (conch run {one.recipe})"

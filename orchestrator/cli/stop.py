@@ -1,4 +1,4 @@
-"""`conch stop`: end everything that Conch started for this project."""
+"""`conch stop`: end everything that Conch started for this project, or for one run."""
 
 from __future__ import annotations
 
@@ -7,19 +7,28 @@ import click
 from orchestrator.cli.verb import Outcome, verb
 
 
-@verb(example="conch stop")
-@click.option("--grace", default=15.0, show_default=True, help="Seconds between asking and killing.")
-def stop(grace: float) -> Outcome:
-    """Stop every process that Conch started for this project; stopping nothing is fine."""
+@verb(example="conch stop\nconch stop magic_conch\nconch stop --now")
+@click.argument("run", default="", metavar="[RUN]")
+@click.option("--grace", default=75.0, show_default=True, help="Seconds between asking and killing.")
+@click.option("--now", is_flag=True, help="Kill without asking first: a training saves nothing.")
+def stop(run: str, grace: float, *, now: bool) -> Outcome:
+    """Stop every process that Conch started for this project, or for one run; stopping nothing is fine.
+
+    RUN is RECIPE/ID, or RECIPE for its last. A training saves before it ends, and goes on from there when its
+    command is typed again.
+    """
     from pathlib import Path
 
     from orchestrator.execute.recipes import project_folder
+    from orchestrator.execute.state import RunFolder
     from orchestrator.execute.stop import stop_project
 
-    stopped = stop_project(project_folder(Path.cwd()), grace=grace)
+    project = project_folder(Path.cwd())
+    chosen = RunFolder.open(project, run) if run else None
+    stopped = stop_project(project, run=chosen, grace=0.0 if now else grace)
     rows = [{"pid": one.pid, "command": one.command} for one in stopped]
     lines = [f"stopped {one.pid}  {one.command}" for one in stopped]
-    return Outcome({"stopped": rows}, "\n".join(lines) or "nothing of this project was running")
+    return Outcome({"stopped": rows}, "\n".join(lines) or f"nothing of {run or 'this project'} was running")
 
 
 command = stop

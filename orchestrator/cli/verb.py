@@ -119,6 +119,11 @@ accept_option = click.option(
 )
 
 
+detach_option = click.option(
+    "--detach", is_flag=True, help="Go on in the background; conch status, logs and stop find it."
+)
+
+
 def server_options(function: _Body) -> _Body:
     """--base-url, --model and --key-file, of a verb that talks to a server."""
     from pathlib import Path

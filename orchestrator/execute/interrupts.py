@@ -30,10 +30,13 @@ _received = _Received()
 def signals() -> Iterator[None]:
     """While inside, SIGINT, SIGTERM and SIGHUP are counted instead of acted upon. Main thread only.
 
-    Enter it before the first child starts. Leaving it restores the handlers that were there.
+    Enter it before the first child starts. Leaving it restores the handlers that were there. A SIGHUP that is
+    ignored stays so: `nohup` and a supervisor outlive their terminal.
     """
     _received.signum, _received.count = 0, 0
-    before = {signum: signal.signal(signum, _note) for signum in SIGNALS}
+    deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    heard = [signum for signum in SIGNALS if not (deaf and signum == signal.SIGHUP)]
+    before = {signum: signal.signal(signum, _note) for signum in heard}
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +26,13 @@ PROBES = Path(__file__).parents[1] / "probes"
 
 
 def run_recipe(
-    plan: Plan, job: Job, *, project: Path, progress: Progress, home: Path | None = None
+    plan: Plan,
+    job: Job,
+    *,
+    project: Path,
+    progress: Progress,
+    home: Path | None = None,
+    begun: Callable[[RunFolder], None] = lambda _: None,
 ) -> tuple[Path, tuple[Run, ...]]:
     """Run a plan in the recipe's last run folder if that is the same job, else in a new one.
 
@@ -35,6 +42,7 @@ def run_recipe(
         project: the folder that holds recipes/.
         progress: is told what happens.
         home: the folder that holds runs/, where it is not the project.
+        begun: told when nothing is missing, the lock is ours and the folder is there.
 
     Returns:
         the run folder, and what happened to each stage of the plan.
@@ -54,6 +62,7 @@ def run_recipe(
             progress.say(f"stopped {len(leftovers)} processes that an interrupted run had left")
         progress.say(f"run {run.name}")
         run.begin(plan.headline, identity=identity, hardware=job.hardware)
+        begun(run)
         # All of the job, whatever is run of it now: later commands read it (prove, why).
         files.write_durable(run.path / "plan.json", json.dumps(whole.to_json(), ensure_ascii=False, indent=1))
         cookie = process.new_cookie(project, run.path)

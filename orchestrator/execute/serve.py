@@ -1,24 +1,41 @@
-"""Serve an export in the foreground: find it, check its proof, start vLLM, wait, stop everything."""
+"""Serve an export: find it, check its proof, start vLLM, look after it, stop everything."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.dialects import vllm
-from orchestrator.errors import Interrupted, MissingError, Problem, Refuted
-from orchestrator.execute import environments, files, interrupts, process
+from orchestrator.errors import (
+    ConchError,
+    Interrupted,
+    MissingError,
+    Problem,
+    Refuted,
+    StageFailed,
+    TimedOut,
+)
+from orchestrator.execute import environments, files, interrupts, process, tree
 from orchestrator.execute.certify import TEMPLATE, read_certificate, refuse_unproven
+from orchestrator.execute.liveness import Limits, Liveness
+from orchestrator.execute.ports import free_port
 from orchestrator.execute.prove import finished_run
+from orchestrator.execute.restarts import Restarts
 from orchestrator.execute.run_plan import PROBES
-from orchestrator.execute.service import start_service
+from orchestrator.execute.service import Running, start_service
+from orchestrator.execute.serving import Serving, hold_serving, write_serving
 from orchestrator.execute.state import RunFolder
+from orchestrator.execute.stop import sweep_leftovers
 from orchestrator.job import Job
 
 OPEN_PATHS = "/tokenize, /detokenize, /health, /version, /metrics, /load, /invocations, /pooling"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LIMITS = Limits()
 _CONFIG = "serve.yaml"
 _OTHER_TEMPLATE = "serve.jinja"
 
@@ -30,13 +47,28 @@ def serve(
     listen: tuple[str, int],
     key: str | None,
     progress: Callable[[str], None],
+    on_ready: Callable[[Serving], None] = lambda _: None,
+    on_begin: Callable[[RunFolder], object] = lambda _: None,
+    detached: bool = False,
 ) -> None:
     """Serve until a signal comes; returns after Ctrl-C with no process left.
 
+    Args:
+        job: the recipe, resolved.
+        project: holds recipes/.
+        listen: host and port.
+        key: the API key it asks for, None or "" for none.
+        progress: told what happens.
+        on_ready: told once, when it answers for the first time.
+        on_begin: told once, when the run that is served is known.
+        detached: it has no terminal.
+
     Raises:
         MissingError: no export, environment or port; a key is missing off loopback.
+        BusyError: the run is served already.
         Refuted: the export's proof does not hold, or the export was changed since.
-        StageFailed: the server died.
+        StageFailed: the server died, and is not (or not any more) started again.
+        TimedOut: it does not get ready, or its engine does not answer any more.
     """
     host, port = listen
     if host not in _LOOPBACK:
@@ -45,35 +77,127 @@ def serve(
     check_proof(run, accept=job.accept_mismatch, progress=progress)
     template = served_template(job, run, progress)
     place = environments.require("serve", job.hardware)
+    for one in sweep_leftovers(project, run.path):
+        progress(f"stopped {one.pid}, which a killed command had left")
+    free_port(host, port)
     service = vllm.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
     symbols = {"serve": str(place), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
     cookie = process.new_cookie(project, run.path)
-    with process.signals(), process.guarded(cookie):
+    with process.signals(), hold_serving(run), process.guarded(cookie):
+        on_begin(run)
         files.write_durable(run.path / _CONFIG, vllm.vllm_yaml(job, chat_template=template))
         progress(f"serving {run.name}/export as {service.model}")
-        server = start_service(
-            service,
-            symbols=symbols,
-            cwd=run.path,
-            cookie=cookie,
-            log=run.path / "logs" / "serve.log",
-            key=key,
-            host=host,
-            port=port,
-        )
+
+        def start() -> Running:
+            return start_service(
+                service,
+                symbols=symbols,
+                cwd=run.path,
+                cookie=cookie,
+                log=run.path / "logs" / "serve.log",
+                key=key,
+                host=host,
+                port=port,
+            )
+
+        kept = _Kept(run, start, progress, Restarts(job.recipe.serve.restart), detached=detached)
         try:
-            seconds = server.wait_ready(progress)
-            progress(f"ready in {seconds:.0f} s: {server.url}  model {service.model}  (Ctrl-C stops it)")
+            kept.keep(on_ready)
+        except Interrupted as error:
+            if not error.signum == signal.SIGINT:  # the way in which a server is meant to end
+                raise
+
+
+class _Kept:
+    """A server that is looked after until a signal comes."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        start: Callable[[], Running],
+        progress: Callable[[str], None],
+        restarts: Restarts,
+        *,
+        detached: bool,
+    ) -> None:
+        self._run, self._start, self._progress, self._restarts = run, start, progress, restarts
+        self._detached = detached
+        self._began = _now()
+
+    def keep(self, on_ready: Callable[[Serving], None]) -> None:
+        """Start it, watch it, and start it again where that may help; nothing is left of it afterwards."""
+        told = False
+        while True:
+            server = self._start()
+            was_ready = False
+            try:
+                self._write(server)
+                seconds = server.wait_ready(self._progress)
+                was_ready = True
+                record = self._write(server, ready=_now())
+                how = "conch stop ends it" if self._detached else "Ctrl-C stops it"
+                self._progress(
+                    f"ready in {seconds:.0f} s: {server.url}  model {server.service.model}  ({how})"
+                )
+                if not told:
+                    on_ready(record)
+                    told = True
+                self._watch(server)
+            except (StageFailed, TimedOut) as error:
+                self._stop(server)
+                self._pause(error, was_ready=was_ready or told)
+            finally:
+                self._stop(server)
+
+    def _watch(self, server: Running) -> None:
+        liveness = Liveness(server.url, server.service.model, server.key, LIMITS)
+        try:
             while True:
                 interrupts.check()
                 server.check()
+                if liveness.problem:
+                    what = f"the server is up, but hangs: {liveness.problem}"
+                    raise TimedOut(Problem(what, str(server.process.log), "the log's end may tell why"))
                 time.sleep(0.2)
-        except Interrupted as error:
-            if not error.signum == 2:  # noqa: PLR2004  SIGINT: the way in which a server is meant to end
-                raise
         finally:
-            stopped = server.stop()
-            progress(f"stopped {len(stopped)} processes")
+            liveness.close()
+
+    def _pause(self, error: ConchError, *, was_ready: bool) -> None:
+        """Wait before the next start; the error itself when there is to be none."""
+        delay = self._restarts.delay(time.monotonic(), was_ready=was_ready)
+        if delay is None:
+            raise error
+        self._run.append_event({"event": "server_restarted", "why": str(error)}, durable=True)
+        self._progress(f"{error.problems[0].what}: started again in {delay:.0f} s")
+        until = time.monotonic() + delay
+        while time.monotonic() < until:
+            interrupts.check()
+            time.sleep(0.1)
+
+    def _stop(self, server: Running) -> None:
+        stopped = server.stop()
+        if stopped:
+            self._progress(f"stopped {len(stopped)} processes")
+
+    def _write(self, server: Running, *, ready: str = "") -> Serving:
+        pid = os.getpid()
+        record = Serving(
+            run=self._run.name,
+            url=server.url,
+            model=server.service.model,
+            pid=pid,
+            ticks=tree.start_ticks(pid),
+            began=self._began,
+            ready=ready,
+            restarts=len(self._restarts.at),
+            detached=self._detached,
+        )
+        write_serving(self._run, record)
+        return record
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def check_proof(run: RunFolder, *, accept: bool, progress: Callable[[str], None] = lambda _: None) -> None:

@@ -1,4 +1,4 @@
-"""Stopping a whole project: first the orchestrators, which clear up after themselves, then what is left."""
+"""Stopping a project or a run: first its orchestrators, which clear up after themselves, then the rest."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 from orchestrator.dialects.symptoms import visible
 from orchestrator.execute import state, tree
+from orchestrator.execute.serving import all_serving, is_up
+from orchestrator.execute.state import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +23,21 @@ class Stopped:
     command: str
 
 
-def stop_project(project: Path, *, grace: float = 15.0) -> list[Stopped]:
-    """Stop every orchestrator of a project and every process that carries one of its cookies.
+def stop_project(project: Path, *, run: RunFolder | None = None, grace: float = 15.0) -> list[Stopped]:
+    """Stop every orchestrator of a project, or of one run, and every process that carries its cookie.
 
     Args:
         project: the folder that holds recipes/.
-        grace: seconds an orchestrator gets to stop its own tree, and then the rest gets after TERM.
+        run: only what works for this run.
+        grace: seconds an orchestrator gets to stop its own tree, and then the rest gets after TERM. A
+            training saves in that time.
 
     Returns:
         what was running, oldest first; nothing is no error, and neither is a second `stop` meanwhile.
     """
-    prefix = tree.project_prefix(project)
+    prefix = tree.run_prefix(project, run.path) if run else tree.project_prefix(project)
     members = tree.family(tree.scan(prefix))
-    owners = _owners(project, members)
+    owners = _owners(members, _holders(project, run))
     stopped = [Stopped(one.pid, command_line(one.pid)) for one in [*owners, *members]]
     for owner in owners:
         tree.send(owner, signal.SIGTERM)
@@ -65,15 +69,24 @@ def _is_alive(owner: tuple[int, int] | None) -> bool:
     return owner is not None and tree.start_ticks(owner[0]) == owner[1]
 
 
-def _owners(project: Path, members: list[tree.Member]) -> list[tree.Member]:
-    """The living orchestrators: those the cookies name, and those that hold a recipe's lock."""
-    named = {owner for one in members if (owner := tree.owner_of(one.cookie))}
+def _holders(project: Path, run: RunFolder | None) -> set[tuple[int, int]]:
+    """(pid, ticks) of those who hold the lock of a recipe whose run is meant, or of a server of one."""
+    found: set[tuple[int, int]] = set()
     runs = project / "runs"
     for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
-        if folder.is_dir() and state.is_held(project, folder.name):
-            who = state.holder(project, folder.name)
-            if who.get("host") == socket.gethostname():
-                named.add((int(who.get("pid", 0)), int(who.get("ticks", 0))))
+        if not folder.is_dir() or not state.is_held(project, folder.name):
+            continue
+        who = state.holder(project, folder.name)
+        theirs = run is None or (run.recipe == folder.name and run == RunFolder.last(project, folder.name))
+        if theirs and who.get("host") == socket.gethostname():
+            found.add((int(who.get("pid", 0)), int(who.get("ticks", 0))))
+    served = ((one, serving) for one, serving in all_serving(project) if run is None or one == run)
+    return found | {(serving.pid, serving.ticks) for one, serving in served if is_up(one)}
+
+
+def _owners(members: list[tree.Member], holders: set[tuple[int, int]]) -> list[tree.Member]:
+    """The living orchestrators: those the cookies name, and those that hold a lock."""
+    named = holders | {owner for one in members if (owner := tree.owner_of(one.cookie))}
     carried = {one.pid for one in members}
     return [
         tree.Member(pid, ticks, "")

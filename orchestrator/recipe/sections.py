@@ -226,6 +226,10 @@ class Serve(Section):
     ready_timeout: Annotated[float, Number(above=0, most=86400)] = Field(
         900.0, description="Seconds that the server may take until its first answer."
     )
+    restart: Annotated[str, Choice(("on-failure", "never"))] = Field(
+        "on-failure",
+        description="Whether a server that worked and died is started again, 3 times in 10 minutes.",
+    )
 
 
 class Case(Section):

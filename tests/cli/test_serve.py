@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.execute import restarts, serve
+from orchestrator.execute.liveness import Limits
 from orchestrator.execute.ports import free_port
 from tests.small_world import ROWS, SmallWorld
 
@@ -121,3 +123,45 @@ def test_a_template_that_never_ends_is_refused_before_anything_starts(
     assert said.code == 2
     assert f"{path}:2" in said.err
     assert "does not end" in said.err
+
+
+def test_a_server_that_dies_is_started_again_a_few_times(
+    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert small.run("sft", "small").code == 0
+    monkeypatch.setenv("CONCH_FAULT", "die-after-ready")
+    monkeypatch.setattr(restarts, "DELAYS", (0.1, 0.1))
+    said = small.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)))
+    assert said.code == 4
+    assert said.err.count("ready in") == 3
+    assert said.err.count("started again in") == 2
+    assert [e["event"] for e in small.last().events()].count("server_restarted") == 2
+    never = small.run(
+        "serve", "small", "--set", "serve.restart=never", "--port", str(free_port("127.0.0.1", 0))
+    )
+    assert (never.code, never.err.count("ready in")) == (4, 1)
+    assert small.processes() == []
+
+
+def test_a_server_that_never_came_up_is_not_started_again(
+    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert small.run("sft", "small").code == 0
+    monkeypatch.setenv("CONCH_FAULT", "oom")
+    said = small.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)))
+    assert said.code in {3, 4}
+    assert "started again" not in said.err
+
+
+def test_a_server_that_hangs_is_told_from_one_that_works(
+    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert small.run("sft", "small").code == 0
+    monkeypatch.setenv("CONCH_FAULT", "wedge-after-ready")
+    monkeypatch.setattr(serve, "LIMITS", Limits(look=0.1, stuck=0.5))
+    said = small.run(
+        "serve", "small", "--set", "serve.restart=never", "--port", str(free_port("127.0.0.1", 0))
+    )
+    assert said.code == 7
+    assert "the server is up, but hangs: 1 requests wait, and no token came" in said.err
+    assert small.processes() == []

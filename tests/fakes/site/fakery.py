@@ -11,6 +11,8 @@ FAULT (or CONCH_FAULT, which children inherit) is one of:
     wedge-health-ok     /health and /v1/models answer, completions never do
     flood               prints without end while it works
     bad-utf8            prints bytes that are no UTF-8, and terminal escapes
+    wedge-after-ready   answers, and says that a request runs for which no token comes
+    no-metrics          serves without /metrics
     partial-output      writes half of its output and dies
     exit-0-no-output    says it succeeded and wrote nothing
     kill-in-training    is killed two steps after it began

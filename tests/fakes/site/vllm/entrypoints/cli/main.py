@@ -93,6 +93,11 @@ class Handler(BaseHTTPRequestHandler):
         """/health, /version and /v1/models."""
         if self.path == "/health":
             self.reply({})
+        elif self.path == "/metrics" and FAULT != "no-metrics":
+            running = 1 if FAULT == "wedge-after-ready" else 0
+            self.text(
+                f'vllm:num_requests_running{{engine="0"}} {running}.0\nvllm:generation_tokens_total 7.0\n'
+            )
         elif self.path == "/version":
             self.reply({"version": "0.32.0+fake"})
         elif self.path == "/v1/models" and self.is_allowed():
@@ -200,6 +205,14 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode())
         self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
+
+    def text(self, text: str) -> None:
+        """Plain text."""
+        data = text.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
     def reply(self, body: dict, status: int = 200) -> None:
         """A JSON answer."""

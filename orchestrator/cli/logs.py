@@ -1,0 +1,86 @@
+"""`conch logs`: what a run's commands and servers print."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.verb import Outcome, verb
+
+if TYPE_CHECKING:
+    from orchestrator.execute.run_logs import Tail
+    from orchestrator.execute.state import RunFolder
+
+
+@verb(
+    example="conch logs magic_conch\nconch logs -f magic_conch\nconch logs magic_conch --stage train -n 100"
+)
+@click.argument("run", metavar="RUN")
+@click.option("--stage", default="", metavar="NAME", help="The log of this stage or server alone.")
+@click.option("-f", "--follow", is_flag=True, help="Go on while it runs, from stage to stage.")
+@click.option("-n", "--lines", default=30, type=click.IntRange(min=0), show_default=True, help="Last lines.")
+@click.pass_context
+def command(context: click.Context, *, run: str, stage: str, follow: bool, lines: int) -> Outcome:
+    """Show what a run printed last. RUN is RECIPE/ID, or RECIPE for its last.
+
+    Control characters are shown as escapes; the files in the run's logs/ hold the bytes. With --json every
+    line is an object of its own, and the envelope comes last.
+    """
+    from pathlib import Path
+
+    from click.core import ParameterSource
+
+    from orchestrator.execute import recipes
+    from orchestrator.execute.run_logs import Tail, last_lines, logs_of
+    from orchestrator.execute.state import RunFolder
+
+    show = _Shown(as_json=context.get_parameter_source("as_json") is ParameterSource.COMMANDLINE)
+    folder = RunFolder.open(recipes.project_folder(Path.cwd()), run)
+    tail, logs = Tail(folder, stage), logs_of(folder, stage)
+    tail.skip(logs)
+    for line in last_lines(logs[-1], lines):
+        show.line(logs[-1].stem, line)
+    if follow:
+        _follow(folder, tail, show)
+    return Outcome({"run": folder.name, "logs": [str(log) for log in logs]})
+
+
+class _Shown:
+    """Writes lines, and whose they are when that changes."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json, self._name = as_json, ""
+
+    def line(self, name: str, text: str) -> None:
+        """One line of a log; of a bar that draws over itself its last state."""
+        from orchestrator.cli.terminal import emit, visible
+
+        shown = visible(text.rstrip("\r").rpartition("\r")[2])
+        if self._as_json:
+            emit(json.dumps({"log": name, "line": shown}, ensure_ascii=False) + "\n")
+            return
+        if name != self._name:
+            emit(f"==> {name} <==\n")
+            self._name = name
+        emit(shown + "\n")
+
+
+def _follow(folder: RunFolder, tail: Tail, show: _Shown) -> None:
+    """Until nobody works on the run or serves it any more, or Ctrl-C."""
+    import time
+
+    from orchestrator.execute import interrupts
+    from orchestrator.execute.runs import Standing, summary_of
+    from orchestrator.execute.serving import is_up
+
+    with interrupts.signals():
+        while True:
+            going_on = summary_of(folder).standing is Standing.RUNNING or is_up(folder)
+            for name, line in tail.added():
+                show.line(name, line)
+            if not going_on:
+                return
+            interrupts.check()
+            time.sleep(0.3)

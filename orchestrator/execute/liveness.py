@@ -1,0 +1,108 @@
+"""Whether a server that is up still works: its counters move while it has requests, and it answers when idle.
+
+A slow /health is no death: under load it answers late (three misses in a row count, ten seconds each).
+Looked at from a thread of its own, so that whoever looks after the server stays able to stop it.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from dataclasses import dataclass
+
+import httpx
+
+from orchestrator.execute.canary import Canary
+
+# Names of vLLM 0.32's /metrics; where one is missing the canary decides.
+_RUNNING = re.compile(r"^vllm:num_requests_running(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
+_TOKENS = re.compile(r"^vllm:generation_tokens_total(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
+_PATIENT = httpx.Timeout(10.0, connect=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long is too long, in seconds.
+
+    Attributes:
+        look: between two looks.
+        stuck: without a token while requests run.
+        idle: without a token until a canary is asked for one.
+        canary: until it must have answered.
+        misses: so many looks in a row may fail.
+    """
+
+    look: float = 10.0
+    stuck: float = 120.0
+    idle: float = 300.0
+    canary: float = 60.0
+    misses: int = 3
+
+
+class Liveness:
+    """Watches one server until it is closed."""
+
+    def __init__(self, url: str, model: str, key: str | None, limits: Limits | None = None) -> None:
+        self._url, self._model, self._key = url, model, key
+        self._limits = limits or Limits()
+        self._closed = threading.Event()
+        self._misses = 0
+        self._tokens = -1.0
+        self._moved = time.monotonic()
+        self.problem = ""
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="liveness")
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._closed.set()
+
+    def _watch(self) -> None:
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        root = self._url.removesuffix("/v1")
+        with httpx.Client(base_url=root, headers=headers, timeout=_PATIENT, trust_env=False) as client:
+            while not self.problem and not self._closed.wait(self._limits.look):
+                self.problem = self._look(client)
+
+    def _look(self, client: httpx.Client) -> str:
+        """What is wrong; "" when nothing is."""
+        try:
+            text = client.get("/metrics").text if client.get("/health").is_success else None
+        except httpx.HTTPError:
+            text = None
+        if text is None:
+            self._misses += 1
+            if self._misses < self._limits.misses:
+                return ""
+            return f"it did not answer {self._misses} times in a row"
+        self._misses = 0
+        return self._judge(_number(_RUNNING, text), _number(_TOKENS, text))
+
+    def _judge(self, running: float | None, tokens: float | None) -> str:
+        now = time.monotonic()
+        if tokens is not None and tokens != self._tokens:
+            self._tokens, self._moved = tokens, now
+            return ""
+        still = now - self._moved
+        if running and tokens is not None:
+            if still > self._limits.stuck:
+                return f"{running:.0f} requests wait, and no token came in {still:.0f} s"
+            return ""
+        return self._ask() if still > self._limits.idle else ""
+
+    def _ask(self) -> str:
+        """One token, of a server that has nothing to do."""
+        canary = Canary(self._url, self._model, self._key, timeout=self._limits.canary)
+        while not canary.finished(0.2) and canary.seconds() < self._limits.canary:
+            if self._closed.is_set():
+                return ""
+        if not canary.finished(0):
+            return f"its engine gave no token in {self._limits.canary:.0f} s"
+        self._moved = time.monotonic()
+        return canary.problem
+
+
+def _number(pattern: re.Pattern[str], text: str) -> float | None:
+    found = pattern.findall(text)
+    return sum(map(float, found)) if found else None

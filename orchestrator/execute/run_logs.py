@@ -1,0 +1,81 @@
+"""The logs of a run, read while they grow: lines of all of them, in the order in which they are found.
+
+A log that was cut in its middle (process.bound_log) is gone on with at its end. Lines are bytes of a child:
+undecodable ones become escapes; what is shown of them is the caller's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.errors import MissingError, Problem
+from orchestrator.execute.state import RunFolder
+
+FOLDER = "logs"
+# A line that has no end is shown in pieces of this size.
+LONGEST = 64 << 10
+CHUNK = 1 << 20
+
+
+def logs_of(run: RunFolder, stage: str = "") -> list[Path]:
+    """The logs of a run, or of one stage of it, the one that was written to last at the end.
+
+    Raises:
+        MissingError: there is none.
+    """
+    pattern = f"{stage}*.log" if stage else "*.log"
+    found = [path for path in (run.path / FOLDER).glob(pattern) if path.is_file() and not path.is_symlink()]
+    if not found:
+        there = sorted(path.stem for path in (run.path / FOLDER).glob("*.log"))
+        mend = f"there are {', '.join(there)}" if there else f"conch status {run.name}"
+        what = f"{run.name} has no log of {stage}" if stage else f"{run.name} has no log yet"
+        raise MissingError(Problem(what, str(run.path / FOLDER), mend))
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """The last lines of a log, at most its last MiB."""
+    with log.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - CHUNK))
+        data = file.read()
+    lines = data.decode("utf-8", "backslashreplace").splitlines()
+    return lines[-count:] if count else []
+
+
+@dataclass(slots=True)
+class Tail:
+    """What was added to the logs of a run since it was last asked."""
+
+    run: RunFolder
+    stage: str = ""
+    _at: dict[Path, int] = field(default_factory=dict)
+    _rest: dict[Path, bytes] = field(default_factory=dict)
+
+    def skip(self, logs: list[Path]) -> None:
+        """Begin at the end of what these logs hold now."""
+        self._at |= {log: log.stat().st_size for log in logs}
+
+    def added(self) -> Iterator[tuple[str, str]]:
+        """(name of the log, whole line) of everything new."""
+        pattern = f"{self.stage}*.log" if self.stage else "*.log"
+        for log in sorted((self.run.path / FOLDER).glob(pattern)):
+            if log.is_symlink() or not log.is_file():
+                continue
+            yield from ((log.stem, line) for line in self._lines(log))
+
+    def _lines(self, log: Path) -> Iterator[str]:
+        at = self._at.get(log, 0)
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            at = min(at, size)  # its middle was cut out: what stands behind the cut was told before
+            file.seek(at)
+            data = file.read(CHUNK)
+        self._at[log] = at + len(data)
+        *whole, rest = (self._rest.get(log, b"") + data).split(b"\n")
+        if len(rest) > LONGEST:
+            whole, rest = [*whole, rest], b""
+        self._rest[log] = rest
+        yield from (line.decode("utf-8", "backslashreplace") for line in whole)

@@ -1,0 +1,112 @@
+"""The record of the server of a run: where it listens and who looks after it; its lock says whether it is up.
+
+runs/RECIPE/ID/serving.json    while it is up, and after whoever looked after it was killed
+runs/RECIPE/ID/.serving.lock   held (flock) by whoever looks after it
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import filelock
+
+from orchestrator.errors import BusyError, Problem
+from orchestrator.execute import tree
+from orchestrator.execute.files import write_durable
+from orchestrator.execute.record_lock import read_json
+from orchestrator.execute.state import RunFolder
+
+RECORD = "serving.json"
+_LOCK = ".serving.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server.
+
+    Attributes:
+        run: RECIPE/ID. url: the base URL of an OpenAI client. model: the name that clients use.
+        pid, ticks: of whoever looks after it.
+        began, ready: ISO 8601, UTC; ready is "" until it first answered.
+        restarts: how often it was started again.
+        detached: it has no terminal.
+    """
+
+    run: str
+    url: str
+    model: str
+    pid: int
+    ticks: int
+    began: str
+    ready: str = ""
+    restarts: int = 0
+    detached: bool = False
+
+
+@contextmanager
+def hold_serving(run: RunFolder) -> Iterator[None]:
+    """Be the only one who serves a run.
+
+    Raises:
+        BusyError: it is served already; says where.
+    """
+    lock = filelock.UnixFileLock(run.path / _LOCK, mode=0o600, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        found = serving_of(run)
+        by = f" at {found.url}, by process {found.pid} since {found.began}" if found else ""
+        raise BusyError(Problem(f"{run.name} is served already{by}", str(run.path), "conch stop")) from None
+    try:
+        yield
+        (run.path / RECORD).unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def write_serving(run: RunFolder, serving: Serving) -> None:
+    """Write the record; only the holder may."""
+    write_durable(run.path / RECORD, json.dumps(asdict(serving), indent=1) + "\n", mode=0o600)
+
+
+def serving_of(run: RunFolder) -> Serving | None:
+    """The record; None when there is none that can be read."""
+    found = read_json(run.path / RECORD)
+    try:
+        return Serving(**found) if found else None
+    except TypeError:
+        return None
+
+
+def is_up(run: RunFolder) -> bool:
+    """Whether somebody looks after a server of this run now."""
+    if not (run.path / _LOCK).exists():
+        return False
+    lock = filelock.UnixFileLock(run.path / _LOCK, mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def is_lost(run: RunFolder, serving: Serving) -> bool:
+    """Whether the server lives although whoever looked after it is gone."""
+    owner = (serving.pid, serving.ticks)
+    members = tree.scan(tree.run_prefix(run.project, run.path))
+    return not is_up(run) and any(tree.owner_of(one.cookie) == owner for one in members)
+
+
+def all_serving(project: Path) -> list[tuple[RunFolder, Serving]]:
+    """Every run with a record of a server, and the record."""
+    found = []
+    for path in sorted((project / "runs").glob(f"*/*/{RECORD}")):
+        run = RunFolder(project, path.parent.parent.name, path.parent.name)
+        if (serving := serving_of(run)) is not None:
+            found.append((run, serving))
+    return found

@@ -1,0 +1,148 @@
+"""`--detach`: the true outcome of the start; then logs, status and stop from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from orchestrator.execute.detach import has_systemd
+from orchestrator.execute.ports import free_port
+from orchestrator.execute.runs import Standing, summary_of
+from tests.small_world import SmallWorld
+
+
+def wait_for(small: SmallWorld, standing: Standing, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while (found := summary_of(small.last())).standing is not standing and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert found.standing is standing, found
+
+
+def gone(pid: int) -> bool:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z":
+                os.waitpid(pid, 0)
+                return True
+        except (FileNotFoundError, ChildProcessError):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_training_goes_on_without_its_terminal(small: SmallWorld) -> None:
+    said = small.script("sft", "small", "--detach", "--json", env={"CONCH_FAULT": "slow-ready"})
+    assert said.code == 0, said.err
+    begun = said.envelope["data"]
+    assert begun["run"] == small.last().name
+    assert "running" in small.run("status").out
+    busy = small.run("sft", "small")
+    assert (busy.code, f"process {begun['pid']}" in busy.err) == (6, True)
+    followed = small.script("logs", "-f", "small", "--json")
+    assert followed.code == 0
+    lines = [json.loads(line) for line in followed.out.splitlines()]
+    assert any("train done in" in line["line"] for line in lines[:-1]), "it followed to the end"
+    assert lines[-1]["data"]["run"] == begun["run"]
+    wait_for(small, Standing.DONE)
+    assert gone(begun["pid"])
+    assert (small.last().path / "export").is_dir()
+    assert "train done in" in small.run("logs", "small", "--stage", "supervisor", "-n", "1000").out
+
+
+def test_the_true_outcome_of_the_start_is_told(small: SmallWorld) -> None:
+    said = small.script("sft", "nix", "--detach")
+    assert (said.code, "no recipe named" in said.err) == (2, True)
+    (small.project / "base/model.safetensors").write_bytes(b"")
+    for name in ("train", "serve"):
+        from orchestrator.execute import environments
+
+        environments.environment_folder(name, "cpu").unlink()
+    said = small.script("sft", "small", "--detach")
+    assert said.code == 3
+    assert "the train environment for cpu is not there" in said.err
+
+
+def test_stopped_it_saves_and_the_same_command_goes_on(small: SmallWorld) -> None:
+    said = small.script("sft", "small", "--detach", "--json", env={"CONCH_FAULT": "slow-ready"})
+    pid = said.envelope["data"]["pid"]
+    deadline = time.monotonic() + 60
+    while not list(small.last().path.glob("adapter.partial-0/trainer_log.jsonl")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    stopped = small.run("stop", "small")
+    assert f"stopped {pid}" in stopped.out
+    assert gone(pid)
+    assert summary_of(small.last()).standing is Standing.STOPPED
+    assert small.processes() == []
+    assert small.run("stop", "small").out == "nothing of small was running\n"
+    again = small.run("sft", "small")
+    assert again.code == 0
+    assert "goes on from step" in again.err
+
+
+def test_a_server_in_the_background(small: SmallWorld) -> None:
+    assert small.run("sft", "small").code == 0
+    port = free_port("127.0.0.1", 0)
+    said = small.script("serve", "small", "--port", str(port), "--detach", "--json")
+    assert said.code == 0, said.err
+    begun = said.envelope["data"]
+    assert begun["url"] == f"http://127.0.0.1:{port}/v1"
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+            assert answer.status == 200
+        again = small.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)))
+        assert (again.code, begun["url"] in again.err) == (6, True)
+        taken = small.run("serve", "small", "--port", str(port))
+        assert (taken.code, f"port {port}" in taken.err) == (3, True)
+        status = small.run("status")
+        assert f"serving at {begun['url']} as small" in status.out
+    finally:
+        small.run("stop", "small")
+    assert gone(begun["pid"])
+    assert small.processes() == []
+    assert free_port("127.0.0.1", port) == port
+    assert "serving" not in small.run("status").out
+
+
+def test_a_server_that_does_not_come_up_is_told_and_leaves_nothing(small: SmallWorld) -> None:
+    assert small.run("sft", "small").code == 0
+    said = small.script("serve", "small", "--detach", env={"CONCH_FAULT": "oom"})
+    assert said.code in {3, 4}
+    assert "GPU memory" in said.err
+    assert small.processes() == []
+
+
+@pytest.mark.skipif(has_systemd(), reason="a real systemd answers here")
+def test_systemd_is_asked_where_it_is(
+    small: SmallWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for systemd-run: it starts what it is given, as a unit of nothing."""
+    programs = tmp_path / "systemd"
+    programs.mkdir()
+    fake = programs / "systemd-run"
+    fake.write_text(
+        f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nwhile [ "$1" != -- ]; do shift; done; shift\n'
+        'setsid "$@" > /dev/null 2>&1 &\n',
+        encoding="utf-8",
+    )
+    (programs / "systemctl").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    (tmp_path / "runtime/systemd").mkdir(parents=True)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("CONCH_API_KEY", "sk-CANARY")
+    said = small.script("sft", "small", "--detach", "--json")
+    assert said.code == 0, said.err
+    assert said.envelope["data"]["unit"].startswith("conch-run-")
+    asked = (tmp_path / "asked").read_text(encoding="utf-8")
+    assert "--property=KillMode=control-group" in asked
+    assert "--setenv=CONCH_API_KEY" in asked
+    assert "sk-CANARY" not in asked, "its value is not for everybody's eyes"
+    wait_for(small, Standing.DONE)
