@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from orchestrator.checks import CHECKS, EVERY
@@ -49,6 +49,8 @@ def resolve(
         *_check_problems(resolved),
         *_owned_problems(resolved, "llamafactory", llamafactory.OWNED, str),
         *_owned_problems(resolved, "vllm", vllm.OWNED, vllm.canonical_key),
+        *_unsafe_problems(resolved, "llamafactory", llamafactory.unsafe),
+        *_unsafe_problems(resolved, "vllm", vllm.unsafe),
     ]
     wanted = recipe.template
     try:
@@ -179,6 +181,16 @@ def _owned_problems(
                 resolved.where(f"{section}.{key}", key=True),
                 f"use {home} instead",
             )
+
+
+def _unsafe_problems(
+    resolved: Resolved, section: str, unsafe: Callable[[str], str | None]
+) -> Iterable[Problem]:
+    """Settings that open what Conch keeps shut, or hold a secret: docs/security.md."""
+    for key in getattr(resolved.recipe, section):
+        if why := unsafe(key):
+            what = f"{section}.{key}: Conch does not pass this on: {why}"
+            yield Problem(what, resolved.where(f"{section}.{key}", key=True), "delete it")
 
 
 def _near(name: str, known: Iterable[str]) -> str:

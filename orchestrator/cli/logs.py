@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def command(context: click.Context, *, run: str, stage: str, follow: bool, lines: int) -> Outcome:
     """Show what a run printed last. RUN is RECIPE/ID, or RECIPE for its last.
 
-    Control characters are shown as escapes; the files in the run's logs/ hold the bytes. With --json every
-    line is an object of its own, and the envelope comes last.
+    Control characters are shown as escapes, and secrets as ***; the files in the run's logs/ hold the bytes.
+    With --json every line is an object of its own, and the envelope comes last.
     """
     from pathlib import Path
 
@@ -56,8 +56,9 @@ class _Shown:
     def line(self, name: str, text: str) -> None:
         """One line of a log; of a bar that draws over itself its last state."""
         from orchestrator.cli.terminal import emit, visible
+        from orchestrator.execute.redact import redact
 
-        shown = visible(text.rstrip("\r").rpartition("\r")[2])
+        shown = visible(redact(text.rstrip("\r").rpartition("\r")[2]))
         if self._as_json:
             emit(json.dumps({"log": name, "line": shown}, ensure_ascii=False) + "\n")
             return

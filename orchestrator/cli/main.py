@@ -144,8 +144,10 @@ def _crash_file(error: Exception) -> str:
     import tempfile
     import traceback
 
+    from orchestrator.execute.redact import redact
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="conch-crash-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
     ) as crash:
-        traceback.print_exception(error, file=crash)
+        crash.write(redact("".join(traceback.format_exception(error))))
     return crash.name

@@ -70,7 +70,29 @@ OWNED: dict[str, str] = {
     "plot_loss": "train",
 }
 
+_IN_RECIPE = (
+    "a secret does not belong in a recipe; HF_TOKEN or MODELSCOPE_API_TOKEN in the environment is read"
+)
+_CODE = "it loads a pickle, which can run code"
+# Settings that would open what is kept shut.
+UNSAFE: dict[str, str] = {
+    "hf_hub_token": _IN_RECIPE,
+    "ms_hub_token": _IN_RECIPE,
+    "om_hub_token": _IN_RECIPE,
+    "hub_token": _IN_RECIPE,
+    "push_to_hub_token": _IN_RECIPE,
+    "push_to_hub": "a training uploads nothing by itself",
+    "reward_model": _CODE,
+    "use_ray": "ray's ports have no password (CVE-2023-48022)",
+    "ray_run_name": "ray's ports have no password (CVE-2023-48022)",
+}
+
 _THINKING = {"on": True, "off": False, "mixed": None}
+
+
+def unsafe(key: str) -> str | None:
+    """Why a setting is not passed on; None when it is."""
+    return UNSAFE.get(key)
 
 
 def train_yaml(job: Job) -> str:

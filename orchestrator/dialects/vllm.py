@@ -38,6 +38,35 @@ OWNED: dict[str, str] = {
 }
 
 
+_RUNS = "it runs code that is named there"
+# Options that would open what is kept shut (vLLM's own docs/usage/security.md, and its advisories).
+UNSAFE: dict[str, str] = {
+    "allowed-local-media-path": "requests could read this machine's files",
+    "enable-prompt-embeds": "a request could load a pickle, or end the server (PYSEC-2026-2303)",
+    "enable-tokenizer-info-endpoint": "it shows the chat template to everybody",
+    "hf-token": "a secret does not belong in a recipe, and the server is offline",
+    "kv-transfer-config": "its ports have no password (CVE-2026-116176)",
+    "load-format": "others than safetensors are pickles, which can run code",
+    "logits-processors": _RUNS,
+    "middleware": _RUNS,
+    "profiler-config": "requests could write files",
+    "tool-parser-plugin": _RUNS,
+    "tool-server": "the model could run tools on this machine",
+    "worker-cls": _RUNS,
+    "worker-extension-cls": _RUNS,
+}
+
+
+def unsafe(key: str) -> str | None:
+    """Why an option is not passed on, in any spelling that vLLM takes for it; None when it is.
+
+    >>> unsafe("enable_prompt_embeds") is not None, unsafe("enable-prefix-caching"), unsafe("seed")
+    (True, None, None)
+    """
+    word = re.split("[=.]", key.lstrip("-"))[0].replace("_", "-").lower()
+    return next((why for name, why in UNSAFE.items() if word and name.startswith(word)), None)
+
+
 def canonical_key(key: str) -> str:
     """The spelling of OWNED for any spelling that vLLM takes for that option.
 

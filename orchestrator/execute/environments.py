@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
+from orchestrator.execute.floors import check_floors
 from orchestrator.execute.home import conch_home
 
 NAMES = ("train", "serve")
@@ -70,10 +71,13 @@ def require(name: str, hardware: str) -> Path:
     """The folder of an environment that was made before.
 
     Raises:
-        MissingError: it was not; names the command that makes it.
+        MissingError: it was not, and names the command that makes it; or a package in it is too old to run.
     """
     folder = environment_folder(name, hardware)
     if is_ready(folder):
+        old = check_floors(folder, name)
+        if old:
+            raise MissingError(*old)
         return folder
     problem = Problem(
         f"the {name} environment for {hardware} is not there",

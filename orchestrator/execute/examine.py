@@ -124,8 +124,8 @@ def _environments(hardware: str) -> Iterator[Finding]:
         try:
             folder = environments.require(name, hardware)
         except MissingError as error:
-            problem = error.problems[0]
-            yield Finding(f"environment:{name}", Status.MISSING, problem.what, problem.mend)
+            for problem in error.problems:
+                yield Finding(f"environment:{name}", Status.MISSING, problem.what, problem.mend)
         else:
             yield Finding(f"environment:{name}", Status.OK, str(folder))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.dialects.symptoms import explain
 from orchestrator.errors import Problem
+from orchestrator.execute.redact import redact
 
 _HEAD = 1 << 20
 _TAIL = 256 << 10
@@ -25,7 +26,7 @@ def explain_failure(log: Path, exit_code: int, *, hide: Iterable[str] = (), sinc
     text = read_ends(log, since)
     for secret in hide:
         text = text.replace(secret, "***") if secret else text
-    problem = explain(text, exit_code)
+    problem = explain(redact(text), exit_code)
     return Problem(problem.what, where=str(log), mend=problem.mend)
 
 

@@ -48,11 +48,11 @@ def test_a_failed_run_has_its_record_and_a_later_success_keeps_it(
 
 def test_a_secret_of_a_passage_is_named_and_not_written(small: SmallWorld) -> None:
     base = "model: {base: ./base}"
-    small.write_recipe((base, f"{base}\nllamafactory: {{hf_hub_token: hf_CANARY}}"))
+    small.write_recipe((base, f"{base}\nllamafactory: {{wandb_api_key: hf_CANARY}}"))
     small.run("sft", "small")
     text = (small.last().path / "manifest.json").read_text(encoding="utf-8")
     assert "hf_CANARY" not in text
-    assert json.loads(text)["recipe"]["llamafactory.hf_hub_token"]["value"] == "***"
+    assert json.loads(text)["recipe"]["llamafactory.wandb_api_key"]["value"] == "***"
 
 
 def test_an_attempt_without_an_end_was_cut_off() -> None:

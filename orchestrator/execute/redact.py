@@ -1,0 +1,40 @@
+"""Secrets, taken out of what is shown: the values that this process was given, and what looks like one.
+
+Children are given secrets by name alone (variables.py) and asked not to print them; this is for the day on
+which one does. Not covered: a secret that was encoded, or that is shorter than eight characters.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+MASK = "***"
+SHORTEST = 8
+_NAME = re.compile(r".*(?:TOKEN|KEY|SECRET|PASSWORD|CREDENTIAL)S?$")
+# Tokens of the hubs, and keys as OpenAI's clients and servers write them.
+_LOOKS = re.compile(r"\b(?:hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}|ms-[0-9a-f]{8}-[0-9a-f-]{20,})")
+_HEADER = re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?bearer\s+)[^\s\"']+")
+
+
+def secrets_of(environ: Mapping[str, str] | None = None) -> list[str]:
+    """The secret values of an environment; this process's when None."""
+    given = os.environ if environ is None else environ
+    return [value for name, value in given.items() if _NAME.fullmatch(name) and len(value) >= SHORTEST]
+
+
+def redact(text: str, secrets: Iterable[str] | None = None) -> str:
+    """The text with every secret masked.
+
+    Args:
+        text: of a log, an error or a report.
+        secrets: values to mask besides those that look like one; of this process's environment when None.
+
+    >>> redact("Authorization: Bearer abc, hf_" + "A" * 30, [])
+    'Authorization: Bearer ***, ***'
+    """
+    for secret in secrets_of() if secrets is None else secrets:
+        if secret:
+            text = text.replace(secret, MASK)
+    return _LOOKS.sub(MASK, _HEADER.sub(rf"\1{MASK}", text))
