@@ -70,9 +70,7 @@ OWNED: dict[str, str] = {
     "plot_loss": "train",
 }
 
-_IN_RECIPE = (
-    "a secret does not belong in a recipe; HF_TOKEN or MODELSCOPE_API_TOKEN in the environment is read"
-)
+_IN_RECIPE = "a secret does not belong in a recipe; HF_TOKEN in the environment is read"
 _CODE = "it loads a pickle, which can run code"
 # Settings that would open what is kept shut.
 UNSAFE: dict[str, str] = {

@@ -31,8 +31,8 @@ def redact(text: str, secrets: Iterable[str] | None = None) -> str:
         text: of a log, an error or a report.
         secrets: values to mask besides those that look like one; of this process's environment when None.
 
-    >>> redact("Authorization: Bearer abc, hf_" + "A" * 30, [])
-    'Authorization: Bearer ***, ***'
+    >>> redact("Authorization: Bearer abc and hf_" + "A" * 30, [])
+    'Authorization: Bearer *** and ***'
     """
     for secret in secrets_of() if secrets is None else secrets:
         if secret:

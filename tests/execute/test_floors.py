@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,7 @@ def test_the_locks_are_above_every_floor() -> None:
     for name, all_ in FLOORS.items():
         for hardware in environments.PROFILES:
             text = environments.requirements(name, hardware).read_text(encoding="utf-8")
-            lines = [
-                line.partition(" ")[0] for line in text.splitlines() if "==" in line and line[0].isalpha()
-            ]
-            pins = dict(line.split("==") for line in lines)
+            pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
             for floor in all_:
                 have = pins.get(floor.package) or pins.get(f"{floor.package}-cpu")
                 if have is None and floor.package == "vllm":

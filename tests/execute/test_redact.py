@@ -14,9 +14,7 @@ TOKEN = "hf_" + "Ab3" * 11
 KEY = "sk-" + "x" * 40
 
 
-@pytest.mark.parametrize(
-    "text", [f"token {TOKEN}", f"{{'api_key': '{KEY}'}}", f"Authorization: Bearer {KEY}"]
-)
+@pytest.mark.parametrize("text", [f"token {TOKEN}", f"{{'api_key': '{KEY}'}}", f"Bearer {KEY}"])
 def test_what_looks_like_a_secret(text: str) -> None:
     assert "***" in redact(text, [])
     assert TOKEN not in redact(text, [])
