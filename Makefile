@@ -13,7 +13,7 @@ unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo sft serve verify plan chat stop test faults lint soak clean
+.PHONY: help setup demo sft serve verify plan chat stop test faults lint audit soak clean
 
 help: ; @awk -F':.*[#]# ' '/^[a-z]+:.*[#]# / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 setup: .venv/setup.stamp ; @echo 'Ready: .venv/bin/conch' ## leave the command at .venv/bin/conch
@@ -27,6 +27,7 @@ stop: ; @test ! -x .venv/bin/conch || .venv/bin/conch stop ## end every process 
 test: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && $(tests) ## set-up and the tests, the real end-to-end ones among them
 faults: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && .venv/bin/python -m pytest tests/faults -m 'not soak' ## the numbered faults; how many of them passed
 lint: .venv/dev.stamp ; @.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports ## ruff, mypy --strict, import contracts
+audit: .venv/setup.stamp ; @.venv/bin/conch env audit ## ask what is known against every pinned package
 soak: .venv/dev.stamp ; @$(engines) && .venv/bin/python -m pytest -m soak ## the tests that take longer than a test run may (docs/soak.md)
 clean: ; @rm -rf .venv .uv dist .*_cache .hypothesis && find . -path ./runs -prune -o -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools left; never runs/ or CONCH_HOME
 

@@ -1,4 +1,4 @@
-"""`conch env`: make the engine environments, or their requirement files."""
+"""`conch env`: make the engine environments, or their requirement files; ask what is known against them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from orchestrator.cli.verb import Outcome, hardware_option, progress, verb
 
 
-@click.group(name="env", epilog="\b\nExample:\n  conch env sync\n  conch env lock")
+@click.group(name="env", epilog="\b\nExample:\n  conch env sync\n  conch env lock\n  conch env audit")
 def command() -> None:
     """Make or lock the train and serve environments."""
 
@@ -50,5 +50,36 @@ def lock() -> Outcome:
     return Outcome({"files": paths}, "\n".join(paths))
 
 
+@verb(example="conch env audit")
+def audit() -> Outcome:
+    """Ask what is known against the pinned packages of Conch and of both environments.
+
+    pip-audit asks an advisory service; where none can be reached, a dated table stands in, and that is said.
+    Exits 5 when something is known that nobody has accepted with a reason, or a package was skipped.
+    """
+    from dataclasses import asdict
+
+    from orchestrator.errors import Problem, Refuted
+    from orchestrator.execute.audit_locks import audit as look
+
+    done = look(progress)
+    lines = [f"asked       {done.source}", f"packages    {done.packages} pins"]
+    lines += [
+        f"{'accepted' if one.accepted else 'KNOWN':<11} {one.id}  {one.package} {one.version} ({one.lock}): "
+        f"{one.accepted or one.what}"
+        for one in done.found
+    ]
+    lines += [f"SKIPPED     {one}" for one in done.skipped]
+    problems = [
+        Problem(f"{one.id}: {one.package} {one.version}: {one.what}", one.lock, "conch env lock")
+        for one in done.open
+    ]
+    problems += [Problem("was not looked up", one, "try again later") for one in done.skipped]
+    data = {"source": done.source, "packages": done.packages, "found": [asdict(one) for one in done.found]}
+    code = Refuted.exit_code if problems else 0
+    return Outcome({**data, "skipped": list(done.skipped)}, "\n".join(lines), code, tuple(problems))
+
+
 command.add_command(sync, "sync")
 command.add_command(lock, "lock")
+command.add_command(audit, "audit")
