@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchestrator.execute import tree
@@ -56,16 +57,43 @@ def hostile_world(
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_running() -> Iterator[None]:
-    """After each test: no process that it started lives on, however well it hid (Fault 70)."""
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test: no process of it lives, nothing listens, no run that is done has half an output."""
     tree.enable_subreaper()
     before = {member.pid for member in _carriers()}
+    listening = _listening()
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     left = [member for member in _carriers() if member.pid not in before]
     for member in left:
         tree.kill_all(member.cookie, [member])
     named = [f"{member.pid} {member.cookie}" for member in left]
     assert not named, f"left running: {named}"
+    ports = _listening() - listening
+    assert not ports, f"left listening: {ports}"
+    if folder is not None:
+        halves = _halves(folder)
+        assert not halves, f"left half done: {halves}"
+
+
+def _listening() -> set[int]:
+    """The ports on which this process and its descendants listen."""
+    me = psutil.Process()
+    found = set()
+    for process in (me, *me.children(recursive=True)):
+        try:
+            connections = process.net_connections(kind="tcp")
+        except psutil.Error:
+            continue
+        found |= {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
+    return found
+
+
+def _halves(folder: Path) -> list[str]:
+    """Outputs that were never whole, of runs that say that they are done."""
+    states = [path for depth in ("", "*/", "*/*/") for path in folder.glob(f"{depth}runs/*/*/state.json")]
+    done = [path.parent for path in states if b'"status": "done"' in path.read_bytes()[:40]]
+    return [str(path) for run in done for path in run.glob("*.partial*")]
 
 
 def _carriers() -> list[tree.Member]:

@@ -7,6 +7,7 @@ FAULT (or CONCH_FAULT, which children inherit) is one of:
     slow-ready          takes its time, and says so
     die-after-ready     serves one completion, then is killed
     ignore-term         ignores SIGTERM and floods its output
+    deaf                ignores SIGTERM and hangs
     setsid-grandchild   leaves a grandchild in a session of its own
     wedge-health-ok     /health and /v1/models answer, completions never do
     flood               prints without end while it works
@@ -43,8 +44,10 @@ def misbehave() -> None:
     """The faults that do not depend on which program it is."""
     if FAULT == "hang":
         time.sleep(3600)
-    if FAULT == "ignore-term":
+    if FAULT in {"ignore-term", "deaf"}:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if FAULT == "deaf":
+        time.sleep(3600)
     if FAULT in {"flood", "ignore-term"}:
         threading.Thread(target=_flood, daemon=True).start()
     if FAULT == "setsid-grandchild":
