@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
@@ -38,9 +39,10 @@ class Symptom:
 # The first match wins.
 SYMPTOMS: tuple[Symptom, ...] = (
     Symptom(
-        r"Free memory on device[^\n]*?\((?P<free>[^)]*)\)[^\n]*less than desired GPU memory utilization",
-        "not enough free GPU memory ({free})",
-        "stop what holds the GPU (nvidia-smi), or lower vllm.gpu_memory_utilization",
+        r"Free memory on device[^\n]*?\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\)[^\n]*"
+        r"less than desired GPU memory utilization",
+        "not enough free GPU memory ({free} of {total} GiB are free)",
+        "stop what holds the GPU, or --set vllm.gpu_memory_utilization={fits}",
         missing=True,
     ),
     Symptom(
@@ -131,8 +133,18 @@ def lacks(text: str) -> bool:
 def _diagnose(text: str) -> tuple[Symptom, dict[str, str]] | None:
     for symptom in SYMPTOMS:
         if found := re.search(symptom.pattern, text):
-            return symptom, {name: visible(value or "") for name, value in found.groupdict().items()}
+            groups = {name: visible(value or "") for name, value in found.groupdict().items()}
+            return symptom, groups | _fits(groups)
     return None
+
+
+def _fits(groups: Mapping[str, str]) -> dict[str, str]:
+    """The share of a GPU that would fit into what is free of it, a little left for its driver."""
+    try:
+        free, total = float(groups["free"]), float(groups["total"])
+        return {"fits": f"{max(0.0, free / total - 0.02):.2f}"}
+    except (KeyError, ValueError, ZeroDivisionError):
+        return {}
 
 
 def explain(text: str, exit_code: int) -> Problem:

@@ -20,7 +20,7 @@ from orchestrator.errors import (
     StageFailed,
     TimedOut,
 )
-from orchestrator.execute import environments, files, interrupts, process, tree
+from orchestrator.execute import environments, files, gpu, interrupts, process, tree
 from orchestrator.execute.certify import TEMPLATE, read_certificate, refuse_unproven
 from orchestrator.execute.liveness import Limits, Liveness
 from orchestrator.execute.ports import free_port
@@ -178,6 +178,8 @@ class _Kept:
         stopped = server.stop()
         if stopped:
             self._progress(f"stopped {len(stopped)} processes")
+        for holder in gpu.still_held(stopped):
+            self._progress(f"warning: {holder} still holds memory of the GPU")
 
     def _write(self, server: Running, *, ready: str = "") -> Serving:
         pid = os.getpid()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from orchestrator.dialects.symptoms import PHASES, lacks, last_lines, latest_phase
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
-from orchestrator.execute import interrupts, tree
+from orchestrator.execute import gpu, interrupts, tree
 from orchestrator.execute.canary import Canary, Health
 from orchestrator.execute.failure import explain_failure, read_ends
 from orchestrator.execute.ports import LOOPBACK, free_port, reachable, taken
@@ -122,7 +122,8 @@ class Running:
     def _died(self, code: int) -> ConchError:
         hide = (self.key,) if self.key else ()
         problem = explain_failure(self.process.log, code, hide=hide, since=self.since)
-        told = Problem(f"{self.service.name}: {problem.what}", problem.where, problem.mend)
+        what = f"{self.service.name}: {problem.what}{_who_fills(problem.what)}"
+        told = Problem(what, problem.where, problem.mend)
         if "port is taken" in problem.what:
             return taken(self.port, "it is in use")
         return MissingError(told) if lacks(self._log()) else StageFailed(told)
@@ -130,6 +131,12 @@ class Running:
     def _log(self) -> str:
         text = read_ends(self.process.log, self.since)
         return text.replace(self.key, "***") if self.key else text
+
+
+def _who_fills(what: str) -> str:
+    """Who holds the GPU, where its memory is what is lacking."""
+    found = gpu.holders() if "GPU memory" in what else []
+    return f"; held by {', '.join(map(str, found[:5]))}" if found else ""
 
 
 class _Watch:

@@ -139,7 +139,7 @@ def test_a_server_without_memory_is_exit_3_with_its_own_words(
     monkeypatch.setenv("CONCH_FAULT", "oom")
     said = small.run("run", "small", *NO_BASE)
     assert said.code == 3
-    assert "not enough free GPU memory (3.5/79.1 GiB)" in said.err
+    assert "not enough free GPU memory (3.5 of 79.1 GiB are free)" in said.err
     assert "nvidia-smi" in said.err
     assert Path(small.last().path / "export").is_dir()
 

@@ -188,7 +188,7 @@ def test_healthy_but_not_answering(bench: Bench, monkeypatch: pytest.MonkeyPatch
 def test_a_server_that_dies_at_start_names_the_root_cause(bench: Bench) -> None:
     """Fault 72: not "See root cause above"."""
     running = bench.start(bench.service("oom"))
-    with pytest.raises(MissingError, match=r"not enough free GPU memory \(3\.5/79\.1 GiB\)"):
+    with pytest.raises(MissingError, match=r"not enough free GPU memory \(3\.5 of 79\.1 GiB are free\)"):
         running.wait_ready()
 
 
