@@ -221,7 +221,7 @@ def test_a_taken_port_is_said_with_the_way_out(small: SmallWorld) -> None:
     assert small.processes() == []
 
 
-def test_a_disk_without_room_is_said_before_anything_is_done(
+def test_fault_038_a_disk_without_room_is_said_before_anything_is_done(
     small: SmallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = SimpleNamespace(total=10**9, used=10**9, free=10**8)
@@ -236,7 +236,7 @@ def test_a_disk_without_room_is_said_before_anything_is_done(
 
 
 @pytest.mark.parametrize("limit", [64, 2048, 16384])
-def test_a_disk_that_fills_up_in_between_is_said_and_the_same_line_goes_on(
+def test_fault_041_a_disk_that_fills_up_in_between_is_said_and_the_same_line_goes_on(
     small: SmallWorld, limit: int
 ) -> None:
     """A file cannot grow beyond the limit: what write() says then is taken for a full disk."""

@@ -131,14 +131,14 @@ def test_a_target_is_its_verb_with_the_demo_recipe(make: Make, clone: Path, targ
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 @pytest.mark.parametrize("way", ["argument", "environment"])
-def test_a_recipe_is_never_more_than_text(make: Make, clone: Path, payload: str, way: str) -> None:
+def test_fault_096_a_recipe_is_never_more_than_text(make: Make, clone: Path, payload: str, way: str) -> None:
     done = make("sft", f"recipe={payload}") if way == "argument" else make("sft", env={"recipe": payload})
     assert _said(clone / "said") == ["sft", "--", payload], done.stderr
     assert not list(clone.rglob("P"))
 
 
 @pytest.mark.parametrize("target", VERB_TARGETS)
-def test_no_target_runs_what_its_recipe_says(make: Make, clone: Path, target: str) -> None:
+def test_fault_096_no_target_runs_what_its_recipe_says(make: Make, clone: Path, target: str) -> None:
     payload = "$(shell touch P)`touch P`';touch P;'"
     make(target, f"recipe={payload}")
     assert _said(clone / "said") == [VERB_TARGETS[target], "--", payload]

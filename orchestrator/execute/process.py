@@ -236,13 +236,15 @@ def run(
 def bound_log(log: Path, limit: int = LOG_LIMIT) -> None:
     """Cut the middle out of a log that outgrew `limit`: its start names the cause, its end the state.
 
-    The child appends, so it goes on behind the cut; what it writes during the cut may be lost.
+    The child appends, so it goes on behind the cut; what it writes during the cut may be lost. A log that
+    cannot be cut (a full disk, somebody who removed it) ends no work.
     """
-    if log.stat().st_size <= limit:
-        return
-    with log.open("r+b") as file:
-        size = file.seek(-LOG_TAIL, os.SEEK_END)
-        tail = file.read()
-        file.truncate(LOG_HEAD)
-    with log.open("ab") as file:
-        file.write(b"\n... %d bytes left out ...\n" % (size - LOG_HEAD) + tail)
+    with suppress(OSError):
+        if log.stat().st_size <= limit:
+            return
+        with log.open("r+b") as file:
+            size = file.seek(-LOG_TAIL, os.SEEK_END)
+            tail = file.read()
+            file.truncate(LOG_HEAD)
+        with log.open("ab") as file:
+            file.write(b"\n... %d bytes left out ...\n" % (size - LOG_HEAD) + tail)

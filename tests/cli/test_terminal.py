@@ -30,12 +30,12 @@ from orchestrator.cli.terminal import emit, one_line, table, visible
         ("[red]x[/red]", "[red]x[/red]"),
     ],
 )
-def test_what_a_terminal_would_obey_is_shown_98(text: str, shown: str) -> None:
+def test_fault_098_what_a_terminal_would_obey_is_shown(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
 @given(st.text(st.characters()))
-def test_nothing_hidden_is_left(text: str) -> None:
+def test_fault_098_nothing_hidden_is_left(text: str) -> None:
     shown = visible(text)
     assert not [
         c for c in shown if c not in "\n\t" and unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -90,7 +90,7 @@ def test_a_terminal_gets_bad_rows_in_red(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "\x1b[31mgood" not in drawn
 
 
-def test_what_a_stream_cannot_encode_is_escaped_90() -> None:
+def test_fault_090_what_a_stream_cannot_encode_is_escaped() -> None:
     stream = Stream("ascii")
     emit("海\n", stream)
     assert stream.getvalue() == "\\u6d77\n"

@@ -78,7 +78,7 @@ def test_a_progress_bar_shows_its_last_state() -> None:
 
 
 @given(st.text())
-def test_nothing_unprintable_reaches_a_terminal(text: str) -> None:
+def test_fault_098_nothing_unprintable_reaches_a_terminal(text: str) -> None:
     """Fault 98."""
     assert all(one.isprintable() or one in "\t\n" for one in explain(text, 1).what)
 

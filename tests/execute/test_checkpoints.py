@@ -77,7 +77,7 @@ def test_a_killed_training_goes_on_and_ends_like_an_unbroken_one(
     assert [e["step"] for e in small.last().events() if e["event"] == "resumed"] == [2]
 
 
-def test_a_torn_checkpoint_is_told_and_the_one_before_is_taken(
+def test_fault_058_a_torn_checkpoint_is_told_and_the_one_before_is_taken(
     small: SmallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONCH_FAULT", "kill-in-checkpoint")
@@ -162,7 +162,9 @@ def test_a_training_that_ends_early_by_itself_is_not_taken_for_done(small: Small
     assert small.run("sft", "small").code == 0
 
 
-def test_a_training_that_hangs_is_stopped(small: SmallWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_088_a_training_that_hangs_is_stopped(
+    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CONCH_FAULT", "hang-in-training")
     said = small.run("sft", "small", "--set", "train.stall_timeout=1")
     assert said.code == 7

@@ -61,7 +61,7 @@ def test_a_durable_write_replaces_and_leaves_no_trace(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_secret_is_private_from_creation_whatever_the_umask(tmp_path: Path) -> None:
+def test_fault_093_a_secret_is_private_from_creation_whatever_the_umask(tmp_path: Path) -> None:
     """Fault 93."""
     before = os.umask(0)
     try:
@@ -71,7 +71,7 @@ def test_a_secret_is_private_from_creation_whatever_the_umask(tmp_path: Path) ->
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
+def test_fault_039_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
     """Fault 39: the limit on a file's size stands for the full disk."""
     path = tmp_path / "state.json"
     files.write_durable(path, "old")
@@ -98,7 +98,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         files.write_durable(tmp_path / "file" / "below", "")
 
 
-def test_kill_9_in_a_write_leaves_the_old_or_the_new_never_a_mixture(tmp_path: Path) -> None:
+def test_fault_056_kill_9_in_a_write_leaves_the_old_or_the_new_never_a_mixture(tmp_path: Path) -> None:
     """Fault 56, twenty times."""
     path = tmp_path / "state.json"
     code = f"""

@@ -89,7 +89,7 @@ def half_a_snapshot(hub: Hub, models: Path) -> None:
     hub.requests.clear()
 
 
-def test_a_branch_becomes_a_plain_folder_at_its_commit(hub: Hub, models: Path) -> None:
+def test_fault_031_a_branch_becomes_a_plain_folder_at_its_commit(hub: Hub, models: Path) -> None:
     told: list[str] = []
     place = fetch_model(REPO, "main", "huggingface", told.append)
     assert place == models / "Qwen--Tiny-cccccccccccc"
@@ -123,7 +123,7 @@ def test_a_pinned_model_that_is_here_asks_nothing(hub: Hub) -> None:
         (500, "", "fails (HTTP 500)", "same command again"),
     ],
 )
-def test_a_refusal_says_why_and_shows_no_token(  # noqa: PLR0917
+def test_fault_030_a_refusal_says_why_and_shows_no_token(  # noqa: PLR0917
     hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch, status: int, code: str, says: str, mend: str
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_CANARYcanary")
@@ -138,7 +138,7 @@ def test_a_refusal_says_why_and_shows_no_token(  # noqa: PLR0917
     assert not (models / "Qwen--Tiny-cccccccccccc").exists()
 
 
-def test_an_unknown_revision_or_repository_is_named(hub: Hub) -> None:
+def test_fault_031_an_unknown_revision_or_repository_is_named(hub: Hub) -> None:
     with pytest.raises(MissingError, match="has no revision 'v2'"):
         fetch("v2")
     with pytest.raises(MissingError, match="no such model"):
@@ -163,7 +163,7 @@ def test_the_loopback_needs_no_proxy(hub: Hub, monkeypatch: pytest.MonkeyPatch) 
     assert fetch().is_dir()
 
 
-def test_a_killed_download_goes_on_where_it_stopped(hub: Hub, models: Path) -> None:
+def test_fault_032_a_killed_download_goes_on_where_it_stopped(hub: Hub, models: Path) -> None:
     half_a_snapshot(hub, models)
     assert not (models / "Qwen--Tiny-cccccccccccc").exists()
     place = fetch()
@@ -175,7 +175,7 @@ def test_a_killed_download_goes_on_where_it_stopped(hub: Hub, models: Path) -> N
     assert names(models / ".partial") == set()
 
 
-def test_half_a_snapshot_is_never_used_when_the_hub_fails(hub: Hub, models: Path) -> None:
+def test_fault_033_half_a_snapshot_is_never_used_when_the_hub_fails(hub: Hub, models: Path) -> None:
     half_a_snapshot(hub, models)
     hub.file_status = 503
     with pytest.raises(MissingError, match=r"fails \(HTTP 503\)"):
@@ -201,7 +201,9 @@ def test_the_token_is_not_shown_to_the_storage_behind_the_hub(
     assert "authorization" not in {name.lower() for name in shown}
 
 
-def test_a_wrong_hash_goes_to_quarantine_and_the_next_fetch_mends_it(hub: Hub, models: Path) -> None:
+def test_fault_034_a_wrong_hash_goes_to_quarantine_and_the_next_fetch_mends_it(
+    hub: Hub, models: Path
+) -> None:
     hub.repositories[REPO].sha256[WEIGHTS] = "0" * 64
     with pytest.raises(MissingError, match="the hub lists 0000000000000000") as caught:
         fetch()
@@ -231,7 +233,7 @@ def test_code_is_refused_before_the_weights_come(hub: Hub, monkeypatch: pytest.M
     assert {"modeling_evil.py", WEIGHTS} <= names(trusted)
 
 
-def test_a_dead_slow_hub_is_given_up(hub: Hub) -> None:
+def test_fault_035_a_dead_slow_hub_is_given_up(hub: Hub) -> None:
     hub.piece, hub.seconds_per_piece = 1, 0.2
     started = time.monotonic()
     with pytest.raises(TimedOut, match="sent next to nothing for 1 s"):
@@ -248,7 +250,7 @@ def test_a_full_disk_is_seen_before_anything_comes(hub: Hub, monkeypatch: pytest
     assert not hub.asked("/resolve/")
 
 
-def test_of_two_processes_one_downloads_and_one_waits(hub: Hub) -> None:
+def test_fault_037_of_two_processes_one_downloads_and_one_waits(hub: Hub) -> None:
     hub.seconds_per_piece = 1.0
     first = process()
     until(lambda: bool(hub.asked(WEIGHTS, "GET")))

@@ -19,7 +19,7 @@ def test_a_key_comes_from_the_file_or_the_variable(tmp_path: Path) -> None:
     assert read_key(None, {"OPENAI_API_KEY": "sk-3"}) == ""
 
 
-def test_a_key_that_others_may_read_is_refused_93(tmp_path: Path) -> None:
+def test_fault_093_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("sk-1", encoding="utf-8")
     file.chmod(0o644)

@@ -31,7 +31,7 @@ def test_a_whole_run(small: SmallWorld) -> None:
     assert attempt["ended"] > attempt["began"]
 
 
-def test_a_failed_run_has_its_record_and_a_later_success_keeps_it(
+def test_fault_102_a_failed_run_has_its_record_and_a_later_success_keeps_it(
     small: SmallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONCH_FAULT", "partial-output")

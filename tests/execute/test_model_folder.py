@@ -79,13 +79,13 @@ SPOILED: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("says", SPOILED)
-def test_what_is_wrong_is_named(model: Path, says: str) -> None:
+def test_fault_077_what_is_wrong_is_named(model: Path, says: str) -> None:
     SPOILED[says](model)
     with pytest.raises(MissingError, match=says):
         check_complete(model)
 
 
-def test_shards_and_index_must_agree(model: Path) -> None:
+def test_fault_077_shards_and_index_must_agree(model: Path) -> None:
     in_shards(model)
     (model / "1.safetensors").write_bytes(safetensors({"other": 3}))
     (model / "2.safetensors").unlink()

@@ -213,7 +213,7 @@ with process.guarded(cookie, grace=1) if {guard} else nullcontext(), process.sig
     return subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.DEVNULL)
 
 
-def test_a_killed_orchestrators_tree_is_stopped_by_its_guard(tmp_path: Path) -> None:
+def test_fault_054_a_killed_orchestrators_tree_is_stopped_by_its_guard(tmp_path: Path) -> None:
     """Fault 54 and 60: kill -9 of the orchestrator leaves nothing running."""
     other = orchestrate(tmp_path, guard=True)
     grandchild = int(wait_for(tmp_path / "pid"))
@@ -239,7 +239,7 @@ def test_a_killed_orchestrators_leftovers_are_swept_but_a_living_ones_are_not(tm
     mine.stop(grace=1)
 
 
-def test_a_log_that_outgrows_its_limit_keeps_its_start_and_its_end(tmp_path: Path) -> None:
+def test_fault_100_a_log_that_outgrows_its_limit_keeps_its_start_and_its_end(tmp_path: Path) -> None:
     """Fault 100, with a child that goes on writing."""
     log = tmp_path / "log"
     child = start_shell("echo first; yes 0123456789 | head -c 5000000; echo last; read", tmp_path)

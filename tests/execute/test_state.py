@@ -110,7 +110,7 @@ def test_a_torn_line_is_ignored_and_the_next_event_is_whole(tmp_path: Path) -> N
     assert [event["event"] for event in run.events()] == ["one", "two"]
 
 
-def test_kill_9_between_events_never_loses_a_whole_one(tmp_path: Path) -> None:
+def test_fault_056_kill_9_between_events_never_loses_a_whole_one(tmp_path: Path) -> None:
     """Fault 56."""
     run = RunFolder.create(tmp_path, "magic")
     code = f"""
@@ -133,7 +133,7 @@ for number in range(10**9):
         json.loads((run.path / "state.json").read_text(encoding="utf-8"))
 
 
-def test_a_second_holder_is_told_who_holds(tmp_path: Path) -> None:
+def test_fault_045_a_second_holder_is_told_who_holds(tmp_path: Path) -> None:
     """Fault 45."""
     other = other_holder(tmp_path)
     assert said(other) == "held"
@@ -145,7 +145,7 @@ def test_a_second_holder_is_told_who_holds(tmp_path: Path) -> None:
     end(other)
 
 
-def test_a_killed_holder_holds_nothing_even_through_its_child(tmp_path: Path) -> None:
+def test_fault_049_a_killed_holder_holds_nothing_even_through_its_child(tmp_path: Path) -> None:
     """Fault 49 and 51: the lock's descriptor does not reach a child."""
     other = other_holder(tmp_path, then="print(subprocess.Popen(['sleep', '60']).pid, flush=True); input()")
     assert said(other) == "held"
@@ -158,7 +158,7 @@ def test_a_killed_holder_holds_nothing_even_through_its_child(tmp_path: Path) ->
     os.kill(child, 9)
 
 
-def test_of_twenty_that_start_at_once_exactly_one_holds(tmp_path: Path) -> None:
+def test_fault_045_of_twenty_that_start_at_once_exactly_one_holds(tmp_path: Path) -> None:
     """Fault 45; ten here, two cores."""
     children = [other_holder(tmp_path) for _ in range(10)]
     winners = [child for child in children if said(child) == "held"]

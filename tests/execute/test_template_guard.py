@@ -40,7 +40,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_template_that_must_not_run_is_refused_with_its_line(
+def test_fault_074_a_template_that_must_not_run_is_refused_with_its_line(
     name: str, record_property: Callable[[str, object], None]
 ) -> None:
     text, where, what = BAD[name]

@@ -76,7 +76,7 @@ def test_a_proof_that_does_not_hold_says_so(*, accepted: bool, words: str) -> No
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_what_a_model_said_is_shown_and_not_obeyed(text: str) -> None:
+def test_fault_097_what_a_model_said_is_shown_and_not_obeyed(text: str) -> None:
     said = Verdict("checks[0]", "clean", passed=True, question=text, answer=text)
     proof = Proof("parity:data", holds=False, covered="1", detail=text)
     report = shown(said, base_verdicts=[said], proofs=[proof])
@@ -91,14 +91,14 @@ def test_what_a_model_said_is_shown_and_not_obeyed(text: str) -> None:
 
 
 @given(st.text())
-def test_a_cell_is_one_line_and_one_cell(text: str) -> None:
+def test_fault_097_a_cell_is_one_line_and_one_cell(text: str) -> None:
     made = cell(text)
     assert len(made.splitlines()) <= 1
     assert not re.search(r"(?<!\\)(?:\\\\)*[|<`]", made)
 
 
 @given(st.text(alphabet="`~a\n "))
-def test_a_fence_is_longer_than_what_it_holds(text: str) -> None:
+def test_fault_097_a_fence_is_longer_than_what_it_holds(text: str) -> None:
     opening, _, closing = fenced(text)
     assert opening == closing
     assert opening not in text

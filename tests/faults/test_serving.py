@@ -49,7 +49,7 @@ def serve(small: SmallWorld, *words: str) -> tuple[int, str]:
 
 def test_fault_047_a_second_server_on_a_port_names_who_has_it(trained: SmallWorld) -> None:
     port = free_port("127.0.0.1", 0)
-    first = trained.script("serve", "small", "--port", str(port), "--detach", "--json").envelope["data"]
+    assert trained.script("serve", "small", "--port", str(port), "--detach").code == 0
     try:
         trained.write_recipe(name="other")
         second = trained.run("serve", "small", "--port", str(port))

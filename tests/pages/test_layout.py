@@ -52,7 +52,7 @@ class Tags(HTMLParser):
         self.text += data
 
 
-def test_what_data_says_is_text() -> None:
+def test_fault_097_what_data_says_is_text() -> None:
     tags = Tags(page("preview", EVIL, VALUES))
     assert not {"script", "img", "link", "iframe", "object", "form"} & set(tags.tags)
     assert not [name for name in tags.attributes if name.startswith("on") or name in {"src", "href"}]
@@ -60,7 +60,7 @@ def test_what_data_says_is_text() -> None:
     assert "<img␣src=x" in tags.text
 
 
-def test_the_page_forbids_itself_to_load_anything() -> None:
+def test_fault_097_the_page_forbids_itself_to_load_anything() -> None:
     text = page("preview", "行", VALUES)
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy

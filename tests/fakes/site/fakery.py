@@ -18,6 +18,8 @@ FAULT (or CONCH_FAULT, which children inherit) is one of:
     exit-0-no-output    says it succeeded and wrote nothing
     kill-in-training    is killed two steps after it began
     kill-in-checkpoint  is killed while it saves its second checkpoint
+    kill-in-export      is killed while it writes the export
+    full-in-export      finds the disk full while it writes the export
     hang-in-training    is busy without end after its second step
 """
 

@@ -1,4 +1,7 @@
-"""`make faults`: which of the numbered cases passed, and for how many the fault bites without its guard."""
+"""`make faults`: which of the numbered cases passed, and for how many the fault bites without its guard.
+
+The tests of a case stand with what they test; their names tell the number: test_fault_NNN_…
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             _OUTCOMES.setdefault(name.partition("[")[0], set()).add(report.outcome)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """One line of numbers, and the reason of every case that was not seen to pass."""
-    if not _OUTCOMES:
+    if "test_fault" not in config.option.keyword:
         return
     outcomes: dict[int, set[str]] = {}
     biting = set()
