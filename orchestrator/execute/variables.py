@@ -86,6 +86,9 @@ def child_environment(
     secrets = {name: given[name] for name in command.secrets if name in given}
     own = {name: replace(value, symbols or {}) for name, value in command.env.items()}
     fixed = {**_ALWAYS, **_PLACES[command.place]}
+    if home := (symbols or {}).get(command.place.value):
+        # LLaMA-Factory calls torchrun by its name alone where there are several GPUs (launcher.py).
+        fixed["PATH"] = f"{home}/bin:{allowed.get('PATH', os.defpath)}"
     return {**allowed, **secrets, **fixed, **own, **(extra or {}), VARIABLE: cookie}
 
 

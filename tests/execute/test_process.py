@@ -286,3 +286,14 @@ def test_the_first_error_is_shown_not_the_last_and_made_safe(tmp_path: Path) -> 
 
 def test_a_missing_log_is_no_trouble(tmp_path: Path) -> None:
     assert "exit code 2" in process.explain_failure(tmp_path / "none", 2).what
+
+
+def test_an_engine_finds_the_programs_of_its_own_environment() -> None:
+    """LLaMA-Factory calls `torchrun` by its name alone."""
+    command = Command(("x",), place=Place.TRAIN)
+    env = process.child_environment(
+        command, cookie="c", symbols={"train": "/envs/train"}, source={"PATH": "/usr/bin"}
+    )
+    assert env["PATH"] == "/envs/train/bin:/usr/bin"
+    own = process.child_environment(Command(("x",)), cookie="c", symbols={}, source={"PATH": "/usr/bin"})
+    assert own["PATH"] == "/usr/bin"
