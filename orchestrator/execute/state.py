@@ -129,7 +129,9 @@ class RunFolder:
                 yield event
 
     def begin(self, headline: str, **facts: str) -> None:
-        """Record that work on this run begins, and who does it."""
+        """Record that work on this run begins, and who does it; clear away what a killed write left."""
+        for torn in self.path.glob(".*.tmp"):
+            torn.unlink(missing_ok=True)
         self.append_event({"event": "begun", "headline": headline, **_self(), **facts}, durable=True)
         self.write_state()
 
