@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from orchestrator.stages import STAGES
 from tests.e2e.world import PARTS, REPO, RUN, World, wait_for, wait_until
 
 pytestmark = pytest.mark.soak
+KILLS = 30
 
 
 def events(runs: Path) -> list[dict[str, Any]]:
@@ -65,6 +67,30 @@ def test_a_run_killed_in_every_stage_is_finished_without_redoing_any(tmp_path: P
     assert sorted(done(runs)) == sorted(STAGES), "a completed stage was done twice, or one never"
     assert not list(runs.glob("2*/*.partial-0"))
     assert not world.processes()
+
+
+def test_thirty_kills_at_random_moments(tmp_path: Path) -> None:
+    """Kill -9 at any moment, thirty times: every start goes on, no file is torn, no process is left."""
+    world = World(tmp_path)
+    for part in PARTS:
+        shutil.copytree(REPO / part, tmp_path / part)
+    moments, kills, completed, seed = Random(20261125), 0, 0, 1  # noqa: S311  to be the same every time
+    while kills < KILLS or not completed:
+        words = (*RUN, "--set", f"train.seed={seed}")
+        running = world.start(*words)
+        try:
+            code = running.wait(moments.uniform(0.5, 45) if kills < KILLS else 900)
+            assert code == 0, running.args
+            completed, seed = completed + 1, seed + 1
+        except subprocess.TimeoutExpired:
+            running.send_signal(signal.SIGKILL)
+            running.wait()
+            kills += 1
+        wait_for(lambda: not world.processes(), seconds=60)
+        for path in (tmp_path / "runs/smoke").glob("2*/*.json"):
+            json.loads(path.read_bytes())
+    assert not list((tmp_path / "runs/smoke").glob("2*/.*.tmp"))
+    print(f"{kills} kills, {completed} runs completed")  # noqa: T201  for docs/soak.md
 
 
 def test_the_demo_from_a_fresh_clone_and_an_empty_home(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from orchestrator.dialects import llamafactory, vllm
-from orchestrator.errors import ConchError
+from orchestrator.errors import ConchError, StageFailed
 from orchestrator.execute import embedded, environments, process, service, tree
 from orchestrator.execute.run_plan import PROBES
 from orchestrator.execute.service import Running
@@ -161,8 +161,8 @@ def test_fault_062_an_engine_that_is_killed_ends_the_server(folder: Path) -> Non
     for pid in engines_of(running):
         os.kill(pid, signal.SIGKILL)
     wait(lambda: running.process.poll() is not None, 60, running.process.log)
-    with pytest.raises(ConchError):
+    # vLLM 0.32 ends with 0 then, as if all were well: an end that nobody asked for is a death all the same.
+    with pytest.raises(StageFailed, match="ended with exit code"):
         running.check()
-    assert running.process.poll() != 0
     running.stop()
     assert gone(pids)
