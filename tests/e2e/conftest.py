@@ -9,7 +9,8 @@ import signal
 
 import pytest
 
-from tests.e2e.world import RUN, Trained, World, lines_of, new_world, wait_until
+from tests.e2e.world import RUN, SECRETS, Trained, World, lines_of, new_world, wait_until
+from tests.watch import Watch
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +23,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def trained(world: World) -> Trained:
     """Kill the first run in the middle of training, then let the second one finish."""
     runs = world.project / "runs" / "smoke"
-    first = world.start(*RUN)
+    watch = Watch()
+    first = world.start(*RUN, env=SECRETS)
 
     def steps() -> int:
         return lines_of(sorted(runs.glob("*/adapter.partial-0/trainer_log.jsonl")))
@@ -31,4 +33,6 @@ def trained(world: World) -> Trained:
     killed_after = steps()
     first.send_signal(signal.SIGKILL)
     first.wait()
-    return Trained(world, killed_after, world.run(*RUN))
+    said = world.run(*RUN, env=SECRETS)
+    watch.end()
+    return Trained(world, killed_after, said, watch)

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from openai import AuthenticationError, OpenAI
 
+from orchestrator.execute import environments
 from tests.e2e.world import REPO, RUN, Trained, lines_of, wait_for, wait_until
+from tests.faults.test_secrets import holding
 
 pytestmark = pytest.mark.real
 
@@ -41,6 +43,21 @@ def test_a_recipe_becomes_a_verified_model(trained: Trained) -> None:
     assert {"contains", "remembers", "stops", "clean", "streamed"} <= {
         v["check"] for v in verdicts["verdicts"]
     }
+
+
+def test_fault_094_a_secret_is_found_nowhere_after_a_real_run(trained: Trained) -> None:
+    """Given by the environment: on no command line, in no file of the run, and not in an engine's cache."""
+    assert any(b"llamafactory-cli\0train" in words for words in trained.watch.seen)
+    assert any(b"\0serve\0export" in words or b"EngineCore" in words for words in trained.watch.seen)
+    assert not [words for words in trained.watch.seen if b"CANARY" in words]
+    assert holding(trained.world.project) == []
+    for name in ("train", "serve"):
+        assert holding(environments.require(name, "cpu") / ".cache") == []
+
+
+def test_a_training_and_an_export_listen_on_no_port(trained: Trained) -> None:
+    """LLaMA-Factory brings a web server along (gradio, with advisories): nothing of it may ever listen."""
+    assert trained.watch.listeners == set()
 
 
 def test_the_untouched_base_fails_what_was_taught(trained: Trained) -> None:

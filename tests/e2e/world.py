@@ -14,11 +14,19 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute import process
+from tests.watch import Watch
 
 REPO = Path(__file__).parents[2]
 CONCH = Path(sys.executable).with_name("conch")
 # The smoke recipe, the untouched base asked too.
 RUN = ("run", "smoke", "--set", "verify.base=true")
+# What must be found nowhere after a run.
+SECRETS = {
+    "HF_TOKEN": "hf_CANARY" + "x" * 30,
+    "CONCH_API_KEY": "sk-CANARY-of-conch",
+    "OPENAI_API_KEY": "sk-CANARY-of-the-user",
+    "MODELSCOPE_API_TOKEN": "ms-CANARY-0000-0000",
+}
 PARTS = ("recipes", "dataset_info", "chat_templates")
 
 
@@ -77,11 +85,12 @@ class Said:
 
 @dataclass(frozen=True)
 class Trained:
-    """The smoke recipe, run to its end after a kill -9 in the middle of training."""
+    """The smoke recipe, run to its end after a kill -9 in the middle of training, and what was seen then."""
 
     world: World
     killed_after_steps: int
     said: Said
+    watch: Watch
 
 
 def wait_until(true: Callable[[], object], *, seconds: float, meanwhile: subprocess.Popen[str]) -> None:

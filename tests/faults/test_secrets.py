@@ -7,7 +7,6 @@ import os
 import stat
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -16,33 +15,10 @@ import pytest
 from orchestrator.cli.terminal import visible
 from orchestrator.execute.ports import free_port
 from tests.small_world import SmallWorld
+from tests.watch import Watch
 
 HUB_TOKEN, KEY, FILE_KEY = "hf_CANARY" + "a" * 30, "sk-CANARY-env-0001", "sk-CANARY-file-0002"
 CANARY = b"CANARY"
-
-
-class Watch:
-    """Looks at the argv of every process, ten times a second."""
-
-    def __init__(self) -> None:
-        self.seen: set[bytes] = set()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-
-    def _look(self) -> None:
-        while not self._ended.wait(0.1):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    self.seen.add(path.read_bytes())
-                except OSError:
-                    continue
-
-    def end(self) -> set[bytes]:
-        """What was seen."""
-        self._ended.set()
-        self._thread.join(5)
-        return self.seen
 
 
 def holding(folder: Path, text: bytes = CANARY, *, but: frozenset[str] = frozenset()) -> list[str]:
@@ -65,9 +41,9 @@ def test_fault_094_a_secret_is_found_nowhere_after_a_run(
     served = small.script("serve", "small", "--key-file", str(key_file), "--port", port, "--detach")
     small.script("stop")
     assert served.code == 0, served.err
-    argv = watch.end()
-    assert any(b"llamafactory-cli" in words for words in argv), "the sampling saw the run"
-    assert not [words for words in argv if CANARY in words]
+    watch.end()
+    assert any(b"llamafactory-cli" in words for words in watch.seen), "the sampling saw the run"
+    assert not [words for words in watch.seen if CANARY in words]
     assert holding(tmp_path, but=frozenset({"the.key"})) == []
 
 
