@@ -11,8 +11,10 @@ from orchestrator.job import Job
 from orchestrator.stage import Place, Plan
 
 # Of the base model's size: itself, the export, and the export being written. A base of unknown size counts as
-# the smallest that people fine-tune. What a run writes besides is small.
+# the smallest that people fine-tune. What a run writes besides is small, but for checkpoints of every weight:
+# two are kept while a third is written, each with an optimizer's state of twice the weights.
 _COPIES = 3
+_CHECKPOINTS = 9
 _SMALLEST_BASE = 600 << 20
 
 
@@ -32,7 +34,7 @@ def preflight(plan: Plan, job: Job, *, project: Path) -> dict[str, str]:
             places[place.value] = str(environments.require(place.value, job.hardware))
         except MissingError as error:
             problems += error.problems
-    problems += _disk(project)
+    problems += _disk(project, job)
     if problems:
         raise MissingError(*problems)
     return places
@@ -44,9 +46,19 @@ def _places(plan: Plan) -> set[Place]:
     return {command.place for command in [*services, *commands]} - {Place.CONCH}
 
 
-def _disk(project: Path) -> list[Problem]:
-    free, needed = shutil.disk_usage(project).free, _COPIES * _SMALLEST_BASE
+def _disk(project: Path, job: Job) -> list[Problem]:
+    copies = _COPIES
+    if job.recipe.train.method == "full" and job.recipe.train.checkpoint_steps:
+        copies += _CHECKPOINTS
+    free, needed = shutil.disk_usage(project).free, copies * _base_size(project, job)
     if free >= needed:
         return []
     what = f"{free / 1e9:.1f} GB are free, a run needs at least {needed / 1e9:.1f} GB"
-    return [Problem(what, where=str(project), mend="free space, or remove old runs under runs/")]
+    return [Problem(what, where=str(project), mend="free space, or remove old runs: conch runs ls, conch rm")]
+
+
+def _base_size(project: Path, job: Job) -> int:
+    """Bytes of the base's weights, where it is a folder that is here."""
+    folder = Path(job.base_folder.replace("{project}", str(project))) if job.base_folder else None
+    weights = folder.glob("*.safetensors") if folder is not None and folder.is_dir() else ()
+    return max(_SMALLEST_BASE, sum(path.stat().st_size for path in weights))

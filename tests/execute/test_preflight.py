@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,3 +64,19 @@ def test_an_environment_for_other_hardware_is_none(tmp_path: Path, disk: SimpleN
     make("serve", "cuda")
     with pytest.raises(MissingError, match="conch env sync train --hardware cpu"):
         preflight(build_plan(JOB), JOB, project=tmp_path)
+
+
+def test_a_large_base_and_its_checkpoints_need_more_room(tmp_path: Path, disk: SimpleNamespace) -> None:
+    make("train")
+    make("serve")
+    base = tmp_path / "base"
+    base.mkdir()
+    with (base / "model.safetensors").open("wb") as file:
+        file.truncate(3 * 10**9)
+    disk.free = 5 * 10**9
+    large = replace(JOB, base_folder=str(base))
+    with pytest.raises(MissingError, match=r"5\.0 GB are free, a run needs at least 9\.0 GB"):
+        preflight(build_plan(JOB, PARITY), large, project=tmp_path)
+    recipe = JOB.recipe.model_copy(update={"train": JOB.recipe.train.model_copy(update={"method": "full"})})
+    with pytest.raises(MissingError, match=r"needs at least 36\.0 GB"):
+        preflight(build_plan(JOB, PARITY), replace(large, recipe=recipe), project=tmp_path)
