@@ -25,7 +25,7 @@ plan: .venv/setup.stamp ; @.venv/bin/conch plan -- "$$RECIPE_RAW" ## print every
 chat: .venv/setup.stamp ; @.venv/bin/conch chat -- "$$RECIPE_RAW" ## talk to the model of recipe=NAME
 stop: ; @test ! -x .venv/bin/conch || .venv/bin/conch stop ## end every process that Conch started here
 test: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && $(tests) ## set-up and the tests, the real end-to-end ones among them
-faults: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && .venv/bin/python -m pytest -q -k test_fault -m 'not soak' ## the numbered faults, and how many of them passed
+faults: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && .venv/bin/python -m pytest -q -k test_fault ## the numbered faults, and how many of them passed (minutes)
 lint: .venv/dev.stamp ; @.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports ## ruff, mypy --strict, import contracts
 audit: .venv/setup.stamp ; @.venv/bin/conch env audit ## ask what is known against every pinned package
 soak: .venv/dev.stamp ; @$(engines) && .venv/bin/python -m pytest -m soak ## the tests that take longer than a test run may (docs/soak.md)
