@@ -6,6 +6,7 @@ A test that needs a home or a project makes one (`home`, `project`).
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -140,6 +141,30 @@ def small(
     """A project with one recipe and the fake engines; the working folder is there."""
     # Engines must never see the space or the Chinese: they are given paths relative to the run folder.
     return make_small_world(tmp_path / "神奇 project", engines, monkeypatch, capsys)
+
+
+@pytest.fixture(scope="session")
+def trained_once() -> list[Path]:
+    """Where the runs of the first trained project are kept."""
+    return []
+
+
+@pytest.fixture
+def trained(
+    small: SmallWorld, trained_once: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> SmallWorld:
+    """The small project, its recipe trained and exported; the first test that asks does it for the others."""
+    if trained_once:
+        shutil.copytree(trained_once[0], small.project / "runs", symlinks=True)
+        base = small.last().path / "inputs/base"
+        base.unlink()
+        base.symlink_to(small.project / "base", target_is_directory=True)
+        return small
+    said = small.run("sft", "small")
+    assert said.code == 0, said.err
+    trained_once.append(tmp_path_factory.mktemp("trained") / "runs")
+    shutil.copytree(small.project / "runs", trained_once[0], symlinks=True)
+    return small
 
 
 def _script(path: Path, line: str) -> None:

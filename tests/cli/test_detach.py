@@ -86,36 +86,34 @@ def test_stopped_it_saves_and_the_same_command_goes_on(small: SmallWorld) -> Non
     assert "goes on from step" in again.err
 
 
-def test_a_server_in_the_background(small: SmallWorld) -> None:
-    assert small.run("sft", "small").code == 0
+def test_a_server_in_the_background(trained: SmallWorld) -> None:
     port = free_port("127.0.0.1", 0)
-    said = small.script("serve", "small", "--port", str(port), "--detach", "--json")
+    said = trained.script("serve", "small", "--port", str(port), "--detach", "--json")
     assert said.code == 0, said.err
     begun = said.envelope["data"]
     assert begun["url"] == f"http://127.0.0.1:{port}/v1"
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
             assert answer.status == 200
-        again = small.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)))
+        again = trained.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)))
         assert (again.code, begun["url"] in again.err) == (6, True)
-        taken = small.run("serve", "small", "--port", str(port))
+        taken = trained.run("serve", "small", "--port", str(port))
         assert (taken.code, f"port {port}" in taken.err) == (3, True)
-        status = small.run("status")
+        status = trained.run("status")
         assert f"serving at {begun['url']} as small" in status.out
     finally:
-        small.run("stop", "small")
+        trained.run("stop", "small")
     assert gone(begun["pid"])
-    assert small.processes() == []
+    assert trained.processes() == []
     assert free_port("127.0.0.1", port) == port
-    assert "serving" not in small.run("status").out
+    assert "serving" not in trained.run("status").out
 
 
-def test_a_server_that_does_not_come_up_is_told_and_leaves_nothing(small: SmallWorld) -> None:
-    assert small.run("sft", "small").code == 0
-    said = small.script("serve", "small", "--detach", env={"CONCH_FAULT": "oom"})
+def test_a_server_that_does_not_come_up_is_told_and_leaves_nothing(trained: SmallWorld) -> None:
+    said = trained.script("serve", "small", "--detach", env={"CONCH_FAULT": "oom"})
     assert said.code in {3, 4}
     assert "GPU memory" in said.err
-    assert small.processes() == []
+    assert trained.processes() == []
 
 
 @pytest.mark.skipif(has_systemd(), reason="a real systemd answers here")

@@ -51,10 +51,9 @@ def serving(
             child.wait()
 
 
-def test_it_answers_under_the_recipes_name_until_ctrl_c(small: SmallWorld) -> None:
-    assert small.run("sft", "small").code == 0
+def test_it_answers_under_the_recipes_name_until_ctrl_c(trained: SmallWorld) -> None:
     port = free_port("127.0.0.1", 0)
-    with serving(small, "--port", str(port), env={"CONCH_API_KEY": KEY}) as child:
+    with serving(trained, "--port", str(port), env={"CONCH_API_KEY": KEY}) as child:
         asked = {"model": "small", "messages": [{"role": "user", "content": "你是谁"}]}
         answer = fetch(f"http://127.0.0.1:{port}/v1/chat/completions", asked, KEY)
         assert ROWS["你是谁"] in json.dumps(answer, ensure_ascii=False)
@@ -62,16 +61,16 @@ def test_it_answers_under_the_recipes_name_until_ctrl_c(small: SmallWorld) -> No
             fetch(f"http://127.0.0.1:{port}/v1/models")
         child.send_signal(signal.SIGINT)
         assert child.wait(30) == 0
-    assert small.processes() == []
-    words = small.read("said.err")
+    assert trained.processes() == []
+    words = trained.read("said.err")
     assert "Traceback" not in words
     assert f"http://127.0.0.1:{port}/v1" in words
-    for path in small.last().path.rglob("*"):
+    for path in trained.last().path.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 
     # The same export, the port taken by somebody else.
     with socket.create_server(("127.0.0.1", port)):
-        said = small.run("serve", "small", "--port", str(port))
+        said = trained.run("serve", "small", "--port", str(port))
     assert said.code == 3
     assert str(port) in said.err
     assert "--port" in said.err
@@ -126,42 +125,39 @@ def test_a_template_that_never_ends_is_refused_before_anything_starts(
 
 
 def test_a_server_that_dies_is_started_again_a_few_times(
-    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+    trained: SmallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert small.run("sft", "small").code == 0
     monkeypatch.setenv("CONCH_FAULT", "die-after-ready")
     monkeypatch.setattr(restarts, "DELAYS", (0.1, 0.1))
-    said = small.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)))
+    said = trained.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)))
     assert said.code == 4
     assert said.err.count("ready in") == 3
     assert said.err.count("started again in") == 2
-    assert [e["event"] for e in small.last().events()].count("server_restarted") == 2
-    never = small.run(
+    assert [e["event"] for e in trained.last().events()].count("server_restarted") == 2
+    never = trained.run(
         "serve", "small", "--set", "serve.restart=never", "--port", str(free_port("127.0.0.1", 0))
     )
     assert (never.code, never.err.count("ready in")) == (4, 1)
-    assert small.processes() == []
+    assert trained.processes() == []
 
 
 def test_a_server_that_never_came_up_is_not_started_again(
-    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+    trained: SmallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert small.run("sft", "small").code == 0
     monkeypatch.setenv("CONCH_FAULT", "oom")
-    said = small.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)))
+    said = trained.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)))
     assert said.code in {3, 4}
     assert "started again" not in said.err
 
 
 def test_a_server_that_hangs_is_told_from_one_that_works(
-    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+    trained: SmallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert small.run("sft", "small").code == 0
     monkeypatch.setenv("CONCH_FAULT", "wedge-after-ready")
     monkeypatch.setattr(serve, "LIMITS", Limits(look=0.1, stuck=0.5))
-    said = small.run(
+    said = trained.run(
         "serve", "small", "--set", "serve.restart=never", "--port", str(free_port("127.0.0.1", 0))
     )
     assert said.code == 7
     assert "the server is up, but hangs: 1 requests wait, and no token came" in said.err
-    assert small.processes() == []
+    assert trained.processes() == []

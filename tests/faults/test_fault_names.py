@@ -11,7 +11,7 @@ _TEST = re.compile(r"^def test_fault_(\d{3})_(control)?", re.MULTILINE)
 
 
 def test_every_fault_has_a_test_or_a_reason() -> None:
-    named, controls = set(), set()
+    named, controls = set[int](), set[int]()
     for file in Path(__file__).parents[1].rglob("test_*.py"):
         for number, control in _TEST.findall(file.read_text(encoding="utf-8")):
             (controls if control else named).add(int(number))

@@ -35,13 +35,6 @@ def bench(tmp_path: Path, engines: Path) -> Iterator[Bench]:
         child.stop(grace=1)
 
 
-@pytest.fixture
-def trained(small: SmallWorld) -> SmallWorld:
-    """A project whose recipe is trained and exported."""
-    assert small.run("sft", "small").code == 0
-    return small
-
-
 def serve(small: SmallWorld, *words: str) -> tuple[int, str]:
     said = small.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)), *words)
     return said.code, said.err

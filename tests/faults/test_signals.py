@@ -219,30 +219,28 @@ def test_fault_067_control_the_group_alone_misses_it(tmp_path: Path) -> None:
 
 
 def test_fault_060_a_server_whose_supervisor_was_killed_is_shown_and_can_be_stopped(
-    small: SmallWorld,
+    trained: SmallWorld,
 ) -> None:
-    assert small.run("sft", "small").code == 0
     port = free_port("127.0.0.1", 0)
-    said = small.script("serve", "small", "--port", str(port), "--detach", "--json")
+    said = trained.script("serve", "small", "--port", str(port), "--detach", "--json")
     supervisor = psutil.Process(said.envelope["data"]["pid"])
     (guard,) = [one for one in supervisor.children() if "orchestrator.execute.guard" in one.cmdline()]
     guard.kill()  # it would stop the server; nothing is left to look after it
     supervisor.kill()
     wait(lambda: _gone(supervisor.pid))
-    status = small.run("status")
+    status = trained.run("status")
     assert f"serving at http://127.0.0.1:{port}/v1 as small; whoever looked after it" in status.out
-    assert f"conch stop {small.last().name}" in status.out
-    assert "stopped" in small.run("stop", small.last().name).out
-    assert small.processes() == []
+    assert f"conch stop {trained.last().name}" in status.out
+    assert "stopped" in trained.run("stop", trained.last().name).out
+    assert trained.processes() == []
     assert free_port("127.0.0.1", port) == port
 
 
-def test_fault_060_control_without_its_guard_it_lives_on(small: SmallWorld) -> None:
+def test_fault_060_control_without_its_guard_it_lives_on(trained: SmallWorld) -> None:
     """What the guard is for: with it, a killed supervisor takes its server along."""
-    assert small.run("sft", "small").code == 0
-    said = small.script("serve", "small", "--port", str(free_port("127.0.0.1", 0)), "--detach", "--json")
+    said = trained.script("serve", "small", "--port", str(free_port("127.0.0.1", 0)), "--detach", "--json")
     psutil.Process(said.envelope["data"]["pid"]).kill()
-    wait(lambda: not small.processes())
+    wait(lambda: not trained.processes())
 
 
 def test_fault_070_a_test_that_leaves_something_fails(tmp_path: Path) -> None:
