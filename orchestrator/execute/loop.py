@@ -187,6 +187,7 @@ class Loop:
                 extra=own,
                 on_tick=lambda _: self._tick(follower, stage, stall),
                 grace=stage.grace,
+                on_stop=lambda: self._tell_of_saving(stage),
             )
         finally:
             with suppress(OSError):
@@ -194,6 +195,12 @@ class Loop:
         code = outcome(code, log, since)
         follower.check_whole()
         return code
+
+    def _tell_of_saving(self, stage: Stage) -> None:
+        if stage.resumes:
+            self.progress.say(
+                f"      it saves before it ends (up to {stage.grace:.0f} s); once more kills it"
+            )
 
     def _tick(self, follower: Follower, stage: Stage, stall: StallWatch | None) -> None:
         follower.tick()

@@ -198,6 +198,7 @@ def run(
     extra: Mapping[str, str] | None = None,
     on_tick: Callable[[float], None] | None = None,
     grace: float = GRACE,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> int:
     """Run a command to its end and clear up what it leaves running.
 
@@ -211,6 +212,7 @@ def run(
         on_tick: called about twice a second with the seconds since the start; what it raises ends the
             command.
         grace: seconds between TERM and KILL.
+        on_stop: called when a signal came, before the command is asked to end.
 
     Returns:
         the exit code, 128 + n when signal n ended it.
@@ -226,6 +228,9 @@ def run(
             bound_log(log)
             if on_tick:
                 on_tick(process.seconds())
+    except Interrupted:
+        on_stop()
+        raise
     except KeyboardInterrupt as error:
         raise Interrupted(*interrupts.interrupted().problems, signum=signal.SIGINT) from error
     finally:
