@@ -42,7 +42,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         r"Free memory on device[^\n]*?\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\)[^\n]*"
         r"less than desired GPU memory utilization",
         "not enough free GPU memory ({free} of {total} GiB are free)",
-        "stop what holds the GPU, or --set vllm.gpu_memory_utilization={fits}",
+        "stop what holds the GPU (nvidia-smi), or --set vllm.gpu_memory_utilization={fits}",
         missing=True,
     ),
     Symptom(

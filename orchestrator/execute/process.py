@@ -211,7 +211,7 @@ def run(
         extra: variables laid on top of its environment.
         on_tick: called about twice a second with the seconds since the start; what it raises ends the
             command.
-        grace: seconds between TERM and KILL.
+        grace: seconds between TERM and KILL when a signal came; else at most GRACE.
         on_stop: called when a signal came, before the command is asked to end.
 
     Returns:
@@ -223,18 +223,20 @@ def run(
     """
     env = child_environment(command, cookie=cookie, symbols=symbols, extra=extra)
     process = start(resolve_argv(command, symbols), cwd=cwd, env=env, log=log)
+    patience = min(grace, GRACE)  # what hangs, or goes wrong, has nothing to save
     try:
         while (code := process.wait(TICK)) is None:
             bound_log(log)
             if on_tick:
                 on_tick(process.seconds())
     except Interrupted:
+        patience = grace
         on_stop()
         raise
     except KeyboardInterrupt as error:
         raise Interrupted(*interrupts.interrupted().problems, signum=signal.SIGINT) from error
     finally:
-        process.stop(grace)
+        process.stop(patience)
     return code
 
 

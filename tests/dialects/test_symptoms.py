@@ -34,7 +34,7 @@ VLLM = """\
 @pytest.mark.parametrize("symptom", SYMPTOMS, ids=lambda one: one.what[:20])
 def test_every_symptom_has_a_pattern_a_sentence_and_a_mend(symptom: object) -> None:
     assert isinstance(symptom, type(SYMPTOMS[0]))
-    groups = dict.fromkeys(re.compile(symptom.pattern).groupindex, "x")
+    groups = {**dict.fromkeys(re.compile(symptom.pattern).groupindex, "x"), "fits": "0.5"}
     assert symptom.what.format(**groups)
     assert symptom.mend.format(**groups)
 

@@ -132,16 +132,7 @@ def test_fault_090_control_a_plain_print_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "a b",
-        'it\'s "quoted"',
-        "100%",
-        "$(touch P)",
-        "行\n末",
-        unicodedata.normalize("NFD", "é海螺"),
-        "x" * 200,
-    ],
+    "name", ['it\'s "quoted" 100%', "$(touch P)", "行\n末", unicodedata.normalize("NFD", "é海螺") + "x" * 200]
 )
 def test_fault_091_a_project_with_an_odd_name_works(
     name: str,
