@@ -18,7 +18,7 @@ import pytest
 from orchestrator.execute import tree
 from tests.small_world import SmallWorld, make_small_world
 
-pytest_plugins = ["tests.skips", "tests.faults.summary"]
+pytest_plugins = ["tests.skips", "tests.faults.summary", "tests.recipe_world"]
 
 FAKES = Path(__file__).parent / "fakes"
 _KEPT = {"PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PIP_FIND_LINKS", "PIP_INDEX_URL"}

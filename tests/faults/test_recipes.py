@@ -3,44 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from orchestrator.errors import UsageError
 from orchestrator.execute import recipes
-from orchestrator.recipe import Resolved, Source, compose
+from orchestrator.recipe import Source, compose
+from tests.recipe_world import BASE, Build, Refused
 from tests.small_world import SmallWorld
-
-BASE = "model: {base: embedded}\ndata: {dataset: shells}\ntemplate: {name: deepseekr1}\n"
-Build = Callable[..., Resolved]
-Refused = Callable[..., list[str]]
-
-
-@pytest.fixture
-def build() -> Build:
-    """A small valid recipe (three lines) with more text after it, composed as recipes/x.yaml."""
-
-    def made(text: str = "", **outside: Any) -> Resolved:
-        return compose([Source("recipes/x.yaml", BASE + text)], **outside)
-
-    return made
-
-
-@pytest.fixture
-def refused() -> Refused:
-    """The problems of a whole file's text, as printed."""
-
-    def found(text: str, **outside: Any) -> list[str]:
-        with pytest.raises(UsageError) as caught:
-            compose([Source("recipes/x.yaml", text)], **outside)
-        assert caught.value.exit_code == 2
-        return [str(problem) for problem in caught.value.problems]
-
-    return found
 
 
 def project(folder: Path, **files: str) -> Path:
