@@ -93,6 +93,7 @@ COVERED_BY: Mapping[str, str] = {
     "proofs/scores.py": "proofs/test_loss.py",
     "stages/": "stages/test_stages.py",
     "templates/sides.py": "templates/test_causes.py",
+    "metrics/": "metrics/test_metrics.py",
 }
 
 
