@@ -8,7 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.checks import clean, contains, equals, matches, remembers, stops, streamed
+from orchestrator.checks import (
+    any_of,
+    clean,
+    contains,
+    equals,
+    forgets,
+    json_valid,
+    length,
+    matches,
+    no_repetition,
+    not_contains,
+    remembers,
+    similar,
+    stops,
+    streamed,
+)
 from orchestrator.checks.base import Asked, Case, Check, whole
 from orchestrator.report import Transcript, Verdict
 
@@ -16,14 +31,21 @@ CHECKS: dict[str, Check] = {
     "contains": contains,
     "equals": equals,
     "matches": matches,
+    "any_of": any_of,
+    "not_contains": not_contains,
+    "similar": similar,
+    "json_valid": json_valid,
+    "length": length,
+    "no_repetition": no_repetition,
     "remembers": remembers,
+    "forgets": forgets,
     "stops": stops,
     "clean": clean,
     "streamed": streamed,
 }
 
 # The checks that need no argument: what a recipe's `verify.every` may name.
-EVERY: tuple[str, ...] = ("stops", "clean", "streamed")
+EVERY: tuple[str, ...] = ("stops", "clean", "streamed", "no_repetition")
 
 
 def problems_of(expect: Mapping[str, Any]) -> list[tuple[str, str]]:
