@@ -20,6 +20,7 @@ from orchestrator.execute.record_lock import read_json
 from orchestrator.execute.reports import read_report
 from orchestrator.execute.state import RunFolder
 from orchestrator.job import Job
+from orchestrator.recipe.sections import PASSAGES
 from orchestrator.report import passed_of
 from orchestrator.stage import Plan
 
@@ -85,7 +86,8 @@ def recipe_of(job: Job) -> dict[str, dict[str, Any]]:
     for key, origin in sorted(job.origins.items()):
         section, _, name = key.partition(".")
         value = values[section].get(name)
-        listed[key] = {"value": "***" if _SECRET.search(name) and value else value, "from": origin}
+        secret = section in PASSAGES and isinstance(value, str) and _SECRET.search(name)
+        listed[key] = {"value": "***" if secret else value, "from": origin}
     return listed
 
 

@@ -18,6 +18,7 @@ def test_a_whole_run(small: SmallWorld) -> None:
     assert found["recipe"]["train.seed"] == {"value": 7, "from": "--set train.seed=7"}
     assert found["recipe"]["model.base"] == {"value": "./base", "from": "recipes/small.yaml:1:15"}
     assert found["recipe"]["train.epochs"]["from"] == "default"
+    assert found["recipe"]["verify.max_tokens"]["value"] == 256, "a number of tokens is no secret"
     assert found["data"]["small"]["is"].startswith("sha256:")
     assert found["base"]["files"]["model.safetensors"].startswith("sha256:")
     assert found["environments"]["train"]["packages"]["llamafactory"]
