@@ -198,9 +198,7 @@ class Loop:
 
     def _tell_of_saving(self, stage: Stage) -> None:
         if stage.resumes:
-            self.progress.say(
-                f"      it saves and ends (up to {stage.grace:.0f} s); once more kills it"
-            )
+            self.progress.say(f"      it saves and ends (up to {stage.grace:.0f} s); once more kills it")
 
     def _tick(self, follower: Follower, stage: Stage, stall: StallWatch | None) -> None:
         follower.tick()
