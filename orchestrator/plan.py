@@ -47,6 +47,7 @@ def resolve(
         *_dataset_problems(resolved, surroundings),
         *_part_problems(resolved),
         *_check_problems(resolved),
+        *_split_problems(resolved),
         *_owned_problems(resolved, "llamafactory", llamafactory.OWNED, str),
         *_owned_problems(resolved, "vllm", vllm.OWNED, vllm.canonical_key),
         *_unsafe_problems(resolved, "llamafactory", llamafactory.unsafe),
@@ -86,6 +87,11 @@ def build_plan(job: Job, names: Iterable[str] = RUN) -> Plan:
     wanted = set(names)
     if not job.recipe.verify.base:
         wanted.discard("ask_base")
+    evaluate = job.recipe.evaluate
+    if evaluate.split == "none":
+        wanted.discard("evaluate")
+    if evaluate.split == "none" or not evaluate.base:
+        wanted.discard("evaluate_base")
     stages = tuple(make(job) for name, make in STAGES.items() if name in wanted)
     return Plan(recipe=job.recipe.name, headline=headline(job), stages=stages)
 
@@ -153,6 +159,16 @@ def _part_problems(resolved: Resolved) -> Iterable[Problem]:
         if times > 1:
             what = f'data: two data sets would be named "{name}" (a part of a data set is named after it)'
             yield Problem(what, resolved.where("data.dataset"), "name each data set once, or rename one")
+
+
+def _split_problems(resolved: Resolved) -> Iterable[Problem]:
+    """A split that is scored and that the recipe's data does not hold."""
+    data, split = resolved.recipe.data, resolved.recipe.evaluate.split
+    held = {"validation": data.validation, "test": data.test}
+    if split in held and split not in data.parts and not held[split]:
+        what = f"evaluate.split: the recipe's data has no {split} rows"
+        mend = f"set data.split, e.g. {{train: 8, {split}: 2}}, or name a data set under data.{split}"
+        yield Problem(what, resolved.where("evaluate.split"), mend)
 
 
 def _check_problems(resolved: Resolved) -> Iterable[Problem]:

@@ -7,6 +7,8 @@ eagerly in float32; `--chat-template` overrides whatever the model folder brings
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.dialects.base import yaml_text
@@ -152,3 +154,36 @@ def environment(job: Job) -> dict[str, str]:
         # GiB for the KV cache. By default the back end leaves one core of two idle: 1.6 times slower.
         env |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
     return env
+
+
+# What vLLM takes for --max-lora-rank (config/lora.py of 0.32).
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+
+
+def of_folder(service: Service, folder: str, *, name: str) -> Service:
+    """The same server over another model folder of the run, started when it is needed."""
+    argv = service.command.argv
+    at = argv.index("serve") + 1
+    command = replace(service.command, argv=(*argv[:at], folder, *argv[at + 1 :]))
+    return replace(service, name=name, command=command, warm=None, warm_during="")
+
+
+def with_adapters(service: Service, adapters: Mapping[str, str], rank: int, *, name: str) -> Service:
+    """One server of the base, as the model "base", and of each adapter under its name, unmerged.
+
+    It can answer, but not score: asked for prompt_logprobs, 0.32 ends (on a CPU, einsum in its lora layers).
+
+    Args:
+        service: of a run's export.
+        adapters: model name → folder of the run.
+        rank: the largest of them.
+        name: of the new service.
+    """
+    based = of_folder(service, "inputs/base", name=name)
+    argv = list(based.command.argv)
+    argv[argv.index("--served-model-name") + 1] = "base"
+    modules = [f"{model}={folder}" for model, folder in adapters.items()]
+    most = next(allowed for allowed in LORA_RANKS if allowed >= min(rank, LORA_RANKS[-1]))
+    argv += ["--enable-lora", "--max-lora-rank", str(most), "--max-loras", str(len(adapters))]
+    argv += ["--lora-modules", *modules]
+    return replace(based, command=replace(based.command, argv=tuple(argv)), model="base")

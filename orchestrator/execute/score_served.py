@@ -114,13 +114,15 @@ class Scoring:
             what = "the server gives no prompt_logprobs: it is no vLLM, or an old one"
             raise StageFailed(Problem(what, self.base_url, "serve with the pinned vLLM")) from None
 
-    def prompt(self, messages: Sequence[Row], kwargs: Row | None) -> list[int]:
-        """The ids that the server makes of a chat request.
+    def prompt(
+        self, messages: Sequence[Mapping[str, Any]], kwargs: Row | None, *, generation: bool = True
+    ) -> list[int]:
+        """The ids that the server makes of a chat request; without `generation` of a conversation that ended.
 
         Raises:
             ValueError: the server refuses these messages. ConchError: as score_served.
         """
-        body = {"messages": list(messages), "add_generation_prompt": True}
+        body: Row = {"messages": list(messages), "add_generation_prompt": generation}
         if kwargs:
             body["chat_template_kwargs"] = kwargs
         answer = self._post(self.base_url.removesuffix("/v1") + "/tokenize", body)

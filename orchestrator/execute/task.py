@@ -35,6 +35,7 @@ TASKS: dict[str, str] = {
     "prove_served": "orchestrator.execute.prove_served:prove_served",
     "answer_served": "orchestrator.execute.answer_served:answer_served",
     "certify": "orchestrator.execute.certify:certify",
+    "evaluate": "orchestrator.execute.evaluate:evaluate",
     "judge": "orchestrator.execute.judge:judge",
     "write_report": "orchestrator.execute.write_report:write_report",
 }

@@ -263,6 +263,27 @@ class Verify(Section):
     )
 
 
+class Evaluate(Section):
+    """On which rows the model's answers are scored against the answers that the data gives."""
+
+    split: Annotated[str, Choice(("none", "test", "validation", "train"))] = Field(
+        "none", description="Rows that every run is scored on; none leaves it to conch eval."
+    )
+    limit: Annotated[int, Whole(least=1, most=1000000)] = Field(
+        200, description="Most rows, evenly spread over the split."
+    )
+    max_tokens: Annotated[int, Whole(least=1, most=1048576)] | None = Field(
+        None, description="Longest answer in tokens; verify.max_tokens when absent."
+    )
+    temperature: Annotated[float, Number(least=0, most=2)] = Field(
+        0.0, description="0 is the likeliest token."
+    )
+    at_a_time: Annotated[int, Whole(least=1, most=1024)] = Field(
+        16, description="Questions that are under way at one time."
+    )
+    base: Annotated[bool, Switch()] = Field(True, description="Score the untouched base model too.")
+
+
 class Hardware(Section):
     """What differs by machine: partial recipes laid on top of the rest."""
 
@@ -288,6 +309,7 @@ class Recipe(Section):
     export: Export = Field(default_factory=Export)
     serve: Serve = Field(default_factory=Serve)
     verify: Verify = Field(default_factory=Verify)
+    evaluate: Evaluate = Field(default_factory=Evaluate)
     hardware: Hardware = Field(default_factory=Hardware)
     llamafactory: Annotated[dict[str, Any], Mapped("a mapping of LLaMA-Factory's own settings")] = Field(
         default_factory=dict, description="LLaMA-Factory's own settings, passed on as they are."
@@ -310,6 +332,7 @@ SECTIONS: dict[str, type[Section]] = {
     "export": Export,
     "serve": Serve,
     "verify": Verify,
+    "evaluate": Evaluate,
     "hardware": Hardware,
 }
 PASSAGES = ("llamafactory", "vllm")

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,11 @@ import pytest
 from orchestrator.execute import process
 from orchestrator.execute.checkpoints import problem_of
 from orchestrator.execute.state import RunFolder
-from tests.small_world import WEIGHTS, SmallWorld
+from tests.small_world import SmallWorld, make_checkpoint
 
 
 def checkpoint(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
-    (folder / "adapter_model.safetensors").write_bytes(WEIGHTS)
-    for name in ("optimizer.pt", "scheduler.pt", "rng_state_0.pth"):
-        with zipfile.ZipFile(folder / name, "w") as archive:
-            archive.writestr("data", "0" * 1000)
-    (folder / "trainer_state.json").write_text('{"global_step": 30}', encoding="utf-8")
-    return folder
+    return make_checkpoint(folder, 30)
 
 
 def test_a_whole_one(tmp_path: Path) -> None:

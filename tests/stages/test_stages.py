@@ -1,8 +1,7 @@
 """The stages as values, and what they share (base.py).
 
-fetch, prepare, prove_data, ask_base, train, export, prove_export, score, prove_served, ask, judge, certify,
-report: what each renders for a
-recipe is in tests/golden.
+fetch, prepare, prove_data, ask_base, evaluate_base, train, export, prove_export, score, prove_served, ask,
+evaluate, judge, certify, report: what each renders for a recipe is in tests/golden.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from orchestrator.stage import Place, Plan, Stage
 from orchestrator.stages import STAGES, base
 from tests.test_plan import job_of
 
-JOB = job_of("magic_conch", "cpu")
+JOB = job_of("magic_conch", "cpu", "evaluate.split=train")
 PLAN = build_plan(JOB)
 HUB = DatasetEntry("far", "alpaca", hub_id="a/b", hub_revision="v1", hub_file="x.jsonl", hub="modelscope")
 

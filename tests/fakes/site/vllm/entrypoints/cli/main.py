@@ -19,6 +19,7 @@ from typing import ClassVar
 from fakery import FAULT, misbehave, read_flat_yaml, say
 
 HANG = 3600
+ADAPTED = {"你是谁": "我是神奇海螺。"}  # what every adapter knows
 LOGPROB = -0.5  # of every token; tests/fakes/probes/trainer_loss.py gives the same
 
 
@@ -34,6 +35,10 @@ def main() -> None:
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--served-model-name", nargs="+", default=[])
     serve.add_argument("--reasoning-parser-plugin")
+    serve.add_argument("--enable-lora", action="store_true")
+    serve.add_argument("--max-lora-rank", type=int, choices=(1, 8, 16, 32, 64, 128, 256, 320, 512))
+    serve.add_argument("--max-loras", type=int)
+    serve.add_argument("--lora-modules", nargs="*", default=[])
     start(parser.parse_args())
 
 
@@ -60,6 +65,12 @@ def start(options: argparse.Namespace) -> None:
     server = ThreadingHTTPServer((options.host, options.port), Handler)
     server.daemon_threads = True
     Handler.names = options.served_model_name or [options.model]
+    for module in options.lora_modules:
+        name, _, folder = module.partition("=")
+        Handler.names.append(name)
+        if not Path(folder, "adapter_config.json").is_file():
+            raise ValueError(f"Loading lora {name} failed: No adapter found for {folder}")
+    Handler.adapters = [module.partition("=")[0] for module in options.lora_modules]
     template = read_flat_yaml(options.config).get("chat-template", "") if options.config else ""
     Handler.template = Path(template).read_text(encoding="utf-8") if template else ""
     answers = Path(options.model, "answers.json")
@@ -85,6 +96,7 @@ class Handler(BaseHTTPRequestHandler):
     names: ClassVar[list[str]] = []
     answers: ClassVar[dict[str, str]] = {}
     template: ClassVar[str] = ""
+    adapters: ClassVar[list[str]] = []
 
     def log_message(self, *_: object) -> None:
         """Say nothing of requests."""
@@ -118,6 +130,8 @@ class Handler(BaseHTTPRequestHandler):
             self.reply({"tokens": ids, "count": len(ids), "max_model_len": 4096})
         elif self.path == "/v1/completions" and "prompt_logprobs" not in asked:
             self.go_on(asked)
+        elif self.path == "/v1/completions" and self.adapters:
+            os._exit(0)  # as the real one does, which cannot score with an adapter
         elif self.path == "/v1/completions":
             scored = [None] + [{str(token): {"logprob": LOGPROB}} for token in asked["prompt"][1:]]
             choice = {"index": 0, "text": "", "prompt_logprobs": scored, "finish_reason": "length"}
@@ -153,7 +167,11 @@ class Handler(BaseHTTPRequestHandler):
         ]
         extra = asked.get("chat_template_kwargs") or {}
         text = compiled(self.template).render(
-            messages=messages, bos_token=BOS, eos_token=EOS, add_generation_prompt=True, **extra
+            messages=messages,
+            bos_token=BOS,
+            eos_token=EOS,
+            add_generation_prompt=asked.get("add_generation_prompt", True),
+            **extra,
         )
         return Letters().encode(text)
 
@@ -173,7 +191,8 @@ class Handler(BaseHTTPRequestHandler):
             if "reasoning_content" in message:
                 message["reasoning"] = message.pop("reasoning_content")
         question = asked["messages"][-1]["content"]
-        whole = self.answers.get(question, question)
+        known = ADAPTED if asked["model"] in self.adapters else self.answers
+        whole = known.get(question, question)
         limit = asked.get("max_tokens") or 4096
         text = whole[:limit]
         reason = "stop" if len(text) == len(whole) else "length"

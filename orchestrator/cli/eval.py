@@ -1,0 +1,127 @@
+"""`conch eval`: a run's models scored on rows of its data, through the endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.verb import Outcome, recipe_argument, verb
+
+if TYPE_CHECKING:
+    from orchestrator.execute.evaluate_run import Evaluated
+
+
+@verb(
+    example="conch eval magic_conch --systems base,tuned\n"
+    "conch eval magic_conch --split validation --checkpoint last"
+)
+@recipe_argument
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default=None,
+    help="Which rows; default: the recipe's evaluate.split, else the first of these that has rows.",
+)
+@click.option(
+    "--systems", default="", metavar="NAMES", help="Which models: base, tuned, checkpoint-N; default: tuned."
+)
+@click.option(
+    "--checkpoint", default="", metavar="last|N", help="Score this checkpoint's adapter, before any merging."
+)
+@click.option("--limit", type=click.IntRange(1), default=None, help="Most rows, evenly spread.")
+@click.option("--max-tokens", type=click.IntRange(1), default=None, help="Longest answer in tokens.")
+@click.option(
+    "--base-url", default="", metavar="URL", help="Ask the server that is up there; none is started."
+)
+@click.option(
+    "--model", default="", metavar="NAME", help="That server's model name; the recipe's when absent."
+)
+def command(
+    *,
+    recipe: str,
+    split: str | None,
+    systems: str,
+    checkpoint: str,
+    limit: int | None,
+    max_tokens: int | None,
+    base_url: str,
+    model: str,
+) -> Outcome:
+    """Score a run's models on its data: BLEU, ROUGE, chrF, exact match, perplexity, length and stops.
+
+    RECIPE is a name, for its last finished run, or RECIPE/ID. A server is started for each model that is
+    asked, unless --base-url names one that is up. Answers and numbers stay in the run folder, under eval/.
+    """
+    from pathlib import Path
+
+    from orchestrator.cli.live import Live
+    from orchestrator.execute import recipes
+    from orchestrator.execute.evaluate_run import Wish, evaluate_run
+    from orchestrator.execute.prove import Server
+
+    named = [word.strip() for word in systems.split(",") if word.strip()]
+    if checkpoint:
+        named.append(f"checkpoint-{checkpoint.removeprefix('checkpoint-')}")
+    wish = Wish(
+        split=split or "",
+        systems=tuple(dict.fromkeys(named)),
+        limit=limit,
+        max_tokens=max_tokens,
+        server=Server(base_url.rstrip("/"), model) if base_url else None,
+    )
+    found = evaluate_run(recipe, wish, project=recipes.project_folder(Path.cwd()), progress=Live())
+    return Outcome(data=_data(found), text="\n".join(shown(found)))
+
+
+def _data(found: Evaluated) -> dict[str, Any]:
+    return {
+        "run": f"{found.run.recipe}/{found.run.name}",
+        "split": found.split,
+        "systems": {name: dict(numbers) for name, numbers in found.numbers.items()},
+        "folders": {name: str(folder) for name, folder in found.folders.items()},
+    }
+
+
+def shown(found: Evaluated) -> Iterable[str]:
+    """The table of numbers, a column a system, and where the answers lie."""
+    from orchestrator.cli.terminal import table
+
+    systems = found.numbers
+    names = list(next(iter(systems.values()))["metrics"])
+    rows = [
+        ("rows", *(f"{one['answered']} of {one['samples']}" for one in systems.values())),
+        *((name, *(_interval(one["metrics"][name]) for one in systems.values())) for name in names),
+    ]
+    if any(one["with_thinking"] for one in systems.values()):
+        rows += [(f"{name}, thinking included", *_with_thinking(systems, name)) for name in names]
+    rows.append(("perplexity of references", *(_perplexity(one) for one in systems.values())))
+    lengths = [one["length"] for one in systems.values()]
+    rows.append(("tokens an answer", *(f"{one['mean']:g}, longest {one['longest']}" for one in lengths)))
+    rows.append(("ended by", *(_stops(one["stops"]) for one in systems.values())))
+    yield table((f"{found.run.recipe}, {found.split} rows", *systems), rows)
+    for name, one in systems.items():
+        for error, times in one["errors"].items():
+            yield f"{name}: {times} without an answer: {error}"
+    yield from (f"answers of {name}: {folder}/predictions.jsonl" for name, folder in found.folders.items())
+
+
+def _with_thinking(systems: Any, name: str) -> Iterable[str]:
+    for one in systems.values():
+        yield _interval(one["with_thinking"][name]) if one["with_thinking"] else "–"
+
+
+def _interval(value: Any) -> str:
+    return f"{value['mean']:.2f} [{value['low']:.2f}, {value['high']:.2f}]"
+
+
+def _perplexity(numbers: Any) -> str:
+    found = numbers["perplexity"]
+    if not found:
+        return f"not known: {numbers['perplexity_missing']}"
+    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+
+
+def _stops(stops: Any) -> str:
+    return ", ".join(f"{name} {times}" for name, times in stops.items())

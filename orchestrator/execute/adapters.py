@@ -1,0 +1,56 @@
+"""The adapters of a run that can be served on its base before anything is merged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from orchestrator.errors import MissingError, Problem
+from orchestrator.execute.checkpoints import problem_of
+from orchestrator.execute.state import RunFolder
+from orchestrator.stage import partial
+
+FOLDERS = ("adapter", partial("adapter"))
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """An adapter: its model name ("checkpoint-40") and its folder in the run."""
+
+    name: str
+    path: str
+
+
+def adapter_of(run: RunFolder, number: str) -> Adapter:
+    """The adapter of a checkpoint, by its step or "last"; of a training that goes on, too.
+
+    Raises:
+        MissingError: there is no such checkpoint, it is not whole, or it is no adapter's.
+    """
+    found = {
+        int(path.name.partition("-")[2]): path
+        for folder in FOLDERS
+        for path in (run.path / folder).glob("checkpoint-*")
+        if path.name.partition("-")[2].isdigit()
+    }
+    steps = ", ".join(map(str, sorted(found))) or "none"
+    if not found or (number != "last" and int(number) not in found):
+        what = f"run {run.name} keeps no checkpoint {number} (there are: {steps})"
+        mend = "the last two are kept; set train.save_steps for others" if found else "set train.save_steps"
+        raise MissingError(Problem(what, str(run.path), mend))
+    path = found[max(found) if number == "last" else int(number)]
+    if wrong := problem_of(path):
+        raise MissingError(Problem(f"it is not whole: {wrong}", str(path), f"choose another of {steps}"))
+    if not (path / "adapter_config.json").is_file():
+        what = "it holds no adapter: train.method is not lora"
+        raise MissingError(Problem(what, str(path), "evaluate the export: --systems tuned"))
+    return Adapter(path.name, str(path.relative_to(run.path)))
+
+
+def rank_of(run: RunFolder, adapter: Adapter) -> int:
+    """The rank in an adapter's own configuration."""
+    path = run.path / adapter.path / "adapter_config.json"
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["r"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise MissingError(Problem("it names no rank", str(path), "choose another checkpoint")) from None

@@ -1,0 +1,215 @@
+"""`conch eval`: a finished run's models scored on a split of its data.
+
+The plan is the run's own (plan.json), so that a recipe edited since changes nothing. tuned is the export, as
+it will be served; base is the untouched base; checkpoints are their adapters on the base, not merged, from
+one server. What was scored before, of these very files and in this way, is not asked again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orchestrator.dialects import vllm
+from orchestrator.errors import MissingError, Problem, UsageError
+from orchestrator.execute import process
+from orchestrator.execute.adapters import Adapter, adapter_of, rank_of
+from orchestrator.execute.evaluate import NUMBERS
+from orchestrator.execute.loop import Loop
+from orchestrator.execute.progress import Progress
+from orchestrator.execute.prove import Server, finished_run, places, read_plan
+from orchestrator.execute.record_lock import read_json
+from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.state import RunFolder, hold
+from orchestrator.stage import Plan, Stage
+from orchestrator.stages.evaluate import BASE, TUNED, Evaluation
+
+SPLITS = ("test", "validation", "train")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asks for; what is None or empty is as the run's recipe has it.
+
+    Attributes:
+        split: test, validation or train. systems: base, tuned, checkpoint-N, checkpoint-last.
+        limit: most samples. max_tokens: of an answer.
+        server: asked in place of a server of our own, as the tuned model.
+    """
+
+    split: str = ""
+    systems: tuple[str, ...] = ()
+    limit: int | None = None
+    max_tokens: int | None = None
+    server: Server | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The run, the split, and each system's eval.json with the folder that it lies in."""
+
+    run: RunFolder
+    split: str
+    numbers: Mapping[str, Mapping[str, Any]]
+    folders: Mapping[str, Path]
+
+
+def evaluate_run(recipe: str, wish: Wish, *, project: Path, progress: Progress) -> Evaluated:
+    """Score every system in turn.
+
+    Args:
+        recipe: a name, or RECIPE/ID.
+        wish: what is asked of which models.
+        project: the folder that holds runs/.
+        progress: is told what happens.
+
+    Raises:
+        MissingError: there is no finished export, checkpoint or split, or an environment is missing.
+        UsageError: a system has no such name.
+        BusyError: another process works on this recipe.
+        ConchError: the server failed.
+    """
+    run = finished_run(project, recipe)
+    plan = read_plan(run)
+    wanted = evaluation_of(run, plan, wish)
+    systems = wish.systems or (TUNED,)
+    stages = stages_of(run, plan, wanted, systems, wish.server)
+    symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
+    with process.signals(), hold(project, run.recipe):
+        progress.say(f"scoring {', '.join(systems)} of run {run.name} on its {wanted.split} rows")
+        cookie = process.new_cookie(project, run.path)
+        mine = replace(plan, stages=tuple(stages))
+        with process.guarded(cookie):
+            Loop(mine, run, symbols, {}, progress, cookie, again=wish.server is not None).perform()
+    names = [stage.name.partition("-")[2] for stage in stages]
+    folders = {name: run.path / wanted.output(name) for name in names}
+    return Evaluated(
+        run,
+        wanted.split,
+        {name: read_json(path / NUMBERS) or {} for name, path in folders.items()},
+        folders,
+    )
+
+
+def evaluation_of(run: RunFolder, plan: Plan, wish: Wish) -> Evaluation:
+    """What is asked: the wish, else the plan's own evaluation, else the first split that has rows.
+
+    Raises:
+        MissingError: the run's data holds no such split, or none at all.
+    """
+    parts = _parts(run)
+    told = _planned(plan)
+    split = wish.split or told.get("split") or next((name for name in SPLITS if parts.get(name)), "")
+    if not parts.get(split):
+        there = ", ".join(name for name in SPLITS if parts.get(name)) or "none"
+        mend = "set data.split in the recipe, e.g. {train: 8, test: 2}, and run it again"
+        if there != "none":
+            mend = f"conch eval {run.recipe} --split {there.split(',')[0]}; or {mend}"
+        raise MissingError(Problem(f"run {run.name} has no {split} rows (there are: {there})", mend=mend))
+    return Evaluation(
+        split=split,
+        datasets=parts[split],
+        limit=wish.limit or told.get("limit", 200),
+        max_tokens=wish.max_tokens or told["max_tokens"],
+        temperature=told.get("temperature", 0.0) if "split" in told else 0.0,
+        at_a_time=told.get("at_a_time", 16),
+        thinking=_thinking(plan),
+    )
+
+
+def stages_of(
+    run: RunFolder, plan: Plan, wanted: Evaluation, systems: Sequence[str], server: Server | None
+) -> list[Stage]:
+    """A stage for each system; those that share a server stand beside each other.
+
+    Raises:
+        UsageError: a system has no such name. MissingError: no such checkpoint is there.
+    """
+    service = plan.stage("ask").service
+    assert service is not None  # noqa: S101  ask is the stage that talks to a server
+    rendered = tuple(file for file in plan.stage("ask").files if not file.path.startswith("tasks/"))
+    adapters = {name: adapter_of(run, name.partition("-")[2]) for name in systems if _is_checkpoint(name)}
+    for name in systems:
+        if name not in (BASE, TUNED) and name not in adapters:
+            what = f'no system named "{name}"'
+            raise UsageError(
+                Problem(what, "--systems", "there are base, tuned, checkpoint-N, checkpoint-last")
+            )
+    stages = []
+    if TUNED in systems or server is not None:
+        stage = _stage(wanted, TUNED, inputs=("export",))
+        stage = replace(stage, files=(*rendered, *stage.files))
+        if server is None:
+            own = replace(service, name="eval-vllm", warm=None, warm_during="")
+            stages.append(replace(stage, service=own))
+        else:
+            told = {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": server.model or service.model}
+            commands = [replace(one, env={**one.env, **told}) for one in stage.commands]
+            commands = [replace(one, secrets=("CONCH_API_KEY",)) for one in commands]
+            stages.append(replace(stage, commands=tuple(commands)))
+    if adapters:
+        shared = vllm.with_adapters(
+            service,
+            {adapter.name: adapter.path for adapter in adapters.values()},
+            max(rank_of(run, adapter) for adapter in adapters.values()),
+            name="eval-vllm-lora",
+        )
+        stages += [_lora_stage(wanted, adapter, shared, rendered) for adapter in adapters.values()]
+    if BASE in systems:
+        stage = _stage(wanted, BASE, inputs=("inputs",))
+        own = vllm.of_folder(service, "inputs/base", name="eval-vllm-base")
+        stages.append(replace(stage, files=(*rendered, *stage.files), service=own))
+    return stages
+
+
+def _lora_stage(wanted: Evaluation, adapter: Adapter, service: Any, rendered: tuple[Any, ...]) -> Stage:
+    stage = _stage(wanted, adapter.name, inputs=("inputs", adapter.path), model=adapter.name)
+    return replace(stage, files=(*rendered, *stage.files), service=service)
+
+
+def _stage(wanted: Evaluation, system: str, *, inputs: tuple[str, ...], model: str = "") -> Stage:
+    file, command = wanted.task(system, model)
+    return Stage(
+        name=f"eval-{system}",
+        commands=(command,),
+        inputs=(*inputs, "data"),
+        files=(file,),
+        outputs=(wanted.output(system),),
+    )
+
+
+def _is_checkpoint(name: str) -> bool:
+    kind, _, number = name.partition("-")
+    return kind == "checkpoint" and (number == "last" or number.isdigit())
+
+
+def _parts(run: RunFolder) -> dict[str, tuple[str, ...]]:
+    """Split → its prepared data sets that hold rows."""
+    told = read_json(run.path / "data/prepare.json") or {}
+    parts: dict[str, tuple[str, ...]] = {}
+    for dataset in told.get("datasets", ()):
+        if dataset.get("rows"):
+            part = dataset.get("part", "train")
+            parts[part] = (*parts.get(part, ()), dataset["name"])
+    return parts
+
+
+def _planned(plan: Plan) -> dict[str, Any]:
+    """The settings of the plan's own evaluation; of its questions where it has none."""
+    tasks = {file.path: file.text for stage in plan.stages for file in stage.files}
+    text = tasks.get("tasks/evaluate-tuned.json") or tasks.get("tasks/ask.json", "{}")
+    told: dict[str, Any] = json.loads(text)
+    return {"max_tokens": 256} | told
+
+
+def _thinking(plan: Plan) -> bool | None:
+    files = {file.path: file.text for stage in plan.stages for file in stage.files}
+    settings = yaml.safe_load(files["train.yaml"])
+    thinking = settings.get("enable_thinking")
+    return None if thinking is None else bool(thinking)

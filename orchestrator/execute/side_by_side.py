@@ -1,0 +1,69 @@
+"""Work on several things at a time, with the results in the order of the things."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from orchestrator.errors import ConchError
+
+Result = TypeVar("Result")
+
+
+def in_order(work: Callable[[int], Result], count: int, *, at_a_time: int) -> Iterator[Result]:
+    """work(0), work(1), … in order, `at_a_time` of them under way.
+
+    Raises:
+        ConchError: what the first work raised. Nothing more is begun; what was done by then was yielded
+            before it. The workers are daemons, so that Ctrl-C need not wait for an answer that is on its way.
+        RuntimeError: a bug in the work; its trace is on standard error.
+    """
+    done: queue.Queue[tuple[int, Result | ConchError | None]] = queue.Queue()
+    todo = _Todo(count)
+
+    def worker() -> None:
+        while (index := todo.following()) is not None:
+            result: Result | ConchError | None = None
+            try:
+                result = work(index)
+            except ConchError as error:
+                result = error
+                todo.end()
+            finally:  # the one who waits is told of a bug here too
+                done.put((index, result))
+
+    for _ in range(min(at_a_time, count)):
+        threading.Thread(target=worker, daemon=True).start()
+    ready: dict[int, Result] = {}
+    next_one = 0
+    while next_one < count:
+        index, result = done.get()
+        if result is None:
+            raise RuntimeError(f"work {index} failed; the trace is above")
+        if isinstance(result, ConchError):
+            yield from (ready[each] for each in sorted(ready))
+            raise result
+        ready[index] = result
+        while next_one in ready:
+            yield ready.pop(next_one)
+            next_one += 1
+
+
+class _Todo:
+    """What is not begun yet, for several threads."""
+
+    def __init__(self, count: int) -> None:
+        self._left = iter(range(count))
+        self._lock = threading.Lock()
+
+    def following(self) -> int | None:
+        """The next one; None when there is none."""
+        with self._lock:
+            return next(self._left, None)
+
+    def end(self) -> None:
+        """Let nothing more be begun."""
+        with self._lock:
+            self._left = iter(range(0))
