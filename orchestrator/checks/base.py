@@ -162,3 +162,10 @@ def text_problem(argument: Any) -> str | None:
 def flag_problem(argument: Any) -> str | None:
     """What is wrong with the argument of a check that takes none; None when nothing is."""
     return None if argument is True or argument is None else "takes no argument; write true"
+
+
+def share_problem(argument: Any) -> str | None:
+    """What is wrong with an argument that must be a share; None when nothing is."""
+    if isinstance(argument, bool) or not isinstance(argument, int | float) or not 0 < argument <= 1:
+        return "must be a share above 0 and at most 1"
+    return None
