@@ -6,6 +6,7 @@ To add one: a module here with the shape of `base.Check`, and its line in CHECKS
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.checks import (
@@ -55,7 +56,7 @@ CHECKS: dict[str, Check] = {
 }
 
 # The checks that need no argument: what a recipe's `verify.every` may name.
-EVERY: tuple[str, ...] = ("stops", "clean", "streamed", "no_repetition")
+EVERY: tuple[str, ...] = ("stops", "clean", "streamed", "no_repetition", "thinks")
 
 
 def problems_of(expect: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -93,7 +94,7 @@ def asks_of(case: Case, every: Sequence[str] = ()) -> tuple[Asked, ...]:
     for asked in (*whole(case), *needed):
         before = merged.get(asked.purpose)
         streamed_too = asked.streamed or (before is not None and before.streamed)
-        merged[asked.purpose] = Asked(asked.purpose, asked.turns, asked.system, streamed_too)
+        merged[asked.purpose] = replace(asked, streamed=streamed_too, seed=case.seed)
     return tuple(merged.values())
 
 

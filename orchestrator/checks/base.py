@@ -32,12 +32,14 @@ class Case:
         ask: what the user says, turn by turn; at least one.
         system: the system prompt, "" for none.
         expect: check name → its argument.
+        seed: of every request of the case; 0 for none.
     """
 
     id: str
     ask: tuple[str, ...]
     system: str = ""
     expect: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,14 @@ class Asked:
         turns: what the user says, oldest first.
         system: "" for none.
         streamed: every request is to be sent a second time with stream=true.
+        seed: of every request, 0 for none.
     """
 
     purpose: str
     turns: tuple[str, ...]
     system: str = ""
     streamed: bool = False
+    seed: int = 0
 
 
 class Check(Protocol):

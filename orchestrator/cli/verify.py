@@ -40,6 +40,7 @@ def command(
     RECIPE is a name in recipes/ or a path. Exit code 0 when every check passed, 5 when one did not. Any
     OpenAI-compatible server will do.
     """
+    from orchestrator.checks.repeats import Repeats
     from orchestrator.execute import recipes, survey
     from orchestrator.execute.answers import cases_of
     from orchestrator.execute.client import Client
@@ -61,7 +62,15 @@ def command(
         temperature=verify.temperature,
     ) as client:
         client.reach(mend=f"conch serve {recipe}")
-        result = verify_server(client, cases, paraphrases, verify.every, progress)
+        result = verify_server(
+            client,
+            cases,
+            paraphrases,
+            verify.every,
+            progress,
+            repeats=Repeats(verify.repeats, verify.pass_rate, verify.temperature > 0),
+            at_a_time=verify.at_a_time,
+        )
         data = {"recipe": job.recipe.name, "base_url": client.base_url, "model": client.model}
     return Outcome(
         data=data | result.to_json(),
@@ -74,6 +83,7 @@ def command(
 def shown(result: Verification) -> str:
     """The table of questions, answers and verdicts, the paraphrases', and the counts."""
     from orchestrator.cli.terminal import table
+    from orchestrator.metrics.interval import wilson
     from orchestrator.report import passed_of
 
     rows = [*_rows(result.verdicts), *_rows(result.paraphrases, mark="not trained: ")]
@@ -82,7 +92,8 @@ def shown(result: Verification) -> str:
     good, asked = passed_of(result.verdicts)
     right, held_out = passed_of(result.paraphrases)
     lines = [table(("question", "answer", "verdict"), cells, bad=[not row[-1] for row in rows])]
-    lines.append(f"checks       {good} of {asked} passed")
+    low, high = wilson(good, asked)
+    lines.append(f"checks       {good} of {asked} passed (95 % interval {low:.2f}–{high:.2f})")
     if held_out:
         rate = right / held_out
         lines.append(f"paraphrases  {right} of {held_out} questions that were not trained: {rate:.0%}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checks.base import Case
+from orchestrator.checks.repeats import Repeats
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.report import Transcript, Turn
 
@@ -25,6 +26,12 @@ def case_of(row: Mapping[str, Any]) -> Case:
 def cases_of(rows: Sequence[Mapping[str, Any]]) -> list[Case]:
     """The cases of a task's settings, or of a Job."""
     return [case_of(row) for row in rows]
+
+
+def repeats_of(settings: Mapping[str, Any]) -> Repeats:
+    """How a task's settings want cases repeated."""
+    drawn = bool(settings.get("temperature"))
+    return Repeats(settings.get("repeats", 1), settings.get("pass_rate", 1.0), drawn)
 
 
 def line_of(transcript: Transcript) -> str:

@@ -18,9 +18,10 @@ from typing import Any
 
 from orchestrator.checks import asks_of
 from orchestrator.checks.base import Asked, Case
+from orchestrator.checks.repeats import repeated
 from orchestrator.checks.streamed import difference
 from orchestrator.errors import ConchError, MissingError, Problem
-from orchestrator.execute.answers import cases_of, line_of
+from orchestrator.execute.answers import cases_of, line_of, repeats_of
 from orchestrator.execute.client import ANSWER_TIMEOUT, Client, Message
 from orchestrator.execute.key import read_key
 from orchestrator.report import Transcript, Turn
@@ -38,16 +39,16 @@ def ask(settings: Mapping[str, Any], folder: Path) -> int:
         StageFailed: the server died; the answers that came are in the file.
         TimedOut: the server's engine answers no more.
     """
-    cases = cases_of(settings["cases"])
+    cases = repeated(cases_of(settings["cases"]), repeats_of(settings))
     paraphrases = cases_of(settings.get("paraphrases", ()))
-    every = tuple(settings["every"])
+    every, at_a_time = tuple(settings["every"]), settings.get("at_a_time", AT_A_TIME)
     path = folder / settings["out"]
     with _service(settings) as client, path.open("w", encoding="utf-8") as out:
         transcripts: list[Transcript] = []
         asked = 0
         total = len(cases) + len(paraphrases)
         for chosen, checks in ((cases, every), (paraphrases, ())):
-            for answered in ask_cases(client, chosen, checks):
+            for answered in ask_cases(client, chosen, checks, at_a_time=at_a_time):
                 out.writelines(map(line_of, answered))
                 out.flush()
                 transcripts += answered
@@ -153,7 +154,7 @@ def _converse(client: Client, case: str, asked: Asked) -> Transcript:
     turns: list[Turn] = []
     for question in asked.turns:
         messages.append({"role": "user", "content": question})
-        turn = client.ask(messages, streamed=asked.streamed)
+        turn = client.ask(messages, streamed=asked.streamed, seed=asked.seed)
         turns.append(turn)
         if turn.error:
             break

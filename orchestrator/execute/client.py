@@ -96,15 +96,17 @@ class Client:
         self._openai.close()
         self._http.close()
 
-    def ask(self, messages: Sequence[Message], *, streamed: bool = False) -> Turn:
+    def ask(self, messages: Sequence[Message], *, streamed: bool = False, seed: int = 0) -> Turn:
         """Put one conversation to the server; with `streamed` a second time with stream=true. Never raises.
 
-        A failure, of either request, is the turn's `error`, and then everything else is empty.
+        A failure, of either request, is the turn's `error`, and then everything else is empty. A seed other
+        than 0 goes with the request.
         """
         sent = tuple(dict(message) for message in messages)
+        extra = {"seed": seed} if seed else {}
         started = time.monotonic()
         try:
-            whole = self._whole(sent)
+            whole = self._whole(sent, **extra)
             seconds = time.monotonic() - started
         except Trouble as trouble:
             return Turn(sent, error=str(trouble))
@@ -113,17 +115,17 @@ class Client:
             return Turn(sent, *answer, seconds=seconds)
         pieces = Piece()
         try:
-            for piece in self.stream(sent):
+            for piece in self.stream(sent, **extra):
                 pieces += piece
         except Trouble as trouble:
             return Turn(sent, error=f"with stream=true: {trouble}")
         again = (pieces.content, pieces.reasoning, pieces.token_ids)
         return Turn(sent, *answer, True, *again, seconds=seconds)
 
-    def stream(self, messages: Sequence[Message]) -> Iterator[Piece]:
-        """The answer in pieces. Closing the iterator ends the request. Raises Trouble."""
+    def stream(self, messages: Sequence[Message], **extra: Any) -> Iterator[Piece]:
+        """The answer in pieces; `extra` is sent along. Closing it ends the request. Raises Trouble."""
         with self._explained(self._timeout):
-            stream = self._create(messages, stream=True)
+            stream = self._create(messages, stream=True, **extra)
             if not isinstance(stream, openai.Stream):
                 raise Trouble(Kind.ANSWER, "the server does not stream")
             try:
@@ -178,12 +180,9 @@ class Client:
             return trouble
         return None
 
-    def _whole(
-        self, messages: Sequence[Message], *, max_tokens: int | None = None, timeout: float | None = None
-    ) -> Piece:
+    def _whole(self, messages: Sequence[Message], *, timeout: float | None = None, **extra: Any) -> Piece:
         limit = timeout or self._timeout
         with self._explained(limit):
-            extra = {} if max_tokens is None else {"max_tokens": max_tokens}
             answer = self._create(messages, timeout=cast("Any", limits(limit)), **extra)
             if isinstance(answer, str):
                 raise Trouble(Kind.ANSWER, f"the answer is not JSON: {answer[:80]!r}")

@@ -258,6 +258,16 @@ class Verify(Section):
         ("stops", "clean", "streamed"), description="Checks that every answer must pass."
     )
     checks: tuple[Case, ...] = Field((), description="The conversations.")
+    repeats: Annotated[int, Whole(least=1, most=10000)] = Field(
+        1,
+        description="How often each conversation is asked; with a temperature, each time with its own seed.",
+    )
+    pass_rate: Annotated[float, Number(above=0, most=1)] = Field(
+        1.0, description="Share of a conversation's repeats that must pass a check."
+    )
+    at_a_time: Annotated[int, Whole(least=1, most=256)] = Field(
+        4, description="How many conversations are asked side by side."
+    )
     paraphrases: Annotated[bool, Switch()] = Field(
         True, description="Ask the dataset's paraphrases, which were not trained; their rate is only shown."
     )

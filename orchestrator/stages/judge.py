@@ -18,6 +18,8 @@ def stage(job: Job) -> Stage:
         "base_answers": BASE_ANSWERS if verify.base else "",
         "out": partial(VERDICTS),
     }
+    if verify.repeats > 1:
+        settings |= {"repeats": verify.repeats, "pass_rate": verify.pass_rate}
     file, command = task("judge", settings)
     asked = (ANSWERS, BASE_ANSWERS) if verify.base else (ANSWERS,)
     return Stage(name="judge", files=(file,), commands=(command,), inputs=asked, outputs=(VERDICTS,))

@@ -150,13 +150,10 @@ def test_a_wedged_engine_is_7_83(
 
 
 def test_a_server_that_dies_on_the_way_is_4_and_the_rest_not_run_85(
-    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from orchestrator.execute.ask import ask_cases
-
-    monkeypatch.setattr(ask_cases, "__kwdefaults__", {"at_a_time": 1})
     server.fault, server.fault_after = "die", 3
-    assert verify(server) == 4
+    assert verify(server, "--set", "verify.at_a_time=1") == 4
     out, err = capsys.readouterr()
     assert "at question 2 (checks[1]): the server died" in err
     assert "checks       1 of 1 passed" in out

@@ -215,3 +215,16 @@ def test_the_settled_answers_are_those_in_the_file(
     monkeypatch.setattr(asking, "settle", settled)
     ask(settings, tmp_path)
     assert read_answers(tmp_path / "answers.jsonl.partial-0") == settled()
+
+
+def test_repeats_are_asked_in_turn_each_with_its_seed_where_answers_are_drawn(
+    settings: dict[str, Any], server: FakeServer, tmp_path: Path
+) -> None:
+    wanted = {"cases": settings["cases"][1:], "paraphrases": [], "every": [], "repeats": 3, "at_a_time": 1}
+    assert ask(settings | wanted | {"temperature": 0.7}, tmp_path) == 0
+    transcripts = read_answers(tmp_path / "answers.jsonl.partial-0")
+    assert [each.case for each in transcripts] == ["checks[1]", "checks[1]~2", "checks[1]~3"]
+    assert [request["seed"] for request in server.requests] == [1, 2, 3]
+    assert server.most_at_once == 1
+    ask(settings | wanted, tmp_path)
+    assert all("seed" not in request for request in server.requests[3:])
