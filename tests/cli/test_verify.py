@@ -91,8 +91,12 @@ def test_a_failed_check_is_5_and_says_why(
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "\\x1b[2J" in out
-    assert "FAILED contains: expected" in out
-    assert "FAILED clean: turn 1: in the answer, the control token" in out
+    assert "FAILED checks[0] contains" in out
+    assert (
+        "  question  请问你是谁\n  answer    我是\\x1b[2J助手<|im_end|>\n  expected  神奇海螺\n  reason"
+        in out
+    )
+    assert "  reason    turn 1: in the answer, the control token" in out
     assert "checks       0 of 2 passed" in out
 
 
@@ -198,3 +202,66 @@ def test_a_recipe_that_asks_nothing_is_2(
     (tiny / "recipes" / "tiny.yaml").write_text(RECIPE.split("verify:", maxsplit=1)[0], encoding="utf-8")
     assert verify(server) == 2
     assert "asks nothing" in capsys.readouterr().err
+
+
+def junit(path: Path) -> Any:
+    from defusedxml.ElementTree import parse
+
+    return parse(path).getroot()
+
+
+def test_junit_holds_every_case_and_replaces_nothing_but_its_file(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny / "old.xml").write_text("old", encoding="utf-8")
+    (tiny / "verify.xml").symlink_to(tiny / "old.xml")
+    server.answer = lambda _: Said("我是\x1b\x00助手 & <b>")
+    assert verify(server, "--junit", "verify.xml") == 5
+    suite = junit(tiny / "verify.xml").find("testsuite")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "2", "0")
+    first = suite.findall("testcase")[0]
+    assert first.get("name") == "checks[0] 请问你是谁"
+    assert "answer    我是\\x1b\\x00助手 & <b>" in first.find("failure").text
+    assert (tiny / "old.xml").read_text(encoding="utf-8") == "old"
+    assert sorted(path.name for path in tiny.iterdir() if "xml" in path.name) == ["old.xml", "verify.xml"]
+
+
+def test_junit_of_a_server_that_dies_skips_the_rest(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.fault, server.fault_after = "die", 3
+    assert verify(server, "--set", "verify.at_a_time=1", "--junit", "verify.xml") == 4
+    suite = junit(tiny / "verify.xml").find("testsuite")
+    assert [len(case) for case in suite.findall("testcase")] == [0, 1]
+    skipped = suite.findall("testcase")[1].find("skipped").get("message")
+    assert skipped.startswith("not run: at question 2 (checks[1]): the server died")
+
+
+def test_junit_where_nothing_can_be_written_is_told_before_anything_is_asked(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify(server, "--junit", "recipes") == 2
+    assert verify(server, "--junit", "/dev/null") == 2
+    assert verify(server, "--junit", "/dev/null/verify.xml") == 3
+    assert server.requests == []
+
+
+def test_junit_of_nothing_asked_is_not_written(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny / "verify.xml").write_text("old", encoding="utf-8")
+    server.models = ["shell"]
+    assert verify(server, "--junit", "verify.xml") == 2
+    assert (tiny / "verify.xml").read_text(encoding="utf-8") == "old"
+
+
+def test_repeats_and_their_interval_are_shown(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    often = ("--set", "verify.repeats=4", "--set", "verify.every=[]", "--json")
+    assert verify(server, *often) == 0
+    data = json.loads(capsys.readouterr().out)["data"]
+    assert data["verdicts"][0]["reason"] == "4 of 4 passed (95 % interval 0.51–1.00), at least 1 wanted"
+    assert [round(end, 2) for end in data["passed_interval"]] == [0.34, 1.0]
+    assert verify(server) == 0
+    assert "checks       2 of 2 passed (95 % interval 0.34–1.00)" in capsys.readouterr().out
