@@ -21,7 +21,9 @@ from orchestrator.cli.verb import (
 from orchestrator.errors import Problem, UsageError
 
 if TYPE_CHECKING:
+    from orchestrator.checks.base import Case
     from orchestrator.execute.verification import Verification
+    from orchestrator.job import Job
     from orchestrator.report import Verdict
 
 _ANSWER = 400
@@ -68,9 +70,10 @@ def command(
     from orchestrator.execute.verification import verify_server
 
     key = read_key(key_file)
-    job = survey.read_job(recipe, project=recipes.project_folder(Path.cwd()), sets=sets, hardware=hardware)
+    project = recipes.project_folder(Path.cwd())
+    job = survey.read_job(recipe, project=project, sets=sets, hardware=hardware)
     verify = job.recipe.verify
-    cases, paraphrases = cases_of(job.cases), cases_of(job.paraphrases)
+    cases, paraphrases = _cases(job, project), cases_of(job.paraphrases)
     if not cases:
         raise UsageError(Problem("this recipe asks nothing", where=recipe, mend="add verify.checks to it"))
     with ExitStack() as stack:
@@ -104,6 +107,18 @@ def command(
         exit_code=result.exit_code,
         problems=result.error.problems if result.error else (),
     )
+
+
+def _cases(job: Job, project: Path) -> list[Case]:
+    """The recipe's cases; those of data rows as the last finished run prepared them."""
+    from orchestrator.execute.drawn_cases import cases_in, is_drawn
+    from orchestrator.execute.prove import finished_run
+
+    if not any(map(is_drawn, job.cases)):
+        return cases_in(job.cases, project)
+    run = finished_run(project, job.recipe.name)
+    progress(f"asking rows of run {run.name}")
+    return cases_in(job.cases, run.path)
 
 
 def shown(result: Verification) -> str:

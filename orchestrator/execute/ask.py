@@ -23,6 +23,7 @@ from orchestrator.checks.streamed import difference
 from orchestrator.errors import ConchError, MissingError, Problem
 from orchestrator.execute.answers import cases_of, line_of, repeats_of
 from orchestrator.execute.client import ANSWER_TIMEOUT, Client, Message
+from orchestrator.execute.drawn_cases import cases_in
 from orchestrator.execute.key import read_key
 from orchestrator.report import Transcript, Turn
 
@@ -39,7 +40,7 @@ def ask(settings: Mapping[str, Any], folder: Path) -> int:
         StageFailed: the server died; the answers that came are in the file.
         TimedOut: the server's engine answers no more.
     """
-    cases = repeated(cases_of(settings["cases"]), repeats_of(settings))
+    cases = repeated(cases_in(settings["cases"], folder), repeats_of(settings))
     paraphrases = cases_of(settings.get("paraphrases", ()))
     every, at_a_time = tuple(settings["every"]), settings.get("at_a_time", AT_A_TIME)
     path = folder / settings["out"]

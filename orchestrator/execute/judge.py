@@ -13,6 +13,7 @@ from orchestrator.checks.base import Case
 from orchestrator.checks.repeats import folded, repeated
 from orchestrator.errors import Problem, Refuted, StageFailed
 from orchestrator.execute.answers import cases_of, read_answers, repeats_of
+from orchestrator.execute.drawn_cases import cases_in
 from orchestrator.report import Transcript, Verdict
 
 
@@ -27,7 +28,7 @@ def judge(settings: Mapping[str, Any], folder: Path) -> int:
         StageFailed: the answers are not those of these cases.
     """
     repeats = repeats_of(settings)
-    cases, every = repeated(cases_of(settings["cases"]), repeats), tuple(settings["every"])
+    cases, every = repeated(cases_in(settings["cases"], folder), repeats), tuple(settings["every"])
     paraphrases = cases_of(settings.get("paraphrases", ()))
     answers = _read_whole(folder / settings["answers"], [*cases, *paraphrases])
     verdicts = folded(judge_all(cases, every, answers), repeats)

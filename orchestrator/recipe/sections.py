@@ -4,9 +4,9 @@ Every description here is shown by an editor (recipes/recipe.schema.json is made
 data sets, templates and checks are kept as written: whether they exist is for the layers above to say.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orchestrator.recipe.fields import (
     NAME_PATTERN,
@@ -20,6 +20,7 @@ from orchestrator.recipe.fields import (
     Text,
     Weights,
     Whole,
+    wrong,
 )
 
 NAME = Text(NAME_WORDS, NAME_PATTERN)
@@ -51,7 +52,7 @@ SCHEDULERS = (
 class Section(BaseModel):
     """What all sections are: frozen, and strangers to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, serialize_by_alias=True)
 
 
 class Model(Section):
@@ -233,15 +234,32 @@ class Serve(Section):
 
 
 class Case(Section):
-    """One conversation that is asked, and what must be true of its answers."""
+    """One conversation that is asked, or one for each row of a part, and what must be true of its answers."""
 
-    ask: Annotated[tuple[str, ...], Several(Text("a question"))] = Field(
-        description="A question, or a list: the turns of one conversation."
+    ask: Annotated[tuple[str, ...], Several(Text("a question"))] | None = Field(
+        None, description="A question, or a list: the turns of one conversation."
+    )
+    part: Annotated[str, Choice(("test", "validation", "train"))] | None = Field(
+        None,
+        alias="from",
+        description="Instead of ask: what the rows of this part of the data ask; `equals: reference`, "
+        "`contains: reference` and `similar: {least: 0.5}` are held against each row's own answer.",
+    )
+    limit: Annotated[int, Whole(least=1, most=1000000)] | None = Field(
+        None, description="With from: at most so many rows, evenly spread; all when absent."
     )
     system: Annotated[str, Text("a system prompt")] | None = Field(None, description="System prompt.")
     expect: Annotated[dict[str, Any], Mapped("a mapping of check to argument")] = Field(
         default_factory=dict, description="Check name → its argument, e.g. contains: 神奇海螺."
     )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.ask is None) == (self.part is None):
+            raise wrong("a case with ask, or with from, and not with both")
+        if self.limit is not None and self.part is None:
+            raise wrong("a case with from, where limit is given")
+        return self
 
 
 class Verify(Section):

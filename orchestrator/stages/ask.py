@@ -8,7 +8,7 @@ from orchestrator.dialects import vllm
 from orchestrator.job import Job
 from orchestrator.recipe.sections import Verify
 from orchestrator.stage import RenderedFile, Stage, partial
-from orchestrator.stages.base import ANSWERS, task
+from orchestrator.stages.base import ANSWERS, asks_rows, task
 from orchestrator.stages.prove_data import template_file
 
 
@@ -19,7 +19,7 @@ def stage(job: Job) -> Stage:
         name="ask",
         files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),
         commands=(command,),
-        inputs=("export",),
+        inputs=("export", "data") if asks_rows(job) else ("export",),
         outputs=(ANSWERS,),
         service=vllm.service(job, name="vllm", folder="export", warm_during="export"),
     )

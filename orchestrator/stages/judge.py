@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.job import Job
 from orchestrator.stage import Stage, partial
-from orchestrator.stages.base import ANSWERS, BASE_ANSWERS, VERDICTS, task
+from orchestrator.stages.base import ANSWERS, BASE_ANSWERS, VERDICTS, asks_rows, task
 
 
 def stage(job: Job) -> Stage:
@@ -22,4 +22,5 @@ def stage(job: Job) -> Stage:
         settings |= {"repeats": verify.repeats, "pass_rate": verify.pass_rate}
     file, command = task("judge", settings)
     asked = (ANSWERS, BASE_ANSWERS) if verify.base else (ANSWERS,)
-    return Stage(name="judge", files=(file,), commands=(command,), inputs=asked, outputs=(VERDICTS,))
+    inputs = (*asked, "data") if asks_rows(job) else asked
+    return Stage(name="judge", files=(file,), commands=(command,), inputs=inputs, outputs=(VERDICTS,))

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import run
+from orchestrator.execute.state import RunFolder
+from orchestrator.report import Run, Status
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 ROOT = Path(__file__).parents[2]
@@ -265,3 +267,39 @@ def test_repeats_and_their_interval_are_shown(
     assert [round(end, 2) for end in data["passed_interval"]] == [0.34, 1.0]
     assert verify(server) == 0
     assert "checks       2 of 2 passed (95 % interval 0.34–1.00)" in capsys.readouterr().out
+
+
+DRAWN = """\
+    - {from: test, expect: {similar: {least: 0.9}, equals: reference}}
+"""
+
+
+def prepared(project: Path, *answers: str) -> None:
+    run = RunFolder.create(project, "tiny")
+    run.end_stage(Run("export", Status.DONE), "key")
+    (run.path / "data").mkdir()
+    lines = []
+    for at, answer in enumerate(answers):
+        messages = [{"role": "user", "content": f"问{at}"}, {"role": "assistant", "content": answer}]
+        lines.append(json.dumps({"dataset": "tiny_test", "row": at, "messages": messages}) + "\n")
+    (run.path / "data/conversations.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def test_rows_of_the_last_run_are_asked_too(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = "data: {dataset: tiny, split: {train: 1, test: 1}}"
+    text = RECIPE.replace("data: {dataset: tiny}", split) + DRAWN
+    (tiny / "recipes" / "tiny.yaml").write_text(text, encoding="utf-8")
+    assert verify(server) == 3
+    assert "tiny has no finished export" in capsys.readouterr().err
+    prepared(tiny, "<think>嗯</think>我是神奇海螺。", "我是助手。")
+    assert verify(server, "--json") == 5
+    printed = capsys.readouterr()
+    data = json.loads(printed.out)["data"]
+    mine = {(v["case"], v["check"]): v for v in data["verdicts"] if "rows" in v["case"]}
+    assert mine["checks[2].rows[0]", "equals"]["passed"]
+    assert not mine["checks[2].rows[1]", "similar"]["passed"]
+    assert mine["checks[2].rows[1]", "equals"]["expected"] == "我是助手。"
+    assert data["passed"] == [3, 4]
+    assert "asking rows of run tiny/" in printed.err

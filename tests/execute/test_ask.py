@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -228,3 +229,21 @@ def test_repeats_are_asked_in_turn_each_with_its_seed_where_answers_are_drawn(
     assert server.most_at_once == 1
     ask(settings | wanted, tmp_path)
     assert all("seed" not in request for request in server.requests[3:])
+
+
+def test_rows_of_the_data_are_asked(settings: dict[str, Any], server: FakeServer, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    messages = [{"role": "user", "content": "在吗"}, {"role": "assistant", "content": "在"}]
+    line = json.dumps({"dataset": "x", "row": 1, "messages": messages}, ensure_ascii=False)
+    (tmp_path / "data/conversations.jsonl").write_text(line + "\n", encoding="utf-8")
+    case: dict[str, Any] = {
+        "id": "checks[0]",
+        "system": None,
+        "from": "test",
+        "limit": None,
+        "datasets": ["x"],
+        "expect": {},
+    }
+    assert ask(settings | {"cases": [case], "paraphrases": [], "every": []}, tmp_path) == 0
+    [transcript] = read_answers(tmp_path / "answers.jsonl.partial-0")
+    assert (transcript.case, transcript.turns[0].messages[-1]["content"]) == ("checks[0].rows[0]", "在吗")
