@@ -77,12 +77,15 @@ def ask_cases(
     lock = threading.Lock()
 
     def work() -> None:
+        nonlocal todo
         while (index := _next(todo, lock)) is not None:
             result: list[Transcript] | ConchError | None = None
             try:
                 result = _ask_case(client, cases[index], every, index + 1)
             except ConchError as error:
                 result = error
+                with lock:  # before it is told, so that nobody begins another
+                    todo = iter(())
             finally:  # the one who waits is told of a bug here too
                 done.put((index, result))
 
@@ -96,8 +99,6 @@ def ask_cases(
         if result is None:
             raise RuntimeError(f"asking {cases[index].id} failed; the trace is above")
         if isinstance(result, ConchError):
-            with lock:
-                todo = iter(())
             yield from (ready[each] for each in sorted(ready))
             raise result
         ready[index] = result

@@ -1,5 +1,7 @@
 """An OpenAI client for any OpenAI-compatible server: one attempt a question, every failure a sentence.
 
+Only where a server says when to ask again is it asked again (patience.py).
+
 The key comes from CONCH_API_KEY or a 0600 file, never from the user's OPENAI_* variables (wire.py).
 """
 
@@ -16,6 +18,7 @@ import httpx
 import openai
 
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut, UsageError
+from orchestrator.execute.patience import patiently
 from orchestrator.execute.trouble import Kind, Trouble, trouble_of
 from orchestrator.execute.wire import Watched, http_client, limits
 from orchestrator.report import Turn
@@ -104,19 +107,15 @@ class Client:
         """
         sent = tuple(dict(message) for message in messages)
         extra = {"seed": seed} if seed else {}
-        started = time.monotonic()
         try:
-            whole = self._whole(sent, **extra)
-            seconds = time.monotonic() - started
+            whole, seconds = patiently(lambda: self._timed(sent, **extra))
         except Trouble as trouble:
             return Turn(sent, error=str(trouble))
         answer = (whole.content, whole.reasoning, whole.finish_reason, whole.token_ids)
         if not streamed:
             return Turn(sent, *answer, seconds=seconds)
-        pieces = Piece()
         try:
-            for piece in self.stream(sent, **extra):
-                pieces += piece
+            pieces = patiently(lambda: sum(self.stream(sent, **extra), Piece()))
         except Trouble as trouble:
             return Turn(sent, error=f"with stream=true: {trouble}")
         again = (pieces.content, pieces.reasoning, pieces.token_ids)
@@ -159,19 +158,23 @@ class Client:
         """After a failure: is it the server's end, or only that answer's?
 
         Raises:
-            StageFailed: nothing listens any more.
+            StageFailed: nothing listens any more, or no answer is right any more.
             TimedOut: the engine answers nobody.
+            MissingError, UsageError: it wants another key, or does not know the model any more.
         """
-        # A dying server may still accept a connection and drop it: that is settled a moment later.
-        for pause in (*DYING, None):
-            trouble = self._ping(timeout)
-            if trouble is None or trouble.kind is not Kind.CUT or pause is None:
+        # A dying server may still accept a connection and drop it, a busy one refuse a question and take the
+        # next: that is settled a moment later.
+        trouble = self._ping(timeout)
+        for pause in DYING:
+            if trouble is None or trouble.kind in (Kind.NOT_THERE, Kind.TIMEOUT):
                 break
             time.sleep(pause)
-        if trouble and trouble.kind in (Kind.NOT_THERE, Kind.CUT):
+            trouble = self._ping(timeout)
+        if trouble is None:
+            return
+        if trouble.kind in (Kind.NOT_THERE, Kind.CUT):
             raise StageFailed(Problem(f"the server died: {trouble}", mend="read its log")) from trouble
-        if trouble and trouble.kind is Kind.TIMEOUT:
-            raise self._error_of(trouble, "", timeout) from trouble
+        raise self._error_of(trouble, "", timeout) from trouble
 
     def _ping(self, timeout: float) -> Trouble | None:
         try:
@@ -179,6 +182,11 @@ class Client:
         except Trouble as trouble:
             return trouble
         return None
+
+    def _timed(self, messages: Sequence[Message], **extra: Any) -> tuple[Piece, float]:
+        """The answer, and the seconds that it took."""
+        started = time.monotonic()
+        return self._whole(messages, **extra), time.monotonic() - started
 
     def _whole(self, messages: Sequence[Message], *, timeout: float | None = None, **extra: Any) -> Piece:
         limit = timeout or self._timeout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -303,3 +304,123 @@ def test_rows_of_the_last_run_are_asked_too(
     assert mine["checks[2].rows[1]", "equals"]["expected"] == "我是助手。"
     assert data["passed"] == [3, 4]
     assert "asking rows of run tiny/" in printed.err
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestrator.execute.client import Client
+
+    monkeypatch.setattr("orchestrator.execute.client.DYING", (0.05,))
+    for function in (Client.__init__, Client.still_there):
+        given = function.__kwdefaults__ or {}
+        monkeypatch.setattr(function, "__kwdefaults__", given | {"timeout": 0.4})
+
+
+# The first case passed; of the second on, every answer is like this, and the rest is not run.
+BROKEN = {
+    "401": (3, "the server wants a key"),
+    "404": (2, "no such model or address"),
+    "429": (4, "too many requests (HTTP 429)"),
+    "500": (4, "the server failed inside"),
+    "503": (4, "not ready or overloaded"),
+    "cut": (4, "the server died: the server closed the connection in the middle of the answer"),
+    "die": (4, "the server died"),
+    "drip": (7, "its engine gave no token within 0.4 s"),
+    "empty-choices": (4, "the answer holds no choices"),
+    "hang": (7, "its engine gave no token within 0.4 s"),
+    "html": (4, "the answer is not JSON"),
+    "invalid-json": (4, "the answer is not valid JSON"),
+    "wrong-model": (4, 'another model answered: "another" instead of "conch"'),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_fault_086_a_server_that_breaks_keeps_what_was_finished(
+    tiny: Path,
+    server: FakeServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+) -> None:
+    impatient(monkeypatch)
+    server.fault, server.fault_after = fault, 3
+    code, told = BROKEN[fault]
+    assert verify(server, "--set", "verify.at_a_time=1") == code
+    out, err = capsys.readouterr()
+    assert "at question 2 (checks[1])" in err
+    assert told in err
+    assert "checks       1 of 1 passed" in out
+    assert "not run      3" in out
+
+
+# One answer is like this, and the others are right.
+ONCE = {
+    "429": "the server has too many requests (HTTP 429)",
+    "cut": "the server closed the connection",
+    "empty-choices": "the answer holds no choices",
+    "hang": "no whole answer within 0.4 s",
+    "invalid-json": "the answer is not valid JSON",
+    "wrong-model": "another model answered",
+}
+
+
+@pytest.mark.parametrize("fault", ONCE)
+def test_fault_086_one_odd_answer_is_one_failed_case(
+    tiny: Path,
+    server: FakeServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+) -> None:
+    impatient(monkeypatch)
+    server.fault, server.fault_after, server.fault_times = fault, 3, 1
+    assert verify(server, "--set", "verify.at_a_time=1") == 5
+    out = capsys.readouterr().out
+    assert "checks       1 of 2 passed" in out
+    assert f"  reason    {ONCE[fault]}" in out
+    assert "not run" not in out
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("cut-stream", "with stream=true: the server closed the connection"),
+        ("no-done", "with stream=true: the stream broke off"),
+        ("error-event", "with stream=true: the server reported an error: the engine died"),
+        ("no-stream", "with stream=true: the stream broke off"),
+    ],
+)
+def test_fault_086_streams_that_break_fail_their_cases_and_no_more(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str], fault: str, told: str
+) -> None:
+    server.fault = fault
+    assert verify(server) == 5
+    out = capsys.readouterr().out
+    assert "checks       0 of 2 passed" in out
+    assert told in out
+    assert "not run" not in out
+
+
+def test_a_busy_server_is_asked_again_when_it_says(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.fault, server.fault_after, server.fault_times, server.retry_after = "429", 2, 2, "0.1"
+    assert verify(server, "--set", "verify.at_a_time=1") == 0
+    assert "checks       2 of 2 passed" in capsys.readouterr().out
+
+
+def test_a_slow_answer_fails_its_case_and_the_rest_goes_on(
+    tiny: Path,
+    server: FakeServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def slow_about_who(messages: list[dict[str, str]]) -> Said:
+        time.sleep(1 if messages[-1]["content"] == "请问你是谁" else 0)
+        return conch(messages)
+
+    impatient(monkeypatch)
+    server.answer = slow_about_who
+    assert verify(server) == 5
+    out = capsys.readouterr().out
+    assert "checks       1 of 2 passed" in out
+    assert "reason    no whole answer within 0.4 s" in out

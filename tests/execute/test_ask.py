@@ -117,13 +117,24 @@ def test_one_bad_answer_is_a_failed_check_and_no_more(client: Client, server: Fa
 
 
 def test_an_error_is_an_answer_while_the_server_lives(client: Client, server: FakeServer) -> None:
-    server.fault = "429"
-    [[transcript]] = ask_cases(client, many(1), ())
+    server.fault, server.fault_times = "429", 1
+    [[transcript], [other]] = ask_cases(client, many(2), (), at_a_time=1)
     assert transcript.turns[-1].error.startswith("the server has too many requests (HTTP 429)")
+    assert not other.turns[-1].error
+
+
+def test_a_server_that_answers_nothing_right_any_more_ends_the_asking(
+    client: Client, server: FakeServer
+) -> None:
+    server.fault, server.fault_after = "empty-choices", 1
+    answered: list[str] = []
+    with pytest.raises(StageFailed, match=r"at question 2 \(checks\[1\]\): the answer holds no choices"):
+        answered.extend(one.case for each in ask_cases(client, many(9), (), at_a_time=1) for one in each)
+    assert answered == ["checks[0]"]
 
 
 def test_a_conversation_ends_at_an_unanswered_turn(client: Client, server: FakeServer) -> None:
-    server.fault, server.fault_after = "500", 0
+    server.fault, server.fault_times = "500", 1
     [[whole, _]] = ask_cases(client, [FOLLOW_UP], ())
     assert len(whole.turns) == 1
 

@@ -155,14 +155,39 @@ def test_a_key_opens_a_server_that_wants_one(server: FakeServer) -> None:
 
 def test_still_there_tells_the_servers_end_from_an_answers(server: FakeServer) -> None:
     with client_of(server, timeout=1) as client:
-        server.fault = "500"
+        server.fault, server.fault_times = "500", 2
         client.still_there()
+        server.fault_times = 0
+        with pytest.raises(StageFailed, match="failed inside"):
+            client.still_there()
+        server.fault = "401"
+        with pytest.raises(MissingError, match="wants a key"):
+            client.still_there()
         server.fault = "hang"
         with pytest.raises(TimedOut, match="gave no token"):
             client.still_there(timeout=0.3)
         server.stop()
         with pytest.raises(StageFailed, match="the server died"):
             client.still_there()
+
+
+def test_a_server_that_says_when_is_asked_again_then(server: FakeServer) -> None:
+    server.fault, server.fault_times, server.retry_after = "429", 1, "0.2"
+    with client_of(server) as client:
+        turn = client.ask(ASKED)
+        assert (turn.content, turn.error) == (SAID.content, "")
+        assert turn.seconds < 0.2
+        server.fault_after = len(server.requests) + 1
+        turn = client.ask(ASKED, streamed=True)
+    assert (turn.streamed_content, turn.error) == (SAID.content, "")
+
+
+def test_a_server_that_wants_a_long_wait_is_not_waited_for(server: FakeServer) -> None:
+    server.fault, server.retry_after = "429", "3600"
+    with client_of(server) as client:
+        told = client.ask(ASKED).error
+    assert told.startswith("the server has too many requests (HTTP 429), and asks to wait 3600 s")
+    assert len(server.requests) == 1
 
 
 def test_closing_a_stream_ends_the_request(server: FakeServer) -> None:

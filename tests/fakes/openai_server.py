@@ -4,7 +4,8 @@
         server.url, server.requests; server.fault = "hang"
 
 FAULTS names the switches. A fault holds for every chat completion until it is set back to ""; with
-`fault_after` it begins after that many completions.
+`fault_after` it begins after that many completions, with `fault_times` it ends after so many more. With
+`retry_after` a refusal says so in its header.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ class FakeServer:
     key: str = ""
     fault: str = ""
     fault_after: int = 0
+    fault_times: int = 0
+    retry_after: str = ""
     reasoning_field: str = "reasoning"
     lists_models: bool = True
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -107,7 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
             fake.requests.append(body)
             fake.addresses.append(self.client_address)
             fake.headers.append(dict(self.headers))
-            fault = fake.fault if len(fake.requests) > fake.fault_after else ""
+            over = fake.fault_times and len(fake.requests) > fake.fault_after + fake.fault_times
+            fault = fake.fault if len(fake.requests) > fake.fault_after and not over else ""
             fake.at_once += 1
             fake.most_at_once = max(fake.most_at_once, fake.at_once)
         try:
@@ -226,6 +230,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        if self.fake.retry_after and status >= 400:
+            self.send_header("Retry-After", self.fake.retry_after)
         self.end_headers()
         self.wfile.write(body)
 
