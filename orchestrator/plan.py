@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.checks import CHECKS, EVERY
+from orchestrator.checks import CHECKS, EVERY, tool_call
 from orchestrator.checks.reference import with_reference
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.split import part_name
 from orchestrator.dialects import llamafactory, vllm
 from orchestrator.errors import Problem, UsageError
 from orchestrator.job import Job, Surroundings
-from orchestrator.recipe import Resolved
+from orchestrator.recipe import Case, Resolved
 from orchestrator.stage import Plan
 from orchestrator.stages import STAGES
 from orchestrator.templates.pairing import choose
@@ -105,7 +105,8 @@ def headline(job: Job) -> str:
 
 def _cases(job: Job) -> Iterable[Mapping[str, Any]]:
     for index, case in enumerate(job.recipe.verify.checks):
-        told = {"id": f"checks[{index}]", "system": case.system, "expect": dict(case.expect)}
+        told: dict[str, Any] = {"id": f"checks[{index}]", "system": case.system, "expect": dict(case.expect)}
+        told |= {"tools": list(case.tools)} if case.tools else {}
         if case.part is None:
             yield told | {"ask": list(case.ask or ())}
         else:
@@ -172,12 +173,17 @@ def _check_problems(resolved: Resolved) -> Iterable[Problem]:
             if name not in CHECKS:
                 what = f'{key}: no check named "{name}"{_near(name, CHECKS)}'
                 yield Problem(what, resolved.where(f"{key}.{name}", key=True), f"checks: {', '.join(CHECKS)}")
-            elif wrong := CHECKS[name].problem(argument):
+            elif wrong := CHECKS[name].problem(argument) or _misfit(name, argument, case):
                 yield Problem(f"{key}.{name}: {wrong}", resolved.where(f"{key}.{name}"))
     for name in resolved.recipe.verify.every:
         if name not in EVERY:
             what = f'verify.every: no check named "{name}" that needs no argument{_near(name, EVERY)}'
             yield Problem(what, resolved.where("verify.every"), f"there are: {', '.join(EVERY)}")
+
+
+def _misfit(name: str, argument: Any, case: Case) -> str:
+    """Why a check cannot be made of a case that is itself right."""
+    return tool_call.unlisted(argument, case.tools) if name == "tool_call" else ""
 
 
 def _owned_problems(

@@ -202,3 +202,19 @@ def test_cases_of_data_rows_that_cannot_be(case: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         job_of("magic_conch", "cpu", f"verify.checks=[{case}]")
     assert said in str(caught.value)
+
+
+WEATHER = "{type: function, function: {name: get_weather}}"
+
+
+def test_tools_go_into_the_tasks_and_a_call_of_none_of_them_is_refused() -> None:
+    case = f"ask: 天气？, tools: [{WEATHER}], expect: {{tool_call: {{name: get_weather}}}}"
+    plan = build_plan(job_of("magic_conch", "cpu", f"verify.checks=[{{{case}}}]"))
+    [told] = json.loads(plan.stage("judge").files[0].text)["cases"]
+    assert told["tools"] == [{"type": "function", "function": {"name": "get_weather"}}]
+    for wrong in (
+        case.replace("tool_call: {name: get_weather}", "tool_call: {name: get_news}"),
+        case.replace(f"tools: [{WEATHER}], ", ""),
+    ):
+        with pytest.raises(UsageError, match="tool_call: no tool of the case is named"):
+            job_of("magic_conch", "cpu", f"verify.checks=[{{{wrong}}}]")

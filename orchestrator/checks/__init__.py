@@ -29,6 +29,7 @@ from orchestrator.checks import (
     stops,
     streamed,
     thinks,
+    tool_call,
 )
 from orchestrator.checks.base import Asked, Case, Check, whole
 from orchestrator.report import Transcript, Verdict
@@ -48,6 +49,7 @@ CHECKS: dict[str, Check] = {
     "persona": persona,
     "consistent": consistent,
     "thinks": thinks,
+    "tool_call": tool_call,
     "remembers": remembers,
     "forgets": forgets,
     "stops": stops,
@@ -94,7 +96,7 @@ def asks_of(case: Case, every: Sequence[str] = ()) -> tuple[Asked, ...]:
     for asked in (*whole(case), *needed):
         before = merged.get(asked.purpose)
         streamed_too = asked.streamed or (before is not None and before.streamed)
-        merged[asked.purpose] = replace(asked, streamed=streamed_too, seed=case.seed)
+        merged[asked.purpose] = replace(asked, streamed=streamed_too, seed=case.seed, tools=case.tools)
     return tuple(merged.values())
 
 

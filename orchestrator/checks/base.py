@@ -33,6 +33,7 @@ class Case:
         system: the system prompt, "" for none.
         expect: check name → its argument.
         seed: of every request of the case; 0 for none.
+        tools: that the model may call, in OpenAI's shape.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Case:
     system: str = ""
     expect: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    tools: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Asked:
         system: "" for none.
         streamed: every request is to be sent a second time with stream=true.
         seed: of every request, 0 for none.
+        tools: that are sent with every request.
     """
 
     purpose: str
@@ -59,6 +62,7 @@ class Asked:
     system: str = ""
     streamed: bool = False
     seed: int = 0
+    tools: tuple[Mapping[str, Any], ...] = ()
 
 
 class Check(Protocol):
@@ -100,6 +104,8 @@ def why_unanswered(turn: Turn | None) -> str:
         return turn.error
     if turn.content:
         return ""
+    if turn.tool_calls:
+        return f"the answer is a call of {turn.tool_calls[0]['name'] or 'a tool'}, not a text"
     if turn.reasoning:
         return (
             f"the server sent no answer, only thinking: {quoted(turn.reasoning)} "
@@ -138,6 +144,8 @@ def answer_of(turn: Turn | None) -> str:
         return ""
     if turn.content.strip():
         return turn.content.strip()
+    if turn.tool_calls:
+        return "; ".join(f"{call['name']}({call['arguments']})" for call in turn.tool_calls)
     return f"[thinking] {turn.reasoning.strip()}" if turn.reasoning.strip() else ""
 
 

@@ -13,14 +13,15 @@ from orchestrator.checks.repeats import Repeats
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.report import Transcript, Turn
 
-_IDS = ("token_ids", "streamed_token_ids")
+_TUPLES = ("token_ids", "streamed_token_ids", "tool_calls", "streamed_tool_calls")
 
 
 def case_of(row: Mapping[str, Any]) -> Case:
-    """A case from {"id", "ask", "system", "expect"}."""
+    """A case from {"id", "ask", "system", "expect"}, and "tools" where it has some."""
     ask = row["ask"]
     turns = (ask,) if isinstance(ask, str) else tuple(ask)
-    return Case(row["id"], turns, row.get("system") or "", dict(row.get("expect") or {}))
+    expect, tools = dict(row.get("expect") or {}), tuple(row.get("tools") or ())
+    return Case(row["id"], turns, row.get("system") or "", expect, tools=tools)
 
 
 def cases_of(rows: Sequence[Mapping[str, Any]]) -> list[Case]:
@@ -70,5 +71,5 @@ def _read(line: str, where: str) -> Transcript:
 
 
 def _turn(row: Mapping[str, Any]) -> Turn:
-    ids = {name: tuple(row.get(name, ())) for name in _IDS}
-    return Turn(**{**row, "messages": tuple(row["messages"]), **ids})
+    tuples = {name: tuple(row.get(name, ())) for name in _TUPLES}
+    return Turn(**{**row, "messages": tuple(row["messages"]), **tuples})

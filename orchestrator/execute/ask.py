@@ -156,7 +156,7 @@ def _converse(client: Client, case: str, asked: Asked) -> Transcript:
     turns: list[Turn] = []
     for question in asked.turns:
         messages.append({"role": "user", "content": question})
-        turn = client.ask(messages, streamed=asked.streamed, seed=asked.seed)
+        turn = client.ask(messages, streamed=asked.streamed, seed=asked.seed, tools=asked.tools)
         turns.append(turn)
         if turn.error:
             break

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ import openai
 
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut, UsageError
 from orchestrator.execute.patience import patiently
+from orchestrator.execute.piece import Piece, piece_of
 from orchestrator.execute.trouble import Kind, Trouble, trouble_of
 from orchestrator.execute.wire import Watched, http_client, limits
 from orchestrator.report import Turn
@@ -28,25 +29,9 @@ CANARY_TIMEOUT = 60.0
 LIST_TIMEOUT = 10.0
 DYING = (0.1, 0.3, 1.0)
 
+TOOLS_NEED = "add enable-auto-tool-choice: true and tool-call-parser: NAME to the recipe's vllm passage"
+
 Message = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What came at one time: a whole answer, or one chunk of a stream."""
-
-    content: str = ""
-    reasoning: str = ""
-    token_ids: tuple[int, ...] = ()
-    finish_reason: str = ""
-
-    def __add__(self, other: Piece) -> Piece:
-        return Piece(
-            self.content + other.content,
-            self.reasoning + other.reasoning,
-            self.token_ids + other.token_ids,
-            other.finish_reason or self.finish_reason,
-        )
 
 
 class Client:
@@ -99,27 +84,35 @@ class Client:
         self._openai.close()
         self._http.close()
 
-    def ask(self, messages: Sequence[Message], *, streamed: bool = False, seed: int = 0) -> Turn:
+    def ask(
+        self,
+        messages: Sequence[Message],
+        *,
+        streamed: bool = False,
+        seed: int = 0,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> Turn:
         """Put one conversation to the server; with `streamed` a second time with stream=true. Never raises.
 
         A failure, of either request, is the turn's `error`, and then everything else is empty. A seed other
-        than 0 goes with the request.
+        than 0, and tools, are sent along.
         """
         sent = tuple(dict(message) for message in messages)
-        extra = {"seed": seed} if seed else {}
+        extra = {**({"seed": seed} if seed else {}), **({"tools": list(tools)} if tools else {})}
         try:
             whole, seconds = patiently(lambda: self._timed(sent, **extra))
         except Trouble as trouble:
-            return Turn(sent, error=str(trouble))
+            return Turn(sent, error=_told(trouble, tools))
         answer = (whole.content, whole.reasoning, whole.finish_reason, whole.token_ids)
         if not streamed:
-            return Turn(sent, *answer, seconds=seconds)
+            return Turn(sent, *answer, seconds=seconds, tool_calls=whole.tool_calls)
         try:
             pieces = patiently(lambda: sum(self.stream(sent, **extra), Piece()))
         except Trouble as trouble:
-            return Turn(sent, error=f"with stream=true: {trouble}")
+            return Turn(sent, error=f"with stream=true: {_told(trouble, tools)}")
         again = (pieces.content, pieces.reasoning, pieces.token_ids)
-        return Turn(sent, *answer, True, *again, seconds=seconds)
+        turn = Turn(sent, *answer, True, *again, seconds=seconds)
+        return replace(turn, tool_calls=whole.tool_calls, streamed_tool_calls=pieces.tool_calls)
 
     def stream(self, messages: Sequence[Message], **extra: Any) -> Iterator[Piece]:
         """The answer in pieces; `extra` is sent along. Closing it ends the request. Raises Trouble."""
@@ -213,15 +206,7 @@ class Client:
 
     def _piece(self, answer: Any, part: str) -> Piece:
         self._check_model(getattr(answer, "model", None) or "")
-        choice = answer.choices[0]
-        said = getattr(choice, part, None)
-        reasoning = getattr(said, "reasoning", None) or getattr(said, "reasoning_content", None)
-        return Piece(
-            content=getattr(said, "content", None) or "",
-            reasoning=reasoning if isinstance(reasoning, str) else "",
-            token_ids=tuple(getattr(choice, "token_ids", None) or ()),
-            finish_reason=getattr(choice, "finish_reason", None) or "",
-        )
+        return piece_of(answer.choices[0], part)
 
     def _check_model(self, answered: str) -> None:
         """Another model's answer is none; but a server may have two names for one model, and lists both."""
@@ -270,6 +255,13 @@ class Client:
                 Problem(told, where=self.base_url, mend="does the address want /v1 at its end?")
             )
         return StageFailed(Problem(told, where=self.base_url, mend="read the server's log"))
+
+
+def _told(trouble: Trouble, tools: Sequence[Mapping[str, Any]]) -> str:
+    """What went wrong; with what vLLM needs for tools, where it refused them."""
+    if tools and trouble.kind is Kind.REFUSED and "tool" in str(trouble):
+        return f"{trouble}; {TOOLS_NEED}"
+    return str(trouble)
 
 
 def _checked(base_url: str) -> str:

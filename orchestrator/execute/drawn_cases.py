@@ -69,7 +69,7 @@ def _case(row: Mapping[str, Any], at: int, messages: Sequence[Mapping[str, str]]
     said = {role: tuple(one["content"] for one in messages if one["role"] == role) for role in _ROLES}
     system = row.get("system") or "".join(said["system"][:1])
     expect = with_reference(row["expect"], _reference(messages))
-    return Case(f"{row['id']}.rows[{at}]", said["user"], system, expect)
+    return Case(f"{row['id']}.rows[{at}]", said["user"], system, expect, tools=tuple(row.get("tools") or ()))
 
 
 def _reference(messages: Sequence[Mapping[str, str]]) -> str:

@@ -137,7 +137,7 @@ def questions(plan: Plan, run: RunFolder) -> Questions:
         stage = plan.stage("ask")
         told = {file.path: file.text for file in stage.files}
         settings = json.loads(told["tasks/ask.json"])
-        cases = cases_of([case for case in settings["cases"] if not is_drawn(case)])
+        cases = cases_of([case for case in settings["cases"] if not is_drawn(case) and not case.get("tools")])
         limit, temperature = settings["max_tokens"], settings["temperature"]
     except (KeyError, ValueError, TypeError):
         what = "the run's plan asks nothing that can be read: another version of Conch may have made it"

@@ -22,6 +22,7 @@ from orchestrator.recipe.fields import (
     Whole,
     wrong,
 )
+from orchestrator.recipe.tools import Tools
 
 NAME = Text(NAME_WORDS, NAME_PATTERN)
 NAMES = Several(NAME, least=0, unique=True)
@@ -249,6 +250,9 @@ class Case(Section):
         None, description="With from: at most so many rows, evenly spread; all when absent."
     )
     system: Annotated[str, Text("a system prompt")] | None = Field(None, description="System prompt.")
+    tools: Annotated[tuple[dict[str, Any], ...], Tools()] = Field(
+        (), description="Tools that the model may call, in OpenAI's shape; judged by tool_call."
+    )
     expect: Annotated[dict[str, Any], Mapped("a mapping of check to argument")] = Field(
         default_factory=dict, description="Check name → its argument, e.g. contains: 神奇海螺."
     )

@@ -424,3 +424,31 @@ def test_a_slow_answer_fails_its_case_and_the_rest_goes_on(
     out = capsys.readouterr().out
     assert "checks       1 of 2 passed" in out
     assert "reason    no whole answer within 0.4 s" in out
+
+
+TOOLS = """\
+    - ask: 北京天气？
+      tools: [{type: function, function: {name: get_weather, parameters: {required: [city]}}}]
+      expect: {tool_call: {name: get_weather, arguments: {city: 北京}}}
+"""
+
+
+def test_a_tool_is_called_and_a_server_that_takes_no_tools_is_told(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny / "recipes" / "tiny.yaml").write_text(RECIPE + TOOLS, encoding="utf-8")
+    calls = (("get_weather", '{"city": "北京"}'),)
+
+    def answer(messages: list[dict[str, str]]) -> Said:
+        asked = messages[-1]["content"]
+        return Said(None, finish_reason="tool_calls", calls=calls) if "天气" in asked else conch(messages)
+
+    server.answer = answer
+    assert verify(server) == 0
+    assert 'get_weather({"city": "北京"})' in capsys.readouterr().out
+    server.fault = "refuse-tools"
+    assert verify(server, "--json") == 5
+    data = json.loads(capsys.readouterr().out)["data"]
+    failed = [each for each in data["verdicts"] if not each["passed"]]
+    assert {each["case"] for each in failed} == {"checks[2]"}
+    assert "enable-auto-tool-choice: true and tool-call-parser: NAME" in failed[0]["reason"]

@@ -198,3 +198,28 @@ def test_closing_a_stream_ends_the_request(server: FakeServer) -> None:
         server.fault = "wrong-model"
         with pytest.raises(Trouble, match="another"):
             list(client.stream(ASKED))
+
+
+TOOLS = ({"type": "function", "function": {"name": "get_weather"}},)
+
+
+def test_tools_are_sent_and_calls_come_whole_and_in_pieces(server: FakeServer) -> None:
+    calls = (("get_weather", '{"city": "北京"}'), ("get_time", "{}"))
+    server.answer = lambda _: Said(None, finish_reason="tool_calls", calls=calls)
+    with client_of(server) as client:
+        turn = client.ask(ASKED, streamed=True, tools=TOOLS)
+    assert [request["tools"] for request in server.requests] == [list(TOOLS)] * 2
+    assert turn.tool_calls == tuple({"name": name, "arguments": text} for name, text in calls)
+    assert turn.streamed_tool_calls == turn.tool_calls
+    assert (turn.content, turn.finish_reason, turn.error) == ("", "tool_calls", "")
+
+
+def test_a_server_that_refuses_tools_is_told_what_to_set(server: FakeServer) -> None:
+    server.fault = "refuse-tools"
+    with client_of(server) as client:
+        told = client.ask(ASKED, tools=TOOLS).error
+        assert client.ask(ASKED).error == ""
+    assert "tool choice requires --enable-auto-tool-choice" in told
+    assert told.endswith(
+        "add enable-auto-tool-choice: true and tool-call-parser: NAME to the recipe's vllm passage"
+    )
