@@ -76,9 +76,13 @@ def ask_cases(
     todo = iter(range(len(cases)))
     lock = threading.Lock()
 
+    def take() -> int | None:
+        with lock:
+            return next(todo, None)
+
     def work() -> None:
         nonlocal todo
-        while (index := _next(todo, lock)) is not None:
+        while (index := take()) is not None:
             result: list[Transcript] | ConchError | None = None
             try:
                 result = _ask_case(client, cases[index], every, index + 1)
@@ -130,11 +134,6 @@ def _differs(transcript: Transcript) -> bool:
 def _same_tokens(turn: Turn) -> bool:
     """The model said the same both ways; what differs is the server's doing, and stays."""
     return bool(turn.token_ids) and turn.token_ids == turn.streamed_token_ids
-
-
-def _next(todo: Iterator[int], lock: threading.Lock) -> int | None:
-    with lock:
-        return next(todo, None)
 
 
 def _ask_case(client: Client, case: Case, every: Sequence[str], number: int) -> list[Transcript]:

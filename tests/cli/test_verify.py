@@ -452,3 +452,16 @@ def test_a_tool_is_called_and_a_server_that_takes_no_tools_is_told(
     failed = [each for each in data["verdicts"] if not each["passed"]]
     assert {each["case"] for each in failed} == {"checks[2]"}
     assert "enable-auto-tool-choice: true and tool-call-parser: NAME" in failed[0]["reason"]
+
+
+def test_an_interruption_leaves_the_old_junit_and_no_half(
+    tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestrator.execute.verification.verify_server", interrupted)
+    (tiny / "verify.xml").write_text("old", encoding="utf-8")
+    assert verify(server, "--junit", "verify.xml") == 130
+    assert (tiny / "verify.xml").read_text(encoding="utf-8") == "old"
+    assert [path.name for path in tiny.iterdir() if "xml" in path.name] == ["verify.xml"]
