@@ -258,8 +258,8 @@ class Client:
 
 
 def _told(trouble: Trouble, tools: Sequence[Mapping[str, Any]]) -> str:
-    """What went wrong; with what vLLM needs for tools, where it refused them."""
-    if tools and trouble.kind is Kind.REFUSED and "tool" in str(trouble):
+    """What went wrong; with what vLLM needs for tools, where that is why it refused them."""
+    if tools and trouble.kind is Kind.REFUSED and "tool-call-parser" in str(trouble):
         return f"{trouble}; {TOOLS_NEED}"
     return str(trouble)
 

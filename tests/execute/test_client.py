@@ -219,6 +219,8 @@ def test_a_server_that_refuses_tools_is_told_what_to_set(server: FakeServer) -> 
     with client_of(server) as client:
         told = client.ask(ASKED, tools=TOOLS).error
         assert client.ask(ASKED).error == ""
+        server.fault = "400"
+        assert client.ask(ASKED, tools=TOOLS).error.endswith("told to say 400 to")
     assert "tool choice requires --enable-auto-tool-choice" in told
     assert told.endswith(
         "add enable-auto-tool-choice: true and tool-call-parser: NAME to the recipe's vllm passage"
