@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from orchestrator.checks import CHECKS, EVERY
+from orchestrator.checks import CHECKS, EVERY, tool_call
+from orchestrator.checks.reference import with_reference
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.split import part_name
 from orchestrator.dialects import llamafactory, vllm
 from orchestrator.errors import Problem, UsageError
 from orchestrator.job import Job, Surroundings
-from orchestrator.recipe import Resolved
+from orchestrator.recipe import Case, Resolved
 from orchestrator.stage import Plan
 from orchestrator.stages import STAGES
 from orchestrator.templates.pairing import choose
@@ -64,14 +66,13 @@ def resolve(
         tuple(surroundings.datasets[name] for name in names)
         for names in (recipe.data.dataset, recipe.data.validation, recipe.data.test)
     )
-    return Job(
+    job = Job(
         recipe=recipe,
         hardware=surroundings.hardware,
         template=template,
         datasets=datasets,
         locks=surroundings.locks,
         chat_template=template.text if chat_template is None else chat_template,
-        cases=tuple(_cases(resolved)),
         paraphrases=tuple(_paraphrases(datasets, surroundings)) if recipe.verify.paraphrases else (),
         base_folder=surroundings.base_folder,
         base_state=surroundings.base_state,
@@ -80,6 +81,7 @@ def resolve(
         test=test,
         origins=resolved.origins,
     )
+    return replace(job, cases=tuple(_cases(job)))
 
 
 def build_plan(job: Job, names: Iterable[str] = RUN) -> Plan:
@@ -107,14 +109,14 @@ def headline(job: Job) -> str:
     return f"{job.recipe.name}: training {base} on {job.hardware} ({job.compute_type})"
 
 
-def _cases(resolved: Resolved) -> Iterable[Mapping[str, Any]]:
-    for index, case in enumerate(resolved.recipe.verify.checks):
-        yield {
-            "id": f"checks[{index}]",
-            "ask": list(case.ask),
-            "system": case.system,
-            "expect": dict(case.expect),
-        }
+def _cases(job: Job) -> Iterable[Mapping[str, Any]]:
+    for index, case in enumerate(job.recipe.verify.checks):
+        told: dict[str, Any] = {"id": f"checks[{index}]", "system": case.system, "expect": dict(case.expect)}
+        told |= {"tools": list(case.tools)} if case.tools else {}
+        if case.part is None:
+            yield told | {"ask": list(case.ask or ())}
+        else:
+            yield told | {"from": case.part, "limit": case.limit, "datasets": list(job.names_of(case.part))}
 
 
 def _paraphrases(
@@ -172,18 +174,32 @@ def _split_problems(resolved: Resolved) -> Iterable[Problem]:
 
 
 def _check_problems(resolved: Resolved) -> Iterable[Problem]:
+    data = resolved.recipe.data
+    parts = {"train", *data.parts, *(["test"] * bool(data.test)), *(["validation"] * bool(data.validation))}
     for index, case in enumerate(resolved.recipe.verify.checks):
-        for name, argument in case.expect.items():
+        if case.part and case.part not in parts:
+            what = f"verify.checks[{index}].from: this recipe has no {case.part} rows"
+            where = resolved.where(f"verify.checks[{index}].from")
+            yield Problem(
+                what, where, f"give {case.part} a weight in data.split, or a data set in data.{case.part}"
+            )
+        expect = with_reference(case.expect, "…") if case.part else case.expect
+        for name, argument in expect.items():
             key = f"verify.checks[{index}].expect"
             if name not in CHECKS:
                 what = f'{key}: no check named "{name}"{_near(name, CHECKS)}'
                 yield Problem(what, resolved.where(f"{key}.{name}", key=True), f"checks: {', '.join(CHECKS)}")
-            elif wrong := CHECKS[name].problem(argument):
+            elif wrong := CHECKS[name].problem(argument) or _misfit(name, argument, case):
                 yield Problem(f"{key}.{name}: {wrong}", resolved.where(f"{key}.{name}"))
     for name in resolved.recipe.verify.every:
         if name not in EVERY:
             what = f'verify.every: no check named "{name}" that needs no argument{_near(name, EVERY)}'
             yield Problem(what, resolved.where("verify.every"), f"there are: {', '.join(EVERY)}")
+
+
+def _misfit(name: str, argument: Any, case: Case) -> str:
+    """Why a check cannot be made of a case that is itself right."""
+    return tool_call.unlisted(argument, case.tools) if name == "tool_call" else ""
 
 
 def _owned_problems(

@@ -54,6 +54,7 @@ class Turn:
             stream=true; streamed is False when it was not.
         seconds: wall time of the unstreamed request.
         error: one sentence when no answer came; then everything else is empty.
+        tool_calls, streamed_tool_calls: {"name", "arguments"} of each, the arguments as the text that came.
     """
 
     messages: tuple[Mapping[str, str], ...]
@@ -67,6 +68,8 @@ class Turn:
     streamed_token_ids: tuple[int, ...] = ()
     seconds: float = 0.0
     error: str = ""
+    tool_calls: tuple[Mapping[str, str], ...] = ()
+    streamed_tool_calls: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

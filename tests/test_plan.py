@@ -151,3 +151,70 @@ def test_every_part_is_prepared_proven_and_where_it_belongs() -> None:
 def test_one_part_is_no_split() -> None:
     plan = build_plan(job_of("magic_conch", "cpu", "data.split={train: 1}"))
     assert "split" not in json.loads(plan.stage("prepare").files[0].text)
+
+
+def test_repeats_change_the_tasks_that_ask_and_judge_and_nothing_else() -> None:
+    once = build_plan(job_of("magic_conch", "cpu"))
+    often = build_plan(
+        job_of("magic_conch", "cpu", "verify.repeats=5", "verify.pass_rate=0.8", "verify.at_a_time=2")
+    )
+    changed = [a.name for a, b in zip(once.stages, often.stages, strict=True) if a != b]
+    assert changed == ["ask_base", "ask", "judge"]
+    asked = json.loads(next(one.text for one in often.stage("ask").files if one.path == "tasks/ask.json"))
+    assert (asked["repeats"], asked["at_a_time"]) == (5, 2)
+    judged = json.loads(often.stage("judge").files[0].text)
+    assert (judged["repeats"], judged["pass_rate"]) == (5, 0.8)
+
+
+FROM_TEST = "verify.checks=[{from: test, limit: 2, expect: {similar: {least: 0.5}, equals: reference}}]"
+
+
+def test_cases_of_data_rows_need_the_data() -> None:
+    plan = build_plan(job_of("magic_conch", "cpu", FROM_TEST, "data.split={train: 9, test: 1}"))
+    told = json.loads(plan.stage("judge").files[0].text)["cases"]
+    assert told == [
+        {
+            "id": "checks[0]",
+            "system": None,
+            "expect": {"similar": {"least": 0.5}, "equals": "reference"},
+            "from": "test",
+            "limit": 2,
+            "datasets": ["magic_conch_test"],
+        }
+    ]
+    assert all("data" in plan.stage(name).inputs for name in ("ask_base", "ask", "judge"))
+    plain = build_plan(job_of("magic_conch", "cpu"))
+    assert not any("data" in plain.stage(name).inputs for name in ("ask_base", "ask", "judge"))
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("{from: test, expect: {equals: reference}}", "verify.checks[0].from: this recipe has no test rows"),
+        ("{from: train, expect: {similar: {most: 1}}}", "verify.checks[0].expect.similar: must be a mapping"),
+        ("{from: tests}", "verify.checks[0].from: must be test, validation or train"),
+        ("{from: train, ask: 谁}", "must be a case with ask, or with from, and not with both"),
+        ("{ask: 谁, limit: 3}", "must be a case with from, where limit is given"),
+        ("{ask: 谁, expect: {similar: {least: 0.5}}}", "verify.checks[0].expect.similar: must be a mapping"),
+    ],
+)
+def test_cases_of_data_rows_that_cannot_be(case: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        job_of("magic_conch", "cpu", f"verify.checks=[{case}]")
+    assert said in str(caught.value)
+
+
+WEATHER = "{type: function, function: {name: get_weather}}"
+
+
+def test_tools_go_into_the_tasks_and_a_call_of_none_of_them_is_refused() -> None:
+    case = f"ask: 天气？, tools: [{WEATHER}], expect: {{tool_call: {{name: get_weather}}}}"
+    plan = build_plan(job_of("magic_conch", "cpu", f"verify.checks=[{{{case}}}]"))
+    [told] = json.loads(plan.stage("judge").files[0].text)["cases"]
+    assert told["tools"] == [{"type": "function", "function": {"name": "get_weather"}}]
+    for wrong in (
+        case.replace("tool_call: {name: get_weather}", "tool_call: {name: get_news}"),
+        case.replace(f"tools: [{WEATHER}], ", ""),
+    ):
+        with pytest.raises(UsageError, match="tool_call: no tool of the case is named"):
+            job_of("magic_conch", "cpu", f"verify.checks=[{{{wrong}}}]")

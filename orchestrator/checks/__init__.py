@@ -6,23 +6,30 @@ To add one: a module here with the shape of `base.Check`, and its line in CHECKS
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.checks import (
     any_of,
     clean,
+    consistent,
     contains,
     equals,
     forgets,
     json_valid,
+    language,
     length,
     matches,
     no_repetition,
     not_contains,
+    persona,
+    refuses,
     remembers,
     similar,
     stops,
     streamed,
+    thinks,
+    tool_call,
 )
 from orchestrator.checks.base import Asked, Case, Check, whole
 from orchestrator.report import Transcript, Verdict
@@ -37,6 +44,12 @@ CHECKS: dict[str, Check] = {
     "json_valid": json_valid,
     "length": length,
     "no_repetition": no_repetition,
+    "language": language,
+    "refuses": refuses,
+    "persona": persona,
+    "consistent": consistent,
+    "thinks": thinks,
+    "tool_call": tool_call,
     "remembers": remembers,
     "forgets": forgets,
     "stops": stops,
@@ -45,7 +58,7 @@ CHECKS: dict[str, Check] = {
 }
 
 # The checks that need no argument: what a recipe's `verify.every` may name.
-EVERY: tuple[str, ...] = ("stops", "clean", "streamed", "no_repetition")
+EVERY: tuple[str, ...] = ("stops", "clean", "streamed", "no_repetition", "thinks")
 
 
 def problems_of(expect: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -83,7 +96,7 @@ def asks_of(case: Case, every: Sequence[str] = ()) -> tuple[Asked, ...]:
     for asked in (*whole(case), *needed):
         before = merged.get(asked.purpose)
         streamed_too = asked.streamed or (before is not None and before.streamed)
-        merged[asked.purpose] = Asked(asked.purpose, asked.turns, asked.system, streamed_too)
+        merged[asked.purpose] = replace(asked, streamed=streamed_too, seed=case.seed, tools=case.tools)
     return tuple(merged.values())
 
 

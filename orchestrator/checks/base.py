@@ -32,12 +32,16 @@ class Case:
         ask: what the user says, turn by turn; at least one.
         system: the system prompt, "" for none.
         expect: check name → its argument.
+        seed: of every request of the case; 0 for none.
+        tools: that the model may call, in OpenAI's shape.
     """
 
     id: str
     ask: tuple[str, ...]
     system: str = ""
     expect: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    tools: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,16 @@ class Asked:
         turns: what the user says, oldest first.
         system: "" for none.
         streamed: every request is to be sent a second time with stream=true.
+        seed: of every request, 0 for none.
+        tools: that are sent with every request.
     """
 
     purpose: str
     turns: tuple[str, ...]
     system: str = ""
     streamed: bool = False
+    seed: int = 0
+    tools: tuple[Mapping[str, Any], ...] = ()
 
 
 class Check(Protocol):
@@ -96,6 +104,8 @@ def why_unanswered(turn: Turn | None) -> str:
         return turn.error
     if turn.content:
         return ""
+    if turn.tool_calls:
+        return f"the answer is a call of {turn.tool_calls[0]['name'] or 'a tool'}, not a text"
     if turn.reasoning:
         return (
             f"the server sent no answer, only thinking: {quoted(turn.reasoning)} "
@@ -134,6 +144,8 @@ def answer_of(turn: Turn | None) -> str:
         return ""
     if turn.content.strip():
         return turn.content.strip()
+    if turn.tool_calls:
+        return "; ".join(f"{call['name']}({call['arguments']})" for call in turn.tool_calls)
     return f"[thinking] {turn.reasoning.strip()}" if turn.reasoning.strip() else ""
 
 
@@ -162,3 +174,10 @@ def text_problem(argument: Any) -> str | None:
 def flag_problem(argument: Any) -> str | None:
     """What is wrong with the argument of a check that takes none; None when nothing is."""
     return None if argument is True or argument is None else "takes no argument; write true"
+
+
+def share_problem(argument: Any) -> str | None:
+    """What is wrong with an argument that must be a share; None when nothing is."""
+    if isinstance(argument, bool) or not isinstance(argument, int | float) or not 0 < argument <= 1:
+        return "must be a share above 0 and at most 1"
+    return None

@@ -18,6 +18,7 @@ from orchestrator.checks.base import (
     last_turn,
     normal,
     quoted,
+    share_problem,
     text_problem,
     verdict,
     whole,
@@ -58,9 +59,8 @@ def problem(argument: Any) -> str | None:
     wrong = text_problem(argument["to"])
     if wrong:
         return f"to: {wrong}"
-    least = argument["least"]
-    if isinstance(least, bool) or not isinstance(least, int | float) or not 0 < least <= 1:
-        return "least: must be a share above 0 and at most 1"
+    if wrong := share_problem(argument["least"]):
+        return f"least: {wrong}"
     if argument.get("by", USUAL) not in METRICS:
         return f"by: must be one of {', '.join(METRICS)}"
     return None

@@ -1,4 +1,7 @@
-"""stops: every answer of the case ended by itself (finish_reason "stop"), not by its length limit."""
+"""stops: every answer of the case ended by itself, not by its length limit.
+
+That is finish_reason "stop", or "tool_calls" where the answer is one.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ def problem(argument: Any) -> str | None:
 def _wrong(turn: Turn) -> str:
     if turn.error:
         return turn.error
-    if turn.finish_reason == "stop":
+    if turn.finish_reason == "stop" or (turn.finish_reason == "tool_calls" and turn.tool_calls):
         return ""
     if turn.finish_reason == "length":
         return (

@@ -56,6 +56,11 @@ def difference(turn: Turn) -> str:
         return f"whole {quoted(turn.content)}, streamed {quoted(turn.streamed_content)}"
     if turn.reasoning != turn.streamed_reasoning:
         return f"thinking whole {quoted(turn.reasoning)}, streamed {quoted(turn.streamed_reasoning)}"
-    if turn.token_ids and turn.streamed_token_ids and turn.token_ids != turn.streamed_token_ids:
-        return f"token ids whole {list(turn.token_ids)}, streamed {list(turn.streamed_token_ids)}"
+    ids = (turn.token_ids, turn.streamed_token_ids)
+    for what, one, other in (
+        ("tool calls", turn.tool_calls, turn.streamed_tool_calls),
+        ("token ids", *(ids if all(ids) else ((), ()))),
+    ):
+        if one != other:
+            return f"{what} whole {list(one)}, streamed {list(other)}"
     return ""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from orchestrator.cli.verb import (
     Outcome,
@@ -18,28 +21,47 @@ from orchestrator.cli.verb import (
 from orchestrator.errors import Problem, UsageError
 
 if TYPE_CHECKING:
+    from orchestrator.checks.base import Case
     from orchestrator.execute.verification import Verification
+    from orchestrator.job import Job
     from orchestrator.report import Verdict
 
 _ANSWER = 400
+_LINE = 1000
 
 
 @verb(
     example="conch verify magic_conch\n"
-    "conch verify magic_conch --base-url https://host/v1 --model NAME --key-file ~/.conch-key"
+    "conch verify magic_conch --base-url https://host/v1 --model NAME --key-file ~/.conch-key\n"
+    "conch verify magic_conch --set verify.repeats=10 --junit verify.xml"
 )
 @recipe_argument
 @server_options
 @set_option
 @hardware_option
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the verdicts as JUnit XML, too; a FILE that is there is replaced.",
+)
 def command(
-    *, recipe: str, base_url: str, model: str, key_file: Path | None, sets: Sequence[str], hardware: str
+    *,
+    recipe: str,
+    base_url: str,
+    model: str,
+    key_file: Path | None,
+    sets: Sequence[str],
+    hardware: str,
+    junit: Path | None,
 ) -> Outcome:
     """Ask a server the recipe's questions and judge the answers.
 
     RECIPE is a name in recipes/ or a path. Exit code 0 when every check passed, 5 when one did not. Any
     OpenAI-compatible server will do.
     """
+    from orchestrator.checks.repeats import Repeats
+    from orchestrator.cli.junit import junit_xml, open_junit
     from orchestrator.execute import recipes, survey
     from orchestrator.execute.answers import cases_of
     from orchestrator.execute.client import Client
@@ -48,20 +70,36 @@ def command(
     from orchestrator.execute.verification import verify_server
 
     key = read_key(key_file)
-    job = survey.read_job(recipe, project=recipes.project_folder(Path.cwd()), sets=sets, hardware=hardware)
+    project = recipes.project_folder(Path.cwd())
+    job = survey.read_job(recipe, project=project, sets=sets, hardware=hardware)
     verify = job.recipe.verify
-    cases, paraphrases = cases_of(job.cases), cases_of(job.paraphrases)
+    cases, paraphrases = _cases(job, project), cases_of(job.paraphrases)
     if not cases:
         raise UsageError(Problem("this recipe asks nothing", where=recipe, mend="add verify.checks to it"))
-    with Client(
-        base_url or address_of(job.recipe),
-        model or job.recipe.served_model,
-        key=key,
-        max_tokens=verify.max_tokens,
-        temperature=verify.temperature,
-    ) as client:
+    with ExitStack() as stack:
+        written = stack.enter_context(open_junit(junit)) if junit else None
+        client = stack.enter_context(
+            Client(
+                base_url or address_of(job.recipe),
+                model or job.recipe.served_model,
+                key=key,
+                max_tokens=verify.max_tokens,
+                temperature=verify.temperature,
+            )
+        )
         client.reach(mend=f"conch serve {recipe}")
-        result = verify_server(client, cases, paraphrases, verify.every, progress)
+        result = verify_server(
+            client,
+            cases,
+            paraphrases,
+            verify.every,
+            progress,
+            repeats=Repeats(verify.repeats, verify.pass_rate, verify.temperature > 0),
+            at_a_time=verify.at_a_time,
+        )
+        if written is not None:
+            written.write(junit_xml(result, recipe=job.recipe.name, model=client.model).encode())
+            written.finish()
         data = {"recipe": job.recipe.name, "base_url": client.base_url, "model": client.model}
     return Outcome(
         data=data | result.to_json(),
@@ -71,9 +109,22 @@ def command(
     )
 
 
+def _cases(job: Job, project: Path) -> list[Case]:
+    """The recipe's cases; those of data rows as the last finished run prepared them."""
+    from orchestrator.execute.drawn_cases import cases_in, is_drawn
+    from orchestrator.execute.prove import finished_run
+
+    if not any(map(is_drawn, job.cases)):
+        return cases_in(job.cases, project)
+    run = finished_run(project, job.recipe.name)
+    progress(f"asking rows of run {run.name}")
+    return cases_in(job.cases, run.path)
+
+
 def shown(result: Verification) -> str:
-    """The table of questions, answers and verdicts, the paraphrases', and the counts."""
+    """The table of questions, answers and verdicts, what failed in full, and the counts."""
     from orchestrator.cli.terminal import table
+    from orchestrator.metrics.interval import wilson
     from orchestrator.report import passed_of
 
     rows = [*_rows(result.verdicts), *_rows(result.paraphrases, mark="not trained: ")]
@@ -82,7 +133,10 @@ def shown(result: Verification) -> str:
     good, asked = passed_of(result.verdicts)
     right, held_out = passed_of(result.paraphrases)
     lines = [table(("question", "answer", "verdict"), cells, bad=[not row[-1] for row in rows])]
-    lines.append(f"checks       {good} of {asked} passed")
+    failed = [verdict for verdict in (*result.verdicts, *result.paraphrases) if not verdict.passed]
+    lines += [line for verdict in failed for line in _failure(verdict)]
+    low, high = wilson(good, asked)
+    lines.append(f"checks       {good} of {asked} passed (95 % interval {low:.2f}–{high:.2f})")
     if held_out:
         rate = right / held_out
         lines.append(f"paraphrases  {right} of {held_out} questions that were not trained: {rate:.0%}")
@@ -91,8 +145,17 @@ def shown(result: Verification) -> str:
     return "\n".join(lines)
 
 
+def _failure(verdict: Verdict) -> Iterable[str]:
+    from orchestrator.cli.junit import failure_parts
+    from orchestrator.cli.terminal import one_line
+
+    yield f"FAILED {verdict.case} {verdict.check}"
+    for name, text in failure_parts(verdict).items():
+        yield f"  {name:<9} {one_line(text, _LINE)}"
+
+
 def _rows(verdicts: Iterable[Verdict], mark: str = "") -> Iterable[tuple[str, str, str, bool]]:
-    """One row a case: its question, its answer, and its checks; a failed one with its reason."""
+    """One row a case: its question, its answer, and its checks."""
     from orchestrator.cli.terminal import one_line
 
     cases: dict[str, list[Verdict]] = {}
@@ -100,6 +163,8 @@ def _rows(verdicts: Iterable[Verdict], mark: str = "") -> Iterable[tuple[str, st
         cases.setdefault(verdict.case, []).append(verdict)
     for judged in cases.values():
         passed = [verdict.check for verdict in judged if verdict.passed]
-        failed = [f"FAILED {verdict.check}: {verdict.reason}" for verdict in judged if not verdict.passed]
-        said = [*([f"passed {', '.join(passed)}"] if passed else []), *(one_line(each) for each in failed)]
+        failed = [verdict.check for verdict in judged if not verdict.passed]
+        said = [
+            f"{word} {', '.join(each)}" for word, each in (("passed", passed), ("FAILED", failed)) if each
+        ]
         yield judged[0].question, one_line(judged[0].answer, _ANSWER), mark + "\n".join(said), not failed

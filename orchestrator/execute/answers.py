@@ -9,22 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checks.base import Case
+from orchestrator.checks.repeats import Repeats
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.report import Transcript, Turn
 
-_IDS = ("token_ids", "streamed_token_ids")
+_TUPLES = ("token_ids", "streamed_token_ids", "tool_calls", "streamed_tool_calls")
 
 
 def case_of(row: Mapping[str, Any]) -> Case:
-    """A case from {"id", "ask", "system", "expect"}."""
+    """A case from {"id", "ask", "system", "expect"}, and "tools" where it has some."""
     ask = row["ask"]
     turns = (ask,) if isinstance(ask, str) else tuple(ask)
-    return Case(row["id"], turns, row.get("system") or "", dict(row.get("expect") or {}))
+    expect, tools = dict(row.get("expect") or {}), tuple(row.get("tools") or ())
+    return Case(row["id"], turns, row.get("system") or "", expect, tools=tools)
 
 
 def cases_of(rows: Sequence[Mapping[str, Any]]) -> list[Case]:
     """The cases of a task's settings, or of a Job."""
     return [case_of(row) for row in rows]
+
+
+def repeats_of(settings: Mapping[str, Any]) -> Repeats:
+    """How a task's settings want cases repeated."""
+    drawn = bool(settings.get("temperature"))
+    return Repeats(settings.get("repeats", 1), settings.get("pass_rate", 1.0), drawn)
 
 
 def line_of(transcript: Transcript) -> str:
@@ -63,5 +71,5 @@ def _read(line: str, where: str) -> Transcript:
 
 
 def _turn(row: Mapping[str, Any]) -> Turn:
-    ids = {name: tuple(row.get(name, ())) for name in _IDS}
-    return Turn(**{**row, "messages": tuple(row["messages"]), **ids})
+    tuples = {name: tuple(row.get(name, ())) for name in _TUPLES}
+    return Turn(**{**row, "messages": tuple(row["messages"]), **tuples})

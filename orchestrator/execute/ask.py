@@ -18,10 +18,12 @@ from typing import Any
 
 from orchestrator.checks import asks_of
 from orchestrator.checks.base import Asked, Case
+from orchestrator.checks.repeats import repeated
 from orchestrator.checks.streamed import difference
 from orchestrator.errors import ConchError, MissingError, Problem
-from orchestrator.execute.answers import cases_of, line_of
+from orchestrator.execute.answers import cases_of, line_of, repeats_of
 from orchestrator.execute.client import ANSWER_TIMEOUT, Client, Message
+from orchestrator.execute.drawn_cases import cases_in
 from orchestrator.execute.key import read_key
 from orchestrator.report import Transcript, Turn
 
@@ -38,16 +40,16 @@ def ask(settings: Mapping[str, Any], folder: Path) -> int:
         StageFailed: the server died; the answers that came are in the file.
         TimedOut: the server's engine answers no more.
     """
-    cases = cases_of(settings["cases"])
+    cases = repeated(cases_in(settings["cases"], folder), repeats_of(settings))
     paraphrases = cases_of(settings.get("paraphrases", ()))
-    every = tuple(settings["every"])
+    every, at_a_time = tuple(settings["every"]), settings.get("at_a_time", AT_A_TIME)
     path = folder / settings["out"]
     with _service(settings) as client, path.open("w", encoding="utf-8") as out:
         transcripts: list[Transcript] = []
         asked = 0
         total = len(cases) + len(paraphrases)
         for chosen, checks in ((cases, every), (paraphrases, ())):
-            for answered in ask_cases(client, chosen, checks):
+            for answered in ask_cases(client, chosen, checks, at_a_time=at_a_time):
                 out.writelines(map(line_of, answered))
                 out.flush()
                 transcripts += answered
@@ -74,13 +76,20 @@ def ask_cases(
     todo = iter(range(len(cases)))
     lock = threading.Lock()
 
+    def take() -> int | None:
+        with lock:
+            return next(todo, None)
+
     def work() -> None:
-        while (index := _next(todo, lock)) is not None:
+        nonlocal todo
+        while (index := take()) is not None:
             result: list[Transcript] | ConchError | None = None
             try:
                 result = _ask_case(client, cases[index], every, index + 1)
             except ConchError as error:
                 result = error
+                with lock:  # before it is told, so that nobody begins another
+                    todo = iter(())
             finally:  # the one who waits is told of a bug here too
                 done.put((index, result))
 
@@ -94,8 +103,6 @@ def ask_cases(
         if result is None:
             raise RuntimeError(f"asking {cases[index].id} failed; the trace is above")
         if isinstance(result, ConchError):
-            with lock:
-                todo = iter(())
             yield from (ready[each] for each in sorted(ready))
             raise result
         ready[index] = result
@@ -129,11 +136,6 @@ def _same_tokens(turn: Turn) -> bool:
     return bool(turn.token_ids) and turn.token_ids == turn.streamed_token_ids
 
 
-def _next(todo: Iterator[int], lock: threading.Lock) -> int | None:
-    with lock:
-        return next(todo, None)
-
-
 def _ask_case(client: Client, case: Case, every: Sequence[str], number: int) -> list[Transcript]:
     answered = []
     for asked in asks_of(case, every):
@@ -153,7 +155,7 @@ def _converse(client: Client, case: str, asked: Asked) -> Transcript:
     turns: list[Turn] = []
     for question in asked.turns:
         messages.append({"role": "user", "content": question})
-        turn = client.ask(messages, streamed=asked.streamed)
+        turn = client.ask(messages, streamed=asked.streamed, seed=asked.seed, tools=asked.tools)
         turns.append(turn)
         if turn.error:
             break

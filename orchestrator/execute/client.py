@@ -1,5 +1,7 @@
 """An OpenAI client for any OpenAI-compatible server: one attempt a question, every failure a sentence.
 
+Only where a server says when to ask again is it asked again (patience.py).
+
 The key comes from CONCH_API_KEY or a 0600 file, never from the user's OPENAI_* variables (wire.py).
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
@@ -16,6 +18,8 @@ import httpx
 import openai
 
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut, UsageError
+from orchestrator.execute.patience import patiently
+from orchestrator.execute.piece import Piece, piece_of
 from orchestrator.execute.trouble import Kind, Trouble, trouble_of
 from orchestrator.execute.wire import Watched, http_client, limits
 from orchestrator.report import Turn
@@ -25,25 +29,9 @@ CANARY_TIMEOUT = 60.0
 LIST_TIMEOUT = 10.0
 DYING = (0.1, 0.3, 1.0)
 
+TOOLS_NEED = "add enable-auto-tool-choice: true and tool-call-parser: NAME to the recipe's vllm passage"
+
 Message = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What came at one time: a whole answer, or one chunk of a stream."""
-
-    content: str = ""
-    reasoning: str = ""
-    token_ids: tuple[int, ...] = ()
-    finish_reason: str = ""
-
-    def __add__(self, other: Piece) -> Piece:
-        return Piece(
-            self.content + other.content,
-            self.reasoning + other.reasoning,
-            self.token_ids + other.token_ids,
-            other.finish_reason or self.finish_reason,
-        )
 
 
 class Client:
@@ -96,34 +84,40 @@ class Client:
         self._openai.close()
         self._http.close()
 
-    def ask(self, messages: Sequence[Message], *, streamed: bool = False) -> Turn:
+    def ask(
+        self,
+        messages: Sequence[Message],
+        *,
+        streamed: bool = False,
+        seed: int = 0,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> Turn:
         """Put one conversation to the server; with `streamed` a second time with stream=true. Never raises.
 
-        A failure, of either request, is the turn's `error`, and then everything else is empty.
+        A failure, of either request, is the turn's `error`, and then everything else is empty. A seed other
+        than 0, and tools, are sent along.
         """
         sent = tuple(dict(message) for message in messages)
-        started = time.monotonic()
+        extra = {**({"seed": seed} if seed else {}), **({"tools": list(tools)} if tools else {})}
         try:
-            whole = self._whole(sent)
-            seconds = time.monotonic() - started
+            whole, seconds = patiently(lambda: self._timed(sent, **extra))
         except Trouble as trouble:
-            return Turn(sent, error=str(trouble))
+            return Turn(sent, error=_told(trouble, tools))
         answer = (whole.content, whole.reasoning, whole.finish_reason, whole.token_ids)
         if not streamed:
-            return Turn(sent, *answer, seconds=seconds)
-        pieces = Piece()
+            return Turn(sent, *answer, seconds=seconds, tool_calls=whole.tool_calls)
         try:
-            for piece in self.stream(sent):
-                pieces += piece
+            pieces = patiently(lambda: sum(self.stream(sent, **extra), Piece()))
         except Trouble as trouble:
-            return Turn(sent, error=f"with stream=true: {trouble}")
+            return Turn(sent, error=f"with stream=true: {_told(trouble, tools)}")
         again = (pieces.content, pieces.reasoning, pieces.token_ids)
-        return Turn(sent, *answer, True, *again, seconds=seconds)
+        turn = Turn(sent, *answer, True, *again, seconds=seconds)
+        return replace(turn, tool_calls=whole.tool_calls, streamed_tool_calls=pieces.tool_calls)
 
-    def stream(self, messages: Sequence[Message]) -> Iterator[Piece]:
-        """The answer in pieces. Closing the iterator ends the request. Raises Trouble."""
+    def stream(self, messages: Sequence[Message], **extra: Any) -> Iterator[Piece]:
+        """The answer in pieces; `extra` is sent along. Closing it ends the request. Raises Trouble."""
         with self._explained(self._timeout):
-            stream = self._create(messages, stream=True)
+            stream = self._create(messages, stream=True, **extra)
             if not isinstance(stream, openai.Stream):
                 raise Trouble(Kind.ANSWER, "the server does not stream")
             try:
@@ -157,19 +151,23 @@ class Client:
         """After a failure: is it the server's end, or only that answer's?
 
         Raises:
-            StageFailed: nothing listens any more.
+            StageFailed: nothing listens any more, or no answer is right any more.
             TimedOut: the engine answers nobody.
+            MissingError, UsageError: it wants another key, or does not know the model any more.
         """
-        # A dying server may still accept a connection and drop it: that is settled a moment later.
-        for pause in (*DYING, None):
-            trouble = self._ping(timeout)
-            if trouble is None or trouble.kind is not Kind.CUT or pause is None:
+        # A dying server may still accept a connection and drop it, a busy one refuse a question and take the
+        # next: that is settled a moment later.
+        trouble = self._ping(timeout)
+        for pause in DYING:
+            if trouble is None or trouble.kind in (Kind.NOT_THERE, Kind.TIMEOUT):
                 break
             time.sleep(pause)
-        if trouble and trouble.kind in (Kind.NOT_THERE, Kind.CUT):
+            trouble = self._ping(timeout)
+        if trouble is None:
+            return
+        if trouble.kind in (Kind.NOT_THERE, Kind.CUT):
             raise StageFailed(Problem(f"the server died: {trouble}", mend="read its log")) from trouble
-        if trouble and trouble.kind is Kind.TIMEOUT:
-            raise self._error_of(trouble, "", timeout) from trouble
+        raise self._error_of(trouble, "", timeout) from trouble
 
     def _ping(self, timeout: float) -> Trouble | None:
         try:
@@ -178,12 +176,14 @@ class Client:
             return trouble
         return None
 
-    def _whole(
-        self, messages: Sequence[Message], *, max_tokens: int | None = None, timeout: float | None = None
-    ) -> Piece:
+    def _timed(self, messages: Sequence[Message], **extra: Any) -> tuple[Piece, float]:
+        """The answer, and the seconds that it took."""
+        started = time.monotonic()
+        return self._whole(messages, **extra), time.monotonic() - started
+
+    def _whole(self, messages: Sequence[Message], *, timeout: float | None = None, **extra: Any) -> Piece:
         limit = timeout or self._timeout
         with self._explained(limit):
-            extra = {} if max_tokens is None else {"max_tokens": max_tokens}
             answer = self._create(messages, timeout=cast("Any", limits(limit)), **extra)
             if isinstance(answer, str):
                 raise Trouble(Kind.ANSWER, f"the answer is not JSON: {answer[:80]!r}")
@@ -206,15 +206,7 @@ class Client:
 
     def _piece(self, answer: Any, part: str) -> Piece:
         self._check_model(getattr(answer, "model", None) or "")
-        choice = answer.choices[0]
-        said = getattr(choice, part, None)
-        reasoning = getattr(said, "reasoning", None) or getattr(said, "reasoning_content", None)
-        return Piece(
-            content=getattr(said, "content", None) or "",
-            reasoning=reasoning if isinstance(reasoning, str) else "",
-            token_ids=tuple(getattr(choice, "token_ids", None) or ()),
-            finish_reason=getattr(choice, "finish_reason", None) or "",
-        )
+        return piece_of(answer.choices[0], part)
 
     def _check_model(self, answered: str) -> None:
         """Another model's answer is none; but a server may have two names for one model, and lists both."""
@@ -263,6 +255,13 @@ class Client:
                 Problem(told, where=self.base_url, mend="does the address want /v1 at its end?")
             )
         return StageFailed(Problem(told, where=self.base_url, mend="read the server's log"))
+
+
+def _told(trouble: Trouble, tools: Sequence[Mapping[str, Any]]) -> str:
+    """What went wrong; with what vLLM needs for tools, where that is why it refused them."""
+    if tools and trouble.kind is Kind.REFUSED and "tool-call-parser" in str(trouble):
+        return f"{trouble}; {TOOLS_NEED}"
+    return str(trouble)
 
 
 def _checked(base_url: str) -> str:

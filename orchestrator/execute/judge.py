@@ -10,8 +10,10 @@ from typing import Any
 
 from orchestrator.checks import judge_all, not_run
 from orchestrator.checks.base import Case
+from orchestrator.checks.repeats import folded, repeated
 from orchestrator.errors import Problem, Refuted, StageFailed
-from orchestrator.execute.answers import cases_of, read_answers
+from orchestrator.execute.answers import cases_of, read_answers, repeats_of
+from orchestrator.execute.drawn_cases import cases_in
 from orchestrator.report import Transcript, Verdict
 
 
@@ -25,13 +27,15 @@ def judge(settings: Mapping[str, Any], folder: Path) -> int:
         MissingError: there are no answers.
         StageFailed: the answers are not those of these cases.
     """
-    cases, every = cases_of(settings["cases"]), tuple(settings["every"])
+    repeats = repeats_of(settings)
+    cases, every = repeated(cases_in(settings["cases"], folder), repeats), tuple(settings["every"])
     paraphrases = cases_of(settings.get("paraphrases", ()))
     answers = _read_whole(folder / settings["answers"], [*cases, *paraphrases])
-    verdicts = judge_all(cases, every, answers)
+    verdicts = folded(judge_all(cases, every, answers), repeats)
     base: list[Verdict] = []
     if settings.get("base_answers"):
-        base = judge_all(cases, (), _read_whole(folder / settings["base_answers"], cases))
+        told = _read_whole(folder / settings["base_answers"], cases)
+        base = folded(judge_all(cases, (), told), repeats)
     written = {
         "verdicts": verdicts,
         "paraphrases": judge_all(paraphrases, (), answers),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 import httpx
@@ -24,11 +27,12 @@ class Kind(StrEnum):
 
 
 class Trouble(Exception):
-    """No answer came, or none that can be used."""
+    """No answer came, or none that can be used; `wait`: so many seconds later it wants to be asked."""
 
-    def __init__(self, kind: Kind, told: str) -> None:
+    def __init__(self, kind: Kind, told: str, wait: float | None = None) -> None:
         super().__init__(told)
         self.kind = kind
+        self.wait = wait
 
 
 # HTTP status → kind and what is said of it; others by their hundred.
@@ -83,7 +87,25 @@ def _of_status(error: openai.APIStatusError, key: str) -> Trouble:
     body = error.body
     detail = body.get("message") if isinstance(body, dict) else body
     told = f": {_plain(str(detail), key)}" if detail else ""
-    return Trouble(kind, f"{said} (HTTP {code}){told}")
+    wait = seconds_of(error.response.headers.get("retry-after", ""))
+    later = "" if wait is None else f", and asks to wait {wait:g} s"
+    return Trouble(kind, f"{said} (HTTP {code}){later}{told}", wait)
+
+
+def seconds_of(retry_after: str, now: datetime | None = None) -> float | None:
+    """The seconds that a Retry-After header asks for, from a number or a date; None when it says neither.
+
+    >>> seconds_of("2"), seconds_of("soon"), seconds_of("")
+    (2.0, None, None)
+    """
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", retry_after.strip(), re.ASCII):
+        return float(retry_after)
+    try:
+        when = parsedate_to_datetime(retry_after)
+    except (ValueError, TypeError):
+        return None
+    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (aware - (now or datetime.now(UTC))).total_seconds())
 
 
 def _plain(text: str, key: str) -> str:

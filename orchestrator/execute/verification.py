@@ -8,9 +8,11 @@ from typing import Any
 
 from orchestrator.checks import judge_all, not_run
 from orchestrator.checks.base import Case
+from orchestrator.checks.repeats import ONCE, Repeats, folded, repeated, stem
 from orchestrator.errors import ConchError, Refuted, exit_code_of
-from orchestrator.execute.ask import ask_cases, settle
+from orchestrator.execute.ask import AT_A_TIME, ask_cases, settle
 from orchestrator.execute.client import Client
+from orchestrator.metrics.interval import wilson
 from orchestrator.report import Transcript, Verdict, passed_of
 
 
@@ -44,6 +46,7 @@ class Verification:
             "paraphrases": [asdict(verdict) for verdict in self.paraphrases],
             "not_run": [case.id for case in self.left],
             "passed": passed_of(self.verdicts),
+            "passed_interval": wilson(*passed_of(self.verdicts)),
             "paraphrases_passed": passed_of(self.paraphrases),
         }
 
@@ -54,6 +57,9 @@ def verify_server(
     paraphrases: Sequence[Case],
     every: Sequence[str],
     tell: Callable[[str], None],
+    *,
+    repeats: Repeats = ONCE,
+    at_a_time: int = AT_A_TIME,
 ) -> Verification:
     """Ask and judge. A server that dies on the way is the result's `error`, not an exception.
 
@@ -63,23 +69,27 @@ def verify_server(
         paraphrases: judged by what they expect alone.
         every: the checks that apply to every case.
         tell: is given a line of progress after each question.
+        repeats: how often each of the checks is asked, and must pass.
+        at_a_time: so many are asked side by side.
     """
+    wanted = repeated(cases, repeats)
     transcripts: list[Transcript] = []
-    total = len(cases) + len(paraphrases)
+    total = len(wanted) + len(paraphrases)
     asked = 0
     failure: ConchError | None = None
     try:
-        for chosen, checks in ((cases, every), (paraphrases, ())):
-            for answered in ask_cases(client, chosen, checks):
+        for chosen, checks in ((wanted, every), (paraphrases, ())):
+            for answered in ask_cases(client, chosen, checks, at_a_time=at_a_time):
                 transcripts += answered
                 asked += 1
                 tell(f"asked {asked}/{total}")
-        transcripts = settle(client, cases, every, transcripts)
+        transcripts = settle(client, wanted, every, transcripts)
     except ConchError as error:
         failure = error
     result = Verification(
-        verdicts=tuple(judge_all(cases, every, transcripts)),
+        verdicts=tuple(folded(judge_all(wanted, every, transcripts), repeats)),
         paraphrases=tuple(judge_all(paraphrases, (), transcripts)),
     )
-    left = not_run([*cases, *paraphrases], transcripts)
-    return replace(result, left=tuple(left), error=failure)
+    unasked = {stem(case.id) for case in not_run([*wanted, *paraphrases], transcripts)}
+    left = tuple(case for case in (*cases, *paraphrases) if case.id in unasked)
+    return replace(result, left=left, error=failure)

@@ -21,6 +21,7 @@ from orchestrator.execute import files, process
 from orchestrator.execute.answers import cases_of, read_answers
 from orchestrator.execute.arms import arm_of, transcript_of
 from orchestrator.execute.certify import changed_files, read_certificate
+from orchestrator.execute.drawn_cases import is_drawn
 from orchestrator.execute.fingerprint import fingerprint
 from orchestrator.execute.json_lines import lines_of
 from orchestrator.execute.loop import Loop
@@ -136,7 +137,7 @@ def questions(plan: Plan, run: RunFolder) -> Questions:
         stage = plan.stage("ask")
         told = {file.path: file.text for file in stage.files}
         settings = json.loads(told["tasks/ask.json"])
-        cases = cases_of(settings["cases"])
+        cases = cases_of([case for case in settings["cases"] if not is_drawn(case) and not case.get("tools")])
         limit, temperature = settings["max_tokens"], settings["temperature"]
     except (KeyError, ValueError, TypeError):
         what = "the run's plan asks nothing that can be read: another version of Conch may have made it"

@@ -64,7 +64,7 @@ def keys_at(location: Sequence[int | str]) -> tuple[str, ...]:
     if not location:
         return FILE_KEYS
     if tuple(location[:2]) == ("verify", "checks"):
-        return tuple(Case.model_fields)
+        return tuple(field.alias or name for name, field in Case.model_fields.items())
     section = SECTIONS.get(str(location[0]))
     return tuple(section.model_fields) if section else ()
 

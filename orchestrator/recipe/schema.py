@@ -16,7 +16,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schema() -> dict[str, Any]:
     """The schema, in a stable order."""
     whole = Recipe.model_json_schema()
-    definitions = {name: _section(one, required=name == "Case") for name, one in whole["$defs"].items()}
+    definitions = {name: _section(one, case=name == "Case") for name, one in whole["$defs"].items()}
     properties = {key: whole["properties"][key] for key in (*SECTIONS, *PASSAGES)}
     for one in properties.values():
         one.pop("title", None)
@@ -46,8 +46,12 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _section(one: dict[str, Any], *, required: bool) -> dict[str, Any]:
+def _section(one: dict[str, Any], *, case: bool) -> dict[str, Any]:
     kept = {key: value for key, value in one.items() if key not in ("title", "required")}
     for value in kept["properties"].values():
         value.pop("title", None)
-    return kept | ({"required": one["required"]} if required else {})
+    return kept | ({"oneOf": [_given("ask"), _given("from")]} if case else {})
+
+
+def _given(key: str) -> dict[str, Any]:
+    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}

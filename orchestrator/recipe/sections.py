@@ -4,9 +4,9 @@ Every description here is shown by an editor (recipes/recipe.schema.json is made
 data sets, templates and checks are kept as written: whether they exist is for the layers above to say.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orchestrator.recipe.fields import (
     NAME_PATTERN,
@@ -20,7 +20,9 @@ from orchestrator.recipe.fields import (
     Text,
     Weights,
     Whole,
+    wrong,
 )
+from orchestrator.recipe.tools import Tools
 
 NAME = Text(NAME_WORDS, NAME_PATTERN)
 NAMES = Several(NAME, least=0, unique=True)
@@ -51,7 +53,7 @@ SCHEDULERS = (
 class Section(BaseModel):
     """What all sections are: frozen, and strangers to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, serialize_by_alias=True)
 
 
 class Model(Section):
@@ -233,15 +235,35 @@ class Serve(Section):
 
 
 class Case(Section):
-    """One conversation that is asked, and what must be true of its answers."""
+    """One conversation that is asked, or one for each row of a part, and what must be true of its answers."""
 
-    ask: Annotated[tuple[str, ...], Several(Text("a question"))] = Field(
-        description="A question, or a list: the turns of one conversation."
+    ask: Annotated[tuple[str, ...], Several(Text("a question"))] | None = Field(
+        None, description="A question, or a list: the turns of one conversation."
+    )
+    part: Annotated[str, Choice(("test", "validation", "train"))] | None = Field(
+        None,
+        alias="from",
+        description="Instead of ask: what the rows of this part of the data ask; `equals: reference`, "
+        "`contains: reference` and `similar: {least: 0.5}` are held against each row's own answer.",
+    )
+    limit: Annotated[int, Whole(least=1, most=1000000)] | None = Field(
+        None, description="With from: at most so many rows, evenly spread; all when absent."
     )
     system: Annotated[str, Text("a system prompt")] | None = Field(None, description="System prompt.")
+    tools: Annotated[tuple[dict[str, Any], ...], Tools()] = Field(
+        (), description="Tools that the model may call, in OpenAI's shape; judged by tool_call."
+    )
     expect: Annotated[dict[str, Any], Mapped("a mapping of check to argument")] = Field(
         default_factory=dict, description="Check name → its argument, e.g. contains: 神奇海螺."
     )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.ask is None) == (self.part is None):
+            raise wrong("a case with ask, or with from, and not with both")
+        if self.limit is not None and self.part is None:
+            raise wrong("a case with from, where limit is given")
+        return self
 
 
 class Verify(Section):
@@ -258,6 +280,16 @@ class Verify(Section):
         ("stops", "clean", "streamed"), description="Checks that every answer must pass."
     )
     checks: tuple[Case, ...] = Field((), description="The conversations.")
+    repeats: Annotated[int, Whole(least=1, most=10000)] = Field(
+        1,
+        description="How often each conversation is asked; with a temperature, each time with its own seed.",
+    )
+    pass_rate: Annotated[float, Number(above=0, most=1)] = Field(
+        1.0, description="Share of a conversation's repeats that must pass a check."
+    )
+    at_a_time: Annotated[int, Whole(least=1, most=256)] = Field(
+        4, description="How many conversations are asked side by side."
+    )
     paraphrases: Annotated[bool, Switch()] = Field(
         True, description="Ask the dataset's paraphrases, which were not trained; their rate is only shown."
     )

@@ -6,8 +6,9 @@ from typing import Any
 
 from orchestrator.dialects import vllm
 from orchestrator.job import Job
+from orchestrator.recipe.sections import Verify
 from orchestrator.stage import RenderedFile, Stage, partial
-from orchestrator.stages.base import ANSWERS, task
+from orchestrator.stages.base import ANSWERS, asks_rows, task
 from orchestrator.stages.prove_data import template_file
 
 
@@ -18,7 +19,7 @@ def stage(job: Job) -> Stage:
         name="ask",
         files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),
         commands=(command,),
-        inputs=("export",),
+        inputs=("export", "data") if asks_rows(job) else ("export",),
         outputs=(ANSWERS,),
         service=vllm.service(job, name="vllm", folder="export", warm_during="export"),
     )
@@ -34,4 +35,6 @@ def questions(job: Job, out: str) -> dict[str, Any]:
         "max_tokens": verify.max_tokens,
         "temperature": verify.temperature,
         "out": partial(out),
+        **({"repeats": verify.repeats} if verify.repeats > 1 else {}),
+        **({"at_a_time": verify.at_a_time} if verify.at_a_time != Verify().at_a_time else {}),
     }

@@ -6,7 +6,7 @@ from orchestrator.dialects import vllm
 from orchestrator.job import Job
 from orchestrator.stage import RenderedFile, Stage
 from orchestrator.stages.ask import questions
-from orchestrator.stages.base import BASE_ANSWERS, task
+from orchestrator.stages.base import BASE_ANSWERS, asks_rows, task
 from orchestrator.stages.prove_data import template_file
 
 
@@ -19,7 +19,7 @@ def stage(job: Job) -> Stage:
         name="ask_base",
         files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),
         commands=(command,),
-        inputs=("inputs",),
+        inputs=("inputs", "data") if asks_rows(job) else ("inputs",),
         outputs=(BASE_ANSWERS,),
         service=vllm.service(job, name="vllm-base", folder="inputs/base", warm_during="prove_data"),
     )

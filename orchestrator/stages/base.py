@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.job import Job
 from orchestrator.stage import Command, RenderedFile
 
 DATA_PROOF = "proofs/data"
@@ -17,6 +18,11 @@ CERTIFICATE = "proof.json"
 BASE_ANSWERS = "base_answers.jsonl"
 ANSWERS = "answers.jsonl"
 VERDICTS = "verdicts.json"
+
+
+def asks_rows(job: Job) -> bool:
+    """Whether a case of the recipe is made of rows of the data."""
+    return any("from" in case for case in job.cases)
 
 
 def task(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.job import Job
 from orchestrator.stage import Stage, partial
-from orchestrator.stages.base import ANSWERS, BASE_ANSWERS, VERDICTS, task
+from orchestrator.stages.base import ANSWERS, BASE_ANSWERS, VERDICTS, asks_rows, task
 
 
 def stage(job: Job) -> Stage:
@@ -18,6 +18,9 @@ def stage(job: Job) -> Stage:
         "base_answers": BASE_ANSWERS if verify.base else "",
         "out": partial(VERDICTS),
     }
+    if verify.repeats > 1:
+        settings |= {"repeats": verify.repeats, "pass_rate": verify.pass_rate}
     file, command = task("judge", settings)
     asked = (ANSWERS, BASE_ANSWERS) if verify.base else (ANSWERS,)
-    return Stage(name="judge", files=(file,), commands=(command,), inputs=asked, outputs=(VERDICTS,))
+    inputs = (*asked, "data") if asks_rows(job) else asked
+    return Stage(name="judge", files=(file,), commands=(command,), inputs=inputs, outputs=(VERDICTS,))

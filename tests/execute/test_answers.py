@@ -26,6 +26,7 @@ TURNS = st.builds(
     streamed_token_ids=IDS,
     seconds=st.floats(0, 1e6),
     error=TEXTS,
+    tool_calls=st.lists(st.fixed_dictionaries({"name": TEXTS, "arguments": TEXTS}), max_size=2).map(tuple),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -116,13 +117,24 @@ def test_one_bad_answer_is_a_failed_check_and_no_more(client: Client, server: Fa
 
 
 def test_an_error_is_an_answer_while_the_server_lives(client: Client, server: FakeServer) -> None:
-    server.fault = "429"
-    [[transcript]] = ask_cases(client, many(1), ())
+    server.fault, server.fault_times = "429", 1
+    [[transcript], [other]] = ask_cases(client, many(2), (), at_a_time=1)
     assert transcript.turns[-1].error.startswith("the server has too many requests (HTTP 429)")
+    assert not other.turns[-1].error
+
+
+def test_a_server_that_answers_nothing_right_any_more_ends_the_asking(
+    client: Client, server: FakeServer
+) -> None:
+    server.fault, server.fault_after = "empty-choices", 1
+    answered: list[str] = []
+    with pytest.raises(StageFailed, match=r"at question 2 \(checks\[1\]\): the answer holds no choices"):
+        answered.extend(one.case for each in ask_cases(client, many(9), (), at_a_time=1) for one in each)
+    assert answered == ["checks[0]"]
 
 
 def test_a_conversation_ends_at_an_unanswered_turn(client: Client, server: FakeServer) -> None:
-    server.fault, server.fault_after = "500", 0
+    server.fault, server.fault_times = "500", 1
     [[whole, _]] = ask_cases(client, [FOLLOW_UP], ())
     assert len(whole.turns) == 1
 
@@ -215,3 +227,34 @@ def test_the_settled_answers_are_those_in_the_file(
     monkeypatch.setattr(asking, "settle", settled)
     ask(settings, tmp_path)
     assert read_answers(tmp_path / "answers.jsonl.partial-0") == settled()
+
+
+def test_repeats_are_asked_in_turn_each_with_its_seed_where_answers_are_drawn(
+    settings: dict[str, Any], server: FakeServer, tmp_path: Path
+) -> None:
+    wanted = {"cases": settings["cases"][1:], "paraphrases": [], "every": [], "repeats": 3, "at_a_time": 1}
+    assert ask(settings | wanted | {"temperature": 0.7}, tmp_path) == 0
+    transcripts = read_answers(tmp_path / "answers.jsonl.partial-0")
+    assert [each.case for each in transcripts] == ["checks[1]", "checks[1]~2", "checks[1]~3"]
+    assert [request["seed"] for request in server.requests] == [1, 2, 3]
+    assert server.most_at_once == 1
+    ask(settings | wanted, tmp_path)
+    assert all("seed" not in request for request in server.requests[3:])
+
+
+def test_rows_of_the_data_are_asked(settings: dict[str, Any], server: FakeServer, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    messages = [{"role": "user", "content": "在吗"}, {"role": "assistant", "content": "在"}]
+    line = json.dumps({"dataset": "x", "row": 1, "messages": messages}, ensure_ascii=False)
+    (tmp_path / "data/conversations.jsonl").write_text(line + "\n", encoding="utf-8")
+    case: dict[str, Any] = {
+        "id": "checks[0]",
+        "system": None,
+        "from": "test",
+        "limit": None,
+        "datasets": ["x"],
+        "expect": {},
+    }
+    assert ask(settings | {"cases": [case], "paraphrases": [], "every": []}, tmp_path) == 0
+    [transcript] = read_answers(tmp_path / "answers.jsonl.partial-0")
+    assert (transcript.case, transcript.turns[0].messages[-1]["content"]) == ("checks[0].rows[0]", "在吗")

@@ -155,14 +155,39 @@ def test_a_key_opens_a_server_that_wants_one(server: FakeServer) -> None:
 
 def test_still_there_tells_the_servers_end_from_an_answers(server: FakeServer) -> None:
     with client_of(server, timeout=1) as client:
-        server.fault = "500"
+        server.fault, server.fault_times = "500", 2
         client.still_there()
+        server.fault_times = 0
+        with pytest.raises(StageFailed, match="failed inside"):
+            client.still_there()
+        server.fault = "401"
+        with pytest.raises(MissingError, match="wants a key"):
+            client.still_there()
         server.fault = "hang"
         with pytest.raises(TimedOut, match="gave no token"):
             client.still_there(timeout=0.3)
         server.stop()
         with pytest.raises(StageFailed, match="the server died"):
             client.still_there()
+
+
+def test_a_server_that_says_when_is_asked_again_then(server: FakeServer) -> None:
+    server.fault, server.fault_times, server.retry_after = "429", 1, "0.2"
+    with client_of(server) as client:
+        turn = client.ask(ASKED)
+        assert (turn.content, turn.error) == (SAID.content, "")
+        assert turn.seconds < 0.2
+        server.fault_after = len(server.requests) + 1
+        turn = client.ask(ASKED, streamed=True)
+    assert (turn.streamed_content, turn.error) == (SAID.content, "")
+
+
+def test_a_server_that_wants_a_long_wait_is_not_waited_for(server: FakeServer) -> None:
+    server.fault, server.retry_after = "429", "3600"
+    with client_of(server) as client:
+        told = client.ask(ASKED).error
+    assert told.startswith("the server has too many requests (HTTP 429), and asks to wait 3600 s")
+    assert len(server.requests) == 1
 
 
 def test_closing_a_stream_ends_the_request(server: FakeServer) -> None:
@@ -173,3 +198,30 @@ def test_closing_a_stream_ends_the_request(server: FakeServer) -> None:
         server.fault = "wrong-model"
         with pytest.raises(Trouble, match="another"):
             list(client.stream(ASKED))
+
+
+TOOLS = ({"type": "function", "function": {"name": "get_weather"}},)
+
+
+def test_tools_are_sent_and_calls_come_whole_and_in_pieces(server: FakeServer) -> None:
+    calls = (("get_weather", '{"city": "北京"}'), ("get_time", "{}"))
+    server.answer = lambda _: Said(None, finish_reason="tool_calls", calls=calls)
+    with client_of(server) as client:
+        turn = client.ask(ASKED, streamed=True, tools=TOOLS)
+    assert [request["tools"] for request in server.requests] == [list(TOOLS)] * 2
+    assert turn.tool_calls == tuple({"name": name, "arguments": text} for name, text in calls)
+    assert turn.streamed_tool_calls == turn.tool_calls
+    assert (turn.content, turn.finish_reason, turn.error) == ("", "tool_calls", "")
+
+
+def test_a_server_that_refuses_tools_is_told_what_to_set(server: FakeServer) -> None:
+    server.fault = "refuse-tools"
+    with client_of(server) as client:
+        told = client.ask(ASKED, tools=TOOLS).error
+        assert client.ask(ASKED).error == ""
+        server.fault = "400"
+        assert client.ask(ASKED, tools=TOOLS).error.endswith("told to say 400 to")
+    assert "tool choice requires --enable-auto-tool-choice" in told
+    assert told.endswith(
+        "add enable-auto-tool-choice: true and tool-call-parser: NAME to the recipe's vllm passage"
+    )

@@ -75,3 +75,28 @@ def test_a_broken_answer_is_named_with_its_line(tmp_path: Path, line: str) -> No
     with pytest.raises(StageFailed) as raised:
         judge(SETTINGS, tmp_path)
     assert raised.value.problems[0].where == f"{tmp_path}/answers.jsonl:3"
+
+
+def test_repeats_are_one_verdict_and_all_must_have_been_asked(tmp_path: Path) -> None:
+    told = {"checks[0]": "我是海螺", "checks[0]~2": "我是助手", "paraphrases[0]": "好"}
+    lines = [line_of(Transcript(case, WITH_HISTORY, (Turn((), text),))) for case, text in told.items()]
+    (tmp_path / "answers.jsonl").write_text("".join(lines), encoding="utf-8")
+    wanted = SETTINGS | {"base_answers": "", "every": [], "repeats": 2}
+    assert judge(wanted | {"pass_rate": 0.5}, tmp_path) == 0
+    assert verdicts(tmp_path)["verdicts"] == [("checks[0]", "contains", True)]
+    assert judge(wanted | {"pass_rate": 0.6}, tmp_path) == 5
+    with pytest.raises(StageFailed, match=r"without an answer: checks\[0\]~3"):
+        judge(wanted | {"repeats": 3}, tmp_path)
+
+
+def test_cases_of_data_rows_are_judged_by_the_row(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    messages = [{"role": "user", "content": "谁"}, {"role": "assistant", "content": "我是海螺"}]
+    line = json.dumps({"dataset": "x", "row": 1, "messages": messages}, ensure_ascii=False)
+    (tmp_path / "data/conversations.jsonl").write_text(line + "\n", encoding="utf-8")
+    told = line_of(Transcript("checks[0].rows[0]", WITH_HISTORY, (Turn((), "我是海螺"),)))
+    (tmp_path / "answers.jsonl").write_text(told, encoding="utf-8")
+    case = {"id": "checks[0]", "system": None, "from": "test", "limit": 1, "datasets": ["x"]}
+    wanted = {"cases": [case | {"expect": {"equals": "reference"}}], "paraphrases": [], "every": []}
+    assert judge(SETTINGS | wanted | {"base_answers": ""}, tmp_path) == 0
+    assert verdicts(tmp_path)["verdicts"] == [("checks[0].rows[0]", "equals", True)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from orchestrator.execute.client import Client
+from orchestrator.execute.trouble import seconds_of
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 ASKED = ({"role": "user", "content": "请问你是谁"},)
@@ -76,3 +78,11 @@ def test_an_unknown_status_is_told_with_its_number(server: FakeServer) -> None:
         assert client.ask(ASKED).error.startswith("the server refuses (HTTP 418)")
         server.fault = "599"
         assert client.ask(ASKED).error.startswith("the server failed (HTTP 599)")
+
+
+def test_a_wait_is_a_number_or_a_date() -> None:
+    now = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+    assert seconds_of("Thu, 01 Jan 2026 12:00:09 GMT", now) == 9
+    assert seconds_of("Thu, 01 Jan 2026 11:00:00 GMT", now) == 0
+    assert seconds_of(" 1.5 ") == 1.5
+    assert all(seconds_of(text) is None for text in ("-1", "nan", "inf", "1e3", "soon", "", "٣"))

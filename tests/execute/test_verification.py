@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.checks.base import Case
-from orchestrator.execute.ask import ask_cases
+from orchestrator.checks.repeats import Repeats
 from orchestrator.execute.client import Client
 from orchestrator.execute.verification import verify_server
 from tests.fakes.openai_server import FakeServer, Said, openai_server
@@ -62,11 +62,38 @@ def test_verifying_a_base_that_only_thinks_is_a_no_and_shows_it(client: Client, 
 
 
 def test_verifying_a_dying_server_tells_the_finished_from_the_rest(
-    server: FakeServer, client: Client, monkeypatch: pytest.MonkeyPatch
+    server: FakeServer, client: Client
 ) -> None:
-    monkeypatch.setattr(ask_cases, "__kwdefaults__", {"at_a_time": 1})
     server.fault, server.fault_after = "die", 2
-    result = verify_server(client, many(4), many(1), (), lambda _: None)
+    result = verify_server(client, many(4), many(1), (), lambda _: None, at_a_time=1)
     assert result.exit_code == 4
     assert [verdict.case for verdict in result.verdicts] == ["checks[0]", "checks[1]"]
     assert [case.id for case in result.left] == ["checks[2]", "checks[3]"]
+
+
+def test_repeats_are_folded_into_one_verdict_with_its_interval(client: Client, server: FakeServer) -> None:
+    seen: list[str] = []
+
+    def every_third_is_wrong(messages: list[dict[str, str]]) -> Said:
+        seen.append(messages[-1]["content"])
+        return Said("不知道" if len(seen) % 3 == 0 else f"答：{seen[-1]}")
+
+    server.answer = every_third_is_wrong
+    told: list[str] = []
+    ten = Repeats(10, 0.6, seeded=True)
+    result = verify_server(client, many(1), (), (), told.append, repeats=ten, at_a_time=1)
+    assert told[-1] == "asked 10/10"
+    [verdict] = result.verdicts
+    assert (verdict.case, verdict.passed) == ("checks[0]", True)
+    assert verdict.reason == "7 of 10 passed (95 % interval 0.40–0.89), at least 0.6 wanted"
+    assert [request["seed"] for request in server.requests] == list(range(1, 11))
+    assert result.to_json()["passed"] == (1, 1)
+
+
+def test_a_case_that_was_not_asked_to_the_end_is_not_run(client: Client, server: FakeServer) -> None:
+    server.fault, server.fault_after = "die", 5
+    result = verify_server(client, many(3), (), (), lambda _: None, repeats=Repeats(3), at_a_time=1)
+    assert [verdict.case for verdict in result.verdicts] == ["checks[0]"]
+    assert [case.id for case in result.left] == ["checks[1]", "checks[2]"]
+    assert result.to_json()["not_run"] == ["checks[1]", "checks[2]"]
+    assert all("seed" not in request for request in server.requests)

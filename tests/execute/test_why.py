@@ -49,6 +49,17 @@ def test_what_needs_streaming_is_left_out(run: RunFolder) -> None:
         questions(plan_of(both[:1]), run)
 
 
+def test_questions_of_data_rows_are_left_out(run: RunFolder) -> None:
+    drawn = {
+        "id": "checks[0]",
+        "from": "test",
+        "limit": 2,
+        "datasets": ["x"],
+        "expect": {"equals": "reference"},
+    }
+    assert [one.id for one in questions(plan_of([drawn, case(1)]), run).cases] == ["checks[1]"]
+
+
 def test_long_or_drawn_answers_of_the_run_are_not_the_same(run: RunFolder) -> None:
     long = questions(plan_of([case(0)], max_tokens=4096), run)
     assert (long.max_tokens, long.same) == (256, False)

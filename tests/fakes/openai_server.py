@@ -4,7 +4,8 @@
         server.url, server.requests; server.fault = "hang"
 
 FAULTS names the switches. A fault holds for every chat completion until it is set back to ""; with
-`fault_after` it begins after that many completions.
+`fault_after` it begins after that many completions, with `fault_times` it ends after so many more. With
+`retry_after` a refusal says so in its header.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ FAULTS = {
     "no-done": "a stream without [DONE]",
     "cut-stream": "a stream whose connection breaks",
     "error-event": "an error inside a stream",
+    "refuse-tools": "tools are refused, as by a vLLM without a parser of calls",
     "refuse-ids": "return_token_ids is refused",
     "no-stream": "a whole answer where a stream was asked for",
     "stream-differs": "a stream with another text",
@@ -54,6 +56,7 @@ class Said:
     reasoning: str = ""
     finish_reason: str = "stop"
     token_ids: tuple[int, ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -67,6 +70,8 @@ class FakeServer:
     key: str = ""
     fault: str = ""
     fault_after: int = 0
+    fault_times: int = 0
+    retry_after: str = ""
     reasoning_field: str = "reasoning"
     lists_models: bool = True
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -107,7 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
             fake.requests.append(body)
             fake.addresses.append(self.client_address)
             fake.headers.append(dict(self.headers))
-            fault = fake.fault if len(fake.requests) > fake.fault_after else ""
+            over = fake.fault_times and len(fake.requests) > fake.fault_after + fake.fault_times
+            fault = fake.fault if len(fake.requests) > fake.fault_after and not over else ""
             fake.at_once += 1
             fake.most_at_once = max(fake.most_at_once, fake.at_once)
         try:
@@ -131,6 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(int(fault), {"error": {"message": f"told to say {fault} to {given}"}})
         elif fault == "refuse-ids" and "return_token_ids" in body:
             self._json(400, {"error": {"message": "Unrecognized request argument: return_token_ids"}})
+        elif fault == "refuse-tools" and "tools" in body:
+            needs = "--enable-auto-tool-choice and --tool-call-parser to be set"
+            self._json(400, {"error": {"message": f'"auto" tool choice requires {needs}'}})
         elif fault in ("die", "hang"):
             self._silent(fault)
         elif fault in ("drip", "cut", "html", "invalid-json", "redirect"):
@@ -156,6 +165,11 @@ class _Handler(BaseHTTPRequestHandler):
         message: dict[str, Any] = {"role": "assistant", "content": said.content}
         if said.reasoning:
             message[self.fake.reasoning_field] = said.reasoning
+        if said.calls:
+            message["tool_calls"] = [
+                {"id": f"call-{at}", "type": "function", "function": {"name": name, "arguments": text}}
+                for at, (name, text) in enumerate(said.calls)
+            ]
         choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": said.finish_reason}
         if "return_token_ids" in body:
             choice["token_ids"] = list(said.token_ids) or None
@@ -196,6 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
         deltas += [{self.fake.reasoning_field: piece} for piece in said.reasoning]
         deltas += [{"content": piece} for piece in content]
+        deltas += [{"tool_calls": [part]} for part in _parts(said.calls)]
         for number, delta in enumerate(deltas):
             if fault == "error-event" and number == 2:
                 self._event({"error": {"message": "the engine died", "code": 500}})
@@ -226,8 +241,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        if self.fake.retry_after and status >= 400:
+            self.send_header("Retry-After", self.fake.retry_after)
         self.end_headers()
         self.wfile.write(body)
+
+
+def _parts(calls: tuple[tuple[str, str], ...]) -> Iterator[dict[str, Any]]:
+    """The calls as a stream sends them: the name first, then the arguments letter by letter."""
+    for at, (name, text) in enumerate(calls):
+        first = {"name": name, "arguments": ""}
+        yield {"index": at, "id": f"stream-{at}", "type": "function", "function": first}
+        yield from ({"index": at, "function": {"arguments": letter}} for letter in text)
 
 
 @contextmanager

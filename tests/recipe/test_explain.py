@@ -50,8 +50,6 @@ recipes/x.yaml:9:3  train.cutoff_len: no key named "cutoff_len"; did you mean "d
 recipes/x.yaml:10:3  train.lr: no key named "lr"; did you mean "train.learning_rate"?
 recipes/x.yaml:11:16  serve.model: must be text, but 2024 without quotes is a number
     → quote it: model: "2024"
-recipes/x.yaml:14:7  verify.checks[0].ask: is not given
-    → add `ask: …`
 recipes/x.yaml:14:7  verify.checks[0].asks: no key named "asks"; did you mean "ask"?
 recipes/x.yaml:15:12  recipes have no ${…} interpolation
     → write the value itself, or give it with --set

@@ -1,0 +1,62 @@
+"""The tools of a question, in OpenAI's shape: what a recipe's `tools:` list may hold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.recipe.fields import Kind, wrong
+
+NAME = r"^[A-Za-z0-9_-]{1,64}$"
+_SHAPE = (
+    "such as {type: function, function: {name: get_weather, parameters: {type: object, properties: {…}}}}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools(Kind):
+    """A list of functions that a model may call, each with a name of its own."""
+
+    def check(self, value: Any) -> tuple[dict[str, Any], ...]:
+        """The tools, as they are sent."""
+        if value is None:
+            return ()
+        if not isinstance(value, list | tuple):
+            raise wrong(f"a list of tools {_SHAPE}")
+        for index, tool in enumerate(value):
+            if said := _problem(tool):
+                raise wrong(f"a list of tools {_SHAPE}; [{index}] {said}")
+        names = [tool["function"]["name"] for tool in value]
+        if len(set(names)) < len(names):
+            raise wrong("a list of tools with different names")
+        return tuple(value)
+
+    def json(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+        function = {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "pattern": NAME},
+                "description": {"type": "string"},
+                "parameters": {"type": "object"},
+            },
+            "required": ["name"],
+        }
+        properties = {"type": {"const": "function"}, "function": function}
+        tool = {"type": "object", "properties": properties, "required": ["type", "function"]}
+        return {"type": "array", "items": tool}
+
+
+def _problem(tool: Any) -> str:
+    if not isinstance(tool, dict) or tool.get("type") != "function":
+        return "is not of type: function"
+    function = tool.get("function")
+    if not isinstance(function, dict):
+        return "has no function"
+    named = function.get("name")
+    if not isinstance(named, str) or not re.fullmatch(NAME.removesuffix("$"), named):
+        return "needs a name of letters, digits, dash and underscore (at most 64)"
+    if not isinstance(function.get("description", ""), str):
+        return "has a description that is no text"
+    return "" if isinstance(function.get("parameters", {}), dict) else "has parameters that are no mapping"
