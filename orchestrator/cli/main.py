@@ -29,6 +29,7 @@ VERBS: dict[str, str] = {
     "plan": "Print the resolved recipe, every file and every command; touch nothing.",
     "ls": "List recipes, datasets, chat templates and runs.",
     "status": "Say what runs now, and how the last run of each recipe stands.",
+    "watch": "Watch a run on one screen: loss, rate, memory, time left, stages, log.",
     "logs": "Show what a run's commands and servers print.",
     "runs": "Look at runs that were made: ls, show, diff.",
     "rm": "Delete runs.",
