@@ -40,6 +40,7 @@ FAULTS = {
     "cut-stream": "a stream whose connection breaks",
     "error-event": "an error inside a stream",
     "refuse-ids": "return_token_ids is refused",
+    "refuse-schema": "response_format is refused",
     "no-stream": "a whole answer where a stream was asked for",
     "stream-differs": "a stream with another text",
     "die": "the server stops listening",
@@ -131,6 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(int(fault), {"error": {"message": f"told to say {fault} to {given}"}})
         elif fault == "refuse-ids" and "return_token_ids" in body:
             self._json(400, {"error": {"message": "Unrecognized request argument: return_token_ids"}})
+        elif fault == "refuse-schema" and "response_format" in body:
+            self._json(400, {"error": {"message": "This response_format type is unavailable now"}})
         elif fault in ("die", "hang"):
             self._silent(fault)
         elif fault in ("drip", "cut", "html", "invalid-json", "redirect"):
