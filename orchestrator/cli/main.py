@@ -22,6 +22,7 @@ VERBS: dict[str, str] = {
     "sft": "Fine-tune and export: every stage up to the proven export.",
     "serve": "Serve the last good export over an OpenAI-compatible endpoint.",
     "verify": "Ask a server the recipe's questions and judge the answers.",
+    "bench": "Ask a served model the questions of public benchmarks, with evalscope or lm-eval.",
     "chat": "Talk to a served model.",
     "prove": "Prove that what is served is what was trained; write the certificate.",
     "why": "Find the stage at which the effect of training is lost.",
