@@ -13,13 +13,14 @@ def command() -> None:
 
 
 @verb(example="conch env sync\nconch env sync serve --hardware cpu")
-@click.argument("name", type=click.Choice(["train", "serve"]), required=False)
+@click.argument("name", type=click.Choice(["train", "serve", "evalscope", "lm-eval"]), required=False)
 @hardware_option
 def sync(name: str | None, hardware: str) -> Outcome:
     """Make the train and serve environments in CONCH_HOME, unless they are there.
 
     Every package is pinned and hashed (environments/). The CPU build of torch is looked for in
-    PIP_FIND_LINKS, else on PyTorch's own page; CONCH_UV names another uv.
+    PIP_FIND_LINKS, else on PyTorch's own page; CONCH_UV names another uv. evalscope and lm-eval, for
+    `conch bench`, are made only when they are named here or first used.
     """
     import time
 
@@ -30,9 +31,10 @@ def sync(name: str | None, hardware: str) -> Outcome:
     with interrupts.signals():
         for each in (name,) if name else environments.NAMES:
             started = time.monotonic()
-            folder = environments.sync(each, profile, progress)
+            where = environments.ANY if each in environments.BENCHES else profile
+            folder = environments.sync(each, where, progress)
             made[each] = {"folder": str(folder), "seconds": round(time.monotonic() - started, 1)}
-    text = "\n".join(f"{each:<6} {found['folder']}  ({found['seconds']} s)" for each, found in made.items())
+    text = "\n".join(f"{each:<9} {found['folder']}  ({found['seconds']} s)" for each, found in made.items())
     return Outcome({"hardware": profile, "environments": made}, text)
 
 

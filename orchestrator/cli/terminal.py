@@ -76,12 +76,38 @@ def aligned(rows: Sequence[Sequence[str]], *, indent: str = "") -> list[str]:
     >>> aligned([["海螺", "a"], ["x", "b"]])
     ['海螺  a', 'x     b']
     """
-    widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
     return [
         indent
-        + "  ".join(cell + " " * (w - _columns(cell)) for cell, w in zip(row, widths, strict=True)).rstrip()
+        + "  ".join(cell + " " * (w - columns(cell)) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes: two for a Chinese character, none for a mark on one.
+
+    >>> columns("海螺ok")
+    6
+    """
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
+def cut(text: str, width: int) -> str:
+    """The text if it fits in so many columns, else its beginning and an ellipsis.
+
+    >>> cut("神奇海螺", 5)
+    '神奇…'
+    """
+    if columns(text) <= width:
+        return text
+    kept, left = "", width - 1
+    for character in text:
+        left -= _width(character)
+        if left < 0:
+            break
+        kept += character
+    return (kept + "…") if width > 0 else ""
 
 
 def local_time(moment: str) -> str:
@@ -101,8 +127,10 @@ def _draws(stream: TextIO) -> bool:
     return (stream.encoding or "").lower().replace("-", "").startswith("utf")
 
 
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+def _width(character: str) -> int:
+    if unicodedata.category(character) in {"Mn", "Me"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _shown(character: str) -> str:

@@ -44,6 +44,37 @@ def read_log_line(line: str) -> TrainStep | None:
         return None
 
 
+_TIME = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d)")
+
+
+def seconds_of(time: str) -> int | None:
+    """LLaMA-Factory's "H:MM:SS", or "1 day, H:MM:SS", in seconds; None for anything else.
+
+    >>> seconds_of("1 day, 0:00:05")
+    86405
+    """
+    found = _TIME.fullmatch(time)
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def seconds_left(step: TrainStep, resumed_at: int = 0) -> int | None:
+    """Seconds to the last step, by the pace since this process began; None when that is not known.
+
+    LLaMA-Factory divides the time of this process by all steps, those of before it went on too, and so
+    promises too much after a resumption (train/callbacks.py of 0.9.5).
+
+    >>> seconds_left(TrainStep(step=60, total=100, elapsed="0:00:10"), resumed_at=50)
+    40
+    """
+    elapsed, done = seconds_of(step.elapsed), step.step - resumed_at
+    if elapsed is None or done <= 0:
+        return seconds_of(step.remaining)
+    return round(elapsed / done * max(0, step.total - step.step))
+
+
 _EXAMPLES = re.compile(r"Num examples = ([\d,]+)")
 
 

@@ -18,6 +18,7 @@ from orchestrator.execute.files import remove, sha256_file, sync_folder
 
 # Measured with hard links into a warm uv cache impossible: what an environment takes, rounded up.
 _ROOM_GB = {("train", "cpu"): 3.0, ("serve", "cpu"): 4.0, ("train", "cuda"): 9.0, ("serve", "cuda"): 13.0}
+_BENCH_GB = 1.5
 _MARK = ".partial-"
 
 Progress = Callable[[str], None]
@@ -33,7 +34,8 @@ def make(name: str, hardware: str, folder: Path, progress: Progress) -> None:
             return
         clear_leftovers(folder)
         partial = folder.with_name(f"{folder.name}{_MARK}{os.getpid()}")
-        progress(f"making the {name} environment for {hardware} at {folder}")
+        kind = "" if hardware == environments.ANY else f" for {hardware}"
+        progress(f"making the {name} environment{kind} at {folder}")
         try:
             _fill(name, hardware, partial, progress)
             remove(folder)
@@ -53,7 +55,7 @@ def refuse(name: str, hardware: str, folder: Path) -> None:
         Problem(f"the {name} environment needs the system library {library}", mend=mend)
         for library, mend in system.missing_libraries(name, hardware).items()
     ]
-    free, needed = system.free_gb(folder.parent), _ROOM_GB[name, hardware]
+    free, needed = system.free_gb(folder.parent), _ROOM_GB.get((name, hardware), _BENCH_GB)
     if free < needed:
         what = f"the {name} environment takes about {needed:.1f} GB, {free:.1f} GB are free"
         problems.append(
@@ -127,7 +129,7 @@ def install(requirements: Path, hardware: str, environment: Path, progress: Prog
                     "--python",
                     str(environment / "bin" / "python"),
                     "--require-hashes",
-                    "--no-build",
+                    *uv.no_build(hardware),
                 ),
                 *("--compile-bytecode", *_find_links(sources), str(requirements)),
             ],

@@ -71,6 +71,7 @@ class Client:
         settings = {"max_tokens": max_tokens, "temperature": temperature}
         self._settings = {name: value for name, value in settings.items() if value is not None}
         self._wants_ids = True
+        self._binds = True
         self._aliases = {model}
 
     def __enter__(self) -> Self:
@@ -113,6 +114,30 @@ class Client:
         again = (pieces.content, pieces.reasoning, pieces.token_ids)
         turn = Turn(sent, *answer, True, *again, seconds=seconds)
         return replace(turn, tool_calls=whole.tool_calls, streamed_tool_calls=pieces.tool_calls)
+
+    def ask_bound(self, messages: Sequence[Message], name: str, schema: Mapping[str, Any]) -> Turn:
+        """One answer, bound to a JSON schema until the server refuses that, then not. Never raises.
+
+        Whether the answer keeps to the schema is for the caller to see.
+        """
+        sent = tuple(dict(message) for message in messages)
+        started = time.monotonic()
+        form: Any = {
+            "type": "json_schema",
+            "json_schema": {"name": name, "strict": True, "schema": dict(schema)},
+        }
+        try:
+            try:
+                whole = self._whole(sent, response_format=form) if self._binds else self._whole(sent)
+            except Trouble as trouble:
+                if trouble.kind is not Kind.REFUSED or not self._binds:
+                    raise
+                whole = self._whole(sent)  # fails the same way when something else was refused
+                self._binds = False
+        except Trouble as trouble:
+            return Turn(sent, error=str(trouble))
+        answer = (whole.content, whole.reasoning, whole.finish_reason, whole.token_ids)
+        return Turn(sent, *answer, seconds=time.monotonic() - started)
 
     def stream(self, messages: Sequence[Message], **extra: Any) -> Iterator[Piece]:
         """The answer in pieces; `extra` is sent along. Closing it ends the request. Raises Trouble."""

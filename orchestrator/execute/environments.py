@@ -1,4 +1,4 @@
-"""The two engine environments: where each lies, what it is made of, and whether it is there.
+"""The environments of the engines and of the benchmark tools: where each lies, and what it is made of.
 
 An environment is named by the hash of the files under environments/ that make it, so that clones share it
 and a changed requirement never meets an old folder. Making one is build_environment.py's work.
@@ -16,6 +16,9 @@ from orchestrator.execute.home import conch_home
 
 NAMES = ("train", "serve")
 PROFILES = ("cpu", "cuda")
+# Made when they are first used: these ask a server, and are the same on every hardware.
+BENCHES = ("evalscope", "lm-eval")
+ANY = "any"
 SOURCES = Path(__file__).resolve().parents[2] / "environments"
 
 # Local packages that stand where the registry has none that works; why, in each one's pyproject.toml.
@@ -36,7 +39,7 @@ def requirements(name: str, hardware: str) -> Path:
 
 def shims(name: str, hardware: str) -> tuple[Path, ...]:
     """The folders of an environment's local packages."""
-    return tuple(SOURCES / "shims" / shim for shim in SHIMS[name, hardware])
+    return tuple(SOURCES / "shims" / shim for shim in SHIMS.get((name, hardware), ()))
 
 
 def lock_hash(name: str, hardware: str) -> str:

@@ -66,7 +66,7 @@ def check_floors(environment: Path, name: str) -> list[Problem]:
 def _below(versions: Mapping[str, str], name: str, environment: Path) -> Iterator[Problem]:
     from packaging.version import InvalidVersion, Version
 
-    for floor in FLOORS[name]:
+    for floor in FLOORS.get(name, ()):
         have = versions.get(floor.package)
         try:
             if have is None or Version(have) >= Version(floor.version):

@@ -10,15 +10,17 @@ from pathlib import Path
 from orchestrator.errors import MissingError, Problem, UsageError
 
 
-def read_key(key_file: Path | None = None, environ: Mapping[str, str] = os.environ) -> str:
-    """The key for the server: of the file, else of CONCH_API_KEY, else "".
+def read_key(
+    key_file: Path | None = None, environ: Mapping[str, str] = os.environ, *, variable: str = "CONCH_API_KEY"
+) -> str:
+    """The key for the server: of the file, else of CONCH_API_KEY (or another variable), else "".
 
     Raises:
         MissingError: the file is not there, or others may read it.
         UsageError: what it holds is no key.
     """
     if key_file is None:
-        return _key_text(environ.get("CONCH_API_KEY", ""), "CONCH_API_KEY")
+        return _key_text(environ.get(variable, ""), variable)
     try:
         with key_file.open(encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode

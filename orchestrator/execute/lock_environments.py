@@ -36,7 +36,8 @@ def lock_all(progress: Progress) -> list[Path]:
         MissingError: something cannot be resolved from here; files resolved before it are already replaced.
     """
     names = [f"{name}-{hardware}" for name in environments.NAMES for hardware in environments.PROFILES]
-    return [_lock(name, progress) for name in (*names, EMBEDDED)]
+    benches = [f"{name}-{environments.ANY}" for name in environments.BENCHES]
+    return [_lock(name, progress) for name in (*names, *benches, EMBEDDED)]
 
 
 def _lock(name: str, progress: Progress) -> Path:
@@ -70,8 +71,8 @@ def _arguments(name: str, overrides: Sequence[str], hardware: str) -> list[str]:
     flags += [word for source in uv.wheel_sources(hardware) for word in ("--find-links", source)]
     flags += [word for override in overrides for word in ("--overrides", override)]
     return [
-        *("pip", "compile", f"{name}.in", "--python-version", uv.PYTHON, "--generate-hashes", "--no-build"),
-        *("--no-header", *flags, "--output-file", "out.txt"),
+        *("pip", "compile", f"{name}.in", "--python-version", uv.PYTHON, "--generate-hashes"),
+        *(*uv.no_build(hardware), "--no-header", *flags, "--output-file", "out.txt"),
     ]
 
 

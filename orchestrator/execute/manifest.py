@@ -85,7 +85,7 @@ def recipe_of(job: Job) -> dict[str, dict[str, Any]]:
     listed = {}
     for key, origin in sorted(job.origins.items()):
         section, _, name = key.partition(".")
-        value = values[section].get(name)
+        value = (values[section] or {}).get(name)
         secret = section in PASSAGES and isinstance(value, str) and _SECRET.search(name)
         listed[key] = {"value": "***" if secret else value, "from": origin}
     return listed

@@ -36,12 +36,12 @@ def logs_of(run: RunFolder, stage: str = "") -> list[Path]:
 
 
 def last_lines(log: Path, count: int) -> list[str]:
-    """The last lines of a log, at most its last MiB."""
+    """The last lines of a log, at most its last MiB; a bar that draws over itself is one line."""
     with log.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - CHUNK))
         data = file.read()
-    lines = data.decode("utf-8", "backslashreplace").splitlines()
+    lines = data.decode("utf-8", "backslashreplace").removesuffix("\n").split("\n") if data else []
     return lines[-count:] if count else []
 
 

@@ -61,7 +61,8 @@ def run_recipe(
         if leftovers:
             progress.say(f"stopped {len(leftovers)} processes that an interrupted run had left")
         progress.say(f"run {run.name}")
-        run.begin(plan.headline, identity=identity, hardware=job.hardware)
+        names = " ".join(stage.name for stage in plan.stages)
+        run.begin(plan.headline, identity=identity, hardware=job.hardware, plan=names)
         begun(run)
         # All of the job, whatever is run of it now: later commands read it (prove, why).
         files.write_durable(run.path / "plan.json", json.dumps(whole.to_json(), ensure_ascii=False, indent=1))

@@ -89,6 +89,22 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return sum(int(fields[11]) + int(fields[12]) for fields in used if fields) / os.sysconf("SC_CLK_TCK")
 
 
+def memory_bytes(pids: Iterable[int]) -> int:
+    """Memory that these processes hold together: what is each one's own, and the largest share once.
+
+    Shared pages (a library, a forked loader's copy) are counted a single time, so this may be a little low.
+    """
+    own, shared = 0, 0
+    for pid in pids:
+        try:
+            fields = (_PROC / str(pid) / "statm").read_bytes().split()
+        except OSError:
+            continue
+        own += int(fields[1]) - int(fields[2])
+        shared = max(shared, int(fields[2]))
+    return (own + shared) * os.sysconf("SC_PAGE_SIZE")
+
+
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat from the state on; the name before them may hold anything."""
     try:

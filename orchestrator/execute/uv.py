@@ -71,6 +71,11 @@ def wheel_sources(hardware: str) -> tuple[str, ...]:
     return tuple(map(_from_anywhere, given)) or (PYTORCH_CPU,)
 
 
+def no_build(hardware: str) -> tuple[str, ...]:
+    """The option that refuses sources; not for the benchmark tools, of whose packages some have no wheel."""
+    return () if hardware == "any" else ("--no-build",)
+
+
 def _from_anywhere(source: str) -> str:
     """A folder by its whole path, since uv runs in another one; an address as it is."""
     return source if "://" in source else str(Path(source).expanduser().absolute())

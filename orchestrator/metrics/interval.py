@@ -11,8 +11,10 @@ SEED = 42
 DRAWS = 1000
 
 
-def wilson(good: int, asked: int) -> tuple[float, float]:
+def wilson(good: float, asked: int) -> tuple[float, float]:
     """The interval in which a rate of `good` of `asked` lies (Wilson 1927), each from 0 to 1.
+
+    A tie may count as half of a good one.
 
     It is sensible also for few and for all or none, where the plain one has no width.
 

@@ -21,6 +21,8 @@ def schema() -> dict[str, Any]:
     for one in properties.values():
         one.pop("title", None)
         one.pop("default", None)
+        for kind in one.pop("anyOf", ())[:1]:  # a section that may be absent
+            one.update(kind)
     for profile in ("cpu", "cuda"):
         said = definitions["Hardware"]["properties"][profile]["description"]
         definitions["Hardware"]["properties"][profile] = {"$ref": "#/$defs/Partial", "description": said}

@@ -38,6 +38,9 @@ MODULES = Text(
 )
 WORD = Text("one word", r"^[A-Za-z0-9][A-Za-z0-9._-]*$", 64)
 SERVED = Text("a model name without spaces", r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", 128)
+URL = Text(
+    "an address like http://127.0.0.1:8000/v1, without a name or a password", r"^https?://[^\s@]+$", 2048
+)
 HOST = Text("a host name or address", r"^[A-Za-z0-9:\[][A-Za-z0-9.:\[\]%-]*$", 255)
 SCHEDULERS = (
     "cosine",
@@ -316,6 +319,24 @@ class Evaluate(Section):
     base: Annotated[bool, Switch()] = Field(True, description="Score the untouched base model too.")
 
 
+class Judge(Section):
+    """A model that says which of two answers is better, behind any OpenAI-compatible address."""
+
+    base_url: Annotated[str, URL] = Field(description="Where the judge is served, /v1 at its end for most.")
+    model: Annotated[str, SERVED] = Field(description="Its name there.")
+    key_file: Annotated[str, Text("a file")] | None = Field(
+        None,
+        description="File with its key, from the project folder, which only you can read; else the key is "
+        "CONCH_JUDGE_KEY's.",
+    )
+    question_limit: Annotated[int, Whole(least=1, most=100000)] = Field(
+        50, description="At most so many pairs of answers are put to it, each twice; taken from all over."
+    )
+    criteria: Annotated[str, Text("what makes an answer the better one", limit=4000)] | None = Field(
+        None, description="What makes an answer the better one, in your own words."
+    )
+
+
 class Hardware(Section):
     """What differs by machine: partial recipes laid on top of the rest."""
 
@@ -342,6 +363,9 @@ class Recipe(Section):
     serve: Serve = Field(default_factory=Serve)
     verify: Verify = Field(default_factory=Verify)
     evaluate: Evaluate = Field(default_factory=Evaluate)
+    judge: Judge | None = Field(
+        None, description="A model that compares answers; there is none unless this says where."
+    )
     hardware: Hardware = Field(default_factory=Hardware)
     llamafactory: Annotated[dict[str, Any], Mapped("a mapping of LLaMA-Factory's own settings")] = Field(
         default_factory=dict, description="LLaMA-Factory's own settings, passed on as they are."
@@ -365,6 +389,7 @@ SECTIONS: dict[str, type[Section]] = {
     "serve": Serve,
     "verify": Verify,
     "evaluate": Evaluate,
+    "judge": Judge,
     "hardware": Hardware,
 }
 PASSAGES = ("llamafactory", "vllm")

@@ -43,6 +43,15 @@ def test_sync_of_one_makes_one_and_the_second_time_is_instant(
     assert len(world.calls()) == calls
 
 
+def test_a_benchmark_tool_is_made_when_it_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["env", "sync", "lm-eval", "--json"]) == 0
+    out, err = capsys.readouterr()
+    folder = environments.environment_folder("lm-eval", "any")
+    assert json.loads(out)["data"]["environments"]["lm-eval"]["folder"] == str(folder)
+    assert f"making the lm-eval environment at {folder}" in err
+    assert not any("--no-build" in call for call in world.calls()), "some of its packages are source alone"
+
+
 def test_what_is_missing_ends_it_with_3_and_the_mend(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,9 +68,10 @@ def test_an_unknown_environment_is_a_usage_error(world: World, capsys: pytest.Ca
 def test_lock_says_which_files_it_made(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("train-cpu", "train-cuda", "serve-cpu", "serve-cuda", "embedded"):
+    engines = ("train-cpu", "train-cuda", "serve-cpu", "serve-cuda")
+    for name in (*engines, "evalscope-any", "lm-eval-any", "embedded"):
         (world.sources / f"{name}.in").write_text("pebble\n", encoding="utf-8")
     line = f"pebble==1 --hash=sha256:{'a' * 64}\n"
     fake_uv(world, monkeypatch, f"Path('out.txt').write_text({line!r})")
     assert main.run(["env", "lock", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["data"]["files"]) == 5
+    assert len(json.loads(capsys.readouterr().out)["data"]["files"]) == 7

@@ -63,6 +63,14 @@ def test_following_goes_on_over_a_cut_and_shows_no_line_twice(project: Path) -> 
     assert ("train", "and more") in list(tail.added())
 
 
+def test_a_bar_that_draws_over_itself_is_one_line(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes("前\n 1%|\r 2%|\r 3%|\n后\n".encode())
+    assert last_lines(log, 2) == [" 1%|\r 2%|\r 3%|", "后"]
+    log.write_bytes(b"")
+    assert last_lines(log, 2) == []
+
+
 def test_only_the_end_of_a_huge_log_is_read(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     with log.open("wb") as file:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from orchestrator.cli.terminal import emit, one_line, table, visible
+from orchestrator.cli.terminal import columns, cut, emit, one_line, table, visible
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,15 @@ def test_fault_090_what_a_stream_cannot_encode_is_escaped() -> None:
     stream = Stream("ascii")
     emit("海\n", stream)
     assert stream.getvalue() == "\\u6d77\n"
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"])), st.integers(0, 30))
+def test_a_cut_text_fits(text: str, width: int) -> None:
+    shown = cut(text, width)
+    assert columns(shown) <= width
+    assert shown == text or columns(text) > width
+
+
+def test_a_mark_takes_no_column() -> None:
+    assert (columns("e\u0301"), columns("海螺e\u0301"), columns("abc")) == (1, 5, 3)
+    assert cut("神奇海螺", 6) == "神奇…"

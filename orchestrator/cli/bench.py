@@ -1,0 +1,113 @@
+"""`conch bench`: evalscope or lm-eval against a served model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.verb import Outcome, progress, server_options, verb
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+if TYPE_CHECKING:
+    from orchestrator.execute.bench import Benched, Endpoint
+
+
+@verb(
+    example="conch bench magic_conch --with evalscope -- --datasets gsm8k --limit 100\n"
+    "conch bench --base-url http://127.0.0.1:8000/v1 --model NAME --with lm-eval --out DIR -- --tasks gsm8k"
+)
+@click.argument("recipe", default="", metavar="[RECIPE]")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- [ARGS]...")
+@click.option("--with", "tool", required=True, type=click.Choice(["evalscope", "lm-eval"]), help="The tool.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where its output goes; default: bench/ in the folder of the run that is served, or of the last.",
+)
+@server_options
+def command(
+    *,
+    recipe: str,
+    arguments: Sequence[str],
+    tool: str,
+    out: Path | None,
+    base_url: str,
+    model: str,
+    key_file: Path | None,
+) -> Outcome:
+    """Ask a served model the questions of public benchmarks, with evalscope or lm-eval.
+
+    ARGS, behind --, are the tool's own and say what is asked; server, model, key and output folder are given
+    by Conch. The tool is installed on first use, pinned and hashed. It fetches its data sets itself. Exit
+    code 4 when it fails.
+    """
+    from orchestrator.dialects.benches import argv
+    from orchestrator.execute import interrupts, process, recipes
+    from orchestrator.execute.bench import FOLDER, output_folder, run_bench, run_of
+
+    if recipe.startswith("-"):  # what stands behind `--` where no recipe does
+        recipe, arguments = "", (recipe, *arguments)
+    server = _server(recipe, base_url, model, key_file)
+    place = Path.cwd()
+    run = run_of(recipes.project_folder(place), recipe, server.url) if recipe else None
+    home = out.absolute() if out else run.path / FOLDER if run else None
+    if home is None:
+        raise _no_folder(recipe)
+    argv(tool, url=server.url, model=server.model, out=str(home), arguments=arguments)  # or it is refused
+    with interrupts.signals():
+        folder = output_folder(home, tool)
+        cookie = process.new_cookie(run.project if run else place, run.path if run else folder)
+        done = run_bench(tool, server, arguments, folder=folder, place=place, cookie=cookie, tell=_visibly)
+    return Outcome({"run": run.name if run else "", **done.to_json()}, _text(done))
+
+
+def _server(recipe: str, base_url: str, model: str, key_file: Path | None) -> Endpoint:
+    """The server, which answers.
+
+    Raises:
+        ConchError: it is not named, or does not answer.
+    """
+    from orchestrator.errors import Problem, UsageError
+    from orchestrator.execute.bench import Endpoint
+    from orchestrator.execute.client import Client
+    from orchestrator.execute.endpoint import served
+    from orchestrator.execute.key import read_key
+
+    key = read_key(key_file)
+    if recipe:
+        url, name = served(recipe, start=Path.cwd())
+        base_url, model = base_url or url, model or name
+    missing = [option for option, value in (("--base-url", base_url), ("--model", model)) if not value]
+    if missing:
+        raise UsageError(
+            Problem(f"without a recipe, give {' and '.join(missing)}", mend="conch bench --help")
+        )
+    with Client(base_url, model, key=key) as client:
+        client.reach(mend=f"conch serve {recipe}" if recipe else "")
+        return Endpoint(client.base_url, model, key)
+
+
+def _no_folder(recipe: str) -> Exception:
+    from orchestrator.errors import Problem, UsageError
+
+    what = f"{recipe} has no run in whose folder the output could lie" if recipe else "no recipe is named"
+    return UsageError(Problem(f"{what}: say where it goes", "--out", "--out DIR"))
+
+
+def _visibly(line: str) -> None:
+    from orchestrator.cli.terminal import visible
+
+    progress(visible(_COLOURS.sub("", line)))
+
+
+def _text(done: Benched) -> str:
+    from orchestrator.cli.terminal import aligned
+
+    rows = [[one.task, one.metric, f"{one.value:.4g}", f"of {one.n}" if one.n else ""] for one in done.scores]
+    return "\n".join([*aligned(rows), f"written to {done.folder} in {done.seconds:g} s"])

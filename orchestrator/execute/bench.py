@@ -1,0 +1,187 @@
+"""Run a benchmark tool against a server, in an environment of its own, and keep what it leaves.
+
+The tool is a child like any other: its own session, an allow-listed environment, a log. It works in the
+folder in which the user stands, since the files that its arguments name are there. The server's key travels
+in its environment.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.dialects.benches import BENCHES, Score, argv, scores
+from orchestrator.errors import MissingError, Problem, StageFailed
+from orchestrator.execute import environments, process
+from orchestrator.execute.redact import redact, secrets_of
+from orchestrator.execute.serving import all_serving, is_up
+from orchestrator.execute.state import RunFolder
+from orchestrator.stage import Command
+
+PROBES = Path(__file__).resolve().parents[1] / "probes"
+FOLDER = "bench"
+LOG = "bench.log"
+LONGEST = 64 << 10
+# What a tool that loads data sets may know beyond the usual: the hubs' keys, by their names.
+_SECRETS = ("HF_TOKEN", "MODELSCOPE_API_TOKEN")
+_QUIET = {"DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Benched:
+    """What came of it.
+
+    Attributes:
+        folder: the tool's output, its log among it.
+        command: as it was run, without a key.
+    """
+
+    tool: str
+    folder: Path
+    command: str
+    seconds: float
+    scores: tuple[Score, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**asdict(self), "folder": str(self.folder), "log": str(self.folder / LOG)}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The server that is asked: its address with /v1, the served name, its key or ""."""
+
+    url: str
+    model: str
+    key: str = ""
+
+
+def output_folder(home: Path, tool: str, *, now: datetime | None = None) -> Path:
+    """A new, private folder for one run of a tool, below `home`.
+
+    Raises:
+        MissingError: it cannot be made.
+    """
+    stamp = f"{now or datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    folder = home / f"{tool}-{stamp}"
+    try:
+        for number in range(2, 100):
+            try:
+                folder.mkdir(parents=True, mode=0o700)
+                break
+            except FileExistsError:
+                folder = home / f"{tool}-{stamp}-{number}"
+    except OSError as error:
+        raise MissingError(Problem(f"cannot be made: {error.strerror}", str(folder))) from None
+    return folder
+
+
+def run_of(project: Path, recipe: str, url: str) -> RunFolder | None:
+    """The run that is served at that address, else the recipe's last one."""
+    served = (run for run, serving in all_serving(project) if serving.url == url and is_up(run))
+    mine = next((run for run in served if run.recipe == recipe), None)
+    return mine or RunFolder.last(project, recipe)
+
+
+def run_bench(
+    tool: str,
+    server: Endpoint,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    place: Path,
+    cookie: str,
+    tell: Callable[[str], None],
+) -> Benched:
+    """Run a tool to its end.
+
+    Args:
+        tool: of dialects.benches.BENCHES.
+        server: that it asks.
+        arguments: the user's.
+        folder: for its output and its log; there and empty.
+        place: its working folder.
+        cookie: names what this works for.
+        tell: is given every line that it prints, and what happens before.
+
+    Raises:
+        UsageError: the arguments will not do.
+        MissingError: its environment cannot be made.
+        StageFailed: it failed, or ended well and left no result.
+        Interrupted: a signal came; the tool was stopped, and what it wrote stays.
+    """
+    command = Command(
+        argv(tool, url=server.url, model=server.model, out=str(folder), arguments=arguments),
+        env=_QUIET,
+        secrets=_SECRETS,
+    )
+    home = environments.sync(tool, environments.ANY, tell)
+    log, began = folder / LOG, time.monotonic()  # installing is no part of it
+    follower = _Follower(log, [server.key, *secrets_of()], tell)
+    with process.guarded(cookie):
+        code = process.run(
+            command,
+            symbols={"conch": str(home), "bench": str(home), "probes": str(PROBES)},
+            cwd=place,
+            cookie=cookie,
+            log=log,
+            extra=_variables(tool, server.key),
+            on_tick=lambda _: follower.tick(),
+        )
+    follower.tick()
+    if code:
+        raise StageFailed(process.explain_failure(log, code, hide=[server.key]))
+    found = tuple(_read(tool, folder))
+    if not found:
+        what = f"{tool} ended well and left no result"
+        raise StageFailed(Problem(what, str(log), "read the log: was a single question answered?"))
+    return Benched(tool, folder, str(command), round(time.monotonic() - began, 1), found)
+
+
+def _variables(tool: str, key: str) -> Mapping[str, str]:
+    """The key, and that this machine's own servers are asked past every proxy."""
+    import os
+
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    direct = ",".join([*filter(None, [given]), "127.0.0.1", "localhost", "::1"])
+    # The library beneath wants a key where the server wants none.
+    return {"NO_PROXY": direct, "no_proxy": direct, BENCHES[tool].key: key or "EMPTY"}
+
+
+def _read(tool: str, folder: Path) -> list[Score]:
+    found: list[Score] = []
+    for path in sorted(folder.glob(BENCHES[tool].results)):
+        try:
+            found += scores(tool, json.loads(path.read_bytes()))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Tells whole lines of a log as they come; of a bar that draws over itself its last state."""
+
+    log: Path
+    secrets: Sequence[str]
+    tell: Callable[[str], None]
+    offset: int = 0
+
+    def tick(self) -> None:
+        try:
+            with self.log.open("rb") as file:
+                self.offset = min(self.offset, file.seek(0, 2))
+                file.seek(self.offset)
+                whole, newline, rest = file.read().rpartition(b"\n")
+        except OSError:
+            return
+        if len(rest) > LONGEST:
+            whole, newline = whole + newline + rest, b""
+        self.offset += len(whole) + len(newline)
+        for line in whole.decode("utf-8", "backslashreplace").split("\n") if whole else ():
+            self.tell(redact(line.rstrip("\r").rpartition("\r")[2], self.secrets))

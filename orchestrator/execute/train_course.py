@@ -1,0 +1,62 @@
+"""The course of a training, read from its trainer_log.jsonl while that grows."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.dialects.trainer_log import TrainStep, read_log_line
+
+
+@dataclass(slots=True)
+class Course:
+    """Every loss so far, as (step, loss).
+
+    A training that went on from a checkpoint has written some steps twice: the later ones count.
+
+    Attributes:
+        newest: the newest line with a loss or a rate; of a validation only while there is no other.
+        written: when the log was written to last, seconds since 1970.
+    """
+
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    validations: list[tuple[int, float]] = field(default_factory=list)
+    newest: TrainStep | None = None
+    written: float = 0.0
+    _file: tuple[int, int] = (0, 0)
+    _offset: int = 0
+
+    def read(self, path: Path) -> None:
+        """Read what is new in the log; a line that is not whole yet is left for the next time."""
+        try:
+            with path.open("rb") as file:
+                self._begin_anew_for(os.fstat(file.fileno()))
+                file.seek(self._offset)
+                whole, newline, _ = file.read().rpartition(b"\n")
+        except OSError:
+            return
+        self._offset += len(whole) + len(newline)
+        for line in whole.splitlines():
+            step = read_log_line(line.decode("utf-8", "replace"))
+            if step is not None:
+                self._add(step)
+
+    def _begin_anew_for(self, status: os.stat_result) -> None:
+        """Another file of that name, or a shorter one, is another training's."""
+        self.written = status.st_mtime
+        this = (status.st_dev, status.st_ino)
+        if this != self._file or status.st_size < self._offset:
+            self.losses, self.validations, self.newest = [], [], None
+            self._file, self._offset = this, 0
+
+    def _add(self, step: TrainStep) -> None:
+        if self.newest is not None and step.step < self.newest.step:
+            self.losses = [one for one in self.losses if one[0] < step.step]
+            self.validations = [one for one in self.validations if one[0] < step.step]
+        if step.loss is not None:
+            self.losses.append((step.step, step.loss))
+        if step.eval_loss is not None:
+            self.validations.append((step.step, step.eval_loss))
+        if self.newest is None or step.loss is not None or step.learning_rate is not None:
+            self.newest = step
