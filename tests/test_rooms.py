@@ -42,6 +42,7 @@ COVERED_BY: Mapping[str, str] = {
     "cli/status.py": "cli/test_runs.py",
     "datasets/json_text.py": "datasets/test_rows.py",
     "execute/adapters.py": "cli/test_eval.py",
+    "execute/compare_models.py": "cli/test_compare.py",
     "execute/evaluate.py": "cli/test_eval.py",
     "execute/evaluate_run.py": "cli/test_eval.py",
     "execute/adopt.py": "execute/test_loop.py",

@@ -77,7 +77,7 @@ def command(
 
 def _data(found: Evaluated) -> dict[str, Any]:
     return {
-        "run": f"{found.run.recipe}/{found.run.name}",
+        "run": found.run.name,
         "split": found.split,
         "systems": {name: dict(numbers) for name, numbers in found.numbers.items()},
         "folders": {name: str(folder) for name, folder in found.folders.items()},

@@ -9,9 +9,7 @@ ways once more, alone, before it counts.
 from __future__ import annotations
 
 import os
-import queue
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from orchestrator.execute.answers import cases_of, line_of, repeats_of
 from orchestrator.execute.client import ANSWER_TIMEOUT, Client, Message
 from orchestrator.execute.drawn_cases import cases_in
 from orchestrator.execute.key import read_key
+from orchestrator.execute.side_by_side import in_order
 from orchestrator.report import Transcript, Turn
 
 AT_A_TIME = 4
@@ -44,7 +43,7 @@ def ask(settings: Mapping[str, Any], folder: Path) -> int:
     paraphrases = cases_of(settings.get("paraphrases", ()))
     every, at_a_time = tuple(settings["every"]), settings.get("at_a_time", AT_A_TIME)
     path = folder / settings["out"]
-    with _service(settings) as client, path.open("w", encoding="utf-8") as out:
+    with service_client(settings) as client, path.open("w", encoding="utf-8") as out:
         transcripts: list[Transcript] = []
         asked = 0
         total = len(cases) + len(paraphrases)
@@ -72,43 +71,7 @@ def ask_cases(
         StageFailed: the server died; TimedOut: its engine answers no more. What was answered by then, of
             any case, was yielded before.
     """
-    done: queue.Queue[tuple[int, list[Transcript] | ConchError | None]] = queue.Queue()
-    todo = iter(range(len(cases)))
-    lock = threading.Lock()
-
-    def take() -> int | None:
-        with lock:
-            return next(todo, None)
-
-    def work() -> None:
-        nonlocal todo
-        while (index := take()) is not None:
-            result: list[Transcript] | ConchError | None = None
-            try:
-                result = _ask_case(client, cases[index], every, index + 1)
-            except ConchError as error:
-                result = error
-                with lock:  # before it is told, so that nobody begins another
-                    todo = iter(())
-            finally:  # the one who waits is told of a bug here too
-                done.put((index, result))
-
-    # Daemons, so that Ctrl-C need not wait for an answer that is on its way.
-    for _ in range(min(at_a_time, len(cases))):
-        threading.Thread(target=work, daemon=True).start()
-    ready: dict[int, list[Transcript]] = {}
-    following = 0
-    while following < len(cases):
-        index, result = done.get()
-        if result is None:
-            raise RuntimeError(f"asking {cases[index].id} failed; the trace is above")
-        if isinstance(result, ConchError):
-            yield from (ready[each] for each in sorted(ready))
-            raise result
-        ready[index] = result
-        while following in ready:
-            yield ready.pop(following)
-            following += 1
+    return in_order(lambda at: _ask_case(client, cases[at], every, at + 1), len(cases), at_a_time=at_a_time)
 
 
 def settle(
@@ -163,7 +126,8 @@ def _converse(client: Client, case: str, asked: Asked) -> Transcript:
     return Transcript(case, asked.purpose, tuple(turns))
 
 
-def _service(settings: Mapping[str, Any]) -> Client:
+def service_client(settings: Mapping[str, Any]) -> Client:
+    """A client of the service that is up meanwhile; `model` in the settings names another than its own."""
     url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
     if not url or not model:
         what = "no service to ask: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
@@ -172,7 +136,7 @@ def _service(settings: Mapping[str, Any]) -> Client:
         )
     return Client(
         url,
-        model,
+        settings.get("model") or model,
         key=read_key(),
         max_tokens=settings.get("max_tokens"),
         temperature=settings.get("temperature"),

@@ -9,7 +9,6 @@ of the question. The end mark counts as a token.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -19,6 +18,7 @@ from typing import Any
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.evaluation.numbers import numbers, scored
 from orchestrator.evaluation.samples import Sample, chosen, spread
+from orchestrator.execute.ask import service_client
 from orchestrator.execute.client import Client
 from orchestrator.execute.files import write_durable
 from orchestrator.execute.json_lines import lines_of
@@ -53,7 +53,7 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> int:
     out = folder / settings["out"]
     out.mkdir(parents=True, exist_ok=True)
     at_a_time = settings["at_a_time"]
-    with _client(settings) as client, (out / PREDICTIONS).open("w", encoding="utf-8") as file:
+    with service_client(settings) as client, (out / PREDICTIONS).open("w", encoding="utf-8") as file:
         rows = []
         answers = in_order(lambda at: _asked(client, samples[at]), len(samples), at_a_time=at_a_time)
         for number, row in enumerate(answers, 1):
@@ -146,20 +146,6 @@ def reference_loss(server: Scoring, sample: Sample, thinking: bool | None) -> Ro
     except ValueError:
         return {}
     return {"nll": round(-sum(scores), 6), "label_tokens": len(scores)}
-
-
-def _client(settings: Mapping[str, Any]) -> Client:
-    url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
-    if not url or not model:
-        what = "no service to ask: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
-        raise MissingError(Problem(what, mend="conch eval RECIPE sets them"))
-    return Client(
-        url,
-        settings.get("model") or model,
-        key=read_key(),
-        max_tokens=settings["max_tokens"],
-        temperature=settings["temperature"],
-    )
 
 
 def _line(row: Mapping[str, Any]) -> str:

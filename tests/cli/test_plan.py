@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.stages import STAGES
+from orchestrator.stages import STAGES as EVERY_STAGE
+
+# Those of a recipe that scores no split.
+STAGES = [name for name in EVERY_STAGE if not name.startswith("evaluate")]
 
 ROOT = Path(__file__).parents[2]
 

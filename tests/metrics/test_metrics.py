@@ -20,7 +20,7 @@ def test_every_line_of_the_board_names_its_metric() -> None:
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        # By LLaMA-Factory's own lines, and chrF by sacrebleu's CHRF().sentence_score.
+        # By LLaMA-Factory's formulas (a real do_predict: tests/e2e/test_predict.py), chrF by sacrebleu's.
         ("bleu-4", 20.5046),
         ("rouge-1", 66.6667),
         ("rouge-2", 30.7692),

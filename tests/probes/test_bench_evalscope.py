@@ -82,7 +82,7 @@ def bench(place: Path, server: FakeServer, tool: str, *arguments: str) -> dict[s
     return {str(one["metric"]): float(str(one["value"])) for one in found}
 
 
-@pytest.mark.real
+@pytest.mark.soak
 def test_evalscope_asks_and_scores(place: Path, server: FakeServer) -> None:
     chosen = json.dumps({"general_qa": {"local_path": "questions", "subset_list": ["mine"]}})
     found = bench(place, server, "evalscope", "--datasets", "general_qa", "--dataset-args", chosen)
@@ -90,7 +90,7 @@ def test_evalscope_asks_and_scores(place: Path, server: FakeServer) -> None:
     assert 0.5 < found["rouge-1-recall"] < 1
 
 
-@pytest.mark.real
+@pytest.mark.soak
 def test_lm_eval_asks_and_scores(place: Path, server: FakeServer) -> None:
     found = bench(place, server, "lm-eval", "--include_path", "tasks", "--tasks", "mine")
     assert found == {"exact_match": 0.5}

@@ -1,0 +1,157 @@
+"""Evaluation through the endpoint against LLaMA-Factory's own prediction, and serving against one by one.
+
+    .venv/bin/python -m benchmarks.eval_speed RUN [--samples 64]
+
+RUN is the folder of a finished run, e.g. runs/magic_conch/2026…; its export is what all of them ask.
+
+    evaluation   the same samples: LLaMA-Factory's do_predict (batch 8, its own predict_runtime) against
+                 `conch eval`'s task through vLLM, answers and scores; both starts are told apart
+                                                                                          at least 3.5 ×
+    tokens/s     the endpoint at concurrency 16 against transformers' generate, one by one, in the train
+                 environment; every program with both cores                               at least 8 ×
+
+Exits 1 when a ratio is below its limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from orchestrator.execute import environments, process
+from orchestrator.execute.evaluate import evaluate, read_samples
+from orchestrator.execute.prove import read_plan
+from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.score_served import Scoring
+from orchestrator.execute.service import start_service
+from orchestrator.execute.state import RunFolder
+from tests.e2e.predict import predict
+
+EVALUATION, THROUGHPUT = 3.5, 8.0
+ONE_BY_ONE = 16
+MAX_TOKENS = 64
+
+# Greedy, one prompt at a time, as a script that a person writes does it.
+GENERATE = """
+import json, sys, time, torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+folder, asked = sys.argv[1], json.load(open(sys.argv[2]))
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+prompts = [torch.tensor([ids]) for ids in asked["prompts"]]
+with torch.inference_mode():
+    model.generate(prompts[0], max_new_tokens=2, do_sample=False)
+    began, made = time.monotonic(), 0
+    for ids in prompts:
+        out = model.generate(ids, max_new_tokens=asked["max_tokens"], do_sample=False)
+        made += out.shape[1] - ids.shape[1]
+print(json.dumps({"seconds": time.monotonic() - began, "tokens": made, "threads": torch.get_num_threads()}))
+"""
+
+
+def main() -> int:
+    options = argparse.ArgumentParser()
+    options.add_argument("run", type=Path)
+    options.add_argument("--samples", type=int, default=64)
+    given = options.parse_args()
+    run = given.run.resolve()
+    with tempfile.TemporaryDirectory(prefix="conch-eval-") as scratch:
+        return measure(run, Path(scratch), given.samples)
+
+
+def measure(run: Path, scratch: Path, count: int) -> int:
+    """All three, in turn; nothing else should run beside them."""
+    names = [one["name"] for one in json.loads((run / "data/prepare.json").read_text("utf-8"))["datasets"]]
+    names.append("conch_held_out")
+    samples = read_samples(run / "data/conversations.jsonl", names, count)
+    talks = [[*one.messages, {"role": "assistant", "content": one.reference}] for one in samples]
+    served = serve_and_ask(run, scratch, names, count)
+    began = time.monotonic()
+    train = environments.require("train", "cpu")
+    _, told = predict(run, "export", talks, scratch / "predict", train, max_new_tokens=MAX_TOKENS)
+    whole = time.monotonic() - began
+    alone = one_by_one(run, scratch, train, served["prompts"])
+    ratio = told["predict_runtime"] / served["seconds"]
+    many, single = served["tokens"] / served["asking"], alone["tokens"] / alone["seconds"]
+    print(f"samples                      {len(samples)}, at most {MAX_TOKENS} tokens an answer")
+    print(f"server start                 {served['start']:.1f} s")
+    print(f"evaluation, endpoint         {served['seconds']:.1f} s (asking {served['asking']:.1f} s)")
+    print(f"evaluation, do_predict       {told['predict_runtime']:.1f} s (with start-up {whole:.1f} s)")
+    print(f"                             {ratio:.2f} × (at least {EVALUATION:g})")
+    print(f"tokens/s, 16 at a time       {many:.1f} ({served['tokens']} tokens)")
+    print(f"tokens/s, one by one         {single:.1f} ({alone['tokens']} tokens, {alone['threads']} threads)")
+    print(f"                             {many / single:.2f} × (at least {THROUGHPUT:g})")
+    return int(ratio < EVALUATION or many / single < THROUGHPUT)
+
+
+def serve_and_ask(run: Path, scratch: Path, names: list[str], count: int) -> dict[str, Any]:
+    """The endpoint's part, in this process: the task's own code against a server of the run's plan."""
+    folder = RunFolder(run.parents[2], run.parent.name, run.name)
+    service = read_plan(folder).stage("ask").service
+    if service is None:
+        raise SystemExit("the run's plan asks nobody")
+    symbols = {name: str(environments.require(name, "cpu")) for name in environments.NAMES}
+    symbols |= {"probes": str(PROBES), "conch": sys.prefix, "project": str(run.parents[2])}
+    cookie = process.new_cookie(scratch, scratch)
+    server = start_service(service, symbols=symbols, cwd=run, cookie=cookie, log=scratch / "vllm.log")
+    try:
+        start = server.wait_ready()
+        os.environ |= {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": service.model}
+        settings = {
+            "system": "tuned",
+            "split": "train",
+            "data": str(run / "data/conversations.jsonl"),
+            "datasets": names,
+            "limit": count,
+            "max_tokens": MAX_TOKENS,
+            "temperature": 0.0,
+            "at_a_time": 16,
+            "thinking": True,
+            "unscored": "do_predict has no such number",
+        }
+        evaluate({**settings, "out": "warm", "limit": 2}, scratch)
+        began = time.monotonic()
+        evaluate({**settings, "out": "asked"}, scratch)
+        seconds = time.monotonic() - began
+        lines = (scratch / "asked/predictions.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        with Scoring(server.url, service.model, "") as scoring:
+            prompts = [scoring.prompt(row["messages"], None) for row in rows[:ONE_BY_ONE]]
+    finally:
+        server.stop()
+    # What answers alone took: the server's own work, without jieba's and nltk's.
+    asking = busy(rows)
+    tokens = sum(row["tokens"] for row in rows)
+    return {"start": start, "seconds": seconds, "asking": asking, "tokens": tokens, "prompts": prompts}
+
+
+def busy(rows: list[dict[str, Any]]) -> float:
+    """Seconds in which 16 requests were under way, each begun as another ended."""
+    free = [0.0] * 16
+    for row in rows:
+        free[free.index(min(free))] += row["seconds"]
+    return max(free)
+
+
+def one_by_one(run: Path, scratch: Path, train: Path, prompts: list[list[int]]) -> dict[str, float]:
+    """`generate` of transformers over the same prompts, the first so many."""
+    (scratch / "asked.json").write_text(json.dumps({"prompts": prompts, "max_tokens": MAX_TOKENS}))
+    done = subprocess.run(
+        [train / "bin/python", "-c", GENERATE, run / "export", scratch / "asked.json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""`conch compare`: what training changed, or what differs between two runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.verb import Outcome, verb
+
+if TYPE_CHECKING:
+    from orchestrator.execute.compare_models import Comparison
+
+_SHOWN = 12
+_ANSWER = 120
+
+
+@verb(example="conch compare magic_conch\nconch compare magic_conch/20260101-120000-ab12 magic_conch")
+@click.argument("runs", nargs=-1, metavar="RECIPE | RUN_A RUN_B")
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default=None,
+    help="Which rows; default: the recipe's evaluate.split, else the first of these that has rows.",
+)
+@click.option("--limit", type=click.IntRange(1), default=None, help="Most rows, evenly spread.")
+def command(*, runs: tuple[str, ...], split: str | None, limit: int | None) -> Outcome:
+    """Compare base and tuned of a run, or two runs, on the same questions.
+
+    With one RECIPE (or RECIPE/ID) its untouched base is held against what was trained; with two the first
+    run's export against the second's. Shown are metric differences with their intervals, the checks that
+    each passes, questions of general knowledge, what got worse, and the answers side by side; all of it is
+    kept in the (second) run folder's compare/compare.json.
+    """
+    from pathlib import Path
+
+    from orchestrator.cli.live import Live
+    from orchestrator.errors import Problem, UsageError
+    from orchestrator.execute import recipes
+    from orchestrator.execute.compare_models import COMPARED, compare_models
+    from orchestrator.execute.evaluate_run import Wish
+
+    if len(runs) > 2:  # noqa: PLR2004  a and b
+        raise UsageError(Problem("more than two runs", mend="conch compare RECIPE, or RUN_A RUN_B"))
+    a, b = runs if len(runs) == 2 else ("", runs[0] if runs else "magic_conch")  # noqa: PLR2004
+    wish = Wish(split=split or "", limit=limit)
+    found = compare_models(a, b, wish, project=recipes.project_folder(Path.cwd()), progress=Live())
+    file = str(found.run.path / COMPARED)
+    data = {"run": found.run.name, "split": found.split, "file": file, **found.told}
+    return Outcome(data=data, text="\n".join([*_shown(found), f"all of it: {file}"]))
+
+
+def _shown(found: Comparison) -> Iterable[str]:
+    from orchestrator.cli.terminal import one_line, table
+
+    told = found.told
+    rows = [
+        *(_passed(kind, both) for kind, both in told["passed"].items() if both["b"][1]),
+        *(
+            (name, f"{one['a']:.2f}", f"{one['b']:.2f}", _change(one))
+            for name, one in told["metrics"].items()
+        ),
+    ]
+    yield table((f"{told['samples']} {found.split} rows", told["a"], told["b"], "difference [95 %]"), rows)
+    judged = [row for row in told["rows"] if row["b_passed"] is not None]
+    worse = [row for row in judged if row["id"] in told["worse"]]
+    chosen = [*worse, *(row for row in told["rows"] if row not in worse)][:_SHOWN]
+    cells = [
+        (one_line(row["question"], _ANSWER), *(_said(row, side) for side in ("a", "b"))) for row in chosen
+    ]
+    yield table(("question", told["a"], told["b"]), cells, bad=[row in worse for row in chosen])
+    yield f"got worse: {', '.join(told['worse'])}" if told["worse"] else "nothing that was judged got worse"
+
+
+def _said(row: Mapping[str, Any], side: str) -> str:
+    from orchestrator.cli.terminal import one_line
+
+    passed = row[f"{side}_passed"]
+    mark = "" if passed is None else "✓ " if passed else "✗ "
+    return mark + (one_line(row[side], _ANSWER) or "(nothing)")
+
+
+def _passed(kind: str, both: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    (good_a, asked_a), (good_b, asked_b) = both["a"], both["b"]
+    change = f"{good_b - good_a:+d}" if asked_a == asked_b else ""
+    return f"{kind} passed", f"{good_a} of {asked_a}", f"{good_b} of {asked_b}", change
+
+
+def _change(one: Mapping[str, float]) -> str:
+    return f"{one['difference']:+.2f} [{one['low']:+.2f}, {one['high']:+.2f}]"

@@ -1,0 +1,141 @@
+"""`conch compare`: two models on the same questions, decoded and served in the same way.
+
+base against tuned of one run, or the exports of two. Asked are a split's rows (execute/evaluate.py) and
+questions of general knowledge (evaluation/general.py), greedily; the recipe's own checks are read from what
+the runs asked already. What was asked before, of these very files, is not asked again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.checks import judge_all
+from orchestrator.evaluation import general
+from orchestrator.evaluation.comparison import compared, pairs_of
+from orchestrator.execute import process
+from orchestrator.execute.answers import cases_of, read_answers
+from orchestrator.execute.evaluate import PREDICTIONS
+from orchestrator.execute.evaluate_run import Wish, evaluation_of, stages_of
+from orchestrator.execute.files import write_durable
+from orchestrator.execute.json_lines import lines_of
+from orchestrator.execute.loop import Loop
+from orchestrator.execute.progress import Progress
+from orchestrator.execute.prove import finished_run, places, read_plan
+from orchestrator.execute.reports import read_report
+from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.state import RunFolder, hold
+from orchestrator.report import Verdict
+from orchestrator.stage import Stage, partial
+from orchestrator.stages.base import task
+from orchestrator.stages.evaluate import BASE, TUNED
+
+COMPARED = "compare/compare.json"
+MAX_TOKENS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two: a run, which of its models, its answers' places in the run, and its judged checks."""
+
+    run: RunFolder
+    system: str
+    predictions: str
+    general: str
+    checks: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The run that compare.json lies in, its split, and what it holds."""
+
+    run: RunFolder
+    split: str
+    told: Mapping[str, Any]
+
+
+def compare_models(a: str, b: str, wish: Wish, *, project: Path, progress: Progress) -> Comparison:
+    """Ask what was not asked yet, and fold.
+
+    Args:
+        a: RECIPE or RECIPE/ID of the other run, "" for the base of b.
+        b: RECIPE or RECIPE/ID.
+        wish: the split and how much of it.
+        project: the folder that holds runs/.
+        progress: is told what happens.
+
+    Raises:
+        MissingError: there is no finished export or no such split, or an environment is missing.
+        BusyError: another process works on a recipe.
+        ConchError: the server failed.
+    """
+    second = finished_run(project, b)
+    if a:
+        first = finished_run(project, a)
+        sides = [_asked(first, (TUNED,), wish, progress)[0], _asked(second, (TUNED,), wish, progress)[0]]
+        names = (first.name, second.name)
+    else:
+        sides, names = _asked(second, (BASE, TUNED), wish, progress), (BASE, TUNED)
+    split = evaluation_of(second, read_plan(second), wish).split
+    pairs = pairs_of(*(lines_of(side.run.path / side.predictions) for side in sides))
+    judged = {
+        "checks": (list(sides[0].checks), list(sides[1].checks)),
+        "general": (_general(sides[0]), _general(sides[1])),
+    }
+    told = compared(*names, pairs, judged)
+    text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+    (second.path / COMPARED).parent.mkdir(exist_ok=True)
+    write_durable(second.path / COMPARED, text)
+    return Comparison(second, split, told)
+
+
+def _asked(run: RunFolder, systems: tuple[str, ...], wish: Wish, progress: Progress) -> list[Side]:
+    """Both kinds of questions put to each of a run's models; a server answers both before it ends."""
+    plan = read_plan(run)
+    wanted = evaluation_of(run, plan, wish)
+    stages = []
+    for stage in stages_of(run, plan, wanted, systems, None):
+        stages += [stage, _general_stage(stage)]
+    symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(run.project)}
+    with process.signals(), hold(run.project, run.recipe):
+        progress.say(f"asking {' and '.join(systems)} of run {run.name}")
+        cookie = process.new_cookie(run.project, run.path)
+        with process.guarded(cookie):
+            Loop(replace(plan, stages=tuple(stages)), run, symbols, {}, progress, cookie).perform()
+    report = read_report(run.path, recipe=run.recipe)
+    checks = {BASE: tuple(report.base_verdicts), TUNED: tuple(report.verdicts)}
+    if BASE in systems:  # the base is judged by what a case expects alone
+        named = {(verdict.case, verdict.check) for verdict in report.base_verdicts}
+        checks[TUNED] = tuple(one for one in report.verdicts if (one.case, one.check) in named)
+    return [
+        Side(run, name, f"{wanted.output(name)}/{PREDICTIONS}", _answers(name), checks[name])
+        for name in systems
+    ]
+
+
+def _general_stage(stage: Stage) -> Stage:
+    """The questions of general knowledge, to the server of an evaluation."""
+    system = stage.name.partition("-")[2]
+    out = _answers(system)
+    settings = {"cases": general.cases(), "every": [], "max_tokens": MAX_TOKENS, "temperature": 0}
+    file, command = task(f"ask-general-{system}", settings | {"at_a_time": 16, "out": partial(out)})
+    return replace(
+        stage,
+        name=f"general-{system}",
+        commands=(command,),
+        files=(*(one for one in stage.files if not one.path.startswith("tasks/")), file),
+        inputs=tuple(name for name in stage.inputs if name != "data"),
+        outputs=(out,),
+    )
+
+
+def _answers(system: str) -> str:
+    return f"general/{system}.jsonl"
+
+
+def _general(side: Side) -> list[Verdict]:
+    return judge_all(cases_of(general.cases()), (), read_answers(side.run.path / side.general))

@@ -1,0 +1,43 @@
+"""`conch compare` in a small world: base against tuned, run against run, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+from tests.small_world import ROWS, SmallWorld
+
+
+def test_base_against_tuned_and_nothing_is_asked_twice(trained: SmallWorld) -> None:
+    said = trained.run("compare", "small", "--json")
+    assert said.code == 0, said.err
+    data = said.envelope["data"]
+    assert (data["a"], data["b"], data["samples"]) == ("base", "tuned", len(ROWS))
+    assert data["metrics"]["exact_match"]["difference"] > 50
+    assert data["passed"]["general"]["b"][1] == 24
+    assert json.loads((trained.last().path / "compare/compare.json").read_text(encoding="utf-8"))["rows"]
+    again = trained.run("compare", "small")
+    assert again.code == 0
+    assert again.err.count("skipped") == 4
+    assert "exact_match" in again.out
+    assert "nothing that was judged got worse" in again.out
+
+
+def test_a_run_against_a_run(trained: SmallWorld) -> None:
+    first = trained.last().name
+    said = trained.run("sft", "small", "--set", "train.seed=7")
+    assert said.code == 0, said.err
+    said = trained.run("compare", first, "small", "--json")
+    assert said.code == 0, said.err + said.out
+    data = said.envelope["data"]
+    assert data["a"] == first
+    assert data["b"] == trained.last().name != data["a"]
+    assert data["metrics"]["exact_match"]["difference"] == 0
+
+
+def test_three_runs_or_none_that_is_there_are_refused(small: SmallWorld) -> None:
+    said = small.run("compare", "a", "b", "c")
+    assert said.code == 2
+    assert "more than two runs" in said.err
+    said = small.run("compare", "small")
+    assert said.code == 3
+    assert "small has no finished export" in said.err
