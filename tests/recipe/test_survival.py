@@ -84,7 +84,7 @@ trains = st.fixed_dictionaries(
 )
 
 
-# What reads as a number to some YAML and not to all, such as 0E0, PyYAML does not quote and Conch asks to quote.
+# Some YAML reads 0E0 as a number: PyYAML does not quote it, and Conch asks for the quotes.
 plain = words.filter(lambda word: "${" not in word and word[0] not in "+-.0123456789")
 
 
