@@ -168,15 +168,6 @@ def tally(verdicts: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def spread(count: int, limit: int) -> list[int]:
-    """At most `limit` of `count` places, evenly over all of them, the same every time.
-
-    >>> spread(10, 4)
-    [0, 2, 5, 7]
-    """
-    return [number * count // limit for number in range(limit)] if count > limit else list(range(count))
-
-
 def is_chinese(text: str) -> bool:
     """Whether a Chinese reader is spoken to: Chinese characters, and not only a name in foreign words.
 

@@ -15,6 +15,7 @@ from orchestrator.dialects import llamafactory, vllm
 from orchestrator.errors import Problem, UsageError
 from orchestrator.job import Job, Surroundings
 from orchestrator.recipe import Case, Resolved
+from orchestrator.recipe.sections import Data
 from orchestrator.stage import Plan
 from orchestrator.stages import STAGES
 from orchestrator.templates.pairing import choose
@@ -163,19 +164,23 @@ def _part_problems(resolved: Resolved) -> Iterable[Problem]:
             yield Problem(what, resolved.where("data.dataset"), "name each data set once, or rename one")
 
 
+def _held(data: Data) -> set[str]:
+    """The parts of which a recipe's data has rows."""
+    given = {"test": data.test, "validation": data.validation}
+    return {"train", *data.parts, *(part for part, names in given.items() if names)}
+
+
 def _split_problems(resolved: Resolved) -> Iterable[Problem]:
     """A split that is scored and that the recipe's data does not hold."""
-    data, split = resolved.recipe.data, resolved.recipe.evaluate.split
-    held = {"validation": data.validation, "test": data.test}
-    if split in held and split not in data.parts and not held[split]:
+    split = resolved.recipe.evaluate.split
+    if split != "none" and split not in _held(resolved.recipe.data):
         what = f"evaluate.split: the recipe's data has no {split} rows"
         mend = f"set data.split, e.g. {{train: 8, {split}: 2}}, or name a data set under data.{split}"
         yield Problem(what, resolved.where("evaluate.split"), mend)
 
 
 def _check_problems(resolved: Resolved) -> Iterable[Problem]:
-    data = resolved.recipe.data
-    parts = {"train", *data.parts, *(["test"] * bool(data.test)), *(["validation"] * bool(data.validation))}
+    parts = _held(resolved.recipe.data)
     for index, case in enumerate(resolved.recipe.verify.checks):
         if case.part and case.part not in parts:
             what = f"verify.checks[{index}].from: this recipe has no {case.part} rows"

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.evaluation.samples import spread
 from orchestrator.judging import (
     LONGEST,
     fold,
     is_chinese,
     parse_verdict,
     question_messages,
-    spread,
     tally,
 )
 

@@ -15,12 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from orchestrator.metrics import METRICS
 from orchestrator.report import Transcript, Turn, Verdict
 
 WITH_HISTORY = "with history"
 WITHOUT_HISTORY = "without history"
 
 SHOWN = 120
+USUAL_METRIC = "chrf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,19 @@ def text_problem(argument: Any) -> str | None:
 def flag_problem(argument: Any) -> str | None:
     """What is wrong with the argument of a check that takes none; None when nothing is."""
     return None if argument is True or argument is None else "takes no argument; write true"
+
+
+def likeness(text: str, reference: str, by: str) -> float:
+    """How near a text is to another by a metric, 0 to 1; both as they are compared."""
+    return METRICS[by].score(normal(text), normal(reference)) / 100
+
+
+def likeness_problem(argument: Mapping[str, Any]) -> str | None:
+    """What is wrong with the `least` and the `by` of a check of likeness; None when nothing is."""
+    if wrong := share_problem(argument["least"]):
+        return f"least: {wrong}"
+    known = argument.get("by", USUAL_METRIC) in METRICS
+    return None if known else f"by: must be one of {', '.join(METRICS)}"
 
 
 def share_problem(argument: Any) -> str | None:

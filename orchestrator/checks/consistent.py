@@ -14,23 +14,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.checks.base import (
+    USUAL_METRIC,
     Asked,
     Case,
     last_turn,
+    likeness,
+    likeness_problem,
     normal,
     quoted,
-    share_problem,
     text_problem,
     verdict,
     whole,
     why_unanswered,
 )
-from orchestrator.metrics import METRICS
 from orchestrator.report import Transcript, Turn, Verdict
 
 name = "consistent"
-
-USUAL = "chrf"
 
 
 def asks(case: Case, argument: Any) -> tuple[Asked, ...]:
@@ -61,10 +60,8 @@ def problem(argument: Any) -> str | None:
     if isinstance(argument, dict):
         if not {"ask", "least"} <= set(argument) <= {"ask", "least", "by"}:
             return "must be a list of questions, or a mapping such as {ask: [你叫什么？], least: 0.6}"
-        if wrong := share_problem(argument["least"]):
-            return f"least: {wrong}"
-        if argument.get("by", USUAL) not in METRICS:
-            return f"by: must be one of {', '.join(METRICS)}"
+        if wrong := likeness_problem(argument):
+            return wrong
         argument = argument["ask"]
     if not isinstance(argument, list | tuple) or not argument:
         return "must be a list of other ways to ask the question"
@@ -99,8 +96,8 @@ def _wrong(first: str, turn: Turn | None, argument: Any) -> str:
         return missing
     if not isinstance(argument, dict):
         return "" if plain(turn.content) == plain(first) else f"answered {quoted(turn.content)}"
-    by = argument.get("by", USUAL)
-    share = METRICS[by].score(normal(turn.content), normal(first)) / 100
+    by = argument.get("by", USUAL_METRIC)
+    share = likeness(turn.content, first, by)
     if share >= argument["least"]:
         return ""
     return f"{by} {share:.2f}, at least {argument['least']:g} wanted, answered {quoted(turn.content)}"

@@ -13,23 +13,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.checks.base import (
+    USUAL_METRIC,
     Asked,
     Case,
     last_turn,
-    normal,
+    likeness,
+    likeness_problem,
     quoted,
-    share_problem,
     text_problem,
     verdict,
     whole,
     why_unanswered,
 )
-from orchestrator.metrics import METRICS
 from orchestrator.report import Transcript, Verdict
 
 name = "similar"
-
-USUAL = "chrf"
 
 
 def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
@@ -39,12 +37,12 @@ def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
 
 def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:
     """Passed when the last answer scores at least the share."""
-    reference, least, metric = argument["to"], argument["least"], argument.get("by", USUAL)
+    reference, least, metric = argument["to"], argument["least"], argument.get("by", USUAL_METRIC)
     turn = last_turn(transcripts)
     missing = why_unanswered(turn)
     if turn is None or missing:
         return verdict(case, name, turn, passed=False, reason=missing, expected=reference)
-    share = METRICS[metric].score(normal(turn.content), normal(reference)) / 100
+    share = likeness(turn.content, reference, metric)
     passed = share >= least
     reason = f"{metric} {share:.2f}, at least {least:g} wanted"
     if not passed:
@@ -59,8 +57,4 @@ def problem(argument: Any) -> str | None:
     wrong = text_problem(argument["to"])
     if wrong:
         return f"to: {wrong}"
-    if wrong := share_problem(argument["least"]):
-        return f"least: {wrong}"
-    if argument.get("by", USUAL) not in METRICS:
-        return f"by: must be one of {', '.join(METRICS)}"
-    return None
+    return likeness_problem(argument)

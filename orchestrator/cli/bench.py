@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.verb import Outcome, progress, server_options, verb
-
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 if TYPE_CHECKING:
     from orchestrator.execute.bench import Benched, Endpoint
@@ -101,9 +98,9 @@ def _no_folder(recipe: str) -> Exception:
 
 
 def _visibly(line: str) -> None:
-    from orchestrator.cli.terminal import visible
+    from orchestrator.cli.terminal import uncoloured, visible
 
-    progress(visible(_COLOURS.sub("", line)))
+    progress(visible(uncoloured(line)))
 
 
 def _text(done: Benched) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.verb import Outcome, verb
+from orchestrator.cli.verb import Outcome, limit_option, split_option, verb
 
 if TYPE_CHECKING:
     from orchestrator.execute.compare_models import Comparison
@@ -18,13 +18,8 @@ _ANSWER = 120
 
 @verb(example="conch compare magic_conch\nconch compare magic_conch/20260101-120000-ab12 magic_conch")
 @click.argument("runs", nargs=-1, metavar="RECIPE | RUN_A RUN_B")
-@click.option(
-    "--split",
-    type=click.Choice(["test", "validation", "train"]),
-    default=None,
-    help="Which rows; default: the recipe's evaluate.split, else the first of these that has rows.",
-)
-@click.option("--limit", type=click.IntRange(1), default=None, help="Most rows, evenly spread.")
+@split_option
+@limit_option
 def command(*, runs: tuple[str, ...], split: str | None, limit: int | None) -> Outcome:
     """Compare base and tuned of a run, or two runs, on the same questions.
 

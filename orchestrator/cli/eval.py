@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.verb import Outcome, recipe_argument, verb
+from orchestrator.cli.verb import Outcome, limit_option, recipe_argument, split_option, verb
 
 if TYPE_CHECKING:
     from orchestrator.execute.evaluate_run import Evaluated
@@ -18,19 +18,14 @@ if TYPE_CHECKING:
     "conch eval magic_conch --split validation --checkpoint last"
 )
 @recipe_argument
-@click.option(
-    "--split",
-    type=click.Choice(["test", "validation", "train"]),
-    default=None,
-    help="Which rows; default: the recipe's evaluate.split, else the first of these that has rows.",
-)
+@split_option
 @click.option(
     "--systems", default="", metavar="NAMES", help="Which models: base, tuned, checkpoint-N; default: tuned."
 )
 @click.option(
     "--checkpoint", default="", metavar="last|N", help="Score this checkpoint's adapter, before any merging."
 )
-@click.option("--limit", type=click.IntRange(1), default=None, help="Most rows, evenly spread.")
+@limit_option
 @click.option("--max-tokens", type=click.IntRange(1), default=None, help="Longest answer in tokens.")
 @click.option(
     "--base-url", default="", metavar="URL", help="Ask the server that is up there; none is started."

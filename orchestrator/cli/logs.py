@@ -57,8 +57,9 @@ class _Shown:
         """One line of a log; of a bar that draws over itself its last state."""
         from orchestrator.cli.terminal import emit, visible
         from orchestrator.execute.redact import redact
+        from orchestrator.execute.run_logs import last_state
 
-        shown = visible(redact(text.rstrip("\r").rpartition("\r")[2]))
+        shown = visible(redact(last_state(text)))
         if self._as_json:
             emit(json.dumps({"log": name, "line": shown}, ensure_ascii=False) + "\n")
             return

@@ -7,6 +7,7 @@ clipboard or turn the direction of text. Here they become words such as \x1b. Ra
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sys
 import unicodedata
@@ -16,6 +17,7 @@ from typing import TextIO
 
 # Control, format (bidi overrides, zero-width, tags), surrogate, private use, line and paragraph separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
 _FALLBACK_SIZE = (100, 24)
 
 
@@ -28,6 +30,15 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_shown(character) for character in text)
+
+
+def uncoloured(text: str) -> str:
+    r"""The text without the codes that colour it.
+
+    >>> uncoloured("\x1b[31m红\x1b[0m")
+    '红'
+    """
+    return _SGR.sub("", text)
 
 
 def one_line(text: str, limit: int = 0) -> str:

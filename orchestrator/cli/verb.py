@@ -119,6 +119,13 @@ accept_option = click.option(
 )
 
 
+split_option = click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default=None,
+    help="Which rows; default: the recipe's evaluate.split, else the first of these that has rows.",
+)
+limit_option = click.option("--limit", type=click.IntRange(1), default=None, help="Most rows, evenly spread.")
 detach_option = click.option(
     "--detach", is_flag=True, help="Go on in the background; conch status, logs and stop find it."
 )

@@ -6,13 +6,10 @@ stands below it. Only lines that changed are written. Not covered: lines that so
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TextIO
 
-from orchestrator.cli.terminal import columns, emit
-
-_SGR = re.compile(r"\x1b\[[0-9;]*m")
+from orchestrator.cli.terminal import columns, emit, uncoloured
 
 
 class Screen:
@@ -42,7 +39,7 @@ class Screen:
 
     def _wipe(self, width: int, height: int) -> None:
         """Take the picture away after a resize: its lines were folded to the new width by the terminal."""
-        rows = sum(max(1, -(-columns(_SGR.sub("", line)) // width)) for line in self._lines)
+        rows = sum(max(1, -(-columns(uncoloured(line)) // width)) for line in self._lines)
         emit(f"\r\x1b[{min(rows, height - 1)}A\x1b[J", self._stream)
         self._lines = []
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.checkpoints import problem_of
+from orchestrator.execute.checkpoints import newest_first, problem_of
 from orchestrator.execute.state import RunFolder
 from orchestrator.stage import partial
 
@@ -28,10 +28,10 @@ def adapter_of(run: RunFolder, number: str) -> Adapter:
         MissingError: there is no such checkpoint, it is not whole, or it is no adapter's.
     """
     found = {
-        int(path.name.partition("-")[2]): path
+        step: path
         for folder in FOLDERS
-        for path in (run.path / folder).glob("checkpoint-*")
-        if path.name.partition("-")[2].isdigit()
+        if (run.path / folder).is_dir()
+        for step, path in newest_first(run.path / folder)
     }
     steps = ", ".join(map(str, sorted(found))) or "none"
     if not found or (number != "last" and int(number) not in found):

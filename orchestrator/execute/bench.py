@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from orchestrator.dialects.benches import BENCHES, Score, argv, scores
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute import environments, process
 from orchestrator.execute.redact import redact, secrets_of
+from orchestrator.execute.run_logs import Growing, last_state
 from orchestrator.execute.serving import all_serving, is_up
 from orchestrator.execute.state import RunFolder
 from orchestrator.stage import Command
@@ -26,7 +28,6 @@ from orchestrator.stage import Command
 PROBES = Path(__file__).resolve().parents[1] / "probes"
 FOLDER = "bench"
 LOG = "bench.log"
-LONGEST = 64 << 10
 # What a tool that loads data sets may know beyond the usual: the hubs' keys, by their names.
 _SECRETS = ("HF_TOKEN", "MODELSCOPE_API_TOKEN")
 _QUIET = {"DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -122,7 +123,7 @@ def run_bench(
     )
     home = environments.sync(tool, environments.ANY, tell)
     log, began = folder / LOG, time.monotonic()  # installing is no part of it
-    follower = _Follower(log, [server.key, *secrets_of()], tell)
+    follower = _Follower(Growing(log), [server.key, *secrets_of()], tell)
     with process.guarded(cookie):
         code = process.run(
             command,
@@ -167,21 +168,12 @@ def _read(tool: str, folder: Path) -> list[Score]:
 class _Follower:
     """Tells whole lines of a log as they come; of a bar that draws over itself its last state."""
 
-    log: Path
+    growing: Growing
     secrets: Sequence[str]
     tell: Callable[[str], None]
-    offset: int = 0
 
     def tick(self) -> None:
-        try:
-            with self.log.open("rb") as file:
-                self.offset = min(self.offset, file.seek(0, 2))
-                file.seek(self.offset)
-                whole, newline, rest = file.read().rpartition(b"\n")
-        except OSError:
-            return
-        if len(rest) > LONGEST:
-            whole, newline = whole + newline + rest, b""
-        self.offset += len(whole) + len(newline)
-        for line in whole.decode("utf-8", "backslashreplace").split("\n") if whole else ():
-            self.tell(redact(line.rstrip("\r").rpartition("\r")[2], self.secrets))
+        with suppress(OSError):
+            while lines := self.growing.lines():
+                for line in lines:
+                    self.tell(redact(last_state(line), self.secrets))

@@ -67,7 +67,7 @@ def go_on(run: RunFolder, stage: str, output: str, key: str) -> tuple[Checkpoint
         (source.path / partial(output)).rename(folder)
         notes.append(f"took the unfinished {stage} of run {source.name}")
     found = None
-    for number, path in _newest_first(folder):
+    for number, path in newest_first(folder):
         wrong = problem_of(path)
         if not wrong:
             found = Checkpoint(f"{partial(output)}/{path.name}", number)
@@ -128,7 +128,8 @@ def _last_key(run: RunFolder, stage: str) -> str:
     return str(begun[-1].get("key", "")) if begun else ""
 
 
-def _newest_first(folder: Path) -> list[tuple[int, Path]]:
+def newest_first(folder: Path) -> list[tuple[int, Path]]:
+    """(step, folder) of every checkpoint, whole or not, that lies in a folder that is there."""
     named = ((_NAME.fullmatch(path.name), path) for path in folder.iterdir() if path.is_dir())
     return sorted(((int(name[1]), path) for name, path in named if name), reverse=True)
 

@@ -8,7 +8,6 @@ the runs asked already. What was asked before, of these very files, is not asked
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,18 +16,15 @@ from typing import Any
 from orchestrator.checks import judge_all
 from orchestrator.evaluation import general
 from orchestrator.evaluation.comparison import compared, pairs_of
-from orchestrator.execute import process
 from orchestrator.execute.answers import cases_of, read_answers
 from orchestrator.execute.evaluate import PREDICTIONS
 from orchestrator.execute.evaluate_run import Wish, evaluation_of, stages_of
 from orchestrator.execute.files import write_durable
 from orchestrator.execute.json_lines import lines_of
-from orchestrator.execute.loop import Loop
 from orchestrator.execute.progress import Progress
-from orchestrator.execute.prove import finished_run, places, read_plan
+from orchestrator.execute.prove import at_work, finished_run, read_plan
 from orchestrator.execute.reports import read_report
-from orchestrator.execute.run_plan import PROBES
-from orchestrator.execute.state import RunFolder, hold
+from orchestrator.execute.state import RunFolder
 from orchestrator.report import Verdict
 from orchestrator.stage import Stage, partial
 from orchestrator.stages.base import task
@@ -40,12 +36,12 @@ MAX_TOKENS = 64
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: a run, which of its models, its answers' places in the run, and its judged checks."""
+    """One of the two: a run, which of its models, the split and the predictions, and its judged checks."""
 
     run: RunFolder
     system: str
-    predictions: str
-    general: str
+    split: str
+    predictions: Path
     checks: tuple[Verdict, ...]
 
 
@@ -80,8 +76,7 @@ def compare_models(a: str, b: str, wish: Wish, *, project: Path, progress: Progr
         names = (first.name, second.name)
     else:
         sides, names = _asked(second, (BASE, TUNED), wish, progress), (BASE, TUNED)
-    split = evaluation_of(second, read_plan(second), wish).split
-    pairs = pairs_of(*(lines_of(side.run.path / side.predictions) for side in sides))
+    pairs = pairs_of(*(lines_of(side.predictions) for side in sides))
     judged = {
         "checks": (list(sides[0].checks), list(sides[1].checks)),
         "general": (_general(sides[0]), _general(sides[1])),
@@ -90,7 +85,7 @@ def compare_models(a: str, b: str, wish: Wish, *, project: Path, progress: Progr
     text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
     (second.path / COMPARED).parent.mkdir(exist_ok=True)
     write_durable(second.path / COMPARED, text)
-    return Comparison(second, split, told)
+    return Comparison(second, sides[1].split, told)
 
 
 def _asked(run: RunFolder, systems: tuple[str, ...], wish: Wish, progress: Progress) -> list[Side]:
@@ -100,19 +95,15 @@ def _asked(run: RunFolder, systems: tuple[str, ...], wish: Wish, progress: Progr
     stages = []
     for stage in stages_of(run, plan, wanted, systems, None):
         stages += [stage, _general_stage(stage)]
-    symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(run.project)}
-    with process.signals(), hold(run.project, run.recipe):
-        progress.say(f"asking {' and '.join(systems)} of run {run.name}")
-        cookie = process.new_cookie(run.project, run.path)
-        with process.guarded(cookie):
-            Loop(replace(plan, stages=tuple(stages)), run, symbols, {}, progress, cookie).perform()
+    with at_work(run, plan, progress, f"asking {' and '.join(systems)} of run {run.name}") as perform:
+        perform(stages)
     report = read_report(run.path, recipe=run.recipe)
     checks = {BASE: tuple(report.base_verdicts), TUNED: tuple(report.verdicts)}
     if BASE in systems:  # the base is judged by what a case expects alone
         named = {(verdict.case, verdict.check) for verdict in report.base_verdicts}
         checks[TUNED] = tuple(one for one in report.verdicts if (one.case, one.check) in named)
     return [
-        Side(run, name, f"{wanted.output(name)}/{PREDICTIONS}", _answers(name), checks[name])
+        Side(run, name, wanted.split, run.path / wanted.output(name) / PREDICTIONS, checks[name])
         for name in systems
     ]
 
@@ -138,4 +129,4 @@ def _answers(system: str) -> str:
 
 
 def _general(side: Side) -> list[Verdict]:
-    return judge_all(cases_of(general.cases()), (), read_answers(side.run.path / side.general))
+    return judge_all(cases_of(general.cases()), (), read_answers(side.run.path / _answers(side.system)))

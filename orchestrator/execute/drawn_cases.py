@@ -14,10 +14,11 @@ from typing import Any
 from orchestrator.checks.base import Case
 from orchestrator.checks.reference import with_reference
 from orchestrator.errors import MissingError, Problem
+from orchestrator.evaluation.samples import spread
 from orchestrator.execute.answers import case_of
 from orchestrator.execute.json_lines import lines_of
+from orchestrator.stages.base import CONVERSATIONS
 
-CONVERSATIONS = "data/conversations.jsonl"
 _ROLES = {"system", "user", "assistant"}
 
 
@@ -49,8 +50,7 @@ def _drawn(row: Mapping[str, Any], path: Path) -> list[Case]:
     if not total:
         what = f"{row['id']}: no row of {', '.join(sorted(names))} can be asked"
         raise MissingError(Problem(what, str(path), "prepare the data again: conch sft, or conch run"))
-    count = min(row.get("limit") or total, total)
-    wanted = {number * total // count for number in range(count)}
+    wanted = frozenset(spread(total, row.get("limit") or total))
     chosen = ((at, one) for at, one in enumerate(_usable(path, names)) if at in wanted)
     return [_case(row, at, messages) for at, messages in chosen]
 

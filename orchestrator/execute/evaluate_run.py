@@ -8,7 +8,6 @@ one server. What was scored before, of these very files and in this way, is not 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +17,14 @@ import yaml
 
 from orchestrator.dialects import vllm
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute import process
-from orchestrator.execute.adapters import Adapter, adapter_of, rank_of
+from orchestrator.execute.adapters import adapter_of, rank_of
 from orchestrator.execute.evaluate import NUMBERS
-from orchestrator.execute.loop import Loop
 from orchestrator.execute.progress import Progress
-from orchestrator.execute.prove import Server, finished_run, places, read_plan
+from orchestrator.execute.prove import Server, at_server, at_work, finished_run, read_plan
 from orchestrator.execute.record_lock import read_json
-from orchestrator.execute.run_plan import PROBES
-from orchestrator.execute.state import RunFolder, hold
-from orchestrator.stage import Plan, Stage
+from orchestrator.execute.state import RunFolder
+from orchestrator.recipe.sections import Evaluate
+from orchestrator.stage import Plan, Service, Stage
 from orchestrator.stages.evaluate import BASE, TUNED, Evaluation
 
 SPLITS = ("test", "validation", "train")
@@ -80,13 +77,9 @@ def evaluate_run(recipe: str, wish: Wish, *, project: Path, progress: Progress) 
     wanted = evaluation_of(run, plan, wish)
     systems = wish.systems or (TUNED,)
     stages = stages_of(run, plan, wanted, systems, wish.server)
-    symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
-    with process.signals(), hold(project, run.recipe):
-        progress.say(f"scoring {', '.join(systems)} of run {run.name} on its {wanted.split} rows")
-        cookie = process.new_cookie(project, run.path)
-        mine = replace(plan, stages=tuple(stages))
-        with process.guarded(cookie):
-            Loop(mine, run, symbols, {}, progress, cookie, again=wish.server is not None).perform()
+    saying = f"scoring {', '.join(systems)} of run {run.name} on its {wanted.split} rows"
+    with at_work(run, plan, progress, saying) as perform:
+        perform(stages, again=wish.server is not None)
     names = [stage.name.partition("-")[2] for stage in stages]
     folders = {name: run.path / wanted.output(name) for name in names}
     return Evaluated(
@@ -115,10 +108,10 @@ def evaluation_of(run: RunFolder, plan: Plan, wish: Wish) -> Evaluation:
     return Evaluation(
         split=split,
         datasets=parts[split],
-        limit=wish.limit or told.get("limit", 200),
+        limit=wish.limit or told["limit"],
         max_tokens=wish.max_tokens or told["max_tokens"],
-        temperature=told.get("temperature", 0.0) if "split" in told else 0.0,
-        at_a_time=told.get("at_a_time", 16),
+        temperature=told["temperature"],
+        at_a_time=told["at_a_time"],
         thinking=_thinking(plan),
     )
 
@@ -142,17 +135,21 @@ def stages_of(
                 Problem(what, "--systems", "there are base, tuned, checkpoint-N, checkpoint-last")
             )
     stages = []
-    if TUNED in systems or server is not None:
-        stage = _stage(wanted, TUNED, inputs=("export",))
-        stage = replace(stage, files=(*rendered, *stage.files))
-        if server is None:
-            own = replace(service, name="eval-vllm", warm=None, warm_during="")
-            stages.append(replace(stage, service=own))
-        else:
-            told = {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": server.model or service.model}
-            commands = [replace(one, env={**one.env, **told}) for one in stage.commands]
-            commands = [replace(one, secrets=("CONCH_API_KEY",)) for one in commands]
-            stages.append(replace(stage, commands=tuple(commands)))
+
+    def add(
+        system: str, inputs: tuple[str, ...], server_of_it: Service | None, *, unmerged: bool = False
+    ) -> None:
+        model = system if unmerged else ""
+        name = f"eval-{system}"
+        stages.append(
+            wanted.stage(name, system, files=rendered, inputs=inputs, service=server_of_it, model=model)
+        )
+
+    if server is not None:
+        add(TUNED, ("export",), None)
+        stages[-1] = replace(stages[-1], commands=at_server(stages[-1].commands, server, service.model))
+    elif TUNED in systems:
+        add(TUNED, ("export",), vllm.of_folder(service, "export", name="eval-vllm"))
     if adapters:
         shared = vllm.with_adapters(
             service,
@@ -160,28 +157,11 @@ def stages_of(
             max(rank_of(run, adapter) for adapter in adapters.values()),
             name="eval-vllm-lora",
         )
-        stages += [_lora_stage(wanted, adapter, shared, rendered) for adapter in adapters.values()]
+        for adapter in adapters.values():
+            add(adapter.name, ("inputs", adapter.path), shared, unmerged=True)
     if BASE in systems:
-        stage = _stage(wanted, BASE, inputs=("inputs",))
-        own = vllm.of_folder(service, "inputs/base", name="eval-vllm-base")
-        stages.append(replace(stage, files=(*rendered, *stage.files), service=own))
+        add(BASE, ("inputs",), vllm.of_folder(service, "inputs/base", name="eval-vllm-base"))
     return stages
-
-
-def _lora_stage(wanted: Evaluation, adapter: Adapter, service: Any, rendered: tuple[Any, ...]) -> Stage:
-    stage = _stage(wanted, adapter.name, inputs=("inputs", adapter.path), model=adapter.name)
-    return replace(stage, files=(*rendered, *stage.files), service=service)
-
-
-def _stage(wanted: Evaluation, system: str, *, inputs: tuple[str, ...], model: str = "") -> Stage:
-    file, command = wanted.task(system, model)
-    return Stage(
-        name=f"eval-{system}",
-        commands=(command,),
-        inputs=(*inputs, "data"),
-        files=(file,),
-        outputs=(wanted.output(system),),
-    )
 
 
 def _is_checkpoint(name: str) -> bool:
@@ -201,11 +181,13 @@ def _parts(run: RunFolder) -> dict[str, tuple[str, ...]]:
 
 
 def _planned(plan: Plan) -> dict[str, Any]:
-    """The settings of the plan's own evaluation; of its questions where it has none."""
+    """The settings of the plan's own evaluation; a recipe's defaults where it has none."""
     tasks = {file.path: file.text for stage in plan.stages for file in stage.files}
-    text = tasks.get("tasks/evaluate-tuned.json") or tasks.get("tasks/ask.json", "{}")
-    told: dict[str, Any] = json.loads(text)
-    return {"max_tokens": 256} | told
+    if "tasks/evaluate-tuned.json" in tasks:
+        told: dict[str, Any] = json.loads(tasks["tasks/evaluate-tuned.json"])
+        return told
+    longest = json.loads(tasks["tasks/ask.json"])["max_tokens"]
+    return {**Evaluate().model_dump(), "split": "", "max_tokens": longest}
 
 
 def _thinking(plan: Plan) -> bool | None:

@@ -6,16 +6,17 @@ Off unless the recipe has a `judge:` section. What was judged before the judge d
 from __future__ import annotations
 
 import os
-import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ConchError
+from orchestrator.evaluation.samples import spread
 from orchestrator.execute import interrupts
 from orchestrator.execute.client import Client
 from orchestrator.execute.key import read_key
+from orchestrator.execute.side_by_side import as_done
 from orchestrator.judging import (
     FAILED,
     SCHEMA,
@@ -24,7 +25,6 @@ from orchestrator.judging import (
     fold,
     parse_verdict,
     question_messages,
-    spread,
     tally,
 )
 from orchestrator.recipe import Judge
@@ -32,7 +32,7 @@ from orchestrator.recipe import Judge
 KEY = "CONCH_JUDGE_KEY"
 AT_A_TIME = 4
 LONGEST_VERDICT = 4096
-_TICK = 0.2
+_BUG = "the judge could not be asked: a bug in Conch; the trace is above"
 _DEAD = "not judged: "
 
 Pair = Mapping[str, Any]
@@ -102,37 +102,17 @@ def judge_pairs(
 
 def _rows(client: Client, pairs: Sequence[Pair], criteria: str, at_a_time: int) -> Iterator[tuple[int, Row]]:
     """Each pair's number and row, as they come."""
-    done: queue.Queue[tuple[int, Row]] = queue.Queue()
-    todo = iter(range(len(pairs)))
-    lock = threading.Lock()
     ended = _Ended(client)
-
-    def work() -> None:
-        while True:
-            with lock:
-                number = next(todo, None)
-            if number is None:
-                return
-            row = _failed(pairs[number], "the judge could not be asked: a bug in Conch; the trace is above")
-            try:
-                row = _judge(client, pairs[number], criteria, ended)
-            finally:  # the one who waits is told of a bug here too
-                done.put((number, row))
-
-    # Daemons, so that Ctrl-C need not wait for a verdict that is on its way.
-    for _ in range(min(at_a_time, len(pairs))):
-        threading.Thread(target=work, daemon=True).start()
-    for _ in pairs:
-        yield _next(done)
-
-
-def _next(done: queue.Queue[tuple[int, Row]]) -> tuple[int, Row]:
-    while True:
-        interrupts.check()
-        try:
-            return done.get(timeout=_TICK)
-        except queue.Empty:
-            continue
+    rows = as_done(
+        lambda at: _judge(client, pairs[at], criteria, ended),
+        len(pairs),
+        at_a_time=at_a_time,
+        meanwhile=interrupts.check,
+    )
+    for number, row in rows:
+        if isinstance(row, ConchError):  # every one of a server's is a row already
+            raise row
+        yield number, row or _failed(pairs[number], _BUG)
 
 
 class _Ended:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute import environments, process, system
@@ -65,15 +66,51 @@ def prove(
     """
     run = finished_run(project, recipe)
     plan = stages_of(read_plan(run), offline=offline, accept_mismatch=accept_mismatch, server=server)
-    symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
-    with process.signals(), hold(project, run.recipe):
-        progress.say(f"proving run {run.name}")
+    with at_work(run, plan, progress, f"proving run {run.name}") as perform:
         run.append_event({"event": "proving"})
-        cookie = process.new_cookie(project, run.path)
-        loop = Loop(plan, run, symbols, {}, progress, cookie, again=True)
-        with process.guarded(cookie):
-            loop.perform()
+        perform(plan.stages, again=True)
     return run, read_certificate(run.path, recipe=run.recipe)
+
+
+class Perform(Protocol):
+    """Does stages of a run in turn; `again` does them whatever is known of them."""
+
+    def __call__(self, stages: Sequence[Stage], *, again: bool = False) -> None:
+        """Raises what the loop raises."""
+
+
+@contextmanager
+def at_work(run: RunFolder, plan: Plan, progress: Progress, saying: str) -> Iterator[Perform]:
+    """What every verb shares that does further stages of a run that was made: its lock, and no process left.
+
+    Args:
+        run: the run; its recipe is held meanwhile.
+        plan: its plan, whose headline and recipe the stages go under.
+        progress: is told what happens.
+        saying: the first line of that.
+
+    Raises:
+        BusyError: another process works on this recipe. MissingError: an environment is missing.
+    """
+    symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(run.project)}
+    with process.signals(), hold(run.project, run.recipe):
+        progress.say(saying)
+        cookie = process.new_cookie(run.project, run.path)
+
+        def perform(stages: Sequence[Stage], *, again: bool = False) -> None:
+            mine = replace(plan, stages=tuple(stages))
+            Loop(mine, run, symbols, {}, progress, cookie, again=again).perform()
+
+        with process.guarded(cookie):
+            yield perform
+
+
+def at_server(commands: Iterable[Command], server: Server, model: str) -> tuple[Command, ...]:
+    """Commands that ask this server, under the name it is known by, else `model`."""
+    told = {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": server.model or model}
+    return tuple(
+        replace(one, env={**one.env, **told}, secrets=(*one.secrets, "CONCH_API_KEY")) for one in commands
+    )
 
 
 def finished_run(project: Path, recipe: str) -> RunFolder:
@@ -138,9 +175,7 @@ def _again(
     commands: Iterable[Command] = stage.commands
     service = stage.service
     if server is not None and service is not None:
-        told = {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": server.model or service.model}
-        commands = [replace(command, env={**command.env, **told}) for command in commands]
-        commands = [replace(one, secrets=(*one.secrets, "CONCH_API_KEY")) for one in commands]
+        commands = at_server(commands, server, service.model)
         service = None
     # All that is wrong is told: one refuted stage does not keep the next from being looked at.
     return replace(

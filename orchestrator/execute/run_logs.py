@@ -35,6 +35,11 @@ def logs_of(run: RunFolder, stage: str = "") -> list[Path]:
     return sorted(found, key=lambda path: path.stat().st_mtime_ns)
 
 
+def last_state(line: str) -> str:
+    """A line without its end; of a bar that draws over itself its last state."""
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
 def last_lines(log: Path, count: int) -> list[str]:
     """The last lines of a log, at most its last MiB; a bar that draws over itself is one line."""
     with log.open("rb") as file:
@@ -46,17 +51,43 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 
 @dataclass(slots=True)
+class Growing:
+    """One log that is read while it grows, from a byte of it on."""
+
+    log: Path
+    at: int = 0
+    _rest: bytes = b""
+
+    def lines(self) -> list[str]:
+        """The next whole lines, at most a MiB of them; a line without an end comes in long pieces.
+
+        Raises:
+            OSError: the log cannot be read.
+        """
+        with self.log.open("rb") as file:
+            size = file.seek(0, 2)
+            self.at = min(self.at, size)  # its middle was cut out: what stands behind the cut was told before
+            file.seek(self.at)
+            data = file.read(CHUNK)
+        self.at += len(data)
+        *whole, rest = (self._rest + data).split(b"\n")
+        if len(rest) > LONGEST:
+            whole, rest = [*whole, rest], b""
+        self._rest = rest
+        return [line.decode("utf-8", "backslashreplace") for line in whole]
+
+
+@dataclass(slots=True)
 class Tail:
     """What was added to the logs of a run since it was last asked."""
 
     run: RunFolder
     stage: str = ""
-    _at: dict[Path, int] = field(default_factory=dict)
-    _rest: dict[Path, bytes] = field(default_factory=dict)
+    _logs: dict[Path, Growing] = field(default_factory=dict)
 
     def skip(self, logs: list[Path]) -> None:
         """Begin at the end of what these logs hold now."""
-        self._at |= {log: log.stat().st_size for log in logs}
+        self._logs |= {log: Growing(log, log.stat().st_size) for log in logs}
 
     def added(self) -> Iterator[tuple[str, str]]:
         """(name of the log, whole line) of everything new."""
@@ -64,18 +95,5 @@ class Tail:
         for log in sorted((self.run.path / FOLDER).glob(pattern)):
             if log.is_symlink() or not log.is_file():
                 continue
-            yield from ((log.stem, line) for line in self._lines(log))
-
-    def _lines(self, log: Path) -> Iterator[str]:
-        at = self._at.get(log, 0)
-        with log.open("rb") as file:
-            size = file.seek(0, 2)
-            at = min(at, size)  # its middle was cut out: what stands behind the cut was told before
-            file.seek(at)
-            data = file.read(CHUNK)
-        self._at[log] = at + len(data)
-        *whole, rest = (self._rest.get(log, b"") + data).split(b"\n")
-        if len(rest) > LONGEST:
-            whole, rest = [*whole, rest], b""
-        self._rest[log] = rest
-        yield from (line.decode("utf-8", "backslashreplace") for line in whole)
+            growing = self._logs.setdefault(log, Growing(log))
+            yield from ((log.stem, line) for line in growing.lines())

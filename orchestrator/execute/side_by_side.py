@@ -1,4 +1,4 @@
-"""Work on several things at a time, with the results in the order of the things."""
+"""Work on several things at a time: results as they come, or in the order of the things."""
 
 from __future__ import annotations
 
@@ -10,15 +10,28 @@ from typing import TypeVar
 from orchestrator.errors import ConchError
 
 Result = TypeVar("Result")
+Done = TypeVar("Done")
+_TICK = 0.2
 
 
-def in_order(work: Callable[[int], Result], count: int, *, at_a_time: int) -> Iterator[Result]:
-    """work(0), work(1), … in order, `at_a_time` of them under way.
+def as_done(
+    work: Callable[[int], Result],
+    count: int,
+    *,
+    at_a_time: int,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[int, Result | ConchError | None]]:
+    """(index, what work(index) gave or raised) as they come, `at_a_time` of them under way.
 
-    Raises:
-        ConchError: what the first work raised. Nothing more is begun; what was done by then was yielded
-            before it. The workers are daemons, so that Ctrl-C need not wait for an answer that is on its way.
-        RuntimeError: a bug in the work; its trace is on standard error.
+    None stands for a bug in the work, whose trace is on standard error. After a ConchError nothing more is
+    begun, and so fewer may come than were wanted: whoever meets one stops listening. The workers are daemons,
+    so that Ctrl-C need not wait for an answer that is on its way.
+
+    Args:
+        work: is called from several threads.
+        count: of the things.
+        at_a_time: so many threads.
+        meanwhile: is called now and then while nothing comes; may raise.
     """
     done: queue.Queue[tuple[int, Result | ConchError | None]] = queue.Queue()
     todo = _Todo(count)
@@ -36,10 +49,21 @@ def in_order(work: Callable[[int], Result], count: int, *, at_a_time: int) -> It
 
     for _ in range(min(at_a_time, count)):
         threading.Thread(target=worker, daemon=True).start()
+    for _ in range(count):
+        yield _next(done, meanwhile)
+
+
+def in_order(work: Callable[[int], Result], count: int, *, at_a_time: int) -> Iterator[Result]:
+    """work(0), work(1), … in order, `at_a_time` of them under way.
+
+    Raises:
+        ConchError: what the first work raised. Nothing more is begun; what was done by then was yielded
+            before it.
+        RuntimeError: a bug in the work; its trace is on standard error.
+    """
     ready: dict[int, Result] = {}
     next_one = 0
-    while next_one < count:
-        index, result = done.get()
+    for index, result in as_done(work, count, at_a_time=at_a_time):
         if result is None:
             raise RuntimeError(f"work {index} failed; the trace is above")
         if isinstance(result, ConchError):
@@ -49,6 +73,15 @@ def in_order(work: Callable[[int], Result], count: int, *, at_a_time: int) -> It
         while next_one in ready:
             yield ready.pop(next_one)
             next_one += 1
+
+
+def _next(done: queue.Queue[Done], meanwhile: Callable[[], None]) -> Done:
+    while True:
+        meanwhile()
+        try:
+            return done.get(timeout=_TICK)
+        except queue.Empty:
+            continue
 
 
 class _Todo:

@@ -20,7 +20,7 @@ from orchestrator.dialects.trainer_log import TrainStep, seconds_left
 from orchestrator.errors import MissingError
 from orchestrator.execute import gpu, system, tree
 from orchestrator.execute.redact import redact
-from orchestrator.execute.run_logs import last_lines, logs_of
+from orchestrator.execute.run_logs import last_lines, last_state, logs_of
 from orchestrator.execute.runs import Standing, read_state, summary_of
 from orchestrator.execute.state import RunFolder
 from orchestrator.execute.train_course import Course
@@ -249,7 +249,7 @@ def _log(run: RunFolder) -> tuple[str, tuple[str, ...]]:
         lines = last_lines(log, LOG_LINES)
     except (MissingError, OSError):  # none yet, or it was cut away between two looks
         return "", ()
-    shown = (redact(line.rstrip("\r").rpartition("\r")[2]) for line in lines)
+    shown = (redact(last_state(line)) for line in lines)
     return log.stem, tuple(line for line in shown if line.strip())
 
 

@@ -8,7 +8,6 @@ asked of these very files; what is asked here is kept in the run folder, under w
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,23 +16,21 @@ from typing import Any
 from orchestrator.checks import asks_of
 from orchestrator.checks.base import WITH_HISTORY, Case
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import files, process
+from orchestrator.execute import files
 from orchestrator.execute.answers import cases_of, read_answers
 from orchestrator.execute.arms import arm_of, transcript_of
 from orchestrator.execute.certify import changed_files, read_certificate
 from orchestrator.execute.drawn_cases import is_drawn
 from orchestrator.execute.fingerprint import fingerprint
 from orchestrator.execute.json_lines import lines_of
-from orchestrator.execute.loop import Loop
 from orchestrator.execute.progress import Progress
-from orchestrator.execute.prove import Server, finished_run, places, read_plan
+from orchestrator.execute.prove import Server, at_server, at_work, finished_run, read_plan
 from orchestrator.execute.reports import read_proofs
-from orchestrator.execute.run_plan import PROBES
-from orchestrator.execute.state import RunFolder, hold
+from orchestrator.execute.state import RunFolder
 from orchestrator.proofs import why as fold
 from orchestrator.report import Status, Transcript
 from orchestrator.stage import Command, Place, Plan, RenderedFile, Stage, partial
-from orchestrator.stages.base import ANSWERS, task
+from orchestrator.stages.base import ANSWERS, CONVERSATIONS, task
 
 TRAINED = "why/arms"
 IDS = "why/served_ids.jsonl"
@@ -88,29 +85,21 @@ def why(recipe: str, *, project: Path, progress: Progress, server: Server | None
     run = finished_run(project, recipe)
     plan = read_plan(run)
     asked = questions(plan, run)
-    symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
-    with process.signals(), hold(project, run.recipe):
-        progress.say(f"asking every stage of run {run.name} {len(asked.cases)} questions")
+    saying = f"asking every stage of run {run.name} {len(asked.cases)} questions"
+    with at_work(run, plan, progress, saying) as perform:
         _complete(run, plan)
-        cookie = process.new_cookie(project, run.path)
-
-        def perform(stage: Stage, *, again: bool) -> None:
-            mine = replace(plan, stages=(stage,))
-            Loop(mine, run, symbols, {}, progress, cookie, again=again).perform()
-
-        with process.guarded(cookie):
-            perform(_trained_stage(run, asked), again=False)
-            arms = _trained(run, asked, progress)
-            chat = None if server else _own_answers(run, plan, asked)
-            if chat is not None:
-                progress.say(f"{ANSWERS} was answered by this very export: not asked again")
-                arms.append(arm_of(fold.SERVED_CHAT, asked.cases, chat, f"{ANSWERS} of the run"))
-            lost_at = first(run, arms).lost_at
-            if chat is None and server is None and lost_at:
-                progress.say("the server is not asked: the effect is lost before it")
-            elif chat is None or lost_at == fold.SERVED:
-                perform(_served_stage(plan, asked, server), again=server is not None)
-                arms = [*arms[:3], *_served(run, asked)]
+        perform([_trained_stage(run, asked)])
+        arms = _trained(run, asked, progress)
+        chat = None if server else _own_answers(run, plan, asked)
+        if chat is not None:
+            progress.say(f"{ANSWERS} was answered by this very export: not asked again")
+            arms.append(arm_of(fold.SERVED_CHAT, asked.cases, chat, f"{ANSWERS} of the run"))
+        lost_at = first(run, arms).lost_at
+        if chat is None and server is None and lost_at:
+            progress.say("the server is not asked: the effect is lost before it")
+        elif chat is None or lost_at == fold.SERVED:
+            perform([_served_stage(plan, asked, server)], again=server is not None)
+            arms = [*arms[:3], *_served(run, asked)]
     parted = _parted(run) if any(arm.name == fold.SERVED_IDS for arm in arms) else {}
     return Why(run, asked.cases, tuple(arms), first(run, arms, parted))
 
@@ -191,7 +180,7 @@ def _trained_stage(run: RunFolder, asked: Questions) -> Stage:
 
 def _bare(run: RunFolder) -> bool:
     """Whether the run's own answers hold no thought: mixed thinking taught them behind an empty one."""
-    path = run.path / "data/conversations.jsonl"
+    path = run.path / CONVERSATIONS
     rows = (row for _, row in zip(range(LOOKED_AT), lines_of(path), strict=False))
     mine = (row for row in rows if not row["dataset"].startswith("conch_"))
     answers = (one["content"] for row in mine for one in row["messages"] if one["role"] == "assistant")
@@ -228,9 +217,7 @@ def _served_stage(plan: Plan, asked: Questions, server: Server | None) -> Stage:
     made = [task("answer_served", ids), task("ask-why", chat)]
     commands = [command for _, command in made]
     if server is not None:
-        name = server.model or (service.model if service else "")
-        told = {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": name}
-        commands = [replace(one, env={**one.env, **told}, secrets=("CONCH_API_KEY",)) for one in commands]
+        commands = [*at_server(commands, server, service.model if service else "")]
     own = replace(service, name="why-vllm", warm=None, warm_during="") if service else None
     return Stage(
         name="why-served",

@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.job import Job
 from orchestrator.stage import Command, RenderedFile
 
+CONVERSATIONS = "data/conversations.jsonl"
 DATA_PROOF = "proofs/data"
 EXPORT_PROOF = "proofs/export"
 LOCK = "lock.json"

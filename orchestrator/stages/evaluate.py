@@ -8,12 +8,11 @@ from typing import Any
 
 from orchestrator.dialects import llamafactory, vllm
 from orchestrator.job import Job
-from orchestrator.stage import Command, RenderedFile, Stage, partial
-from orchestrator.stages.base import task
+from orchestrator.stage import RenderedFile, Service, Stage, partial
+from orchestrator.stages.base import CONVERSATIONS, task
 from orchestrator.stages.prove_data import template_file
 
 TUNED, BASE = "tuned", "base"
-CONVERSATIONS = "data/conversations.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,26 @@ class Evaluation:
         """The folder of one model's answers and numbers."""
         return f"eval/{self.split}-{system}"
 
-    def task(self, system: str, model: str = "") -> tuple[RenderedFile, Command]:
-        """The settings' file and the command that asks one model; `model` names an adapter on the base."""
+    def stage(
+        self,
+        name: str,
+        system: str,
+        *,
+        files: Sequence[RenderedFile],
+        inputs: Sequence[str],
+        service: Service | None,
+        model: str = "",
+    ) -> Stage:
+        """The stage that asks one model and scores it.
+
+        Args:
+            name: the stage's.
+            system: the model's.
+            files: what its server reads.
+            inputs: what its server serves.
+            service: its server; None for one that is up.
+            model: the served name of an adapter on the base, "" for the service's own model.
+        """
         settings: dict[str, Any] = {
             "system": system,
             "split": self.split,
@@ -66,7 +83,15 @@ class Evaluation:
             "thinking": self.thinking,
             "out": partial(self.output(system)),
         }
-        return task(f"evaluate-{system}", settings | (_unmerged(model) if model else {}))
+        file, command = task(f"evaluate-{system}", settings | (_unmerged(model) if model else {}))
+        return Stage(
+            name=name,
+            files=(*files, file),
+            commands=(command,),
+            inputs=(*inputs, "data"),
+            outputs=(self.output(system),),
+            service=service,
+        )
 
 
 def _unmerged(model: str) -> dict[str, str]:
@@ -74,15 +99,17 @@ def _unmerged(model: str) -> dict[str, str]:
     return {"model": model, "unscored": why}
 
 
+def served_files(job: Job) -> tuple[RenderedFile, ...]:
+    """What the server of either model reads."""
+    return RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job)
+
+
 def stage(job: Job) -> Stage:
     """The server of `ask`, which stays up for it."""
-    wanted = Evaluation.of(job)
-    file, command = wanted.task(TUNED)
-    return Stage(
-        name="evaluate",
-        files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),
-        commands=(command,),
-        inputs=("export", "data"),
-        outputs=(wanted.output(TUNED),),
+    return Evaluation.of(job).stage(
+        "evaluate",
+        TUNED,
+        files=served_files(job),
+        inputs=("export",),
         service=vllm.service(job, name="vllm", folder="export", warm_during="export"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.dialects import llamafactory
 from orchestrator.job import Job
 from orchestrator.stage import Command, Place, RenderedFile, Stage, partial
-from orchestrator.stages.base import DATA_PROOF, task
+from orchestrator.stages.base import CONVERSATIONS, DATA_PROOF, task
 
 
 def stage(job: Job) -> Stage:
@@ -26,7 +26,7 @@ def stage(job: Job) -> Stage:
         place=Place.TRAIN,
     )
     ids = {"training_ids": training, "serving_ids": serving, "accept_mismatch": job.accept_mismatch}
-    prepared = {"prepare": "data/prepare.json", "conversations": "data/conversations.jsonl"}
+    prepared = {"prepare": "data/prepare.json", "conversations": CONVERSATIONS}
     limit = {"limit": job.recipe.data.cut_limit}
     proofs = (
         task("prove_rows-data", ids | prepared | {"out": f"{made}/rows.json"}),
@@ -71,7 +71,7 @@ def serving_probe(job: Job, model: str, out: str) -> Command:
             "--thinking",
             job.template.thinking,
             "--conversations",
-            "data/conversations.jsonl",
+            CONVERSATIONS,
             "--out",
             out,
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.dialects import vllm
 from orchestrator.job import Job
 from orchestrator.stage import RenderedFile, Stage, partial
-from orchestrator.stages.base import DATA_PROOF, SCORES, SERVED_PROOF, task
+from orchestrator.stages.base import CONVERSATIONS, DATA_PROOF, SCORES, SERVED_PROOF, task
 from orchestrator.stages.prove_data import template_file
 
 # Rows of each kind that the server is asked about: it takes seconds, and a fault shows in the first of them.
@@ -17,7 +17,7 @@ def stage(job: Job) -> Stage:
     made = partial(SERVED_PROOF)
     shared = {
         "training_ids": f"{DATA_PROOF}/training_ids.jsonl",
-        "conversations": "data/conversations.jsonl",
+        "conversations": CONVERSATIONS,
         "thinking": job.recipe.template.thinking,
         "accept_mismatch": job.accept_mismatch,
     }

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.errors import MissingError
 from orchestrator.execute import serving
 from orchestrator.execute.bench import _Follower, output_folder, run_of
+from orchestrator.execute.run_logs import Growing
 from orchestrator.execute.serving import Serving, hold_serving
 from orchestrator.execute.state import RunFolder
 
@@ -39,7 +40,7 @@ def test_the_run_that_is_served_there_is_meant(project: Path) -> None:
 
 def test_a_log_is_told_line_by_line_without_secrets(tmp_path: Path) -> None:
     log, told = tmp_path / "log", list[str]()
-    follower = _Follower(log, ["s3cret-key"], told.append)
+    follower = _Follower(Growing(log), ["s3cret-key"], told.append)
     follower.tick()
     log.write_bytes("一 s3cret-key\n 1%|\r 2%|\r".encode())
     follower.tick()

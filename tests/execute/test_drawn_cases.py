@@ -10,7 +10,8 @@ import pytest
 
 from orchestrator.checks.base import Case
 from orchestrator.errors import MissingError
-from orchestrator.execute.drawn_cases import CONVERSATIONS, cases_in
+from orchestrator.execute.drawn_cases import cases_in
+from orchestrator.stages.base import CONVERSATIONS
 
 DRAWN: dict[str, Any] = {
     "id": "checks[1]",
