@@ -23,7 +23,7 @@ from orchestrator.execute.progress import Progress
 from orchestrator.execute.prove import Server, at_server, at_work, finished_run, read_plan
 from orchestrator.execute.record_lock import read_json
 from orchestrator.execute.state import RunFolder
-from orchestrator.recipe.sections import Evaluate
+from orchestrator.recipe import Evaluate
 from orchestrator.stage import Plan, Service, Stage
 from orchestrator.stages.evaluate import BASE, TUNED, Evaluation
 

@@ -5,22 +5,12 @@ explain), the schema for editors (schema). Pure: text and mappings in, values or
 reading files (execute/recipes.py); whether a named dataset, template or check exists (the layers above).
 """
 
+from orchestrator.recipe.answers import Case, Evaluate, Judge, Target, Verify
 from orchestrator.recipe.compose import Resolved, compose, extends_of
 from orchestrator.recipe.document import SIZE_LIMIT, Source
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
-from orchestrator.recipe.sections import (
-    Case,
-    Data,
-    Export,
-    Hardware,
-    Judge,
-    Model,
-    Recipe,
-    Serve,
-    Template,
-    Train,
-    Verify,
-)
+from orchestrator.recipe.sections import Data, Export, Hardware, Model, Recipe, Serve, Template, Train
+from orchestrator.recipe.sweep import Sweep
 
 __all__ = [
     "NAME_PATTERN",
@@ -28,6 +18,7 @@ __all__ = [
     "SIZE_LIMIT",
     "Case",
     "Data",
+    "Evaluate",
     "Export",
     "Hardware",
     "Judge",
@@ -36,6 +27,8 @@ __all__ = [
     "Resolved",
     "Serve",
     "Source",
+    "Sweep",
+    "Target",
     "Template",
     "Train",
     "Verify",

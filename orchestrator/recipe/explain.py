@@ -9,8 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.errors import Problem
+from orchestrator.recipe.answers import Case
 from orchestrator.recipe.fields import close_to
-from orchestrator.recipe.sections import FILE_KEYS, SECTIONS, Case, Section
+from orchestrator.recipe.section import Section
+from orchestrator.recipe.sections import FILE_KEYS, SECTIONS
 from orchestrator.recipe.tree import Node
 
 # What people who come from LLaMA-Factory or vLLM type first.

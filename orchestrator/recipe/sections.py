@@ -4,27 +4,15 @@ Every description here is shown by an editor (recipes/recipe.schema.json is made
 data sets, templates and checks are kept as written: whether they exist is for the layers above to say.
 """
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
-from orchestrator.recipe.fields import (
-    NAME_PATTERN,
-    NAME_WORDS,
-    Choice,
-    Joined,
-    Mapped,
-    Number,
-    Several,
-    Switch,
-    Text,
-    Weights,
-    Whole,
-    wrong,
-)
-from orchestrator.recipe.tools import Tools
+from orchestrator.recipe.answers import Evaluate, Judge, Target, Verify
+from orchestrator.recipe.fields import Choice, Joined, Mapped, Number, Several, Switch, Text, Weights, Whole
+from orchestrator.recipe.section import NAME, SERVED, WORD, Section
+from orchestrator.recipe.sweep import Sweep
 
-NAME = Text(NAME_WORDS, NAME_PATTERN)
 NAMES = Several(NAME, least=0, unique=True)
 BASE = Text(
     "a hub id (org/name), a folder (./folder or /folder) or embedded",
@@ -36,11 +24,6 @@ REVISION = Text("a commit, tag or branch", r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", 128
 MODULES = Text(
     "all, or names of modules with commas between", r"^[A-Za-z0-9_.]+( *, *[A-Za-z0-9_.]+)*$", 1024
 )
-WORD = Text("one word", r"^[A-Za-z0-9][A-Za-z0-9._-]*$", 64)
-SERVED = Text("a model name without spaces", r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", 128)
-URL = Text(
-    "an address like http://127.0.0.1:8000/v1, without a name or a password", r"^https?://[^\s@]+$", 2048
-)
 HOST = Text("a host name or address", r"^[A-Za-z0-9:\[][A-Za-z0-9.:\[\]%-]*$", 255)
 SCHEDULERS = (
     "cosine",
@@ -51,12 +34,6 @@ SCHEDULERS = (
     "polynomial",
     "inverse_sqrt",
 )
-
-
-class Section(BaseModel):
-    """What all sections are: frozen, and strangers to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, serialize_by_alias=True)
 
 
 class Model(Section):
@@ -189,6 +166,16 @@ class Train(Section):
         description="Steps between two checkpoints, from which an interrupted training goes on; absent, ten "
         "checkpoints in all (four where every weight is trained); 0 for none. The last two are kept.",
     )
+    early_stopping: Annotated[int, Whole(least=1, most=1000)] | None = Field(
+        None,
+        description="Validations in a row without a lower loss after which the training ends, with the best "
+        "adapter; needs validation rows.",
+    )
+    plateau: Annotated[float, Number(least=0, below=1)] = Field(
+        0.0,
+        description="Share of all steps over which the training loss must still fall, else the training ends "
+        "there, e.g. 0.2; 0 never ends it early.",
+    )
     stall_timeout: Annotated[float, Number(above=0, most=604800)] = Field(
         1800.0, description="Seconds without a word or a step after which a training counts as hung."
     )
@@ -237,106 +224,6 @@ class Serve(Section):
     )
 
 
-class Case(Section):
-    """One conversation that is asked, or one for each row of a part, and what must be true of its answers."""
-
-    ask: Annotated[tuple[str, ...], Several(Text("a question"))] | None = Field(
-        None, description="A question, or a list: the turns of one conversation."
-    )
-    part: Annotated[str, Choice(("test", "validation", "train"))] | None = Field(
-        None,
-        alias="from",
-        description="Instead of ask: what the rows of this part of the data ask; `equals: reference`, "
-        "`contains: reference` and `similar: {least: 0.5}` are held against each row's own answer.",
-    )
-    limit: Annotated[int, Whole(least=1, most=1000000)] | None = Field(
-        None, description="With from: at most so many rows, evenly spread; all when absent."
-    )
-    system: Annotated[str, Text("a system prompt")] | None = Field(None, description="System prompt.")
-    tools: Annotated[tuple[dict[str, Any], ...], Tools()] = Field(
-        (), description="Tools that the model may call, in OpenAI's shape; judged by tool_call."
-    )
-    expect: Annotated[dict[str, Any], Mapped("a mapping of check to argument")] = Field(
-        default_factory=dict, description="Check name → its argument, e.g. contains: 神奇海螺."
-    )
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.ask is None) == (self.part is None):
-            raise wrong("a case with ask, or with from, and not with both")
-        if self.limit is not None and self.part is None:
-            raise wrong("a case with from, where limit is given")
-        return self
-
-
-class Verify(Section):
-    """What the served model is asked, and what must be true of its answers."""
-
-    base: Annotated[bool, Switch()] = Field(True, description="Ask the untouched base model too, to compare.")
-    max_tokens: Annotated[int, Whole(least=1, most=1048576)] = Field(
-        256, description="Longest answer in tokens."
-    )
-    temperature: Annotated[float, Number(least=0, most=2)] = Field(
-        0.0, description="0 is the likeliest token."
-    )
-    every: Annotated[tuple[str, ...], Several(WORD, least=0, unique=True)] = Field(
-        ("stops", "clean", "streamed"), description="Checks that every answer must pass."
-    )
-    checks: tuple[Case, ...] = Field((), description="The conversations.")
-    repeats: Annotated[int, Whole(least=1, most=10000)] = Field(
-        1,
-        description="How often each conversation is asked; with a temperature, each time with its own seed.",
-    )
-    pass_rate: Annotated[float, Number(above=0, most=1)] = Field(
-        1.0, description="Share of a conversation's repeats that must pass a check."
-    )
-    at_a_time: Annotated[int, Whole(least=1, most=256)] = Field(
-        4, description="How many conversations are asked side by side."
-    )
-    paraphrases: Annotated[bool, Switch()] = Field(
-        True, description="Ask the dataset's paraphrases, which were not trained; their rate is only shown."
-    )
-
-
-class Evaluate(Section):
-    """On which rows the model's answers are scored against the answers that the data gives."""
-
-    split: Annotated[str, Choice(("none", "test", "validation", "train"))] = Field(
-        "none", description="Rows that every run is scored on; none leaves it to conch eval."
-    )
-    limit: Annotated[int, Whole(least=1, most=1000000)] = Field(
-        200, description="Most rows, evenly spread over the split."
-    )
-    max_tokens: Annotated[int, Whole(least=1, most=1048576)] | None = Field(
-        None, description="Longest answer in tokens; verify.max_tokens when absent."
-    )
-    temperature: Annotated[float, Number(least=0, most=2)] = Field(
-        0.0, description="0 is the likeliest token."
-    )
-    at_a_time: Annotated[int, Whole(least=1, most=1024)] = Field(
-        16, description="Questions that are under way at one time."
-    )
-    base: Annotated[bool, Switch()] = Field(True, description="Score the untouched base model too.")
-
-
-class Judge(Section):
-    """A model that says which of two answers is better, behind any OpenAI-compatible address."""
-
-    base_url: Annotated[str, URL] = Field(description="Where the judge is served, /v1 at its end for most.")
-    model: Annotated[str, SERVED] = Field(description="Its name there.")
-    key_file: Annotated[str, Text("a file")] | None = Field(
-        None,
-        description="File with its key, from the project folder, which only you can read; else the key is "
-        "CONCH_JUDGE_KEY's.",
-    )
-    question_limit: Annotated[int, Whole(least=1, most=100000)] = Field(
-        50, description="At most so many pairs of answers are put to it, each twice; taken from all over."
-    )
-    criteria: Annotated[str, Text("what makes an answer the better one", limit=4000)] | None = Field(
-        None, description="What makes an answer the better one, in your own words."
-    )
-
-
 class Hardware(Section):
     """What differs by machine: partial recipes laid on top of the rest."""
 
@@ -366,6 +253,11 @@ class Recipe(Section):
     judge: Judge | None = Field(
         None, description="A model that compares answers; there is none unless this says where."
     )
+    target: Target = Field(default_factory=Target)
+    sweep: Sweep | None = Field(
+        None,
+        description="Settings that conch run --until target tries; there is none unless this says which.",
+    )
     hardware: Hardware = Field(default_factory=Hardware)
     llamafactory: Annotated[dict[str, Any], Mapped("a mapping of LLaMA-Factory's own settings")] = Field(
         default_factory=dict, description="LLaMA-Factory's own settings, passed on as they are."
@@ -390,6 +282,8 @@ SECTIONS: dict[str, type[Section]] = {
     "verify": Verify,
     "evaluate": Evaluate,
     "judge": Judge,
+    "target": Target,
+    "sweep": Sweep,
     "hardware": Hardware,
 }
 PASSAGES = ("llamafactory", "vllm")

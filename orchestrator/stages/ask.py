@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.dialects import vllm
 from orchestrator.job import Job
-from orchestrator.recipe.sections import Verify
+from orchestrator.recipe import Verify
 from orchestrator.stage import RenderedFile, Stage, partial
 from orchestrator.stages.base import ANSWERS, asks_rows, task
 from orchestrator.stages.prove_data import template_file

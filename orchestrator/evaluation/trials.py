@@ -1,0 +1,180 @@
+"""Trials of a sweep: what was tried, what came of it, and what to try next. Pure.
+
+next_trial() is a function of the sweep and its history: it keeps nothing, so that a sweep which was
+interrupted goes on as if it had not been. The search is Optuna's (TPE), each time over a study that is made
+anew from the history.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import MissingError, Problem
+
+if TYPE_CHECKING:
+    import optuna
+
+MET, MISSED, FAILED, PRUNED, RUNNING = "met", "missed", "failed", "pruned", "running"
+SEED = 42
+# Trials whose whole course is known before one is ended for going worse.
+FEWEST_BEFORE_PRUNING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One setting that was tried.
+
+    Attributes:
+        number: from 1.
+        settings: dotted key → value, laid on the recipe.
+        run: RECIPE/ID of its run, "" before that began.
+        status: met, missed, failed, pruned or running (also when it was interrupted).
+        score: how near the target it came, 0 to 1; None when that was not found out.
+        minutes: that it took, interruptions left out.
+        sentence: what came of it.
+        losses: step → loss, the course that later ones are held against; the validation's where there is one.
+    """
+
+    number: int
+    settings: Mapping[str, Any]
+    run: str = ""
+    status: str = RUNNING
+    score: float | None = None
+    minutes: float = 0.0
+    sentence: str = ""
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As trials.json holds it."""
+        return asdict(self)
+
+
+History = Sequence[Trial]
+
+
+def next_trial(sweep: Mapping[str, Any], history: History) -> Trial | None:
+    """What to try now; None when the budget is spent, the grid is through, or the target is met.
+
+    Args:
+        sweep: the recipe's section: settings, search, runs, minutes.
+        history: every trial so far, in order; a running one was interrupted and is gone on with.
+    """
+    if any(trial.status == MET for trial in history):
+        return None
+    if history and history[-1].status == RUNNING:
+        return history[-1]
+    if why_ended(sweep, history):
+        return None
+    if sweep["search"] == "optuna":
+        settings = _suggested(sweep["settings"], history)
+    else:
+        settings = grid(sweep["settings"])[len(history)]
+    return Trial(len(history) + 1, settings)
+
+
+def why_ended(sweep: Mapping[str, Any], history: History) -> str:
+    """Why no other trial begins, "" when one may."""
+    spent = sum(trial.minutes for trial in history)
+    if len(history) >= sweep["runs"]:
+        return f"sweep.runs: {sweep['runs']} trials were made"
+    if sweep["minutes"] is not None and spent >= sweep["minutes"]:
+        return f"sweep.minutes: {spent:.0f} of {sweep['minutes']:g} minutes are spent"
+    if sweep["search"] == "grid" and len(history) >= len(grid(sweep["settings"])):
+        return f"all {len(history)} settings of the sweep were tried"
+    return ""
+
+
+def grid(settings: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every combination, the first key slowest.
+
+    >>> grid({"a": [1, 2], "b": [3]})
+    [{'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
+    """
+    return [dict(zip(settings, values, strict=True)) for values in itertools.product(*settings.values())]
+
+
+def best_of(history: History) -> Trial | None:
+    """The one that came nearest; of equals the first."""
+    scored = [trial for trial in history if trial.score is not None]
+    return max(scored, key=lambda trial: (trial.score or 0.0, -trial.number), default=None)
+
+
+def should_prune(history: History, losses: Mapping[int, float]) -> bool:
+    """Whether a training goes worse than half of those before it did at this step (Optuna's MedianPruner).
+
+    Args:
+        history: the trials before it.
+        losses: step → loss of this one so far.
+    """
+    courses = [trial for trial in history if trial.losses and trial.status in (MET, MISSED, PRUNED)]
+    if len(courses) < FEWEST_BEFORE_PRUNING or not losses:
+        return False
+    study = _study(FEWEST_BEFORE_PRUNING)
+    for trial in courses:
+        study.add_trial(_frozen({}, {}, 0.0, {int(step): loss for step, loss in trial.losses.items()}))
+    running = study.ask()
+    for step, loss in losses.items():
+        running.report(loss, step)
+    return bool(running.should_prune())
+
+
+def _suggested(settings: Mapping[str, Any], history: History) -> dict[str, Any]:
+    """Optuna's next suggestion, a function of the history alone."""
+    study = _study(FEWEST_BEFORE_PRUNING, seed=SEED + len(history))
+    spans = {key: _distribution(values) for key, values in settings.items()}
+    for trial in history:
+        params = {key: _index(settings[key], trial.settings[key]) for key in spans}
+        # Optuna lessens; what failed is as far off as can be.
+        study.add_trial(_frozen(params, spans, 1.0 - (trial.score or 0.0), {}))
+    asked = study.ask(spans)
+    return {
+        key: values[asked.params[key]] if isinstance(values, list) else asked.params[key]
+        for key, values in settings.items()
+    }
+
+
+def _index(values: Any, given: Any) -> Any:
+    """A list's value by its place: Optuna's categories are plain values, a recipe's may be lists."""
+    return values.index(given) if isinstance(values, list) else given
+
+
+def _distribution(values: Any) -> optuna.distributions.BaseDistribution:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(values, list):
+        return CategoricalDistribution(range(len(values)))
+    low, high, log = values["from"], values["to"], bool(values.get("log"))
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log)
+    return FloatDistribution(float(low), float(high), log=log)
+
+
+def _study(startup: int, seed: int = SEED) -> optuna.Study:
+    """An empty study, in memory.
+
+    Raises:
+        MissingError: Optuna is not installed.
+    """
+    try:
+        import optuna
+    except ImportError:
+        what = "sweep.search: optuna needs the package optuna, which is not installed"
+        raise MissingError(Problem(what, mend='pip install "conch[search]", or search: grid')) from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
+    return optuna.create_study(
+        sampler=sampler, pruner=optuna.pruners.MedianPruner(n_startup_trials=startup, n_warmup_steps=0)
+    )
+
+
+def _frozen(
+    params: Mapping[str, Any], spans: Mapping[str, Any], value: float, losses: Mapping[int, float]
+) -> optuna.trial.FrozenTrial:
+    import optuna
+
+    return optuna.trial.create_trial(
+        params=dict(params), distributions=dict(spans), value=value, intermediate_values=dict(losses)
+    )
