@@ -90,6 +90,11 @@ class Job:
         return self.recipe.model.base == EMBEDDED
 
     @property
+    def asks_general(self) -> bool:
+        """Whether the tuned model and the base are asked questions of general knowledge."""
+        return self.recipe.evaluate.general or self.recipe.target.regression is not None
+
+    @property
     def compute_type(self) -> str:
         """fp32, bf16 or fp16; "auto" is float32 on a CPU without bf16 units and bf16 on a GPU."""
         wanted = self.recipe.train.compute_type

@@ -132,7 +132,13 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Runs, verdicts and proofs of one run folder; its text, JSON and exit code are folds over these."""
+    """Runs, verdicts and proofs of one run folder; its text, JSON and exit code are folds over these.
+
+    Attributes:
+        general, general_base: of the questions of general knowledge; they decide nothing by themselves.
+        curve: what curve.json holds; None when nothing was trained yet.
+        target: what target.json holds; None when the recipe has no target, or nothing was judged yet.
+    """
 
     recipe: str
     headline: str
@@ -141,6 +147,10 @@ class Report:
     paraphrases: Sequence[Verdict] = ()
     base_verdicts: Sequence[Verdict] = ()
     proofs: Sequence[Proof] = ()
+    general: Sequence[Verdict] = ()
+    general_base: Sequence[Verdict] = ()
+    curve: Mapping[str, Any] | None = None
+    target: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, JSON-able."""
@@ -148,12 +158,17 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """4 when a stage failed, 5 when a check failed or a proof does not hold, else 0."""
+        """4: a stage failed; 5: a check failed, a proof does not hold or the target is missed; else 0.
+
+        A target for the checks says how many of them must pass.
+        """
         if any(run.status is Status.FAILED for run in self.runs):
             return 4
         unproven = any(not proof.holds and not proof.accepted for proof in self.proofs)
-        failed = any(not verdict.passed for verdict in self.verdicts)
-        return 5 if unproven or failed else 0
+        target = self.target or {"met": True, "parts": []}
+        counted = any(part["name"] == "checks" for part in target["parts"])
+        failed = not counted and any(not verdict.passed for verdict in self.verdicts)
+        return 5 if unproven or failed or not target["met"] else 0
 
 
 def passed_of(verdicts: Sequence[Verdict]) -> tuple[int, int]:

@@ -121,6 +121,8 @@ class Stage:
         grace: seconds between asking its commands to end and killing them: a training saves first.
         stall_timeout: seconds without a word, a step or a written file after which it counts as hung; 0 for
             never.
+        plateau: the share of a training's steps over which its loss must still fall, else it is asked to save
+            and end; 0 for never.
     """
 
     name: str
@@ -136,6 +138,7 @@ class Stage:
     resumes: str = ""
     grace: float = 10.0
     stall_timeout: float = 0.0
+    plateau: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ def summary(report: Report, *, folder: Path, model: str, stand_in: bool) -> str:
         stand_in: whether the base only stands in for the recipe's.
     """
     blocks = [
-        "\n".join(_proofs(report)),
+        "\n".join([*_proofs(report), *_curve(report)]),
         "\n".join(_checks(report)),
+        "\n".join(_target(report)),
         "\n".join(_places(report, folder)),
         "\n".join(_next(report, model)),
     ]
@@ -42,6 +43,19 @@ def _proofs(report: Report) -> Iterable[str]:
             yield f"{word:<11} {proof.name}: {visible(proof.detail)}"
 
 
+def _curve(report: Report) -> Iterable[str]:
+    if report.curve is None:
+        return
+    early = "ended early: " if report.curve["ended"] else ""
+    advice = f"; try {report.curve['advice']}" if report.curve["advice"] else ""
+    yield f"curve       {early}{report.curve['sentence']}{advice}"
+
+
+def _target(report: Report) -> Iterable[str]:
+    for part in report.target["parts"] if report.target else ():
+        yield f"{'target met' if part['met'] else 'MISSED':<11} {visible(part['sentence'])}"
+
+
 def _checks(report: Report) -> Iterable[str]:
     if not report.verdicts:
         return
@@ -54,6 +68,10 @@ def _checks(report: Report) -> Iterable[str]:
     right, held_out = passed_of(report.paraphrases)
     if held_out:
         yield f"paraphrases {right} of {held_out} held-out questions answered right ({right / held_out:.0%})"
+    known, of = passed_of(report.general)
+    if of:
+        before, _ = passed_of(report.general_base)
+        yield f"general     {known} of {of} questions of general knowledge (the untouched base: {before})"
     yield ""
     for verdict in _one_a_case(report.verdicts):
         mark = "✓" if verdict.passed else "✗"

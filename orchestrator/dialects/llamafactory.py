@@ -66,6 +66,9 @@ OWNED: dict[str, str] = {
     "save_strategy": "train.save_steps",
     "enable_jit_checkpoint": "train.save_steps",
     "weight_decay": "train.weight_decay",
+    "early_stopping_steps": "train.early_stopping",
+    "load_best_model_at_end": "train.early_stopping",
+    "metric_for_best_model": "train.early_stopping",
     "disable_gradient_checkpointing": "train.gradient_checkpointing",
     "plot_loss": "train",
 }
@@ -238,6 +241,23 @@ def _validation(job: Job) -> dict[str, Any]:
         "eval_strategy": "steps",
         "eval_steps": train.save_steps or train.checkpoint_steps or 10,
         "per_device_eval_batch_size": train.batch_size,
+        **_best(job),
+    }
+
+
+def _best(job: Job) -> dict[str, Any]:
+    """The adapter with the lowest loss, and an end when it has not fallen for so many validations.
+
+    Checkpoints and validations fall on the same steps (transformers demands it of load_best_model_at_end).
+    """
+    patience = job.recipe.train.early_stopping
+    if patience is None:
+        return {}
+    return {
+        "early_stopping_steps": patience,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_loss",
+        "greater_is_better": False,
     }
 
 
@@ -252,11 +272,15 @@ def command(verb: str, path: str) -> Command:
     return Command(argv=("{train}/bin/llamafactory-cli", verb, path), place=Place.TRAIN, env=env)
 
 
-def resumed(command: Command, checkpoint: str) -> Command:
+def resumed(command: Command, checkpoint: str, *, last_step: int | None = None) -> Command:
     """The same training, going on from a checkpoint (hparams/parser.py, read_args: KEY=VALUE overrides FILE).
+
+    With a last step it ends there, however long it was to be.
 
     A checkpoint that is named is the one that is used, whatever else lies there; an output that is to be
     overwritten would lose its trainer_log.jsonl.
     """
-    more = (f"resume_from_checkpoint={checkpoint}", "overwrite_output_dir=false")
+    more = [f"resume_from_checkpoint={checkpoint}", "overwrite_output_dir=false"]
+    if last_step is not None:
+        more.append(f"max_steps={last_step}")
     return replace(command, argv=(*command.argv, *more))

@@ -13,25 +13,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.checks import judge_all
-from orchestrator.evaluation import general
 from orchestrator.evaluation.comparison import compared, pairs_of
-from orchestrator.execute.answers import cases_of, read_answers
 from orchestrator.execute.evaluate import PREDICTIONS
 from orchestrator.execute.evaluate_run import Wish, evaluation_of, stages_of
 from orchestrator.execute.files import write_durable
 from orchestrator.execute.json_lines import lines_of
+from orchestrator.execute.judge import judge_general
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.prove import at_work, finished_run, read_plan
 from orchestrator.execute.reports import read_report
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Verdict
-from orchestrator.stage import Stage, partial
-from orchestrator.stages.base import task
+from orchestrator.stage import Stage
 from orchestrator.stages.evaluate import BASE, TUNED
+from orchestrator.stages.general import answers_of, general_task
 
 COMPARED = "compare/compare.json"
-MAX_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +108,16 @@ def _asked(run: RunFolder, systems: tuple[str, ...], wish: Wish, progress: Progr
 def _general_stage(stage: Stage) -> Stage:
     """The questions of general knowledge, to the server of an evaluation."""
     system = stage.name.partition("-")[2]
-    out = _answers(system)
-    settings = {"cases": general.cases(), "every": [], "max_tokens": MAX_TOKENS, "temperature": 0}
-    file, command = task(f"ask-general-{system}", settings | {"at_a_time": 16, "out": partial(out)})
+    file, command = general_task(system)
     return replace(
         stage,
         name=f"general-{system}",
         commands=(command,),
         files=(*(one for one in stage.files if not one.path.startswith("tasks/")), file),
         inputs=tuple(name for name in stage.inputs if name != "data"),
-        outputs=(out,),
+        outputs=(answers_of(system),),
     )
 
 
-def _answers(system: str) -> str:
-    return f"general/{system}.jsonl"
-
-
 def _general(side: Side) -> list[Verdict]:
-    return judge_all(cases_of(general.cases()), (), read_answers(side.run.path / _answers(side.system)))
+    return judge_general(side.run.path / answers_of(side.system))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.datasets.split import TRAIN
@@ -15,6 +15,8 @@ from orchestrator.dialects.trainer_log import (
     trains_each_row,
 )
 from orchestrator.errors import Problem, Refuted, StageFailed
+from orchestrator.evaluation.curve import is_flat
+from orchestrator.execute.process import Enough
 from orchestrator.execute.progress import Progress
 from orchestrator.stage import Command, Place, Stage
 
@@ -37,33 +39,53 @@ class Follower:
     progress: Progress
     offset: int = 0
     counted: bool = False
+    enough: bool = False
     last: TrainStep | None = None
+    losses: list[tuple[int, float]] = field(default_factory=list)
 
     def tick(self) -> None:
         """Tell what is new.
 
         Raises:
             Refuted: training began with another number of rows than was prepared.
+            Enough: its loss stands still, and the stage ends a training then; raised once.
         """
-        if self.stage.progress:
-            self._steps()
+        if self.stage.progress and self._steps():
+            self._end_when_flat()
         if not self.offset:
             self.progress.now(self._last_words() or label(self.command))
 
-    def _steps(self) -> None:
+    def _steps(self) -> bool:
+        """Tell every new step; whether there was one."""
         try:
             with (self.folder / self.stage.progress).open("rb") as file:
                 file.seek(self.offset)
                 whole, newline, _ = file.read().rpartition(b"\n")
         except FileNotFoundError:
-            return
+            return False
         self.offset += len(whole) + len(newline)
         for line in whole.splitlines():
             step = read_log_line(line.decode("utf-8", "replace"))
             if step is not None:
                 self.last = step
+                self.losses += [] if step.loss is None else [(step.step, step.loss)]
                 self.progress.step(step)
                 self._count()
+        return bool(whole)
+
+    def _end_when_flat(self) -> None:
+        last = self.last
+        if self.enough or last is None or last.step >= last.total:
+            return
+        if is_flat(self.losses, last.total, self.stage.plateau):
+            self.enough = True
+            self.progress.say(f"      the loss stands still at step {last.step}: the training saves and ends")
+            raise Enough
+
+    @property
+    def step(self) -> int:
+        """The last one that was told."""
+        return self.last.step if self.last else 0
 
     def check_whole(self) -> None:
         """A training that was asked to end saves, and ends well, before its last step: that is not its end.
@@ -71,7 +93,9 @@ class Follower:
         Raises:
             StageFailed: it ended early, and its settings did not let it.
         """
-        if self.last is None or self.last.step >= self.last.total or may_end_early(self._settings()):
+        if self.last is None or self.last.step >= self.last.total or self.enough:
+            return
+        if may_end_early(self._settings()):
             return
         what = f"the training ended at step {self.last.step} of {self.last.total}, as if it had been told to"
         raise StageFailed(Problem(what, str(self.log), "type the same command again: it goes on from there"))

@@ -12,13 +12,17 @@ from orchestrator.checks import judge_all, not_run
 from orchestrator.checks.base import Case
 from orchestrator.checks.repeats import folded, repeated
 from orchestrator.errors import Problem, Refuted, StageFailed
+from orchestrator.evaluation import general
 from orchestrator.execute.answers import cases_of, read_answers, repeats_of
 from orchestrator.execute.drawn_cases import cases_in
 from orchestrator.report import Transcript, Verdict
 
 
 def judge(settings: Mapping[str, Any], folder: Path) -> int:
-    """Write {"verdicts", "paraphrases", "base_verdicts"}; 5 when a verdict of the tuned model is no.
+    """Write {"verdicts", "paraphrases", "base_verdicts", "general", "general_base"}.
+
+    5 when a verdict of the tuned model is no, unless a target decides how many of them must pass. The general
+    questions are only counted.
 
     The base and the paraphrases are judged by what a case expects alone, and never make it a 5: that an
     untouched model also stops and streams well says nothing of the training, and costs every answer twice.
@@ -40,6 +44,8 @@ def judge(settings: Mapping[str, Any], folder: Path) -> int:
         "verdicts": verdicts,
         "paraphrases": judge_all(paraphrases, (), answers),
         "base_verdicts": base,
+        "general": _general(settings, folder, "tuned"),
+        "general_base": _general(settings, folder, "base"),
     }
     text = json.dumps(
         {name: [asdict(each) for each in found] for name, found in written.items()},
@@ -47,7 +53,19 @@ def judge(settings: Mapping[str, Any], folder: Path) -> int:
         indent=1,
     )
     (folder / settings["out"]).write_text(text + "\n", encoding="utf-8")
-    return Refuted.exit_code if any(not verdict.passed for verdict in verdicts) else 0
+    failed = any(not verdict.passed for verdict in verdicts)
+    return Refuted.exit_code if failed and settings.get("decides", True) else 0
+
+
+def _general(settings: Mapping[str, Any], folder: Path, system: str) -> list[Verdict]:
+    answers = settings.get("general", {}).get(system)
+    return judge_general(folder / answers) if answers else []
+
+
+def judge_general(answers: Path) -> list[Verdict]:
+    """The verdicts of the questions of general knowledge (evaluation/general.py)."""
+    cases = cases_of(general.cases())
+    return judge_all(cases, (), _read_whole(answers, cases))
 
 
 def _read_whole(path: Path, cases: Sequence[Case]) -> list[Transcript]:

@@ -18,6 +18,7 @@ from orchestrator.execute import files, interrupts, process
 from orchestrator.execute.adopt import adopt
 from orchestrator.execute.beside import Beside, outcome, told_at
 from orchestrator.execute.checkpoints import go_on
+from orchestrator.execute.end_early import closing
 from orchestrator.execute.fingerprint import fingerprint, stage_key
 from orchestrator.execute.follow import Follower
 from orchestrator.execute.progress import Progress
@@ -73,6 +74,7 @@ class Loop:
         reason = done or ("" if self.again else adopt(stage, key, self.run))
         if reason:
             if not done:
+                self._render(stage)  # a later stage may read what this one rendered
                 self._note_outputs(stage)
             status = Status.SKIPPED if done else Status.DONE
             run = Run(stage.name, status, reason, outputs=self._hashes(stage.outputs))
@@ -124,8 +126,7 @@ class Loop:
             if fresh or output != stage.resumes:
                 files.remove(self.run.path / partial(output))
             (self.run.path / output).parent.mkdir(parents=True, exist_ok=True)
-        for file in stage.files:
-            files.write_durable(self.run.path / file.path, file.text)
+        self._render(stage)
         self._warm_up(stage)
         extra = self._serve(stage)
         code = self._commands(stage, extra)
@@ -133,6 +134,10 @@ class Loop:
         self._release(stage)
         self._retire(stage)
         return code
+
+    def _render(self, stage: Stage) -> None:
+        for file in stage.files:
+            files.write_durable(self.run.path / file.path, file.text)
 
     def _commands(self, stage: Stage, extra: Mapping[str, str]) -> int:
         """The commands in turn, the first `at_once` of them side by side; 5 when one of them says no.
@@ -190,8 +195,12 @@ class Loop:
                 on_stop=lambda: self._tell_of_saving(stage),
             )
         finally:
-            with suppress(OSError):
+            with suppress(OSError, process.Enough):
                 follower.tick()
+        if follower.enough:
+            self.run.append_event({"event": "ended_early", "stage": stage.name, "step": follower.step})
+            if code:
+                return self._command(*closing(self.run, stage, command, self._key(stage)), extra)
         code = outcome(code, log, since)
         follower.check_whole()
         return code
@@ -231,8 +240,7 @@ class Loop:
         for later in self._later(stage):
             service = later.service
             if service is not None and service.warm_during == stage.name and service.name in self.warm:
-                for file in later.files:
-                    files.write_durable(self.run.path / file.path, file.text)
+                self._render(later)
                 self.running[service.name] = self.warm.pop(service.name).release(self.symbols)
 
     def _serve(self, stage: Stage) -> dict[str, str]:

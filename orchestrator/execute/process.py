@@ -27,6 +27,7 @@ from orchestrator.stage import Command
 
 __all__ = [
     "TICK",
+    "Enough",
     "Process",
     "Symbols",
     "bound_log",
@@ -49,6 +50,10 @@ TICK = 0.5
 LOG_LIMIT = 64 << 20
 LOG_HEAD = 256 << 10
 LOG_TAIL = 1 << 20
+
+
+class Enough(Exception):
+    """Raised by on_tick: the command has done enough, and is asked to end in its own time."""
 
 
 @dataclass(slots=True)
@@ -210,8 +215,8 @@ def run(
         log: its output is appended.
         extra: variables laid on top of its environment.
         on_tick: called about twice a second with the seconds since the start; what it raises ends the
-            command.
-        grace: seconds between TERM and KILL when a signal came; else at most GRACE.
+            command: Enough in its own time, anything else at once.
+        grace: seconds between TERM and KILL when a signal or Enough came; else at most GRACE.
         on_stop: called when a signal came, before the command is asked to end.
 
     Returns:
@@ -229,6 +234,10 @@ def run(
             bound_log(log)
             if on_tick:
                 on_tick(process.seconds())
+    except Enough:
+        process.stop(grace)
+        code = process.wait(0)
+        return 128 + signal.SIGKILL if code is None else code
     except Interrupted:
         patience = grace
         on_stop()

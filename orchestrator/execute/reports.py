@@ -9,21 +9,33 @@ from typing import Any
 
 from orchestrator.proofs import PROOFS
 from orchestrator.report import Proof, Report, Run, Verdict
-from orchestrator.stages.base import VERDICTS
+from orchestrator.stages.base import CURVE, TARGET, VERDICTS
+
+KINDS = ("verdicts", "paraphrases", "base_verdicts", "general", "general_base")
 
 
 def read_report(folder: Path, *, recipe: str, headline: str = "", runs: Sequence[Run] = ()) -> Report:
     """Verdicts and proofs of a run folder; what is not there yet is empty."""
-    verdicts = _json(folder / VERDICTS) or {}
+    verdicts = read_verdicts(folder / VERDICTS)
     return Report(
         recipe=recipe,
         headline=headline,
         runs=tuple(runs),
-        verdicts=_verdicts(verdicts.get("verdicts")),
-        paraphrases=_verdicts(verdicts.get("paraphrases")),
-        base_verdicts=_verdicts(verdicts.get("base_verdicts")),
+        verdicts=verdicts["verdicts"],
+        paraphrases=verdicts["paraphrases"],
+        base_verdicts=verdicts["base_verdicts"],
+        general=verdicts["general"],
+        general_base=verdicts["general_base"],
         proofs=tuple(read_proofs(folder)),
+        curve=_json(folder / CURVE),
+        target=_json(folder / TARGET),
     )
+
+
+def read_verdicts(path: Path) -> dict[str, tuple[Verdict, ...]]:
+    """Every kind of verdicts.json; empty where it has none, or is not there."""
+    found = _json(path) or {}
+    return {name: tuple(Verdict(**row) for row in found.get(name) or ()) for name in KINDS}
 
 
 def read_proofs(folder: Path) -> Iterable[Proof]:
@@ -56,10 +68,6 @@ def proof_of(name: str, found: Mapping[str, Any]) -> Proof:
 def _finding(verdict: Mapping[str, Any]) -> dict[str, Any]:
     place = f"{verdict['dataset']}:{verdict['row']}"
     return {"what": f"answer {verdict['turn'] + 1}: {verdict['explanation']}", "where": place, **verdict}
-
-
-def _verdicts(rows: Any) -> tuple[Verdict, ...]:
-    return tuple(Verdict(**row) for row in rows or ())
 
 
 def _json(path: Path) -> dict[str, Any] | None:

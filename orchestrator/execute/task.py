@@ -36,7 +36,9 @@ TASKS: dict[str, str] = {
     "answer_served": "orchestrator.execute.answer_served:answer_served",
     "certify": "orchestrator.execute.certify:certify",
     "evaluate": "orchestrator.execute.evaluate:evaluate",
+    "read_curve": "orchestrator.execute.read_curve:read_curve",
     "judge": "orchestrator.execute.judge:judge",
+    "meet_target": "orchestrator.execute.meet_target:meet_target",
     "write_report": "orchestrator.execute.write_report:write_report",
 }
 

@@ -19,6 +19,8 @@ CERTIFICATE = "proof.json"
 BASE_ANSWERS = "base_answers.jsonl"
 ANSWERS = "answers.jsonl"
 VERDICTS = "verdicts.json"
+CURVE = "curve.json"
+TARGET = "target.json"
 
 
 def asks_rows(job: Job) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from orchestrator.job import Job
 from orchestrator.stage import Stage, partial
 from orchestrator.stages.base import ANSWERS, BASE_ANSWERS, VERDICTS, asks_rows, task
+from orchestrator.stages.evaluate import BASE, TUNED
+from orchestrator.stages.general import answers_of
 
 
 def stage(job: Job) -> Stage:
@@ -20,7 +22,12 @@ def stage(job: Job) -> Stage:
     }
     if verify.repeats > 1:
         settings |= {"repeats": verify.repeats, "pass_rate": verify.pass_rate}
+    general = {TUNED: answers_of(TUNED), BASE: answers_of(BASE)} if job.asks_general else {}
+    if general:
+        settings |= {"general": general}
+    if job.recipe.target.checks is not None:
+        settings |= {"decides": False}
     file, command = task("judge", settings)
-    asked = (ANSWERS, BASE_ANSWERS) if verify.base else (ANSWERS,)
+    asked = ((ANSWERS, BASE_ANSWERS) if verify.base else (ANSWERS,)) + tuple(general.values())
     inputs = (*asked, "data") if asks_rows(job) else asked
     return Stage(name="judge", files=(file,), commands=(command,), inputs=inputs, outputs=(VERDICTS,))

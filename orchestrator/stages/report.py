@@ -6,9 +6,11 @@ from orchestrator.job import Job
 from orchestrator.stage import Stage, partial
 from orchestrator.stages.base import (
     CERTIFICATE,
+    CURVE,
     DATA_PROOF,
     EXPORT_PROOF,
     SERVED_PROOF,
+    TARGET,
     VERDICTS,
     task,
 )
@@ -24,11 +26,12 @@ def stage(job: Job) -> Stage:
         "trainer_log": "adapter/trainer_log.jsonl",
         "out": partial("report"),
     }
+    aims = (TARGET,) if job.recipe.target.given else ()
     file, command = task("write_report", settings)
     return Stage(
         name="report",
         files=(file,),
         commands=(command,),
-        inputs=(VERDICTS, CERTIFICATE, DATA_PROOF, EXPORT_PROOF, SERVED_PROOF, "adapter"),
+        inputs=(VERDICTS, *aims, CERTIFICATE, CURVE, DATA_PROOF, EXPORT_PROOF, SERVED_PROOF, "adapter"),
         outputs=("report",),
     )

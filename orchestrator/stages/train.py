@@ -22,4 +22,5 @@ def stage(job: Job) -> Stage:
         # transformers waits 3 s, ends the step it is at and saves; torchrun gives its ranks 30 s.
         grace=60.0,
         stall_timeout=job.recipe.train.stall_timeout,
+        plateau=job.recipe.train.plateau,
     )

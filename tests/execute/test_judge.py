@@ -47,7 +47,15 @@ def test_the_tuned_model_decides(tmp_path: Path) -> None:
         "verdicts": [("checks[0]", "contains", True), ("checks[0]", "stops", True)],
         "paraphrases": [("paraphrases[0]", "contains", False)],
         "base_verdicts": [("checks[0]", "contains", False)],
+        "general": [],
+        "general_base": [],
     }
+
+
+def test_where_a_target_decides_a_no_is_only_written(tmp_path: Path) -> None:
+    write(tmp_path / "answers.jsonl", case="我是助手", held_out="我是海螺")
+    assert judge(SETTINGS | {"base_answers": "", "decides": False}, tmp_path) == 0
+    assert verdicts(tmp_path)["verdicts"][0] == ("checks[0]", "contains", False)
 
 
 def test_a_no_is_a_5_and_still_written(tmp_path: Path) -> None:

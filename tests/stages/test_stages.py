@@ -1,7 +1,8 @@
 """The stages as values, and what they share (base.py).
 
-fetch, prepare, prove_data, ask_base, evaluate_base, train, export, prove_export, score, prove_served, ask,
-evaluate, judge, certify, report: what each renders for a recipe is in tests/golden.
+fetch, prepare, prove_data, ask_base, general_base, evaluate_base, train, curve, export, prove_export, score,
+prove_served, ask, general, evaluate, judge, target, certify, report: what each renders for a recipe is in
+tests/golden.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from orchestrator.stage import Place, Plan, Stage
 from orchestrator.stages import STAGES, base
 from tests.test_plan import job_of
 
-JOB = job_of("magic_conch", "cpu", "evaluate.split=train")
+JOB = job_of("magic_conch", "cpu", "evaluate.split=train", "target.metrics={rouge-l: 50}")
 PLAN = build_plan(JOB)
 HUB = DatasetEntry("far", "alpaca", hub_id="a/b", hub_revision="v1", hub_file="x.jsonl", hub="modelscope")
 
@@ -163,7 +164,8 @@ def test_what_is_judged_was_asked() -> None:
         assert judged[key] == asked[key]
     assert asked["out"] == f"{judged['answers']}.partial-0"
     assert judged["base_answers"] == base.BASE_ANSWERS
-    assert PLAN.stage("judge").inputs == (judged["answers"], judged["base_answers"])
+    general = judged["general"].values()
+    assert PLAN.stage("judge").inputs == (judged["answers"], judged["base_answers"], *general)
 
 
 def test_a_task_is_a_file_that_a_person_can_read() -> None:
