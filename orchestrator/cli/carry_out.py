@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.verb import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.job import Job
+    from orchestrator.report import Report
 
 
 def carry_out(
@@ -25,7 +31,6 @@ def carry_out(
     from pathlib import Path
 
     from orchestrator.cli.live import Live
-    from orchestrator.cli.summary import summary
     from orchestrator.execute import recipes, survey
     from orchestrator.execute.reports import read_report
     from orchestrator.execute.run_plan import run_recipe
@@ -45,6 +50,15 @@ def carry_out(
     report = read_report(folder, recipe=job.recipe.name, headline=plan.headline, runs=runs)
     if "judge" not in stages:
         report = replace(report, verdicts=(), paraphrases=(), base_verdicts=())
+    return told_of(report, job, folder, project=project)
+
+
+def told_of(report: Report, job: Job, folder: Path, *, project: Path) -> Outcome:
+    """A run's closing summary, its data and its exit code."""
+    from pathlib import Path
+
+    from orchestrator.cli.summary import summary
+
     model = job.recipe.served_model
     shown = folder.relative_to(project) if project == Path.cwd() else folder
     text = summary(report, folder=shown, model=model, stand_in=job.stand_in)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import click
+
 from orchestrator.cli.verb import (
     Outcome,
     accept_option,
@@ -15,20 +17,39 @@ from orchestrator.cli.verb import (
 )
 
 
-@verb(example="conch run magic_conch\nconch run recipes/magic_conch.yaml --set train.epochs=3")
+@verb(
+    example="conch run magic_conch\nconch run recipes/magic_conch.yaml --set train.epochs=3\n"
+    "conch run magic_conch --until target"
+)
 @recipe_argument
 @set_option
 @hardware_option
 @accept_option
 @detach_option
+@click.option(
+    "--until",
+    type=click.Choice(["target"]),
+    default=None,
+    help="Try the settings of the recipe's sweep, each as a run, until its target is met.",
+)
 def command(
-    *, recipe: str, sets: Sequence[str], hardware: str, accept_mismatch: bool, detach: bool
+    *,
+    recipe: str,
+    sets: Sequence[str],
+    hardware: str,
+    accept_mismatch: bool,
+    detach: bool,
+    until: str | None,
 ) -> Outcome:
     """Everything: fetch, prepare, prove, train, export, prove, ask, judge, report.
 
-    Type it again after an interruption: completed stages are not done again. Exits 5 when a check fails or
-    a proof does not hold.
+    Type it again after an interruption: completed stages are not done again. Exits 5 when a check fails, a
+    proof does not hold or the recipe's target is missed.
     """
+    if until:
+        from orchestrator.cli.until import run_until
+
+        return run_until(recipe, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch, detach=detach)
     from orchestrator.cli.carry_out import carry_out
     from orchestrator.plan import RUN
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+# The highest score of a target that is not met.
+NEARLY = 0.999999
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -91,5 +94,5 @@ def told(target: Mapping[str, Any], figures: Figures) -> dict[str, Any]:
     """What target.json holds: {"met", "score", "parts": [Part]}."""
     parts = parts_of(target, figures)
     met = bool(parts) and all(part.met for part in parts)
-    score = 1.0 if met else min(score_of(parts), 0.999999)
+    score = 1.0 if met else min(score_of(parts), NEARLY)
     return {"met": met, "score": score, "parts": [asdict(part) for part in parts]}

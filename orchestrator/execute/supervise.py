@@ -19,11 +19,13 @@ from typing import Any
 from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Problem, StageFailed, exit_code_of
 from orchestrator.execute import survey
+from orchestrator.execute.attempt import Wanted
 from orchestrator.execute.key import read_key
 from orchestrator.execute.run_plan import run_recipe
 from orchestrator.execute.serve import serve
 from orchestrator.execute.serving import Serving
 from orchestrator.execute.state import RunFolder
+from orchestrator.execute.until import run_until_target
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
 from orchestrator.report import Run
@@ -118,6 +120,16 @@ def _run(request: Mapping[str, Any], project: Path, teller: Teller) -> int:
     return max((run.exit_code for run in runs), default=0)
 
 
+def _until(request: Mapping[str, Any], project: Path, teller: Teller) -> int:
+    def begun(run: RunFolder) -> None:
+        log = write_to(run)
+        teller.ready({"run": run.name, "folder": str(run.path), "log": log})
+
+    given = {key: request[key] for key in ("recipe", "sets", "hardware", "accept_mismatch")}
+    found = run_until_target(Wanted(project=project, **given), progress=Written(), begun=begun)
+    return found.report.exit_code
+
+
 def _serve(request: Mapping[str, Any], project: Path, teller: Teller) -> int:
     job = _job(request, project)
     key_file = Path(request["key_file"]) if request["key_file"] else None
@@ -139,7 +151,7 @@ def _serve(request: Mapping[str, Any], project: Path, teller: Teller) -> int:
     return 0
 
 
-_VERBS = {"run": _run, "sft": _run, "serve": _serve}
+_VERBS = {"run": _run, "sft": _run, "until": _until, "serve": _serve}
 
 
 def _job(request: Mapping[str, Any], project: Path) -> Job:

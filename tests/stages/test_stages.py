@@ -164,7 +164,7 @@ def test_what_is_judged_was_asked() -> None:
         assert judged[key] == asked[key]
     assert asked["out"] == f"{judged['answers']}.partial-0"
     assert judged["base_answers"] == base.BASE_ANSWERS
-    general = judged["general"].values()
+    general = (judged["general"]["tuned"], judged["general"]["base"])
     assert PLAN.stage("judge").inputs == (judged["answers"], judged["base_answers"], *general)
 
 

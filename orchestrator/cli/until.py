@@ -1,0 +1,77 @@
+"""What `conch run --until target` says when it ends: the trials as table and plot, the best, what to keep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.terminal import one_line, visible
+from orchestrator.cli.verb import Outcome
+
+if TYPE_CHECKING:
+    from orchestrator.evaluation.trials import Trial
+    from orchestrator.execute.until import Sought
+
+BAR = 20
+WIDE = 60
+
+
+def run_until(
+    recipe: str, *, sets: Sequence[str], hardware: str, accept_mismatch: bool, detach: bool
+) -> Outcome:
+    """Try settings until the recipe's target is met; the best trial's run is summed up as any run is."""
+    from pathlib import Path
+
+    from orchestrator.cli.carry_out import started, told_of
+    from orchestrator.cli.live import Live
+    from orchestrator.execute import recipes
+    from orchestrator.execute.attempt import Wanted
+    from orchestrator.execute.until import run_until_target
+
+    project = recipes.project_folder(Path.cwd())
+    if detach:
+        request = {"recipe": recipe, "sets": list(sets), "hardware": hardware}
+        return started({"verb": "until", "accept_mismatch": accept_mismatch, **request})
+    wanted = Wanted(recipe, project, tuple(sets), hardware, accept_mismatch)
+    found = run_until_target(wanted, progress=Live())
+    outcome = told_of(found.report, found.job, found.folder, project=project)
+    text = "\n\n".join([outcome.text, "\n".join(trials_text(found))])
+    trials = {"trials": [trial.to_json() for trial in found.trials], "ended": found.ended}
+    best = found.best.number if found.best else None
+    return Outcome({**outcome.data, **trials, "best": best}, text, outcome.exit_code)
+
+
+def trials_text(found: Sought) -> Iterable[str]:
+    """The trials, each with its score as a bar, and what to write into the recipe."""
+    yield "trials"
+    for trial in found.trials:
+        yield _line(trial)
+        if trial.sentence:
+            yield f"        {visible(one_line(trial.sentence, 100))}"
+    best = found.best
+    if best is None:
+        return
+    yield ""
+    yield (
+        f"Trial {best.number} met the target."
+        if best.status == "met"
+        else f"No trial met the target ({found.ended}); trial {best.number} came nearest."
+    )
+    if best.settings:
+        yield f"To keep it, write into recipes/{found.job.recipe.name}.yaml:"
+        yield from (f"  {words}" for words in _settings(best, ": "))
+    if best.status != "met" and found.report.curve and found.report.curve["advice"]:
+        yield f"Its curve advises {found.report.curve['advice']}: {found.report.curve['sentence']}."
+
+
+def _line(trial: Trial) -> str:
+    filled = round(BAR * (trial.score or 0.0))
+    bar = "█" * filled + "·" * (BAR - filled)
+    score = "  –  " if trial.score is None else f"{trial.score:.3f}"
+    tried = one_line(" ".join(_settings(trial, "=")), WIDE)
+    return f"  {trial.number:>3} {bar} {score} {trial.status:<7} {trial.minutes:5.1f} min  {tried}"
+
+
+def _settings(trial: Trial, sign: str) -> list[str]:
+    return [f"{key}{sign}{json.dumps(value, ensure_ascii=False)}" for key, value in trial.settings.items()]

@@ -1,0 +1,148 @@
+"""One trial of a sweep: the recipe with the trial's settings laid on it, run, and what came of it kept."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import Problem, Refuted, StageFailed, TimedOut
+from orchestrator.evaluation.target import NEARLY
+from orchestrator.evaluation.trials import FAILED, MET, MISSED, PRUNED, RUNNING, Trial
+from orchestrator.execute import survey
+from orchestrator.execute.progress import Progress
+from orchestrator.execute.pruning import Pruning
+from orchestrator.execute.reports import read_report
+from orchestrator.execute.run_plan import run_recipe
+from orchestrator.execute.state import RunFolder
+from orchestrator.execute.train_course import Course
+from orchestrator.execute.trials_file import TrialsFile
+from orchestrator.job import Job
+from orchestrator.plan import build_plan
+from orchestrator.report import Report
+
+# What ends a training early where the recipe does not say: a trial that learns nothing more costs others.
+PLATEAU, PATIENCE = 0.2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is run: a recipe's name, with what is laid on it for every trial."""
+
+    recipe: str
+    project: Path
+    sets: Sequence[str] = ()
+    hardware: str = "auto"
+    accept_mismatch: bool = False
+
+    def job(self, *more: str) -> Job:
+        """The recipe, further settings laid on top."""
+        return survey.read_job(
+            self.recipe,
+            project=self.project,
+            sets=[*self.sets, *more],
+            hardware=self.hardware,
+            accept_mismatch=self.accept_mismatch,
+        )
+
+    def trial_job(self, settings: Mapping[str, Any]) -> Job:
+        """The recipe with a trial's settings, and with what ends a training early."""
+        more = written(settings)
+        return self.job(*endings(self.job(*more)), *more)
+
+
+def written(settings: Mapping[str, Any]) -> list[str]:
+    """Settings as --set takes them.
+
+    >>> written({"train.learning_rate": 1e-05, "train.scheduler": "linear"})
+    ['train.learning_rate=1e-05', 'train.scheduler="linear"']
+    """
+    return [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
+
+
+def endings(job: Job) -> list[str]:
+    """What ends a training early, where the recipe leaves that open."""
+    train, told = job.recipe.train, job.origins
+    if not train.checkpoint_steps:
+        return []
+    more = [] if told["train.plateau"] != "default" else [f"train.plateau={PLATEAU}"]
+    if job.names_of("validation") and told["train.early_stopping"] == "default":
+        more.append(f"train.early_stopping={PATIENCE}")
+    return more
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One trial, from wherever it was left."""
+
+    wanted: Wanted
+    trials: TrialsFile
+    trial: Trial
+    progress: Progress
+    begun: Callable[[RunFolder], None]
+    prunes: bool
+
+    def perform(self) -> None:
+        """Run it, and keep what came of it; interrupted it stays "running", and its minutes are kept."""
+        job = self.wanted.trial_job(self.trial.settings)
+        self.trials.put(self.trial)
+        began = time.monotonic()
+        listener = Pruning(self.progress, self.trials.history[:-1] if self.prunes else ())
+        status, score, sentence, losses = RUNNING, None, "", {}
+        try:
+            folder, _ = run_recipe(
+                build_plan(job), job, project=self.wanted.project, progress=listener, begun=self._begun
+            )
+            status, score, sentence = _judged(read_report(folder, recipe=job.recipe.name))
+            losses = _course(folder)
+        except (StageFailed, TimedOut, Refuted) as error:
+            status, sentence = FAILED, error.problems[0].what.partition("\n")[0]
+            if listener.pruned:
+                status, losses = PRUNED, dict(listener.losses)
+            elif isinstance(error, Refuted):
+                status = RUNNING  # once that is mended, it is gone on with
+                raise
+        finally:
+            minutes = self.trial.minutes + (time.monotonic() - began) / 60
+            known = {str(step): loss for step, loss in losses.items()}
+            self._put(status=status, score=score, sentence=sentence, minutes=round(minutes, 3), losses=known)
+
+    def _begun(self, run: RunFolder) -> None:
+        self._put(run=run.name)
+        self.begun(run)
+
+    def _put(self, **changes: Any) -> None:
+        self.trial = replace(self.trial, **changes)
+        self.trials.put(self.trial)
+
+
+def _judged(report: Report) -> tuple[str, float | None, str]:
+    """(status, score, sentence) of a run that went through.
+
+    Raises:
+        Refuted: a proof does not hold.
+    """
+    broken = [proof.name for proof in report.proofs if not proof.holds and not proof.accepted]
+    if broken or report.target is None:
+        what = ", ".join(broken) or "the run ended before it was judged"
+        raise Refuted(
+            Problem(f"not proven: {what}; no setting mends that", mend=f"conch why {report.recipe}")
+        )
+    said = [part["sentence"] for part in report.target["parts"]]
+    if report.target["met"] and report.exit_code:
+        return MISSED, NEARLY, "; ".join([*said, "but a check fails, and no target.checks allows it"])
+    if report.target["met"]:
+        return MET, 1.0, "; ".join(said)
+    if report.curve and report.curve["advice"]:
+        said.append(f"{report.curve['sentence']}: try {report.curve['advice']}")
+    return MISSED, report.target["score"], "; ".join(said)
+
+
+def _course(folder: Path) -> dict[int, float]:
+    """The course that later trials are held against."""
+    course = Course()
+    course.read(folder / "adapter/trainer_log.jsonl")
+    return dict(course.validations or course.losses)

@@ -1,0 +1,86 @@
+"""runs/RECIPE/trials.json: what a sweep tried and what came of it, written after every step of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from orchestrator.errors import BusyError, Problem
+from orchestrator.evaluation.trials import Trial, best_of
+from orchestrator.execute.files import write_durable
+from orchestrator.execute.record_lock import read_json
+
+
+@dataclass(slots=True)
+class TrialsFile:
+    """The trials of one study: of one recipe, one set of settings, one target.
+
+    Attributes:
+        folder: runs/RECIPE.
+        study: what makes trials comparable; trials of another study are laid aside, never overwritten.
+        settings: the dotted keys that are tried, each with its values.
+    """
+
+    folder: Path
+    study: str
+    settings: Mapping[str, Any]
+    history: list[Trial] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, folder: Path, study: str, settings: Mapping[str, Any]) -> TrialsFile:
+        """The trials of this study so far; those of another are moved to trials.N.json."""
+        path = folder / "trials.json"
+        found = read_json(path)
+        if found is not None and found.get("study") == study:
+            return cls(folder, study, settings, [_trial(one) for one in found["trials"]])
+        if path.exists():
+            number = next(n for n in range(1, 10**6) if not (folder / f"trials.{n}.json").exists())
+            path.rename(folder / f"trials.{number}.json")
+        return cls(folder, study, settings)
+
+    def put(self, trial: Trial) -> None:
+        """Keep a trial as it is now, in place of what was known of it."""
+        self.history = [*self.history[: trial.number - 1], trial]
+        write_durable(
+            self.folder / "trials.json", json.dumps(self.to_json(), ensure_ascii=False, indent=1) + "\n"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What the file holds."""
+        best = best_of(self.history)
+        return {
+            "study": self.study,
+            "settings": dict(self.settings),
+            "trials": [trial.to_json() for trial in self.history],
+            "best": best.number if best else None,
+        }
+
+
+def _trial(row: Mapping[str, Any]) -> Trial:
+    return Trial(**{name: row[name] for name in Trial.__dataclass_fields__ if name in row})
+
+
+@contextmanager
+def only_one(folder: Path, recipe: str) -> Iterator[None]:
+    """Be the only one who makes trials of a recipe.
+
+    Raises:
+        BusyError: somebody else does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.UnixFileLock(folder / ".trials.lock", mode=0o600, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        what = f"another `conch run {recipe} --until target` makes trials"
+        raise BusyError(Problem(what, str(folder), "wait for it, or `conch stop`")) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,118 @@
+"""`conch run RECIPE --until target`: trials, each a run, until one meets the recipe's target.
+
+Above the loop: what to try next is evaluation/trials.py's to say, from runs/RECIPE/trials.json alone. A sweep
+that was interrupted goes on with the trial it was at, whose run goes on from its last checkpoint. At the end
+the newest run of the recipe is the best trial's, so that serve, verify and chat mean that one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import Problem, StageFailed, UsageError
+from orchestrator.evaluation.trials import FAILED, Trial, best_of, next_trial, why_ended
+from orchestrator.execute.attempt import Attempt, Wanted, written
+from orchestrator.execute.fingerprint import plan_key
+from orchestrator.execute.progress import Progress
+from orchestrator.execute.reports import read_report
+from orchestrator.execute.run_plan import run_recipe
+from orchestrator.execute.state import RunFolder
+from orchestrator.execute.trials_file import TrialsFile, only_one
+from orchestrator.job import Job
+from orchestrator.plan import build_plan, headline
+from orchestrator.report import Report
+
+# So many trials in a row that fail have a cause that no setting mends.
+FAILURES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What came of it: every trial, why no other was begun, and the best one's run and report."""
+
+    trials: Sequence[Trial]
+    ended: str
+    best: Trial | None
+    job: Job
+    folder: Path
+    report: Report
+
+
+def run_until_target(
+    wanted: Wanted, *, progress: Progress, begun: Callable[[RunFolder], None] = lambda _: None
+) -> Sought:
+    """Try settings until the target is met or the budget is spent.
+
+    Args:
+        wanted: the recipe; it has a target, and usually a sweep.
+        progress: is told what happens.
+        begun: told of each trial's run folder when it is there.
+
+    Raises:
+        UsageError: the recipe has no target, or a value of the sweep is wrong.
+        BusyError: another process works on this recipe.
+        ConchError: a trial ended in a way that no other setting mends.
+    """
+    job = wanted.job()
+    if not job.recipe.target.given:
+        what, where = f"{job.recipe.name} has no target to run until", f"recipes/{job.recipe.name}.yaml"
+        raise UsageError(Problem(what, where, "write one, e.g. target: {checks: 0.95}"))
+    sweep = _sweep(job)
+    _check_values(wanted, sweep["settings"])
+    folder = wanted.project / "runs" / job.recipe.name
+    with only_one(folder, job.recipe.name):
+        study = f"{plan_key(build_plan(job), job.locks)} {sweep['search']} {json.dumps(sweep['settings'])}"
+        trials = TrialsFile.open(folder, study, sweep["settings"])
+        progress.say(headline(job))
+        while (trial := next_trial(sweep, trials.history)) is not None:
+            progress.say(
+                f"trial {trial.number}: {' '.join(written(trial.settings)) or 'the recipe as it is'}"
+            )
+            Attempt(wanted, trials, trial, progress, begun, prunes=sweep["search"] == "optuna").perform()
+            progress.say(f"trial {trial.number} {trials.history[-1].status}: {trials.history[-1].sentence}")
+            _give_up_after_failures(trials.history)
+        return _best(wanted, trials, why_ended(sweep, trials.history), progress)
+
+
+def _sweep(job: Job) -> dict[str, Any]:
+    if job.recipe.sweep is not None:
+        return job.recipe.sweep.model_dump()
+    return {"settings": {}, "search": "grid", "runs": 1, "minutes": None}
+
+
+def _check_values(wanted: Wanted, settings: Mapping[str, Any]) -> None:
+    """A value that no recipe takes is told before anything is trained; all of them at once."""
+    problems: list[Problem] = []
+    for key, values in settings.items():
+        for value in values if isinstance(values, list) else (values["from"], values["to"]):
+            try:
+                wanted.job(*written({key: value}))
+            except UsageError as error:
+                problems += [replace(one, where=f"sweep.settings.{key}") for one in error.problems]
+    if problems:
+        raise UsageError(*dict.fromkeys(problems))
+
+
+def _give_up_after_failures(history: Sequence[Trial]) -> None:
+    last = history[-FAILURES:]
+    if len(last) == FAILURES and all(trial.status == FAILED for trial in last):
+        what = f"{FAILURES} trials in a row failed, the last with: {last[-1].sentence}"
+        raise StageFailed(Problem(what, last[-1].run, f"conch logs {last[-1].run}"))
+
+
+def _best(wanted: Wanted, trials: TrialsFile, ended: str, progress: Progress) -> Sought:
+    """Have the best trial's run be the newest of its recipe: what it made is taken over, not made again."""
+    best = best_of(trials.history)
+    if best is None:
+        what = f"none of {len(trials.history)} trials came to an end ({ended})"
+        raise StageFailed(Problem(what, str(trials.folder), "conch runs ls"))
+    job = wanted.trial_job(best.settings)
+    plan = build_plan(job)
+    progress.say(f"trial {best.number} is the best: its model becomes the recipe's last export")
+    folder, runs = run_recipe(plan, job, project=wanted.project, progress=progress)
+    report = read_report(folder, recipe=job.recipe.name, headline=plan.headline, runs=runs)
+    return Sought(tuple(trials.history), ended, best, job, folder, report)
