@@ -10,6 +10,7 @@ import click
 from orchestrator.cli.verb import Outcome, limit_option, split_option, verb
 
 if TYPE_CHECKING:
+    from orchestrator.errors import Problem
     from orchestrator.execute.compare_models import Comparison
 
 _SHOWN = 12
@@ -26,7 +27,8 @@ def command(*, runs: tuple[str, ...], split: str | None, limit: int | None) -> O
     With one RECIPE (or RECIPE/ID) its untouched base is held against what was trained; with two the first
     run's export against the second's. Shown are metric differences with their intervals, the checks that
     each passes, questions of general knowledge, what got worse, and the answers side by side; all of it is
-    kept in the (second) run folder's compare/compare.json.
+    kept in the (second) run folder's compare/compare.json. Where that run's recipe has a `judge:`, it says
+    which of two answers is the better one (docs/judge.md).
     """
     from pathlib import Path
 
@@ -43,7 +45,8 @@ def command(*, runs: tuple[str, ...], split: str | None, limit: int | None) -> O
     found = compare_models(a, b, wish, project=recipes.project_folder(Path.cwd()), progress=Live())
     file = str(found.run.path / COMPARED)
     data = {"run": found.run.name, "split": found.split, "file": file, **found.told}
-    return Outcome(data=data, text="\n".join([*_shown(found), f"all of it: {file}"]))
+    text = "\n".join([*_shown(found), *judge_lines(found.told), f"all of it: {file}"])
+    return Outcome(data=data, text=text, problems=tuple(_judge_problems(found.told)))
 
 
 def _shown(found: Comparison) -> Iterable[str]:
@@ -66,6 +69,30 @@ def _shown(found: Comparison) -> Iterable[str]:
     ]
     yield table(("question", told["a"], told["b"]), cells, bad=[row in worse for row in chosen])
     yield f"got worse: {', '.join(told['worse'])}" if told["worse"] else "nothing that was judged got worse"
+
+
+def judge_lines(told: Mapping[str, Any]) -> Iterable[str]:
+    """What a judge said of a comparison, in one line; none where there was no judge."""
+    judge = told.get("judge")
+    if judge and judge["judged"]:
+        yield (
+            f"the judge {judge['model']}, {judge['judged']} pairs: {judge['b']} better {judge['wins_b']}, "
+            f"{judge['a']} better {judge['wins_a']}, tie {judge['ties']} (by order alone {judge['swayed']}); "
+            f"rate of {judge['b']} {judge['rate_b']:.0%} [{judge['low']:.0%}, {judge['high']:.0%}]"
+            + (f"; without a verdict {judge['failed']}" if judge["failed"] else "")
+        )
+    elif judge and not judge["error"]:
+        failed = next((row["error"] for row in judge["rows"] if row["error"]), "")
+        yield f"the judge {judge['model']} gave no verdict" + (f": {failed}" if failed else "")
+
+
+def _judge_problems(told: Mapping[str, Any]) -> Iterable[Problem]:
+    from orchestrator.errors import Problem
+
+    if error := told.get("judge", {}).get("error"):
+        what = f"the judge was not asked, or not all: {error}"
+        mend = "the recipe's judge: section says where it is, CONCH_JUDGE_KEY its key; then type it again"
+        yield Problem(what, mend=mend)
 
 
 def _said(row: Mapping[str, Any], side: str) -> str:

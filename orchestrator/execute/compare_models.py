@@ -21,6 +21,7 @@ from orchestrator.execute.evaluate import PREDICTIONS
 from orchestrator.execute.evaluate_run import Wish, evaluation_of, stages_of
 from orchestrator.execute.files import write_durable
 from orchestrator.execute.json_lines import lines_of
+from orchestrator.execute.judge_comparison import judge_comparison, judge_of
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.prove import at_work, finished_run, read_plan
 from orchestrator.execute.reports import read_report
@@ -82,10 +83,16 @@ def compare_models(a: str, b: str, wish: Wish, *, project: Path, progress: Progr
         "general": (_general(sides[0]), _general(sides[1])),
     }
     told = compared(*names, pairs, judged)
-    text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
-    (second.path / COMPARED).parent.mkdir(exist_ok=True)
-    write_durable(second.path / COMPARED, text)
+    _write(second, told)
+    if judge := judge_of(second):
+        told["judge"] = judge_comparison(second, told, judge, progress)
+        _write(second, told)
     return Comparison(second, sides[1].split, told)
+
+
+def _write(run: RunFolder, told: Mapping[str, Any]) -> None:
+    (run.path / COMPARED).parent.mkdir(exist_ok=True)
+    write_durable(run.path / COMPARED, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
 
 
 def _asked(run: RunFolder, systems: tuple[str, ...], wish: Wish, progress: Progress) -> list[Side]:
