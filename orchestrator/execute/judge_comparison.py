@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from orchestrator.errors import ConchError, Interrupted, UsageError
 from orchestrator.evaluation.samples import spread
 from orchestrator.execute import interrupts, recipes, system
 from orchestrator.execute.files import append_durable
-from orchestrator.execute.judge_pairs import folded, judge_client, judge_pairs
+from orchestrator.execute.judge_pairs import AT_A_TIME, Pair, folded, judge_client, judge_pairs
 from orchestrator.execute.manifest import read_manifest
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.state import RunFolder
@@ -51,7 +51,12 @@ def judge_of(run: RunFolder) -> Judge | None:
 
 
 def judge_comparison(
-    run: RunFolder, told: Mapping[str, Any], judge: Judge, progress: Progress
+    run: RunFolder,
+    told: Mapping[str, Any],
+    judge: Judge,
+    progress: Progress,
+    *,
+    at_a_time: int = AT_A_TIME,
 ) -> dict[str, Any]:
     """What the judge says of the answers of a comparison.
 
@@ -60,6 +65,7 @@ def judge_comparison(
         told: evaluation.comparison.compared()'s.
         judge: who is asked.
         progress: is told how far it is.
+        at_a_time: pairs that are under way together.
 
     Returns:
         judge_pairs()'s, with "a" and "b" (the sides' names); "error" says why it was not asked, or not all.
@@ -85,17 +91,24 @@ def judge_comparison(
 
     if wanted:
         progress.say(f"putting {len(wanted)} pairs of answers to the judge {judge.model}")
-        error = _ask(judge, wanted, run.project, keep)
+        error = _ask(judge, wanted, run.project, at_a_time, keep)
     found = folded(judge.model, len(pairs), [rows[pair["id"]] for pair in chosen if pair["id"] in rows])
     return {"a": told["a"], "b": told["b"], **found, "error": error or found["error"]}
 
 
-def _ask(judge: Judge, pairs: Sequence[Mapping[str, Any]], project: Path, keep: Any) -> str:
+def _ask(
+    judge: Judge,
+    pairs: Sequence[Pair],
+    project: Path,
+    at_a_time: int,
+    keep: Callable[[int, int, Row], None],
+) -> str:
     """Have the pairs judged; "", or why they cannot be."""
     try:
         with interrupts.signals(), judge_client(judge, project=project) as client:
             client.reach()
-            judge_pairs(client, pairs, limit=len(pairs), criteria=judge.criteria or "", told=keep)
+            words = judge.criteria or ""
+            judge_pairs(client, pairs, limit=len(pairs), criteria=words, at_a_time=at_a_time, told=keep)
     except Interrupted:
         raise
     except ConchError as error:

@@ -6,6 +6,8 @@ import io
 import json
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,9 +50,11 @@ def run(project: Path) -> RunFolder:
     return made
 
 
-def judged(run: RunFolder, server: FakeServer, what: dict[str, Any], **more: Any) -> dict[str, Any]:
+def judged(
+    run: RunFolder, server: FakeServer, what: dict[str, Any], at_a_time: int = 4, **more: Any
+) -> dict[str, Any]:
     judge = Judge(base_url=server.url, model="conch", **more)
-    return judge_comparison(run, what, judge, Live(io.StringIO()))
+    return judge_comparison(run, what, judge, Live(io.StringIO()), at_a_time=at_a_time)
 
 
 def test_it_says_which_is_better_and_is_not_asked_twice(run: RunFolder, server: FakeServer) -> None:
@@ -74,7 +78,7 @@ def test_a_conversation_is_shown_whole(run: RunFolder, server: FakeServer) -> No
 
 def test_what_a_judge_said_before_it_died_is_kept(run: RunFolder, server: FakeServer) -> None:
     server.fault, server.fault_after = "die", 5
-    found = judged(run, server, told(*(row(number) for number in range(8))))
+    found = judged(run, server, told(*(row(number) for number in range(8))), at_a_time=1)
     assert "the server died" in found["error"]
     assert 0 < found["judged"] < 8
     assert len((run.path / JUDGED).read_text(encoding="utf-8").splitlines()) == found["judged"]
@@ -89,17 +93,21 @@ def test_a_judge_that_is_not_there_is_said(run: RunFolder, server: FakeServer) -
 
 
 def test_an_interruption_keeps_what_was_judged(run: RunFolder, server: FakeServer) -> None:
-    def fair_then_ctrl_c(messages: list[dict[str, str]]) -> Said:
-        if len(server.requests) > 8:
-            os.kill(os.getpid(), signal.SIGINT)
-        return fair(messages)
+    rows = [row(number) for number in range(8)]
+    server.fault, server.fault_after = "hang", 5
 
-    server.answer = fair_then_ctrl_c
+    def once_it_hangs() -> None:
+        while len(server.requests) < 6:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=once_it_hangs).start()
     with pytest.raises(Interrupted):
-        judged(run, server, told(*(row(number) for number in range(50))))
-    server.answer, asked = fair, len(server.requests)
-    assert judged(run, server, told(*(row(number) for number in range(50))))["wins_b"] == 50
-    assert len(server.requests) < asked + 100, "what was judged before is not asked again"
+        judged(run, server, told(*rows), at_a_time=1)
+    assert len((run.path / JUDGED).read_text(encoding="utf-8").splitlines()) == 2
+    server.fault, asked = "", len(server.requests)
+    assert judged(run, server, told(*rows))["wins_b"] == 8
+    assert len(server.requests) == asked + 1 + 2 * 6, "what was judged before is not asked again"
 
 
 def test_the_judge_is_the_recipes_as_it_is_written_now(run: RunFolder) -> None:
