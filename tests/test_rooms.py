@@ -77,6 +77,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/run_plan.py": "cli/test_run.py",
     "execute/statistics.py": "cli/test_data_stats.py",
     "execute/split.py": "cli/test_data_split.py",
+    "execute/serve_checkpoint.py": "cli/test_chat_checkpoint.py",
     "execute/stop.py": "cli/test_stop.py",
     "execute/stall.py": "execute/test_checkpoints.py",
     "execute/survey.py": "test_bad_input.py",
