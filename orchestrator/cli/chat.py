@@ -141,7 +141,7 @@ def _server(
     from orchestrator.execute import recipes
     from orchestrator.execute.serve_checkpoint import served_checkpoint
 
-    given = {"--base-url": base_url, "--model": model, "--key-file": key_file, "--set": sets}
+    given: dict[str, Any] = {"--base-url": base_url, "--model": model, "--key-file": key_file, "--set": sets}
     given["--hardware"] = hardware != "auto"
     if lost := [name for name, value in given.items() if value]:
         raise click.UsageError(f"--checkpoint starts a server of its own: leave {', '.join(lost)} out")

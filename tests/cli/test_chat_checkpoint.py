@@ -41,7 +41,7 @@ def test_it_answers_beside_a_training_and_is_gone_afterwards(
 
 
 def test_a_signal_leaves_nothing(saved: SmallWorld) -> None:
-    argv = [CONCH, "chat", "small", "--checkpoint", "8"]
+    argv = [str(CONCH), "chat", "small", "--checkpoint", "8"]
     with (saved.project / "said.err").open("wb") as err:
         child = subprocess.Popen(
             argv, cwd=saved.project, env=os.environ, stdin=subprocess.PIPE, stdout=err, stderr=err
