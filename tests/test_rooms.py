@@ -30,6 +30,7 @@ TESTS = ROOT / "tests"
 
 # What is tested by a test that does not bear its name: a module, or with a slash at the end a whole folder.
 COVERED_BY: Mapping[str, str] = {
+    "cli/bases_text.py": "cli/test_compare_bases.py",
     "cli/carry_out.py": "cli/test_run.py",
     "cli/data.py": "cli/test_data_audit.py",
     "cli/data_options.py": "cli/test_data_convert.py",
@@ -42,6 +43,8 @@ COVERED_BY: Mapping[str, str] = {
     "cli/status.py": "cli/test_runs.py",
     "datasets/json_text.py": "datasets/test_rows.py",
     "execute/adapters.py": "cli/test_eval.py",
+    "execute/base_stages.py": "cli/test_compare_bases.py",
+    "execute/compare_bases.py": "cli/test_compare_bases.py",
     "execute/compare_models.py": "cli/test_compare.py",
     "execute/evaluate.py": "cli/test_eval.py",
     "execute/evaluate_run.py": "cli/test_eval.py",
