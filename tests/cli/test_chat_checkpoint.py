@@ -6,13 +6,14 @@ import io
 import json
 import os
 import signal
-import subprocess
-import time
 
 import pytest
 
+from orchestrator.errors import StageFailed
 from orchestrator.execute.state import hold
-from tests.small_world import CONCH, SmallWorld, make_checkpoint
+from tests.fakes.openai_server import Said, openai_server
+from tests.in_process import served_in_process
+from tests.small_world import SmallWorld, make_checkpoint
 
 
 @pytest.fixture
@@ -40,24 +41,33 @@ def test_it_answers_beside_a_training_and_is_gone_afterwards(
     assert list((saved.project / "runs/.chat").iterdir()) == []
 
 
-def test_a_signal_leaves_nothing(saved: SmallWorld) -> None:
-    argv = [str(CONCH), "chat", "small", "--checkpoint", "8"]
-    with (saved.project / "said.err").open("wb") as err:
-        child = subprocess.Popen(
-            argv, cwd=saved.project, env=os.environ, stdin=subprocess.PIPE, stdout=err, stderr=err
-        )
-    deadline = time.monotonic() + 60
-    while "ready in" not in saved.read("said.err"):
-        assert child.poll() is None, saved.read("said.err")
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert saved.processes()
-    child.send_signal(signal.SIGTERM)
-    assert child.wait(30) == 143
-    assert child.stdin is not None
-    child.stdin.close()
-    assert not saved.processes()
-    assert not [path for path in (saved.project / "runs/.chat").iterdir() if path.is_dir()]
+def test_a_signal_ends_the_server_and_a_server_that_ended_ends_the_conversation(
+    saved: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(messages: list[dict[str, str]]) -> Said:
+        if messages[-1]["content"] == "停":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return Said("好")
+
+    with openai_server(answer) as server:
+        started = served_in_process(monkeypatch, "orchestrator.execute.serve_checkpoint", server)
+        monkeypatch.setattr("sys.stdin", io.StringIO("你好\n停\n谁\n"))
+        said = saved.run("chat", "small", "--checkpoint", "8")
+        assert said.code == 143, said.err
+        assert said.out.startswith("好\n")
+        (up,) = started.servers
+        assert up.stopped
+        assert not up.folder.exists()
+        monkeypatch.setattr(type(up), "check", died)
+        server.fault, server.fault_after = "cut", len(server.requests) + 1
+        monkeypatch.setattr("sys.stdin", io.StringIO("你好\n"))
+        said = saved.run("chat", "small", "--checkpoint", "8")
+        assert said.code == 4
+        assert "chat-vllm: killed" in said.err
+
+
+def died(_: object) -> None:
+    raise StageFailed("chat-vllm: killed")
 
 
 @pytest.mark.parametrize(
