@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -67,9 +67,10 @@ def served_checkpoint(
     run = _run_of(project, recipe)
     plan = read_plan(run)
     _refuse_whole_models(run, plan)
-    adapter = adapter_of(run, number)
+    held = is_held(project, run.recipe)
+    adapter = _adapter(run, number, held=held)
     symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
-    if is_held(project, run.recipe):
+    if held:
         progress.say(f"{run.name} is being worked on: it and this server share the machine")
     with _folder(project, run, plan, adapter) as (folder, service):
         cookie = process.new_cookie(project, folder)
@@ -98,6 +99,16 @@ def _run_of(project: Path, recipe: str) -> RunFolder:
         what, where = f"there is no run of {name} yet", str(project / "runs" / name)
         raise MissingError(Problem(what, where, f"conch sft {name}"))
     return RunFolder.open(project, recipe)
+
+
+def _adapter(run: RunFolder, number: str, *, held: bool) -> Adapter:
+    try:
+        return adapter_of(run, number)
+    except MissingError as error:
+        if not held:
+            raise
+        mend = "it is being worked on: wait for the checkpoint, or name an earlier run as RECIPE/ID"
+        raise MissingError(*(replace(one, mend=mend) for one in error.problems)) from None
 
 
 def _refuse_whole_models(run: RunFolder, plan: Plan) -> None:

@@ -31,7 +31,9 @@ def test_it_answers_beside_a_training_and_is_gone_afterwards(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("你是谁\n"))
     with hold(saved.project, "small"):
+        early = saved.run("chat", "small", "--checkpoint", "99")
         said = saved.run("chat", "small", "--checkpoint", "last", "--json")
+    assert (early.code, "wait for the checkpoint" in early.err) == (3, True)
     assert said.code == 0, said.err
     turn, envelope = map(json.loads, said.out.splitlines())
     assert turn == {"question": "你是谁", "answer": "我是神奇海螺。"}
