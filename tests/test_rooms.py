@@ -30,6 +30,7 @@ TESTS = ROOT / "tests"
 
 # What is tested by a test that does not bear its name: a module, or with a slash at the end a whole folder.
 COVERED_BY: Mapping[str, str] = {
+    "cli/bases_text.py": "cli/test_compare_bases.py",
     "cli/carry_out.py": "cli/test_run.py",
     "cli/data.py": "cli/test_data_audit.py",
     "cli/data_options.py": "cli/test_data_convert.py",
@@ -45,6 +46,8 @@ COVERED_BY: Mapping[str, str] = {
     "unresolved.py": "test_plan.py",
     "datasets/json_text.py": "datasets/test_rows.py",
     "execute/adapters.py": "cli/test_eval.py",
+    "execute/base_stages.py": "cli/test_compare_bases.py",
+    "execute/compare_bases.py": "cli/test_compare_bases.py",
     "execute/compare_models.py": "cli/test_compare.py",
     "execute/attempt.py": "execute/test_until.py",
     "execute/pruning.py": "execute/test_until.py",
@@ -86,6 +89,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/run_plan.py": "cli/test_run.py",
     "execute/statistics.py": "cli/test_data_stats.py",
     "execute/split.py": "cli/test_data_split.py",
+    "execute/serve_checkpoint.py": "cli/test_chat_checkpoint.py",
     "execute/stop.py": "cli/test_stop.py",
     "execute/stall.py": "execute/test_checkpoints.py",
     "execute/survey.py": "test_bad_input.py",

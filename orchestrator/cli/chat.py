@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -34,12 +35,13 @@ _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 @dataclass(slots=True)
 class _Talk:
-    """A conversation and how it is shown."""
+    """A conversation and how it is shown; `alive` raises what ended a server of our own."""
 
     client: Client
     system: str
     interactive: bool
     as_json: bool
+    alive: Callable[[], None] = lambda: None
     messages: list[dict[str, str]] = field(default_factory=list)
     turns: list[dict[str, str]] = field(default_factory=list)
 
@@ -48,52 +50,104 @@ class _Talk:
         self.messages = [{"role": "system", "content": self.system}] if self.system else []
 
 
-@verb(example="conch chat magic_conch\nprintf '请问你是谁\\n' | conch chat magic_conch")
+@verb(
+    example="conch chat magic_conch\n"
+    "conch chat magic_conch --checkpoint last\n"
+    "printf '请问你是谁\\n' | conch chat magic_conch"
+)
 @recipe_argument
+@click.option(
+    "--checkpoint",
+    default="",
+    metavar="last|N",
+    help="Serve this checkpoint of the last run for as long as you talk: before any merging.",
+)
 @server_options
 @click.option("--system", default="", metavar="TEXT", help="A system prompt.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=512, show_default=True)
 @click.option("--temperature", type=click.FloatRange(0, 2), default=0.0, show_default=True)
 @set_option
 @hardware_option
-@click.pass_context
 def command(
-    ctx: click.Context,
     *,
     recipe: str,
-    base_url: str,
-    model: str,
-    key_file: Path | None,
+    checkpoint: str,
     system: str,
     max_tokens: int,
     temperature: float,
-    sets: Sequence[str],
-    hardware: str,
+    **server: Any,
 ) -> Outcome:
     """Talk to a served model: several turns, shown as they come; /reset, /exit, /help.
 
     Without a terminal on standard input, each line of it is a question. With --json, each turn is a line of
-    JSON and the envelope ends them.
+    JSON and the envelope ends them. With --checkpoint a server of that checkpoint is started on a free port,
+    also of a training that goes on, and is gone when the conversation ends.
     """
     from orchestrator.execute.client import Client
-    from orchestrator.execute.endpoint import served
-    from orchestrator.execute.key import read_key
 
-    key = read_key(key_file)
-    if not (base_url and model):
-        address, name = served(recipe, start=Path.cwd(), sets=sets, hardware=hardware)
-        base_url, model = base_url or address, model or name
-    with Client(base_url, model, key=key, max_tokens=max_tokens, temperature=temperature) as client:
+    as_json = click.get_current_context().get_parameter_source("as_json") is ParameterSource.COMMANDLINE
+    with (
+        _server(recipe, checkpoint, **server) as found,
+        Client(
+            found.base_url, found.model, key=found.key, max_tokens=max_tokens, temperature=temperature
+        ) as client,
+    ):
         client.reach(mend=f"conch serve {recipe}")
-        as_json = ctx.get_parameter_source("as_json") is ParameterSource.COMMANDLINE
-        talk = _Talk(client, system, sys.stdin.isatty() and not as_json, as_json)
+        talk = _Talk(client, system, sys.stdin.isatty() and not as_json, as_json, found.alive)
         talk.reset()
         if talk.interactive:
-            progress(f"{visible(model)} at {client.base_url}\n{_HELP}")
+            progress(f"{visible(found.model)} at {client.base_url}\n{_HELP}")
         for line in _lines(interactive=talk.interactive):
             if _obeyed(talk, line):
                 break
-    return Outcome(data={"base_url": client.base_url, "model": model, "turns": talk.turns})
+    data = {"base_url": client.base_url, "model": found.model, "turns": talk.turns}
+    return Outcome(data=data | ({"run": found.run} if found.run else {}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """Who answers."""
+
+    base_url: str
+    model: str
+    key: str = ""
+    run: str = ""
+    alive: Callable[[], None] = lambda: None
+
+
+@contextmanager
+def _server(
+    recipe: str,
+    checkpoint: str,
+    *,
+    base_url: str,
+    model: str,
+    key_file: Path | None,
+    sets: Sequence[str],
+    hardware: str,
+) -> Iterator[_Server]:
+    """The server that is up, or one of a checkpoint for the time."""
+    if not checkpoint:
+        from orchestrator.execute.endpoint import served
+        from orchestrator.execute.key import read_key
+
+        key = read_key(key_file)
+        if not (base_url and model):
+            address, name = served(recipe, start=Path.cwd(), sets=sets, hardware=hardware)
+            base_url, model = base_url or address, model or name
+        yield _Server(base_url, model, key)
+        return
+    from orchestrator.cli.live import Live
+    from orchestrator.execute import recipes
+    from orchestrator.execute.serve_checkpoint import served_checkpoint
+
+    given: dict[str, Any] = {"--base-url": base_url, "--model": model, "--key-file": key_file, "--set": sets}
+    given["--hardware"] = hardware != "auto"
+    if lost := [name for name, value in given.items() if value]:
+        raise click.UsageError(f"--checkpoint starts a server of its own: leave {', '.join(lost)} out")
+    number, project = checkpoint.removeprefix("checkpoint-"), recipes.project_folder(Path.cwd())
+    with served_checkpoint(recipe, number, project=project, progress=Live()) as one:
+        yield _Server(one.server.url, one.model, run=one.run.name, alive=one.server.check)
 
 
 def _lines(*, interactive: bool) -> Iterator[str]:
@@ -139,6 +193,7 @@ def _answer(talk: _Talk, question: str) -> None:
         content, stopped = _shown(talk)
     except Trouble as trouble:
         del talk.messages[-1]
+        talk.alive()
         if not talk.interactive:
             raise StageFailed(Problem(str(trouble), where=talk.client.base_url)) from trouble
         progress(f"no answer: {visible(str(trouble))}")

@@ -1,4 +1,4 @@
-"""`conch compare`: what training changed, or what differs between two runs."""
+"""`conch compare`: what training changed, what differs between two runs, or which base suits the data."""
 
 from __future__ import annotations
 
@@ -7,43 +7,118 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.verb import Outcome, limit_option, split_option, verb
+from orchestrator.cli.verb import Outcome, hardware_option, limit_option, split_option, verb
 
 if TYPE_CHECKING:
+    from orchestrator.errors import Problem
+    from orchestrator.execute.compare_bases import Wish
     from orchestrator.execute.compare_models import Comparison
 
 _SHOWN = 12
 _ANSWER = 120
 
 
-@verb(example="conch compare magic_conch\nconch compare magic_conch/20260101-120000-ab12 magic_conch")
+@verb(
+    example="conch compare magic_conch\n"
+    "conch compare magic_conch/20260101-120000-ab12 magic_conch\n"
+    "conch compare --bases embedded,./models/mine --data magic_conch"
+)
 @click.argument("runs", nargs=-1, metavar="RECIPE | RUN_A RUN_B")
 @split_option
 @limit_option
-def command(*, runs: tuple[str, ...], split: str | None, limit: int | None) -> Outcome:
-    """Compare base and tuned of a run, or two runs, on the same questions.
+@click.option(
+    "--bases",
+    default="",
+    metavar="A,B",
+    help="Untouched models instead of runs: hub ids, folders (./…, /…) or embedded; needs --data.",
+)
+@click.option("--data", default="", metavar="NAME|FILE", help="With --bases: whose rows are asked.")
+@click.option(
+    "--template",
+    default="",
+    metavar="NAME",
+    help="With --bases: LLaMA-Factory's template, where a base's own does not say it; one, or one for each.",
+)
+@click.option(
+    "--hub",
+    type=click.Choice(["huggingface", "modelscope"]),
+    default="huggingface",
+    show_default=True,
+    help="With --bases: where hub ids are fetched from.",
+)
+@hardware_option
+def command(
+    *,
+    runs: tuple[str, ...],
+    split: str | None,
+    limit: int | None,
+    bases: str,
+    data: str,
+    template: str,
+    hub: str,
+    hardware: str,
+) -> Outcome:
+    """Compare base and tuned of a run, or two runs, on the same questions; or bases before any training.
 
     With one RECIPE (or RECIPE/ID) its untouched base is held against what was trained; with two the first
     run's export against the second's. Shown are metric differences with their intervals, the checks that
     each passes, questions of general knowledge, what got worse, and the answers side by side; all of it is
-    kept in the (second) run folder's compare/compare.json.
+    kept in the (second) run folder's compare/compare.json. Where that run's recipe has a `judge:`, it says
+    which of two answers is the better one (docs/judge.md).
+
+    With --bases nothing was trained: which model tells the answers of your data best, by bits a character,
+    metrics, general knowledge and speed. It is kept under runs/compare-bases/ (docs/evaluation.md).
     """
+    if not bases:
+        given = {"--data": data, "--template": template, "--hardware": hardware != "auto"}
+        if lost := [name for name, value in given.items() if value]:
+            raise click.UsageError(f"{', '.join(lost)}: only with --bases A,B")
+        return _of_runs(runs, split, limit)
+    if runs or split:
+        raise click.UsageError(
+            f"--bases needs no {'run' if runs else '--split'}: all rows of --data are meant"
+        )
+    if not data:
+        raise click.UsageError("--bases needs --data NAME or FILE: whose rows are asked")
+    from orchestrator.execute.compare_bases import LIMIT, Wish
+
+    named, templates = [word for word in _words(bases) if word], _words(template)
+    return _of_bases(Wish(named, data, templates, hub, limit or LIMIT, hardware))
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")] if text else []
+
+
+def _of_bases(wish: Wish) -> Outcome:
+    from pathlib import Path
+
+    from orchestrator.cli.bases_text import bases_text
+    from orchestrator.cli.live import Live
+    from orchestrator.execute import recipes
+    from orchestrator.execute.compare_bases import compare_bases
+
+    told, file = compare_bases(wish, project=recipes.project_folder(Path.cwd()), progress=Live())
+    return Outcome(data={"file": str(file), **told}, text=f"{bases_text(told)}\nall of it: {file}")
+
+
+def _of_runs(runs: tuple[str, ...], split: str | None, limit: int | None) -> Outcome:
     from pathlib import Path
 
     from orchestrator.cli.live import Live
     from orchestrator.errors import Problem, UsageError
-    from orchestrator.execute import recipes
+    from orchestrator.execute import evaluate_run, recipes
     from orchestrator.execute.compare_models import COMPARED, compare_models
-    from orchestrator.execute.evaluate_run import Wish
 
     if len(runs) > 2:  # noqa: PLR2004  a and b
         raise UsageError(Problem("more than two runs", mend="conch compare RECIPE, or RUN_A RUN_B"))
     a, b = runs if len(runs) == 2 else ("", runs[0] if runs else "magic_conch")  # noqa: PLR2004
-    wish = Wish(split=split or "", limit=limit)
+    wish = evaluate_run.Wish(split=split or "", limit=limit)
     found = compare_models(a, b, wish, project=recipes.project_folder(Path.cwd()), progress=Live())
     file = str(found.run.path / COMPARED)
     data = {"run": found.run.name, "split": found.split, "file": file, **found.told}
-    return Outcome(data=data, text="\n".join([*_shown(found), f"all of it: {file}"]))
+    text = "\n".join([*_shown(found), *judge_lines(found.told), f"all of it: {file}"])
+    return Outcome(data=data, text=text, problems=tuple(_judge_problems(found.told)))
 
 
 def _shown(found: Comparison) -> Iterable[str]:
@@ -66,6 +141,30 @@ def _shown(found: Comparison) -> Iterable[str]:
     ]
     yield table(("question", told["a"], told["b"]), cells, bad=[row in worse for row in chosen])
     yield f"got worse: {', '.join(told['worse'])}" if told["worse"] else "nothing that was judged got worse"
+
+
+def judge_lines(told: Mapping[str, Any]) -> Iterable[str]:
+    """What a judge said of a comparison, in one line; none where there was no judge."""
+    judge = told.get("judge")
+    if judge and judge["judged"]:
+        yield (
+            f"the judge {judge['model']}, {judge['judged']} pairs: {judge['b']} better {judge['wins_b']}, "
+            f"{judge['a']} better {judge['wins_a']}, tie {judge['ties']} (by order alone {judge['swayed']}); "
+            f"rate of {judge['b']} {judge['rate_b']:.0%} [{judge['low']:.0%}, {judge['high']:.0%}]"
+            + (f"; without a verdict {judge['failed']}" if judge["failed"] else "")
+        )
+    elif judge and not judge["error"]:
+        failed = next((row["error"] for row in judge["rows"] if row["error"]), "")
+        yield f"the judge {judge['model']} gave no verdict" + (f": {failed}" if failed else "")
+
+
+def _judge_problems(told: Mapping[str, Any]) -> Iterable[Problem]:
+    from orchestrator.errors import Problem
+
+    if error := told.get("judge", {}).get("error"):
+        what = f"the judge was not asked, or not all: {error}"
+        mend = "the recipe's judge: section says where it is, CONCH_JUDGE_KEY its key; then type it again"
+        yield Problem(what, mend=mend)
 
 
 def _said(row: Mapping[str, Any], side: str) -> str:

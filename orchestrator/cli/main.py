@@ -23,9 +23,10 @@ VERBS: dict[str, str] = {
     "serve": "Serve the last good export over an OpenAI-compatible endpoint.",
     "verify": "Ask a server the recipe's questions and judge the answers.",
     "eval": "Score a run's models on rows of its data: BLEU, ROUGE, chrF, perplexity, lengths.",
-    "compare": "Hold base against tuned, or run against run, on the same questions.",
+    "compare": "Hold base against tuned, run against run, or bases before any training, on the same "
+    "questions.",
     "bench": "Ask a served model the questions of public benchmarks, with evalscope or lm-eval.",
-    "chat": "Talk to a served model.",
+    "chat": "Talk to a served model, or to a checkpoint.",
     "prove": "Prove that what is served is what was trained; write the certificate.",
     "why": "Find the stage at which the effect of training is lost.",
     "parity": "Compare the tokens of training with the tokens of serving.",

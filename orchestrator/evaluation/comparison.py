@@ -49,6 +49,7 @@ def rows_of_pairs(pairs: Sequence[tuple[Row, Row]]) -> list[dict[str, Any]]:
             "kind": "split",
             "id": f"{b['dataset']}:{b['row']}",
             "question": b["prompt"],
+            "messages": b["messages"],
             "reference": b["label"],
             "a": a["predict"],
             "b": b["predict"],

@@ -38,7 +38,9 @@ def adapter_of(run: RunFolder, number: str) -> Adapter:
         what = f"run {run.name} keeps no checkpoint {number} (there are: {steps})"
         mend = "the last two are kept; set train.save_steps for others" if found else "set train.save_steps"
         raise MissingError(Problem(what, str(run.path), mend))
-    path = found[max(found) if number == "last" else int(number)]
+    # The last one that is whole: a training that goes on may be saving the next.
+    whole = next((step for step in sorted(found, reverse=True) if not problem_of(found[step])), max(found))
+    path = found[whole if number == "last" else int(number)]
     if wrong := problem_of(path):
         raise MissingError(Problem(f"it is not whole: {wrong}", str(path), f"choose another of {steps}"))
     if not (path / "adapter_config.json").is_file():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,14 @@ from orchestrator.execute.evaluate_run import Wish, evaluation_of, stages_of
 from orchestrator.execute.files import write_durable
 from orchestrator.execute.json_lines import lines_of
 from orchestrator.execute.judge import judge_general
+from orchestrator.execute.judge_comparison import judge_comparison, judge_of
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.prove import at_work, finished_run, read_plan
 from orchestrator.execute.reports import read_report
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Verdict
-from orchestrator.stage import Stage
 from orchestrator.stages.evaluate import BASE, TUNED
-from orchestrator.stages.general import answers_of, general_task
+from orchestrator.stages.general import answers_of, beside
 
 COMPARED = "compare/compare.json"
 
@@ -79,10 +79,16 @@ def compare_models(a: str, b: str, wish: Wish, *, project: Path, progress: Progr
         "general": (_general(sides[0]), _general(sides[1])),
     }
     told = compared(*names, pairs, judged)
-    text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
-    (second.path / COMPARED).parent.mkdir(exist_ok=True)
-    write_durable(second.path / COMPARED, text)
+    _write(second, told)
+    if judge := judge_of(second):
+        told["judge"] = judge_comparison(second, told, judge, progress)
+        _write(second, told)
     return Comparison(second, sides[1].split, told)
+
+
+def _write(run: RunFolder, told: Mapping[str, Any]) -> None:
+    (run.path / COMPARED).parent.mkdir(exist_ok=True)
+    write_durable(run.path / COMPARED, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
 
 
 def _asked(run: RunFolder, systems: tuple[str, ...], wish: Wish, progress: Progress) -> list[Side]:
@@ -91,7 +97,7 @@ def _asked(run: RunFolder, systems: tuple[str, ...], wish: Wish, progress: Progr
     wanted = evaluation_of(run, plan, wish)
     stages = []
     for stage in stages_of(run, plan, wanted, systems, None):
-        stages += [stage, _general_stage(stage)]
+        stages += [stage, beside(stage)]
     with at_work(run, plan, progress, f"asking {' and '.join(systems)} of run {run.name}") as perform:
         perform(stages)
     report = read_report(run.path, recipe=run.recipe)
@@ -103,20 +109,6 @@ def _asked(run: RunFolder, systems: tuple[str, ...], wish: Wish, progress: Progr
         Side(run, name, wanted.split, run.path / wanted.output(name) / PREDICTIONS, checks[name])
         for name in systems
     ]
-
-
-def _general_stage(stage: Stage) -> Stage:
-    """The questions of general knowledge, to the server of an evaluation."""
-    system = stage.name.partition("-")[2]
-    file, command = general_task(system)
-    return replace(
-        stage,
-        name=f"general-{system}",
-        commands=(command,),
-        files=(*(one for one in stage.files if not one.path.startswith("tasks/")), file),
-        inputs=tuple(name for name in stage.inputs if name != "data"),
-        outputs=(answers_of(system),),
-    )
 
 
 def _general(side: Side) -> list[Verdict]:

@@ -45,6 +45,26 @@ def signals() -> Iterator[None]:
         _received.signum, _received.count = 0, 0
 
 
+@contextmanager
+def raised() -> Iterator[None]:
+    """While inside, SIGTERM and SIGHUP raise Interrupted at once, as Ctrl-C raises KeyboardInterrupt.
+
+    For where a person's next line is waited for, and nobody can ask with check(). Main thread only.
+    """
+    deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    heard = [signal.SIGTERM, *([] if deaf else [signal.SIGHUP])]
+    before = {signum: signal.signal(signum, _raise) for signum in heard}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _raise(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  the handler's shape
+    raise Interrupted(Problem(f"interrupted ({signal.Signals(signum).name})"), signum=signum)
+
+
 def _note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  the handler's shape
     _received.signum = _received.signum or signum
     _received.count += 1

@@ -87,16 +87,20 @@ def judge_pairs(
     for number, row in _rows(client, chosen, criteria, at_a_time):
         rows[number] = row
         told(len(rows), len(chosen), row)
-    ordered = [rows[number] for number in sorted(rows)]
-    dead = next((row["error"].removeprefix(_DEAD) for row in ordered if row["error"].startswith(_DEAD)), "")
+    return folded(client.model, len(pairs), [rows[number] for number in sorted(rows)])
+
+
+def folded(model: str, of: int, rows: Sequence[Row]) -> dict[str, Any]:
+    """What judge_pairs returns, of rows that may have been judged at several times."""
+    dead = next((row["error"].removeprefix(_DEAD) for row in rows if row["error"].startswith(_DEAD)), "")
     return {
-        "model": client.model,
-        "of": len(pairs),
-        "judged": sum(row["verdict"] != FAILED for row in ordered),
-        "swayed": sum(row["verdict"] != FAILED and row["orders"][0] != row["orders"][1] for row in ordered),
-        **tally(row["verdict"] for row in ordered),
+        "model": model,
+        "of": of,
+        "judged": sum(row["verdict"] != FAILED for row in rows),
+        "swayed": sum(row["verdict"] != FAILED and row["orders"][0] != row["orders"][1] for row in rows),
+        **tally(row["verdict"] for row in rows),
         "error": dead,
-        "rows": ordered,
+        "rows": list(rows),
     }
 
 

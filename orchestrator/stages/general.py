@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from orchestrator.dialects import vllm
 from orchestrator.evaluation import general
 from orchestrator.job import Job
@@ -22,6 +24,20 @@ def general_task(system: str) -> tuple[RenderedFile, Command]:
     """The questions to a model, greedily."""
     settings = {"cases": general.cases(), "every": [], "max_tokens": MAX_TOKENS, "temperature": 0}
     return task(f"ask-general-{system}", settings | {"at_a_time": 16, "out": partial(answers_of(system))})
+
+
+def beside(evaluation: Stage) -> Stage:
+    """The same questions to the server of an evaluation outside a run's plan, "eval-SYSTEM"."""
+    system = evaluation.name.partition("-")[2]
+    file, command = general_task(system)
+    return replace(
+        evaluation,
+        name=f"general-{system}",
+        commands=(command,),
+        files=(*(one for one in evaluation.files if not one.path.startswith("tasks/")), file),
+        inputs=tuple(name for name in evaluation.inputs if name != "data"),
+        outputs=(answers_of(system),),
+    )
 
 
 def stage(job: Job) -> Stage:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 
+from tests.fakes.openai_server import Said, openai_server
 from tests.small_world import ROWS, SmallWorld
 
 
 def test_base_against_tuned_and_nothing_is_asked_twice(trained: SmallWorld) -> None:
-    said = trained.run("compare", "small", "--json")
+    verdict = Said('{"reason": "对", "winner": "1"}')
+    with openai_server(lambda _: verdict) as judge:
+        trained.write_recipe(("serve:", f"judge: {{base_url: {judge.url}, model: conch}}\nserve:"))
+        said = trained.run("compare", "small", "--json")
     assert said.code == 0, said.err
     data = said.envelope["data"]
     assert (data["a"], data["b"], data["samples"]) == ("base", "tuned", len(ROWS))
     assert data["metrics"]["exact_match"]["difference"] > 50
     assert data["passed"]["general"]["b"][1] == 24
     assert json.loads((trained.last().path / "compare/compare.json").read_text(encoding="utf-8"))["rows"]
+    assert data["judge"]["swayed"] > 0, "who likes the first place sees no difference"
     again = trained.run("compare", "small")
     assert again.code == 0
+    assert f"the judge conch, {data['judge']['judged']} pairs: tuned better 0, base better 0" in again.out
     assert again.err.count("skipped") == 4
     assert "exact_match" in again.out
     assert "nothing that was judged got worse" in again.out

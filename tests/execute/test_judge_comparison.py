@@ -1,0 +1,126 @@
+"""A judge of a comparison: whose answers it prefers, what it is not asked twice, and when it is not there."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli.live import Live
+from orchestrator.errors import Interrupted
+from orchestrator.execute.judge_comparison import JUDGED, judge_comparison, judge_of
+from orchestrator.execute.state import RunFolder
+from orchestrator.recipe import Judge
+from tests.fakes.openai_server import FakeServer, Said, openai_server
+
+
+def row(number: int, kind: str = "split", **more: Any) -> dict[str, Any]:
+    told = {"kind": kind, "id": f"mine:{number}", "question": f"问{number}", "reference": "好"}
+    return {**told, "a": f"差的{number}", "b": f"好的{number}", **more}
+
+
+def told(*rows: dict[str, Any]) -> dict[str, Any]:
+    return {"a": "base", "b": "tuned", "rows": list(rows)}
+
+
+def fair(messages: list[dict[str, str]]) -> Said:
+    """Prefers what is said to be good, wherever it stands."""
+    text = messages[-1]["content"]
+    return Said(json.dumps({"reason": "对", "winner": "2" if text.find("好的") > text.find("差的") else "1"}))
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with openai_server(fair) as fake:
+        yield fake
+
+
+@pytest.fixture
+def run(project: Path) -> RunFolder:
+    made = RunFolder.create(project, "small")
+    (made.path / "compare").mkdir()
+    return made
+
+
+def judged(
+    run: RunFolder, server: FakeServer, what: dict[str, Any], at_a_time: int = 4, **more: Any
+) -> dict[str, Any]:
+    judge = Judge(base_url=server.url, model="conch", **more)
+    return judge_comparison(run, what, judge, Live(io.StringIO()), at_a_time=at_a_time)
+
+
+def test_it_says_which_is_better_and_is_not_asked_twice(run: RunFolder, server: FakeServer) -> None:
+    rows = [row(1), row(2), row(3, "general"), row(4, "checks")]
+    found = judged(run, server, told(*rows))
+    assert (found["a"], found["b"], found["wins_b"], found["of"]) == ("base", "tuned", 3, 3)
+    asked = len(server.requests)
+    assert judged(run, server, told(*rows)) == found
+    assert len(server.requests) == asked
+    judged(run, server, told(*rows, row(5)))
+    assert len(server.requests) == asked + 3, "whether it is there, and the new pair in both orders"
+    judged(run, server, told(row(1)), criteria="短")
+    assert len(server.requests) == asked + 6
+
+
+def test_a_conversation_is_shown_whole(run: RunFolder, server: FakeServer) -> None:
+    before = [{"role": role, "content": text} for role, text in (("user", "蟹堡王？"), ("user", "几点开门"))]
+    judged(run, server, told(row(1, messages=before)))
+    assert "[user] 蟹堡王？" in server.requests[-1]["messages"][-1]["content"]
+
+
+def test_what_a_judge_said_before_it_died_is_kept(run: RunFolder, server: FakeServer) -> None:
+    server.fault, server.fault_after = "die", 5
+    found = judged(run, server, told(*(row(number) for number in range(8))), at_a_time=1)
+    assert "the server died" in found["error"]
+    assert 0 < found["judged"] < 8
+    assert len((run.path / JUDGED).read_text(encoding="utf-8").splitlines()) == found["judged"]
+    assert judged(run, server, told(*(row(number) for number in range(8))))["judged"] == found["judged"]
+
+
+def test_a_judge_that_is_not_there_is_said(run: RunFolder, server: FakeServer) -> None:
+    server.stop()
+    found = judged(run, server, told(row(1)))
+    assert "nothing listens" in found["error"]
+    assert (found["judged"], found["rows"]) == (0, [])
+
+
+def test_an_interruption_keeps_what_was_judged(run: RunFolder, server: FakeServer) -> None:
+    rows = [row(number) for number in range(8)]
+    server.fault, server.fault_after = "hang", 5
+
+    def once_it_hangs() -> None:
+        while len(server.requests) < 6:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=once_it_hangs).start()
+    with pytest.raises(Interrupted):
+        judged(run, server, told(*rows), at_a_time=1)
+    assert len((run.path / JUDGED).read_text(encoding="utf-8").splitlines()) == 2
+    server.fault, asked = "", len(server.requests)
+    assert judged(run, server, told(*rows))["wins_b"] == 8
+    assert len(server.requests) == asked + 1 + 2 * 6, "what was judged before is not asked again"
+
+
+def test_the_judge_is_the_recipes_as_it_is_written_now(run: RunFolder) -> None:
+    recipe = run.project / "recipes/small.yaml"
+    assert judge_of(run) is None
+    manifest = {"recipe": {"judge.base_url": {"value": "http://h/v1"}, "judge.model": {"value": "m"}}}
+    (run.path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    was = judge_of(run)
+    assert was is not None, "without a recipe file, what the run was made with"
+    text = "model: {base: embedded}\ndata: {dataset: small}\ntemplate: {name: deepseekr1}\n"
+    recipe.write_text(text, encoding="utf-8")
+    assert judge_of(run) is None
+    recipe.write_text(text + "judge: {base_url: 'http://127.0.0.1:9/v1', model: m}\n", encoding="utf-8")
+    now = judge_of(run)
+    assert now is not None
+    assert (was.model, now.base_url) == ("m", "http://127.0.0.1:9/v1")
