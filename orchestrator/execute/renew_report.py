@@ -52,14 +52,15 @@ def renew_report(name: str, *, project: Path, language: str = "") -> Renewed:
     run = RunFolder.open(project, name) if name else last_run(project)
     with _alone(run):
         settings = settings_of(run) | {"out": partial(REPORT), "card": partial(CARD), "language": language}
-        for output in (REPORT, CARD):
-            files.remove(run.path / partial(output))
+        _clear(run)
         try:
             write_report(settings, run.path)
+            files.rename_outputs(run.path, (REPORT, CARD))
         except OSError as error:
             what = f"cannot be written: {error.strerror}"
             raise MissingError(Problem(what, str(run.path / REPORT), "free some space")) from None
-        files.rename_outputs(run.path, (REPORT, CARD))
+        finally:
+            _clear(run)
         _note(run)
     folder = run.path / REPORT
     return Renewed(run, folder / "report.html", folder / "report.md", folder / "report.json", run.path / CARD)
@@ -90,7 +91,7 @@ def settings_of(run: RunFolder) -> dict[str, Any]:
 
 @contextmanager
 def _alone(run: RunFolder) -> Iterator[None]:
-    """Hold the recipe; where another of its runs is worked on (a sweep), this one is left to us all the same."""
+    """Hold the recipe; where another of its runs is worked on (a sweep), this one is nobody else's."""
     with ExitStack() as stack:
         try:
             stack.enter_context(hold(run.project, run.recipe))
@@ -101,10 +102,16 @@ def _alone(run: RunFolder) -> Iterator[None]:
         yield
 
 
+def _clear(run: RunFolder) -> None:
+    """Half a report, of now or of a command that was killed, goes."""
+    for output in (REPORT, CARD):
+        files.remove(run.path / partial(output))
+
+
 def _note(run: RunFolder) -> None:
     """The stage's record with the hashes of what lies there now, under the key it was done for."""
     record = run.stage_record(REPORT)
-    if record is not None and set(record.outputs) == {REPORT, CARD}:
-        outputs = {name: fingerprint(run.path / name) for name in (REPORT, CARD)}
+    if record is not None:
+        outputs = {name: fingerprint(run.path / name) for name in record.outputs}
         done = Run(REPORT, Status.DONE, "conch report", seconds=record.seconds, outputs=outputs)
         run.end_stage(done, record.key)

@@ -239,7 +239,7 @@ def _hardware(told: Mapping[str, Any], say: Say) -> Iterable[str]:
 def _call(told: Mapping[str, Any], say: Say) -> Iterable[str]:
     yield from (say("serve_said"), "", *fenced(f"conch serve {told['recipe']}"), "")
     for title, snippet in told["call"].items():
-        yield from (f"### {title}", "", *fenced(snippet), "")
+        yield from (f"### {cell(title)}", "", *fenced(snippet), "")
 
 
 def _versions(told: Mapping[str, Any]) -> Iterable[str]:

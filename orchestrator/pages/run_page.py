@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from orchestrator.pages.layout import page
 from orchestrator.pages.verdict import figures, sentence, state_of
 from orchestrator.pages.words import Say, proof_words, speaker, tongue
 
+_SET = "--set "
 MOST_CASES = 200
 LONG = 220  # characters of an answer from which on it is folded
 FRAME = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT, "top": TOP}
@@ -62,6 +64,7 @@ def run_page(told: Mapping[str, Any]) -> str:
         "more_cases": max(0, len(cases) - MOST_CASES),
         "paraphrases": cases_of({**told, "verdicts": told["paraphrases"], "base_verdicts": []})[:MOST_CASES],
         "written": {key: one for key, one in told["recipe_values"].items() if one.get("from") != "default"},
+        "again": again(told),
         "long": LONG,
         "plain": plain,
         "parts": ("train", "validation", "test"),
@@ -138,6 +141,13 @@ def _by_case(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[st
     for one in verdicts:
         found.setdefault(one["case"], []).append(one)
     return found
+
+
+def again(told: Mapping[str, Any]) -> str:
+    """The command that makes such a run, as a shell reads it: its recipe, and what was set on top."""
+    origins = [str(one.get("from", "")) for one in told["recipe_values"].values()]
+    sets = [one.removeprefix(_SET) for one in origins if one.startswith(_SET)]
+    return shlex.join(["conch", "run", told["recipe"], *(word for one in sets for word in ("--set", one))])
 
 
 def plain(value: Any) -> str:
