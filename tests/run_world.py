@@ -33,11 +33,18 @@ def make_run(project: Path, recipe: str = "shells", now: datetime | None = None)
     _proofs(run.path)
     _scored(run.path)
     write(run.path / "manifest.json", _manifest(run))
-    part = {"name": "checks", "wanted": "100%", "got": "50%", "met": False, "sentence": "1 of 2 passed"}
+    part = {"name": "checks", "wanted": 1.0, "got": 0.5, "met": False, "sentence": "1 of 2 passed"}
     write(run.path / "target.json", {"met": False, "parts": [part]})
-    curve = {"kind": "turned", "sentence": "It rose from step 20 on.", "advice": "train less", "step": 20}
+    curve = {
+        "kind": "turned",
+        "ended": "turned",
+        "sentence": "It rose from step 20 on.",
+        "advice": "train less",
+        "step": 20,
+    }
     write(run.path / "curve.json", curve)
     trial = {"number": 1, "settings": {"train.epochs": 3}, "run": run.name, "status": "done", "score": 0.5}
+    trial |= {"sentence": "half of it"}
     told = [trial | {"minutes": 4.2}, trial | {"number": 2, "score": None, "minutes": None}]
     write(run.path.parent / "trials.json", {"settings": ["train.epochs"], "trials": told, "best": 1})
     return run

@@ -17,6 +17,7 @@ from typing import Any
 from orchestrator.errors import BusyError, MissingError, Problem, UsageError
 from orchestrator.execute import files
 from orchestrator.execute.fingerprint import fingerprint
+from orchestrator.execute.manifest import MANIFEST
 from orchestrator.execute.prove import read_plan
 from orchestrator.execute.record_lock import read_json
 from orchestrator.execute.runs import Standing, latest, summary_of
@@ -72,7 +73,8 @@ def last_run(project: Path) -> RunFolder:
     Raises:
         UsageError: there is none.
     """
-    found = latest(project)
+    # What only holds answers for a comparison has no manifest.
+    found = [run for run in latest(project) if (run.path / MANIFEST).is_file()]
     if not found:
         raise UsageError(Problem("there is no run yet", str(project / "runs"), "conch run RECIPE"))
     return max(found, key=lambda run: run.id)

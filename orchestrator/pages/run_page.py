@@ -13,6 +13,7 @@ from orchestrator.pages.verdict import figures, sentence, state_of
 from orchestrator.pages.words import Say, proof_words, speaker, tongue
 
 _SET = "--set "
+RATES = ("checks", "paraphrases", "general")
 MOST_CASES = 200
 LONG = 220  # characters of an answer from which on it is folded
 FRAME = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT, "top": TOP}
@@ -64,6 +65,7 @@ def run_page(told: Mapping[str, Any]) -> str:
         "more_cases": max(0, len(cases) - MOST_CASES),
         "paraphrases": cases_of({**told, "verdicts": told["paraphrases"], "base_verdicts": []})[:MOST_CASES],
         "written": {key: one for key, one in told["recipe_values"].items() if one.get("from") != "default"},
+        "aim": aim,
         "again": again(told),
         "long": LONG,
         "plain": plain,
@@ -141,6 +143,14 @@ def _by_case(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[st
     for one in verdicts:
         found.setdefault(one["case"], []).append(one)
     return found
+
+
+def aim(part: Mapping[str, Any], key: str) -> str:
+    """What a part of a target wants, or got: of rates, per cent."""
+    value = part.get(key)
+    if part.get("name") in RATES and isinstance(value, int | float):
+        return f"{value:.1%}"
+    return plain(value)
 
 
 def again(told: Mapping[str, Any]) -> str:

@@ -25,8 +25,8 @@ class Figure:
 
 
 def passed(told: Mapping[str, Any], name: str) -> tuple[int, int]:
-    """(cases with every verdict passed, cases) of "verdicts", "paraphrases" or "base_verdicts"."""
-    return passed_of([Verdict(**one) for one in told[name]])
+    """(cases with every verdict passed, cases) of "verdicts", "paraphrases", "base_verdicts" or "general"."""
+    return passed_of([Verdict(**one) for one in told.get(name, ())])
 
 
 def proven(told: Mapping[str, Any]) -> tuple[int, int]:
@@ -35,14 +35,13 @@ def proven(told: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def state_of(told: Mapping[str, Any]) -> str:
-    """Whether the run is good, bad, or not judged."""
+    """Whether the run is good, bad, or not judged; a target for the checks says how many must pass."""
     failed = any(one["status"] == "failed" for one in told["runs"])
     refuted = any(not one["holds"] and not one["accepted"] for one in told["proofs"])
-    target = told["target"]
-    if failed or refuted or (target and not target.get("met")):
-        return BAD
+    target = told["target"] or {"met": True}
+    counted = any(part.get("name") == "checks" for part in target.get("parts", ()))
     good, asked = passed(told, "verdicts")
-    if good < asked:
+    if failed or refuted or not target.get("met") or (good < asked and not counted):
         return BAD
     return GOOD if asked else OPEN
 
@@ -90,6 +89,11 @@ def figures(told: Mapping[str, Any], say: Say) -> list[Figure]:
         low, high = wilson(good, asked)
         note = f"{good / asked:.0%} [{low:.0%}, {high:.0%}]"
         found.append(Figure(say("paraphrases"), f"{good} / {asked}", note, good / asked))
+    good, asked = passed(told, "general")
+    if asked:
+        before, of = passed(told, "general_base")
+        note = f"{say('base_checks')} {before}/{of}" if of else ""
+        found.append(Figure(say("general"), f"{good} / {asked}", note, good / asked))
     holds, made = proven(told)
     if made:
         found.append(_part(say("proofs"), holds, made))

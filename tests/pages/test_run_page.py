@@ -128,7 +128,10 @@ def test_all_that_is_asked_for_is_there_in_both_languages(told: dict[str, Any]) 
     assert "尚未达标：2 个问题答对 1 个；2 项证明中 1 项成立" in chinese
     for said in (
         "the target was not met",
-        "It rose from step 20 on.",
+        "The training ended early. It rose from step 20 on.",
+        "Try: train less",
+        "100.0%",
+        "half of it",
         "Training loss",
         "Validation loss",
         "Learning rate",
@@ -136,7 +139,7 @@ def test_all_that_is_asked_for_is_there_in_both_languages(told: dict[str, Any]) 
         "I am a model.",
         "exact_match",
         "perplexity of the references",
-        "general knowledge",
+        "General knowledge",
         "The judge: tuned better 2, base better 1, ties 1",
         "no row was lost on the way into the trainer",
         "to mend it: do this",
@@ -151,7 +154,7 @@ def test_all_that_is_asked_for_is_there_in_both_languages(told: dict[str, Any]) 
         "Chinese, simplified",
     ):
         assert said in english, said
-    for key in ("训练损失", "每秒词元数", "训练前后", "指标", "证明", "部署与调用", "简体中文"):
+    for key in ("训练损失", "每秒 token 数", "训练前后", "指标", "证明", "部署与调用", "简体中文"):
         assert key in chinese, key
 
 
@@ -184,6 +187,15 @@ def test_a_failed_stage_is_the_verdict(told: dict[str, Any]) -> None:
     failed = [{**told["runs"][0], "status": "failed", "reason": "out of memory"}]
     text = run_page({**told, "language": "zh", "runs": failed})
     assert "尚未达标：fetch 失败：out of memory；" in text
+
+
+def test_a_target_for_the_checks_says_how_many_must_pass(told: dict[str, Any]) -> None:
+    held = [{**one, "holds": True} for one in told["proofs"]]
+    part = {"name": "checks", "wanted": 0.5, "got": 0.5, "met": True, "sentence": "1 of 2"}
+    met = {**told, "proofs": held, "target": {"met": True, "parts": [part]}, "general": told["verdicts"]}
+    assert "全部达标" in run_page(met)
+    assert "常识题" in run_page(met)
+    assert "尚未达标" in run_page({**met, "target": None})
 
 
 def test_values_read_as_a_person_writes_them() -> None:
