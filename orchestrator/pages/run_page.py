@@ -15,7 +15,8 @@ from orchestrator.pages.words import Say, proof_words, speaker, tongue
 _SET = "--set "
 RATES = ("checks", "paraphrases", "general")
 MOST_CASES = 200
-LONG = 220  # characters of an answer from which on it is folded
+# An answer of more characters or lines is folded, and so much of it is shown.
+LONG, LINES, SHOWN = 220, 6, 150
 FRAME = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT, "top": TOP}
 
 
@@ -67,7 +68,7 @@ def run_page(told: Mapping[str, Any]) -> str:
         "written": {key: one for key, one in told["recipe_values"].items() if one.get("from") != "default"},
         "aim": aim,
         "again": again(told),
-        "long": LONG,
+        "brief": brief,
         "plain": plain,
         "parts": ("train", "validation", "test"),
         "named": lambda system: say(system) if system in {"base", "tuned"} else system,
@@ -143,6 +144,17 @@ def _by_case(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[st
     for one in verdicts:
         found.setdefault(one["case"], []).append(one)
     return found
+
+
+def brief(text: str) -> str:
+    r"""The beginning of a long text, on one line; "" of one that is shown whole.
+
+    >>> brief("short"), brief("a\n" * 9)
+    ('', 'a a a a a a a a a…')
+    """
+    if len(text) <= LONG and text.count("\n") < LINES:
+        return ""
+    return " ".join(text[:SHOWN].split()) + "…"
 
 
 def aim(part: Mapping[str, Any], key: str) -> str:

@@ -124,6 +124,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "nothing": ("(nothing)", "（空）"),
     "more_cases": ("{count} more lie in report.json.", "另有 {count} 个见 report.json。"),
     "every_check": ("Every check of every question", "每个问题的每项检查"),
+    "all_of_them": ("All of them", "全部列出"),
     "all_passed": ("Every check passed.", "所有检查均通过。"),
     "no_checks": (
         "No checks yet: the model was not asked (conch run {recipe}).",
