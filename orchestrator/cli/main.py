@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     "eval": "Score a run's models on rows of its data: BLEU, ROUGE, chrF, perplexity, lengths.",
     "compare": "Hold base against tuned, run against run, or bases before any training, on the same "
     "questions.",
+    "report": "Make the report of a run: one page, a model card, JSON.",
     "bench": "Ask a served model the questions of public benchmarks, with evalscope or lm-eval.",
     "chat": "Talk to a served model, or to a checkpoint.",
     "prove": "Prove that what is served is what was trained; write the certificate.",

@@ -34,4 +34,12 @@ def write_page(out: Path, name: str, title: str, values: Mapping[str, Any], *, o
     write_durable(out, page(name, title, values))
     progress(f"wrote {out}")
     if opened:
-        click.launch(str(out))
+        open_page(out)
+
+
+def open_page(page: Path) -> None:
+    """Show a page in the browser; where there is none, say which file to open elsewhere."""
+    from orchestrator.execute.screen import has_screen
+
+    if not has_screen() or click.launch(str(page)) != 0:
+        progress(f"no browser can be shown from here; open {page} where there is one")

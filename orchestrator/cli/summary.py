@@ -100,7 +100,7 @@ def _places(report: Report, folder: Path) -> Iterable[str]:
     if "train" in done:
         yield f"loss        {folder}/adapter/training_loss.png"
     if "report" in done:
-        yield f"report      {folder}/report/report.md"
+        yield f"report      {folder}/report/report.html"
 
 
 def _next(report: Report, model: str) -> Iterable[str]:

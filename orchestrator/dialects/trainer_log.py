@@ -15,7 +15,8 @@ from typing import Any
 class TrainStep:
     """One line of trainer_log.jsonl; losses and rates are None where the line has none.
 
-    `elapsed` and `remaining` are LLaMA-Factory's own "H:MM:SS".
+    `elapsed` and `remaining` are LLaMA-Factory's own "H:MM:SS". `vram_allocated` and `vram_reserved` are the
+    highest so far in GB, 0 on a CPU (RECORD_VRAM); `throughput` is in tokens a second, where it counts them.
     """
 
     step: int
@@ -25,6 +26,9 @@ class TrainStep:
     learning_rate: float | None = None
     elapsed: str = ""
     remaining: str = ""
+    vram_allocated: float | None = None
+    vram_reserved: float | None = None
+    throughput: float | None = None
 
 
 def read_log_line(line: str) -> TrainStep | None:
@@ -39,6 +43,9 @@ def read_log_line(line: str) -> TrainStep | None:
             learning_rate=_number(row.get("lr")),
             elapsed=str(row.get("elapsed_time", "")),
             remaining=str(row.get("remaining_time", "")),
+            vram_allocated=_number(row.get("vram_allocated")),
+            vram_reserved=_number(row.get("vram_reserved")),
+            throughput=_number(row.get("throughput")),
         )
     except (ValueError, KeyError, TypeError, OverflowError):
         return None

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.pages.drawing import Bar, bars, place_of
-from orchestrator.pages.spelling import spelled
+from orchestrator.pages.spelling import shown, spelled
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,11 +28,17 @@ def page(name: str, title: str, values: Mapping[str, Any]) -> str:
 def _templates() -> Environment:
     """The templates of this package; they are part of the code, as the modules beside them."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def finalize(value: Any) -> Any:
+        """No control or direction character reaches a page, whoever forgets to think of it."""
+        return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     templates = Environment(
         loader=PackageLoader("orchestrator", "pages"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 _SIGNS = {" ": "␣", "\n": "↵\n", "\t": "⇥", "\r": "␍", "\u3000": "□"}
+_KEPT = frozenset("\n\t\u200d")  # the last joins the parts of an emoji
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs", "Cn"})
 
 
@@ -15,6 +16,23 @@ def spelled(text: str) -> str:
     '␣海↵\n\\u200b'
     """
     return "".join(_spelled(character) for character in text)
+
+
+def shown(text: str) -> str:
+    r"""Running text whose control and direction characters are visible escapes; lines and spaces stay.
+
+    >>> shown("a\u202eb\x00\n海\u3000螺")
+    'a\\u202eb\\x00\n海\u3000螺'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text.replace("\r\n", "\n"))
+
+
+def _shown(character: str) -> str:
+    if character in _KEPT or unicodedata.category(character) not in _HIDDEN - {"Zs", "Cn"}:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _spelled(character: str) -> str:

@@ -1,4 +1,4 @@
-"""report: what happened in this run, as JSON and as Markdown, with how to serve and call the result."""
+"""report: what happened in this run, as a page, a model card and JSON, with how to serve and call it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from orchestrator.stages.base import (
     task,
 )
 
+REPORT, CARD = "report", "README.md"
+
 
 def stage(job: Job) -> Stage:
     """A fold over the files that the other stages left."""
@@ -22,9 +24,8 @@ def stage(job: Job) -> Stage:
         "recipe": job.recipe.name,
         "model": job.recipe.served_model,
         "stand_in": job.stand_in,
-        "verdicts": VERDICTS,
-        "trainer_log": "adapter/trainer_log.jsonl",
-        "out": partial("report"),
+        "out": partial(REPORT),
+        "card": partial(CARD),
     }
     aims = (TARGET,) if job.recipe.target.given else ()
     file, command = task("write_report", settings)
@@ -33,5 +34,5 @@ def stage(job: Job) -> Stage:
         files=(file,),
         commands=(command,),
         inputs=(VERDICTS, *aims, CERTIFICATE, CURVE, DATA_PROOF, EXPORT_PROOF, SERVED_PROOF, "adapter"),
-        outputs=("report",),
+        outputs=(REPORT, CARD),
     )

@@ -59,7 +59,7 @@ def test_a_failed_check_is_exit_5_and_the_report_is_written(small: SmallWorld) -
     verdicts = said.envelope["data"]["verdicts"]
     assert [one["passed"] for one in verdicts if one["check"] == "contains"] == [True, False]
     report = (small.last().path / "report/report.md").read_text(encoding="utf-8")
-    assert "FAILED" in report
+    assert "未通过" in report
     assert statuses(small)["judge"] is Status.REFUTED
 
     # The check is mended: the model is not trained again, and what was answered is judged again.

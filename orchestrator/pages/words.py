@@ -1,0 +1,262 @@
+"""The words of the report of a run, in English and in Chinese. Pure.
+
+Only what Conch itself says around the facts: questions, answers, reasons and what a proof covered stay in the
+words in which they were written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+EN, ZH = "en", "zh"
+LANGUAGES = (ZH, EN)
+
+Say = Callable[..., str]
+
+WORDS: dict[str, tuple[str, str]] = {
+    # The verdict.
+    "good": ("All is well", "全部达标"),
+    "bad": ("Not there yet", "尚未达标"),
+    "open": ("Not judged yet", "尚未评判"),
+    "failed": ("A stage failed", "有步骤失败"),
+    "colon": (": ", "："),
+    "and": ("; ", "；"),
+    "end": (".", "。"),
+    "all_checks": ("all {of} questions were answered right", "{of} 个问题全部答对"),
+    "some_checks": ("{good} of {of} questions were answered right", "{of} 个问题答对 {good} 个"),
+    "all_proofs": ("all {of} proofs hold", "{of} 项证明全部成立"),
+    "some_proofs": ("{good} of {of} proofs hold", "{of} 项证明中 {good} 项成立"),
+    "loss_fell": ("the loss went from {first} to {last}", "训练损失从 {first} 到 {last}"),
+    "target_met": ("the target was met", "目标已达到"),
+    "target_missed": ("the target was not met", "目标未达到"),
+    "failed_at": ("{stage} failed: {reason}", "{stage} 失败：{reason}"),
+    "nothing_asked": (
+        "nothing was asked of the model yet: conch run {recipe}",
+        "模型还没有被提问：conch run {recipe}",
+    ),
+    "stand_in": (
+        "Trained on the embedded stand-in base: it shows the path, not a DeepSeek model's answers.",
+        "训练所用的是内置替身模型：它只演示流程，不代表 DeepSeek 模型的回答。",
+    ),
+    # Figures and sections.
+    "checks": ("Checks", "检查"),
+    "base_checks": ("untouched base", "底座"),
+    "paraphrases": ("Paraphrases", "换个问法"),
+    "paraphrases_said": (
+        "Held-out paraphrases, which were not trained, answered right: {good} of {of}.",
+        "没有训练过的换个问法的问题，答对 {good} / {of}。",
+    ),
+    "proofs": ("Proofs", "证明"),
+    "loss": ("Training loss", "训练损失"),
+    "validation": ("Validation loss", "验证损失"),
+    "rate": ("Learning rate", "学习率"),
+    "target": ("Target", "目标"),
+    "met": ("met", "达到"),
+    "missed": ("missed", "未达到"),
+    "wanted": ("wanted", "要求"),
+    "got": ("got", "实际"),
+    "time": ("Time", "用时"),
+    "training": ("Training", "训练过程"),
+    "step": ("step", "步"),
+    "raw": ("each step", "每步"),
+    "smoothed": ("smoothed", "平滑后"),
+    "ended_early": ("The training ended early. ", "训练提前结束。"),
+    "advice": ("Try: ", "建议："),
+    "no_training": ("No training log lies in this run.", "此运行中没有训练日志。"),
+    "no_validation": (
+        "No validation loss: the recipe holds out no rows (data.split or data.validation).",
+        "没有验证损失：配方没有留出数据（data.split 或 data.validation）。",
+    ),
+    "not_finite": ("{count} steps had no finite loss.", "{count} 步的损失不是有限数。"),
+    "hardware": ("Hardware and time", "硬件与用时"),
+    "machine": ("machine", "机器"),
+    "cores": ("CPU cores", "CPU 核数"),
+    "memory": ("memory", "内存"),
+    "gpu": ("GPU", "GPU"),
+    "no_gpu": ("none was used", "未使用"),
+    "vram": ("GPU memory of the training, GB", "训练显存（GB）"),
+    "allocated": ("allocated", "已分配"),
+    "reserved": ("reserved", "已保留"),
+    "throughput": ("Tokens a second", "每秒 token 数"),
+    "no_vram": (
+        "GPU memory was not recorded: the training ran on the CPU.",
+        "没有显存记录：训练在 CPU 上进行。",
+    ),
+    "no_vram_gpu": ("The trainer's log holds no GPU memory.", "训练日志中没有显存记录。"),
+    "no_throughput": ("Tokens a second were not recorded.", "没有每秒 token 数的记录。"),
+    "samples_second": ("samples a second", "每秒样本数"),
+    "steps_second": ("steps a second", "每秒步数"),
+    "stages": ("Seconds of each stage", "各步骤用时（秒）"),
+    "stage": ("stage", "步骤"),
+    "data": ("Data", "数据"),
+    "data_set": ("data set", "数据集"),
+    "part": ("part", "部分"),
+    "rows": ("rows", "行数"),
+    "answers": ("answers", "回答数"),
+    "tokens": ("tokens a row", "每行 token"),
+    "characters": ("characters an answer", "每个回答字符"),
+    "half": ("half", "中位"),
+    "most": ("most", "最长"),
+    "languages": ("languages", "语言"),
+    "of_rows_tokens": ("Tokens of a row", "每行 token 数"),
+    "of_rows_characters": ("Characters of a row", "每行字符数"),
+    "left_out": ("left out", "剔除"),
+    "repaired": ("repaired", "修复"),
+    "counted_of": (
+        "Lengths and languages are of the first {counted} of {rows} rows.",
+        "长度与语言按前 {counted} 行（共 {rows} 行）统计。",
+    ),
+    "train_part": ("train", "训练"),
+    "validation_part": ("validation", "验证"),
+    "test_part": ("test", "测试"),
+    "dashed_cutoff": ("dashed: the cutoff of {count}", "虚线：截断长度 {count}"),
+    "before_after": ("Before and after", "训练前后"),
+    "question": ("question", "问题"),
+    "answer": ("answer", "回答"),
+    "base": ("base", "底座"),
+    "tuned": ("tuned", "微调后"),
+    "check": ("check", "检查"),
+    "verdict": ("verdict", "结果"),
+    "reason": ("reason", "理由"),
+    "expected": ("expected", "要求"),
+    "passed": ("passed", "通过"),
+    "not_passed": ("FAILED", "未通过"),
+    "nothing": ("(nothing)", "（空）"),
+    "more_cases": ("{count} more lie in report.json.", "另有 {count} 个见 report.json。"),
+    "every_check": ("Every check of every question", "每个问题的每项检查"),
+    "all_of_them": ("All of them", "全部列出"),
+    "all_passed": ("Every check passed.", "所有检查均通过。"),
+    "no_checks": (
+        "No checks yet: the model was not asked (conch run {recipe}).",
+        "还没有检查：模型未被提问（conch run {recipe}）。",
+    ),
+    "metrics": ("Metrics", "指标"),
+    "metric": ("metric", "指标"),
+    "split_rows": ("{split} rows", "{split}数据"),
+    "answered": ("rows answered", "已回答的行"),
+    "with_thinking": ("{name}, thinking included", "{name}（含思考）"),
+    "perplexity": ("perplexity of the references", "参考答案困惑度"),
+    "length": ("tokens an answer", "每个回答 token"),
+    "longest": ("longest {count}", "最长 {count}"),
+    "ended_by": ("ended by", "结束方式"),
+    "intervals": (
+        "0 to 100 each, more is better; perplexity: less is better. In brackets the interval of 95 %.",
+        "各为 0 到 100，越高越好；困惑度越低越好。方括号内为 95% 置信区间。",
+    ),
+    "no_metrics": (
+        "No metrics yet: conch eval {recipe} --systems base,tuned",
+        "还没有指标：conch eval {recipe} --systems base,tuned",
+    ),
+    "comparison": ("{a} against {b}", "{a} 与 {b} 对比"),
+    "no_comparison": ("No comparison yet: conch compare {recipe}", "还没有对比：conch compare {recipe}"),
+    "difference": ("difference", "差值"),
+    "general": ("General knowledge", "常识题"),
+    "got_worse": ("Got worse", "变差的"),
+    "none_worse": ("Nothing that was judged got worse.", "评判过的项目没有变差。"),
+    "judge": (
+        "The judge: {b} better {wins_b}, {a} better {wins_a}, ties {ties}, failed {failed}",
+        "评审：{b} 更好 {wins_b}，{a} 更好 {wins_a}，平局 {ties}，失败 {failed}",
+    ),
+    "judge_rate": ("{b} is better in {rate} [{low}, {high}]", "{b} 胜率 {rate} [{low}, {high}]"),
+    "trials": ("Trials", "试验"),
+    "trial": ("trial", "试验"),
+    "score": ("score", "得分"),
+    "minutes": ("minutes", "分钟"),
+    "status": ("status", "状态"),
+    "best": ("best", "最佳"),
+    "holds": ("holds", "成立"),
+    "refuted": ("DOES NOT HOLD", "不成立"),
+    "accepted": ("does not hold, accepted by name", "不成立，已点名接受"),
+    "covered": ("covered", "覆盖"),
+    "not_covered": ("not covered", "未覆盖"),
+    "numbers": ("numbers", "数字"),
+    "detail": ("found", "详情"),
+    "mend": ("to mend it", "如何修正"),
+    "not_proven": ("not proven", "未证明"),
+    "made": ("Commands and versions", "命令与版本"),
+    "commands": ("Commands", "命令"),
+    "server": ("server", "服务"),
+    "versions": ("Versions", "版本"),
+    "recipe_values": ("Recipe", "配方"),
+    "key": ("key", "键"),
+    "value": ("value", "值"),
+    "from": ("written at", "出处"),
+    "defaults": (
+        "{count} more values are the defaults (report.json).",
+        "另有 {count} 个值为默认值（report.json）。",
+    ),
+    "base_model": ("base model", "底座模型"),
+    "again": ("Make it again", "重新生成"),
+    "serve": ("Serve it and call it", "部署与调用"),
+    "serve_said": ("Serve it, then call it from another terminal:", "先启动服务，再从另一个终端调用："),
+    "run": ("run", "运行"),
+    "license": ("licence", "许可证"),
+}
+
+# What orchestrator/datasets/scripts.py calls a language.
+TONGUES = {
+    "Chinese, simplified": "简体中文",
+    "Chinese, traditional": "繁体中文",
+    "Chinese, both scripts": "中文（简繁混用）",
+    "Chinese, either script": "中文（简繁同形）",
+    "English": "英文",
+    "Latin letters, no English words": "拉丁字母（非英文）",
+    "Japanese": "日文",
+    "Korean": "韩文",
+    "other": "其他",
+    "none": "无文字",
+}
+
+# What each proof claims, in a few words.
+PROOF_WORDS: dict[str, tuple[str, str]] = {
+    "rows": ("no row was lost on the way into the trainer", "没有数据行在进入训练器的途中丢失"),
+    "tokenizer": ("training and serving read text as the same tokens", "训练与服务把文本读成相同的 token"),
+    "parity:data": ("the data is asked in the form in which it is taught", "数据的提问形式与训练形式一致"),
+    "truncation": ("what the cutoff takes is known", "被截断的内容已查明"),
+    "lock": ("the export is of the files that were trained", "导出的模型来自训练时的文件"),
+    "merge": ("the adapter was merged rightly", "适配器合并正确"),
+    "parity:export": ("the export is asked in the form that was taught", "导出模型的提问形式与训练形式一致"),
+    "stop": ("the server stops where the training taught it to", "服务在训练教会的位置停止"),
+    "parity:served": ("the running server makes the same tokens", "运行中的服务生成相同的 token"),
+    "loss": ("the served weights have the loss that was trained", "所服务的权重与训练时的损失一致"),
+}
+
+
+def speaker(language: str) -> Say:
+    """What says a word of WORDS in a language, its places filled.
+
+    >>> speaker("zh")("some_proofs", good=9, of=10)
+    '10 项证明中 9 项成立'
+    """
+    place = LANGUAGES.index(language)
+
+    def say(name: str, /, **values: object) -> str:
+        english, chinese = WORDS[name]
+        return (chinese, english)[place].format(**values)
+
+    return say
+
+
+def proof_words(name: str, language: str) -> str:
+    """What a proof claims; "" for one that has no words here."""
+    english, chinese = PROOF_WORDS.get(name, ("", ""))
+    return chinese if language == ZH else english
+
+
+def tongue(name: str, language: str) -> str:
+    """The name of a language in another."""
+    return TONGUES.get(name, name) if language == ZH else name
+
+
+def duration(seconds: float, language: str) -> str:
+    """A time as a person says it.
+
+    >>> duration(3725, "en"), duration(230.4, "zh"), duration(0.24, "en")
+    ('1 h 2 min', '3 分 50 秒', '0.2 s')
+    """
+    hour, minute, second = (" 小时", " 分", " 秒") if language == ZH else (" h", " min", " s")
+    if seconds < 60:  # noqa: PLR2004
+        return f"{seconds:.1f}{second}" if seconds < 10 else f"{seconds:.0f}{second}"  # noqa: PLR2004
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}{hour} {minutes}{minute}" if hours else f"{minutes}{minute} {rest}{second}"

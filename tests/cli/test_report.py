@@ -1,0 +1,141 @@
+"""`conch report`: made anew in its place, nothing left to do for a run, shown where there is a screen."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import main
+from orchestrator.execute import process, state
+from orchestrator.execute.loop import Loop
+from orchestrator.execute.renew_report import renew_report
+from orchestrator.execute.state import RunFolder
+from orchestrator.report import Run, Status
+from orchestrator.stage import Plan, Stage, partial
+from orchestrator.stages.base import task
+from orchestrator.stages.report import CARD, REPORT
+from tests.execute.test_loop import Heard
+from tests.run_world import make_run
+
+SETTINGS = {
+    "recipe": "shells",
+    "model": "conch",
+    "stand_in": True,
+    "out": partial(REPORT),
+    "card": partial(CARD),
+}
+
+
+@pytest.fixture
+def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A finished run; the working folder is its project."""
+    monkeypatch.chdir(project)
+    return make_run(project)
+
+
+def reported(run: RunFolder) -> Run:
+    """The stage `report` as `conch run` does it."""
+    file, command = task("write_report", SETTINGS)
+    stage = Stage("report", (command,), ("verdicts.json", "adapter"), (file,), (REPORT, CARD))
+    symbols = {"conch": sys.prefix, "project": str(run.project)}
+    cookie = process.new_cookie(run.project, run.path)
+    (done,) = Loop(Plan("shells", "h", (stage,)), run, symbols, {}, Heard(), cookie).perform()
+    return done
+
+
+def test_it_says_where_it_lies(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["report", "shells", "--json", "--language", "en"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    data = told["data"]
+    assert (told["ok"], data["run"]) == (True, run.name)
+    assert data["html"] == str(run.path / "report/report.html")
+    assert '<html lang="en">' in Path(data["html"]).read_text(encoding="utf-8")
+    assert Path(data["markdown"]).read_text(encoding="utf-8").startswith("---\n")
+    assert json.loads(Path(data["json"]).read_text(encoding="utf-8"))["run"] == run.name
+    assert Path(data["card"]) == run.path / "README.md"
+    assert Path(data["card"]).is_file()
+    assert not (run.path / "export").exists()
+    assert main.run(["report"]) == 0
+    assert f"page     {run.path}/report/report.html" in capsys.readouterr().out
+
+
+def test_after_it_a_run_has_nothing_to_do(run: RunFolder) -> None:
+    assert reported(run).status is Status.DONE
+    first = (run.path / "report/report.html").read_text(encoding="utf-8")
+    assert "OpenAI" in first
+    (run.path / "target.json").write_text('{"met": true, "parts": []}', encoding="utf-8")
+    renew_report("shells", project=run.project)
+    again = (run.path / "report/report.html").read_text(encoding="utf-8")
+    assert "目标已达到" in again
+    assert "目标已达到" not in first
+    assert "替身" in again  # as the stage was told
+    assert reported(run).status is Status.SKIPPED
+
+
+def test_the_last_run_of_the_project_is_the_default(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer = make_run(run.project, "aaa", now=datetime(2027, 1, 1, tzinfo=UTC))
+    assert main.run(["report", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["run"] == newer.name
+
+
+def test_no_run_and_an_unknown_one_are_said(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    assert main.run(["report"]) == 2
+    assert "there is no run yet" in capsys.readouterr().err
+    make_run(project)
+    assert main.run(["report", "shells/20200101-000000-aaaa"]) == 2
+    assert main.run(["report", "--language", "fr"]) == 2
+    assert "there is no run shells/20200101-000000-aaaa" in capsys.readouterr().err
+
+
+def test_a_run_that_is_worked_on_is_left_alone_and_its_siblings_are_not(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = make_run(run.project, now=datetime(2027, 1, 1, tzinfo=UTC))
+    with state.hold(run.project, "shells"):
+        other.begin("another trial")
+        assert main.run(["report", other.name]) == 6
+        said = capsys.readouterr().err
+        assert "is being worked on" in said
+        assert f"conch watch {other.name}" in said
+        assert not (other.path / "report").exists()
+        assert main.run(["report", run.name]) == 0
+
+
+def test_a_full_disk_leaves_the_old_report(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main.run(["report"]) == 0
+    before = (run.path / "report/report.html").read_bytes()
+
+    def full(_: object, folder: Path) -> int:
+        (folder / "report.partial-0").mkdir()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("orchestrator.execute.renew_report.write_report", full)
+    assert main.run(["report"]) == 3
+    assert (run.path / "report/report.html").read_bytes() == before
+
+
+def test_it_is_shown_where_there_is_a_screen(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+
+    def launch(url: str) -> int:
+        opened.append(url)
+        return 0
+
+    monkeypatch.setattr("click.launch", launch)
+    assert main.run(["report", "--open"]) == 0
+    assert "no browser can be shown from here; open " in capsys.readouterr().err
+    assert opened == []
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert main.run(["report", "--open"]) == 0
+    assert opened == [str(run.path / "report/report.html")]
