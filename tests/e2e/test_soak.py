@@ -19,6 +19,8 @@ from tests.e2e.world import PARTS, REPO, RUN, World, wait_for, wait_until
 
 pytestmark = pytest.mark.soak
 KILLS = 30
+# Those of a recipe that scores no split, asks no general question and has no target.
+OF_SMOKE = [name for name in STAGES if not name.startswith(("evaluate", "general", "target"))]
 
 
 def events(runs: Path) -> list[dict[str, Any]]:
@@ -48,7 +50,7 @@ def test_a_run_killed_in_every_stage_is_finished_without_redoing_any(tmp_path: P
         shutil.copytree(REPO / part, tmp_path / part)
     runs = tmp_path / "runs" / "smoke"
     kills = 0
-    for stage in STAGES:
+    for stage in OF_SMOKE:
         running = world.start(*RUN)
         try:
             wait_until(lambda stage=stage: begun(runs, stage), seconds=600, meanwhile=running)  # type: ignore[misc]
@@ -64,7 +66,7 @@ def test_a_run_killed_in_every_stage_is_finished_without_redoing_any(tmp_path: P
     said = world.run(*RUN)
     assert said.code == 0, said.err + said.out
     assert kills >= 6
-    assert sorted(done(runs)) == sorted(STAGES), "a completed stage was done twice, or one never"
+    assert sorted(done(runs)) == sorted(OF_SMOKE), "a completed stage was done twice, or one never"
     assert not list(runs.glob("2*/*.partial-0"))
     assert not world.processes()
 
@@ -111,3 +113,21 @@ def test_the_demo_from_a_fresh_clone_and_an_empty_home(tmp_path: Path) -> None:
     assert "checks      16 of 16 passed" in demo.stdout
     assert "the untouched base passed 0 of 16" in demo.stdout
     print(f"make demo: {minutes:.1f} minutes")  # noqa: T201  the figure for docs/soak.md; `pytest -s` shows it
+
+
+def test_a_recipe_reaches_its_target_without_a_hand(tmp_path: Path) -> None:
+    """The smoke recipe with a rate that teaches nothing, one that teaches little, and its own."""
+    world = World(tmp_path)
+    for part in PARTS:
+        shutil.copytree(REPO / part, tmp_path / part)
+    said = world.run(
+        *("run", "smoke", "--until", "target", "--json", "--set", "target.checks=1"),
+        *("--set", "sweep.settings={train.learning_rate: [1e-6, 1e-4, 3e-3]}"),
+        timeout=3600,
+    )
+    assert said.code == 0, said.err
+    data = json.loads(said.out)["data"]
+    assert [one["status"] for one in data["trials"]] == ["missed", "missed", "met"]
+    assert data["folder"].endswith(data["trials"][2]["run"])
+    assert data["target"]["met"]
+    assert not world.processes()
