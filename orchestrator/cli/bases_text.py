@@ -51,7 +51,7 @@ def best_lines(best: Mapping[str, Any]) -> Iterator[str]:
         values = {found["base"]: found["a"], found["against"]: found["b"]}
         ahead = f"{values[found['base']]:.2f} against {values[found['against']]:.2f} of {found['against']}"
         apart = f"{found['difference']:+.2f} [{found['low']:+.2f}, {found['high']:+.2f}]"
-        sure = "no chance" if found["sure"] else "which may be chance: more rows would tell (--limit)"
+        sure = "not by chance" if found["sure"] else "which may be chance: more rows would tell (--limit)"
         yield visible(f"best by {_NAMES[measure]}: {found['base']}, {ahead} ({apart}), {sure}")
 
 
@@ -83,6 +83,7 @@ def _apart(differences: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
     yield "bits a character", *(_change(one["bits_per_character"]) for one in differences)
     for name in differences[0]["metrics"]:
         yield name, *(_change(one["metrics"][name]) for one in differences)
+    yield "general passed, of 100", *(_change(one["general"]) for one in differences)
 
 
 def _interval(value: Mapping[str, float] | None, key: str, missing: str = "") -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrator.evaluation.comparison import differences, pairs_of
 from orchestrator.evaluation.samples import joined
-from orchestrator.metrics.interval import DRAWS, SEED
+from orchestrator.metrics.interval import DRAWS, SEED, bootstrap
 from orchestrator.report import Verdict, passed_of
 
 BITS = "bits_per_character"
@@ -49,8 +49,9 @@ def compared_bases(asked: Sequence[Asked]) -> dict[str, Any]:
 
     Returns:
         "bases": [{"base", "numbers", "bits_per_character", "general", "speed", …facts}]; "differences": of
-        each other one from the first, {"a", "b", "metrics", "bits_per_character"}; "best": measure → {"base",
-        "against", "difference", "low", "high", "sure"}; "rows": questions with every answer.
+        each other one from the first, {"a", "b", "metrics", "bits_per_character", "general"}; "best":
+        measure → {"base", "against", "difference", "low", "high", "sure"}; "rows": questions with every
+        answer.
     """
     first = asked[0]
     return {
@@ -116,7 +117,20 @@ def _told(one: Asked) -> dict[str, Any]:
 def _apart(first: Asked, other: Asked) -> dict[str, Any]:
     pairs = pairs_of(first.rows, other.rows)
     told = {"a": first.name, "b": other.name, "samples": len(pairs)}
-    return {**told, "metrics": differences(pairs), BITS: bits_apart(pairs)}
+    apart = {"metrics": differences(pairs), BITS: bits_apart(pairs)}
+    return {**told, **apart, "general": general_apart(first.general, other.general)}
+
+
+def general_apart(a: Sequence[Verdict], b: Sequence[Verdict]) -> dict[str, float]:
+    """{"a", "b", "difference", "low", "high"}: the share of questions that each passes, in points of 100."""
+    passed = [{verdict.case: 100.0 * verdict.passed for verdict in verdicts} for verdicts in (a, b)]
+    both = [(passed[0][case], after) for case, after in passed[1].items() if case in passed[0]]
+    steps = [after - before for before, after in both]
+    low, high = bootstrap(steps)
+    count = max(1, len(both))
+    told = {"a": sum(one for one, _ in both) / count, "b": sum(other for _, other in both) / count}
+    told |= {"difference": sum(steps) / count, "low": low, "high": high}
+    return {key: round(value, 4) for key, value in told.items()}
 
 
 def _best(measure: str, asked: Sequence[Asked]) -> dict[str, Any] | None:

@@ -31,7 +31,7 @@ def recognise(jinja: str, model_type: str, templates: Mapping[str, ChatTemplate]
         model_type: of its config.json.
         templates: every pairing in chat_templates/; one of these very texts says all about itself.
 
-    >>> recognise("{{ '<|im_start|>' }}{% if enable_thinking %}<think>", "qwen3", {})
+    >>> recognise("{{ '<|im_start|>' }}{% if enable_thinking %}<think></think>", "qwen3", {})
     Recognised(training='qwen3', thinking='', history='')
     >>> recognise("{{ messages }}", "gpt2", {}) is None
     True

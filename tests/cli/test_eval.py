@@ -88,7 +88,7 @@ def test_an_unknown_system_split_or_checkpoint_is_said(trained: SmallWorld) -> N
 def test_a_checkpoint_that_is_not_whole_is_not_served(trained: SmallWorld) -> None:
     folder = checkpoint(trained, 8)
     (folder / "trainer_state.json").write_text("{", encoding="utf-8")
-    said = trained.run("eval", "small", "--checkpoint", "last")
+    said = trained.run("eval", "small", "--checkpoint", "8")
     assert said.code == 3
     assert "trainer_state.json is missing or torn" in said.err
 

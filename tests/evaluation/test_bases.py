@@ -48,6 +48,7 @@ def test_the_best_is_told_with_whether_that_is_chance() -> None:
     assert told["best"]["chrf"]["base"] == "b"
     (apart,) = told["differences"]
     assert apart["bits_per_character"]["high"] < 0 < apart["metrics"]["chrf"]["low"]
+    assert (apart["general"]["a"], apart["general"]["difference"]) == (0.0, 100.0)
     assert [one["general"] for one in told["bases"]] == [[0, 1], [1, 1]]
     assert told["bases"][0]["speed"] == {"seconds_an_answer": 0.5, "tokens_a_second": 8.0}
     assert told["rows"][0]["answers"] == ["好", LABEL]
