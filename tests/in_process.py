@@ -10,35 +10,47 @@ which tests/execute/test_loop.py and test_service.py are about.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
+from orchestrator.execute import process
 from orchestrator.execute.task import run_task
 from orchestrator.stage import Command, Service
 from tests.fakes.openai_server import FakeServer
 
 
 def tasks_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every `python -m orchestrator.execute.task NAME FILE` is a call."""
+    """Every `python -m orchestrator.execute.task NAME FILE` is a call; engines and probes stay processes.
 
-    def run(command: Command, *, cwd: Path, extra: Mapping[str, str], log: Path, **_: Any) -> int:
-        assert "orchestrator.execute.task" in command.argv, command.argv
-        for name, value in extra.items():
-            monkeypatch.setenv(name, value)
-        log.parent.mkdir(exist_ok=True)
-        log.touch()
-        settings = json.loads((cwd / command.argv[-1]).read_text(encoding="utf-8"))
-        # One at a time: a failure leaves no request of another thread on its way.
-        alone = settings | ({"at_a_time": 1} if "at_a_time" in settings else {})
-        path = cwd / "tasks/in-process.json"
-        path.write_text(json.dumps(alone), encoding="utf-8")
-        return run_task(command.argv[-2], path, cwd)
+    What is asked is asked one at a time: a failure leaves no request of another thread on its way.
+    """
+    as_process = process.run
 
-    monkeypatch.setattr("orchestrator.execute.process.run", run)
+    def run(command: Command, **given: Any) -> int:
+        if command.argv[1:3] != ("-m", "orchestrator.execute.task"):
+            return as_process(command, **given)
+        name, file = command.argv[3:]
+        settings = json.loads((given["cwd"] / file).read_text(encoding="utf-8"))
+        alone = settings | ({"at_a_time": 1} if name in ("ask", "evaluate") else {})
+        given["log"].parent.mkdir(exist_ok=True)
+        with (
+            TemporaryDirectory() as apart,
+            given["log"].open("a", encoding="utf-8") as log,
+            redirect_stderr(log),
+            pytest.MonkeyPatch.context() as patched,
+        ):
+            for key, value in {**command.env, **given["extra"]}.items():
+                patched.setenv(key, value)
+            path = Path(apart, "settings.json")
+            path.write_text(json.dumps(alone), encoding="utf-8")
+            return run_task(name, path, given["cwd"])
+
+    monkeypatch.setattr(process, "run", run)
 
 
 @dataclass

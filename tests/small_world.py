@@ -16,7 +16,6 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,7 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.execute import environments, process
 from orchestrator.execute.state import RunFolder
-from orchestrator.execute.task import run_task
-from orchestrator.stage import Command
+from tests.in_process import tasks_in_process
 
 ROOT = Path(__file__).parents[1]
 CONCH = Path(sys.executable).with_name("conch")
@@ -152,34 +150,10 @@ def make_small_world(
         folder.symlink_to(engines, target_is_directory=True)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # cpu, on every machine
     monkeypatch.chdir(project)
-    tasks_in_this_process(monkeypatch)
+    tasks_in_process(monkeypatch)
     world = SmallWorld(project, capsys)
     world.write_recipe()
     return world
-
-
-def tasks_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Conch's own tasks become calls: a dozen starts of Python in every run cost the tests minutes.
-
-    The engines, the probes and the servers stay processes, and so does everything under world.start().
-    """
-    as_process = process.run
-
-    def run(command: Command, **given: Any) -> int:
-        if command.argv[1:3] != ("-m", "orchestrator.execute.task"):
-            return as_process(command, **given)
-        name, settings = command.argv[3:]
-        given["log"].parent.mkdir(exist_ok=True)
-        with (
-            given["log"].open("a", encoding="utf-8") as log,
-            redirect_stderr(log),
-            pytest.MonkeyPatch.context() as patched,
-        ):
-            for key, value in {**command.env, **given["extra"]}.items():
-                patched.setenv(key, value)
-            return run_task(name, given["cwd"] / settings, given["cwd"])
-
-    monkeypatch.setattr(process, "run", run)
 
 
 def make_base(folder: Path) -> None:

@@ -156,7 +156,7 @@ def test_a_server_that_fails_is_told_and_nothing_is_left(
 ) -> None:
     assert small.run("sft", "small").code == 0
     monkeypatch.setenv("CONCH_FAULT", fault)
-    said = small.run("run", "small", *NO_BASE, "--set", "serve.ready_timeout=2")
+    said = small.script("run", "small", *NO_BASE, "--set", "serve.ready_timeout=2")
     assert said.code == code, said.err
     assert words in said.err
     assert "logs/vllm.log" in said.err
