@@ -109,15 +109,18 @@ def should_prune(history: History, losses: Mapping[int, float]) -> bool:
         history: the trials before it.
         losses: step → loss of this one so far.
     """
-    courses = [trial for trial in history if trial.losses and trial.status in (MET, MISSED, PRUNED)]
-    if len(courses) < FEWEST_BEFORE_PRUNING or not losses:
+    if not losses:
+        return False
+    # All that the pruner looks at: what the others had at this very step, and the best of this one so far.
+    step, best = max(losses), min(losses.values())
+    there = [trial.losses[str(step)] for trial in history if str(step) in trial.losses]
+    if len(there) < FEWEST_BEFORE_PRUNING:
         return False
     study = _study(FEWEST_BEFORE_PRUNING)
-    for trial in courses:
-        study.add_trial(_frozen({}, {}, 0.0, {int(step): loss for step, loss in trial.losses.items()}))
+    for loss in there:
+        study.add_trial(_frozen({}, {}, 0.0, {step: loss}))
     running = study.ask()
-    for step, loss in losses.items():
-        running.report(loss, step)
+    running.report(best, step)
     return bool(running.should_prune())
 
 

@@ -131,3 +131,31 @@ def test_a_recipe_reaches_its_target_without_a_hand(tmp_path: Path) -> None:
     assert data["folder"].endswith(data["trials"][2]["run"])
     assert data["target"]["met"]
     assert not world.processes()
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        (("train.plateau=0.25",), "flat"),
+        (("train.early_stopping=2", "data.validation_share=0.3", "train.save_steps=5"), "turned"),
+    ],
+    ids=["plateau", "early-stopping"],
+)
+def test_a_real_training_that_gets_no_better_ends_with_its_adapter(
+    tmp_path: Path, settings: tuple[str, ...], kind: str
+) -> None:
+    """LLaMA-Factory writes the adapter itself; the export is merged from it and proven."""
+    world = World(tmp_path)
+    for part in PARTS:
+        shutil.copytree(REPO / part, tmp_path / part)
+    more = [word for one in ("train.max_steps=100", *settings) for word in ("--set", one)]
+    said = world.run("sft", "smoke", *more, timeout=1800)
+    assert said.code == 0, said.err
+    (run,) = (tmp_path / "runs/smoke").glob("2*")
+    curve = json.loads((run / "curve.json").read_text(encoding="utf-8"))
+    assert curve["ended"] == kind, curve
+    assert curve["step"] < 100
+    assert (run / "adapter/adapter_model.safetensors").is_file()
+    assert (run / "adapter/training_loss.png").is_file()
+    assert (run / "export/model.safetensors").is_file()
+    assert not world.processes()

@@ -130,3 +130,5 @@ def test_a_training_that_goes_worse_than_half_is_pruned() -> None:
     assert not should_prune(past, {1: 0.5, 2: 0.4})
     assert not should_prune(past[:2], {1: 9.0}), "two courses are too few"
     assert not should_prune(past, {})
+    assert not should_prune(past, {4: 9.0}), "none of them came so far"
+    assert not should_prune(past, {1: 0.1, 2: 9.0}), "its best counts"
