@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.execute.record_lock import read_json
 from orchestrator.proofs import PROOFS
 from orchestrator.report import Proof, Report, Run, Verdict
 from orchestrator.stages.base import CURVE, TARGET, VERDICTS
@@ -27,8 +28,8 @@ def read_report(folder: Path, *, recipe: str, headline: str = "", runs: Sequence
         general=verdicts["general"],
         general_base=verdicts["general_base"],
         proofs=tuple(read_proofs(folder)),
-        curve=_json(folder / CURVE),
-        target=_json(folder / TARGET),
+        curve=read_json(folder / CURVE),
+        target=read_json(folder / TARGET),
     )
 
 

@@ -215,7 +215,7 @@ def test_fault_085_what_was_asked_before_a_server_died_is_kept(
     small: SmallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONCH_FAULT", "die-after-ready")
-    said = small.run("run", "small", *NO_BASE)
+    said = small.script("run", "small", *NO_BASE)
     assert said.code == 4
     assert "signal 9, SIGKILL" in said.err
     assert "Traceback" not in said.err
