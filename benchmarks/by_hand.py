@@ -27,6 +27,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from orchestrator.execute.system import bound_cores
+
 ROOT = Path(__file__).parents[1]
 CONCH = Path(sys.executable).with_name("conch")
 PARTS = ("recipes", "dataset_info", "chat_templates")
@@ -224,7 +226,7 @@ def _serve_and_ask(
 def _shell(command: Mapping[str, Any], symbols: Mapping[str, str]) -> str:
     words = [f"{name}={value}" for name, value in command["env"].items()]
     words += command["argv"]
-    for symbol, value in symbols.items():
+    for symbol, value in {"cores": bound_cores(), **symbols}.items():
         words = [word.replace("{" + symbol + "}", value) for word in words]
     return ("env " if command["env"] else "") + shlex.join(words)
 

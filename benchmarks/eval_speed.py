@@ -5,7 +5,8 @@
 RUN is the folder of a finished run, e.g. runs/magic_conch/2026…; its export is what all of them ask.
 
     evaluation   the same samples: LLaMA-Factory's do_predict (batch 8, its own predict_runtime) against
-                 `conch eval`'s task through vLLM, answers and scores; both starts are told apart
+                 `conch eval`'s task through vLLM (evaluate.at_a_time: 64), answers and scores; both starts
+                 are told apart
                                                                                           at least 3.5 ×
     tokens/s     the endpoint at concurrency 16 against transformers' generate, one by one, in the train
                  environment; every program with both cores                               at least 8 ×
@@ -82,7 +83,7 @@ def measure(run: Path, scratch: Path, count: int) -> int:
     many, single = served["tokens"] / served["asking"], alone["tokens"] / alone["seconds"]
     print(f"samples                      {len(samples)}, at most {MAX_TOKENS} tokens an answer")
     print(f"server start                 {served['start']:.1f} s")
-    print(f"evaluation, endpoint         {served['seconds']:.1f} s (asking {served['asking']:.1f} s)")
+    print(f"evaluation, endpoint         {served['seconds']:.1f} s (16 at a time {served['asking']:.1f} s)")
     print(f"evaluation, do_predict       {told['predict_runtime']:.1f} s (with start-up {whole:.1f} s)")
     print(f"                             {ratio:.2f} × (at least {EVALUATION:g})")
     print(f"tokens/s, 16 at a time       {many:.1f} ({served['tokens']} tokens)")
@@ -118,8 +119,10 @@ def serve_and_ask(run: Path, scratch: Path, names: list[str], count: int) -> dic
         }
         evaluate({**settings, "out": "warm", "limit": 2}, scratch)
         began = time.monotonic()
-        evaluate({**settings, "out": "asked"}, scratch)
+        evaluate({**settings, "at_a_time": count, "out": "whole"}, scratch)
         seconds = time.monotonic() - began
+        # Prompts are shorter than a block of the prefix cache: nothing is remembered of the first time.
+        evaluate({**settings, "out": "asked"}, scratch)
         lines = (scratch / "asked/predictions.jsonl").read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]
         with Scoring(server.url, service.model, "") as scoring:

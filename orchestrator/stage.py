@@ -6,6 +6,7 @@ them just before a process starts:
     {conch} {train} {serve}   the folder of that Python environment (so `{train}/bin/python`)
     {probes}                  the folder of orchestrator/probes
     {project}                 the folder that holds recipes/
+    {cores}                   the processor cores that a server's threads are bound to
     {port} {nonce}            of a Service: the port it was given, and its one-time model name
 
 Every other path is relative to the run folder, which is the working folder of every command: an engine

@@ -103,7 +103,8 @@ def _fell(losses: Points, total: int, *, flat: bool) -> _Seen:
     tail = [loss for at, loss in losses if at > step - TAIL * total]
     what = f"the loss fell from {first:.3g} to {last:.3g} in {step} steps"
     if first - last < LEARNT * first:
-        return "slow", f"{what}: slowly", "a higher learning rate", step
+        little = what if last < first else f"the loss stayed at {first:.3g} for {step} steps"
+        return "slow", f"{little}: hardly anything was learnt", "a higher learning rate", step
     if flat:
         return "flat", f"{what}, then stood still: the training was ended there", "", step
     if len(tail) >= FEWEST // 2 and _fall(tail) >= FALL * first:

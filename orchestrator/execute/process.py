@@ -190,6 +190,7 @@ def start(
     finally:
         os.close(output)
     tree.reserved.add(child.pid)
+    tree.wait_seen(child.pid)
     return Process(child, cookie, log)
 
 

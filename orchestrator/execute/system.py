@@ -16,6 +16,7 @@ LIBRARIES: dict[tuple[str, str], dict[str, str]] = {
         "libnuma.so.1": "apt install libnuma1 (Debian, Ubuntu) or dnf install numactl-libs (Fedora, RHEL)"
     },
 }
+FEW_CORES = 8
 _NVIDIA = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"))
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -40,6 +41,18 @@ def hardware() -> str:
 def profile(choice: str) -> str:
     """A `--hardware` choice with auto replaced by what this machine is."""
     return hardware() if choice == "auto" else choice
+
+
+def bound_cores() -> str:
+    """The cores that this process may use, as vLLM's CPU back end takes them to bind a thread to each: "0,1".
+
+    "auto" where there are many: it knows of NUMA nodes and hyperthreads, and one core that it leaves idle for
+    the rest of the server is no loss there. "nobind" where a container may use less than it sees.
+    """
+    seen = sorted(os.sched_getaffinity(0))
+    if cores() < len(seen):
+        return "nobind"
+    return "auto" if len(seen) > FEW_CORES else ",".join(map(str, seen))
 
 
 def has_library(name: str) -> bool:

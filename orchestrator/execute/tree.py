@@ -130,6 +130,17 @@ def matches(cookie: str, prefix: str) -> bool:
     return cookie == prefix or cookie.startswith(prefix + ".")
 
 
+def wait_seen(pid: int, seconds: float = 1.0) -> None:
+    """Wait until a child that was just started can be found by its cookie.
+
+    The kernel closes the old program's descriptors, which is what tells Popen that the new one runs, a moment
+    before /proc shows the new one's environment: until then the child belongs to nobody.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and start_ticks(pid) and not _cookie(pid):
+        time.sleep(0.001)
+
+
 def scan(prefix: str) -> list[Member]:
     """Every living process but this one whose cookie begins with prefix, oldest first."""
     found = []

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from orchestrator.execute.system import bound_cores
 from orchestrator.execute.tree import VARIABLE
 from orchestrator.stage import Command, Place
 
@@ -84,7 +85,8 @@ def child_environment(
     given = os.environ if source is None else source
     allowed = {name: value for name, value in given.items() if _is_allowed(name, command.place)}
     secrets = {name: given[name] for name in command.secrets if name in given}
-    own = {name: replace(value, symbols or {}) for name, value in command.env.items()}
+    here = {"cores": bound_cores(), **(symbols or {})}
+    own = {name: replace(value, here) for name, value in command.env.items()}
     fixed = {**_ALWAYS, **_PLACES[command.place]}
     if home := (symbols or {}).get(command.place.value):
         # LLaMA-Factory calls torchrun by its name alone where there are several GPUs (launcher.py).

@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.errors import Interrupted, MissingError
 from orchestrator.execute import interrupts, process, stop, tree
+from orchestrator.execute.system import bound_cores
 from orchestrator.stage import Command, Place
 
 ROOT = Path(__file__).parents[2]
@@ -76,11 +77,12 @@ def test_a_child_gets_the_allow_list_and_nothing_else() -> None:
 
 
 def test_what_a_command_sets_is_laid_on_top_with_symbols_replaced() -> None:
-    command = Command((), place=Place.SERVE, env={"HF_HUB_OFFLINE": "0", "CACHE": "{project}/c"})
+    given = {"HF_HUB_OFFLINE": "0", "CACHE": "{project}/c", "BIND": "{cores}"}
+    command = Command((), place=Place.SERVE, env=given)
     env = process.child_environment(
         command, cookie="c", symbols={"project": "/p"}, extra={"CACHE": "x"}, source={}
     )
-    assert (env["HF_HUB_OFFLINE"], env["CACHE"]) == ("0", "x")
+    assert (env["HF_HUB_OFFLINE"], env["CACHE"], env["BIND"]) == ("0", "x", bound_cores())
 
 
 @pytest.mark.parametrize("script", ["exit 0", "exit 3"])

@@ -55,6 +55,18 @@ def test_cores_are_cut_by_a_container_s_quota(
     assert system.cores() == expected
 
 
+@pytest.mark.parametrize(
+    ("seen", "quota", "bound"),
+    [({0, 1}, 2, "0,1"), ({5, 2, 3}, 3, "2,3,5"), (set(range(16)), 16, "auto"), ({0, 1, 2, 3}, 2, "nobind")],
+)
+def test_a_server_s_threads_are_bound_where_the_cores_are_few_and_ours(
+    monkeypatch: pytest.MonkeyPatch, seen: set[int], quota: int, bound: str
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: seen)
+    monkeypatch.setattr(system, "cores", lambda: quota)
+    assert system.bound_cores() == bound
+
+
 def test_memory_is_cut_by_a_container_s_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "_CGROUP", tmp_path)
     whole = system.memory_gb()
