@@ -7,7 +7,7 @@ process calls check() a few times a second.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -34,14 +34,10 @@ def signals() -> Iterator[None]:
     ignored stays so: `nohup` and a supervisor outlive their terminal.
     """
     _received.signum, _received.count = 0, 0
-    deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    heard = [signum for signum in SIGNALS if not (deaf and signum == signal.SIGHUP)]
-    before = {signum: signal.signal(signum, _note) for signum in heard}
     try:
-        yield
+        with _handled(SIGNALS, _note):
+            yield
     finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
         _received.signum, _received.count = 0, 0
 
 
@@ -51,14 +47,21 @@ def raised() -> Iterator[None]:
 
     For where a person's next line is waited for, and nobody can ask with check(). Main thread only.
     """
+    with _handled((signal.SIGTERM, signal.SIGHUP), _raise):
+        yield
+
+
+@contextmanager
+def _handled(signums: Iterable[int], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have these signals handled so, but a SIGHUP that is ignored; then as before."""
     deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    heard = [signal.SIGTERM, *([] if deaf else [signal.SIGHUP])]
-    before = {signum: signal.signal(signum, _raise) for signum in heard}
+    heard = [signum for signum in signums if not (deaf and signum == signal.SIGHUP)]
+    before = {signum: signal.signal(signum, handler) for signum in heard}
     try:
         yield
     finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
+        for signum, earlier in before.items():
+            signal.signal(signum, earlier)
 
 
 def _raise(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  the handler's shape
