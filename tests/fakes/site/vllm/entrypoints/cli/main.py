@@ -62,8 +62,7 @@ def start(options: argparse.Namespace) -> None:
         for shard in range(12):
             say(f"INFO Loading safetensors checkpoint shards: {shard}/12")
             time.sleep(0.25)
-    server = ThreadingHTTPServer((options.host, options.port), Handler)
-    server.daemon_threads = True
+    server = Server((options.host, options.port), Handler)
     Handler.names = options.served_model_name or [options.model]
     for module in options.lora_modules:
         name, _, folder = module.partition("=")
@@ -79,6 +78,13 @@ def start(options: argparse.Namespace) -> None:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     say(f"INFO Starting vLLM server on http://{options.host}:{options.port}")
     server.serve_forever()
+
+
+class Server(ThreadingHTTPServer):
+    """Many at once, as uvicorn takes them: where the queue overflows, a client is cut off."""
+
+    daemon_threads = True
+    request_queue_size = 128
 
 
 @cache
