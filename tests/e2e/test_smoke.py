@@ -98,6 +98,7 @@ def test_the_export_is_marked_as_a_stand_in_and_carries_our_template(trained: Tr
     assert (export / "chat_template.jinja").read_text(encoding="utf-8") == ours
 
 
+@pytest.mark.soak
 def test_a_run_that_is_killed_while_it_serves_is_finished_by_the_next(trained: Trained) -> None:
     changed = ("run", "smoke", "--set", "verify.base=false", "--set", "verify.max_tokens=96")
     before = set((trained.world.project / "runs" / "smoke").glob("2*"))
@@ -197,6 +198,7 @@ def test_parity_holds_for_the_shipped_template(trained: Trained) -> None:
     assert not counts.get("differs", 0)
 
 
+@pytest.mark.soak
 def test_sft_refuses_to_train_on_a_difference(trained: Trained) -> None:
     """A pairing that was edited by one newline is found before a step is trained."""
     project = trained.world.project
