@@ -106,7 +106,9 @@ class _AsLines:
         from orchestrator.cli.terminal import emit, local_time
         from orchestrator.cli.watch_frame import change, told
 
-        if change(seen) == self._known:
+        # A line tells of a stage: in the moment between two there is none to tell of.
+        between = self._known is not None and seen.current is None and not seen.over
+        if change(seen) == self._known or (between and not self._as_json):
             return
         self._known = change(seen)
         if self._as_json:

@@ -12,7 +12,6 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
 
 import pytest
 
@@ -121,7 +120,7 @@ def test_it_ends_with_the_run_and_says_how(small: SmallWorld) -> None:
     lines = said.out.splitlines()
     assert "  running" in lines[0]
     assert lines[-1].endswith(f"{small.last().name}: done with exit code 0")
-    assert all(one != following for one, following in pairwise(lines)), "only what changed is told"
+    assert len(lines) == len(set(lines))
 
 
 def test_machines_get_objects_and_the_envelope_last(trained: SmallWorld) -> None:
