@@ -164,11 +164,26 @@ class Report:
         """
         if any(run.status is Status.FAILED for run in self.runs):
             return 4
-        unproven = any(not proof.holds and not proof.accepted for proof in self.proofs)
-        target = self.target or {"met": True, "parts": []}
-        counted = any(part["name"] == "checks" for part in target["parts"])
-        failed = not counted and any(not verdict.passed for verdict in self.verdicts)
-        return 5 if unproven or failed or not target["met"] else 0
+        failed = any(not verdict.passed for verdict in self.verdicts)
+        return 5 if self.unproven or falls_short(self.target, failed=failed) else 0
+
+    @property
+    def unproven(self) -> tuple[str, ...]:
+        """The proofs that do not hold and were not accepted, by name."""
+        return tuple(proof.name for proof in self.proofs if not proof.holds and not proof.accepted)
+
+
+def falls_short(target: Mapping[str, Any] | None, *, failed: bool) -> bool:
+    """Whether checks or target say no; a target for the checks says how many of them must pass.
+
+    Args:
+        target: what target.json holds, None where nothing is aimed at.
+        failed: whether any check failed.
+    """
+    if not target:
+        return failed
+    counted = any(part.get("name") == "checks" for part in target.get("parts", ()))
+    return (failed and not counted) or not target.get("met")
 
 
 def passed_of(verdicts: Sequence[Verdict]) -> tuple[int, int]:

@@ -141,6 +141,11 @@ class Stage:
     stall_timeout: float = 0.0
     plateau: float = 0.0
 
+    @property
+    def rendered(self) -> tuple[RenderedFile, ...]:
+        """What engines and servers read of its files: all but the settings of Conch's own tasks."""
+        return tuple(file for file in self.files if not file.path.startswith("tasks/"))
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -44,6 +43,8 @@ def run_until(
 
 def trials_text(found: Sought) -> Iterable[str]:
     """The trials, each with its score as a bar, and what to write into the recipe."""
+    from orchestrator.evaluation.trials import written
+
     yield "trials"
     for trial in found.trials:
         yield _line(trial)
@@ -60,18 +61,16 @@ def trials_text(found: Sought) -> Iterable[str]:
     )
     if best.settings:
         yield f"To keep it, write into recipes/{found.job.recipe.name}.yaml:"
-        yield from (f"  {words}" for words in _settings(best, ": "))
+        yield from (f"  {words}" for words in written(best.settings, ": "))
     if best.status != "met" and found.report.curve and found.report.curve["advice"]:
         yield f"Its curve advises {found.report.curve['advice']}: {found.report.curve['sentence']}."
 
 
 def _line(trial: Trial) -> str:
+    from orchestrator.evaluation.trials import written
+
     filled = round(BAR * (trial.score or 0.0))
     bar = "█" * filled + "·" * (BAR - filled)
     score = "  –  " if trial.score is None else f"{trial.score:.3f}"
-    tried = one_line(" ".join(_settings(trial, "=")), WIDE)
+    tried = one_line(" ".join(written(trial.settings)), WIDE)
     return f"  {trial.number:>3} {bar} {score} {trial.status:<7} {trial.minutes:5.1f} min  {tried}"
-
-
-def _settings(trial: Trial, sign: str) -> list[str]:
-    return [f"{key}{sign}{json.dumps(value, ensure_ascii=False)}" for key, value in trial.settings.items()]

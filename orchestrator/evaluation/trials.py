@@ -8,6 +8,7 @@ anew from the history.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,15 @@ class Trial:
 
 
 History = Sequence[Trial]
+
+
+def written(settings: Mapping[str, Any], sign: str = "=") -> list[str]:
+    """Settings as --set takes them, or with ": " as a recipe does.
+
+    >>> written({"train.learning_rate": 1e-05, "train.scheduler": "linear"})
+    ['train.learning_rate=1e-05', 'train.scheduler="linear"']
+    """
+    return [f"{key}{sign}{json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
 
 
 def next_trial(sweep: Mapping[str, Any], history: History) -> Trial | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from typing import Any
 
 from orchestrator.errors import Problem, Refuted, StageFailed, TimedOut
 from orchestrator.evaluation.target import NEARLY
-from orchestrator.evaluation.trials import FAILED, MET, MISSED, PRUNED, RUNNING, Trial
+from orchestrator.evaluation.trials import FAILED, MET, MISSED, PRUNED, RUNNING, Trial, written
 from orchestrator.execute import survey
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.pruning import Pruning
@@ -52,15 +51,6 @@ class Wanted:
         """The recipe with a trial's settings, and with what ends a training early."""
         more = written(settings)
         return self.job(*endings(self.job(*more)), *more)
-
-
-def written(settings: Mapping[str, Any]) -> list[str]:
-    """Settings as --set takes them.
-
-    >>> written({"train.learning_rate": 1e-05, "train.scheduler": "linear"})
-    ['train.learning_rate=1e-05', 'train.scheduler="linear"']
-    """
-    return [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
 
 
 def endings(job: Job) -> list[str]:
@@ -125,9 +115,8 @@ def _judged(report: Report) -> tuple[str, float | None, str]:
     Raises:
         Refuted: a proof does not hold.
     """
-    broken = [proof.name for proof in report.proofs if not proof.holds and not proof.accepted]
-    if broken or report.target is None:
-        what = ", ".join(broken) or "the run ended before it was judged"
+    if report.unproven or report.target is None:
+        what = ", ".join(report.unproven) or "the run ended before it was judged"
         raise Refuted(
             Problem(f"not proven: {what}; no setting mends that", mend=f"conch why {report.recipe}")
         )

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +39,7 @@ from orchestrator.execute.judge import judge_general
 from orchestrator.execute.loop import Loop
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.record_lock import read_json
-from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.run_plan import symbols_of
 from orchestrator.execute.state import RunFolder, hold
 from orchestrator.execute.stop import sweep_leftovers
 from orchestrator.execute.survey import read_templates
@@ -165,7 +164,7 @@ def _perform(base: _Base, stages: Sequence[Stage], progress: Progress, saying: s
     headline = f"{NAME}: {saying} {base.name} on {base.job.hardware} ({base.job.compute_type})"
     serving = any(stage.service for stage in stages)
     places = {"serve": str(environments.require("serve", base.job.hardware))} if serving else {}
-    symbols = {**places, "conch": sys.prefix, "probes": str(PROBES), "project": str(base.run.project)}
+    symbols = symbols_of(places, base.run.project)
     cookie = process.new_cookie(base.run.project, base.run.path)
     base.run.begin(headline, hardware=base.job.hardware, plan=" ".join(stage.name for stage in stages))
     plan = Plan(NAME, headline, tuple(stages))

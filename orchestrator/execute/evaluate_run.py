@@ -126,7 +126,7 @@ def stages_of(
     """
     service = plan.stage("ask").service
     assert service is not None  # noqa: S101  ask is the stage that talks to a server
-    rendered = tuple(file for file in plan.stage("ask").files if not file.path.startswith("tasks/"))
+    rendered = plan.stage("ask").rendered
     adapters = {name: adapter_of(run, name.partition("-")[2]) for name in systems if _is_checkpoint(name)}
     for name in systems:
         if name not in (BASE, TUNED) and name not in adapters:

@@ -7,7 +7,6 @@ rendered or trained anew: a chat template or a shard that was changed in the run
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from orchestrator.execute import environments, process, system
 from orchestrator.execute.certify import read_certificate
 from orchestrator.execute.loop import Loop
 from orchestrator.execute.progress import Progress
-from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.run_plan import symbols_of
 from orchestrator.execute.state import RunFolder, hold
 from orchestrator.plan import PROVE
 from orchestrator.proofs import PROOFS
@@ -92,7 +91,7 @@ def at_work(run: RunFolder, plan: Plan, progress: Progress, saying: str) -> Iter
     Raises:
         BusyError: another process works on this recipe. MissingError: an environment is missing.
     """
-    symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(run.project)}
+    symbols = symbols_of(places(run), run.project)
     with process.signals(), hold(run.project, run.recipe):
         progress.say(saying)
         cookie = process.new_cookie(run.project, run.path)

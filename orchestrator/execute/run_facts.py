@@ -59,8 +59,6 @@ def read_facts(
         "ended": events[-1].get("at", "") if events else "",
         **told,
         "not_proven": [name for name in PROOFS if name not in {proof.name for proof in report.proofs}],
-        "target": read_json(folder / "target.json"),
-        "curve": read_json(folder / "curve.json"),
         "trials": read_json(folder.parent / "trials.json"),
         "training": training_of(folder / "adapter"),
         "hardware": manifest.get("hardware") or {},

@@ -1,7 +1,7 @@
 """Numbers of a run's report that lie in long files: the course of the training, and what its data is like.
 
-A training that went on from a checkpoint has written some steps twice: the later ones count. Of data, at most
-the first MOST rows of each data set are looked at, so that a report of a large one takes seconds.
+Of data, at most the first MOST rows of each data set are looked at, so that a report of a large one takes
+seconds.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 
 from orchestrator.datasets.distribution import Distribution
 from orchestrator.datasets.statistics import Statistics
-from orchestrator.dialects.trainer_log import TrainStep, read_log_line, seconds_of
+from orchestrator.dialects.trainer_log import TrainStep, seconds_of
 from orchestrator.execute.record_lock import read_json
+from orchestrator.execute.train_course import Course
 
 MOST = 20_000
 # What transformers sums up at the end (trainer.py, speed_metrics).
@@ -31,7 +32,9 @@ def training_of(adapter: Path) -> dict[str, Any] | None:
         {"steps", "seconds", "losses", "validations", "rates", "vram_allocated", "vram_reserved",
         "throughput", "not_finite", "summed"}: seconds by LLaMA-Factory's own clock, of the last process.
     """
-    steps = list(_steps(adapter / "trainer_log.jsonl"))
+    course = Course()
+    course.read(adapter / "trainer_log.jsonl")
+    steps = course.steps
     if not steps:
         return None
     losses = _series(steps, "loss")
@@ -51,22 +54,6 @@ def training_of(adapter: Path) -> dict[str, Any] | None:
         "not_finite": sum(one.loss is not None for one in steps) - len(losses),
         "summed": {name: summed[name] for name in SUMMED if _is_number(summed.get(name))},
     }
-
-
-def _steps(path: Path) -> Iterable[TrainStep]:
-    found: list[TrainStep] = []
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return found
-    for line in lines:
-        step = read_log_line(line)
-        if step is None:
-            continue
-        if found and step.step < found[-1].step:
-            found = [one for one in found if one.step < step.step]
-        found.append(step)
-    return found
 
 
 def _series(steps: Iterable[TrainStep], name: str) -> list[list[float]]:

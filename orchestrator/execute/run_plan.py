@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +23,11 @@ from orchestrator.report import Run
 from orchestrator.stage import Plan
 
 PROBES = Path(__file__).parents[1] / "probes"
+
+
+def symbols_of(places: Mapping[str, str], project: Path) -> dict[str, str]:
+    """What a plan's symbols stand for (stage.py): the environments' folders, Conch's own, and the project."""
+    return {**places, "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
 
 
 def run_recipe(
@@ -67,8 +72,7 @@ def run_recipe(
         # All of the job, whatever is run of it now: later commands read it (prove, why).
         files.write_durable(run.path / "plan.json", json.dumps(whole.to_json(), ensure_ascii=False, indent=1))
         cookie = process.new_cookie(project, run.path)
-        symbols = {**places, "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
-        loop = Loop(plan, run, symbols, job.locks, progress, cookie)
+        loop = Loop(plan, run, symbols_of(places, project), job.locks, progress, cookie)
         write_manifest(run, whole, job)
         try:
             with process.guarded(cookie):

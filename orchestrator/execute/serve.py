@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from orchestrator.execute.liveness import Limits, Liveness
 from orchestrator.execute.ports import free_port
 from orchestrator.execute.prove import finished_run
 from orchestrator.execute.restarts import Restarts
-from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.run_plan import symbols_of
 from orchestrator.execute.service import Running, start_service
 from orchestrator.execute.serving import Serving, hold_serving, write_serving
 from orchestrator.execute.state import RunFolder
@@ -81,7 +80,7 @@ def serve(
         progress(f"stopped {one.pid}, which a killed command had left")
     free_port(host, port)
     service = vllm.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
-    symbols = {"serve": str(place), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
+    symbols = symbols_of({"serve": str(place)}, project)
     cookie = process.new_cookie(project, run.path)
     with process.signals(), hold_serving(run), process.guarded(cookie):
         on_begin(run)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from orchestrator.execute import interrupts, process
 from orchestrator.execute.adapters import Adapter, adapter_of, rank_of
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.prove import places, read_plan
-from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.run_plan import symbols_of
 from orchestrator.execute.service import Running, start_service
 from orchestrator.execute.state import RunFolder, is_held
 from orchestrator.stage import Plan, Service
@@ -69,7 +68,7 @@ def served_checkpoint(
     _refuse_whole_models(run, plan)
     held = is_held(project, run.recipe)
     adapter = _adapter(run, number, held=held)
-    symbols = {**places(run), "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
+    symbols = symbols_of(places(run), project)
     if held:
         progress.say(f"{run.name} is being worked on: it and this server share the machine")
     with _folder(project, run, plan, adapter) as (folder, service):
@@ -137,9 +136,8 @@ def _folder(project: Path, run: RunFolder, plan: Plan, adapter: Adapter) -> Iter
         folder = Path(made)
         (folder / "inputs").mkdir()
         (folder / "inputs/base").symlink_to(base.resolve(), target_is_directory=True)
-        for file in asked.files:
-            if not file.path.startswith("tasks/"):
-                (folder / file.path).write_text(file.text, encoding="utf-8")
+        for file in asked.rendered:
+            (folder / file.path).write_text(file.text, encoding="utf-8")
         _link(run.path / adapter.path, folder / adapter.name)
         yield folder, service
 

@@ -74,6 +74,11 @@ class Teller:
         """It works."""
         self._tell({"ready": dict(told)})
 
+    def begun(self, run: RunFolder) -> None:
+        """It works on this run, into whose log all that is said goes from here on."""
+        log = write_to(run)
+        self.ready({"run": run.name, "folder": str(run.path), "log": log})
+
     def failed(self, error: ConchError) -> None:
         """It does not; nothing is said when it had got to work before."""
         self._tell({"failed": exit_code_of(error), "problems": [asdict(one) for one in error.problems]})
@@ -111,22 +116,13 @@ def main(folder: Path) -> int:
 def _run(request: Mapping[str, Any], project: Path, teller: Teller) -> int:
     job = _job(request, project)
     plan = build_plan(job, request["stages"])
-
-    def begun(run: RunFolder) -> None:
-        log = write_to(run)
-        teller.ready({"run": run.name, "folder": str(run.path), "log": log})
-
-    _, runs = run_recipe(plan, job, project=project, progress=Written(), begun=begun)
+    _, runs = run_recipe(plan, job, project=project, progress=Written(), begun=teller.begun)
     return max((run.exit_code for run in runs), default=0)
 
 
 def _until(request: Mapping[str, Any], project: Path, teller: Teller) -> int:
-    def begun(run: RunFolder) -> None:
-        log = write_to(run)
-        teller.ready({"run": run.name, "folder": str(run.path), "log": log})
-
     given = {key: request[key] for key in ("recipe", "sets", "hardware", "accept_mismatch")}
-    found = run_until_target(Wanted(project=project, **given), progress=Written(), begun=begun)
+    found = run_until_target(Wanted(project=project, **given), progress=Written(), begun=teller.begun)
     return found.report.exit_code
 
 

@@ -16,10 +16,12 @@ class Course:
     A training that went on from a checkpoint has written some steps twice: the later ones count.
 
     Attributes:
+        steps: every line, in order.
         newest: the newest line with a loss or a rate; of a validation only while there is no other.
         written: when the log was written to last, seconds since 1970.
     """
 
+    steps: list[TrainStep] = field(default_factory=list)
     losses: list[tuple[int, float]] = field(default_factory=list)
     validations: list[tuple[int, float]] = field(default_factory=list)
     newest: TrainStep | None = None
@@ -47,13 +49,15 @@ class Course:
         self.written = status.st_mtime
         this = (status.st_dev, status.st_ino)
         if this != self._file or status.st_size < self._offset:
-            self.losses, self.validations, self.newest = [], [], None
+            self.steps, self.losses, self.validations, self.newest = [], [], [], None
             self._file, self._offset = this, 0
 
     def _add(self, step: TrainStep) -> None:
-        if self.newest is not None and step.step < self.newest.step:
+        if self.steps and step.step < self.steps[-1].step:
+            self.steps = [one for one in self.steps if one.step < step.step]
             self.losses = [one for one in self.losses if one[0] < step.step]
             self.validations = [one for one in self.validations if one[0] < step.step]
+        self.steps.append(step)
         if step.loss is not None:
             self.losses.append((step.step, step.loss))
         if step.eval_loss is not None:

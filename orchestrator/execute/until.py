@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import Problem, StageFailed, UsageError
-from orchestrator.evaluation.trials import FAILED, Trial, best_of, next_trial, why_ended
-from orchestrator.execute.attempt import Attempt, Wanted, written
+from orchestrator.evaluation.trials import FAILED, Trial, best_of, next_trial, why_ended, written
+from orchestrator.execute.attempt import Attempt, Wanted
 from orchestrator.execute.fingerprint import plan_key
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.reports import read_report

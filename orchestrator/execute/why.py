@@ -154,8 +154,8 @@ def _parser(vllm_yaml: str) -> str:
 
 def _complete(run: RunFolder, plan: Plan) -> None:
     """What the server reads, where `conch sft` did not come so far; what is there is what is asked."""
-    for file in plan.stage("ask").files:
-        if not file.path.startswith("tasks/") and not (run.path / file.path).exists():
+    for file in plan.stage("ask").rendered:
+        if not (run.path / file.path).exists():
             files.write_durable(run.path / file.path, file.text)
 
 
@@ -236,7 +236,7 @@ def _row(case: Case) -> dict[str, Any]:
 def _own_answers(run: RunFolder, plan: Plan, asked: Questions) -> list[Transcript] | None:
     """What the run's own stage asked, if of these very files and in the same way."""
     stage = plan.stage("ask")
-    mine = [file for file in stage.files if not file.path.startswith("tasks/")]
+    mine = stage.rendered
     unchanged = all((run.path / file.path).read_text(encoding="utf-8") == file.text for file in mine)
     if not (asked.same and unchanged and _is_current(run, "ask")):
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.metrics.interval import wilson
 from orchestrator.pages.words import Say, duration
-from orchestrator.report import Verdict, passed_of
+from orchestrator.report import Verdict, falls_short, passed_of
 
 GOOD, BAD, OPEN = "good", "bad", "open"
 
@@ -35,13 +35,11 @@ def proven(told: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def state_of(told: Mapping[str, Any]) -> str:
-    """Whether the run is good, bad, or not judged; a target for the checks says how many must pass."""
+    """Whether the run is good, bad, or not judged."""
     failed = any(one["status"] == "failed" for one in told["runs"])
     refuted = any(not one["holds"] and not one["accepted"] for one in told["proofs"])
-    target = told["target"] or {"met": True}
-    counted = any(part.get("name") == "checks" for part in target.get("parts", ()))
     good, asked = passed(told, "verdicts")
-    if failed or refuted or not target.get("met") or (good < asked and not counted):
+    if failed or refuted or falls_short(told["target"], failed=good < asked):
         return BAD
     return GOOD if asked else OPEN
 

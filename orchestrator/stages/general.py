@@ -34,7 +34,7 @@ def beside(evaluation: Stage) -> Stage:
         evaluation,
         name=f"general-{system}",
         commands=(command,),
-        files=(*(one for one in evaluation.files if not one.path.startswith("tasks/")), file),
+        files=(*evaluation.rendered, file),
         inputs=tuple(name for name in evaluation.inputs if name != "data"),
         outputs=(answers_of(system),),
     )
