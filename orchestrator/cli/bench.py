@@ -57,7 +57,7 @@ def command(
     if home is None:
         raise _no_folder(recipe)
     argv(tool, url=server.url, model=server.model, out=str(home), arguments=arguments)  # or it is refused
-    with interrupts.signals():
+    with interrupts.catch_signals():
         folder = output_folder(home, tool)
         cookie = process.new_cookie(run.project if run else place, run.path if run else folder)
         done = run_bench(tool, server, arguments, folder=folder, place=place, cookie=cookie, tell=_visibly)

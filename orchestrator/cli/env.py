@@ -28,7 +28,7 @@ def sync(name: str | None, hardware: str) -> Outcome:
 
     profile = system.profile(hardware)
     made: dict[str, dict[str, object]] = {}
-    with interrupts.signals():
+    with interrupts.catch_signals():
         for each in (name,) if name else environments.NAMES:
             started = time.monotonic()
             where = environments.ANY if each in environments.BENCHES else profile
@@ -47,7 +47,7 @@ def lock() -> Outcome:
     from orchestrator.execute import interrupts
     from orchestrator.execute.lock_environments import lock_all
 
-    with interrupts.signals():
+    with interrupts.catch_signals():
         paths = [str(path) for path in lock_all(progress)]
     return Outcome({"files": paths}, "\n".join(paths))
 

@@ -77,7 +77,7 @@ def _follow(folder: RunFolder, tail: Tail, show: _Shown) -> None:
     from orchestrator.execute.runs import Standing, summary_of
     from orchestrator.execute.serving import is_up
 
-    with interrupts.signals():
+    with interrupts.catch_signals():
         while True:
             going_on = summary_of(folder).standing is Standing.RUNNING or is_up(folder)
             for name, line in tail.added():

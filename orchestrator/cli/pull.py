@@ -25,7 +25,7 @@ def command(name: str, revision: str, hub: str, hardware: str) -> Outcome:
     """
     from orchestrator.execute import interrupts
 
-    with interrupts.signals():
+    with interrupts.catch_signals():
         if name == "embedded":
             return _embedded(revision, hardware)
         if name.count("/") != 1:

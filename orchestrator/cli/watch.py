@@ -67,7 +67,7 @@ def _until_its_end(watcher: Watcher, show: _AsLines | _AsPicture, every: float) 
     from orchestrator.errors import Interrupted, Problem
     from orchestrator.execute import interrupts
 
-    with interrupts.signals():
+    with interrupts.catch_signals():
         try:
             while True:
                 seen = watcher.look()

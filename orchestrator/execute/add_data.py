@@ -90,7 +90,7 @@ def add_data(project: Path, wish: Wish, progress: Progress = lambda _: None) -> 
     """
     base = _base(project, wish.base)
     _check_name(wish.name)
-    with process.signals():
+    with process.catch_signals():
         place, stem = _from_hub(wish, progress) if wish.source.startswith(HUB) else _from_here(wish.source)
         name = wish.name or name_for(stem)
         manner = _of_one_file(wish.manner) if place.hub else wish.manner

@@ -87,7 +87,7 @@ def prove_bare(question: Question, say: Say) -> dict[str, Any]:
     places = {side: environments.require(side, hardware) for side in IDS}
     _check_training_template(question.template, places["train"])
     given = _conversations(question)
-    with process.signals(), tempfile.TemporaryDirectory(prefix="conch-parity-") as scratch:
+    with process.catch_signals(), tempfile.TemporaryDirectory(prefix="conch-parity-") as scratch:
         folder = Path(scratch)
         _lay_out(folder, question, jinja, given)
         say(f"{len(given)} conversations, as LLaMA-Factory trains them and as vLLM serves them")

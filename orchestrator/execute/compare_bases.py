@@ -100,7 +100,7 @@ def compare_bases(wish: Wish, *, project: Path, progress: Progress) -> tuple[dic
     given = _named(wish, sorted({one.training for one in templates.values()}))
     jobs = [_job(base, wish, rows, project) for base in wish.bases]
     environments.require("serve", jobs[0].hardware)
-    with process.signals(), hold(project, NAME):
+    with process.catch_signals(), hold(project, NAME):
         bases = [
             _Base(name, job, _run_of(job, rows, project), template)
             for name, job, template in zip(wish.bases, jobs, given, strict=True)

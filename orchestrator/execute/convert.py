@@ -140,7 +140,7 @@ def convert(source: Path, wish: Wish, progress: Progress = lambda _: None) -> Co
         raise UsageError(Problem(what, str(wish.out), f"end it in {' or '.join(SUFFIXES[wish.form])}"))
     if wish.out.exists() and wish.out.samefile(source):
         raise UsageError(Problem("is the input itself", str(wish.out), "name another file"))
-    with process.signals(), _without_cycles(), ExitStack() as stack:
+    with process.catch_signals(), _without_cycles(), ExitStack() as stack:
         manner, shown = wish.manner, str(source)
         file = stack.enter_context(DataFile.open(source, shown, manner.reading))
         name, rows = choose_adapter(manner.adapter, file.rows(), shown, manner.columns)

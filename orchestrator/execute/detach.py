@@ -116,7 +116,7 @@ def has_systemd() -> bool:
 def _wait(started: tuple[subprocess.Popen[bytes] | None, str], reading: int, folder: Path) -> Started:
     child, unit = started
     text = b""
-    with interrupts.signals():
+    with interrupts.catch_signals():
         while b"\n" not in text:
             try:
                 interrupts.check()

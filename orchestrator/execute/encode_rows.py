@@ -134,7 +134,7 @@ def _probed(
 ) -> Iterator[Path]:
     """Run a probe of the train environment, and hand out what it wrote while that is there."""
     place = environments.require("train", encoder.hardware)
-    with process.signals(), tempfile.TemporaryDirectory(prefix="conch-encode-") as scratch:
+    with process.catch_signals(), tempfile.TemporaryDirectory(prefix="conch-encode-") as scratch:
         folder = Path(scratch)
         (folder / "data").mkdir()
         (folder / "inputs").mkdir()

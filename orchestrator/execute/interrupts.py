@@ -27,7 +27,7 @@ _received = _Received()
 
 
 @contextmanager
-def signals() -> Iterator[None]:
+def catch_signals() -> Iterator[None]:
     """While inside, SIGINT, SIGTERM and SIGHUP are counted instead of acted upon. Main thread only.
 
     Enter it before the first child starts. Leaving it restores the handlers that were there. A SIGHUP that is
@@ -74,7 +74,7 @@ def _note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  the ha
 
 
 def check() -> None:
-    """Raise Interrupted when a signal has come since signals() was entered."""
+    """Raise Interrupted when a signal has come since catch_signals() was entered."""
     if _received.count:
         raise interrupted()
 

@@ -105,7 +105,7 @@ def _ask(
 ) -> str:
     """Have the pairs judged; "", or why they cannot be."""
     try:
-        with interrupts.signals(), judge_client(judge, project=project) as client:
+        with interrupts.catch_signals(), judge_client(judge, project=project) as client:
             client.reach()
             words = judge.criteria or ""
             judge_pairs(client, pairs, limit=len(pairs), criteria=words, at_a_time=at_a_time, told=keep)

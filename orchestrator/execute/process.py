@@ -20,7 +20,7 @@ from orchestrator.errors import Interrupted, MissingError, Problem
 from orchestrator.execute import interrupts, tree
 from orchestrator.execute.failure import explain_failure
 from orchestrator.execute.guard import guarded
-from orchestrator.execute.interrupts import signals
+from orchestrator.execute.interrupts import catch_signals
 from orchestrator.execute.tree import new_cookie, project_prefix, run_prefix, scan, stop_cookie
 from orchestrator.execute.variables import Symbols, child_environment, resolve_argv
 from orchestrator.stage import Command
@@ -31,6 +31,7 @@ __all__ = [
     "Process",
     "Symbols",
     "bound_log",
+    "catch_signals",
     "child_environment",
     "explain_failure",
     "guarded",
@@ -40,7 +41,6 @@ __all__ = [
     "run",
     "run_prefix",
     "scan",
-    "signals",
     "start",
     "stop_cookie",
 ]

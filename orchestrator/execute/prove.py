@@ -92,7 +92,7 @@ def at_work(run: RunFolder, plan: Plan, progress: Progress, saying: str) -> Iter
         BusyError: another process works on this recipe. MissingError: an environment is missing.
     """
     symbols = symbols_of(places(run), run.project)
-    with process.signals(), hold(run.project, run.recipe):
+    with process.catch_signals(), hold(run.project, run.recipe):
         progress.say(saying)
         cookie = process.new_cookie(run.project, run.path)
 

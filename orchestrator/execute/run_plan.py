@@ -60,7 +60,7 @@ def run_recipe(
     whole = build_plan(job)
     identity = plan_key(whole, job.locks)
     home = home or project
-    with process.signals(), hold(home, job.recipe.name):
+    with process.catch_signals(), hold(home, job.recipe.name):
         run = _folder_for(home, job.recipe.name, identity)
         leftovers = sweep_leftovers(project, run.path)
         if leftovers:

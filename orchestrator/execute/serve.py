@@ -82,7 +82,7 @@ def serve(
     service = vllm.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
     symbols = symbols_of({"serve": str(place)}, project)
     cookie = process.new_cookie(project, run.path)
-    with process.signals(), hold_serving(run), process.guarded(cookie):
+    with process.catch_signals(), hold_serving(run), process.guarded(cookie):
         on_begin(run)
         files.write_durable(run.path / _CONFIG, vllm.vllm_yaml(job, chat_template=template))
         progress(f"serving {run.name}/export as {service.model}")

@@ -77,7 +77,7 @@ def served_checkpoint(
         server: Running | None = None
         with process.guarded(cookie):
             try:
-                with process.signals():
+                with process.catch_signals():
                     progress.say(f"serving {adapter.name} of run {run.name} on its base")
                     server = start_service(service, symbols=symbols, cwd=folder, cookie=cookie, log=log)
                     seconds = server.wait_ready(progress.now)
@@ -85,7 +85,7 @@ def served_checkpoint(
                 with interrupts.raised():
                     yield ServedCheckpoint(run, adapter.name, server)
             finally:
-                with process.signals():
+                with process.catch_signals():
                     if server is not None:
                         server.stop()
         log.unlink(missing_ok=True)

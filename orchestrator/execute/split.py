@@ -90,7 +90,7 @@ def split(source: Path, wish: Wish, progress: Callable[[str], None] = lambda _: 
         UsageError: no adapter knows it; a part is there already; or it has too few different questions.
         StageFailed: the disk is full. Interrupted: a signal came.
     """
-    with process.signals(), ExitStack() as stack:
+    with process.catch_signals(), ExitStack() as stack:
         manner, shown = wish.manner, str(source)
         file = stack.enter_context(DataFile.open(source, shown, manner.reading))
         adapter, rows = choose_adapter(manner.adapter, file.rows(), shown, manner.columns)

@@ -24,7 +24,7 @@ from pathlib import Path
 from orchestrator.execute import process, state
 from orchestrator.stage import Command
 project = Path({str(project)!r})
-with process.signals(), state.hold(project, "r"):
+with process.catch_signals(), state.hold(project, "r"):
     cookie = process.new_cookie(project, project / "runs" / "r" / "1")
     command = Command(("bash", "-c", {script!r}))
     process.run(command, symbols={{}}, cwd=project, cookie=cookie, log=project / "log", grace=1)

@@ -58,7 +58,7 @@ def test_a_file_that_changed_since_is_not_taken(source: Path, target: Path) -> N
 
 
 def test_a_signal_leaves_nothing(source: Path, target: Path) -> None:
-    with process.signals():
+    with process.catch_signals():
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(Interrupted):
             bring(source, target, SHA256)

@@ -51,7 +51,7 @@ from orchestrator.errors import ConchError, exit_code_of
 environments.SOURCES = Path({str(world.sources)!r})
 environments.SHIMS = dict.fromkeys(environments.SHIMS, ())
 try:
-    with interrupts.signals():
+    with interrupts.catch_signals():
         environments.sync({name!r}, "cpu", lambda line: print(line, flush=True))
 except ConchError as error:
     print(error)

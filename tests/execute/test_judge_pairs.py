@@ -131,7 +131,7 @@ def test_an_answer_that_gives_orders_stays_in_its_fence() -> None:
 def test_ctrl_c_is_heard_between_two_verdicts() -> None:
     with openai_server(fair, fault="hang") as server, Client(server.url, "conch") as client:
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-        with interrupts.signals(), pytest.raises(Interrupted):
+        with interrupts.catch_signals(), pytest.raises(Interrupted):
             judge_pairs(client, PAIRS)
 
 

@@ -65,7 +65,7 @@ def perform(
     symbols = {"conch": sys.prefix, "project": str(project)}
     cookie = process.new_cookie(project, run.path)
     loop = Loop(Plan("r", "headline", stages), run, symbols, {}, heard, cookie)
-    with process.signals():
+    with process.catch_signals():
         return run, list(loop.perform()), heard
 
 

@@ -181,7 +181,7 @@ def test_prefixes_find_a_project_a_run_and_a_child(tmp_path: Path) -> None:
 def test_a_signal_ends_the_tree_and_says_which(signum: signal.Signals, tmp_path: Path) -> None:
     """Fault 64 and 65."""
     threading.Timer(0.5, os.kill, (os.getpid(), signum)).start()
-    with process.signals(), pytest.raises(Interrupted) as caught:
+    with process.catch_signals(), pytest.raises(Interrupted) as caught:
         run_shell("setsid sleep 60 & echo $! > pid; sleep 60", tmp_path)
     assert caught.value.signum == signum
     assert "same command again" in str(caught.value)
@@ -193,7 +193,7 @@ def test_a_second_signal_kills_at_once(tmp_path: Path) -> None:
     for delay in (0.4, 0.8):
         threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
-    with process.signals(), pytest.raises(Interrupted):
+    with process.catch_signals(), pytest.raises(Interrupted):
         run_shell('trap "" TERM; while :; do sleep 0.1; done', tmp_path, grace=30)
     assert time.monotonic() - began < 5
 
@@ -208,7 +208,7 @@ from orchestrator.stage import Command
 folder = Path({str(folder)!r})
 cookie = process.new_cookie(folder, folder / "run")
 command = Command(("bash", "-c", "setsid sleep 61 & echo $! > pid; exec sleep 62"))
-with process.guarded(cookie, grace=1) if {guard} else nullcontext(), process.signals():
+with process.guarded(cookie, grace=1) if {guard} else nullcontext(), process.catch_signals():
     process.run(command, symbols={{}}, cwd=folder, cookie=cookie, log=folder / "log")
 """
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}

@@ -250,7 +250,7 @@ def test_a_signal_while_it_starts(bench: Bench) -> None:
     """Fault 64 and 69."""
     running = bench.start(bench.service("slow-ready"))
     threading.Timer(0.5, os.kill, (os.getpid(), 15)).start()
-    with process.signals(), pytest.raises(Interrupted) as caught:
+    with process.catch_signals(), pytest.raises(Interrupted) as caught:
         running.wait_ready()
     assert caught.value.signum == 15
     running.stop()

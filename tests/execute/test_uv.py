@@ -106,5 +106,5 @@ def test_a_signal_ends_the_wait(world: World, monkeypatch: pytest.MonkeyPatch) -
         if line == "uv: up":
             threading.Timer(0.1, lambda: signal.raise_signal(signal.SIGINT)).start()
 
-    with interrupts.signals(), pytest.raises(Interrupted):
+    with interrupts.catch_signals(), pytest.raises(Interrupted):
         uv.run([], folder=world.home.parent, progress=told, purpose="wait")

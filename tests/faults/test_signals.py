@@ -174,7 +174,7 @@ def started(tmp_path: Path, code: str) -> process.Process:
 def test_fault_066_a_child_that_is_deaf_and_floods_is_killed(tmp_path: Path) -> None:
     child = started(tmp_path, DEAF)
     began = time.monotonic()
-    with interrupts.signals():
+    with interrupts.catch_signals():
         child.stop(grace=1)
     assert 0.9 < time.monotonic() - began < 8
     assert child.poll() == 128 + signal.SIGKILL
