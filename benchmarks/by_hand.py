@@ -27,7 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from orchestrator.execute.system import bound_cores
+from orchestrator.execute.host.machine import bound_cores
 
 ROOT = Path(__file__).parents[1]
 CONCH = Path(sys.executable).with_name("conch")

@@ -29,7 +29,8 @@ from pathlib import Path
 import yaml
 
 from orchestrator.datasets.dataset_info import dataset_info_text
-from orchestrator.execute import embedded, environments, system
+from orchestrator.execute import embedded, environments
+from orchestrator.execute.host import machine
 from orchestrator.templates.writer import write_jinja
 
 LIMIT = 1.5
@@ -75,7 +76,7 @@ def main() -> int:
     given = options.parse_args()
     base = given.tokenizer or embedded.ensure_embedded(print)
     pythons = [
-        environments.require(name, system.hardware()) / "bin" / "python" for name in ("train", "serve")
+        environments.require(name, machine.hardware()) / "bin" / "python" for name in ("train", "serve")
     ]
     with tempfile.TemporaryDirectory(prefix="conch-speed-") as scratch:
         small = lay_out(Path(scratch) / "small", base, given.rows // 10)

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.execute import process, tree
-from orchestrator.execute.ports import free_port
+from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.service import start_service
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Run, Status

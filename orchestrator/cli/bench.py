@@ -45,8 +45,9 @@ def command(
     code 4 when it fails.
     """
     from orchestrator.dialects.benches import argv
-    from orchestrator.execute import interrupts, process, recipes
+    from orchestrator.execute import process, recipes
     from orchestrator.execute.bench import FOLDER, output_folder, run_bench, run_of
+    from orchestrator.execute.host import signals
 
     if recipe.startswith("-"):  # what stands behind `--` where no recipe does
         recipe, arguments = "", (recipe, *arguments)
@@ -57,7 +58,7 @@ def command(
     if home is None:
         raise _no_folder(recipe)
     argv(tool, url=server.url, model=server.model, out=str(home), arguments=arguments)  # or it is refused
-    with interrupts.catch_signals():
+    with signals.catch_signals():
         folder = output_folder(home, tool)
         cookie = process.new_cookie(run.project if run else place, run.path if run else folder)
         done = run_bench(tool, server, arguments, folder=folder, place=place, cookie=cookie, tell=_visibly)

@@ -98,7 +98,7 @@ def _counting(asked: Mapping[str, Any]) -> Counting | None:
         return _counted_by(*_job(asked["recipe"], asked), asked)
     if asked["tokenizer"] is None:
         return None
-    from orchestrator.execute.system import hardware
+    from orchestrator.execute.host.machine import hardware
     from orchestrator.execute.tokenizer_folder import check_tokenizer
 
     check_tokenizer(asked["tokenizer"])

@@ -13,10 +13,10 @@ def command(hardware: str) -> Outcome:
 
     from orchestrator.cli.terminal import one_line
     from orchestrator.errors import MissingError, Problem
-    from orchestrator.execute import system
     from orchestrator.execute.examine import Status, examine
+    from orchestrator.execute.host import machine
 
-    profile = system.profile(hardware)
+    profile = machine.profile(hardware)
     findings = examine(profile)
     missing = [finding for finding in findings if finding.status is Status.MISSING]
     lines = []

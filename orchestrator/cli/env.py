@@ -24,11 +24,12 @@ def sync(name: str | None, hardware: str) -> Outcome:
     """
     import time
 
-    from orchestrator.execute import environments, interrupts, system
+    from orchestrator.execute import environments
+    from orchestrator.execute.host import machine, signals
 
-    profile = system.profile(hardware)
+    profile = machine.profile(hardware)
     made: dict[str, dict[str, object]] = {}
-    with interrupts.catch_signals():
+    with signals.catch_signals():
         for each in (name,) if name else environments.NAMES:
             started = time.monotonic()
             where = environments.ANY if each in environments.BENCHES else profile
@@ -44,10 +45,10 @@ def lock() -> Outcome:
 
     Resolves the newest versions that the .in files allow. The CUDA files are resolved, not installed.
     """
-    from orchestrator.execute import interrupts
+    from orchestrator.execute.host import signals
     from orchestrator.execute.lock_environments import lock_all
 
-    with interrupts.catch_signals():
+    with signals.catch_signals():
         paths = [str(path) for path in lock_all(progress)]
     return Outcome({"files": paths}, "\n".join(paths))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from orchestrator.execute.output_file import OutputFile
+    from orchestrator.execute.host.output_file import OutputFile
     from orchestrator.execute.verification import Verification
     from orchestrator.report import Verdict
 
@@ -74,7 +74,7 @@ def open_junit(path: Path) -> OutputFile:
     Raises:
         UsageError: a folder or a device is there. MissingError: its folder cannot be written to.
     """
-    from orchestrator.execute.output_file import OutputFile
+    from orchestrator.execute.host.output_file import OutputFile
 
     if path.exists() and not path.is_file():
         raise UsageError(Problem("is no file", str(path), "name a file with --junit"))

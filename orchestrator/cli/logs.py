@@ -56,7 +56,7 @@ class _Shown:
     def line(self, name: str, text: str) -> None:
         """One line of a log; of a bar that draws over itself its last state."""
         from orchestrator.cli.terminal import emit, visible
-        from orchestrator.execute.redact import redact
+        from orchestrator.execute.host.redact import redact
         from orchestrator.execute.run_logs import last_state
 
         shown = visible(redact(last_state(text)))
@@ -73,16 +73,16 @@ def _follow(folder: RunFolder, tail: Tail, show: _Shown) -> None:
     """Until nobody works on the run or serves it any more, or Ctrl-C."""
     import time
 
-    from orchestrator.execute import interrupts
+    from orchestrator.execute.host import signals
     from orchestrator.execute.runs import Standing, summary_of
     from orchestrator.execute.serving import is_up
 
-    with interrupts.catch_signals():
+    with signals.catch_signals():
         while True:
             going_on = summary_of(folder).standing is Standing.RUNNING or is_up(folder)
             for name, line in tail.added():
                 show.line(name, line)
             if not going_on:
                 return
-            interrupts.check()
+            signals.check()
             time.sleep(0.3)

@@ -150,7 +150,7 @@ def _crash_file(error: Exception) -> str:
     import tempfile
     import traceback
 
-    from orchestrator.execute.redact import redact
+    from orchestrator.execute.host.redact import redact
 
     with tempfile.NamedTemporaryFile(
         "w", prefix="conch-crash-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"

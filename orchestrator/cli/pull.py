@@ -23,9 +23,9 @@ def command(name: str, revision: str, hub: str, hardware: str) -> Outcome:
     The embedded base is SmolLM2-135M in DeepSeek-R1's format: a stand-in for the format,
     not a DeepSeek model.
     """
-    from orchestrator.execute import interrupts
+    from orchestrator.execute.host import signals
 
-    with interrupts.catch_signals():
+    with signals.catch_signals():
         if name == "embedded":
             return _embedded(revision, hardware)
         if name.count("/") != 1:

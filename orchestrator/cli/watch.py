@@ -65,9 +65,9 @@ def _until_its_end(watcher: Watcher, show: _AsLines | _AsPicture, every: float) 
         Interrupted: by Ctrl-C; the run goes on.
     """
     from orchestrator.errors import Interrupted, Problem
-    from orchestrator.execute import interrupts
+    from orchestrator.execute.host import signals
 
-    with interrupts.catch_signals():
+    with signals.catch_signals():
         try:
             while True:
                 seen = watcher.look()
@@ -83,12 +83,12 @@ def _until_its_end(watcher: Watcher, show: _AsLines | _AsPicture, every: float) 
 
 def _wait(every: float, show: _AsLines | _AsPicture, seen: Snapshot) -> None:
     """Until the next look; a terminal that is resized meanwhile is drawn anew at once."""
-    from orchestrator.execute import interrupts
+    from orchestrator.execute.host import signals
 
     until = time.monotonic() + every
     size = shutil.get_terminal_size(_FALLBACK_SIZE)
     while time.monotonic() < until:
-        interrupts.check()
+        signals.check()
         time.sleep(min(_LOOK_SECONDS, every))
         if size != shutil.get_terminal_size(_FALLBACK_SIZE):
             size = shutil.get_terminal_size(_FALLBACK_SIZE)

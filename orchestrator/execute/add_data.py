@@ -19,7 +19,7 @@ from orchestrator.datasets.entry import FOLDER, SUFFIXES, read_entry
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute import process, recipes
 from orchestrator.execute.bring_data import Place, bring, is_same
-from orchestrator.execute.files import write_durable
+from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.hub import fetch_dataset_file
 from orchestrator.execute.hub.words import Progress
 from orchestrator.execute.look_through import Seen, look_through

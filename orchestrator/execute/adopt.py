@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-from orchestrator.execute import files
 from orchestrator.execute.fingerprint import fingerprint
+from orchestrator.execute.host import atomic_files
 from orchestrator.execute.state import RunFolder, StageRecord
 from orchestrator.stage import Stage
 
@@ -38,8 +38,8 @@ def _intact(other: RunFolder, record: StageRecord) -> bool:
 def _take(other: RunFolder, run: RunFolder, name: str) -> None:
     source, target = other.path / name, run.path / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    files.remove(target)
+    atomic_files.remove(target)
     if source.is_dir():
-        files.link_tree(source, target)
+        atomic_files.link_tree(source, target)
     else:
         shutil.copy2(source, target)

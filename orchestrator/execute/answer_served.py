@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.files import write_durable
-from orchestrator.execute.json_lines import lines_of
+from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.key import read_key
 from orchestrator.execute.score_served import Scoring
 

@@ -20,11 +20,12 @@ import orjson
 from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.dialects import llamafactory
 from orchestrator.errors import ConchError, Problem, UsageError
-from orchestrator.execute import environments, process, system
+from orchestrator.execute import environments, process
 from orchestrator.execute.beside import Beside
 from orchestrator.execute.compare import IdsFile, answers_in_step, training_of
 from orchestrator.execute.failure import read_ends
 from orchestrator.execute.given_conversations import Given, read_conversations
+from orchestrator.execute.host import machine
 from orchestrator.execute.prepare import GENERATED
 from orchestrator.execute.run_plan import PROBES
 from orchestrator.execute.survey import read_templates
@@ -83,7 +84,7 @@ def prove_bare(question: Question, say: Say) -> dict[str, Any]:
     """
     check_tokenizer(question.tokenizer)
     jinja, name = _jinja(question)
-    hardware = system.hardware() if question.hardware == "auto" else question.hardware
+    hardware = machine.hardware() if question.hardware == "auto" else question.hardware
     places = {side: environments.require(side, hardware) for side in IDS}
     _check_training_template(question.template, places["train"])
     given = _conversations(question)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.files import CHUNK, remove, sha256_path, sync_folder, sync_tree
-from orchestrator.execute.interrupts import check
-from orchestrator.execute.output_file import OutputFile, explained
+from orchestrator.execute.host.atomic_files import CHUNK, remove, sha256_path, sync_folder, sync_tree
+from orchestrator.execute.host.output_file import OutputFile, explained
+from orchestrator.execute.host.signals import check
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import environments, interrupts, system, uv
-from orchestrator.execute.files import remove, sha256_file, sync_folder
+from orchestrator.execute import environments, uv
+from orchestrator.execute.host import machine, signals
+from orchestrator.execute.host.atomic_files import remove, sha256_file, sync_folder
 
 # Measured with hard links into a warm uv cache impossible: what an environment takes, rounded up.
 _ROOM_GB = {("train", "cpu"): 3.0, ("serve", "cpu"): 4.0, ("train", "cuda"): 9.0, ("serve", "cuda"): 13.0}
@@ -53,9 +54,9 @@ def refuse(name: str, hardware: str, folder: Path) -> None:
     """
     problems = [
         Problem(f"the {name} environment needs the system library {library}", mend=mend)
-        for library, mend in system.missing_libraries(name, hardware).items()
+        for library, mend in machine.missing_libraries(name, hardware).items()
     ]
-    free, needed = system.free_gb(folder.parent), _ROOM_GB.get((name, hardware), _BENCH_GB)
+    free, needed = machine.free_gb(folder.parent), _ROOM_GB.get((name, hardware), _BENCH_GB)
     if free < needed:
         what = f"the {name} environment takes about {needed:.1f} GB, {free:.1f} GB are free"
         problems.append(
@@ -73,7 +74,7 @@ def alone(folder: Path, progress: Progress) -> Iterator[None]:
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     told = False
     while True:
-        interrupts.check()
+        signals.check()
         try:
             lock.acquire(timeout=0.5)
             break

@@ -17,8 +17,8 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.files import write_durable
-from orchestrator.execute.json_lines import last_line
+from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.host.jsonl import last_line
 from orchestrator.execute.prepare import GENERATED
 from orchestrator.templates.compare import ORDER, TurnVerdict, compare_turn
 from orchestrator.templates.explain import Training, explain_round_trip

@@ -32,9 +32,9 @@ from orchestrator.execute.base_stages import (
     template_of,
 )
 from orchestrator.execute.evaluate import NUMBERS, PREDICTIONS, read_samples
-from orchestrator.execute.files import write_durable
 from orchestrator.execute.fingerprint import plan_key
-from orchestrator.execute.json_lines import lines_of
+from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.judge import judge_general
 from orchestrator.execute.loop import Loop
 from orchestrator.execute.progress import Progress

@@ -16,8 +16,8 @@ from typing import Any
 from orchestrator.evaluation.comparison import compared, pairs_of
 from orchestrator.execute.evaluate import PREDICTIONS
 from orchestrator.execute.evaluate_run import Wish, evaluation_of, stages_of
-from orchestrator.execute.files import write_durable
-from orchestrator.execute.json_lines import lines_of
+from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.judge import judge_general
 from orchestrator.execute.judge_comparison import judge_comparison, judge_of
 from orchestrator.execute.progress import Progress

@@ -24,10 +24,10 @@ from orchestrator.errors import Problem, UsageError
 from orchestrator.execute import process
 from orchestrator.execute.data_file import DataFile, choose_adapter
 from orchestrator.execute.dropped_rows import DroppedRows
-from orchestrator.execute.files import write_durable
-from orchestrator.execute.interrupts import check
+from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.host.output_file import OutputFile
+from orchestrator.execute.host.signals import check
 from orchestrator.execute.manner import Manner
-from orchestrator.execute.output_file import OutputFile
 
 # LLaMA-Factory reads a file by its suffix, in small letters.
 SUFFIXES = {**dict.fromkeys(ROWS, (".jsonl", ".json")), "parquet": (".parquet",)}
@@ -199,7 +199,7 @@ def write_report(path: Path, converted: Converted) -> None:
 def _sink(form: str, output: OutputFile, purpose: str) -> Sink:
     if form != "parquet":
         return LineSink(output)
-    from orchestrator.execute.parquet_sink import ParquetSink
+    from orchestrator.execute.host.parquet_writer import ParquetSink
 
     return ParquetSink(output, purpose)
 

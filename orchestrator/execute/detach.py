@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ConchError, Problem, StageFailed, error_for
-from orchestrator.execute import interrupts
+from orchestrator.execute.host import signals
 
 _ROOT = Path(__file__).parents[2]
 _POLL = 0.1
@@ -116,10 +116,10 @@ def has_systemd() -> bool:
 def _wait(started: tuple[subprocess.Popen[bytes] | None, str], reading: int, folder: Path) -> Started:
     child, unit = started
     text = b""
-    with interrupts.catch_signals():
+    with signals.catch_signals():
         while b"\n" not in text:
             try:
-                interrupts.check()
+                signals.check()
             except ConchError:
                 _give_up(child, unit)
                 raise

@@ -16,7 +16,7 @@ from orchestrator.checks.reference import with_reference
 from orchestrator.errors import MissingError, Problem
 from orchestrator.evaluation.samples import spread
 from orchestrator.execute.answers import case_of
-from orchestrator.execute.json_lines import lines_of
+from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.stages.base import CONVERSATIONS
 
 _ROLES = {"system", "user", "assistant"}

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.ledger import ledger_line
-from orchestrator.execute.output_file import OutputFile
+from orchestrator.execute.host.output_file import OutputFile
 
 
 class DroppedRows:

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute import environments, interrupts, system, uv
+from orchestrator.execute import environments, uv
 from orchestrator.execute.build_environment import alone, clear_leftovers
-from orchestrator.execute.files import remove, sha256_file, sync_tree, write_durable
-from orchestrator.execute.home import conch_home
+from orchestrator.execute.host import machine, signals
+from orchestrator.execute.host.atomic_files import remove, sha256_file, sync_tree, write_durable
+from orchestrator.execute.host.paths import conch_home
 from orchestrator.execute.model_folder import MANIFEST, check_complete, hash_files, read_manifest
 
 NAME = "embedded"
@@ -103,7 +104,7 @@ def train_environment(hardware: str) -> Path:
             folder = environments.environment_folder("train", each)
             if environments.is_ready(folder):
                 return folder
-    return environments.require("train", system.profile(hardware))
+    return environments.require("train", machine.profile(hardware))
 
 
 def _make(place: Path, python: Path, progress: Progress) -> Path:
@@ -175,7 +176,7 @@ def _convert(argv: tuple[str, ...], log: Path) -> None:
     with process:
         try:
             while process.poll() is None and time.monotonic() < deadline:
-                interrupts.check()
+                signals.check()
                 time.sleep(0.1)
         finally:
             if process.poll() is None:

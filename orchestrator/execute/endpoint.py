@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.execute import recipes, system
+from orchestrator.execute import recipes
+from orchestrator.execute.host import machine
 from orchestrator.recipe import Recipe
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  a server's word for every address
@@ -30,6 +31,6 @@ def served(name: str, *, start: Path, sets: Sequence[str] = (), hardware: str = 
         sets=sets,
         environ=os.environ,
         profile=hardware,
-        machine=system.hardware(),
+        machine=machine.hardware(),
     )
     return address_of(resolved.recipe), resolved.recipe.served_model

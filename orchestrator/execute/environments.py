@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.floors import check_floors
-from orchestrator.execute.home import conch_home
+from orchestrator.execute.host.paths import conch_home
 
 NAMES = ("train", "serve")
 PROFILES = ("cpu", "cuda")

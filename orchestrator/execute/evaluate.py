@@ -20,8 +20,8 @@ from orchestrator.evaluation.numbers import numbers, scored
 from orchestrator.evaluation.samples import Sample, chosen, spread
 from orchestrator.execute.ask import service_client
 from orchestrator.execute.client import Client
-from orchestrator.execute.files import write_durable
-from orchestrator.execute.json_lines import lines_of
+from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.key import read_key
 from orchestrator.execute.score_served import Scoring
 from orchestrator.execute.side_by_side import in_order

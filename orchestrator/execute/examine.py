@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.errors import MissingError
-from orchestrator.execute import embedded, environments, ports, system, uv
-from orchestrator.execute.home import conch_home
+from orchestrator.execute import embedded, environments, uv
+from orchestrator.execute.host import machine, ports
+from orchestrator.execute.host.paths import conch_home
 
 GLIBC = (2, 31)  # of the wheels in environments/*.txt, llguidance asks for the newest
 CUDA_DRIVER = 580  # the first branch that runs CUDA 13, which the pinned torch is built with
@@ -64,8 +65,8 @@ def _uv(_: str) -> Iterator[Finding]:
 
 def _libraries(hardware: str) -> Iterator[Finding]:
     for name in environments.NAMES:
-        missing = system.missing_libraries(name, hardware)
-        for library in system.LIBRARIES.get((name, hardware), {}):
+        missing = machine.missing_libraries(name, hardware)
+        for library in machine.LIBRARIES.get((name, hardware), {}):
             gone = library in missing
             what = f"{library} is missing; the {name} environment links to it" if gone else library
             status = Status.MISSING if gone else Status.OK
@@ -73,7 +74,7 @@ def _libraries(hardware: str) -> Iterator[Finding]:
 
 
 def _glibc(_: str) -> Iterator[Finding]:
-    found = system.glibc()
+    found = machine.glibc()
     wanted = ".".join(str(part) for part in GLIBC)
     if found >= GLIBC:
         yield Finding("glibc", Status.OK, f"glibc {'.'.join(str(part) for part in found)}")
@@ -84,9 +85,9 @@ def _glibc(_: str) -> Iterator[Finding]:
 
 def _gpu(hardware: str) -> Iterator[Finding]:
     if hardware != "cuda":
-        yield Finding("hardware", Status.OK, f"profile {hardware}, {system.cores()} cores")
+        yield Finding("hardware", Status.OK, f"profile {hardware}, {machine.cores()} cores")
         return
-    cards = system.gpus()
+    cards = machine.gpus()
     if not cards:
         mend = "install the NVIDIA driver, or use --hardware cpu"
         yield Finding("gpu", Status.MISSING, "nvidia-smi lists no GPU", mend)
@@ -99,7 +100,7 @@ def _gpu(hardware: str) -> Iterator[Finding]:
 
 
 def _disk(_: str) -> Iterator[Finding]:
-    home, free = conch_home(), system.free_gb(conch_home())
+    home, free = conch_home(), machine.free_gb(conch_home())
     what = f"{free:.1f} GB free at {home}"
     if free >= ROOM_GB:
         yield Finding("disk", Status.OK, what)
@@ -111,7 +112,7 @@ def _disk(_: str) -> Iterator[Finding]:
 
 
 def _memory(_: str) -> Iterator[Finding]:
-    memory = system.memory_gb()
+    memory = machine.memory_gb()
     if memory >= MEMORY_GB:
         yield Finding("memory", Status.OK, f"{memory:.1f} GB")
         return

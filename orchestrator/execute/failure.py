@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.dialects.symptoms import explain
 from orchestrator.errors import Problem
-from orchestrator.execute.redact import redact
+from orchestrator.execute.host.redact import redact
 
 _HEAD = 1 << 20
 _TAIL = 256 << 10

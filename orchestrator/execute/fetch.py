@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.execute.files import remove, sha256_file, write_durable
+from orchestrator.execute.host.atomic_files import remove, sha256_file, write_durable
 from orchestrator.execute.hub import fetch_dataset_file, fetch_model
 from orchestrator.execute.mend_tokenizer import link_corrected
 from orchestrator.execute.model_folder import MANIFEST, Manifest, check_complete, hash_files

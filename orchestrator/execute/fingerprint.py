@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from orchestrator import __version__
-from orchestrator.execute.files import sha256_file
+from orchestrator.execute.host.atomic_files import sha256_file
 from orchestrator.stage import Place, Plan, Stage
 
 

@@ -21,7 +21,7 @@ from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, Ro
 from orchestrator.datasets.faults import faults
 from orchestrator.datasets.rows import LONGEST_ROW, Numbered, is_array, json_array, json_lines
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute.files import CHUNK
+from orchestrator.execute.host.atomic_files import CHUNK
 
 # The kinds of faults.py for which LLaMA-Factory drops a row.
 DROPPED = {

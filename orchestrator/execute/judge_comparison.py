@@ -18,8 +18,9 @@ from typing import Any
 
 from orchestrator.errors import ConchError, Interrupted, UsageError
 from orchestrator.evaluation.samples import spread
-from orchestrator.execute import interrupts, recipes, system
-from orchestrator.execute.files import append_durable
+from orchestrator.execute import recipes
+from orchestrator.execute.host import machine, signals
+from orchestrator.execute.host.atomic_files import append_durable
 from orchestrator.execute.judge_pairs import AT_A_TIME, Pair, folded, judge_client, judge_pairs
 from orchestrator.execute.manifest import read_manifest
 from orchestrator.execute.progress import Progress
@@ -40,8 +41,8 @@ def judge_of(run: RunFolder) -> Judge | None:
     Where there is no such recipe file any more, the one that the run was made with.
     """
     try:
-        machine = system.hardware()
-        found = recipes.read(run.recipe, project=run.project, environ=os.environ, machine=machine)
+        hardware = machine.hardware()
+        found = recipes.read(run.recipe, project=run.project, environ=os.environ, machine=hardware)
     except UsageError:
         told = read_manifest(run).get("recipe", {})
         ours = {key: one["value"] for key, one in told.items() if key.startswith("judge.")}
@@ -105,7 +106,7 @@ def _ask(
 ) -> str:
     """Have the pairs judged; "", or why they cannot be."""
     try:
-        with interrupts.catch_signals(), judge_client(judge, project=project) as client:
+        with signals.catch_signals(), judge_client(judge, project=project) as client:
             client.reach()
             words = judge.criteria or ""
             judge_pairs(client, pairs, limit=len(pairs), criteria=words, at_a_time=at_a_time, told=keep)

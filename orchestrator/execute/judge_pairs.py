@@ -13,8 +13,8 @@ from typing import Any
 
 from orchestrator.errors import ConchError
 from orchestrator.evaluation.samples import spread
-from orchestrator.execute import interrupts
 from orchestrator.execute.client import Client
+from orchestrator.execute.host import signals
 from orchestrator.execute.key import read_key
 from orchestrator.execute.side_by_side import as_done
 from orchestrator.judging import (
@@ -111,7 +111,7 @@ def _rows(client: Client, pairs: Sequence[Pair], criteria: str, at_a_time: int) 
         lambda at: _judge(client, pairs[at], criteria, ended),
         len(pairs),
         at_a_time=at_a_time,
-        meanwhile=interrupts.check,
+        meanwhile=signals.check,
     )
     for number, row in rows:
         if isinstance(row, ConchError):  # every one of a server's is a row already

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute import environments, uv
-from orchestrator.execute.files import write_durable
+from orchestrator.execute.host.atomic_files import write_durable
 
 PLATFORM = "x86_64-manylinux_2_31"
 EMBEDDED = "embedded"

@@ -15,8 +15,8 @@ from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.bring_data import Place
 from orchestrator.execute.data_file import DataFile, choose_adapter
+from orchestrator.execute.host.signals import check
 from orchestrator.execute.hub.words import Progress
-from orchestrator.execute.interrupts import check
 from orchestrator.execute.lint_dataset_info import names_data_sets
 from orchestrator.execute.manner import Manner
 

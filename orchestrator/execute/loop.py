@@ -14,13 +14,14 @@ from pathlib import Path
 
 from orchestrator.dialects.llamafactory import resumed
 from orchestrator.errors import ConchError, Interrupted, Refuted, exit_code_of
-from orchestrator.execute import files, interrupts, process
+from orchestrator.execute import process
 from orchestrator.execute.adopt import adopt
 from orchestrator.execute.beside import Beside, outcome, told_at
 from orchestrator.execute.checkpoints import go_on
 from orchestrator.execute.end_early import closing
 from orchestrator.execute.fingerprint import fingerprint, stage_key
 from orchestrator.execute.follow import Follower
+from orchestrator.execute.host import atomic_files, signals
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.service import Running, Warm, start_service, start_warm
 from orchestrator.execute.stall import StallWatch
@@ -53,7 +54,7 @@ class Loop:
         runs: list[Run] = []
         try:
             for number, stage in enumerate(self.plan.stages, start=1):
-                interrupts.check()
+                signals.check()
                 runs.append(self._stage(number, stage))
                 if runs[-1].status is Status.REFUTED and stage.gate:
                     break
@@ -124,20 +125,20 @@ class Loop:
         """Files, service, commands, outputs; 0, or 5 when the last command says no."""
         for output in stage.outputs:
             if fresh or output != stage.resumes:
-                files.remove(self.run.path / partial(output))
+                atomic_files.remove(self.run.path / partial(output))
             (self.run.path / output).parent.mkdir(parents=True, exist_ok=True)
         self._render(stage)
         self._warm_up(stage)
         extra = self._serve(stage)
         code = self._commands(stage, extra)
-        files.rename_outputs(self.run.path, stage.outputs)
+        atomic_files.rename_outputs(self.run.path, stage.outputs)
         self._release(stage)
         self._retire(stage)
         return code
 
     def _render(self, stage: Stage) -> None:
         for file in stage.files:
-            files.write_durable(self.run.path / file.path, file.text)
+            atomic_files.write_durable(self.run.path / file.path, file.text)
 
     def _commands(self, stage: Stage, extra: Mapping[str, str]) -> int:
         """The commands in turn, the first `at_once` of them side by side; 5 when one of them says no.

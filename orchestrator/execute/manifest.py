@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import __version__
-from orchestrator.execute import environments, system
-from orchestrator.execute.files import write_durable
+from orchestrator.execute import environments
+from orchestrator.execute.host import machine
+from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.record_lock import read_json
 from orchestrator.execute.reports import read_report
 from orchestrator.execute.state import RunFolder
@@ -110,14 +111,14 @@ def environment_of(name: str, job: Job) -> dict[str, Any]:
 
 def hardware_of(profile: str) -> dict[str, Any]:
     """The machine, as far as it can be told without running anything on its GPUs."""
-    gpus = system.gpus() if profile == "cuda" else []
+    gpus = machine.gpus() if profile == "cuda" else []
     return {
         "profile": profile,
         "machine": platform.machine(),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "cores": system.cores(),
-        "memory_gb": round(system.memory_gb(), 1),
+        "cores": machine.cores(),
+        "memory_gb": round(machine.memory_gb(), 1),
         "gpus": [{"name": one.name, "driver": one.driver, "memory_mib": one.memory_mib} for one in gpus],
     }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ConchError, MissingError, Problem
-from orchestrator.execute.files import sha256_file, write_durable
+from orchestrator.execute.host.atomic_files import sha256_file, write_durable
 
 MANIFEST = "conch-model.json"
 INDEX = "model.safetensors.index.json"

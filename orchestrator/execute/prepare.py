@@ -32,8 +32,8 @@ from orchestrator.datasets.split import PARTS, TRAIN, SplitWish, part_name
 from orchestrator.errors import MissingError, Problem, StageFailed, UsageError
 from orchestrator.execute.data_file import DataFile, Reading, choose_adapter
 from orchestrator.execute.dealt_rows import DealtRows
-from orchestrator.execute.files import remove
 from orchestrator.execute.held_out import HeldOut
+from orchestrator.execute.host.atomic_files import remove
 from orchestrator.execute.leaks import Leaks
 from orchestrator.stage import partial
 

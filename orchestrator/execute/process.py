@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import Interrupted, MissingError, Problem
-from orchestrator.execute import interrupts, tree
+from orchestrator.execute import tree
 from orchestrator.execute.failure import explain_failure
 from orchestrator.execute.guard import guarded
-from orchestrator.execute.interrupts import catch_signals
+from orchestrator.execute.host import signals
+from orchestrator.execute.host.signals import catch_signals
 from orchestrator.execute.tree import new_cookie, project_prefix, run_prefix, scan, stop_cookie
 from orchestrator.execute.variables import Symbols, child_environment, resolve_argv
 from orchestrator.stage import Command
@@ -87,7 +88,7 @@ class Process:
         """Like poll, after waiting up to `timeout` seconds for the end. Signals cut it short (check())."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None and not (deadline and time.monotonic() >= deadline):
-            interrupts.check()
+            signals.check()
             with suppress(subprocess.TimeoutExpired):
                 left = TICK if deadline is None else deadline - time.monotonic()
                 self.child.wait(max(0.001, min(0.1, left)))
@@ -128,7 +129,7 @@ class Process:
         deadline = time.monotonic() + grace
         self._tell_leader()
         told: set[tree.Member] = set()
-        while left and time.monotonic() < deadline and not interrupts.impatient():
+        while left and time.monotonic() < deadline and not signals.impatient():
             if self.poll() is not None:
                 told |= {
                     member for member in left if member not in told and tree.send(member, signal.SIGTERM)
@@ -244,7 +245,7 @@ def run(
         on_stop()
         raise
     except KeyboardInterrupt as error:
-        raise Interrupted(*interrupts.interrupted().problems, signum=signal.SIGINT) from error
+        raise Interrupted(*signals.interrupted().problems, signum=signal.SIGINT) from error
     finally:
         process.stop(patience)
     return code

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import Refuted
-from orchestrator.execute.files import write_durable
+from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.report import Proof
 
 

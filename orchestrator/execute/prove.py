@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import environments, process, system
+from orchestrator.execute import environments, process
 from orchestrator.execute.certify import read_certificate
+from orchestrator.execute.host import machine
 from orchestrator.execute.loop import Loop
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.run_plan import symbols_of
@@ -144,7 +145,7 @@ def read_plan(run: RunFolder) -> Plan:
 def places(run: RunFolder) -> dict[str, str]:
     """The environments of a run's hardware: "train" and "serve" → folder."""
     hardware = [event["hardware"] for event in run.events() if event.get("hardware")]
-    profile = hardware[-1] if hardware else system.hardware()
+    profile = hardware[-1] if hardware else machine.hardware()
     return {name: str(environments.require(name, profile)) for name in environments.NAMES}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.files import sha256_file
+from orchestrator.execute.host.atomic_files import sha256_file
 from orchestrator.execute.proof_file import leave_proof
 from orchestrator.execute.record_lock import read_json, read_text, survey
 from orchestrator.proofs import lock

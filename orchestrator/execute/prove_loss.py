@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.json_lines import Key, key_of, lines_of
+from orchestrator.execute.host.jsonl import Key, key_of, lines_of
 from orchestrator.execute.proof_file import leave_proof
 from orchestrator.proofs import loss
 from orchestrator.proofs.scores import Answer, Row

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.files import sha256_path
+from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.proof_file import leave_proof
 from orchestrator.proofs import rows
 

@@ -21,7 +21,7 @@ import httpx
 
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
 from orchestrator.execute.compare import IdsFile, training_of
-from orchestrator.execute.json_lines import key_of, lines_of
+from orchestrator.execute.host.jsonl import key_of, lines_of
 from orchestrator.execute.key import read_key
 from orchestrator.execute.prepare import GENERATED, HELD_OUT
 from orchestrator.execute.proof_file import leave_proof

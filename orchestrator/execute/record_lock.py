@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.files import sha256_file, write_durable
+from orchestrator.execute.host.atomic_files import sha256_file, write_durable
 from orchestrator.execute.model_folder import MANIFEST
 from orchestrator.proofs.lock import ADAPTER, BASE, GENERATION, SETTINGS, TEMPLATE, Lock, matters
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import BusyError, MissingError, Problem, UsageError
-from orchestrator.execute import files
 from orchestrator.execute.fingerprint import fingerprint
+from orchestrator.execute.host import atomic_files
 from orchestrator.execute.manifest import MANIFEST
 from orchestrator.execute.prove import read_plan
 from orchestrator.execute.record_lock import read_json
@@ -56,7 +56,7 @@ def renew_report(name: str, *, project: Path, language: str = "") -> Renewed:
         _clear(run)
         try:
             write_report(settings, run.path)
-            files.rename_outputs(run.path, (REPORT, CARD))
+            atomic_files.rename_outputs(run.path, (REPORT, CARD))
         except OSError as error:
             what = f"cannot be written: {error.strerror}"
             raise MissingError(Problem(what, str(run.path / REPORT), "free some space")) from None
@@ -107,7 +107,7 @@ def _alone(run: RunFolder) -> Iterator[None]:
 def _clear(run: RunFolder) -> None:
     """Half a report, of now or of a command that was killed, goes."""
     for output in (REPORT, CARD):
-        files.remove(run.path / partial(output))
+        atomic_files.remove(run.path / partial(output))
 
 
 def _note(run: RunFolder) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from orchestrator.dialects import clients
+from orchestrator.execute.host.redact import redact
 from orchestrator.execute.manifest import MANIFEST
 from orchestrator.execute.record_lock import read_json
-from orchestrator.execute.redact import redact
 from orchestrator.execute.reports import read_report
 from orchestrator.execute.run_numbers import data_of, training_of
 from orchestrator.execute.state import RunFolder

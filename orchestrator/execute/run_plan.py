@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.errors import ConchError
-from orchestrator.execute import files, process
+from orchestrator.execute import process
 from orchestrator.execute.fingerprint import plan_key
+from orchestrator.execute.host import atomic_files
 from orchestrator.execute.loop import Loop
 from orchestrator.execute.manifest import write_manifest
 from orchestrator.execute.preflight import preflight
@@ -70,7 +71,9 @@ def run_recipe(
         run.begin(plan.headline, identity=identity, hardware=job.hardware, plan=names)
         begun(run)
         # All of the job, whatever is run of it now: later commands read it (prove, why).
-        files.write_durable(run.path / "plan.json", json.dumps(whole.to_json(), ensure_ascii=False, indent=1))
+        atomic_files.write_durable(
+            run.path / "plan.json", json.dumps(whole.to_json(), ensure_ascii=False, indent=1)
+        )
         cookie = process.new_cookie(project, run.path)
         loop = Loop(plan, run, symbols_of(places, project), job.locks, progress, cookie)
         write_manifest(run, whole, job)

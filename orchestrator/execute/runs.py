@@ -15,7 +15,8 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import BusyError, MissingError, Problem
-from orchestrator.execute import files, state, tree
+from orchestrator.execute import state, tree
+from orchestrator.execute.host import atomic_files
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Status
 
@@ -134,9 +135,9 @@ def remove_run(run: RunFolder) -> None:
         try:
             # Half a run must never be taken for a whole one: it is none from here on.
             run.path.rename(doomed)
-            files.sync_folder(doomed.parent)
+            atomic_files.sync_folder(doomed.parent)
             for old in run.path.parent.glob(".removed-*"):
-                files.remove(old)
+                atomic_files.remove(old)
         except OSError as error:
             what = f"cannot be removed: {error.strerror}"
             raise MissingError(Problem(what, str(run.path), "look at who owns it")) from None

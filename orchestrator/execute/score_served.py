@@ -21,8 +21,8 @@ from typing import Any, Self
 import httpx
 
 from orchestrator.errors import MissingError, Problem, StageFailed, TimedOut
-from orchestrator.execute.files import write_durable
-from orchestrator.execute.json_lines import key_of, lines_of
+from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.host.jsonl import key_of, lines_of
 from orchestrator.execute.key import read_key
 from orchestrator.execute.trouble import Kind, trouble_of
 from orchestrator.execute.wire import http_client

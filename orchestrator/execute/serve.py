@@ -19,10 +19,11 @@ from orchestrator.errors import (
     StageFailed,
     TimedOut,
 )
-from orchestrator.execute import environments, files, gpu, interrupts, process, tree
+from orchestrator.execute import environments, process, tree
 from orchestrator.execute.certify import TEMPLATE, read_certificate, refuse_unproven
+from orchestrator.execute.host import atomic_files, gpu, signals
+from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.liveness import Limits, Liveness
-from orchestrator.execute.ports import free_port
 from orchestrator.execute.prove import finished_run
 from orchestrator.execute.restarts import Restarts
 from orchestrator.execute.run_plan import symbols_of
@@ -84,7 +85,7 @@ def serve(
     cookie = process.new_cookie(project, run.path)
     with process.catch_signals(), hold_serving(run), process.guarded(cookie):
         on_begin(run)
-        files.write_durable(run.path / _CONFIG, vllm.vllm_yaml(job, chat_template=template))
+        atomic_files.write_durable(run.path / _CONFIG, vllm.vllm_yaml(job, chat_template=template))
         progress(f"serving {run.name}/export as {service.model}")
 
         def start() -> Running:
@@ -152,7 +153,7 @@ class _Kept:
         liveness = Liveness(server.url, server.service.model, server.key, LIMITS)
         try:
             while True:
-                interrupts.check()
+                signals.check()
                 server.check()
                 if liveness.problem:
                     what = f"the server is up, but hangs: {liveness.problem}"
@@ -170,7 +171,7 @@ class _Kept:
         self._progress(f"{error.problems[0].what}: started again in {delay:.0f} s")
         until = time.monotonic() + delay
         while time.monotonic() < until:
-            interrupts.check()
+            signals.check()
             time.sleep(0.1)
 
     def _stop(self, server: Running) -> None:
@@ -233,7 +234,7 @@ def served_template(job: Job, run: RunFolder, progress: Callable[[str], None]) -
         what = "this chat template is not the one that was proven"
         mend = f"conch parity {job.recipe.name} --chat-template FILE says where they part;"
         raise Refuted(Problem(what, mend=f"{mend} --accept-mismatch serves it all the same"))
-    files.write_durable(run.path / _OTHER_TEMPLATE, job.chat_template)
+    atomic_files.write_durable(run.path / _OTHER_TEMPLATE, job.chat_template)
     progress("accepted: another chat template than the one that was proven")
     return _OTHER_TEMPLATE
 

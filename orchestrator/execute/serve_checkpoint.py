@@ -19,8 +19,9 @@ import yaml
 
 from orchestrator.dialects import vllm
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute import interrupts, process
+from orchestrator.execute import process
 from orchestrator.execute.adapters import Adapter, adapter_of, rank_of
+from orchestrator.execute.host import signals
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.prove import places, read_plan
 from orchestrator.execute.run_plan import symbols_of
@@ -82,7 +83,7 @@ def served_checkpoint(
                     server = start_service(service, symbols=symbols, cwd=folder, cookie=cookie, log=log)
                     seconds = server.wait_ready(progress.now)
                 progress.say(f"ready in {seconds:.0f} s: {server.url}  model {adapter.name}")
-                with interrupts.raised():
+                with signals.raised():
                     yield ServedCheckpoint(run, adapter.name, server)
             finally:
                 with process.catch_signals():

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from orchestrator.dialects.symptoms import PHASES, lacks, last_lines, latest_phase
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
-from orchestrator.execute import gpu, interrupts, tree
+from orchestrator.execute import tree
 from orchestrator.execute.canary import Canary, Health
 from orchestrator.execute.failure import explain_failure, read_ends
-from orchestrator.execute.ports import LOOPBACK, free_port, reachable, taken
+from orchestrator.execute.host import gpu, signals
+from orchestrator.execute.host.ports import LOOPBACK, free_port, reachable, taken
 from orchestrator.execute.process import Process, Symbols, child_environment, resolve_argv, start
 from orchestrator.stage import Service
 
@@ -95,7 +96,7 @@ class Running:
         return self.process.stop(grace)
 
     def _pause(self, watch: _Watch, progress: Progress, sleep: float = _POLL_SECONDS) -> None:
-        interrupts.check()
+        signals.check()
         self.check()
         seconds = time.monotonic() - self.began
         if seconds > self.service.ready_timeout:

@@ -16,7 +16,7 @@ import filelock
 
 from orchestrator.errors import BusyError, Problem
 from orchestrator.execute import tree
-from orchestrator.execute.files import write_durable
+from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.record_lock import read_json
 from orchestrator.execute.state import RunFolder
 

@@ -23,9 +23,9 @@ from orchestrator.execute import process
 from orchestrator.execute.data_file import DataFile, choose_adapter
 from orchestrator.execute.dealt_rows import DealtRows
 from orchestrator.execute.dropped_rows import DroppedRows
-from orchestrator.execute.interrupts import check
+from orchestrator.execute.host.output_file import OutputFile, explained
+from orchestrator.execute.host.signals import check
 from orchestrator.execute.manner import Manner
-from orchestrator.execute.output_file import OutputFile, explained
 
 TOLD_EVERY = 2.0
 INFO = "dataset_info.json"

@@ -26,7 +26,7 @@ import filelock
 
 from orchestrator.errors import BusyError, MissingError, Problem, UsageError
 from orchestrator.execute import tree
-from orchestrator.execute.files import append_durable, write_durable
+from orchestrator.execute.host.atomic_files import append_durable, write_durable
 from orchestrator.report import Run, Status
 
 SCHEMA = 1

@@ -20,7 +20,7 @@ from orchestrator.dialects import llamafactory
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data_file import DataFile, Reading, choose_adapter
 from orchestrator.execute.encode_rows import Encoder, Say, token_lengths
-from orchestrator.execute.interrupts import check
+from orchestrator.execute.host.signals import check
 
 TOLD_EVERY = 2.0
 DUPLICATES = ("duplicate rows", "same question, spelled otherwise", "one question, several answers")

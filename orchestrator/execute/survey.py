@@ -13,8 +13,9 @@ from typing import Any
 from orchestrator.checks import CHECKS
 from orchestrator.datasets.entry import DatasetEntry, read_entry
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute import environments, recipes, system
-from orchestrator.execute.files import sha256_path
+from orchestrator.execute import environments, recipes
+from orchestrator.execute.host import machine
+from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.template_guard import guard_template, read_template
 from orchestrator.job import Job, Surroundings
 from orchestrator.plan import resolve
@@ -38,7 +39,7 @@ def read_job(
         MissingError: a file it names is not there.
     """
     resolved = recipes.read(
-        name, project=project, sets=sets, environ=os.environ, profile=hardware, machine=system.hardware()
+        name, project=project, sets=sets, environ=os.environ, profile=hardware, machine=machine.hardware()
     )
     surroundings = survey(project, resolved)
     text = None if chat_template is None else _guarded(chat_template)

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.json_lines import last_line
+from orchestrator.execute.host.jsonl import last_line
 from orchestrator.proofs.trained import TrainedRow
 
 HELD_OUT = "rows held out of training"

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import interrupts
+from orchestrator.execute.host import signals
 
 PROJECT = Path(__file__).resolve().parents[2]
 PYTHON = "3.11"
@@ -151,7 +151,7 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
         selector.register(process.stdout, selectors.EVENT_READ)
         while True:
             ready = selector.select(timeout=0.2)
-            interrupts.check()
+            signals.check()
             if not ready:
                 if time.monotonic() - heard > HEARTBEAT:
                     heard = time.monotonic()

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from orchestrator.execute.system import bound_cores
+from orchestrator.execute.host.machine import bound_cores
 from orchestrator.execute.tree import VARIABLE
 from orchestrator.stage import Command, Place
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from orchestrator.dialects.trainer_log import TrainStep, seconds_left
 from orchestrator.errors import MissingError
-from orchestrator.execute import gpu, system, tree
-from orchestrator.execute.redact import redact
+from orchestrator.execute import tree
+from orchestrator.execute.host import gpu, machine
+from orchestrator.execute.host.redact import redact
 from orchestrator.execute.run_logs import last_lines, last_state, logs_of
 from orchestrator.execute.runs import Standing, read_state, summary_of
 from orchestrator.execute.state import RunFolder
@@ -144,7 +145,7 @@ class Watcher:
             left=left,
             whole_left=self._whole_left(stages, left) if running else None,
             memory_gb=self._memory[0] if running else 0.0,
-            memory_total_gb=system.memory_gb(),
+            memory_total_gb=machine.memory_gb(),
             processes=self._memory[1] if running else 0,
             gpus=self._gpus if running else (),
             gpu_mib=self._gpu_mib if running else 0,
@@ -192,7 +193,7 @@ class Watcher:
         self._memory_at = now
         pids = [one.pid for one in tree.family(tree.scan(tree.run_prefix(self.run.project, self.run.path)))]
         self._memory = (tree.memory_bytes(pids) / 1e9, len(pids))
-        if system.hardware() != "cuda" or now - self._gpu_at < _GPU_SECONDS:
+        if machine.hardware() != "cuda" or now - self._gpu_at < _GPU_SECONDS:
             return
         self._gpu_at = now
         self._gpus = tuple(gpu.loads(_GPU_LIMIT))

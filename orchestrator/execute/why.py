@@ -16,13 +16,13 @@ from typing import Any
 from orchestrator.checks import asks_of
 from orchestrator.checks.base import WITH_HISTORY, Case
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import files
 from orchestrator.execute.answers import cases_of, read_answers
 from orchestrator.execute.arms import arm_of, transcript_of
 from orchestrator.execute.certify import changed_files, read_certificate
 from orchestrator.execute.drawn_cases import is_drawn
 from orchestrator.execute.fingerprint import fingerprint
-from orchestrator.execute.json_lines import lines_of
+from orchestrator.execute.host import atomic_files
+from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.progress import Progress
 from orchestrator.execute.prove import Server, at_server, at_work, finished_run, read_plan
 from orchestrator.execute.reports import read_proofs
@@ -156,7 +156,7 @@ def _complete(run: RunFolder, plan: Plan) -> None:
     """What the server reads, where `conch sft` did not come so far; what is there is what is asked."""
     for file in plan.stage("ask").rendered:
         if not (run.path / file.path).exists():
-            files.write_durable(run.path / file.path, file.text)
+            atomic_files.write_durable(run.path / file.path, file.text)
 
 
 def _trained_stage(run: RunFolder, asked: Questions) -> Stage:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.detach import has_systemd
-from orchestrator.execute.ports import free_port
+from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.runs import Standing, summary_of
 from tests.small_world import SmallWorld
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute import environments, system
+from orchestrator.execute import environments
+from orchestrator.execute.host import machine
 from tests.execute.environment_world import World, fake_uv, make_world
 
 
@@ -55,7 +56,7 @@ def test_a_benchmark_tool_is_made_when_it_is_named(world: World, capsys: pytest.
 def test_what_is_missing_ends_it_with_3_and_the_mend(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(system, "has_library", lambda _: False)
+    monkeypatch.setattr(machine, "has_library", lambda _: False)
     assert main.run(["env", "sync", "serve", "--hardware", "cpu"]) == 3
     assert "apt install libnuma1" in capsys.readouterr().err
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute import restarts, serve
+from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.liveness import Limits
-from orchestrator.execute.ports import free_port
 from tests.small_world import ROWS, SmallWorld
 
 KEY = "sk-of-this-test"

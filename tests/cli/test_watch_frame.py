@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from orchestrator.cli.watch_frame import change, ending, frame, told
 from orchestrator.dialects.trainer_log import TrainStep
-from orchestrator.execute.gpu import Load
+from orchestrator.execute.host.gpu import Load
 from orchestrator.execute.watch import Snapshot, WatchedStage
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute import environments
-from orchestrator.execute.files import sha256_file
+from orchestrator.execute.host.atomic_files import sha256_file
 
 # What a fake uv does, in Python: `words` are its arguments, `log` gets a line a call.
 _FAKE = """#!{python}

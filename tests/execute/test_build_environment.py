@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute import environments, system, uv
-from orchestrator.execute.files import remove, sha256_file
+from orchestrator.execute import environments, uv
+from orchestrator.execute.host import machine
+from orchestrator.execute.host.atomic_files import remove, sha256_file
 from tests.execute.environment_world import World, fake_uv, make_world, package, site_packages, wheelhouse
 
 HANGS = "if words[0] == 'venv': venv()\nelse: time.sleep(600)"
@@ -161,7 +162,7 @@ def test_a_missing_system_library_is_named_before_anything_is_fetched(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_uv(world, monkeypatch)
-    monkeypatch.setitem(system.LIBRARIES, ("serve", "cpu"), {"libnotthere.so.9": "apt install libnotthere9"})
+    monkeypatch.setitem(machine.LIBRARIES, ("serve", "cpu"), {"libnotthere.so.9": "apt install libnotthere9"})
     with pytest.raises(MissingError) as caught:
         environments.sync("serve", "cpu", print)
     assert "libnotthere.so.9" in caught.value.problems[0].what
@@ -173,7 +174,7 @@ def test_a_full_disk_is_said_with_both_numbers_before_any_work(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_uv(world, monkeypatch)
-    monkeypatch.setattr(system, "free_gb", lambda _: 0.5)
+    monkeypatch.setattr(machine, "free_gb", lambda _: 0.5)
     with pytest.raises(MissingError, match=r"takes about 3\.0 GB, 0\.5 GB are free"):
         environments.sync("train", "cpu", print)
     assert world.calls() == []

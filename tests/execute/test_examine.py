@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import environments, examine, ports, system
+from orchestrator.execute import environments, examine
 from orchestrator.execute.examine import Finding, Status
+from orchestrator.execute.host import machine, ports
 from tests.execute.environment_world import World, fake_uv, make_world
 
 
@@ -37,7 +38,7 @@ def test_absent_environments_are_missing_and_made_ones_are_not(world: World) -> 
 
 
 def test_a_missing_library_and_a_missing_uv_are_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "has_library", lambda _: False)
+    monkeypatch.setattr(machine, "has_library", lambda _: False)
     monkeypatch.setenv("CONCH_UV", "/nonexistent")
     findings = found()
     assert findings["library:libnuma.so.1"].status is Status.MISSING
@@ -51,13 +52,13 @@ def test_a_missing_library_and_a_missing_uv_are_named(world: World, monkeypatch:
 def test_an_old_or_other_c_library_is_missing_a_new_one(
     world: World, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], status: Status
 ) -> None:
-    monkeypatch.setattr(system, "glibc", lambda: version)
+    monkeypatch.setattr(machine, "glibc", lambda: version)
     assert found()["glibc"].status is status
 
 
 def test_little_disk_or_memory_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "free_gb", lambda _: 0.1)
-    monkeypatch.setattr(system, "memory_gb", lambda: 1.0)
+    monkeypatch.setattr(machine, "free_gb", lambda _: 0.1)
+    monkeypatch.setattr(machine, "memory_gb", lambda: 1.0)
     findings = found()
     assert findings["disk"].status is findings["memory"].status is Status.WARNING
     assert findings["disk"].what.startswith("0.1 GB free")
@@ -71,10 +72,10 @@ def test_a_taken_port_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch
 
 
 def test_on_cuda_a_gpu_and_its_driver_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "gpus", list)
+    monkeypatch.setattr(machine, "gpus", list)
     assert found("cuda")["gpu"].status is Status.MISSING
-    cards = [system.Gpu("new", "580.95.05", 80000), system.Gpu("old", "535.1", 80000)]
-    monkeypatch.setattr(system, "gpus", lambda: cards)
+    cards = [machine.Gpu("new", "580.95.05", 80000), machine.Gpu("old", "535.1", 80000)]
+    monkeypatch.setattr(machine, "gpus", lambda: cards)
     findings = found("cuda")
     assert findings["gpu:0"].status is Status.OK
     assert findings["gpu:1"].status is Status.MISSING
@@ -83,9 +84,9 @@ def test_on_cuda_a_gpu_and_its_driver_are_looked_at(world: World, monkeypatch: p
 
 
 def test_whatever_is_missing_has_a_mend(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "has_library", lambda _: False)
-    monkeypatch.setattr(system, "glibc", tuple)
-    monkeypatch.setattr(system, "gpus", list)
+    monkeypatch.setattr(machine, "has_library", lambda _: False)
+    monkeypatch.setattr(machine, "glibc", tuple)
+    monkeypatch.setattr(machine, "gpus", list)
     for hardware in environments.PROFILES:
         missing = [finding for finding in examine.examine(hardware) if finding.status is Status.MISSING]
         assert missing

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import Interrupted, MissingError, UsageError
-from orchestrator.execute import interrupts
 from orchestrator.execute.client import Client
+from orchestrator.execute.host import signals
 from orchestrator.execute.judge_pairs import judge_client, judge_pairs
 from orchestrator.recipe import Judge
 from tests.fakes.openai_server import FakeServer, Said, openai_server
@@ -131,7 +131,7 @@ def test_an_answer_that_gives_orders_stays_in_its_fence() -> None:
 def test_ctrl_c_is_heard_between_two_verdicts() -> None:
     with openai_server(fair, fault="hang") as server, Client(server.url, "conch") as client:
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-        with interrupts.catch_signals(), pytest.raises(Interrupted):
+        with signals.catch_signals(), pytest.raises(Interrupted):
             judge_pairs(client, PAIRS)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.errors import ConchError, MissingError, UsageError
 from orchestrator.execute import mend_tokenizer
-from orchestrator.execute.files import sha256_file
+from orchestrator.execute.host.atomic_files import sha256_file
 from orchestrator.execute.mend_tokenizer import write_corrected_copy
 from orchestrator.execute.model_folder import (
     Manifest,

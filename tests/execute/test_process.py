@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Interrupted, MissingError
-from orchestrator.execute import interrupts, process, stop, tree
-from orchestrator.execute.system import bound_cores
+from orchestrator.execute import process, stop, tree
+from orchestrator.execute.host import signals
+from orchestrator.execute.host.machine import bound_cores
 from orchestrator.stage import Command, Place
 
 ROOT = Path(__file__).parents[2]
@@ -186,7 +187,7 @@ def test_a_signal_ends_the_tree_and_says_which(signum: signal.Signals, tmp_path:
     assert caught.value.signum == signum
     assert "same command again" in str(caught.value)
     assert not is_alive(int(wait_for(tmp_path / "pid")))
-    interrupts.check()  # nothing of it is left for the next run
+    signals.check()  # nothing of it is left for the next run
 
 
 def test_a_second_signal_kills_at_once(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Interrupted, MissingError
-from orchestrator.execute import interrupts, uv
+from orchestrator.execute import uv
+from orchestrator.execute.host import signals
 from tests.execute.environment_world import World, fake_uv, make_world
 
 
@@ -106,5 +107,5 @@ def test_a_signal_ends_the_wait(world: World, monkeypatch: pytest.MonkeyPatch) -
         if line == "uv: up":
             threading.Timer(0.1, lambda: signal.raise_signal(signal.SIGINT)).start()
 
-    with interrupts.catch_signals(), pytest.raises(Interrupted):
+    with signals.catch_signals(), pytest.raises(Interrupted):
         uv.run([], folder=world.home.parent, progress=told, purpose="wait")

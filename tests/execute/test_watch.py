@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import system, tree
-from orchestrator.execute.gpu import Load
+from orchestrator.execute import tree
+from orchestrator.execute.host import machine
+from orchestrator.execute.host.gpu import Load
 from orchestrator.execute.state import RunFolder, hold
 from orchestrator.execute.watch import Watcher, thinned
 from orchestrator.report import Run, Status
-from tests.execute.test_gpu import nvidia_smi
+from tests.execute.host.test_gpu import nvidia_smi
 
 
 def begun(project: Path, *, done: float = 2.0) -> RunFolder:
@@ -107,7 +108,7 @@ def test_the_gpu_is_seen_and_asked_only_now_and_then(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begun(project)
-    monkeypatch.setattr(system, "hardware", lambda: "cuda")
+    monkeypatch.setattr(machine, "hardware", lambda: "cuda")
     nvidia_smi(tmp_path / "bin", monkeypatch, "NVIDIA H100, 1024, 81559, 55")
     with hold(project, "海螺"):
         watcher = Watcher(run)

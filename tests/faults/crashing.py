@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli import main
-from orchestrator.execute import files, manifest, state
+from orchestrator.execute import manifest, state
+from orchestrator.execute.host import atomic_files
 
 _COUNT = [0]
 
@@ -38,7 +39,7 @@ def crashing(write: Callable[..., None], at: int, how: str) -> Callable[..., Non
             data = content if isinstance(content, bytes) else content.encode()
             # What a killed append leaves, and a killed replacement: its temporary file.
             temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            place = path if write is files.append_durable else temporary
+            place = path if write is atomic_files.append_durable else temporary
             with place.open("ab") as file:
                 file.write(data[: len(data) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
@@ -50,7 +51,7 @@ if __name__ == "__main__":
     number, manner, *words = sys.argv[1:]
     for module in (state, manifest):
         for name in ("append_durable", "write_durable"):
-            setattr(module, name, crashing(getattr(files, name), int(number), manner))
+            setattr(module, name, crashing(getattr(atomic_files, name), int(number), manner))
     code = main.run(words)
     Path(os.environ["CRASHED_AT"]).write_text(str(_COUNT[0]), encoding="utf-8")
     sys.exit(code)

@@ -18,8 +18,8 @@ from orchestrator.dialects.symptoms import explain, first_error
 from orchestrator.errors import TimedOut
 from orchestrator.execute import environments, service
 from orchestrator.execute.client import Client
-from orchestrator.execute.ports import free_port
-from tests.execute.test_gpu import nvidia_smi
+from orchestrator.execute.host.ports import free_port
+from tests.execute.host.test_gpu import nvidia_smi
 from tests.execute.test_service import Bench
 from tests.fakes.openai_server import Said, openai_server
 from tests.small_world import WEIGHTS, SmallWorld

@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from orchestrator.errors import BusyError
-from orchestrator.execute import interrupts, process, tree
-from orchestrator.execute.ports import free_port
+from orchestrator.execute import process, tree
+from orchestrator.execute.host import signals
+from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.process import new_cookie, start
 from orchestrator.execute.runs import Standing, summary_of
 from orchestrator.execute.state import hold
@@ -174,7 +175,7 @@ def started(tmp_path: Path, code: str) -> process.Process:
 def test_fault_066_a_child_that_is_deaf_and_floods_is_killed(tmp_path: Path) -> None:
     child = started(tmp_path, DEAF)
     began = time.monotonic()
-    with interrupts.catch_signals():
+    with signals.catch_signals():
         child.stop(grace=1)
     assert 0.9 < time.monotonic() - began < 8
     assert child.poll() == 128 + signal.SIGKILL

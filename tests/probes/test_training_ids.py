@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.execute import embedded
 from orchestrator.execute.compare import compare
-from orchestrator.execute.files import sha256_path
+from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.prove_rows import prove_rows
 from tests.probes.run_folder import COMPARED, RunFolder, turns
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from orchestrator.errors import Problem, StageFailed, TimedOut
-from orchestrator.execute import interrupts
+from orchestrator.execute.host import signals
 from orchestrator.execute.hub.words import (
     Listing,
     Progress,
@@ -135,7 +135,7 @@ class HubChild:
     def _wait(self, size: Callable[[], int]) -> dict[str, Any]:
         growth = _Growth()
         while True:
-            interrupts.check()
+            signals.check()
             try:
                 event = self._events.get(timeout=TICK)
             except queue.Empty:
@@ -143,7 +143,7 @@ class HubChild:
                     continue
                 raise self._stalled() from None
             if event is None:
-                interrupts.check()  # Ctrl-C goes to both of us
+                signals.check()  # Ctrl-C goes to both of us
                 raise StageFailed(
                     Problem(f"the downloader died: {self._last_words()}", where=str(self.request))
                 )

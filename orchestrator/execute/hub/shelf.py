@@ -17,8 +17,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import interrupts
-from orchestrator.execute.files import remove, sync_folder, sync_tree
+from orchestrator.execute.host import signals
+from orchestrator.execute.host.atomic_files import remove, sync_folder, sync_tree
 from orchestrator.execute.hub.words import Progress, RemoteFile, human
 
 SPARE_DISK = 256_000_000
@@ -76,7 +76,7 @@ class Shelf:
 
 def _acquire_patiently(lock: FileLock) -> None:
     while True:
-        interrupts.check()
+        signals.check()
         try:
             lock.acquire(timeout=0.5)
         except Timeout:
@@ -106,7 +106,7 @@ def compare(path: Path, file: RemoteFile) -> tuple[str, str]:
             sha256.update(chunk)
             if file.git:
                 git.update(chunk)
-            interrupts.check()
+            signals.check()
     found = sha256.hexdigest()
     if size != file.size:
         return found, f"has {size} bytes, the hub lists {file.size}"

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.files import remove, sha256_file
-from orchestrator.execute.home import conch_home
+from orchestrator.execute.host.atomic_files import remove, sha256_file
+from orchestrator.execute.host.paths import conch_home
 from orchestrator.execute.hub import choice
 from orchestrator.execute.hub.child import STALL_TIMEOUT, HubChild
 from orchestrator.execute.hub.library import python_for

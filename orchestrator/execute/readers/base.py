@@ -12,7 +12,7 @@ from orchestrator.datasets.encodings import UTF8, as_utf8, encoding_of, lines_of
 from orchestrator.datasets.json_text import LONGEST_ROW
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.files import CHUNK
+from orchestrator.execute.host.atomic_files import CHUNK
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.table_header import header_of, row_of
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.files import CHUNK
+from orchestrator.execute.host.atomic_files import CHUNK
 from orchestrator.execute.readers.base import Source
 from orchestrator.execute.readers.packed import DAMAGE
 

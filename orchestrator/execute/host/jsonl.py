@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.files import CHUNK
+from orchestrator.execute.host.atomic_files import CHUNK
 
 Key = tuple[str, int]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BusyError, MissingError, StageFailed, UsageError
-from orchestrator.execute.output_file import OutputFile
+from orchestrator.execute.host.output_file import OutputFile
 
 
 def names(folder: Path) -> list[str]:

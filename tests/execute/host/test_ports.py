@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute import ports
+from orchestrator.execute.host import ports
 
 
 def test_a_free_port_can_be_listened_on() -> None:

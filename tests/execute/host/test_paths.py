@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.home import conch_home
+from orchestrator.execute.host.paths import conch_home
 
 
 def test_conch_home_is_taken_as_it_was_meant(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

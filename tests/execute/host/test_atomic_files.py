@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute import files
+from orchestrator.execute.host import atomic_files
 from orchestrator.stage import partial
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
@@ -32,30 +32,32 @@ def tree_of(folder: Path) -> Path:
 
 def test_the_hash_of_a_file_and_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
-    assert files.sha256_path(tmp_path / "empty") == files.sha256_file(tmp_path / "empty") == EMPTY
-    assert files.sha256_path(tmp_path / "none") == ""
+    assert (
+        atomic_files.sha256_path(tmp_path / "empty") == atomic_files.sha256_file(tmp_path / "empty") == EMPTY
+    )
+    assert atomic_files.sha256_path(tmp_path / "none") == ""
 
 
 def test_a_tree_hashes_like_its_copy_and_unlike_anything_else(tmp_path: Path) -> None:
     first, second = tree_of(tmp_path / "one"), tree_of(tmp_path / "two")
-    assert files.sha256_tree(first) == files.sha256_path(second)
-    whole = files.sha256_tree(second)
+    assert atomic_files.sha256_tree(first) == atomic_files.sha256_path(second)
+    whole = atomic_files.sha256_tree(second)
     (second / "a b").rename(second / "a c")
-    renamed = files.sha256_tree(second)
+    renamed = atomic_files.sha256_tree(second)
     (second / "a c").write_bytes(b"2")
-    assert len({whole, renamed, files.sha256_tree(second)}) == 3
+    assert len({whole, renamed, atomic_files.sha256_tree(second)}) == 3
 
 
 def test_a_linked_file_and_a_linked_folder_count_by_content(tmp_path: Path) -> None:
     tree_of(tmp_path / "real")
     (tmp_path / "linked").symlink_to(tmp_path / "real")
-    assert files.sha256_path(tmp_path / "linked") == files.sha256_tree(tmp_path / "real")
+    assert atomic_files.sha256_path(tmp_path / "linked") == atomic_files.sha256_tree(tmp_path / "real")
 
 
 def test_a_durable_write_replaces_and_leaves_no_trace(tmp_path: Path) -> None:
     path = tmp_path / "new" / "state.json"
-    files.write_durable(path, "旧")
-    files.write_durable(path, "新", mode=0o600)
+    atomic_files.write_durable(path, "旧")
+    atomic_files.write_durable(path, "新", mode=0o600)
     assert path.read_text(encoding="utf-8") == "新"
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(path.parent.iterdir()) == [path]
@@ -65,7 +67,7 @@ def test_fault_093_a_secret_is_private_from_creation_whatever_the_umask(tmp_path
     """Fault 93."""
     before = os.umask(0)
     try:
-        files.write_durable(tmp_path / "key", "k", mode=0o600)
+        atomic_files.write_durable(tmp_path / "key", "k", mode=0o600)
     finally:
         os.umask(before)
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
@@ -74,28 +76,28 @@ def test_fault_093_a_secret_is_private_from_creation_whatever_the_umask(tmp_path
 def test_fault_039_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
     """Fault 39: the limit on a file's size stands for the full disk."""
     path = tmp_path / "state.json"
-    files.write_durable(path, "old")
+    atomic_files.write_durable(path, "old")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(StageFailed, match=r"state\.json  disk full"):
-            files.write_durable(path, "x" * 5000)
+            atomic_files.write_durable(path, "x" * 5000)
         with pytest.raises(StageFailed, match="disk full"):
-            files.append_durable(tmp_path / "events", b"x" * 5000, sync=True)
+            atomic_files.append_durable(tmp_path / "events", b"x" * 5000, sync=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, ignored)
     assert path.read_text(encoding="utf-8") == "old"
     assert sorted(one.name for one in tmp_path.iterdir()) == ["events", "state.json"]
-    files.append_durable(tmp_path / "events", b"next", sync=False)
+    atomic_files.append_durable(tmp_path / "events", b"next", sync=False)
     assert (tmp_path / "events").read_bytes().endswith(b"x\nnext\n")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(MissingError, match="cannot write"):
-        files.write_durable(tmp_path / "file" / "below", "")
+        atomic_files.write_durable(tmp_path / "file" / "below", "")
 
 
 def test_fault_056_kill_9_in_a_write_leaves_the_old_or_the_new_never_a_mixture(tmp_path: Path) -> None:
@@ -103,7 +105,7 @@ def test_fault_056_kill_9_in_a_write_leaves_the_old_or_the_new_never_a_mixture(t
     path = tmp_path / "state.json"
     code = f"""
 from pathlib import Path
-from orchestrator.execute.files import write_durable
+from orchestrator.execute.host.atomic_files import write_durable
 number = 0
 while True:
     number += 1
@@ -127,7 +129,7 @@ def test_outputs_take_their_names_together_and_replace_the_old(tmp_path: Path) -
     (tmp_path / "export" / "old").touch()
     tree_of(tmp_path / partial("export"))
     (tmp_path / partial("answers.jsonl")).write_text("{}", encoding="utf-8")
-    files.rename_outputs(tmp_path, ("export", "answers.jsonl"))
+    atomic_files.rename_outputs(tmp_path, ("export", "answers.jsonl"))
     assert sorted(one.name for one in tmp_path.iterdir()) == ["answers.jsonl", "export"]
     assert not (tmp_path / "export" / "old").exists()
     assert (tmp_path / "export" / "a b").read_bytes() == b"1"
@@ -138,7 +140,7 @@ def test_an_output_that_is_missing_or_empty_keeps_every_name_back(tmp_path: Path
     (tmp_path / partial("a")).write_text("1", encoding="utf-8")
     (tmp_path / partial("b")).mkdir()
     with pytest.raises(StageFailed) as caught:
-        files.rename_outputs(tmp_path, ("a", "b", "c"))
+        atomic_files.rename_outputs(tmp_path, ("a", "b", "c"))
     assert [problem.where for problem in caught.value.problems] == ["b", "c"]
     assert not (tmp_path / "a").exists()
 
@@ -148,9 +150,9 @@ def test_removing_never_follows_a_link(tmp_path: Path) -> None:
     (tmp_path / "doomed").mkdir()
     (tmp_path / "doomed" / "link").symlink_to(kept)
     (tmp_path / "link").symlink_to(kept)
-    files.remove(tmp_path / "doomed")
-    files.remove(tmp_path / "link")
-    files.remove(tmp_path / "never-was")
+    atomic_files.remove(tmp_path / "doomed")
+    atomic_files.remove(tmp_path / "link")
+    atomic_files.remove(tmp_path / "never-was")
     assert [one.name for one in tmp_path.iterdir()] == ["kept"]
     assert (kept / "sub" / "deep" / "c").exists()
 
@@ -158,15 +160,15 @@ def test_removing_never_follows_a_link(tmp_path: Path) -> None:
 def test_removing_a_read_only_tree(tmp_path: Path) -> None:
     tree_of(tmp_path / "doomed")
     (tmp_path / "doomed" / "sub").chmod(0o500)
-    files.remove(tmp_path / "doomed")
+    atomic_files.remove(tmp_path / "doomed")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_linked_tree_has_the_content_and_shares_the_disk(tmp_path: Path) -> None:
     source = tree_of(tmp_path / "source")
     (source / "blob-link").symlink_to(source / "a b")
-    files.link_tree(source, tmp_path / "copy")
-    assert files.sha256_tree(tmp_path / "copy") == files.sha256_tree(source)
+    atomic_files.link_tree(source, tmp_path / "copy")
+    assert atomic_files.sha256_tree(tmp_path / "copy") == atomic_files.sha256_tree(source)
     assert (tmp_path / "copy" / "a b").samefile(source / "a b")
     assert not (tmp_path / "copy" / "blob-link").is_symlink()
 
@@ -177,5 +179,5 @@ def test_a_tree_is_copied_where_links_are_impossible(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     source = tree_of(tmp_path / "source")
-    files.link_tree(source, tmp_path / "copy")
-    assert files.sha256_tree(tmp_path / "copy") == files.sha256_tree(source)
+    atomic_files.link_tree(source, tmp_path / "copy")
+    assert atomic_files.sha256_tree(tmp_path / "copy") == atomic_files.sha256_tree(source)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed
-from orchestrator.execute import interrupts
+from orchestrator.execute.host import signals
 from orchestrator.stage import partial
 
 CHUNK = 1 << 20
@@ -27,7 +27,7 @@ def sha256_file(path: Path) -> str:
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
-            interrupts.check()
+            signals.check()
     return "sha256:" + digest.hexdigest()
 
 
@@ -220,7 +220,7 @@ def link_tree(source: Path, target: Path) -> None:
         place = temporary / name
         place.parent.mkdir(parents=True, exist_ok=True)
         _link(path.resolve(strict=True), place)
-        interrupts.check()
+        signals.check()
     temporary.rename(target)
     sync_folder(target.parent)
 

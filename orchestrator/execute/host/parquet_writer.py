@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.datasets.base import DPO, KTO, PT, SFT, Example
 from orchestrator.datasets.targets import sharegpt_row
-from orchestrator.execute.output_file import OutputFile
+from orchestrator.execute.host.output_file import OutputFile
 
 BATCH = 1000
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.gpu import Holder, Load, holders, loads, still_held
+from orchestrator.execute.host.gpu import Holder, Load, holders, loads, still_held
 
 
 def nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, said: str, *, code: int = 0) -> None:

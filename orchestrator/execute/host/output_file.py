@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from orchestrator.errors import BusyError, ConchError, MissingError, Problem, StageFailed, UsageError
-from orchestrator.execute.files import sync_folder
+from orchestrator.execute.host.atomic_files import sync_folder
 
 # A block that stays in the processor's cache until it is hashed and written.
 AT_ONCE = 1 << 16
