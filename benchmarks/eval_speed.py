@@ -30,8 +30,9 @@ from typing import Any
 
 import httpx
 
-from orchestrator.execute import environments, process
+from orchestrator.execute import environments
 from orchestrator.execute.evaluate import evaluate, read_samples
+from orchestrator.execute.processes import process
 from orchestrator.execute.prove import read_plan
 from orchestrator.execute.run_plan import PROBES
 from orchestrator.execute.score_served import Scoring

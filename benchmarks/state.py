@@ -21,8 +21,8 @@ from pathlib import Path
 
 import psutil
 
-from orchestrator.execute import process, tree
 from orchestrator.execute.host.ports import free_port
+from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.service import start_service
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Run, Status
@@ -101,7 +101,7 @@ def cycles(scratch: Path, times: int) -> list[str]:
         if not number:
             before = psutil.Process().num_fds()
     after = psutil.Process().num_fds()
-    alive = tree.scan(cookie)
+    alive = process_tree.scan(cookie)
     held = [port for port in set(ports) if not free(port)]
     took = time.perf_counter() - began
     print(

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.execute import tree
+from orchestrator.execute.processes import process_tree
 from tests.small_world import SmallWorld, make_small_world
 
 pytest_plugins = ["tests.skips", "tests.faults.summary", "tests.recipe_world"]
@@ -60,14 +60,14 @@ def hostile_world(
 @pytest.fixture(autouse=True)
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """After each test: no process of it lives, nothing listens, no run that is done has half an output."""
-    tree.enable_subreaper()
+    process_tree.enable_subreaper()
     before = {member.pid for member in _carriers()}
     listening = _listening()
     folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     left = [member for member in _carriers() if member.pid not in before]
     for member in left:
-        tree.kill_all(member.cookie, [member])
+        process_tree.kill_all(member.cookie, [member])
     named = [f"{member.pid} {member.cookie}" for member in left]
     assert not named, f"left running: {named}"
     ports = _listening() - listening
@@ -97,11 +97,11 @@ def _halves(folder: Path) -> list[str]:
     return [str(path) for run in done for path in run.glob("*.partial*")]
 
 
-def _carriers() -> list[tree.Member]:
+def _carriers() -> list[process_tree.Member]:
     """Our living descendants that carry a cookie; orphans are handed to this process."""
-    me = tree.Member(os.getpid(), tree.start_ticks(os.getpid()), "")
-    mine = {member.pid for member in tree.family([me])}
-    return [member for member in tree.scan("conch") if member.pid in mine]
+    me = process_tree.Member(os.getpid(), process_tree.start_ticks(os.getpid()), "")
+    mine = {member.pid for member in process_tree.family([me])}
+    return [member for member in process_tree.scan("conch") if member.pid in mine]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute import process
+from orchestrator.execute.processes import process
 from orchestrator.execute.task import run_task
 from orchestrator.stage import Command, Service
 from tests.fakes.openai_server import FakeServer

@@ -23,7 +23,8 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute import environments, process
+from orchestrator.execute import environments
+from orchestrator.execute.processes import process
 from orchestrator.execute.state import RunFolder
 from tests.in_process import tasks_in_process
 

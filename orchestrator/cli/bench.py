@@ -45,9 +45,10 @@ def command(
     code 4 when it fails.
     """
     from orchestrator.dialects.benches import argv
-    from orchestrator.execute import process, recipes
+    from orchestrator.execute import recipes
     from orchestrator.execute.bench import FOLDER, output_folder, run_bench, run_of
     from orchestrator.execute.host import signals
+    from orchestrator.execute.processes import process
 
     if recipe.startswith("-"):  # what stands behind `--` where no recipe does
         recipe, arguments = "", (recipe, *arguments)

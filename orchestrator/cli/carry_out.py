@@ -71,7 +71,7 @@ def started(request: Mapping[str, Any]) -> Outcome:
     from pathlib import Path
 
     from orchestrator.execute import recipes
-    from orchestrator.execute.detach import detach
+    from orchestrator.execute.processes.spawn_daemon import detach
 
     begun = detach(request, project=recipes.project_folder(Path.cwd()))
     told = begun.told

@@ -23,7 +23,7 @@ from orchestrator.execute.answers import cases_of, line_of, repeats_of
 from orchestrator.execute.client import ANSWER_TIMEOUT, Client, Message
 from orchestrator.execute.drawn_cases import cases_in
 from orchestrator.execute.key import read_key
-from orchestrator.execute.side_by_side import in_order
+from orchestrator.execute.processes.worker_pool import in_order
 from orchestrator.report import Transcript, Turn
 
 AT_A_TIME = 4

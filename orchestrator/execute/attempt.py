@@ -12,7 +12,7 @@ from orchestrator.errors import Problem, Refuted, StageFailed, TimedOut
 from orchestrator.evaluation.target import NEARLY
 from orchestrator.evaluation.trials import FAILED, MET, MISSED, PRUNED, RUNNING, Trial, written
 from orchestrator.execute import survey
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.pruning import Pruning
 from orchestrator.execute.reports import read_report
 from orchestrator.execute.run_plan import run_recipe

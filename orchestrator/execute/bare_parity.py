@@ -20,13 +20,14 @@ import orjson
 from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.dialects import llamafactory
 from orchestrator.errors import ConchError, Problem, UsageError
-from orchestrator.execute import environments, process
-from orchestrator.execute.beside import Beside
+from orchestrator.execute import environments
 from orchestrator.execute.compare import IdsFile, answers_in_step, training_of
-from orchestrator.execute.failure import read_ends
 from orchestrator.execute.given_conversations import Given, read_conversations
 from orchestrator.execute.host import machine
 from orchestrator.execute.prepare import GENERATED
+from orchestrator.execute.processes import process
+from orchestrator.execute.processes.diagnosis import read_ends
+from orchestrator.execute.processes.parallel_command import Beside
 from orchestrator.execute.run_plan import PROBES
 from orchestrator.execute.survey import read_templates
 from orchestrator.execute.template_guard import guard_template, read_template

@@ -18,8 +18,9 @@ from typing import Any
 
 from orchestrator.dialects.benches import BENCHES, Score, argv, scores
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute import environments, process
+from orchestrator.execute import environments
 from orchestrator.execute.host.redact import redact, secrets_of
+from orchestrator.execute.processes import process
 from orchestrator.execute.run_logs import Growing, last_state
 from orchestrator.execute.serving import all_serving, is_up
 from orchestrator.execute.state import RunFolder

@@ -19,7 +19,7 @@ from typing import Any
 
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
 from orchestrator.evaluation.bases import Asked, compared_bases
-from orchestrator.execute import environments, process
+from orchestrator.execute import environments
 from orchestrator.execute.base_stages import (
     NAME,
     Rows,
@@ -37,7 +37,8 @@ from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.judge import judge_general
 from orchestrator.execute.loop import Loop
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes import process
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.record_lock import read_json
 from orchestrator.execute.run_plan import symbols_of
 from orchestrator.execute.state import RunFolder, hold

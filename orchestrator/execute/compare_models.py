@@ -20,7 +20,7 @@ from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.judge import judge_general
 from orchestrator.execute.judge_comparison import judge_comparison, judge_of
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.prove import at_work, finished_run, read_plan
 from orchestrator.execute.reports import read_report
 from orchestrator.execute.state import RunFolder

@@ -21,13 +21,13 @@ from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import Example
 from orchestrator.datasets.targets import ROWS, FirstBlock, entry_of, speller
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute import process
 from orchestrator.execute.data_file import DataFile, choose_adapter
 from orchestrator.execute.dropped_rows import DroppedRows
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.output_file import OutputFile
 from orchestrator.execute.host.signals import check
 from orchestrator.execute.manner import Manner
+from orchestrator.execute.processes import process
 
 # LLaMA-Factory reads a file by its suffix, in small letters.
 SUFFIXES = {**dict.fromkeys(ROWS, (".jsonl", ".json")), "parquet": (".parquet",)}

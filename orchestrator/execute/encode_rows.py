@@ -20,11 +20,12 @@ from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.dialects import llamafactory
 from orchestrator.errors import ConchError, Problem, StageFailed
-from orchestrator.execute import environments, fetch, process
-from orchestrator.execute.beside import Beside
-from orchestrator.execute.failure import read_ends
+from orchestrator.execute import environments, fetch
 from orchestrator.execute.hub import fetch_dataset_file
 from orchestrator.execute.mend_tokenizer import link_corrected
+from orchestrator.execute.processes import process
+from orchestrator.execute.processes.diagnosis import read_ends
+from orchestrator.execute.processes.parallel_command import Beside
 from orchestrator.execute.run_plan import PROBES
 from orchestrator.job import Job
 from orchestrator.stage import Command, Place

@@ -23,8 +23,8 @@ from orchestrator.execute.client import Client
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.key import read_key
+from orchestrator.execute.processes.worker_pool import in_order
 from orchestrator.execute.score_served import Scoring
-from orchestrator.execute.side_by_side import in_order
 
 PREDICTIONS = "predictions.jsonl"
 NUMBERS = "eval.json"

@@ -19,7 +19,7 @@ from orchestrator.dialects import vllm
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.adapters import adapter_of, rank_of
 from orchestrator.execute.evaluate import NUMBERS
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.prove import Server, at_server, at_work, finished_run, read_plan
 from orchestrator.execute.record_lock import read_json
 from orchestrator.execute.state import RunFolder

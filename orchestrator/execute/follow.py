@@ -16,8 +16,8 @@ from orchestrator.dialects.trainer_log import (
 )
 from orchestrator.errors import Problem, Refuted, StageFailed
 from orchestrator.evaluation.curve import is_flat
-from orchestrator.execute.process import Enough
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes.process import Enough
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.stage import Command, Place, Stage
 
 # What a probe says to the person who waits, among all that its engine says.

@@ -16,7 +16,7 @@ from orchestrator.evaluation.samples import spread
 from orchestrator.execute.client import Client
 from orchestrator.execute.host import signals
 from orchestrator.execute.key import read_key
-from orchestrator.execute.side_by_side import as_done
+from orchestrator.execute.processes.worker_pool import as_done
 from orchestrator.judging import (
     FAILED,
     SCHEMA,

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from orchestrator.dialects.llamafactory import resumed
 from orchestrator.errors import ConchError, Interrupted, Refuted, exit_code_of
-from orchestrator.execute import process
 from orchestrator.execute.adopt import adopt
-from orchestrator.execute.beside import Beside, outcome, told_at
 from orchestrator.execute.checkpoints import go_on
 from orchestrator.execute.end_early import closing
 from orchestrator.execute.fingerprint import fingerprint, stage_key
 from orchestrator.execute.follow import Follower
 from orchestrator.execute.host import atomic_files, signals
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes import process
+from orchestrator.execute.processes.parallel_command import Beside, outcome, told_at
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.service import Running, Warm, start_service, start_warm
 from orchestrator.execute.stall import StallWatch
 from orchestrator.execute.state import RunFolder

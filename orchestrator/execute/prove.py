@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import environments, process
+from orchestrator.execute import environments
 from orchestrator.execute.certify import read_certificate
 from orchestrator.execute.host import machine
 from orchestrator.execute.loop import Loop
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes import process
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_plan import symbols_of
 from orchestrator.execute.state import RunFolder, hold
 from orchestrator.plan import PROVE

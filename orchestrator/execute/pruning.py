@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.errors import Problem, Refuted
 from orchestrator.evaluation.trials import Trial, should_prune
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.report import Run
 
 

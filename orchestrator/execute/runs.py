@@ -15,8 +15,9 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import BusyError, MissingError, Problem
-from orchestrator.execute import state, tree
+from orchestrator.execute import state
 from orchestrator.execute.host import atomic_files
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Status
 
@@ -114,8 +115,8 @@ def summary_of(run: RunFolder, *, look_around: bool = False) -> RunSummary:
     told = _summary(run, _active(run.project, run.recipe))
     if not look_around or told.standing is Standing.RUNNING:
         return told
-    prefix = tree.run_prefix(run.project, run.path)
-    left = tuple(one.pid for one in tree.scan(prefix) if not _owner_lives(one))
+    prefix = process_tree.run_prefix(run.project, run.path)
+    left = tuple(one.pid for one in process_tree.scan(prefix) if not _owner_lives(one))
     return RunSummary(**{**_fields(told), "leftovers": left})
 
 
@@ -127,7 +128,7 @@ def remove_run(run: RunFolder) -> None:
         MissingError: it cannot be deleted.
     """
     with state.hold(run.project, run.recipe):
-        living = [one.pid for one in tree.scan(tree.run_prefix(run.project, run.path))]
+        living = [one.pid for one in process_tree.scan(process_tree.run_prefix(run.project, run.path))]
         if living:
             what = f"{run.name} has living processes: {', '.join(map(str, living))}"
             raise BusyError(Problem(what, str(run.path), f"conch stop {run.name}"))
@@ -204,6 +205,6 @@ def read_state(run: RunFolder) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _owner_lives(member: tree.Member) -> bool:
-    owner = tree.owner_of(member.cookie)
-    return owner is not None and tree.start_ticks(owner[0]) == owner[1]
+def _owner_lives(member: process_tree.Member) -> bool:
+    owner = process_tree.owner_of(member.cookie)
+    return owner is not None and process_tree.start_ticks(owner[0]) == owner[1]

@@ -19,11 +19,12 @@ from orchestrator.errors import (
     StageFailed,
     TimedOut,
 )
-from orchestrator.execute import environments, process, tree
+from orchestrator.execute import environments
 from orchestrator.execute.certify import TEMPLATE, read_certificate, refuse_unproven
 from orchestrator.execute.host import atomic_files, gpu, signals
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.liveness import Limits, Liveness
+from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.prove import finished_run
 from orchestrator.execute.restarts import Restarts
 from orchestrator.execute.run_plan import symbols_of
@@ -188,7 +189,7 @@ class _Kept:
             url=server.url,
             model=server.service.model,
             pid=pid,
-            ticks=tree.start_ticks(pid),
+            ticks=process_tree.start_ticks(pid),
             began=self._began,
             ready=ready,
             restarts=len(self._restarts.at),

@@ -19,10 +19,10 @@ import yaml
 
 from orchestrator.dialects import vllm
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute import process
 from orchestrator.execute.adapters import Adapter, adapter_of, rank_of
 from orchestrator.execute.host import signals
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes import process
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.prove import places, read_plan
 from orchestrator.execute.run_plan import symbols_of
 from orchestrator.execute.service import Running, start_service

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from orchestrator.dialects.symptoms import PHASES, lacks, last_lines, latest_phase
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
-from orchestrator.execute import tree
 from orchestrator.execute.canary import Canary, Health
-from orchestrator.execute.failure import explain_failure, read_ends
 from orchestrator.execute.host import gpu, signals
 from orchestrator.execute.host.ports import LOOPBACK, free_port, reachable, taken
-from orchestrator.execute.process import Process, Symbols, child_environment, resolve_argv, start
+from orchestrator.execute.processes import process_tree
+from orchestrator.execute.processes.diagnosis import explain_failure, read_ends
+from orchestrator.execute.processes.process import Process, Symbols, child_environment, resolve_argv, start
 from orchestrator.stage import Service
 
 CANARY_SECONDS = 60.0
@@ -162,7 +162,7 @@ class _Watch:
         now = time.monotonic()
         if now - self._looked > min(1.0, _SAY_SECONDS):
             self._looked = now
-            cpu = tree.cpu_seconds(member.pid for member in self._process.members())
+            cpu = process_tree.cpu_seconds(member.pid for member in self._process.members())
             worked = abs(cpu - self._cpu) > max(0.05, _BUSY_SHARE * (now - self._active))
             if self._read() or worked:
                 self._active, self._cpu = now, cpu

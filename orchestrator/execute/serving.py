@@ -15,8 +15,8 @@ from pathlib import Path
 import filelock
 
 from orchestrator.errors import BusyError, Problem
-from orchestrator.execute import tree
 from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.record_lock import read_json
 from orchestrator.execute.state import RunFolder
 
@@ -98,8 +98,8 @@ def is_up(run: RunFolder) -> bool:
 def is_lost(run: RunFolder, serving: Serving) -> bool:
     """Whether the server lives although whoever looked after it is gone."""
     owner = (serving.pid, serving.ticks)
-    members = tree.scan(tree.run_prefix(run.project, run.path))
-    return not is_up(run) and any(tree.owner_of(one.cookie) == owner for one in members)
+    members = process_tree.scan(process_tree.run_prefix(run.project, run.path))
+    return not is_up(run) and any(process_tree.owner_of(one.cookie) == owner for one in members)
 
 
 def all_serving(project: Path) -> list[tuple[RunFolder, Serving]]:

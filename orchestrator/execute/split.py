@@ -19,13 +19,13 @@ from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.split import PARTS, SplitWish, part_name
 from orchestrator.datasets.targets import entry_of
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute import process
 from orchestrator.execute.data_file import DataFile, choose_adapter
 from orchestrator.execute.dealt_rows import DealtRows
 from orchestrator.execute.dropped_rows import DroppedRows
 from orchestrator.execute.host.output_file import OutputFile, explained
 from orchestrator.execute.host.signals import check
 from orchestrator.execute.manner import Manner
+from orchestrator.execute.processes import process
 
 TOLD_EVERY = 2.0
 INFO = "dataset_info.json"

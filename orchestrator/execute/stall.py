@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.dialects.symptoms import last_lines
 from orchestrator.errors import Problem, TimedOut
-from orchestrator.execute.failure import read_ends
+from orchestrator.execute.processes.diagnosis import read_ends
 
 LOOKED_EVERY = 5.0
 

@@ -25,8 +25,8 @@ from typing import Any
 import filelock
 
 from orchestrator.errors import BusyError, MissingError, Problem, UsageError
-from orchestrator.execute import tree
 from orchestrator.execute.host.atomic_files import append_durable, write_durable
+from orchestrator.execute.processes import process_tree
 from orchestrator.report import Run, Status
 
 SCHEMA = 1
@@ -243,7 +243,7 @@ def holder(project: Path, recipe: str) -> dict[str, Any]:
 def _self() -> dict[str, Any]:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     pid = os.getpid()
-    who = {"pid": pid, "ticks": tree.start_ticks(pid), "boot": _boot(), "host": socket.gethostname()}
+    who = {"pid": pid, "ticks": process_tree.start_ticks(pid), "boot": _boot(), "host": socket.gethostname()}
     return {**who, "by": since}
 
 

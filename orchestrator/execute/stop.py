@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.dialects.symptoms import visible
-from orchestrator.execute import state, tree
+from orchestrator.execute import state
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.serving import all_serving, is_up
 from orchestrator.execute.state import RunFolder
 
@@ -35,38 +36,38 @@ def stop_project(project: Path, *, run: RunFolder | None = None, grace: float = 
     Returns:
         what was running, oldest first; nothing is no error, and neither is a second `stop` meanwhile.
     """
-    prefix = tree.run_prefix(project, run.path) if run else tree.project_prefix(project)
-    members = tree.family(tree.scan(prefix))
+    prefix = process_tree.run_prefix(project, run.path) if run else process_tree.project_prefix(project)
+    members = process_tree.family(process_tree.scan(prefix))
     owners = _owners(members, _holders(project, run))
     stopped = [Stopped(one.pid, command_line(one.pid)) for one in [*owners, *members]]
     for owner in owners:
-        tree.send(owner, signal.SIGTERM)
+        process_tree.send(owner, signal.SIGTERM)
     _wait(owners, grace)
-    tree.stop_cookie(prefix, grace=grace)
+    process_tree.stop_cookie(prefix, grace=grace)
     for owner in _wait(owners, grace):  # with its children gone it had nothing left to wait for
-        tree.send(owner, signal.SIGKILL)
+        process_tree.send(owner, signal.SIGKILL)
     return stopped
 
 
-def _wait(members: list[tree.Member], seconds: float) -> list[tree.Member]:
+def _wait(members: list[process_tree.Member], seconds: float) -> list[process_tree.Member]:
     deadline = time.monotonic() + seconds
-    while (left := tree.alive(members)) and time.monotonic() < deadline:
+    while (left := process_tree.alive(members)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left
 
 
 def sweep_leftovers(project: Path, folder: Path, *, grace: float = 5.0) -> list[Stopped]:
     """Stop what a killed orchestrator left behind for one run folder; a living one's children stay."""
-    prefix = tree.run_prefix(project, folder)
-    orphans = [one for one in tree.scan(prefix) if not _is_alive(tree.owner_of(one.cookie))]
+    prefix = process_tree.run_prefix(project, folder)
+    orphans = [one for one in process_tree.scan(prefix) if not _is_alive(process_tree.owner_of(one.cookie))]
     stopped = [Stopped(one.pid, command_line(one.pid)) for one in orphans]
     for cookie in {one.cookie for one in orphans}:
-        tree.stop_cookie(cookie, grace=grace)
+        process_tree.stop_cookie(cookie, grace=grace)
     return stopped
 
 
 def _is_alive(owner: tuple[int, int] | None) -> bool:
-    return owner is not None and tree.start_ticks(owner[0]) == owner[1]
+    return owner is not None and process_tree.start_ticks(owner[0]) == owner[1]
 
 
 def _holders(project: Path, run: RunFolder | None) -> set[tuple[int, int]]:
@@ -84,14 +85,14 @@ def _holders(project: Path, run: RunFolder | None) -> set[tuple[int, int]]:
     return found | {(serving.pid, serving.ticks) for one, serving in served if is_up(one)}
 
 
-def _owners(members: list[tree.Member], holders: set[tuple[int, int]]) -> list[tree.Member]:
+def _owners(members: list[process_tree.Member], holders: set[tuple[int, int]]) -> list[process_tree.Member]:
     """The living orchestrators: those the cookies name, and those that hold a lock."""
-    named = holders | {owner for one in members if (owner := tree.owner_of(one.cookie))}
+    named = holders | {owner for one in members if (owner := process_tree.owner_of(one.cookie))}
     carried = {one.pid for one in members}
     return [
-        tree.Member(pid, ticks, "")
+        process_tree.Member(pid, ticks, "")
         for pid, ticks in sorted(named)
-        if pid not in carried | {0, os.getpid()} and ticks and tree.start_ticks(pid) == ticks
+        if pid not in carried | {0, os.getpid()} and ticks and process_tree.start_ticks(pid) == ticks
     ]
 
 

@@ -17,7 +17,7 @@ from orchestrator.errors import Problem, StageFailed, UsageError
 from orchestrator.evaluation.trials import FAILED, Trial, best_of, next_trial, why_ended, written
 from orchestrator.execute.attempt import Attempt, Wanted
 from orchestrator.execute.fingerprint import plan_key
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.reports import read_report
 from orchestrator.execute.run_plan import run_recipe
 from orchestrator.execute.state import RunFolder

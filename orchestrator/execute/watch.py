@@ -18,9 +18,9 @@ from typing import Any
 
 from orchestrator.dialects.trainer_log import TrainStep, seconds_left
 from orchestrator.errors import MissingError
-from orchestrator.execute import tree
 from orchestrator.execute.host import gpu, machine
 from orchestrator.execute.host.redact import redact
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_logs import last_lines, last_state, logs_of
 from orchestrator.execute.runs import Standing, read_state, summary_of
 from orchestrator.execute.state import RunFolder
@@ -191,8 +191,13 @@ class Watcher:
         if now - self._memory_at < _MEMORY_SECONDS:
             return
         self._memory_at = now
-        pids = [one.pid for one in tree.family(tree.scan(tree.run_prefix(self.run.project, self.run.path)))]
-        self._memory = (tree.memory_bytes(pids) / 1e9, len(pids))
+        pids = [
+            one.pid
+            for one in process_tree.family(
+                process_tree.scan(process_tree.run_prefix(self.run.project, self.run.path))
+            )
+        ]
+        self._memory = (process_tree.memory_bytes(pids) / 1e9, len(pids))
         if machine.hardware() != "cuda" or now - self._gpu_at < _GPU_SECONDS:
             return
         self._gpu_at = now

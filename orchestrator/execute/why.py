@@ -23,7 +23,7 @@ from orchestrator.execute.drawn_cases import is_drawn
 from orchestrator.execute.fingerprint import fingerprint
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.host.jsonl import lines_of
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.prove import Server, at_server, at_work, finished_run, read_plan
 from orchestrator.execute.reports import read_proofs
 from orchestrator.execute.state import RunFolder

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.detach import has_systemd
 from orchestrator.execute.host.ports import free_port
+from orchestrator.execute.processes.spawn_daemon import has_systemd
 from orchestrator.execute.runs import Standing, summary_of
 from tests.small_world import SmallWorld
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import process
+from orchestrator.execute.processes import process
 from orchestrator.execute.run_logs import Tail, last_lines
 from orchestrator.execute.state import RunFolder
 from tests.small_world import SmallWorld

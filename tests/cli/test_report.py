@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute import process, state
+from orchestrator.execute import state
 from orchestrator.execute.loop import Loop
+from orchestrator.execute.processes import process
 from orchestrator.execute.renew_report import renew_report
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Run, Status

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute import process, state, tree
+from orchestrator.execute import state
+from orchestrator.execute.processes import process, process_tree
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +68,7 @@ def test_another_project_is_left_alone(
     (tmp_path / "other" / "recipes").mkdir(parents=True)
     other = orchestrate(project, "echo > pid; exec sleep 73")
     assert stop(tmp_path / "other", monkeypatch, capsys) == []
-    assert len(process.scan(tree.project_prefix(project))) == 1
+    assert len(process.scan(process_tree.project_prefix(project))) == 1
     assert stop(project, monkeypatch, capsys)[-1] == "sleep 73"
     other.wait(5)
 
@@ -82,7 +83,7 @@ def test_what_ignores_everything_is_killed(
     assert "stopped" in capsys.readouterr().out
     assert time.monotonic() - began < 8
     other.wait(5)
-    assert process.scan(tree.project_prefix(project)) == []
+    assert process.scan(process_tree.project_prefix(project)) == []
 
 
 def test_nothing_to_stop(

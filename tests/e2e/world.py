@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import process
+from orchestrator.execute.processes import process
 from tests.watch import Watch
 
 REPO = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Interrupted, StageFailed, UsageError
-from orchestrator.execute import process
 from orchestrator.execute.bring_data import bring, is_same
+from orchestrator.execute.processes import process
 
 ROWS = '{"instruction": "你是谁", "output": "海螺"}\n'.encode() * 3
 SHA256 = "sha256:" + hashlib.sha256(ROWS).hexdigest()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import process
 from orchestrator.execute.checkpoints import problem_of
+from orchestrator.execute.processes import process
 from orchestrator.execute.state import RunFolder
 from tests.small_world import SmallWorld, make_checkpoint
 

@@ -14,8 +14,8 @@ import pytest
 
 from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Refuted, StageFailed
-from orchestrator.execute import process
 from orchestrator.execute.loop import Loop
+from orchestrator.execute.processes import process
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Run, Status
 from orchestrator.stage import Command, Plan, RenderedFile, Service, Stage, partial

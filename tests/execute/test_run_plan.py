@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BusyError, MissingError
-from orchestrator.execute import process, run_plan, survey
+from orchestrator.execute import run_plan, survey
+from orchestrator.execute.processes import process
 from orchestrator.execute.run_plan import run_recipe
 from orchestrator.execute.state import RunFolder, hold
 from orchestrator.job import Job

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BusyError
-from orchestrator.execute import process, runs, state
+from orchestrator.execute import runs, state
+from orchestrator.execute.processes import process
 from orchestrator.execute.runs import Standing, standing_of, summaries, summary_of
 from orchestrator.execute.state import RunFolder, hold
 from orchestrator.report import Run, Status

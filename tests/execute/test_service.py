@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from orchestrator.errors import Interrupted, MissingError, StageFailed, TimedOut
-from orchestrator.execute import process, service, tree
+from orchestrator.execute import service
+from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.service import Running, Warm
 from orchestrator.stage import Command, Place, Service
 
@@ -72,8 +73,8 @@ class Bench:
         self.started.append(warm.process)
         return warm
 
-    def leftovers(self) -> list[tree.Member]:
-        return tree.scan(self.cookie)
+    def leftovers(self) -> list[process_tree.Member]:
+        return process_tree.scan(self.cookie)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.errors import Interrupted, MissingError, Problem, Refuted, StageFailed
 from orchestrator.execute import attempt, until
 from orchestrator.execute.attempt import Wanted
-from orchestrator.execute.progress import Progress
+from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.state import RunFolder
 from orchestrator.execute.until import run_until_target
 from orchestrator.job import Job

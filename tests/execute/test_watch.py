@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import tree
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.gpu import Load
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.state import RunFolder, hold
 from orchestrator.execute.watch import Watcher, thinned
 from orchestrator.report import Run, Status
@@ -118,10 +118,10 @@ def test_the_gpu_is_seen_and_asked_only_now_and_then(
 
 
 def test_memory_is_that_of_the_processes_together() -> None:
-    mine = tree.memory_bytes([os.getpid()])
+    mine = process_tree.memory_bytes([os.getpid()])
     assert 10e6 < mine < 10e9
-    assert tree.memory_bytes([os.getpid(), 2**22 + 1]) == pytest.approx(mine, rel=0.1)
-    assert tree.memory_bytes([]) == 0
+    assert process_tree.memory_bytes([os.getpid(), 2**22 + 1]) == pytest.approx(mine, rel=0.1)
+    assert process_tree.memory_bytes([]) == 0
 
 
 def test_a_curve_keeps_its_course() -> None:

@@ -17,10 +17,11 @@ import pytest
 
 from orchestrator.dialects import llamafactory, vllm
 from orchestrator.errors import ConchError, StageFailed
-from orchestrator.execute import embedded, environments, process, service, tree
+from orchestrator.execute import embedded, environments, service
+from orchestrator.execute.processes import process, process_tree
+from orchestrator.execute.processes.child_environment import child_environment, resolve_argv
 from orchestrator.execute.run_plan import PROBES
 from orchestrator.execute.service import Running
-from orchestrator.execute.variables import child_environment, resolve_argv
 from orchestrator.stage import Command
 from tests.test_plan import job_of
 
@@ -49,7 +50,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         json.dumps({"smoke": {**entry, "tags": tags}}), encoding="utf-8"
     )
     yield run
-    tree.stop_cookie(process.run_prefix(tmp_path, run), grace=1)
+    process_tree.stop_cookie(process.run_prefix(tmp_path, run), grace=1)
 
 
 def wait(what: Callable[[], object], seconds: float, log: Path) -> None:
@@ -106,7 +107,7 @@ def test_fault_068_torchruns_ranks_are_gone(folder: Path, how: str) -> None:
         wait(lambda: steps.exists() and steps.stat().st_size > 0, 180, child.log)
     child.stop(grace=60)
     assert gone(pids)
-    assert tree.scan(child.cookie) == []
+    assert process_tree.scan(child.cookie) == []
 
 
 def start_vllm(folder: Path) -> Running:

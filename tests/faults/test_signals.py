@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from orchestrator.errors import BusyError
-from orchestrator.execute import process, tree
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.ports import free_port
-from orchestrator.execute.process import new_cookie, start
+from orchestrator.execute.processes import process, process_tree
+from orchestrator.execute.processes.process import new_cookie, start
 from orchestrator.execute.runs import Standing, summary_of
 from orchestrator.execute.state import hold
 from tests.small_world import SmallWorld
@@ -215,7 +215,7 @@ def test_fault_067_control_the_group_alone_misses_it(tmp_path: Path) -> None:
     wait(lambda: len(child.members()) == 3)
     os.killpg(child.pid, signal.SIGKILL)
     child.wait(5)
-    assert len(tree.scan(child.cookie)) == 2
+    assert len(process_tree.scan(child.cookie)) == 2
     child.stop(grace=0)
 
 
@@ -225,7 +225,9 @@ def test_fault_060_a_server_whose_supervisor_was_killed_is_shown_and_can_be_stop
     port = free_port("127.0.0.1", 0)
     said = trained.script("serve", "small", "--port", str(port), "--detach", "--json")
     supervisor = psutil.Process(said.envelope["data"]["pid"])
-    (guard,) = [one for one in supervisor.children() if "orchestrator.execute.guard" in one.cmdline()]
+    (guard,) = [
+        one for one in supervisor.children() if "orchestrator.execute.processes.watchdog" in one.cmdline()
+    ]
     guard.kill()  # it would stop the server; nothing is left to look after it
     supervisor.kill()
     wait(lambda: _gone(supervisor.pid))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute import process
+from orchestrator.execute.processes import process
 from orchestrator.execute.runs import Standing, summary_of
 from orchestrator.execute.state import RunFolder
 from tests.small_world import CONCH, SmallWorld, make_small_world

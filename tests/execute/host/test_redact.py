@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.failure import explain_failure
 from orchestrator.execute.host.redact import redact, secrets_of
+from orchestrator.execute.processes.diagnosis import explain_failure
 from tests.small_world import SmallWorld
 
 TOKEN = "hf_" + "Ab3" * 11

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Interrupted, MissingError
-from orchestrator.execute import process, stop, tree
+from orchestrator.execute import stop
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.machine import bound_cores
+from orchestrator.execute.processes import process, process_tree
 from orchestrator.stage import Command, Place
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def run_shell(script: str, folder: Path, *, env: Mapping[str, str] | None = None, grace: float = 5.0) -> int:
@@ -43,7 +44,7 @@ def wait_for(path: Path, seconds: float = 10.0) -> str:
 
 
 def is_alive(pid: int) -> bool:
-    return tree.start_ticks(pid) != 0
+    return process_tree.start_ticks(pid) != 0
 
 
 def test_only_known_symbols_are_replaced() -> None:
@@ -157,7 +158,9 @@ def test_stop_leaves_a_sibling_of_the_same_run_alone(tmp_path: Path) -> None:
 
 def test_a_recycled_pid_is_not_signalled(tmp_path: Path) -> None:
     child = start_shell("sleep 60", tmp_path)
-    assert not tree.send(tree.Member(child.pid, tree.start_ticks(child.pid) + 1, ""), signal.SIGKILL)
+    assert not process_tree.send(
+        process_tree.Member(child.pid, process_tree.start_ticks(child.pid) + 1, ""), signal.SIGKILL
+    )
     assert child.poll() is None
     child.stop(grace=1)
 
@@ -165,16 +168,16 @@ def test_a_recycled_pid_is_not_signalled(tmp_path: Path) -> None:
 def test_prefixes_find_a_project_a_run_and_a_child(tmp_path: Path) -> None:
     child = start_shell("sleep 60", tmp_path)
     for prefix in (
-        tree.project_prefix(tmp_path),
-        tree.run_prefix(tmp_path, tmp_path / "run"),
-        tree.new_cookie(tmp_path, tmp_path / "run"),
+        process_tree.project_prefix(tmp_path),
+        process_tree.run_prefix(tmp_path, tmp_path / "run"),
+        process_tree.new_cookie(tmp_path, tmp_path / "run"),
         child.cookie,
     ):
         assert [member.pid for member in process.scan(prefix)] == [child.pid]
-    assert process.scan(tree.project_prefix(tmp_path / "other")) == []
+    assert process.scan(process_tree.project_prefix(tmp_path / "other")) == []
     assert process.scan(child.cookie[:-1]) == []
-    assert tree.owner_of(child.cookie) == (os.getpid(), tree.start_ticks(os.getpid()))
-    assert process.stop_cookie(tree.project_prefix(tmp_path)) == [child.pid]
+    assert process_tree.owner_of(child.cookie) == (os.getpid(), process_tree.start_ticks(os.getpid()))
+    assert process.stop_cookie(process_tree.project_prefix(tmp_path)) == [child.pid]
     assert child.wait(5) == 128 + signal.SIGTERM
 
 
@@ -223,7 +226,7 @@ def test_fault_054_a_killed_orchestrators_tree_is_stopped_by_its_guard(tmp_path:
     other.kill()
     other.wait()
     deadline = time.monotonic() + 10
-    while process.scan(tree.project_prefix(tmp_path)) and time.monotonic() < deadline:
+    while process.scan(process_tree.project_prefix(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not is_alive(grandchild)
 

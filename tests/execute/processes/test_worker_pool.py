@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from orchestrator.errors import Problem, StageFailed
-from orchestrator.execute.side_by_side import in_order
+from orchestrator.execute.processes.worker_pool import in_order
 
 
 def test_results_come_in_the_order_of_the_things() -> None:

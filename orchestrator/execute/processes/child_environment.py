@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from orchestrator.execute.host.machine import bound_cores
-from orchestrator.execute.tree import VARIABLE
+from orchestrator.execute.processes.process_tree import VARIABLE
 from orchestrator.stage import Command, Place
 
 Symbols = Mapping[str, str]

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from orchestrator.execute import tree
+from orchestrator.execute.processes import process_tree
 
 _DONE = b"done"
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 @contextmanager
@@ -33,20 +33,20 @@ def guarded(cookie: str, *, grace: float = 10.0) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    tree.reserved.add(watcher.pid)
+    process_tree.reserved.add(watcher.pid)
     try:
         yield
     finally:
         with suppress(BrokenPipeError):
             watcher.communicate(_DONE)
         watcher.wait()
-        tree.reserved.discard(watcher.pid)
+        process_tree.reserved.discard(watcher.pid)
 
 
 def watch(cookie: str, grace: float) -> None:
     """Wait for the word or the end of standard input."""
     if os.read(0, len(_DONE)) != _DONE:
-        tree.stop_cookie(cookie, grace=grace)
+        process_tree.stop_cookie(cookie, grace=grace)
 
 
 if __name__ == "__main__":

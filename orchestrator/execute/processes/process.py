@@ -17,13 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import Interrupted, MissingError, Problem
-from orchestrator.execute import tree
-from orchestrator.execute.failure import explain_failure
-from orchestrator.execute.guard import guarded
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.signals import catch_signals
-from orchestrator.execute.tree import new_cookie, project_prefix, run_prefix, scan, stop_cookie
-from orchestrator.execute.variables import Symbols, child_environment, resolve_argv
+from orchestrator.execute.processes import process_tree
+from orchestrator.execute.processes.child_environment import Symbols, child_environment, resolve_argv
+from orchestrator.execute.processes.diagnosis import explain_failure
+from orchestrator.execute.processes.process_tree import (
+    new_cookie,
+    project_prefix,
+    run_prefix,
+    scan,
+    stop_cookie,
+)
+from orchestrator.execute.processes.watchdog import guarded
 from orchestrator.stage import Command
 
 __all__ = [
@@ -81,7 +87,7 @@ class Process:
         """The exit code, 128 + n for signal n; None while it runs."""
         code = self.child.poll()
         if code is not None:
-            tree.reserved.discard(self.pid)
+            process_tree.reserved.discard(self.pid)
         return code if code is None or code >= 0 else 128 - code
 
     def wait(self, timeout: float | None = None) -> int | None:
@@ -98,9 +104,9 @@ class Process:
         """Since the start."""
         return time.monotonic() - self.started
 
-    def members(self) -> list[tree.Member]:
+    def members(self) -> list[process_tree.Member]:
         """Every living process of this tree."""
-        return tree.family(tree.scan(self.cookie))
+        return process_tree.family(process_tree.scan(self.cookie))
 
     def write_line(self, line: str) -> None:
         """Write one line to its standard input and close that; the child may be gone already."""
@@ -128,18 +134,20 @@ class Process:
         left = members = self.members()
         deadline = time.monotonic() + grace
         self._tell_leader()
-        told: set[tree.Member] = set()
+        told: set[process_tree.Member] = set()
         while left and time.monotonic() < deadline and not signals.impatient():
             if self.poll() is not None:
                 told |= {
-                    member for member in left if member not in told and tree.send(member, signal.SIGTERM)
+                    member
+                    for member in left
+                    if member not in told and process_tree.send(member, signal.SIGTERM)
                 }
             time.sleep(0.02)
-            left = tree.alive({*left, *tree.scan(self.cookie)})
-        others = tree.reserved - {self.pid}
-        tree.kill_all(self.cookie, left if others else [*left, *tree.adopted()])
+            left = process_tree.alive({*left, *process_tree.scan(self.cookie)})
+        others = process_tree.reserved - {self.pid}
+        process_tree.kill_all(self.cookie, left if others else [*left, *process_tree.adopted()])
         with suppress(subprocess.TimeoutExpired):
-            self.child.wait(tree.KILL_SECONDS)
+            self.child.wait(process_tree.KILL_SECONDS)
         self.poll()
         return sorted(member.pid for member in members)
 
@@ -171,15 +179,15 @@ def start(
     Raises:
         MissingError: the program or the working folder is not there.
     """
-    tree.enable_subreaper()
-    cookie = f"{env[tree.VARIABLE]}.{uuid.uuid4().hex[:8]}"
+    process_tree.enable_subreaper()
+    cookie = f"{env[process_tree.VARIABLE]}.{uuid.uuid4().hex[:8]}"
     log.parent.mkdir(parents=True, exist_ok=True)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         child = subprocess.Popen(
             list(argv),
             cwd=cwd,
-            env={**env, tree.VARIABLE: cookie},
+            env={**env, process_tree.VARIABLE: cookie},
             stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -190,8 +198,8 @@ def start(
         raise MissingError(Problem(f"cannot start: {error.strerror}", where=argv[0], mend=mend)) from error
     finally:
         os.close(output)
-    tree.reserved.add(child.pid)
-    tree.wait_seen(child.pid)
+    process_tree.reserved.add(child.pid)
+    process_tree.wait_seen(child.pid)
     return Process(child, cookie, log)
 
 

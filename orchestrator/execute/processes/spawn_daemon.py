@@ -23,7 +23,7 @@ from typing import Any
 from orchestrator.errors import ConchError, Problem, StageFailed, error_for
 from orchestrator.execute.host import signals
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _POLL = 0.1
 # What a unit is given of our environment, by name: a value on a command line could be read by all.
 _PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")

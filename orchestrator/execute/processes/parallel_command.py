@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import Problem, Refuted, error_for
-from orchestrator.execute import process
-from orchestrator.execute.variables import Symbols
+from orchestrator.execute.processes import process
+from orchestrator.execute.processes.child_environment import Symbols
 from orchestrator.stage import Command
 
 
