@@ -249,9 +249,9 @@ def _pull(model: Mapping[str, Any]) -> None:
 
 
 def _environment(name: str, hardware: str) -> str:
-    from orchestrator.execute import environments
+    from orchestrator.execute.environments import registry
 
-    return str(environments.require(name, hardware))
+    return str(registry.require(name, hardware))
 
 
 def _events(run: Path) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ from typing import Any
 
 import orjson
 
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 
 CPU_LIMIT, MEMORY_LIMIT, GROWTH_LIMIT, TIMES_THE_ROWS = 2.2, 120, 1.5, 10
@@ -94,7 +94,7 @@ def main() -> int:
     options.add_argument("--rows", type=int, default=226_043)
     options.add_argument("--times", type=int, default=10)
     given = options.parse_args()
-    train = environments.require("train", machine.hardware()) / "bin" / "python"
+    train = registry.require("train", machine.hardware()) / "bin" / "python"
     with tempfile.TemporaryDirectory(prefix="conch-convert-") as scratch:
         folder = Path(scratch)
         source, truth = plant(folder, given.rows)

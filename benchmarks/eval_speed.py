@@ -30,7 +30,7 @@ from typing import Any
 
 import httpx
 
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.evaluate import evaluate, read_samples
 from orchestrator.execute.processes import process
 from orchestrator.execute.prove import read_plan
@@ -81,7 +81,7 @@ def measure(run: Path, scratch: Path, count: int) -> int:
     talks = [[*one.messages, {"role": "assistant", "content": one.reference}] for one in samples]
     served = serve_and_ask(run, scratch, names, count)
     began = time.monotonic()
-    train = environments.require("train", "cpu")
+    train = registry.require("train", "cpu")
     _, told = predict(run, "export", talks, scratch / "predict", train, max_new_tokens=MAX_TOKENS)
     whole = time.monotonic() - began
     alone = one_by_one(run, scratch, train, served["prompts"][:ONE_BY_ONE])
@@ -104,7 +104,7 @@ def serve_and_ask(run: Path, scratch: Path, names: list[str], count: int) -> dic
     service = read_plan(folder).stage("ask").service
     if service is None:
         raise SystemExit("the run's plan asks nobody")
-    symbols = {name: str(environments.require(name, "cpu")) for name in environments.NAMES}
+    symbols = {name: str(registry.require(name, "cpu")) for name in registry.NAMES}
     symbols |= {"probes": str(PROBES), "conch": sys.prefix, "project": str(run.parents[2])}
     cookie = process.new_cookie(scratch, scratch)
     server = start_service(service, symbols=symbols, cwd=run, cookie=cookie, log=scratch / "vllm.log")

@@ -29,7 +29,8 @@ from pathlib import Path
 import yaml
 
 from orchestrator.datasets.dataset_info import dataset_info_text
-from orchestrator.execute import embedded, environments
+from orchestrator.execute import embedded
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.templates.writer import write_jinja
 
@@ -75,9 +76,7 @@ def main() -> int:
     options.add_argument("--tokenizer", type=Path)
     given = options.parse_args()
     base = given.tokenizer or embedded.ensure_embedded(print)
-    pythons = [
-        environments.require(name, machine.hardware()) / "bin" / "python" for name in ("train", "serve")
-    ]
+    pythons = [registry.require(name, machine.hardware()) / "bin" / "python" for name in ("train", "serve")]
     with tempfile.TemporaryDirectory(prefix="conch-speed-") as scratch:
         small = lay_out(Path(scratch) / "small", base, given.rows // 10)
         whole = lay_out(Path(scratch) / "whole", base, given.rows)

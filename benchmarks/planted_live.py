@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 
 QUIET = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_HOST_IP": "127.0.0.1"}
@@ -67,7 +67,7 @@ def server(model: str, jinja: Path, log: Path, words: tuple[str, ...]) -> Iterat
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    vllm = environments.require("serve", machine.hardware()) / "bin/vllm"
+    vllm = registry.require("serve", machine.hardware()) / "bin/vllm"
     argv = [str(vllm), "serve", model, "--served-model-name", MODEL, "--host", "127.0.0.1", "--port", port]
     argv += ["--max-model-len", "512", "--chat-template", str(jinja), "--reasoning-parser", "deepseek_r1"]
     env = {

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.processes import process
 from orchestrator.execute.state import RunFolder
 from tests.in_process import tasks_in_process
@@ -145,8 +145,8 @@ def make_small_world(
     _write_lines(project / "dataset_info/small.paraphrases.jsonl", held_out)
     shutil.copytree(ROOT / "chat_templates", project / "chat_templates")
     make_base(project / "base")
-    for name in environments.NAMES:
-        folder = environments.environment_folder(name, "cpu")
+    for name in registry.NAMES:
+        folder = registry.environment_folder(name, "cpu")
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.symlink_to(engines, target_is_directory=True)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # cpu, on every machine

@@ -79,7 +79,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/restarts.py": "execute/test_serve.py",
     "execute/run_logs.py": "cli/test_logs.py",
     "execute/supervise.py": "cli/test_detach.py",
-    "execute/preflight.py": "test_bad_input.py",
+    "execute/environments/preflight.py": "test_bad_input.py",
     "execute/preview.py": "cli/test_data_preview.py",
     "execute/processes/progress.py": "execute/test_loop.py",
     "execute/prove.py": "cli/test_prove.py",

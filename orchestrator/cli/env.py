@@ -24,16 +24,16 @@ def sync(name: str | None, hardware: str) -> Outcome:
     """
     import time
 
-    from orchestrator.execute import environments
+    from orchestrator.execute.environments import registry
     from orchestrator.execute.host import machine, signals
 
     profile = machine.profile(hardware)
     made: dict[str, dict[str, object]] = {}
     with signals.catch_signals():
-        for each in (name,) if name else environments.NAMES:
+        for each in (name,) if name else registry.NAMES:
             started = time.monotonic()
-            where = environments.ANY if each in environments.BENCHES else profile
-            folder = environments.sync(each, where, progress)
+            where = registry.ANY if each in registry.BENCHES else profile
+            folder = registry.sync(each, where, progress)
             made[each] = {"folder": str(folder), "seconds": round(time.monotonic() - started, 1)}
     text = "\n".join(f"{each:<9} {found['folder']}  ({found['seconds']} s)" for each, found in made.items())
     return Outcome({"hardware": profile, "environments": made}, text)
@@ -45,8 +45,8 @@ def lock() -> Outcome:
 
     Resolves the newest versions that the .in files allow. The CUDA files are resolved, not installed.
     """
+    from orchestrator.execute.environments.compile import lock_all
     from orchestrator.execute.host import signals
-    from orchestrator.execute.lock_environments import lock_all
 
     with signals.catch_signals():
         paths = [str(path) for path in lock_all(progress)]
@@ -63,7 +63,7 @@ def audit() -> Outcome:
     from dataclasses import asdict
 
     from orchestrator.errors import Problem, Refuted
-    from orchestrator.execute.audit_locks import audit as look
+    from orchestrator.execute.environments.audit import audit as look
 
     done = look(progress)
     lines = [f"asked       {done.source}", f"packages    {done.packages} pins"]

@@ -20,8 +20,8 @@ import orjson
 from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.dialects import llamafactory
 from orchestrator.errors import ConchError, Problem, UsageError
-from orchestrator.execute import environments
 from orchestrator.execute.compare import IdsFile, answers_in_step, training_of
+from orchestrator.execute.environments import registry
 from orchestrator.execute.given_conversations import Given, read_conversations
 from orchestrator.execute.host import machine
 from orchestrator.execute.prepare import GENERATED
@@ -42,7 +42,7 @@ from orchestrator.templates.pairing import choose, digest_of
 from orchestrator.templates.sides import Training
 from orchestrator.templates.writer import ANY
 
-HOME = environments.SOURCES.parent
+HOME = registry.SOURCES.parent
 GIVEN = "given"
 MADE_UP, SEED = 500, 20260101
 JINJA = "chat_template.jinja"
@@ -86,7 +86,7 @@ def prove_bare(question: Question, say: Say) -> dict[str, Any]:
     check_tokenizer(question.tokenizer)
     jinja, name = _jinja(question)
     hardware = machine.hardware() if question.hardware == "auto" else question.hardware
-    places = {side: environments.require(side, hardware) for side in IDS}
+    places = {side: registry.require(side, hardware) for side in IDS}
     _check_training_template(question.template, places["train"])
     given = _conversations(question)
     with process.catch_signals(), tempfile.TemporaryDirectory(prefix="conch-parity-") as scratch:

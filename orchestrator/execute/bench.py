@@ -18,7 +18,7 @@ from typing import Any
 
 from orchestrator.dialects.benches import BENCHES, Score, argv, scores
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host.redact import redact, secrets_of
 from orchestrator.execute.processes import process
 from orchestrator.execute.run_logs import Growing, last_state
@@ -122,7 +122,7 @@ def run_bench(
         env=_QUIET,
         secrets=_SECRETS,
     )
-    home = environments.sync(tool, environments.ANY, tell)
+    home = registry.sync(tool, registry.ANY, tell)
     log, began = folder / LOG, time.monotonic()  # installing is no part of it
     follower = _Follower(Growing(log), [server.key, *secrets_of()], tell)
     with process.guarded(cookie):

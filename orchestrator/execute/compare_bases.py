@@ -19,7 +19,6 @@ from typing import Any
 
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
 from orchestrator.evaluation.bases import Asked, compared_bases
-from orchestrator.execute import environments
 from orchestrator.execute.base_stages import (
     NAME,
     Rows,
@@ -31,6 +30,7 @@ from orchestrator.execute.base_stages import (
     longest_of,
     template_of,
 )
+from orchestrator.execute.environments import registry
 from orchestrator.execute.evaluate import NUMBERS, PREDICTIONS, read_samples
 from orchestrator.execute.fingerprint import plan_key
 from orchestrator.execute.host.atomic_files import write_durable
@@ -100,7 +100,7 @@ def compare_bases(wish: Wish, *, project: Path, progress: Progress) -> tuple[dic
     templates = read_templates(project)
     given = _named(wish, sorted({one.training for one in templates.values()}))
     jobs = [_job(base, wish, rows, project) for base in wish.bases]
-    environments.require("serve", jobs[0].hardware)
+    registry.require("serve", jobs[0].hardware)
     with process.catch_signals(), hold(project, NAME):
         bases = [
             _Base(name, job, _run_of(job, rows, project), template)
@@ -164,7 +164,7 @@ def _perform(base: _Base, stages: Sequence[Stage], progress: Progress, saying: s
     """Do stages of a base; what goes wrong is said with its name."""
     headline = f"{NAME}: {saying} {base.name} on {base.job.hardware} ({base.job.compute_type})"
     serving = any(stage.service for stage in stages)
-    places = {"serve": str(environments.require("serve", base.job.hardware))} if serving else {}
+    places = {"serve": str(registry.require("serve", base.job.hardware))} if serving else {}
     symbols = symbols_of(places, base.run.project)
     cookie = process.new_cookie(base.run.project, base.run.path)
     base.run.begin(headline, hardware=base.job.hardware, plan=" ".join(stage.name for stage in stages))

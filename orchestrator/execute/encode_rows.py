@@ -20,7 +20,8 @@ from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.dialects import llamafactory
 from orchestrator.errors import ConchError, Problem, StageFailed
-from orchestrator.execute import environments, fetch
+from orchestrator.execute import fetch
+from orchestrator.execute.environments import registry
 from orchestrator.execute.hub import fetch_dataset_file
 from orchestrator.execute.mend_tokenizer import link_corrected
 from orchestrator.execute.processes import process
@@ -134,7 +135,7 @@ def _probed(
     encoder: Encoder, script: str, words: Sequence[str], lay_out: Callable[[Path], None], say: Say
 ) -> Iterator[Path]:
     """Run a probe of the train environment, and hand out what it wrote while that is there."""
-    place = environments.require("train", encoder.hardware)
+    place = registry.require("train", encoder.hardware)
     with process.catch_signals(), tempfile.TemporaryDirectory(prefix="conch-encode-") as scratch:
         folder = Path(scratch)
         (folder / "data").mkdir()

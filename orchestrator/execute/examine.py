@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.errors import MissingError
-from orchestrator.execute import embedded, environments, uv
+from orchestrator.execute import embedded
+from orchestrator.execute.environments import registry, uv
 from orchestrator.execute.host import machine, ports
 from orchestrator.execute.host.paths import conch_home
 
@@ -64,7 +65,7 @@ def _uv(_: str) -> Iterator[Finding]:
 
 
 def _libraries(hardware: str) -> Iterator[Finding]:
-    for name in environments.NAMES:
+    for name in registry.NAMES:
         missing = machine.missing_libraries(name, hardware)
         for library in machine.LIBRARIES.get((name, hardware), {}):
             gone = library in missing
@@ -121,9 +122,9 @@ def _memory(_: str) -> Iterator[Finding]:
 
 
 def _environments(hardware: str) -> Iterator[Finding]:
-    for name in environments.NAMES:
+    for name in registry.NAMES:
         try:
-            folder = environments.require(name, hardware)
+            folder = registry.require(name, hardware)
         except MissingError as error:
             for problem in error.problems:
                 yield Finding(f"environment:{name}", Status.MISSING, problem.what, problem.mend)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import __version__
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.record_lock import read_json
@@ -102,7 +102,7 @@ def base_of(job: Job, folder: Path) -> dict[str, Any]:
 def environment_of(name: str, job: Job) -> dict[str, Any]:
     """The lock an environment is built from, and the versions of what decides a result."""
     try:
-        text = environments.requirements(name, job.hardware).read_text(encoding="utf-8")
+        text = registry.requirements(name, job.hardware).read_text(encoding="utf-8")
     except OSError:
         text = ""
     pins = dict(_PIN.findall(text))

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import environments
 from orchestrator.execute.certify import read_certificate
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.loop import Loop
 from orchestrator.execute.processes import process
@@ -147,7 +147,7 @@ def places(run: RunFolder) -> dict[str, str]:
     """The environments of a run's hardware: "train" and "serve" → folder."""
     hardware = [event["hardware"] for event in run.events() if event.get("hardware")]
     profile = hardware[-1] if hardware else machine.hardware()
-    return {name: str(environments.require(name, profile)) for name in environments.NAMES}
+    return {name: str(registry.require(name, profile)) for name in registry.NAMES}
 
 
 def stages_of(plan: Plan, *, offline: bool, accept_mismatch: bool, server: Server | None) -> Plan:

@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.errors import ConchError
+from orchestrator.execute.environments.preflight import preflight
 from orchestrator.execute.fingerprint import plan_key
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.loop import Loop
 from orchestrator.execute.manifest import write_manifest
-from orchestrator.execute.preflight import preflight
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.state import RunFolder, hold

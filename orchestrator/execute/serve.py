@@ -19,8 +19,8 @@ from orchestrator.errors import (
     StageFailed,
     TimedOut,
 )
-from orchestrator.execute import environments
 from orchestrator.execute.certify import TEMPLATE, read_certificate, refuse_unproven
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import atomic_files, gpu, signals
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.liveness import Limits, Liveness
@@ -77,7 +77,7 @@ def serve(
     run = finished_run(project, job.recipe.name)
     check_proof(run, accept=job.accept_mismatch, progress=progress)
     template = served_template(job, run, progress)
-    place = environments.require("serve", job.hardware)
+    place = registry.require("serve", job.hardware)
     for one in sweep_leftovers(project, run.path):
         progress(f"stopped {one.pid}, which a killed command had left")
     free_port(host, port)

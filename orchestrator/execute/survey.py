@@ -13,7 +13,8 @@ from typing import Any
 from orchestrator.checks import CHECKS
 from orchestrator.datasets.entry import DatasetEntry, read_entry
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute import environments, recipes
+from orchestrator.execute import recipes
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.template_guard import guard_template, read_template
@@ -66,7 +67,7 @@ def survey(project: Path, resolved: Resolved) -> Surroundings:
         templates=read_templates(project),
         datasets=datasets | hashed,
         paraphrases={entry.name: _paraphrases(entry, project) for entry in used if entry.paraphrases},
-        locks={name: environments.lock_hash(name, resolved.profile) for name in ("train", "serve")},
+        locks={name: registry.lock_hash(name, resolved.profile) for name in ("train", "serve")},
         base_folder=base_folder,
         base_state=_state_of(Path(base_folder.replace("{project}", str(project)))) if base_folder else "",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 from tests.small_world import SmallWorld
 
@@ -44,7 +44,7 @@ def server() -> Iterator[FakeServer]:
 @pytest.fixture
 def tool(small: SmallWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallWorld:
     """The small world, with an environment in which lm-eval is a stand-in."""
-    folder = environments.environment_folder("lm-eval", environments.ANY)
+    folder = registry.environment_folder("lm-eval", registry.ANY)
     (folder / "bin").mkdir(parents=True)
     (folder / "bin/python").symlink_to(sys.executable)
     program = folder / "bin/lm-eval"

@@ -60,9 +60,9 @@ def test_the_true_outcome_of_the_start_is_told(small: SmallWorld) -> None:
     assert (said.code, "no recipe named" in said.err) == (2, True)
     (small.project / "base/model.safetensors").write_bytes(b"")
     for name in ("train", "serve"):
-        from orchestrator.execute import environments
+        from orchestrator.execute.environments import registry
 
-        environments.environment_folder(name, "cpu").unlink()
+        registry.environment_folder(name, "cpu").unlink()
     said = small.script("sft", "small", "--detach")
     assert said.code == 3
     assert "the train environment for cpu is not there" in said.err

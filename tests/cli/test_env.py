@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
-from tests.execute.environment_world import World, fake_uv, make_world
+from tests.execute.environments.environment_world import World, fake_uv, make_world
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def test_sync_makes_both_and_says_where(world: World, capsys: pytest.CaptureFixt
     out, err = capsys.readouterr()
     data = json.loads(out)["data"]
     assert data["hardware"] == "cpu"
-    for name in environments.NAMES:
-        assert Path(data["environments"][name]["folder"]) == environments.environment_folder(name, "cpu")
+    for name in registry.NAMES:
+        assert Path(data["environments"][name]["folder"]) == registry.environment_folder(name, "cpu")
     assert "making the train environment" in err
 
 
@@ -47,7 +47,7 @@ def test_sync_of_one_makes_one_and_the_second_time_is_instant(
 def test_a_benchmark_tool_is_made_when_it_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["env", "sync", "lm-eval", "--json"]) == 0
     out, err = capsys.readouterr()
-    folder = environments.environment_folder("lm-eval", "any")
+    folder = registry.environment_folder("lm-eval", "any")
     assert json.loads(out)["data"]["environments"]["lm-eval"]["folder"] == str(folder)
     assert f"making the lm-eval environment at {folder}" in err
     assert not any("--no-build" in call for call in world.calls()), "some of its packages are source alone"

@@ -17,7 +17,7 @@ from orchestrator.datasets.json_places import read_json
 from orchestrator.dialects.dataset_columns import COLUMNS, DEFAULT_TAGS, Listed
 from orchestrator.dialects.dataset_info import KEYS, TYPES, Look, is_dataset_info, lint
 from orchestrator.errors import UsageError
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 
 ROW = {"instruction": "你是谁", "input": "", "output": "我是神奇海螺。"}
@@ -190,7 +190,7 @@ def test_no_entry_makes_a_traceback(entry: dict[str, Any], stage: str) -> None:
 @pytest.mark.real
 def test_the_keys_are_those_of_the_version_that_trains() -> None:
     package = next(
-        environments.require("train", machine.hardware()).glob("lib/python3*/site-packages/llamafactory")
+        registry.require("train", machine.hardware()).glob("lib/python3*/site-packages/llamafactory")
     )
     source = (package / "data/parser.py").read_text(encoding="utf-8")
     assert [key for key in (*KEYS, *COLUMNS, *DEFAULT_TAGS) if f'"{key}"' not in source] == []

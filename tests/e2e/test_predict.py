@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.evaluation.numbers import scores_of
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from tests.e2e.predict import predict
 from tests.e2e.world import Trained
 
@@ -22,7 +22,7 @@ def test_every_number_of_a_real_prediction_to_four_decimals(trained: Trained, tm
     rows = [json.loads(line)["messages"] for line in lines[:ROWS]]
     # Cut short, so that the answers are not simply the references.
     told, results = predict(
-        run, "export", rows, tmp_path / "predict", environments.require("train", "cpu"), max_new_tokens=12
+        run, "export", rows, tmp_path / "predict", registry.require("train", "cpu"), max_new_tokens=12
     )
     assert len(told) == len(rows)
     mine = [scores_of(row["predict"], row["label"]) for row in told]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from openai import AuthenticationError, OpenAI
 
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from tests.e2e.world import REPO, RUN, Trained, lines_of, wait_for, wait_until
 from tests.faults.test_secrets import holding
 
@@ -52,7 +52,7 @@ def test_fault_094_a_secret_is_found_nowhere_after_a_real_run(trained: Trained) 
     assert not [words for words in trained.watch.seen if b"CANARY" in words]
     assert holding(trained.world.project) == []
     for name in ("train", "serve"):
-        assert holding(environments.require(name, "cpu") / ".cache") == []
+        assert holding(registry.require(name, "cpu") / ".cache") == []
 
 
 def test_a_training_and_an_export_listen_on_no_port(trained: Trained) -> None:

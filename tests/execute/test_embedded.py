@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, StageFailed
-from orchestrator.execute import embedded, environments
+from orchestrator.execute import embedded
+from orchestrator.execute.environments import registry
 from orchestrator.execute.model_folder import MANIFEST, read_manifest
-from tests.execute.environment_world import World, fake_uv, make_world
+from tests.execute.environments.environment_world import World, fake_uv, make_world
 
 WEIGHTS = b"not really weights"
 # uv "installs" the package: a file of the expected name.
@@ -43,7 +44,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def train_environment(script: str = CONVERTS, hardware: str = "cpu") -> None:
-    programs = environments.environment_folder("train", hardware) / "bin"
+    programs = registry.environment_folder("train", hardware) / "bin"
     programs.mkdir(parents=True)
     (programs / "python").write_text(script.format(python=sys.executable), encoding="utf-8")
     (programs / "python").chmod(0o755)
@@ -135,7 +136,7 @@ def test_what_a_killed_attempt_left_is_cleared_and_not_taken_for_a_model(world: 
     assert not embedded.is_ready(folder)
 
 
-@pytest.mark.parametrize("hardware", environments.PROFILES)
+@pytest.mark.parametrize("hardware", registry.PROFILES)
 def test_any_train_environment_that_is_there_will_do(world: World, hardware: str) -> None:
     train_environment(hardware=hardware)
     assert embedded.is_ready(embedded.ensure_embedded(print))

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import environments, examine
+from orchestrator.execute import examine
+from orchestrator.execute.environments import registry
 from orchestrator.execute.examine import Finding, Status
 from orchestrator.execute.host import machine, ports
-from tests.execute.environment_world import World, fake_uv, make_world
+from tests.execute.environments.environment_world import World, fake_uv, make_world
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def found(hardware: str = "cpu") -> dict[str, Finding]:
 
 def test_absent_environments_are_missing_and_made_ones_are_not(world: World) -> None:
     assert found()["environment:train"].mend == "conch env sync train --hardware cpu"
-    environments.sync("train", "cpu", print)
+    registry.sync("train", "cpu", print)
     findings = found()
     assert findings["environment:train"].status is Status.OK
     assert findings["environment:serve"].status is Status.MISSING
@@ -87,7 +88,7 @@ def test_whatever_is_missing_has_a_mend(world: World, monkeypatch: pytest.Monkey
     monkeypatch.setattr(machine, "has_library", lambda _: False)
     monkeypatch.setattr(machine, "glibc", tuple)
     monkeypatch.setattr(machine, "gpus", list)
-    for hardware in environments.PROFILES:
+    for hardware in registry.PROFILES:
         missing = [finding for finding in examine.examine(hardware) if finding.status is Status.MISSING]
         assert missing
         assert all(finding.mend for finding in missing)

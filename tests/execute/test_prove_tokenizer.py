@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.mend_tokenizer import write_corrected_copy
 from orchestrator.execute.prove_tokenizer import prove_tokenizer
@@ -75,7 +75,7 @@ def test_what_the_pinned_environments_misread_is_caught_and_the_corrected_copy_h
         write_corrected_copy(folders[layout], tmp_path / f"{number}-corrected")
     named = sorted(str(path) for path in tmp_path.iterdir())
     for side, name in (("train", "training.jsonl"), ("serve", "serving.jsonl")):
-        python = environments.require(side, machine.hardware()) / "bin" / "python"
+        python = registry.require(side, machine.hardware()) / "bin" / "python"
         argv = [str(python), "-c", HEADERS, str(PROBES), name, *named]
         subprocess.run(argv, check=True, capture_output=True, timeout=300)
     for layout, misread in LAYOUTS.items():

@@ -17,7 +17,8 @@ import pytest
 
 from orchestrator.dialects import llamafactory, vllm
 from orchestrator.errors import ConchError, StageFailed
-from orchestrator.execute import embedded, environments, service
+from orchestrator.execute import embedded, service
+from orchestrator.execute.environments import registry
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.processes.child_environment import child_environment, resolve_argv
 from orchestrator.execute.run_plan import PROBES
@@ -70,7 +71,7 @@ def torchrun(folder: Path) -> process.Process:
     env = {"FORCE_TORCHRUN": "1", "NPROC_PER_NODE": "2", "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
     plain = llamafactory.command("train", "train.yaml")
     command = Command(plain.argv, plain.place, {**plain.env, **env})
-    symbols = {"train": str(environments.require("train", "cpu"))}
+    symbols = {"train": str(registry.require("train", "cpu"))}
     cookie = process.new_cookie(folder.parent, folder)
     given = child_environment(command, cookie=cookie, symbols=symbols)
     log = folder / "logs/train.log"
@@ -113,7 +114,7 @@ def test_fault_068_torchruns_ranks_are_gone(folder: Path, how: str) -> None:
 def start_vllm(folder: Path) -> Running:
     job = job_of("smoke", "cpu", "serve.max_model_len=512")
     wanted = vllm.service(job, name="vllm", folder="export", warm_during="")
-    symbols = {"serve": str(environments.require("serve", "cpu")), "probes": str(PROBES)}
+    symbols = {"serve": str(registry.require("serve", "cpu")), "probes": str(PROBES)}
     cookie = process.new_cookie(folder.parent, folder)
     return service.start_service(
         wanted, symbols=symbols, cwd=folder, cookie=cookie, log=folder / "logs/vllm.log"

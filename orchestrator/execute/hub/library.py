@@ -30,11 +30,11 @@ def python_for(hub: str, hardware: str) -> str:
 
 
 def _train(hardware: str) -> Path:
-    from orchestrator.execute import environments
+    from orchestrator.execute.environments import registry
     from orchestrator.execute.host import machine
 
     try:
-        return Path(environments.require("train", machine.profile(hardware)))
+        return Path(registry.require("train", machine.profile(hardware)))
     except MissingError as error:
         raise _absent(str(error.problems[0].what)) from None
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.floors import check_floors
+from orchestrator.execute.environments.minimum_versions import check_floors
 from orchestrator.execute.host.paths import conch_home
 
 NAMES = ("train", "serve")
@@ -19,7 +19,7 @@ PROFILES = ("cpu", "cuda")
 # Made when they are first used: these ask a server, and are the same on every hardware.
 BENCHES = ("evalscope", "lm-eval")
 ANY = "any"
-SOURCES = Path(__file__).resolve().parents[2] / "environments"
+SOURCES = Path(__file__).resolve().parents[3] / "environments"
 
 # Local packages that stand where the registry has none that works; why, in each one's pyproject.toml.
 SHIMS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -99,7 +99,7 @@ def sync(name: str, hardware: str, progress: Callable[[str], None]) -> Path:
     folder = environment_folder(name, hardware)
     if is_ready(folder):
         return folder
-    from orchestrator.execute.build_environment import make
+    from orchestrator.execute.environments.build import make
 
     make(name, hardware, folder, progress)
     return folder

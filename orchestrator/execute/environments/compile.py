@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import environments, uv
+from orchestrator.execute.environments import registry, uv
 from orchestrator.execute.host.atomic_files import write_durable
 
 PLATFORM = "x86_64-manylinux_2_31"
@@ -35,8 +35,8 @@ def lock_all(progress: Progress) -> list[Path]:
     Raises:
         MissingError: something cannot be resolved from here; files resolved before it are already replaced.
     """
-    names = [f"{name}-{hardware}" for name in environments.NAMES for hardware in environments.PROFILES]
-    benches = [f"{name}-{environments.ANY}" for name in environments.BENCHES]
+    names = [f"{name}-{hardware}" for name in registry.NAMES for hardware in registry.PROFILES]
+    benches = [f"{name}-{registry.ANY}" for name in registry.BENCHES]
     return [_lock(name, progress) for name in (*names, *benches, EMBEDDED)]
 
 
@@ -44,12 +44,12 @@ def _lock(name: str, progress: Progress) -> Path:
     progress(f"resolving {name}")
     hardware = name.rpartition("-")[2]
     overrides = (
-        [f"{name}-overrides.txt"] if (environments.SOURCES / f"{name}-overrides.txt").is_file() else []
+        [f"{name}-overrides.txt"] if (registry.SOURCES / f"{name}-overrides.txt").is_file() else []
     )
     with tempfile.TemporaryDirectory(prefix="conch-lock-") as place:
         folder = Path(place)
         for source in (f"{name}.in", *overrides):
-            (folder / source).write_bytes((environments.SOURCES / source).read_bytes())
+            (folder / source).write_bytes((registry.SOURCES / source).read_bytes())
         uv.run(
             _arguments(name, overrides, hardware),
             folder=folder,
@@ -61,7 +61,7 @@ def _lock(name: str, progress: Progress) -> Path:
     problems = mistakes(text)
     if problems:
         raise MissingError(*(Problem(problem, where=f"environments/{name}.txt") for problem in problems))
-    target = environments.SOURCES / f"{name}.txt"
+    target = registry.SOURCES / f"{name}.txt"
     write_durable(target, text)
     return target
 

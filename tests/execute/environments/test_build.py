@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute import environments, uv
+from orchestrator.execute.environments import registry, uv
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import remove, sha256_file
-from tests.execute.environment_world import World, fake_uv, make_world, package, site_packages, wheelhouse
+from tests.execute.environments.environment_world import World, fake_uv, make_world, package, site_packages, wheelhouse
 
 HANGS = "if words[0] == 'venv': venv()\nelse: time.sleep(600)"
 
@@ -37,7 +37,7 @@ def tiny(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World
     wheels = tmp_path / "wheels"
     (world.sources / "train-cpu.txt").write_text(wheelhouse(wheels, run, "pebble"), encoding="utf-8")
     package(world.sources / "shims" / "ripple", "ripple", version="2.0+none")
-    monkeypatch.setitem(environments.SHIMS, ("train", "cpu"), ("ripple",))
+    monkeypatch.setitem(registry.SHIMS, ("train", "cpu"), ("ripple",))
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     return world
 
@@ -83,7 +83,7 @@ def left(world: World) -> list[str]:
 
 def test_an_environment_is_made_from_hashed_files_and_its_shims(tiny: World) -> None:
     said: list[str] = []
-    folder = environments.sync("train", "cpu", said.append)
+    folder = registry.sync("train", "cpu", said.append)
     code = "import pebble, ripple, importlib.metadata as m; print(pebble.WHO, m.version('ripple'))"
     done = subprocess.run([folder / "bin" / "python", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["pebble", "2.0+none"]
@@ -93,7 +93,7 @@ def test_an_environment_is_made_from_hashed_files_and_its_shims(tiny: World) -> 
 
 
 def test_its_programs_run_where_it_came_to_lie(tiny: World) -> None:
-    folder = environments.sync("train", "cpu", print)
+    folder = registry.sync("train", "cpu", print)
     script = folder / "bin" / "pebble-says"
     assert ".partial" not in script.read_text(encoding="utf-8")
     assert (
@@ -102,11 +102,11 @@ def test_its_programs_run_where_it_came_to_lie(tiny: World) -> None:
 
 
 def test_the_second_time_asks_nothing(tiny: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = environments.sync("train", "cpu", print)
+    folder = registry.sync("train", "cpu", print)
     monkeypatch.setenv("CONCH_UV", "/nonexistent")
     said: list[str] = []
-    assert environments.sync("train", "cpu", said.append) == folder
-    assert environments.require("train", "cpu") == folder
+    assert registry.sync("train", "cpu", said.append) == folder
+    assert registry.require("train", "cpu") == folder
     assert said == []
 
 
@@ -114,7 +114,7 @@ def test_a_wheel_that_is_not_the_hashed_one_is_refused(tiny: World) -> None:
     file = tiny.sources / "train-cpu.txt"
     file.write_text(f"pebble==1.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
     with pytest.raises(MissingError) as caught:
-        environments.sync("train", "cpu", print)
+        registry.sync("train", "cpu", print)
     assert "hash" in caught.value.problems[0].what.lower()
     assert left(tiny) == []
 
@@ -130,7 +130,7 @@ def test_a_package_that_would_be_built_from_source_is_refused(tiny: World, tmp_p
     line = f"rock==1.0 --hash={sha256_file(wheels / 'rock-1.0.tar.gz')}\n"
     (tiny.sources / "train-cpu.txt").write_text(line, encoding="utf-8")
     with pytest.raises(MissingError, match="rock"):
-        environments.sync("train", "cpu", print)
+        registry.sync("train", "cpu", print)
 
 
 def test_where_torch_was_looked_for_is_said(
@@ -140,7 +140,7 @@ def test_where_torch_was_looked_for_is_said(
     empty.mkdir()
     monkeypatch.setenv("PIP_FIND_LINKS", str(empty))
     with pytest.raises(MissingError) as caught:
-        environments.sync("train", "cpu", print)
+        registry.sync("train", "cpu", print)
     assert f"PIP_FIND_LINKS ({empty})" in caught.value.problems[0].mend
 
 
@@ -149,12 +149,12 @@ def test_without_find_links_pytorch_s_own_page_is_named(
 ) -> None:
     fake_uv(world, monkeypatch, "venv() if words[0] == 'venv' else sys.exit('error: failed to fetch')")
     with pytest.raises(MissingError) as caught:
-        environments.sync("train", "cpu", print)
+        registry.sync("train", "cpu", print)
     assert "failed to fetch" in caught.value.problems[0].what
     assert uv.PYTORCH_CPU in caught.value.problems[0].mend
     assert f'"--find-links", "{uv.PYTORCH_CPU}"' in world.calls()[1]
     with pytest.raises(MissingError) as caught:
-        environments.sync("train", "cuda", print)
+        registry.sync("train", "cuda", print)
     assert "pytorch" not in caught.value.problems[0].mend
 
 
@@ -164,7 +164,7 @@ def test_a_missing_system_library_is_named_before_anything_is_fetched(
     fake_uv(world, monkeypatch)
     monkeypatch.setitem(machine.LIBRARIES, ("serve", "cpu"), {"libnotthere.so.9": "apt install libnotthere9"})
     with pytest.raises(MissingError) as caught:
-        environments.sync("serve", "cpu", print)
+        registry.sync("serve", "cpu", print)
     assert "libnotthere.so.9" in caught.value.problems[0].what
     assert caught.value.problems[0].mend == "apt install libnotthere9"
     assert world.calls() == []
@@ -176,7 +176,7 @@ def test_a_full_disk_is_said_with_both_numbers_before_any_work(
     fake_uv(world, monkeypatch)
     monkeypatch.setattr(machine, "free_gb", lambda _: 0.5)
     with pytest.raises(MissingError, match=r"takes about 3\.0 GB, 0\.5 GB are free"):
-        environments.sync("train", "cpu", print)
+        registry.sync("train", "cpu", print)
     assert world.calls() == []
 
 
@@ -191,8 +191,8 @@ def test_a_kill_leaves_nothing_under_the_name_and_the_next_attempt_succeeds(
     assert len(left(tiny)) == 1
     assert ".partial-" in left(tiny)[0]
     monkeypatch.delenv("CONCH_UV")
-    monkeypatch.setattr(environments, "SHIMS", dict.fromkeys(environments.SHIMS, ()))
-    folder = environments.sync("train", "cpu", print)
+    monkeypatch.setattr(registry, "SHIMS", dict.fromkeys(registry.SHIMS, ()))
+    folder = registry.sync("train", "cpu", print)
     assert left(tiny) == [folder.name]
     assert (site_packages(folder) / "pebble").is_dir()
 
@@ -226,16 +226,16 @@ def test_an_environment_whose_python_went_away_is_made_anew(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_uv(world, monkeypatch)
-    folder = environments.sync("train", "cpu", print)
+    folder = registry.sync("train", "cpu", print)
     remove(folder / "bin" / "python")
     (folder / "old").touch()
-    assert environments.sync("train", "cpu", print) == folder
-    assert environments.is_ready(folder)
+    assert registry.sync("train", "cpu", print) == folder
+    assert registry.is_ready(folder)
     assert not (folder / "old").exists()
 
 
 def test_a_package_without_a_hash_is_refused(tiny: World) -> None:
     (tiny.sources / "train-cpu.txt").write_text("pebble==1.0\n", encoding="utf-8")
     with pytest.raises(MissingError, match="hash"):
-        environments.sync("train", "cpu", print)
+        registry.sync("train", "cpu", print)
     assert left(tiny) == []

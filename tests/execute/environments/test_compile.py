@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute import environments, uv
-from orchestrator.execute.lock_environments import lock_all, mistakes
-from tests.execute.environment_world import World, fake_uv, make_world
+from orchestrator.execute.environments import registry, uv
+from orchestrator.execute.environments.compile import lock_all, mistakes
+from tests.execute.environments.environment_world import World, fake_uv, make_world
 
 NAMES = ("train-cpu", "train-cuda", "serve-cpu", "serve-cuda", "evalscope-any", "lm-eval-any", "embedded")
 HASH = "--hash=sha256:" + "a" * 64
@@ -80,11 +80,11 @@ def test_a_bad_result_replaces_nothing(world: World, monkeypatch: pytest.MonkeyP
     fake_uv(world, monkeypatch, WRITES.format("pebble==1\n"))
     with pytest.raises(MissingError, match="no pinned and hashed"):
         lock_all(print)
-    assert environments.requirements("train", "cpu").read_text(encoding="utf-8") == "# nothing\n"
+    assert registry.requirements("train", "cpu").read_text(encoding="utf-8") == "# nothing\n"
 
 
 def test_a_resolution_that_fails_replaces_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_uv(world, monkeypatch, "sys.exit('error: no solution')")
     with pytest.raises(MissingError, match="no solution"):
         lock_all(print)
-    assert environments.requirements("train", "cpu").read_text(encoding="utf-8") == "# nothing\n"
+    assert registry.requirements("train", "cpu").read_text(encoding="utf-8") == "# nothing\n"

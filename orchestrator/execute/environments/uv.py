@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host import signals
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 PYTHON = "3.11"
 PYTORCH_CPU = "https://download.pytorch.org/whl/cpu/torch/"
 HEARTBEAT = 15.0

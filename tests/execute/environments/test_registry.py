@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute import environments
-from orchestrator.execute.lock_environments import mistakes
-from tests.execute.environment_world import World, make_world, package
+from orchestrator.execute.environments import registry
+from orchestrator.execute.environments.compile import mistakes
+from tests.execute.environments.environment_world import World, make_world, package
 
-FILES = [f"{name}-{hardware}" for name in environments.NAMES for hardware in environments.PROFILES]
-BENCHES = [f"{name}-{environments.ANY}" for name in environments.BENCHES]
-SHIPPED = environments.SOURCES
+FILES = [f"{name}-{hardware}" for name in registry.NAMES for hardware in registry.PROFILES]
+BENCHES = [f"{name}-{registry.ANY}" for name in registry.BENCHES]
+SHIPPED = registry.SOURCES
 # Below these, known holes are open.
 FLOORS = {
     "vllm": (0, 32, 0),
@@ -44,23 +44,23 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def test_an_environment_lies_in_conch_home_under_the_hash_of_its_files(world: World) -> None:
-    folder = environments.environment_folder("train", "cpu")
+    folder = registry.environment_folder("train", "cpu")
     assert folder.parent == world.home / "environments"
-    assert folder.name == f"train-cpu-{environments.lock_hash('train', 'cpu')}"
-    assert len({environments.lock_hash(name, "cpu") for name in environments.NAMES}) == 2
+    assert folder.name == f"train-cpu-{registry.lock_hash('train', 'cpu')}"
+    assert len({registry.lock_hash(name, "cpu") for name in registry.NAMES}) == 2
 
 
 def test_a_changed_requirement_or_shim_is_another_environment(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = [environments.lock_hash("train", "cpu")]
+    seen = [registry.lock_hash("train", "cpu")]
     (world.sources / "train-cpu.txt").write_text("# more\n", encoding="utf-8")
-    seen.append(environments.lock_hash("train", "cpu"))
+    seen.append(registry.lock_hash("train", "cpu"))
     shim = package(world.sources / "shims" / "tiny", "tiny")
-    monkeypatch.setitem(environments.SHIMS, ("train", "cpu"), ("tiny",))
-    seen.append(environments.lock_hash("train", "cpu"))
+    monkeypatch.setitem(registry.SHIMS, ("train", "cpu"), ("tiny",))
+    seen.append(registry.lock_hash("train", "cpu"))
     (shim / "src" / "tiny" / "__init__.py").write_text("", encoding="utf-8")
-    seen.append(environments.lock_hash("train", "cpu"))
+    seen.append(registry.lock_hash("train", "cpu"))
     assert len(set(seen)) == 4
 
 
@@ -68,34 +68,34 @@ def test_what_lies_beside_a_shim_s_source_does_not_change_the_hash(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shim = package(world.sources / "shims" / "tiny", "tiny")
-    monkeypatch.setitem(environments.SHIMS, ("train", "cpu"), ("tiny",))
-    before = environments.lock_hash("train", "cpu")
+    monkeypatch.setitem(registry.SHIMS, ("train", "cpu"), ("tiny",))
+    before = registry.lock_hash("train", "cpu")
     (shim / "src" / "tiny" / "__init__.cpython-311.pyc").write_bytes(b"compiled")
-    assert environments.lock_hash("train", "cpu") == before
+    assert registry.lock_hash("train", "cpu") == before
 
 
 def test_an_absent_environment_is_named_with_the_command_that_makes_it(world: World) -> None:
     with pytest.raises(MissingError) as caught:
-        environments.require("serve", "cuda")
+        registry.require("serve", "cuda")
     assert "serve environment for cuda" in caught.value.problems[0].what
     assert caught.value.problems[0].mend == "conch env sync serve --hardware cuda"
 
 
 def test_an_environment_whose_python_is_gone_is_absent(world: World) -> None:
-    folder = environments.environment_folder("train", "cpu")
+    folder = registry.environment_folder("train", "cpu")
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").symlink_to(world.home / "uninstalled")
     with pytest.raises(MissingError):
-        environments.require("train", "cpu")
+        registry.require("train", "cpu")
     (folder / "bin" / "python").unlink()
     (folder / "bin" / "python").symlink_to(sys.executable)
-    assert environments.require("train", "cpu") == folder
+    assert registry.require("train", "cpu") == folder
 
 
 def test_without_the_requirement_files_the_error_says_where_they_belong(world: World) -> None:
     (world.sources / "train-cpu.txt").unlink()
     with pytest.raises(MissingError) as caught:
-        environments.lock_hash("train", "cpu")
+        registry.lock_hash("train", "cpu")
     assert "train-cpu.txt" in caught.value.problems[0].where
 
 
@@ -135,7 +135,7 @@ def test_the_benchmark_tools_are_those_that_were_read_and_bring_no_torch() -> No
     assert not any("torch" in one or "vllm" in one for one in found.values())
 
 
-@pytest.mark.parametrize("hardware", environments.PROFILES)
+@pytest.mark.parametrize("hardware", registry.PROFILES)
 def test_training_reads_the_tokenizer_rightly_and_serving_keeps_java_s_bodies(hardware: str) -> None:
     train, serve = pins(f"train-{hardware}"), pins(f"serve-{hardware}")
     assert not (5, 6, 0) <= numbers(train["transformers"]) < (5, 8, 0)
@@ -149,6 +149,6 @@ def test_training_reads_the_tokenizer_rightly_and_serving_keeps_java_s_bodies(ha
 def test_every_environment_has_its_input_and_every_shim_its_reason() -> None:
     for name in FILES:
         assert (SHIPPED / f"{name}.in").read_text(encoding="utf-8").startswith("# ")
-    for shims in environments.SHIMS.values():
+    for shims in registry.SHIMS.values():
         for shim in shims:
             assert (SHIPPED / "shims" / shim / "pyproject.toml").read_text(encoding="utf-8").startswith("# ")

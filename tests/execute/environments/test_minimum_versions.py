@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute import environments, floors
-from orchestrator.execute.floors import FLOORS, check_floors, versions_in
+from orchestrator.execute.environments import registry, minimum_versions
+from orchestrator.execute.environments.minimum_versions import FLOORS, check_floors, versions_in
 from tests.small_world import SmallWorld
 
 
@@ -23,7 +23,7 @@ def environment(folder: Path, **versions: str) -> Path:
 
 @pytest.mark.parametrize(("name", "floor"), [(name, one) for name, all_ in FLOORS.items() for one in all_])
 def test_the_floor_itself_runs_and_what_is_below_it_does_not(
-    tmp_path: Path, name: str, floor: floors.Floor
+    tmp_path: Path, name: str, floor: minimum_versions.Floor
 ) -> None:
     package = floor.package.replace("-", "_")
     assert check_floors(environment(tmp_path / "at", **{package: floor.version}), name) == []
@@ -53,8 +53,8 @@ def test_the_locks_are_above_every_floor() -> None:
     from packaging.version import Version
 
     for name, all_ in FLOORS.items():
-        for hardware in environments.PROFILES:
-            text = environments.requirements(name, hardware).read_text(encoding="utf-8")
+        for hardware in registry.PROFILES:
+            text = registry.requirements(name, hardware).read_text(encoding="utf-8")
             pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
             for floor in all_:
                 have = pins.get(floor.package) or pins.get(f"{floor.package}-cpu")
@@ -65,6 +65,6 @@ def test_the_locks_are_above_every_floor() -> None:
 
 
 def test_a_missing_environment_is_told_first(small: SmallWorld) -> None:
-    environments.environment_folder("train", "cpu").unlink()
+    registry.environment_folder("train", "cpu").unlink()
     with pytest.raises(MissingError, match="is not there"):
-        environments.require("train", "cpu")
+        registry.require("train", "cpu")

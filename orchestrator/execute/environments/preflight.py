@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.job import Job
 from orchestrator.stage import Place, Plan
 
@@ -31,7 +31,7 @@ def preflight(plan: Plan, job: Job, *, project: Path) -> dict[str, str]:
     places: dict[str, str] = {}
     for place in sorted(_places(plan)):
         try:
-            places[place.value] = str(environments.require(place.value, job.hardware))
+            places[place.value] = str(registry.require(place.value, job.hardware))
         except MissingError as error:
             problems += error.problems
     problems += _disk(project, job)

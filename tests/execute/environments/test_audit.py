@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute import audit_locks, uv
-from orchestrator.execute.audit_locks import audit, by_table, read_locks, read_table
+from orchestrator.execute.environments import audit, uv
+from orchestrator.execute.environments.audit import by_table, read_locks, read_table
 from tests.small_world import SmallWorld
 
 TODAY = dt.date(2026, 9, 1)
@@ -26,7 +26,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, folder: Path, told: Any) -> None:
     fake.write_text(f"#!/bin/sh\ncat <<'E'\n{json.dumps(told)}\nE\n", encoding="utf-8")
     fake.chmod(0o755)
     monkeypatch.setattr(uv, "find", lambda: str(fake))
-    monkeypatch.setattr(audit_locks, "read_locks", lambda: {"x.txt": {"torch": "2.0.0", "left": "1.0"}})
+    monkeypatch.setattr(audit, "read_locks", lambda: {"x.txt": {"torch": "2.0.0", "left": "1.0"}})
 
 
 def test_the_locks_hold_what_they_pin() -> None:
@@ -61,7 +61,7 @@ def test_a_service_is_believed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     torch = {"name": "torch", "version": "2.0.0", "vulns": [known]}
     left = {"name": "left", "version": "1.0", "vulns": []}
     answers(monkeypatch, tmp_path, {"dependencies": [torch, left]})
-    done = audit(silent, today=TODAY)
+    done = audit.audit(silent, today=TODAY)
     assert (done.source, done.skipped) == ("pip-audit", ())
     assert [(one.id, one.what) for one in done.open] == [("PYSEC-1", "bad")]
 
@@ -76,7 +76,7 @@ def test_what_was_skipped_is_no_all_clear(
     assert said.code == 5
     assert "SKIPPED     x.txt: left" in said.out
     answers(monkeypatch, tmp_path, {"dependencies": [skip, {**skip, "name": "torch"}]})
-    assert "the table of" in audit(silent, today=TODAY).source
+    assert "the table of" in audit.audit(silent, today=TODAY).source
 
 
 @pytest.mark.parametrize("told", [[], {}, "no"])
@@ -84,6 +84,6 @@ def test_an_answer_that_is_none_is_no_all_clear(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: Any
 ) -> None:
     answers(monkeypatch, tmp_path, told)
-    done = audit(silent, today=TODAY)
+    done = audit.audit(silent, today=TODAY)
     assert "the table of" in done.source
     assert "CVE-2026-24747" in {one.id for one in done.open}

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute import environments, uv
+from orchestrator.execute.environments import registry, uv
 from orchestrator.execute.host import machine, signals
 from orchestrator.execute.host.atomic_files import remove, sha256_file, sync_folder
 
@@ -31,11 +31,11 @@ def make(name: str, hardware: str, folder: Path, progress: Progress) -> None:
     uv.find()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with alone(folder, progress):
-        if environments.is_ready(folder):
+        if registry.is_ready(folder):
             return
         clear_leftovers(folder)
         partial = folder.with_name(f"{folder.name}{_MARK}{os.getpid()}")
-        kind = "" if hardware == environments.ANY else f" for {hardware}"
+        kind = "" if hardware == registry.ANY else f" for {hardware}"
         progress(f"making the {name} environment{kind} at {folder}")
         try:
             _fill(name, hardware, partial, progress)
@@ -107,8 +107,8 @@ def _fill(name: str, hardware: str, partial: Path, progress: Progress) -> None:
         progress=progress,
         purpose=f"make an environment with Python {uv.PYTHON}",
     )
-    install(environments.requirements(name, hardware), hardware, partial, progress)
-    wheels = [_shim(shim, partial, progress) for shim in environments.shims(name, hardware)]
+    install(registry.requirements(name, hardware), hardware, partial, progress)
+    wheels = [_shim(shim, partial, progress) for shim in registry.shims(name, hardware)]
     if wheels:
         _add(wheels, partial, progress)
         remove(_wheelhouse(partial))

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute import environments
-from orchestrator.execute.preflight import preflight
+from orchestrator.execute.environments import registry
+from orchestrator.execute.environments.preflight import preflight
 from orchestrator.plan import PARITY, build_plan
 from orchestrator.stage import Command, Place, Plan, Service, Stage
 from tests.test_plan import job_of
@@ -20,7 +20,7 @@ JOB = job_of("magic_conch", "cpu")
 
 
 def make(name: str, hardware: str = "cpu") -> Path:
-    folder = environments.environment_folder(name, hardware)
+    folder = registry.environment_folder(name, hardware)
     (folder / "bin").mkdir(parents=True)
     (folder / "bin/python").touch()
     return folder

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Interrupted, MissingError
-from orchestrator.execute import uv
+from orchestrator.execute.environments import uv
 from orchestrator.execute.host import signals
-from tests.execute.environment_world import World, fake_uv, make_world
+from tests.execute.environments.environment_world import World, fake_uv, make_world
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import environments
+from orchestrator.execute.environments import registry
 from orchestrator.execute.host.atomic_files import sha256_file
 
 # What a fake uv does, in Python: `words` are its arguments, `log` gets a line a call.
@@ -47,13 +47,13 @@ def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Requirement files without packages, and no network for anyone."""
     sources = tmp_path / "sources"
     sources.mkdir()
-    for name in environments.NAMES:
-        for hardware in environments.PROFILES:
+    for name in registry.NAMES:
+        for hardware in registry.PROFILES:
             (sources / f"{name}-{hardware}.txt").write_text("# nothing\n", encoding="utf-8")
-    for name in environments.BENCHES:
-        (sources / f"{name}-{environments.ANY}.txt").write_text("# nothing\n", encoding="utf-8")
-    monkeypatch.setattr(environments, "SOURCES", sources)
-    monkeypatch.setattr(environments, "SHIMS", dict.fromkeys(environments.SHIMS, ()))
+    for name in registry.BENCHES:
+        (sources / f"{name}-{registry.ANY}.txt").write_text("# nothing\n", encoding="utf-8")
+    monkeypatch.setattr(registry, "SOURCES", sources)
+    monkeypatch.setattr(registry, "SHIMS", dict.fromkeys(registry.SHIMS, ()))
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))  # uv looks there for Pythons
