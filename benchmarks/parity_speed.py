@@ -29,9 +29,9 @@ from pathlib import Path
 import yaml
 
 from orchestrator.datasets.dataset_info import dataset_info_text
-from orchestrator.execute import embedded
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
+from orchestrator.execute.models import demo_model
 from orchestrator.templates.writer import write_jinja
 
 LIMIT = 1.5
@@ -75,7 +75,7 @@ def main() -> int:
     options.add_argument("--rows", type=int, default=20_000)
     options.add_argument("--tokenizer", type=Path)
     given = options.parse_args()
-    base = given.tokenizer or embedded.ensure_embedded(print)
+    base = given.tokenizer or demo_model.ensure_embedded(print)
     pythons = [registry.require(name, machine.hardware()) / "bin" / "python" for name in ("train", "serve")]
     with tempfile.TemporaryDirectory(prefix="conch-speed-") as scratch:
         small = lay_out(Path(scratch) / "small", base, given.rows // 10)

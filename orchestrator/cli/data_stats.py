@@ -99,7 +99,7 @@ def _counting(asked: Mapping[str, Any]) -> Counting | None:
     if asked["tokenizer"] is None:
         return None
     from orchestrator.execute.host.machine import hardware
-    from orchestrator.execute.tokenizer_folder import check_tokenizer
+    from orchestrator.execute.models.tokenizer_folder import check_tokenizer
 
     check_tokenizer(asked["tokenizer"])
     profile = hardware() if asked["hardware"] == "auto" else asked["hardware"]
@@ -117,8 +117,8 @@ def _job(recipe: str, asked: Mapping[str, Any]) -> tuple[Job, Path]:
 def _counted_by(job: Job, project: Path, asked: Mapping[str, Any]) -> Counting:
     """As a recipe trains; with another folder's tokenizer when one was named."""
     from orchestrator.execute.encode_rows import base_of, encoder_of
+    from orchestrator.execute.models.tokenizer_folder import check_tokenizer
     from orchestrator.execute.statistics import Counting
-    from orchestrator.execute.tokenizer_folder import check_tokenizer
 
     given: Path | None = asked["tokenizer"]
     if given is not None:

@@ -31,14 +31,14 @@ def command(name: str, revision: str, hub: str, hardware: str) -> Outcome:
         if name.count("/") != 1:
             mend = "conch pull embedded, or conch pull OWNER/NAME"
             raise UsageError(Problem(f'no base model "{name}": neither embedded nor a hub id', mend=mend))
-        from orchestrator.execute.hub import fetch_model
+        from orchestrator.execute.models.hub import fetch_model
 
         folder = fetch_model(name, revision, hub, progress, hardware=hardware)
     return Outcome({"name": name, "folder": str(folder), "stand_in": False}, str(folder))
 
 
 def _embedded(revision: str, hardware: str) -> Outcome:
-    from orchestrator.execute.embedded import NOTE, ensure_embedded
+    from orchestrator.execute.models.demo_model import NOTE, ensure_embedded
 
     if revision:
         raise UsageError(Problem("the embedded base has no revisions", mend="conch pull embedded"))

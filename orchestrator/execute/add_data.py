@@ -20,11 +20,11 @@ from orchestrator.errors import Problem, UsageError
 from orchestrator.execute import recipes
 from orchestrator.execute.bring_data import Place, bring, is_same
 from orchestrator.execute.host.atomic_files import write_durable
-from orchestrator.execute.hub import fetch_dataset_file
-from orchestrator.execute.hub.words import Progress
 from orchestrator.execute.look_through import Seen, look_through
 from orchestrator.execute.manner import Manner
-from orchestrator.execute.model_folder import MANIFEST, read_manifest
+from orchestrator.execute.models.hub import fetch_dataset_file
+from orchestrator.execute.models.hub.names import Progress
+from orchestrator.execute.models.model_folder import MANIFEST, read_manifest
 from orchestrator.execute.processes import process
 from orchestrator.recipe import Source, compose
 

@@ -24,6 +24,7 @@ from orchestrator.execute.compare import IdsFile, answers_in_step, training_of
 from orchestrator.execute.environments import registry
 from orchestrator.execute.given_conversations import Given, read_conversations
 from orchestrator.execute.host import machine
+from orchestrator.execute.models.tokenizer_folder import check_tokenizer
 from orchestrator.execute.prepare import GENERATED
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.diagnosis import read_ends
@@ -31,7 +32,6 @@ from orchestrator.execute.processes.parallel_command import Beside
 from orchestrator.execute.run_plan import PROBES
 from orchestrator.execute.survey import read_templates
 from orchestrator.execute.template_guard import guard_template, read_template
-from orchestrator.execute.tokenizer_folder import check_tokenizer
 from orchestrator.proofs.tokenizer import prove
 from orchestrator.report import Proof
 from orchestrator.stage import Command, Place

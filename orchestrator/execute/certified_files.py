@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from orchestrator.errors import Problem
-from orchestrator.execute.model_folder import hash_files
+from orchestrator.execute.models.model_folder import hash_files
 
 MEND = "export and prove again: `conch run`"
 

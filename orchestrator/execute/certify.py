@@ -18,7 +18,7 @@ from orchestrator import __version__
 from orchestrator.errors import MissingError, Problem, Refuted
 from orchestrator.execute.certified_files import check_files
 from orchestrator.execute.host.atomic_files import sha256_file, write_durable
-from orchestrator.execute.model_folder import hash_files
+from orchestrator.execute.models.model_folder import hash_files
 from orchestrator.execute.reports import read_proofs
 from orchestrator.proofs import PROOFS
 from orchestrator.stages.base import CERTIFICATE

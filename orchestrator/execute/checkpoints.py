@@ -18,7 +18,7 @@ from pathlib import Path
 from orchestrator.dialects.trainer_log import read_log_line
 from orchestrator.errors import ConchError
 from orchestrator.execute.host.atomic_files import remove, write_durable
-from orchestrator.execute.model_folder import model_problems, read_header
+from orchestrator.execute.models.model_folder import model_problems, read_header
 from orchestrator.execute.state import RunFolder
 from orchestrator.stage import partial
 

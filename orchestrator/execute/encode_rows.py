@@ -20,10 +20,10 @@ from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.dialects import llamafactory
 from orchestrator.errors import ConchError, Problem, StageFailed
-from orchestrator.execute import fetch
 from orchestrator.execute.environments import registry
-from orchestrator.execute.hub import fetch_dataset_file
-from orchestrator.execute.mend_tokenizer import link_corrected
+from orchestrator.execute.models import fetch
+from orchestrator.execute.models.fix_tokenizer import link_corrected
+from orchestrator.execute.models.hub import fetch_dataset_file
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.processes.parallel_command import Beside

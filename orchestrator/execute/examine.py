@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.errors import MissingError
-from orchestrator.execute import embedded
 from orchestrator.execute.environments import registry, uv
 from orchestrator.execute.host import machine, ports
 from orchestrator.execute.host.paths import conch_home
+from orchestrator.execute.models import demo_model
 
 GLIBC = (2, 31)  # of the wheels in environments/*.txt, llguidance asks for the newest
 CUDA_DRIVER = 580  # the first branch that runs CUDA 13, which the pinned torch is built with
@@ -133,8 +133,8 @@ def _environments(hardware: str) -> Iterator[Finding]:
 
 
 def _embedded(_: str) -> Iterator[Finding]:
-    folder = embedded.embedded_folder()
-    if embedded.is_ready(folder):
+    folder = demo_model.embedded_folder()
+    if demo_model.is_ready(folder):
         yield Finding("embedded", Status.OK, str(folder))
     else:
         yield Finding(

@@ -16,9 +16,9 @@ from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.bring_data import Place
 from orchestrator.execute.data_file import DataFile, choose_adapter
 from orchestrator.execute.host.signals import check
-from orchestrator.execute.hub.words import Progress
 from orchestrator.execute.lint_dataset_info import names_data_sets
 from orchestrator.execute.manner import Manner
+from orchestrator.execute.models.hub.names import Progress
 
 # Columns of pictures and sounds, which a text model cannot be taught.
 MEDIA = ("image", "images", "audio", "audios", "video", "videos")

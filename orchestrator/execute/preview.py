@@ -19,7 +19,7 @@ from orchestrator.errors import Problem, UsageError
 from orchestrator.execute import survey
 from orchestrator.execute.data_file import DataFile, Reading, choose_adapter
 from orchestrator.execute.encode_rows import Numbered, Say, base_of, encode, encoder_of, file_of
-from orchestrator.execute.tokenizer_folder import check_tokenizer
+from orchestrator.execute.models.tokenizer_folder import check_tokenizer
 from orchestrator.job import Job
 from orchestrator.templates.token_view import Token, tokens_of
 

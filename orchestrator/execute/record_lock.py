@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host.atomic_files import sha256_file, write_durable
-from orchestrator.execute.model_folder import MANIFEST
+from orchestrator.execute.models.model_folder import MANIFEST
 from orchestrator.proofs.lock import ADAPTER, BASE, GENERATION, SETTINGS, TEMPLATE, Lock, matters
 
 _SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")

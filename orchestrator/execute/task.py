@@ -18,7 +18,7 @@ from orchestrator.errors import ConchError, Problem, UsageError, exit_code_of
 
 # name → module:function. A task is `function(settings, folder) -> int`: 0, or 5 when the answer is no.
 TASKS: dict[str, str] = {
-    "fetch": "orchestrator.execute.fetch:fetch",
+    "fetch": "orchestrator.execute.models.fetch:fetch",
     "prepare": "orchestrator.execute.prepare:prepare",
     "compare": "orchestrator.execute.compare:compare",
     "prove_rows": "orchestrator.execute.prove_rows:prove_rows",
@@ -27,7 +27,7 @@ TASKS: dict[str, str] = {
     "prove_stop": "orchestrator.execute.prove_stop:prove_stop",
     "record_lock": "orchestrator.execute.record_lock:record_lock",
     "prove_lock": "orchestrator.execute.prove_lock:prove_lock",
-    "check_export": "orchestrator.execute.check_export:check_export",
+    "check_export": "orchestrator.execute.models.check_export:check_export",
     "ask": "orchestrator.execute.ask:ask",
     "prove_merge": "orchestrator.execute.prove_merge:prove_merge",
     "score_served": "orchestrator.execute.score_served:score_served",

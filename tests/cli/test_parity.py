@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.children import living_children
-from tests.execute.test_tokenizer_folder import make_tokenizer
+from tests.execute.models.test_tokenizer_folder import make_tokenizer
 from tests.small_world import ROOT, SmallWorld
 
 RIGHT = "chat_templates/deepseekr1-on-keep.jinja"

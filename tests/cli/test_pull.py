@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute import embedded, hub
+from orchestrator.execute.models import demo_model, hub
 
 
 def test_embedded_is_made_and_called_a_stand_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(embedded, "ensure_embedded", lambda *_: tmp_path)
+    monkeypatch.setattr(demo_model, "ensure_embedded", lambda *_: tmp_path)
     assert main.run(["pull", "embedded"]) == 0
     out = capsys.readouterr().out
     assert str(tmp_path) in out

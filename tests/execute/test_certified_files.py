@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.certified_files import check_files
-from orchestrator.execute.model_folder import hash_files
+from orchestrator.execute.models.model_folder import hash_files
 from tests.small_world import make_base
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute.model_folder import MANIFEST, Manifest, hash_files
+from orchestrator.execute.models.model_folder import MANIFEST, Manifest, hash_files
 from orchestrator.execute.prove_lock import prove_lock, read_lock
 from orchestrator.execute.record_lock import record_lock
 from tests.small_world import make_base

@@ -17,8 +17,9 @@ import pytest
 
 from orchestrator.dialects import llamafactory, vllm
 from orchestrator.errors import ConchError, StageFailed
-from orchestrator.execute import embedded, service
+from orchestrator.execute import service
 from orchestrator.execute.environments import registry
+from orchestrator.execute.models import demo_model
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.processes.child_environment import child_environment, resolve_argv
 from orchestrator.execute.run_plan import PROBES
@@ -35,7 +36,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """A run folder with the embedded base, eight rows, and what both engines read."""
     run = tmp_path / "run"
     (run / "inputs").mkdir(parents=True)
-    base = embedded.ensure_embedded(print)
+    base = demo_model.ensure_embedded(print)
     (run / "inputs/base").symlink_to(base, target_is_directory=True)
     (run / "export").symlink_to(base, target_is_directory=True)
     job = job_of("smoke", "cpu", "train.max_steps=500")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute import embedded
+from orchestrator.execute.models import demo_model
 from tests.probes import tiny_models as tiny
 from tests.probes.run_folder import PROBES, RunFolder, run_python, turns
 
@@ -64,7 +64,7 @@ def test_the_prompts_are_those_of_training_and_only_the_adapter_parts_the_answer
     tmp_path: Path, train_python: Path
 ) -> None:
     folder = RunFolder(tmp_path / "run", train_python, train_python)
-    base = embedded.ensure_embedded(print)
+    base = demo_model.ensure_embedded(print)
     folder.lay_out(base, [TALK], finetuning_type="lora", lora_rank=2)
     assert folder.train_ids("mine").returncode == 0
     tiny_adapter(folder.path / "adapter", base)

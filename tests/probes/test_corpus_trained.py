@@ -22,8 +22,8 @@ from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.base import DPO, SFT, RowProblem
 from orchestrator.datasets.dataset_info import TAGS
 from orchestrator.datasets.targets import FirstBlock, entry_of, speller
-from orchestrator.execute import embedded
 from orchestrator.execute.data_file import DataFile, Reading
+from orchestrator.execute.models import demo_model
 from tests.datasets.corpus_world import CORPUS, Entry, entries, read
 
 LOADER = Path(__file__).with_name("corpus_loader.py")
@@ -126,7 +126,7 @@ def test_llamafactory_keeps_what_conch_says(train_python: Path, tmp_path: Path) 
 
 
 def load(python: Path, scratch: Path, sets: list[dict[str, str]]) -> dict[str, dict[str, Any]]:
-    job = {"base": str(embedded.ensure_embedded(print)), "scratch": str(scratch / "out"), "sets": sets}
+    job = {"base": str(demo_model.ensure_embedded(print)), "scratch": str(scratch / "out"), "sets": sets}
     (scratch / "job.json").write_text(json.dumps(job), encoding="utf-8")
     done = subprocess.run(
         [python, LOADER, scratch / "job.json", scratch / "found.jsonl"],

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute import embedded
 from orchestrator.execute.compare import IdsFile, answers_in_step, training_of
+from orchestrator.execute.models import demo_model
 from orchestrator.templates.compare import judge_ids
 from orchestrator.templates.explain import Difference, explain
 from tests.probes.proxies import FAMILY_OF, stand_ins
@@ -119,7 +119,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, train_python: Path, serve_p
     if not SHARED.is_dir():
         pytest.skip("../shared is not there")
     home = tmp_path_factory.mktemp("official")
-    bases = stand_ins(embedded.ensure_embedded(print), home)
+    bases = stand_ins(demo_model.ensure_embedded(print), home)
     made = {"conch_facts": list(ROWS.values())}
     for one in {case[:4]: case for case in CASES}.values():
         RunFolder(place_of(home, one), train_python, serve_python).lay_out(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute import embedded
+from orchestrator.execute.models import demo_model
 from tests.probes.run_folder import PROBES, RunFolder, run_python, turns
 
 LONG = "很长的话。" * 60
@@ -35,7 +35,7 @@ def test_pairs_put_together_are_what_is_trained(
     tmp_path: Path, train_python: Path, history: str, probe: Callable[[str], ModuleType]
 ) -> None:
     folder = RunFolder(tmp_path / "run", train_python, train_python)
-    folder.lay_out(embedded.ensure_embedded(print), ROWS, history=history, cutoff_len=300)
+    folder.lay_out(demo_model.ensure_embedded(print), ROWS, history=history, cutoff_len=300)
     header, *rows, last = previewed(folder)
     assert header["datasets"] == {"mine": {"rows": 4, "kept": 3}}
     assert header["cutoff_len"] == 300

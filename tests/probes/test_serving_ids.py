@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from orchestrator.execute import embedded
+from orchestrator.execute.models import demo_model
 from tests.probes.run_folder import SHARED, RunFolder, run_many, serve_arguments, train_arguments, turns
 
 Probe = Callable[[str], ModuleType]
@@ -75,7 +75,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory, train_python: Path, serve_p
     """
     home = tmp_path_factory.mktemp("matrix")
     RunFolder(home / "embedded-on-keep", train_python, serve_python).lay_out(
-        embedded.ensure_embedded(print), ROWS
+        demo_model.ensure_embedded(print), ROWS
     )
     genuine = SHARED / "tokenizer-r1-distill-qwen"
     settings = HOW if genuine.is_dir() else ()
@@ -165,7 +165,7 @@ BAD: dict[str, tuple[str, str]] = {
 @pytest.mark.real
 @pytest.mark.parametrize(("text", "where"), BAD.values(), ids=BAD)
 def test_a_bad_template_is_refused(folder: RunFolder, text: str, where: str) -> None:
-    folder.lay_out(embedded.ensure_embedded(print), ROWS)
+    folder.lay_out(demo_model.ensure_embedded(print), ROWS)
     (folder.path / "bad.jinja").write_text(text, encoding="utf-8")
     row = json.dumps({"dataset": "mine", "row": 0, "messages": ROWS[0]}, ensure_ascii=False)
     (folder.path / "data" / "conversations.jsonl").write_text(row + "\n", encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.execute import embedded
+from orchestrator.execute.models import demo_model
 from orchestrator.execute.prove_stop import prove_stop
 from orchestrator.execute.prove_truncation import prove_truncation
 from tests.probes.run_folder import PROBES, RunFolder, run_many, run_python, turns
@@ -36,7 +36,7 @@ FOLDERS: dict[str, tuple[dict[str, dict[str, Any] | None], str]] = {
 
 def copied(folder: Path) -> Path:
     """A copy of the embedded base without its weights: stop ids need none."""
-    base = embedded.ensure_embedded(lambda _: None)
+    base = demo_model.ensure_embedded(lambda _: None)
     return Path(shutil.copytree(base, folder / "模型", ignore=shutil.ignore_patterns("*.safetensors")))
 
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute import embedded
 from orchestrator.execute.compare import IdsFile, answers_in_step, training_of
+from orchestrator.execute.models import demo_model
 from orchestrator.templates.compare import Kind, compare_turn, judge_ids
 from orchestrator.templates.explain import Difference, is_unreachable
 from orchestrator.templates.generated import MARKED, WHITE, generated_conversations
@@ -64,7 +64,7 @@ def matrix(
 ) -> Path:
     """A run folder for each (template, thinking, history), and its ids from both engines."""
     home = tmp_path_factory.mktemp("matrix")
-    bases = stand_ins(embedded.ensure_embedded(print), home)
+    bases = stand_ins(demo_model.ensure_embedded(print), home)
     labels |= {name: label for name, (_, label) in bases.items()}
     serving: dict[Any, tuple[Path, str]] = {}
     for training, thinking, history in SETTINGS:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute import embedded
+from orchestrator.execute.models import demo_model
 from tests.probes import tiny_models as tiny
 from tests.probes.run_folder import PROBES, RunFolder, run_python, turns
 
@@ -64,7 +64,7 @@ def folder(tmp_path: Path, train_python: Path) -> RunFolder:
     """The embedded base, two rows, and their ids."""
     folder = RunFolder(tmp_path / "run", train_python, train_python)
     talk = [turns("你是谁", "我是海螺。"), turns("一", "壹", "二", "贰")]
-    folder.lay_out(embedded.ensure_embedded(print), talk, finetuning_type="lora", lora_rank=2)
+    folder.lay_out(demo_model.ensure_embedded(print), talk, finetuning_type="lora", lora_rank=2)
     done = folder.train_ids("mine")
     assert done.returncode == 0, done.stderr
     return folder

@@ -11,9 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from orchestrator.execute import embedded
 from orchestrator.execute.compare import compare
 from orchestrator.execute.host.atomic_files import sha256_path
+from orchestrator.execute.models import demo_model
 from orchestrator.execute.prove_rows import prove_rows
 from tests.probes.run_folder import COMPARED, RunFolder, turns
 
@@ -45,7 +45,7 @@ def test_rows_keep_the_numbers_of_their_source(probe: Callable[[str], ModuleType
 
 @pytest.mark.real
 def test_dropped_and_cut_rows_are_told_apart(folder: RunFolder) -> None:
-    base = embedded.ensure_embedded(print)
+    base = demo_model.ensure_embedded(print)
     rows = [
         turns("你是谁", "海螺。"),
         turns("a question without its answer"),
@@ -80,7 +80,7 @@ def test_data_sets_that_are_not_trained_are_held_out_and_whole(folder: RunFolder
     """Where train.yaml names one for validation, too: its cutoff and max_samples are not theirs."""
     apart = {"mine_validation": [turns("一", "壹"), turns(LONG, "短")], "conch_generated": [turns("x", "y")]}
     folder.lay_out(
-        embedded.ensure_embedded(print),
+        demo_model.ensure_embedded(print),
         [turns("二", "贰"), turns("三", "叁")],
         made_up=apart,
         cutoff_len=64,
@@ -105,7 +105,7 @@ def test_data_sets_that_are_not_trained_are_held_out_and_whole(folder: RunFolder
 
 @pytest.mark.real
 def test_rows_that_were_put_in_since_are_refused(folder: RunFolder) -> None:
-    folder.lay_out(embedded.ensure_embedded(print), [turns("一", "壹")])
+    folder.lay_out(demo_model.ensure_embedded(print), [turns("一", "壹")])
     with (folder.path / "data/mine.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({"messages": turns("二", "贰")}, ensure_ascii=False) + "\n")
     assert folder.train_ids("mine").returncode != 0
@@ -115,7 +115,9 @@ def test_rows_that_were_put_in_since_are_refused(folder: RunFolder) -> None:
 @pytest.mark.real
 def test_a_row_that_the_trainer_drops_past_the_audit_is_named(folder: RunFolder) -> None:
     """The rows proof over LLaMA-Factory's own loader: a prepared file in which one answer is gone."""
-    folder.lay_out(embedded.ensure_embedded(print), [turns("一", "壹"), turns("二", "贰"), turns("三", "叁")])
+    folder.lay_out(
+        demo_model.ensure_embedded(print), [turns("一", "壹"), turns("二", "贰"), turns("三", "叁")]
+    )
     data = folder.path / "data/mine.jsonl"
     sha256 = sha256_path(data)
     told = {"name": "mine", "part": "train", "file": "raw/海螺.jsonl", "rows": 3, "sha256_out": sha256}
@@ -138,7 +140,7 @@ def test_a_row_that_the_trainer_drops_past_the_audit_is_named(folder: RunFolder)
 
 @pytest.mark.real
 def test_history_stripped_trains_the_last_answer_alone(folder: RunFolder) -> None:
-    folder.lay_out(embedded.ensure_embedded(print), [turns("一", "壹", "二", "贰")], history="strip")
+    folder.lay_out(demo_model.ensure_embedded(print), [turns("一", "壹", "二", "贰")], history="strip")
     assert folder.train_ids("mine").returncode == 0
     _, record, _ = folder.trained()
     assert [turn["turn"] for turn in record["turns"]] == [1]
@@ -150,7 +152,7 @@ def test_a_tokenizer_loaded_as_another_class_is_caught_before_training(
 ) -> None:
     """The published R1 layout, under a class that splits at `▁`: spaces, newlines and Chinese vanish."""
     broken = tmp_path / "broken"
-    shutil.copytree(embedded.ensure_embedded(print), broken, ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copytree(demo_model.ensure_embedded(print), broken, ignore=shutil.ignore_patterns("*.safetensors"))
     config = json.loads((broken / "tokenizer_config.json").read_text(encoding="utf-8"))
     config["tokenizer_class"] = "LlamaTokenizer"
     (broken / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")

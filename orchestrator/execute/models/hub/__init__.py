@@ -4,6 +4,6 @@ store.py: the fetch. shelf.py: where things lie. choice.py: which files. child.p
 the hub. words.py: what they say to each other, and to the user when it fails.
 """
 
-from orchestrator.execute.hub.store import fetch_dataset_file, fetch_model
+from orchestrator.execute.models.hub.store import fetch_dataset_file, fetch_model
 
 __all__ = ["fetch_dataset_file", "fetch_model"]

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.execute.host.atomic_files import remove, sha256_file, write_durable
-from orchestrator.execute.hub import fetch_dataset_file, fetch_model
-from orchestrator.execute.mend_tokenizer import link_corrected
-from orchestrator.execute.model_folder import MANIFEST, Manifest, check_complete, hash_files
-from orchestrator.execute.tokenizer_folder import CONFIG
+from orchestrator.execute.models.fix_tokenizer import link_corrected
+from orchestrator.execute.models.hub import fetch_dataset_file, fetch_model
+from orchestrator.execute.models.model_folder import MANIFEST, Manifest, check_complete, hash_files
+from orchestrator.execute.models.tokenizer_folder import CONFIG
 from orchestrator.stage import partial
 
 EMBEDDED = "embedded"
@@ -62,7 +62,7 @@ def find_base(settings: Mapping[str, Any], progress: Progress) -> tuple[Path, st
     """The base model's folder on this machine, fetched when need be, and its manifest's text."""
     base, hub, hardware = str(settings["base"]), str(settings["hub"]), str(settings.get("hardware", "auto"))
     if base == EMBEDDED:
-        from orchestrator.execute.embedded import ensure_embedded
+        from orchestrator.execute.models.demo_model import ensure_embedded
 
         folder = ensure_embedded(progress, hardware)
     elif hub == LOCAL:

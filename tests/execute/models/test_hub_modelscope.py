@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute.hub import child, fetch_dataset_file, fetch_model, library, store, words
-from orchestrator.execute.model_folder import MANIFEST, check_hashes, read_manifest
+from orchestrator.execute.models.hub import child, fetch_dataset_file, fetch_model, library, names, store
+from orchestrator.execute.models.model_folder import MANIFEST, check_hashes, read_manifest
 from tests.fakes.hub_server import Hub, Repository, serve, tiny_model
 
 pytestmark = pytest.mark.real
@@ -100,7 +100,7 @@ def test_a_killed_download_goes_on_where_it_stopped(hub: Hub, tmp_path: Path, py
         first.kill()
     hub.seconds_per_piece = 0
     hub.requests.clear()
-    request = words.Request("modelscope", REPO, "model", "main")
+    request = names.Request("modelscope", REPO, "model", "main")
     with child.HubChild(request, python) as second:
         wanted = [file for file in second.listing().files if file.path == WEIGHTS]
         second.download(into, wanted, quiet)
@@ -112,7 +112,7 @@ def test_a_killed_download_goes_on_where_it_stopped(hub: Hub, tmp_path: Path, py
 @contextmanager
 def half_open(into: Path, python: str) -> Iterator[subprocess.Popen[bytes]]:
     """A downloader that has been told to bring the weights."""
-    environment = words.child_environment(os.environ)
+    environment = names.child_environment(os.environ)
     with subprocess.Popen([python, str(child.SCRIPT)], stdin=-1, stdout=-1, env=environment) as running:
         assert running.stdin is not None
         assert running.stdout is not None

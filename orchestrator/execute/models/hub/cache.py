@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.atomic_files import remove, sync_folder, sync_tree
-from orchestrator.execute.hub.words import Progress, RemoteFile, human
+from orchestrator.execute.models.hub.names import Progress, RemoteFile, human
 
 SPARE_DISK = 256_000_000
 

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from orchestrator.errors import MissingError, TimedOut, UsageError
-from orchestrator.execute.hub import child, fetch_model, store
-from orchestrator.execute.model_folder import check_hashes, read_manifest
+from orchestrator.execute.models.hub import child, fetch_model, store
+from orchestrator.execute.models.model_folder import check_hashes, read_manifest
 from tests.fakes.hub_server import Hub, Repository, serve, tiny_model
 
 REPO = "Qwen/Tiny"
@@ -26,7 +26,7 @@ COMMIT = "c" * 40
 WEIGHTS = "model.safetensors"
 SCRIPT = """
 import sys
-from orchestrator.execute.hub import fetch_model
+from orchestrator.execute.models.hub import fetch_model
 print(fetch_model(*sys.argv[1:], "huggingface", lambda line: print(line, flush=True)))
 """
 
@@ -243,7 +243,7 @@ def test_fault_035_a_dead_slow_hub_is_given_up(hub: Hub) -> None:
 
 def test_a_full_disk_is_seen_before_anything_comes(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "orchestrator.execute.hub.shelf.shutil.disk_usage", lambda _: SimpleNamespace(free=1_000_000)
+        "orchestrator.execute.models.hub.cache.shutil.disk_usage", lambda _: SimpleNamespace(free=1_000_000)
     )
     with pytest.raises(MissingError, match=r"256\.4 MB needed, 1\.0 MB free"):
         fetch()

@@ -17,12 +17,12 @@ from pathlib import Path
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host.atomic_files import remove, sha256_file
 from orchestrator.execute.host.paths import conch_home
-from orchestrator.execute.hub import choice
-from orchestrator.execute.hub.child import STALL_TIMEOUT, HubChild
-from orchestrator.execute.hub.library import python_for
-from orchestrator.execute.hub.shelf import Shelf, check_disk, compare, drop_others, forget_torn
-from orchestrator.execute.hub.words import Listing, Progress, RemoteFile, Request, human
-from orchestrator.execute.model_folder import (
+from orchestrator.execute.models.hub import choice
+from orchestrator.execute.models.hub.cache import Shelf, check_disk, compare, drop_others, forget_torn
+from orchestrator.execute.models.hub.child import STALL_TIMEOUT, HubChild
+from orchestrator.execute.models.hub.library import python_for
+from orchestrator.execute.models.hub.names import Listing, Progress, RemoteFile, Request, human
+from orchestrator.execute.models.model_folder import (
     MANIFEST,
     Manifest,
     model_problems,

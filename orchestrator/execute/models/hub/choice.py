@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from orchestrator.datasets.entry import SUFFIXES
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute.hub.words import Listing, RemoteFile
+from orchestrator.execute.models.hub.names import Listing, RemoteFile
 
 # What engines read of a model's repository. Weights in other formats would only double the download.
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "tokenizer*", "LICENSE*", "README.md")

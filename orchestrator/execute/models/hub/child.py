@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from orchestrator.errors import Problem, StageFailed, TimedOut
 from orchestrator.execute.host import signals
-from orchestrator.execute.hub.words import (
+from orchestrator.execute.models.hub.names import (
     Listing,
     Progress,
     RemoteFile,
@@ -33,7 +33,7 @@ from orchestrator.execute.hub.words import (
     secrets_of,
 )
 
-SCRIPT = Path(__file__).parents[2] / "probes" / "hub_download.py"
+SCRIPT = Path(__file__).parents[3] / "probes" / "hub_download.py"
 STALL_TIMEOUT = 120.0
 STALL_BYTES = 64 * 1024  # less than this in STALL_TIMEOUT is no download
 TELL_EVERY = 3.0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import Problem, StageFailed
-from orchestrator.execute.model_folder import check_complete, tensors_of
+from orchestrator.execute.models.model_folder import check_complete, tensors_of
 
 STAND_IN_NOTE = """---
 license: apache-2.0

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import MissingError
-from orchestrator.execute.model_folder import (
+from orchestrator.execute.models.model_folder import (
     INDEX,
     Manifest,
     check_complete,

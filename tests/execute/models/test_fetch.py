@@ -11,9 +11,9 @@ from types import ModuleType
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, UsageError
-from orchestrator.execute.fetch import fetch
-from orchestrator.execute.hub import fetch_dataset_file
-from orchestrator.execute.model_folder import MANIFEST, hash_files
+from orchestrator.execute.models.fetch import fetch
+from orchestrator.execute.models.hub import fetch_dataset_file
+from orchestrator.execute.models.model_folder import MANIFEST, hash_files
 from tests.fakes.hub_server import Hub, Repository, serve, tiny_model
 
 
@@ -110,9 +110,9 @@ def test_a_model_and_a_data_file_of_a_hub(hub: Hub, run: Path) -> None:
 def test_the_embedded_base_keeps_its_label(run: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     label = {"name": "embedded", "stand_in": True, "note": "a stand-in", "files": {}}
     (mine / MANIFEST).write_text(json.dumps(label), encoding="utf-8")
-    embedded = ModuleType("orchestrator.execute.embedded")
+    embedded = ModuleType("orchestrator.execute.models.demo_model")
     embedded.ensure_embedded = lambda *_: mine  # type: ignore[attr-defined]  # a module made here
-    monkeypatch.setitem(sys.modules, "orchestrator.execute.embedded", embedded)
+    monkeypatch.setitem(sys.modules, "orchestrator.execute.models.demo_model", embedded)
     assert fetch(settings_of("embedded", "huggingface"), run) == 0
     assert manifest_of(run) == label
 
@@ -160,7 +160,7 @@ def test_the_one_data_file_of_a_hub_s_data_set_is_found(
 def test_a_fetched_data_file_that_was_emptied_is_fetched_again(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.execute.hub.store.SMALL", 1)
+    monkeypatch.setattr("orchestrator.execute.models.hub.store.SMALL", 1)
     hub.repositories["bikini/conch"] = Repository({"a.jsonl": b"{}\n"})
     path = fetch_dataset_file("bikini/conch", "a.jsonl", "c" * 40, "huggingface", print)
     path.write_bytes(b"")

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import MissingError, UsageError
-from orchestrator.execute.hub import child, choice, library, words
-from orchestrator.execute.hub.words import Listing, RemoteFile, Request
+from orchestrator.execute.models.hub import child, choice, library, names
+from orchestrator.execute.models.hub.names import Listing, RemoteFile, Request
 
 
 def listing(*paths: str) -> Listing:
@@ -88,16 +88,16 @@ def test_the_downloader_knows_what_it_needs_and_no_more() -> None:
         "HF_ENDPOINT": "https://hf-mirror.com",
         "PYTHONPATH": "/x",
     }
-    seen = words.child_environment(given_ | {"NO_PROXY": "corp"})
+    seen = names.child_environment(given_ | {"NO_PROXY": "corp"})
     assert (seen["HF_TOKEN"], seen["HF_HUB_DISABLE_XET"]) == ("t", "1")
     assert {"corp", "127.0.0.1", "localhost"} <= set(seen["NO_PROXY"].split(","))
     assert not {"OPENAI_API_KEY", "PYTHONPATH"} & set(seen)
-    assert "HF_HUB_DISABLE_XET" not in words.child_environment({"HF_ENDPOINT": "https://huggingface.co/"})
+    assert "HF_HUB_DISABLE_XET" not in names.child_environment({"HF_ENDPOINT": "https://huggingface.co/"})
 
 
 def test_messages_hold_no_secret() -> None:
     event = {"kind": "other", "status": 0, "what": "GET https://me:pw@proxy/x with hf_CANARY failed"}
-    error = words.error_of(Request("huggingface", "a/b"), event, "https://huggingface.co", ["hf_CANARY"])
+    error = names.error_of(Request("huggingface", "a/b"), event, "https://huggingface.co", ["hf_CANARY"])
     assert "CANARY" not in str(error)
     assert "pw@" not in str(error)
     assert "***@proxy" in str(error)
@@ -106,7 +106,7 @@ def test_messages_hold_no_secret() -> None:
 @given(st.text(), st.integers(0, 999))
 def test_every_failure_has_words(kind: str, status: int) -> None:
     event = {"kind": kind, "status": status, "what": "x"}
-    assert words.error_of(Request("modelscope", "a/b"), event, "e", []).problems[0].mend
+    assert names.error_of(Request("modelscope", "a/b"), event, "e", []).problems[0].mend
 
 
 class GatedRepoError(Exception):

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute.hub.words import HOME_PAGES
+from orchestrator.execute.models.hub.names import HOME_PAGES
 
 MODULES = {"huggingface": "huggingface_hub", "modelscope": "modelscope_hub"}
 

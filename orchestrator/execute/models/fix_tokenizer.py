@@ -16,8 +16,8 @@ from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import remove, sha256_file, write_durable
-from orchestrator.execute.model_folder import MANIFEST, read_manifest, write_manifest
-from orchestrator.execute.tokenizer_folder import CONFIG, TOKENIZER, read_object
+from orchestrator.execute.models.model_folder import MANIFEST, read_manifest, write_manifest
+from orchestrator.execute.models.tokenizer_folder import CONFIG, TOKENIZER, read_object
 from orchestrator.stage import partial
 
 CLASS = "PreTrainedTokenizerFast"

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, UsageError
-from orchestrator.execute import mend_tokenizer
 from orchestrator.execute.host.atomic_files import sha256_file
-from orchestrator.execute.mend_tokenizer import write_corrected_copy
-from orchestrator.execute.model_folder import (
+from orchestrator.execute.models import fix_tokenizer
+from orchestrator.execute.models.fix_tokenizer import write_corrected_copy
+from orchestrator.execute.models.model_folder import (
     Manifest,
     check_hashes,
     hash_files,
     read_manifest,
     write_manifest,
 )
-from tests.execute.test_tokenizer_folder import make_tokenizer
+from tests.execute.models.test_tokenizer_folder import make_tokenizer
 
 PUBLISHED = '{"tokenizer_class": "LlamaTokenizerFast", "bos_token": "<｜begin▁of▁sentence｜>"}'
 
@@ -34,7 +34,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / ".cache").mkdir()
     (folder / ".cache/x").touch()
     write_manifest(folder, Manifest(name="m", source="local", files=hash_files(folder)))
-    monkeypatch.setattr(mend_tokenizer, "LINKED", 1000)
+    monkeypatch.setattr(fix_tokenizer, "LINKED", 1000)
     return folder
 
 

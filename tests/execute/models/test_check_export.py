@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute.check_export import check_export, compare_tensors
+from orchestrator.execute.models.check_export import check_export, compare_tensors
 from tests.small_world import make_base
 
 SETTINGS: dict[str, Any] = {

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
-from orchestrator.execute.model_folder import LFS_POINTER, TOKENIZERS
+from orchestrator.execute.models.model_folder import LFS_POINTER, TOKENIZERS
 
 CONFIG = "tokenizer_config.json"
 TOKENIZER = "tokenizer.json"
