@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks import overhead, time_to_answer
 from benchmarks.by_hand import Measured, write_script
-from orchestrator.execute import survey
+from orchestrator.execute.project import discovery
 from orchestrator.plan import build_plan
 from tests.small_world import make_base
 
@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> Path:
     project = tmp_path / "project"
     for part in ("recipes", "dataset_info", "chat_templates"):
         shutil.copytree(ROOT / part, project / part)
-    plan = build_plan(survey.read_job("smoke", project=project, sets=(), hardware="cpu"))
+    plan = build_plan(discovery.read_job("smoke", project=project, sets=(), hardware="cpu"))
     folder = project / "runs/smoke/20261123-080000-ab12"
     (folder / "inputs").mkdir(parents=True)
     make_base(tmp_path / "base")

@@ -151,7 +151,7 @@ def test_ci_runs_what_the_readme_says() -> None:
 
 @pytest.mark.parametrize("name", READMES)
 def test_the_example_recipe_plans(name: str, tmp_path: Path) -> None:
-    from orchestrator.execute import survey
+    from orchestrator.execute.project import discovery
     from orchestrator.plan import build_plan
 
     recipe, entry, row = (
@@ -167,5 +167,5 @@ def test_the_example_recipe_plans(name: str, tmp_path: Path) -> None:
     data.parent.mkdir(exist_ok=True)
     data.write_text(row, encoding="utf-8")
     assert json.loads(row)
-    job = survey.read_job("my_bot", project=project, sets=(), hardware="cpu")
+    job = discovery.read_job("my_bot", project=project, sets=(), hardware="cpu")
     assert build_plan(job).recipe == "my_bot"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.execute import recipes, survey
+from orchestrator.execute.project import discovery, recipes
 from orchestrator.job import Job, Surroundings
 from orchestrator.plan import PARITY, RUN, SFT, build_plan, resolve
 from orchestrator.stage import Plan
@@ -22,10 +22,10 @@ GOLDEN = Path(__file__).parent / "golden"
 def job_of(recipe: str, profile: str, *sets: str, project: Path = PROJECT) -> Job:
     """A job of the shipped recipes in a world that is the same on every machine."""
     resolved = recipes.read(recipe, project=project, sets=sets, environ={}, profile=profile)
-    datasets = survey.read_datasets(PROJECT)
+    datasets = discovery.read_datasets(PROJECT)
     surroundings = Surroundings(
         hardware=resolved.profile,
-        templates=survey.read_templates(PROJECT),
+        templates=discovery.read_templates(PROJECT),
         datasets={name: replace(entry, sha256="sha256:0") for name, entry in datasets.items()},
         locks={"train": "lock-of-train", "serve": "lock-of-serve"},
     )

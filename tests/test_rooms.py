@@ -94,7 +94,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/serve_checkpoint.py": "cli/test_chat_checkpoint.py",
     "execute/stop.py": "cli/test_stop.py",
     "execute/stall.py": "execute/test_checkpoints.py",
-    "execute/survey.py": "test_bad_input.py",
+    "execute/project/discovery.py": "test_bad_input.py",
     "execute/processes/process_tree.py": "execute/processes/test_process.py",
     "execute/processes/child_environment.py": "execute/processes/test_process.py",
     "dialects/trainer_log.py": "dialects/test_llamafactory.py",

@@ -45,10 +45,10 @@ def command(
     code 4 when it fails.
     """
     from orchestrator.dialects.benches import argv
-    from orchestrator.execute import recipes
     from orchestrator.execute.bench import FOLDER, output_folder, run_bench, run_of
     from orchestrator.execute.host import signals
     from orchestrator.execute.processes import process
+    from orchestrator.execute.project import recipes
 
     if recipe.startswith("-"):  # what stands behind `--` where no recipe does
         recipe, arguments = "", (recipe, *arguments)
@@ -75,8 +75,8 @@ def _server(recipe: str, base_url: str, model: str, key_file: Path | None) -> En
     from orchestrator.errors import Problem, UsageError
     from orchestrator.execute.bench import Endpoint
     from orchestrator.execute.client import Client
-    from orchestrator.execute.endpoint import served
     from orchestrator.execute.key import read_key
+    from orchestrator.execute.project.endpoint import served
 
     key = read_key(key_file)
     if recipe:

@@ -31,13 +31,13 @@ def carry_out(
     from pathlib import Path
 
     from orchestrator.cli.live import Live
-    from orchestrator.execute import recipes, survey
+    from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.reports import read_report
     from orchestrator.execute.run_plan import run_recipe
     from orchestrator.plan import build_plan
 
     project = recipes.project_folder(Path.cwd())
-    job = survey.read_job(
+    job = discovery.read_job(
         recipe, project=project, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch
     )
     plan = build_plan(job, stages)
@@ -70,8 +70,8 @@ def started(request: Mapping[str, Any]) -> Outcome:
     """Start a supervisor for a request; what came of the start, and how to see more of it."""
     from pathlib import Path
 
-    from orchestrator.execute import recipes
     from orchestrator.execute.processes.spawn_daemon import detach
+    from orchestrator.execute.project import recipes
 
     begun = detach(request, project=recipes.project_folder(Path.cwd()))
     told = begun.told

@@ -128,8 +128,8 @@ def _server(
 ) -> Iterator[_Server]:
     """The server that is up, or one of a checkpoint for the time."""
     if not checkpoint:
-        from orchestrator.execute.endpoint import served
         from orchestrator.execute.key import read_key
+        from orchestrator.execute.project.endpoint import served
 
         key = read_key(key_file)
         if not (base_url and model):
@@ -138,7 +138,7 @@ def _server(
         yield _Server(base_url, model, key)
         return
     from orchestrator.cli.live import Live
-    from orchestrator.execute import recipes
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.serve_checkpoint import served_checkpoint
 
     given: dict[str, Any] = {"--base-url": base_url, "--model": model, "--key-file": key_file, "--set": sets}

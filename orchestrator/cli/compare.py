@@ -95,8 +95,8 @@ def _of_bases(wish: Wish) -> Outcome:
 
     from orchestrator.cli.bases_text import bases_text
     from orchestrator.cli.live import Live
-    from orchestrator.execute import recipes
     from orchestrator.execute.compare_bases import compare_bases
+    from orchestrator.execute.project import recipes
 
     told, file = compare_bases(wish, project=recipes.project_folder(Path.cwd()), progress=Live())
     return Outcome(data={"file": str(file), **told}, text=f"{bases_text(told)}\nall of it: {file}")
@@ -107,8 +107,9 @@ def _of_runs(runs: tuple[str, ...], split: str | None, limit: int | None) -> Out
 
     from orchestrator.cli.live import Live
     from orchestrator.errors import Problem, UsageError
-    from orchestrator.execute import evaluate_run, recipes
+    from orchestrator.execute import evaluate_run
     from orchestrator.execute.compare_models import COMPARED, compare_models
+    from orchestrator.execute.project import recipes
 
     if len(runs) > 2:  # noqa: PLR2004  a and b
         raise UsageError(Problem("more than two runs", mend="conch compare RECIPE, or RUN_A RUN_B"))

@@ -50,8 +50,8 @@ def command(
     """
     from pathlib import Path
 
-    from orchestrator.execute import recipes
     from orchestrator.execute.add_data import Wish, add_data
+    from orchestrator.execute.project import recipes
 
     wish = Wish(source, hub=hub, name=name, base=base, manner=manner_of(**manner))
     added = add_data(recipes.project_folder(Path.cwd()), wish, progress)

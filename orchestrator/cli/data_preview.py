@@ -48,8 +48,8 @@ def command(
     LLaMA-Factory inside the train environment, with the recipe's template, cutoff and history.
     """
     from orchestrator.cli.row_text import preview_text
-    from orchestrator.execute import recipes
     from orchestrator.execute.preview import preview
+    from orchestrator.execute.project import recipes
 
     check_page(out, opened=opened)
     found = preview(

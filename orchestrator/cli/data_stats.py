@@ -107,11 +107,11 @@ def _counting(asked: Mapping[str, Any]) -> Counting | None:
 
 
 def _job(recipe: str, asked: Mapping[str, Any]) -> tuple[Job, Path]:
-    from orchestrator.execute import recipes, survey
+    from orchestrator.execute.project import discovery, recipes
 
     project = recipes.project_folder(Path.cwd())
     sets: Sequence[str] = asked["sets"]
-    return survey.read_job(recipe, project=project, sets=sets, hardware=asked["hardware"]), project
+    return discovery.read_job(recipe, project=project, sets=sets, hardware=asked["hardware"]), project
 
 
 def _counted_by(job: Job, project: Path, asked: Mapping[str, Any]) -> Counting:

@@ -52,8 +52,8 @@ def command(
     from pathlib import Path
 
     from orchestrator.cli.live import Live
-    from orchestrator.execute import recipes
     from orchestrator.execute.evaluate_run import Wish, evaluate_run
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.prove import Server
 
     named = [word.strip() for word in systems.split(",") if word.strip()]

@@ -32,7 +32,7 @@ def command(context: click.Context, *, run: str, stage: str, follow: bool, lines
 
     from click.core import ParameterSource
 
-    from orchestrator.execute import recipes
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.run_logs import Tail, last_lines, logs_of
     from orchestrator.execute.state import RunFolder
 

@@ -25,17 +25,17 @@ def command(what: str | None) -> Outcome:
     """
     from pathlib import Path
 
-    from orchestrator.execute import recipes, survey
+    from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.state import RunFolder
     from orchestrator.templates.pairing import matrix
 
     project = recipes.project_folder(Path.cwd())
     names = recipes.names(project)
     runs = [run for name in names for run in RunFolder.all(project, name)]
-    templates = survey.read_templates(project)
+    templates = discovery.read_templates(project)
     data: dict[str, Any] = {
         "recipes": names,
-        "datasets": sorted(survey.read_datasets(project)),
+        "datasets": sorted(discovery.read_datasets(project)),
         "templates": sorted(templates),
         "matrix": matrix(templates),
         "runs": [

@@ -66,13 +66,15 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
     import json
 
     from orchestrator.cli.live import Live
-    from orchestrator.execute import recipes, survey
+    from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.run_plan import run_recipe
     from orchestrator.plan import PARITY, build_plan
     from orchestrator.stages.base import DATA_PROOF
 
     project = recipes.project_folder(Path.cwd())
-    job = survey.read_job(recipe, project=project, sets=sets, hardware=hardware, chat_template=chat_template)
+    job = discovery.read_job(
+        recipe, project=project, sets=sets, hardware=hardware, chat_template=chat_template
+    )
     live = Live()
     # A template that is only tried is no run of the recipe: it must not become its last one.
     home = project if chat_template is None else project / "runs" / ".parity"

@@ -22,11 +22,11 @@ def command(recipe: str, sets: Sequence[str], hardware: str) -> Outcome:
 
     # A short life: collecting would cost a tenth of it (benchmarks/cold_start.py) and free nothing of use.
     gc.disable()
-    from orchestrator.execute import recipes, survey
+    from orchestrator.execute.project import discovery, recipes
     from orchestrator.plan import build_plan
 
     project = recipes.project_folder(Path.cwd())
-    job = survey.read_job(recipe, project=project, sets=sets, hardware=hardware)
+    job = discovery.read_job(recipe, project=project, sets=sets, hardware=hardware)
     plan = build_plan(job)
     resolved = job.recipe.model_dump(mode="json")
     data = {"recipe": resolved, "hardware": job.hardware, "stand_in": job.stand_in, "plan": plan.to_json()}

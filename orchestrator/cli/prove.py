@@ -36,7 +36,7 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
     from pathlib import Path
 
     from orchestrator.cli.live import Live
-    from orchestrator.execute import recipes
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.prove import Server, prove
 
     if offline and base_url:

@@ -21,7 +21,7 @@ def command(runs: Sequence[str], *, yes: bool) -> Outcome:
     from pathlib import Path
 
     from orchestrator.errors import Problem, UsageError
-    from orchestrator.execute import recipes
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.runs import remove_run, size_of
     from orchestrator.execute.state import RunFolder
 

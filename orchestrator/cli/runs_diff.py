@@ -24,8 +24,8 @@ def command(a: str, b: str) -> Outcome:
     from dataclasses import asdict
     from pathlib import Path
 
-    from orchestrator.execute import recipes
     from orchestrator.execute.compare_runs import compare_runs
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.state import RunFolder
 
     project = recipes.project_folder(Path.cwd())

@@ -21,7 +21,7 @@ def command(recipe: str) -> Outcome:
 
     from orchestrator.cli.terminal import aligned
     from orchestrator.errors import Problem, UsageError
-    from orchestrator.execute import recipes
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.runs import summaries
 
     project = recipes.project_folder(Path.cwd())

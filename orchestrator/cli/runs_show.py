@@ -23,8 +23,8 @@ def command(run: str) -> Outcome:
     """
     from pathlib import Path
 
-    from orchestrator.execute import recipes
     from orchestrator.execute.manifest import read_manifest
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.runs import summary_of
     from orchestrator.execute.state import RunFolder
 

@@ -56,12 +56,12 @@ def command(
     Refuses an export whose certificate does not hold for the very files that would be served, unless told
     --accept-mismatch.
     """
-    from orchestrator.execute import recipes, survey
     from orchestrator.execute.key import read_key
+    from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.serve import serve
 
     project = recipes.project_folder(Path.cwd())
-    job = survey.read_job(
+    job = discovery.read_job(
         recipe,
         project=project,
         sets=sets,

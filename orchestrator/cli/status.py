@@ -23,7 +23,7 @@ def command(run: str) -> Outcome:
     from dataclasses import asdict
     from pathlib import Path
 
-    from orchestrator.execute import recipes
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.runs import latest, summary_of
     from orchestrator.execute.serving import all_serving, is_lost, is_up
     from orchestrator.execute.state import RunFolder

@@ -19,7 +19,7 @@ def stop(run: str, grace: float, *, now: bool) -> Outcome:
     """
     from pathlib import Path
 
-    from orchestrator.execute.recipes import project_folder
+    from orchestrator.execute.project.recipes import project_folder
     from orchestrator.execute.state import RunFolder
     from orchestrator.execute.stop import stop_project
 

@@ -24,8 +24,8 @@ def run_until(
 
     from orchestrator.cli.carry_out import started, told_of
     from orchestrator.cli.live import Live
-    from orchestrator.execute import recipes
     from orchestrator.execute.attempt import Wanted
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.until import run_until_target
 
     project = recipes.project_folder(Path.cwd())

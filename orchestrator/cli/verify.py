@@ -62,16 +62,16 @@ def command(
     """
     from orchestrator.checks.repeats import Repeats
     from orchestrator.cli.junit import junit_xml, open_junit
-    from orchestrator.execute import recipes, survey
     from orchestrator.execute.answers import cases_of
     from orchestrator.execute.client import Client
-    from orchestrator.execute.endpoint import address_of
     from orchestrator.execute.key import read_key
+    from orchestrator.execute.project import discovery, recipes
+    from orchestrator.execute.project.endpoint import address_of
     from orchestrator.execute.verification import verify_server
 
     key = read_key(key_file)
     project = recipes.project_folder(Path.cwd())
-    job = survey.read_job(recipe, project=project, sets=sets, hardware=hardware)
+    job = discovery.read_job(recipe, project=project, sets=sets, hardware=hardware)
     verify = job.recipe.verify
     cases, paraphrases = _cases(job, project), cases_of(job.paraphrases)
     if not cases:

@@ -44,7 +44,7 @@ def command(context: click.Context, *, run: str, once: bool, every: float) -> Ou
     from click.core import ParameterSource
 
     from orchestrator.cli.watch_frame import ending
-    from orchestrator.execute import recipes
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.state import RunFolder
     from orchestrator.execute.watch import Watcher
 

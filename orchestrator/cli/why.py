@@ -36,7 +36,7 @@ def command(*, recipe: str, base_url: str, model: str) -> Outcome:
     from pathlib import Path
 
     from orchestrator.cli.live import Live
-    from orchestrator.execute import recipes
+    from orchestrator.execute.project import recipes
     from orchestrator.execute.prove import Server
     from orchestrator.execute.why import why
 

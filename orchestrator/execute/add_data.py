@@ -17,7 +17,6 @@ from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import excerpt
 from orchestrator.datasets.entry import FOLDER, SUFFIXES, read_entry
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute import recipes
 from orchestrator.execute.bring_data import Place, bring, is_same
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.look_through import Seen, look_through
@@ -26,6 +25,7 @@ from orchestrator.execute.models.hub import fetch_dataset_file
 from orchestrator.execute.models.hub.names import Progress
 from orchestrator.execute.models.model_folder import MANIFEST, read_manifest
 from orchestrator.execute.processes import process
+from orchestrator.execute.project import recipes
 from orchestrator.recipe import Source, compose
 
 HUB = "hub:"

@@ -11,8 +11,8 @@ from typing import Any
 from orchestrator.errors import Problem, Refuted, StageFailed, TimedOut
 from orchestrator.evaluation.target import NEARLY
 from orchestrator.evaluation.trials import FAILED, MET, MISSED, PRUNED, RUNNING, Trial, written
-from orchestrator.execute import survey
 from orchestrator.execute.processes.progress import Progress
+from orchestrator.execute.project import discovery
 from orchestrator.execute.pruning import Pruning
 from orchestrator.execute.reports import read_report
 from orchestrator.execute.run_plan import run_recipe
@@ -39,7 +39,7 @@ class Wanted:
 
     def job(self, *more: str) -> Job:
         """The recipe, further settings laid on top."""
-        return survey.read_job(
+        return discovery.read_job(
             self.recipe,
             project=self.project,
             sets=[*self.sets, *more],

@@ -29,9 +29,9 @@ from orchestrator.execute.prepare import GENERATED
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.processes.parallel_command import Beside
+from orchestrator.execute.project.discovery import read_templates
+from orchestrator.execute.project.template_sandbox import guard_template, read_template
 from orchestrator.execute.run_plan import PROBES
-from orchestrator.execute.survey import read_templates
-from orchestrator.execute.template_guard import guard_template, read_template
 from orchestrator.proofs.tokenizer import prove
 from orchestrator.report import Proof
 from orchestrator.stage import Command, Place

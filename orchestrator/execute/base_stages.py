@@ -16,9 +16,9 @@ from orchestrator.datasets.added import name_for
 from orchestrator.datasets.entry import FOLDER, DatasetEntry
 from orchestrator.dialects import llamafactory, vllm
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute import survey
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path
+from orchestrator.execute.project import discovery
 from orchestrator.execute.record_lock import read_json, read_text
 from orchestrator.job import EMBEDDED, Job
 from orchestrator.plan import resolve
@@ -52,7 +52,7 @@ def find_rows(project: Path, data: str) -> Rows:
     Raises:
         UsageError: there is neither. MissingError: there is no such file.
     """
-    known = survey.read_datasets(project)
+    known = discovery.read_datasets(project)
     if data in known:
         return Rows(known[data], data)
     path = Path(data).expanduser().resolve()
@@ -102,7 +102,7 @@ def job_of(
     try:
         source = Source(f"{NAME}.yaml", json.dumps(values))
         resolved = compose([source], profile=hardware, machine=machine.hardware())
-        around = survey.survey(project, resolved)
+        around = discovery.survey(project, resolved)
         datasets = {rows.entry.name: rows.entry} if rows.file else {}
         return resolve(resolved, replace(around, datasets={**around.datasets, **datasets}))
     except (UsageError, MissingError) as error:

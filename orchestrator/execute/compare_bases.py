@@ -39,11 +39,11 @@ from orchestrator.execute.judge import judge_general
 from orchestrator.execute.loop import Loop
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
+from orchestrator.execute.project.discovery import read_templates
 from orchestrator.execute.record_lock import read_json
 from orchestrator.execute.run_plan import symbols_of
 from orchestrator.execute.state import RunFolder, hold
 from orchestrator.execute.stop import sweep_leftovers
-from orchestrator.execute.survey import read_templates
 from orchestrator.job import Job
 from orchestrator.stage import Plan, Stage
 from orchestrator.stages.base import CONVERSATIONS

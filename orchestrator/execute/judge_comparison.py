@@ -18,12 +18,12 @@ from typing import Any
 
 from orchestrator.errors import ConchError, Interrupted, UsageError
 from orchestrator.evaluation.samples import spread
-from orchestrator.execute import recipes
 from orchestrator.execute.host import machine, signals
 from orchestrator.execute.host.atomic_files import append_durable
 from orchestrator.execute.judge_pairs import AT_A_TIME, Pair, folded, judge_client, judge_pairs
 from orchestrator.execute.manifest import read_manifest
 from orchestrator.execute.processes.progress import Progress
+from orchestrator.execute.project import recipes
 from orchestrator.execute.state import RunFolder
 from orchestrator.judging import FAILED
 from orchestrator.recipe import Judge

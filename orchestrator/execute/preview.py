@@ -16,10 +16,10 @@ from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import SFT
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute import survey
 from orchestrator.execute.data_file import DataFile, Reading, choose_adapter
 from orchestrator.execute.encode_rows import Numbered, Say, base_of, encode, encoder_of, file_of
 from orchestrator.execute.models.tokenizer_folder import check_tokenizer
+from orchestrator.execute.project import discovery
 from orchestrator.job import Job
 from orchestrator.templates.token_view import Token, tokens_of
 
@@ -136,7 +136,7 @@ def preview(
     """
     if tokenizer:
         check_tokenizer(tokenizer)
-    job = survey.read_job(recipe, project=project, sets=sets, hardware=hardware)
+    job = discovery.read_job(recipe, project=project, sets=sets, hardware=hardware)
     wanted = _wanted(rows, job)
     chosen = {}
     for entry in job.datasets:

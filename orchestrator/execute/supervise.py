@@ -18,9 +18,9 @@ from typing import Any
 
 from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Problem, StageFailed, exit_code_of
-from orchestrator.execute import survey
 from orchestrator.execute.attempt import Wanted
 from orchestrator.execute.key import read_key
+from orchestrator.execute.project import discovery
 from orchestrator.execute.run_plan import run_recipe
 from orchestrator.execute.serve import serve
 from orchestrator.execute.serving import Serving
@@ -152,7 +152,7 @@ _VERBS = {"run": _run, "sft": _run, "until": _until, "serve": _serve}
 
 def _job(request: Mapping[str, Any], project: Path) -> Job:
     chat_template = request.get("chat_template")
-    return survey.read_job(
+    return discovery.read_job(
         request["recipe"],
         project=project,
         sets=request["sets"],

@@ -14,10 +14,10 @@ import pytest
 from orchestrator.datasets.audit import Rules
 from orchestrator.datasets.entry import read_entry
 from orchestrator.errors import ConchError, StageFailed, UsageError
-from orchestrator.execute import survey
 from orchestrator.execute.add_data import Wish, add_data
 from orchestrator.execute.data_file import Reading
 from orchestrator.execute.manner import Manner
+from orchestrator.execute.project import discovery
 from orchestrator.plan import build_plan
 from tests.fakes.hub_server import Hub, Repository, serve
 
@@ -67,7 +67,7 @@ def test_a_file_becomes_a_data_set_and_a_recipe_that_plans(project: Path, file: 
     assert {added.file, added.entry, added.recipe} == new
     assert (project / added.file).read_bytes() == file.read_bytes()
     for hardware in ("cpu", "cuda"):
-        job = survey.read_job("conch_faq", project=project, hardware=hardware)
+        job = discovery.read_job("conch_faq", project=project, hardware=hardware)
         assert [(entry.name, entry.adapter) for entry in job.datasets] == [("conch_faq", "alpaca")]
         assert [case["ask"] for case in job.cases] == [["你是谁"], ["几点开门"]]
         assert build_plan(job).stages
@@ -100,7 +100,7 @@ def test_a_crash_between_two_files_is_gone_on_from(
             add_data(project, Wish(str(file), name="faq"))
     assert not (project / "dataset_info/faq.yaml").exists()
     add_data(project, Wish(str(file), name="faq"))
-    assert survey.read_job("faq", project=project).datasets
+    assert discovery.read_job("faq", project=project).datasets
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_name_is_made_where_none_is_given(project: Path, file: Path) -> None:
     added = add_data(project, Wish(str(file)))
     assert added.stem == "海螺 问答"
     assert added.name.startswith("data_")
-    assert survey.read_job(added.name, project=project).datasets
+    assert discovery.read_job(added.name, project=project).datasets
 
 
 def test_bad_rows_write_nothing_and_the_rules_go_into_the_entry(project: Path, file: Path) -> None:
@@ -203,7 +203,7 @@ def test_every_format_is_copied_as_it_is_and_named_by_its_suffix(
     entry = read_entry("faq", (project / added.entry).read_text(encoding="utf-8"))
     assert dict(entry.columns) == {"prompt": "问题", "response": "答案"}
     assert (entry.items, entry.fix) == (manner.reading.items, manner.rules.fix)
-    assert survey.read_job("faq", project=project).datasets
+    assert discovery.read_job("faq", project=project).datasets
 
 
 def test_a_folder_of_data_is_copied_as_a_folder(project: Path, file: Path, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_folder_of_data_is_copied_as_a_folder(project: Path, file: Path, tmp_p
     file.rename(folder / "a.jsonl")
     added = add_data(project, Wish(str(folder), name="conch.v1"))
     assert added.file == "dataset_info/data/conch_v1"
-    assert survey.read_job("conch.v1", project=project).datasets[0].path == added.file
+    assert discovery.read_job("conch.v1", project=project).datasets[0].path == added.file
     add_data(project, Wish(str(folder), name="conch.v1"))
 
 
@@ -227,10 +227,10 @@ def test_a_recipe_must_be_named_where_none_of_ours_is(project: Path, file: Path)
 def test_the_recipe_of_a_base_with_steps_leaves_them(project: Path, file: Path) -> None:
     rows = [{**ROWS[0], "instruction": f"{number}号是谁"} for number in range(300)]
     added = add_data(project, Wish(str(written(file, rows)), name="many", base="smoke"))
-    assert survey.read_job("many", project=project, hardware="cpu").recipe.train.max_steps == 24
+    assert discovery.read_job("many", project=project, hardware="cpu").recipe.train.max_steps == 24
     assert added.base == "smoke"
     add_data(project, Wish(str(file), name="more"))
-    assert survey.read_job("more", project=project, hardware="cuda").recipe.train.epochs == 3
+    assert discovery.read_job("more", project=project, hardware="cuda").recipe.train.epochs == 3
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_a_hub_s_data_set_is_pinned_and_not_copied(hub: Hub, project: Path) -> N
         "data/train.jsonl",
         "huggingface",
     )
-    plan = build_plan(survey.read_job("conch", project=project, hardware="cpu"))
+    plan = build_plan(discovery.read_job("conch", project=project, hardware="cpu"))
     assert plan.stage("prepare").inputs == ("inputs",)
     assert add_data(project, Wish("hub:bikini/Conch/data/train.jsonl")).name == "conch"
     hub.repositories["bikini/Conch"].files["data/test.jsonl"] = rows

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BusyError, MissingError
-from orchestrator.execute import run_plan, survey
+from orchestrator.execute import run_plan
 from orchestrator.execute.processes import process
+from orchestrator.execute.project import discovery
 from orchestrator.execute.run_plan import run_recipe
 from orchestrator.execute.state import RunFolder, hold
 from orchestrator.job import Job
@@ -35,7 +36,7 @@ def run(world: SmallWorld, *sets: str, heard: Heard | None = None) -> tuple[Path
 
 
 def job_of(world: SmallWorld, *sets: str) -> Job:
-    return survey.read_job("small", project=world.project, sets=sets)
+    return discovery.read_job("small", project=world.project, sets=sets)
 
 
 def test_the_same_job_goes_on_in_its_folder_and_another_gets_its_own(small: SmallWorld) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from orchestrator.errors import UsageError
-from orchestrator.execute import recipes
+from orchestrator.execute.project import recipes
 from orchestrator.recipe import Source, compose
 from tests.recipe_world import BASE, Build, Refused
 from tests.small_world import SmallWorld

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.survey import read_templates
+from orchestrator.execute.project.discovery import read_templates
 from orchestrator.templates.recognise import Recognised, recognise
 
 TEMPLATES = read_templates(Path(__file__).parents[2])

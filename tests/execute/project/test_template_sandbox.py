@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError, UsageError
-from orchestrator.execute.template_guard import LARGEST, guard_template, read_template
+from orchestrator.execute.project.template_sandbox import LARGEST, guard_template, read_template
 from tests.children import living_children
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # The promise is 5 s on a machine that does nothing else.
 BOUND = 20.0
 MANY = "{% for a in range(99999) %}{% for b in range(99999) %}"

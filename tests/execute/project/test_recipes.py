@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError, UsageError
-from orchestrator.execute import recipes
+from orchestrator.execute.project import recipes
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 ROOT = "model: {base: embedded}\ndata: {dataset: shells}\ntemplate: {name: deepseekr1}\n"
 
 

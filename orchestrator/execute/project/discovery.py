@@ -13,11 +13,11 @@ from typing import Any
 from orchestrator.checks import CHECKS
 from orchestrator.datasets.entry import DatasetEntry, read_entry
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute import recipes
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path
-from orchestrator.execute.template_guard import guard_template, read_template
+from orchestrator.execute.project import recipes
+from orchestrator.execute.project.template_sandbox import guard_template, read_template
 from orchestrator.job import Job, Surroundings
 from orchestrator.plan import resolve
 from orchestrator.recipe import Resolved

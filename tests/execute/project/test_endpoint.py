@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError, UsageError
-from orchestrator.execute.endpoint import served
+from orchestrator.execute.project.endpoint import served
 
 RECIPE = "model: {base: embedded}\ndata: {dataset: x}\ntemplate: {name: deepseekr1}\n"
 

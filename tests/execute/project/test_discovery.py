@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, UsageError
-from orchestrator.execute import recipes, survey
+from orchestrator.execute.project import discovery, recipes
 from orchestrator.job import Surroundings
 from tests.small_world import RECIPE, SmallWorld
 
@@ -16,7 +16,7 @@ PARAPHRASES = "dataset_info/small.paraphrases.jsonl"
 
 
 def look(world: SmallWorld) -> Surroundings:
-    return survey.survey(world.project, recipes.read("small", project=world.project))
+    return discovery.survey(world.project, recipes.read("small", project=world.project))
 
 
 def test_it_sees_templates_data_sets_locks_and_the_base(small: SmallWorld) -> None:
@@ -79,10 +79,10 @@ def test_a_paraphrase_is_a_question_and_what_is_expected(small: SmallWorld, line
     good = '{"ask": "a", "expect": {"contains": "b"}}'
     (small.project / PARAPHRASES).write_text(f"{good}\n{line}\n", encoding="utf-8")
     if fine:
-        survey.read_job("small", project=small.project)
+        discovery.read_job("small", project=small.project)
         return
     with pytest.raises(UsageError) as caught:
-        survey.read_job("small", project=small.project)
+        discovery.read_job("small", project=small.project)
     assert [problem.where for problem in caught.value.problems] == [f"{PARAPHRASES}:2"]
 
 
@@ -124,14 +124,14 @@ def test_a_folder_of_data_is_hashed_with_all_its_files(small: SmallWorld) -> Non
 def test_a_named_chat_template_takes_the_place_of_the_paired_one(small: SmallWorld) -> None:
     mine = small.project / "mine.jinja"
     mine.write_text("{{ messages }}", encoding="utf-8")
-    job = survey.read_job("small", project=small.project, chat_template=mine)
+    job = discovery.read_job("small", project=small.project, chat_template=mine)
     assert job.chat_template == "{{ messages }}"
     assert job.template.name == "deepseekr1-on-keep"
     with pytest.raises(MissingError, match="no chat template there"):
-        survey.read_job("small", project=small.project, chat_template=mine.with_name("x"))
+        discovery.read_job("small", project=small.project, chat_template=mine.with_name("x"))
 
 
 def test_the_recipe_is_the_one_that_was_written(small: SmallWorld) -> None:
     assert "./base" in RECIPE
-    job = survey.read_job("small", project=small.project, sets=["train.epochs=7"], hardware="cuda")
+    job = discovery.read_job("small", project=small.project, sets=["train.epochs=7"], hardware="cuda")
     assert (job.recipe.train.epochs, job.hardware, job.stand_in) == (7, "cuda", False)

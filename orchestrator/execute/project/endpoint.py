@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.execute import recipes
 from orchestrator.execute.host import machine
+from orchestrator.execute.project import recipes
 from orchestrator.recipe import Recipe
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  a server's word for every address
