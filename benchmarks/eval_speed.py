@@ -32,10 +32,10 @@ import httpx
 
 from orchestrator.execute.environments import registry
 from orchestrator.execute.evaluate import evaluate, read_samples
+from orchestrator.execute.inference.logprobs import Scoring
 from orchestrator.execute.processes import process
 from orchestrator.execute.prove import read_plan
 from orchestrator.execute.run_plan import PROBES
-from orchestrator.execute.score_served import Scoring
 from orchestrator.execute.service import start_service
 from orchestrator.execute.state import RunFolder
 from tests.e2e.predict import predict

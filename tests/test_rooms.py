@@ -72,7 +72,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/read_curve.py": "execute/test_early_end.py",
     "execute/models/hub/": "execute/models/test_hub.py",
     "execute/host/signals.py": "execute/processes/test_process.py",
-    "execute/host/jsonl.py": "execute/test_score_served.py",
+    "execute/host/jsonl.py": "execute/inference/test_logprobs.py",
     "execute/manner.py": "execute/test_look_through.py",
     "execute/host/parquet_writer.py": "cli/test_data_convert.py",
     "execute/processes/spawn_daemon.py": "cli/test_detach.py",

@@ -74,8 +74,8 @@ def _server(recipe: str, base_url: str, model: str, key_file: Path | None) -> En
     """
     from orchestrator.errors import Problem, UsageError
     from orchestrator.execute.bench import Endpoint
-    from orchestrator.execute.client import Client
-    from orchestrator.execute.key import read_key
+    from orchestrator.execute.inference.api_key import read_key
+    from orchestrator.execute.inference.client import Client
     from orchestrator.execute.project.endpoint import served
 
     key = read_key(key_file)

@@ -27,7 +27,7 @@ from orchestrator.cli.verb import (
 from orchestrator.errors import Problem, StageFailed, UsageError
 
 if TYPE_CHECKING:
-    from orchestrator.execute.client import Client
+    from orchestrator.execute.inference.client import Client
 
 _HELP = "/reset forgets the conversation, /exit ends (or Ctrl-D), Ctrl-C stops an answer, /help says this"
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
@@ -83,7 +83,7 @@ def command(
     JSON and the envelope ends them. With --checkpoint a server of that checkpoint is started on a free port,
     also of a training that goes on, and is gone when the conversation ends.
     """
-    from orchestrator.execute.client import Client
+    from orchestrator.execute.inference.client import Client
 
     as_json = click.get_current_context().get_parameter_source("as_json") is ParameterSource.COMMANDLINE
     with (
@@ -128,7 +128,7 @@ def _server(
 ) -> Iterator[_Server]:
     """The server that is up, or one of a checkpoint for the time."""
     if not checkpoint:
-        from orchestrator.execute.key import read_key
+        from orchestrator.execute.inference.api_key import read_key
         from orchestrator.execute.project.endpoint import served
 
         key = read_key(key_file)
@@ -186,7 +186,7 @@ def _obeyed(talk: _Talk, line: str) -> bool:
 
 def _answer(talk: _Talk, question: str) -> None:
     """Ask, show the answer as it comes, and remember both; a failure is told and forgotten."""
-    from orchestrator.execute.trouble import Trouble
+    from orchestrator.execute.inference.request_errors import Trouble
 
     talk.messages.append({"role": "user", "content": question})
     try:

@@ -16,7 +16,7 @@ from orchestrator.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.execute.host.output_file import OutputFile
-    from orchestrator.execute.verification import Verification
+    from orchestrator.execute.inference.verification import Verification
     from orchestrator.report import Verdict
 
 _NO_XML = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

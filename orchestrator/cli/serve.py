@@ -56,7 +56,7 @@ def command(
     Refuses an export whose certificate does not hold for the very files that would be served, unless told
     --accept-mismatch.
     """
-    from orchestrator.execute.key import read_key
+    from orchestrator.execute.inference.api_key import read_key
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.serve import serve
 

@@ -22,7 +22,7 @@ from orchestrator.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.checks.base import Case
-    from orchestrator.execute.verification import Verification
+    from orchestrator.execute.inference.verification import Verification
     from orchestrator.job import Job
     from orchestrator.report import Verdict
 
@@ -62,12 +62,12 @@ def command(
     """
     from orchestrator.checks.repeats import Repeats
     from orchestrator.cli.junit import junit_xml, open_junit
-    from orchestrator.execute.answers import cases_of
-    from orchestrator.execute.client import Client
-    from orchestrator.execute.key import read_key
+    from orchestrator.execute.inference.api_key import read_key
+    from orchestrator.execute.inference.client import Client
+    from orchestrator.execute.inference.transcripts import cases_of
+    from orchestrator.execute.inference.verification import verify_server
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.project.endpoint import address_of
-    from orchestrator.execute.verification import verify_server
 
     key = read_key(key_file)
     project = recipes.project_folder(Path.cwd())
@@ -111,7 +111,7 @@ def command(
 
 def _cases(job: Job, project: Path) -> list[Case]:
     """The recipe's cases; those of data rows as the last finished run prepared them."""
-    from orchestrator.execute.drawn_cases import cases_in, is_drawn
+    from orchestrator.execute.inference.dataset_cases import cases_in, is_drawn
     from orchestrator.execute.prove import finished_run
 
     if not any(map(is_drawn, job.cases)):

@@ -18,13 +18,13 @@ from typing import Any
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.evaluation.numbers import numbers, scored
 from orchestrator.evaluation.samples import Sample, chosen, spread
-from orchestrator.execute.ask import service_client
-from orchestrator.execute.client import Client
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import lines_of
-from orchestrator.execute.key import read_key
+from orchestrator.execute.inference.api_key import read_key
+from orchestrator.execute.inference.ask import service_client
+from orchestrator.execute.inference.client import Client
+from orchestrator.execute.inference.logprobs import Scoring
 from orchestrator.execute.processes.worker_pool import in_order
-from orchestrator.execute.score_served import Scoring
 
 PREDICTIONS = "predictions.jsonl"
 NUMBERS = "eval.json"

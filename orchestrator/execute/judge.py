@@ -13,8 +13,8 @@ from orchestrator.checks.base import Case
 from orchestrator.checks.repeats import folded, repeated
 from orchestrator.errors import Problem, Refuted, StageFailed
 from orchestrator.evaluation import general
-from orchestrator.execute.answers import cases_of, read_answers, repeats_of
-from orchestrator.execute.drawn_cases import cases_in
+from orchestrator.execute.inference.dataset_cases import cases_in
+from orchestrator.execute.inference.transcripts import cases_of, read_answers, repeats_of
 from orchestrator.report import Transcript, Verdict
 
 

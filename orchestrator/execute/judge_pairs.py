@@ -13,9 +13,9 @@ from typing import Any
 
 from orchestrator.errors import ConchError
 from orchestrator.evaluation.samples import spread
-from orchestrator.execute.client import Client
 from orchestrator.execute.host import signals
-from orchestrator.execute.key import read_key
+from orchestrator.execute.inference.api_key import read_key
+from orchestrator.execute.inference.client import Client
 from orchestrator.execute.processes.worker_pool import as_done
 from orchestrator.judging import (
     FAILED,

@@ -19,7 +19,7 @@ from typing import Any
 from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Problem, StageFailed, exit_code_of
 from orchestrator.execute.attempt import Wanted
-from orchestrator.execute.key import read_key
+from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.project import discovery
 from orchestrator.execute.run_plan import run_recipe
 from orchestrator.execute.serve import serve

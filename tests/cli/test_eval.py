@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.evaluation.samples import Sample
 from orchestrator.execute.evaluate import read_samples, reference_loss
-from orchestrator.execute.score_served import Scoring
+from orchestrator.execute.inference.logprobs import Scoring
 from tests.fakes.openai_server import Said, openai_server
 from tests.fakes.scoring_server import Scores, scoring_server
 from tests.small_world import ROWS, SmallWorld, make_checkpoint

@@ -148,7 +148,7 @@ def test_a_wedged_engine_is_7_83(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from orchestrator.execute.client import Client
+    from orchestrator.execute.inference.client import Client
 
     monkeypatch.setattr(Client.reach, "__kwdefaults__", {"timeout": 0.3})
     server.fault = "hang"
@@ -307,9 +307,9 @@ def test_rows_of_the_last_run_are_asked_too(
 
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    from orchestrator.execute.client import Client
+    from orchestrator.execute.inference.client import Client
 
-    monkeypatch.setattr("orchestrator.execute.client.DYING", (0.05,))
+    monkeypatch.setattr("orchestrator.execute.inference.client.DYING", (0.05,))
     for function in (Client.__init__, Client.still_there):
         given = function.__kwdefaults__ or {}
         monkeypatch.setattr(function, "__kwdefaults__", given | {"timeout": 0.4})
@@ -460,7 +460,7 @@ def test_an_interruption_leaves_the_old_junit_and_no_half(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("orchestrator.execute.verification.verify_server", interrupted)
+    monkeypatch.setattr("orchestrator.execute.inference.verification.verify_server", interrupted)
     (tiny / "verify.xml").write_text("old", encoding="utf-8")
     assert verify(server, "--junit", "verify.xml") == 130
     assert (tiny / "verify.xml").read_text(encoding="utf-8") == "old"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute.answers import line_of
 from orchestrator.execute.fingerprint import fingerprint
 from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.inference.transcripts import line_of
 from orchestrator.execute.prove import read_plan
 from orchestrator.execute.state import RunFolder
 from orchestrator.report import Run, Status, Transcript, Turn

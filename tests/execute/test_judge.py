@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.checks.base import WITH_HISTORY
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute.answers import line_of
+from orchestrator.execute.inference.transcripts import line_of
 from orchestrator.execute.judge import judge
 from orchestrator.report import Transcript, Turn
 

@@ -17,9 +17,9 @@ import pytest
 from orchestrator.dialects.symptoms import explain, first_error
 from orchestrator.errors import TimedOut
 from orchestrator.execute import service
-from orchestrator.execute.client import Client
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host.ports import free_port
+from orchestrator.execute.inference.client import Client
 from tests.execute.host.test_gpu import nvidia_smi
 from tests.execute.test_service import Bench
 from tests.fakes.openai_server import Said, openai_server

@@ -9,8 +9,8 @@ import pytest
 
 from orchestrator.checks.base import Case
 from orchestrator.checks.repeats import Repeats
-from orchestrator.execute.client import Client
-from orchestrator.execute.verification import verify_server
+from orchestrator.execute.inference.client import Client
+from orchestrator.execute.inference.verification import verify_server
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 EVERY = ("stops", "clean", "streamed")

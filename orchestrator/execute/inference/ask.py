@@ -19,10 +19,10 @@ from orchestrator.checks.base import Asked, Case
 from orchestrator.checks.repeats import repeated
 from orchestrator.checks.streamed import difference
 from orchestrator.errors import ConchError, MissingError, Problem
-from orchestrator.execute.answers import cases_of, line_of, repeats_of
-from orchestrator.execute.client import ANSWER_TIMEOUT, Client, Message
-from orchestrator.execute.drawn_cases import cases_in
-from orchestrator.execute.key import read_key
+from orchestrator.execute.inference.api_key import read_key
+from orchestrator.execute.inference.client import ANSWER_TIMEOUT, Client, Message
+from orchestrator.execute.inference.dataset_cases import cases_in
+from orchestrator.execute.inference.transcripts import cases_of, line_of, repeats_of
 from orchestrator.execute.processes.worker_pool import in_order
 from orchestrator.report import Transcript, Turn
 

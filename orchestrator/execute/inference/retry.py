@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from orchestrator.execute.trouble import Trouble
+from orchestrator.execute.inference.request_errors import Trouble
 
 WAITS = 3
 LONGEST = 60.0

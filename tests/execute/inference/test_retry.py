@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from orchestrator.execute.patience import patiently
-from orchestrator.execute.trouble import Kind, Trouble
+from orchestrator.execute.inference.request_errors import Kind, Trouble
+from orchestrator.execute.inference.retry import patiently
 
 
 class Busy:

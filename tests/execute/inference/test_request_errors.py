@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.execute.client import Client
-from orchestrator.execute.trouble import seconds_of
+from orchestrator.execute.inference.client import Client
+from orchestrator.execute.inference.request_errors import seconds_of
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 ASKED = ({"role": "user", "content": "请问你是谁"},)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute.answer_served import answer_served
+from orchestrator.execute.inference.completions import answer_served
 from tests.fakes.answering_server import answering_server
 
 SETTINGS = {"merged": "merged.jsonl", "systems": {"a": ""}, "max_tokens": 7, "out": "ids.jsonl"}

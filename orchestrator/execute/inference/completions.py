@@ -17,8 +17,8 @@ from typing import Any
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import lines_of
-from orchestrator.execute.key import read_key
-from orchestrator.execute.score_served import Scoring
+from orchestrator.execute.inference.api_key import read_key
+from orchestrator.execute.inference.logprobs import Scoring
 
 AROUND = 6
 

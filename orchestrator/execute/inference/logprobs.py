@@ -23,9 +23,9 @@ import httpx
 from orchestrator.errors import MissingError, Problem, StageFailed, TimedOut
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import key_of, lines_of
-from orchestrator.execute.key import read_key
-from orchestrator.execute.trouble import Kind, trouble_of
-from orchestrator.execute.wire import http_client
+from orchestrator.execute.inference.api_key import read_key
+from orchestrator.execute.inference.request_errors import Kind, trouble_of
+from orchestrator.execute.inference.transport import http_client
 
 TIMEOUT = 300.0
 BAD_REQUEST = 400

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, StageFailed
-from orchestrator.execute.score_served import score_served
+from orchestrator.execute.inference.logprobs import score_served
 from tests.fakes.scoring_server import Scores, scoring_server
 
 SETTINGS = {

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, StageFailed, TimedOut, UsageError
-from orchestrator.execute.client import Client
-from orchestrator.execute.trouble import Trouble
+from orchestrator.execute.inference.client import Client
+from orchestrator.execute.inference.request_errors import Trouble
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 ASKED = ({"role": "user", "content": "请问你是谁"},)

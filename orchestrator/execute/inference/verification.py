@@ -10,8 +10,8 @@ from orchestrator.checks import judge_all, not_run
 from orchestrator.checks.base import Case
 from orchestrator.checks.repeats import ONCE, Repeats, folded, repeated, stem
 from orchestrator.errors import ConchError, Refuted, exit_code_of
-from orchestrator.execute.ask import AT_A_TIME, ask_cases, settle
-from orchestrator.execute.client import Client
+from orchestrator.execute.inference.ask import AT_A_TIME, ask_cases, settle
+from orchestrator.execute.inference.client import Client
 from orchestrator.metrics.interval import wilson
 from orchestrator.report import Transcript, Verdict, passed_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace as Said
 
-from orchestrator.execute.piece import Call, Piece, piece_of
+from orchestrator.execute.inference.delta import Call, Piece, piece_of
 
 
 def test_texts_and_ids_are_joined_and_the_last_reason_counts() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.checks.base import WITH_HISTORY, Case
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute.answers import case_of, line_of, read_answers, transcript_of
+from orchestrator.execute.inference.transcripts import case_of, line_of, read_answers, transcript_of
 from orchestrator.report import Transcript, Turn
 
 TEXTS = st.text(max_size=20)

@@ -18,10 +18,10 @@ import httpx
 import openai
 
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut, UsageError
-from orchestrator.execute.patience import patiently
-from orchestrator.execute.piece import Piece, piece_of
-from orchestrator.execute.trouble import Kind, Trouble, trouble_of
-from orchestrator.execute.wire import Watched, http_client, limits
+from orchestrator.execute.inference.delta import Piece, piece_of
+from orchestrator.execute.inference.request_errors import Kind, Trouble, trouble_of
+from orchestrator.execute.inference.retry import patiently
+from orchestrator.execute.inference.transport import Watched, http_client, limits
 from orchestrator.report import Turn
 
 ANSWER_TIMEOUT = 300.0

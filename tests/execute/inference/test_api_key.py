@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError, UsageError
-from orchestrator.execute.key import read_key
+from orchestrator.execute.inference.api_key import read_key
 
 
 def test_a_key_comes_from_the_file_or_the_variable(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ import pytest
 from orchestrator.checks import judge_all
 from orchestrator.checks.base import WITH_HISTORY, WITHOUT_HISTORY, Case
 from orchestrator.errors import MissingError, StageFailed, TimedOut
-from orchestrator.execute import ask as asking
-from orchestrator.execute.answers import read_answers
-from orchestrator.execute.ask import ask, ask_cases, settle
-from orchestrator.execute.client import Client
+from orchestrator.execute.inference import ask as asking
+from orchestrator.execute.inference.ask import ask, ask_cases, settle
+from orchestrator.execute.inference.client import Client
+from orchestrator.execute.inference.transcripts import read_answers
 from orchestrator.report import Transcript
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 

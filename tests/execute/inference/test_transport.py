@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from orchestrator.execute.client import Client
-from orchestrator.execute.wire import Watched, is_loopback
+from orchestrator.execute.inference.client import Client
+from orchestrator.execute.inference.transport import Watched, is_loopback
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 ASKED = ({"role": "user", "content": "请问你是谁"},)

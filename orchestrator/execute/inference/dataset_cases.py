@@ -15,8 +15,8 @@ from orchestrator.checks.base import Case
 from orchestrator.checks.reference import with_reference
 from orchestrator.errors import MissingError, Problem
 from orchestrator.evaluation.samples import spread
-from orchestrator.execute.answers import case_of
 from orchestrator.execute.host.jsonl import lines_of
+from orchestrator.execute.inference.transcripts import case_of
 from orchestrator.stages.base import CONVERSATIONS
 
 _ROLES = {"system", "user", "assistant"}
