@@ -36,8 +36,8 @@ from orchestrator.execute.inference.logprobs import Scoring
 from orchestrator.execute.processes import process
 from orchestrator.execute.prove import read_plan
 from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.service import start_service
-from orchestrator.execute.state import RunFolder
 from tests.e2e.predict import predict
 
 EVALUATION, THROUGHPUT = 3.5, 8.0

@@ -23,8 +23,8 @@ import psutil
 
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.service import start_service
-from orchestrator.execute.state import RunFolder
 from orchestrator.report import Run, Status
 from orchestrator.stage import Command, Place, Service
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.evaluation.comparison import compared
 from orchestrator.evaluation.numbers import numbers
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.judging import tally
 from orchestrator.metrics import METRICS
 from orchestrator.report import Run, Status, Verdict

@@ -25,7 +25,7 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.execute.environments import registry
 from orchestrator.execute.processes import process
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
 from tests.in_process import tasks_in_process
 
 ROOT = Path(__file__).parents[1]

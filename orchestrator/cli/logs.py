@@ -10,8 +10,8 @@ import click
 from orchestrator.cli.verb import Outcome, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.run_logs import Tail
-    from orchestrator.execute.state import RunFolder
+    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.run_logs import Tail
 
 
 @verb(
@@ -33,8 +33,8 @@ def command(context: click.Context, *, run: str, stage: str, follow: bool, lines
     from click.core import ParameterSource
 
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.run_logs import Tail, last_lines, logs_of
-    from orchestrator.execute.state import RunFolder
+    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.run_logs import Tail, last_lines, logs_of
 
     show = _Shown(as_json=context.get_parameter_source("as_json") is ParameterSource.COMMANDLINE)
     folder = RunFolder.open(recipes.project_folder(Path.cwd()), run)
@@ -57,7 +57,7 @@ class _Shown:
         """One line of a log; of a bar that draws over itself its last state."""
         from orchestrator.cli.terminal import emit, visible
         from orchestrator.execute.host.redact import redact
-        from orchestrator.execute.run_logs import last_state
+        from orchestrator.execute.run_store.run_logs import last_state
 
         shown = visible(redact(last_state(text)))
         if self._as_json:
@@ -74,8 +74,8 @@ def _follow(folder: RunFolder, tail: Tail, show: _Shown) -> None:
     import time
 
     from orchestrator.execute.host import signals
-    from orchestrator.execute.runs import Standing, summary_of
-    from orchestrator.execute.serving import is_up
+    from orchestrator.execute.run_store.listing import Standing, summary_of
+    from orchestrator.execute.run_store.server_record import is_up
 
     with signals.catch_signals():
         while True:

@@ -26,7 +26,7 @@ def command(what: str | None) -> Outcome:
     from pathlib import Path
 
     from orchestrator.execute.project import discovery, recipes
-    from orchestrator.execute.state import RunFolder
+    from orchestrator.execute.run_store.run_folder import RunFolder
     from orchestrator.templates.pairing import matrix
 
     project = recipes.project_folder(Path.cwd())

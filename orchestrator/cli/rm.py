@@ -22,8 +22,8 @@ def command(runs: Sequence[str], *, yes: bool) -> Outcome:
 
     from orchestrator.errors import Problem, UsageError
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.runs import remove_run, size_of
-    from orchestrator.execute.state import RunFolder
+    from orchestrator.execute.run_store.listing import remove_run, size_of
+    from orchestrator.execute.run_store.run_folder import RunFolder
 
     project = recipes.project_folder(Path.cwd())
     vague = [name for name in runs if "/" not in name]

@@ -10,7 +10,7 @@ import click
 from orchestrator.cli.verb import Outcome, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.compare_runs import Difference
+    from orchestrator.execute.run_store.compare_runs import Difference
 
 
 @verb(example="conch runs diff magic_conch/20261125-084143-b65b magic_conch")
@@ -24,9 +24,9 @@ def command(a: str, b: str) -> Outcome:
     from dataclasses import asdict
     from pathlib import Path
 
-    from orchestrator.execute.compare_runs import compare_runs
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.state import RunFolder
+    from orchestrator.execute.run_store.compare_runs import compare_runs
+    from orchestrator.execute.run_store.run_folder import RunFolder
 
     project = recipes.project_folder(Path.cwd())
     runs = [RunFolder.open(project, name) for name in (a, b)]

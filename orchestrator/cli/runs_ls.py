@@ -10,7 +10,7 @@ import click
 from orchestrator.cli.verb import Outcome, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.runs import RunSummary
+    from orchestrator.execute.run_store.listing import RunSummary
 
 
 @verb(example="conch runs ls\nconch runs ls magic_conch --json")
@@ -22,7 +22,7 @@ def command(recipe: str) -> Outcome:
     from orchestrator.cli.terminal import aligned
     from orchestrator.errors import Problem, UsageError
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.runs import summaries
+    from orchestrator.execute.run_store.listing import summaries
 
     project = recipes.project_folder(Path.cwd())
     found = summaries(project, recipe)

@@ -10,7 +10,7 @@ import click
 from orchestrator.cli.verb import Outcome, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.runs import RunSummary
+    from orchestrator.execute.run_store.listing import RunSummary
 
 
 @verb(example="conch runs show magic_conch\nconch runs show magic_conch/20261125-084143-b65b --json")
@@ -23,10 +23,10 @@ def command(run: str) -> Outcome:
     """
     from pathlib import Path
 
-    from orchestrator.execute.manifest import read_manifest
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.runs import summary_of
-    from orchestrator.execute.state import RunFolder
+    from orchestrator.execute.run_store.listing import summary_of
+    from orchestrator.execute.run_store.manifest import read_manifest
+    from orchestrator.execute.run_store.run_folder import RunFolder
 
     folder = RunFolder.open(recipes.project_folder(Path.cwd()), run)
     told = summary_of(folder, look_around=True)

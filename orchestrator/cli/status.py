@@ -10,7 +10,7 @@ import click
 from orchestrator.cli.verb import Outcome, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.runs import RunSummary
+    from orchestrator.execute.run_store.listing import RunSummary
 
 
 @verb(example="conch status\nconch status magic_conch --json")
@@ -24,9 +24,9 @@ def command(run: str) -> Outcome:
     from pathlib import Path
 
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.runs import latest, summary_of
-    from orchestrator.execute.serving import all_serving, is_lost, is_up
-    from orchestrator.execute.state import RunFolder
+    from orchestrator.execute.run_store.listing import latest, summary_of
+    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.server_record import all_serving, is_lost, is_up
 
     project = recipes.project_folder(Path.cwd())
     folders = [RunFolder.open(project, run)] if run else latest(project)
@@ -44,7 +44,7 @@ def command(run: str) -> Outcome:
 def _lines(found: Sequence[RunSummary], servers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     from orchestrator.cli.runs_ls import table
     from orchestrator.cli.terminal import aligned
-    from orchestrator.execute.runs import UNFINISHED
+    from orchestrator.execute.run_store.listing import UNFINISHED
 
     if found:
         yield from aligned(table(found))

@@ -20,8 +20,8 @@ def stop(run: str, grace: float, *, now: bool) -> Outcome:
     from pathlib import Path
 
     from orchestrator.execute.project.recipes import project_folder
-    from orchestrator.execute.state import RunFolder
-    from orchestrator.execute.stop import stop_project
+    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.stop import stop_project
 
     project = project_folder(Path.cwd())
     chosen = RunFolder.open(project, run) if run else None

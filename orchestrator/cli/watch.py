@@ -45,7 +45,7 @@ def command(context: click.Context, *, run: str, once: bool, every: float) -> Ou
 
     from orchestrator.cli.watch_frame import ending
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.state import RunFolder
+    from orchestrator.execute.run_store.run_folder import RunFolder
     from orchestrator.execute.watch import Watcher
 
     as_json = context.get_parameter_source("as_json") is ParameterSource.COMMANDLINE

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 
-from orchestrator.execute.fingerprint import fingerprint
 from orchestrator.execute.host import atomic_files
-from orchestrator.execute.state import RunFolder, StageRecord
+from orchestrator.execute.run_store.fingerprint import fingerprint
+from orchestrator.execute.run_store.run_folder import RunFolder, StageRecord
 from orchestrator.stage import Stage
 
 

@@ -14,10 +14,10 @@ from orchestrator.evaluation.trials import FAILED, MET, MISSED, PRUNED, RUNNING,
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project import discovery
 from orchestrator.execute.pruning import Pruning
-from orchestrator.execute.reports import read_report
 from orchestrator.execute.run_plan import run_recipe
-from orchestrator.execute.state import RunFolder
-from orchestrator.execute.train_course import Course
+from orchestrator.execute.run_store.load_report import read_report
+from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.training_log import Course
 from orchestrator.execute.trials_file import TrialsFile
 from orchestrator.job import Job
 from orchestrator.plan import build_plan

@@ -19,7 +19,7 @@ from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.project import discovery
-from orchestrator.execute.record_lock import read_json, read_text
+from orchestrator.execute.run_store.record_hashes import read_json, read_text
 from orchestrator.job import EMBEDDED, Job
 from orchestrator.plan import resolve
 from orchestrator.recipe import Evaluate, Source, Verify, compose

@@ -21,9 +21,9 @@ from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host.redact import redact, secrets_of
 from orchestrator.execute.processes import process
-from orchestrator.execute.run_logs import Growing, last_state
-from orchestrator.execute.serving import all_serving, is_up
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_logs import Growing, last_state
+from orchestrator.execute.run_store.server_record import all_serving, is_up
 from orchestrator.stage import Command
 
 PROBES = Path(__file__).resolve().parents[1] / "probes"

@@ -19,7 +19,7 @@ from orchestrator.dialects.trainer_log import read_log_line
 from orchestrator.errors import ConchError
 from orchestrator.execute.host.atomic_files import remove, write_durable
 from orchestrator.execute.models.model_folder import model_problems, read_header
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.stage import partial
 
 LOG = "trainer_log.jsonl"

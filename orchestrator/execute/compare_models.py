@@ -22,8 +22,8 @@ from orchestrator.execute.judge import judge_general
 from orchestrator.execute.judge_comparison import judge_comparison, judge_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.prove import at_work, finished_run, read_plan
-from orchestrator.execute.reports import read_report
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.load_report import read_report
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.report import Verdict
 from orchestrator.stages.evaluate import BASE, TUNED
 from orchestrator.stages.general import answers_of, beside

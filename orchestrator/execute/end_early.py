@@ -11,7 +11,7 @@ from dataclasses import replace
 from orchestrator.dialects.llamafactory import resumed
 from orchestrator.errors import Problem, StageFailed
 from orchestrator.execute.checkpoints import go_on
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.stage import Command, Stage
 
 

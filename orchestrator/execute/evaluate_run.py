@@ -21,8 +21,8 @@ from orchestrator.execute.adapters import adapter_of, rank_of
 from orchestrator.execute.evaluate import NUMBERS
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.prove import Server, at_server, at_work, finished_run, read_plan
-from orchestrator.execute.record_lock import read_json
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.record_hashes import read_json
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.recipe import Evaluate
 from orchestrator.stage import Plan, Service, Stage
 from orchestrator.stages.evaluate import BASE, TUNED, Evaluation

@@ -21,10 +21,10 @@ from orchestrator.evaluation.samples import spread
 from orchestrator.execute.host import machine, signals
 from orchestrator.execute.host.atomic_files import append_durable
 from orchestrator.execute.judge_pairs import AT_A_TIME, Pair, folded, judge_client, judge_pairs
-from orchestrator.execute.manifest import read_manifest
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project import recipes
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.manifest import read_manifest
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.judging import FAILED
 from orchestrator.recipe import Judge
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.evaluation.curve import course_of
-from orchestrator.execute.train_course import Course
+from orchestrator.execute.run_store.training_log import Course
 
 
 def read_curve(settings: Mapping[str, Any], folder: Path) -> int:

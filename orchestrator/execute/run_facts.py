@@ -16,11 +16,11 @@ import yaml
 
 from orchestrator.dialects import clients
 from orchestrator.execute.host.redact import redact
-from orchestrator.execute.manifest import MANIFEST
-from orchestrator.execute.record_lock import read_json
-from orchestrator.execute.reports import read_report
 from orchestrator.execute.run_numbers import data_of, training_of
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.load_report import read_report
+from orchestrator.execute.run_store.manifest import MANIFEST
+from orchestrator.execute.run_store.record_hashes import read_json
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.pages.words import EN, ZH
 from orchestrator.proofs import PROOFS
 from orchestrator.report import Report

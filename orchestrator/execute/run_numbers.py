@@ -17,8 +17,8 @@ from typing import Any
 from orchestrator.datasets.distribution import Distribution
 from orchestrator.datasets.statistics import Statistics
 from orchestrator.dialects.trainer_log import TrainStep, seconds_of
-from orchestrator.execute.record_lock import read_json
-from orchestrator.execute.train_course import Course
+from orchestrator.execute.run_store.record_hashes import read_json
+from orchestrator.execute.run_store.training_log import Course
 
 MOST = 20_000
 # What transformers sums up at the end (trainer.py, speed_metrics).

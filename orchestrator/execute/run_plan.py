@@ -10,14 +10,14 @@ from pathlib import Path
 
 from orchestrator.errors import ConchError
 from orchestrator.execute.environments.preflight import preflight
-from orchestrator.execute.fingerprint import plan_key
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.loop import Loop
-from orchestrator.execute.manifest import write_manifest
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.state import RunFolder, hold
-from orchestrator.execute.stop import sweep_leftovers
+from orchestrator.execute.run_store.fingerprint import plan_key
+from orchestrator.execute.run_store.manifest import write_manifest
+from orchestrator.execute.run_store.run_folder import RunFolder, hold
+from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
 from orchestrator.report import Run

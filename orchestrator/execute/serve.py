@@ -19,7 +19,6 @@ from orchestrator.errors import (
     StageFailed,
     TimedOut,
 )
-from orchestrator.execute.certify import TEMPLATE, read_certificate, refuse_unproven
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import atomic_files, gpu, signals
 from orchestrator.execute.host.ports import free_port
@@ -28,10 +27,11 @@ from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.prove import finished_run
 from orchestrator.execute.restarts import Restarts
 from orchestrator.execute.run_plan import symbols_of
+from orchestrator.execute.run_store.certify import TEMPLATE, read_certificate, refuse_unproven
+from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.server_record import Serving, hold_serving, write_serving
+from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.service import Running, start_service
-from orchestrator.execute.serving import Serving, hold_serving, write_serving
-from orchestrator.execute.state import RunFolder
-from orchestrator.execute.stop import sweep_leftovers
 from orchestrator.job import Job
 
 OPEN_PATHS = "/tokenize, /detokenize, /health, /version, /metrics, /load, /invocations, /pooling"

@@ -25,8 +25,8 @@ from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.prove import places, read_plan
 from orchestrator.execute.run_plan import symbols_of
+from orchestrator.execute.run_store.run_folder import RunFolder, is_held
 from orchestrator.execute.service import Running, start_service
-from orchestrator.execute.state import RunFolder, is_held
 from orchestrator.stage import Plan, Service
 
 HOME = "runs/.chat"

@@ -22,9 +22,9 @@ from orchestrator.execute.attempt import Wanted
 from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.project import discovery
 from orchestrator.execute.run_plan import run_recipe
+from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.server_record import Serving
 from orchestrator.execute.serve import serve
-from orchestrator.execute.serving import Serving
-from orchestrator.execute.state import RunFolder
 from orchestrator.execute.until import run_until_target
 from orchestrator.job import Job
 from orchestrator.plan import build_plan

@@ -14,7 +14,7 @@ import filelock
 from orchestrator.errors import BusyError, Problem
 from orchestrator.evaluation.trials import Trial, best_of
 from orchestrator.execute.host.atomic_files import write_durable
-from orchestrator.execute.record_lock import read_json
+from orchestrator.execute.run_store.record_hashes import read_json
 
 
 @dataclass(slots=True)

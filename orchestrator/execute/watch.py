@@ -21,10 +21,10 @@ from orchestrator.errors import MissingError
 from orchestrator.execute.host import gpu, machine
 from orchestrator.execute.host.redact import redact
 from orchestrator.execute.processes import process_tree
-from orchestrator.execute.run_logs import last_lines, last_state, logs_of
-from orchestrator.execute.runs import Standing, read_state, summary_of
-from orchestrator.execute.state import RunFolder
-from orchestrator.execute.train_course import Course
+from orchestrator.execute.run_store.listing import Standing, read_state, summary_of
+from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_logs import last_lines, last_state, logs_of
+from orchestrator.execute.run_store.training_log import Course
 from orchestrator.report import Status
 from orchestrator.stage import partial
 

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes.spawn_daemon import has_systemd
-from orchestrator.execute.runs import Standing, summary_of
+from orchestrator.execute.run_store.listing import Standing, summary_of
 from tests.small_world import SmallWorld
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.processes import process
-from orchestrator.execute.run_logs import Tail, last_lines
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_logs import Tail, last_lines
 from tests.small_world import SmallWorld
 
 

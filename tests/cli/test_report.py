@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute import state
 from orchestrator.execute.loop import Loop
 from orchestrator.execute.processes import process
 from orchestrator.execute.renew_report import renew_report
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store import run_folder
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.report import Run, Status
 from orchestrator.stage import Plan, Stage, partial
 from orchestrator.stages.base import task
@@ -101,7 +101,7 @@ def test_a_run_that_is_worked_on_is_left_alone_and_its_siblings_are_not(
     run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = make_run(run.project, now=datetime(2027, 1, 1, tzinfo=UTC))
-    with state.hold(run.project, "shells"):
+    with run_folder.hold(run.project, "shells"):
         other.begin("another trial")
         assert main.run(["report", other.name]) == 6
         said = capsys.readouterr().err

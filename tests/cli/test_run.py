@@ -166,7 +166,7 @@ def test_a_server_that_fails_is_told_and_nothing_is_left(
 
 
 def test_two_at_once_are_not_let(small: SmallWorld) -> None:
-    from orchestrator.execute.state import hold
+    from orchestrator.execute.run_store.run_folder import hold
 
     with hold(small.project, "small"):
         said = small.run("run", "small", "--json")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute import state
 from orchestrator.execute.processes import process, process_tree
+from orchestrator.execute.run_store import run_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,7 +58,7 @@ def test_it_stops_the_orchestrator_and_its_tree(
     assert {"sleep 71", "sleep 72"} < set(commands)
     assert "-c" in commands[0]
     assert other.wait(5) == 1  # its own script has no boundary that turns Interrupted into 143
-    assert not state.is_held(project, "r")
+    assert not run_folder.is_held(project, "r")
     assert stop(project, monkeypatch, capsys) == []
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import run
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.report import Run, Status
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute.fingerprint import fingerprint
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.inference.transcripts import line_of
 from orchestrator.execute.prove import read_plan
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.fingerprint import fingerprint
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.report import Run, Status, Transcript, Turn
 from tests.fakes.answering_server import answering_server
 from tests.small_world import ROWS, SmallWorld

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.adopt import adopt
-from orchestrator.execute.fingerprint import fingerprint
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.fingerprint import fingerprint
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.report import Run, Status
 from orchestrator.stage import Stage
 

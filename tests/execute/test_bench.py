@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute import serving
 from orchestrator.execute.bench import _Follower, output_folder, run_of
-from orchestrator.execute.run_logs import Growing
-from orchestrator.execute.serving import Serving, hold_serving
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store import server_record
+from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_logs import Growing
+from orchestrator.execute.run_store.server_record import Serving, hold_serving
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ def test_the_run_that_is_served_there_is_meant(project: Path) -> None:
     older, newer = RunFolder.create(project, "r"), RunFolder.create(project, "r")
     assert run_of(project, "r", "http://x/v1") == newer
     with hold_serving(older):
-        serving.write_serving(older, Serving(older.name, "http://x/v1", "m", 1, 1, "now"))
+        server_record.write_serving(older, Serving(older.name, "http://x/v1", "m", 1, 1, "now"))
         assert run_of(project, "r", "http://x/v1") == older
         assert run_of(project, "r", "http://y/v1") == newer
 

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.execute.checkpoints import problem_of
 from orchestrator.execute.processes import process
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
 from tests.small_world import SmallWorld, make_checkpoint
 
 

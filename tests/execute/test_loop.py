@@ -16,7 +16,7 @@ from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Refuted, StageFailed
 from orchestrator.execute.loop import Loop
 from orchestrator.execute.processes import process
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.report import Run, Status
 from orchestrator.stage import Command, Plan, RenderedFile, Service, Stage, partial
 
@@ -171,7 +171,7 @@ import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from test_loop import perform, slow, writes
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
 project = Path({str(tmp_path)!r})
 perform(project, writes("a", "1"), slow(60), run=RunFolder.last(project, "r"))
 """

@@ -15,7 +15,7 @@ from orchestrator.execute import run_plan
 from orchestrator.execute.processes import process
 from orchestrator.execute.project import discovery
 from orchestrator.execute.run_plan import run_recipe
-from orchestrator.execute.state import RunFolder, hold
+from orchestrator.execute.run_store.run_folder import RunFolder, hold
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
 from orchestrator.report import Run

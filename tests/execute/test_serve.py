@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError, Refuted
-from orchestrator.execute.certify import certify
-from orchestrator.execute.fingerprint import fingerprint
 from orchestrator.execute.prove import finished_run
+from orchestrator.execute.run_store.certify import certify
+from orchestrator.execute.run_store.fingerprint import fingerprint
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.serve import _guard_open_host, check_proof
-from orchestrator.execute.state import RunFolder
 from orchestrator.report import Proof, Run, Status
 
 

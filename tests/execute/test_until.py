@@ -14,7 +14,7 @@ from orchestrator.errors import Interrupted, MissingError, Problem, Refuted, Sta
 from orchestrator.execute import attempt, until
 from orchestrator.execute.attempt import Wanted
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.until import run_until_target
 from orchestrator.job import Job
 from orchestrator.report import Run

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute.runs import Standing, summary_of
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.listing import Standing, summary_of
+from orchestrator.execute.run_store.run_folder import RunFolder
 from tests.small_world import SmallWorld
 
 ROOT = Path(__file__).parents[2]

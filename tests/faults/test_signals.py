@@ -20,15 +20,15 @@ from orchestrator.execute.host import signals
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.processes.process import new_cookie, start
-from orchestrator.execute.runs import Standing, summary_of
-from orchestrator.execute.state import hold
+from orchestrator.execute.run_store.listing import Standing, summary_of
+from orchestrator.execute.run_store.run_folder import hold
 from tests.small_world import SmallWorld
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
 import subprocess, sys, time
 from pathlib import Path
-from orchestrator.execute.state import hold
+from orchestrator.execute.run_store.run_folder import hold
 with hold(Path(sys.argv[1]), "small"):
     print(subprocess.Popen(["sleep", "60"]).pid, flush=True)
     time.sleep(60)

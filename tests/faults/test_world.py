@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from orchestrator.execute.processes import process
-from orchestrator.execute.runs import Standing, summary_of
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.listing import Standing, summary_of
+from orchestrator.execute.run_store.run_folder import RunFolder
 from tests.small_world import CONCH, SmallWorld, make_small_world
 
 ROOT = Path(__file__).parents[2]

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Interrupted, MissingError
-from orchestrator.execute import stop
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.machine import bound_cores
 from orchestrator.execute.processes import process, process_tree
+from orchestrator.execute.run_store import stop
 from orchestrator.stage import Command, Place
 
 ROOT = Path(__file__).parents[3]

@@ -16,10 +16,10 @@ from typing import Any
 
 from orchestrator import __version__
 from orchestrator.errors import MissingError, Problem, Refuted
-from orchestrator.execute.certified_files import check_files
 from orchestrator.execute.host.atomic_files import sha256_file, write_durable
 from orchestrator.execute.models.model_folder import hash_files
-from orchestrator.execute.reports import read_proofs
+from orchestrator.execute.run_store.certified_files import check_files
+from orchestrator.execute.run_store.load_report import read_proofs
 from orchestrator.proofs import PROOFS
 from orchestrator.stages.base import CERTIFICATE
 

@@ -17,9 +17,9 @@ from orchestrator import __version__
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import write_durable
-from orchestrator.execute.record_lock import read_json
-from orchestrator.execute.reports import read_report
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.load_report import read_report
+from orchestrator.execute.run_store.record_hashes import read_json
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.job import Job
 from orchestrator.recipe.sections import PASSAGES
 from orchestrator.report import passed_of
@@ -35,7 +35,7 @@ PACKAGES = (
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 _SECRET = re.compile(r"(?:token|key|secret|password|credential)s?$", re.IGNORECASE)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 def write_manifest(run: RunFolder, plan: Plan, job: Job) -> None:

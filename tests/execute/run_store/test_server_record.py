@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BusyError
-from orchestrator.execute.serving import (
+from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.server_record import (
     RECORD,
     Serving,
     all_serving,
@@ -18,7 +19,6 @@ from orchestrator.execute.serving import (
     serving_of,
     write_serving,
 )
-from orchestrator.execute.state import RunFolder
 
 
 def test_it_is_up_while_it_is_held_and_has_one_holder(project: Path) -> None:

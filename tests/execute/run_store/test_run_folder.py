@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BusyError, MissingError, UsageError
-from orchestrator.execute import state
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store import run_folder
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.report import Run, Status
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
 
@@ -78,7 +78,7 @@ def test_a_runs_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
     with pytest.raises(MissingError, match="cannot make a run folder"):
         RunFolder.create(tmp_path, "magic")
-    with pytest.raises(MissingError, match="cannot lock"), state.hold(tmp_path, "magic"):
+    with pytest.raises(MissingError, match="cannot lock"), run_folder.hold(tmp_path, "magic"):
         pass
 
 
@@ -92,7 +92,7 @@ def test_events_make_the_state_and_the_record(tmp_path: Path) -> None:
     run.end_stage(Run("train", Status.FAILED, "oom", 137, 1.0), key="k2")
     run.end(4, "train failed")
     record = run.stage_record("train")
-    assert record == state.StageRecord("train", "k1", {"adapter": "sha256:1"}, 2.5)
+    assert record == run_folder.StageRecord("train", "k1", {"adapter": "sha256:1"}, 2.5)
     assert [(one.stage, one.status, one.reason) for one in run.runs()] == [("train", Status.FAILED, "oom")]
     content = json.loads((run.path / "state.json").read_text(encoding="utf-8"))
     assert (content["schema"], content["status"], content["exit_code"]) == (1, "ended", 4)
@@ -115,7 +115,7 @@ def test_fault_056_kill_9_between_events_never_loses_a_whole_one(tmp_path: Path)
     run = RunFolder.create(tmp_path, "magic")
     code = f"""
 from pathlib import Path
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.run_folder import RunFolder
 run = RunFolder(Path({str(tmp_path)!r}), "magic", {run.id!r})
 for number in range(10**9):
     run.append_event({{"event": "n", "number": number, "text": "x" * 5000}}, durable=True)
@@ -137,10 +137,13 @@ def test_fault_045_a_second_holder_is_told_who_holds(tmp_path: Path) -> None:
     """Fault 45."""
     other = other_holder(tmp_path)
     assert said(other) == "held"
-    assert state.is_held(tmp_path, "r")
-    with pytest.raises(BusyError, match=rf"process {other.pid} on \S+ since 20"), state.hold(tmp_path, "r"):
+    assert run_folder.is_held(tmp_path, "r")
+    with (
+        pytest.raises(BusyError, match=rf"process {other.pid} on \S+ since 20"),
+        run_folder.hold(tmp_path, "r"),
+    ):
         pass
-    with state.hold(tmp_path, "another"):
+    with run_folder.hold(tmp_path, "another"):
         pass
     end(other)
 
@@ -151,10 +154,10 @@ def test_fault_049_a_killed_holder_holds_nothing_even_through_its_child(tmp_path
     assert said(other) == "held"
     child = int(said(other))
     end(other)
-    assert not state.is_held(tmp_path, "r")
-    with state.hold(tmp_path, "r"):
-        assert state.holder(tmp_path, "r")["pid"] == os.getpid()
-    assert not state.is_held(tmp_path, "r")
+    assert not run_folder.is_held(tmp_path, "r")
+    with run_folder.hold(tmp_path, "r"):
+        assert run_folder.holder(tmp_path, "r")["pid"] == os.getpid()
+    assert not run_folder.is_held(tmp_path, "r")
     os.kill(child, 9)
 
 

@@ -17,8 +17,8 @@ import filelock
 from orchestrator.errors import BusyError, Problem
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.processes import process_tree
-from orchestrator.execute.record_lock import read_json
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.record_hashes import read_json
+from orchestrator.execute.run_store.run_folder import RunFolder
 
 RECORD = "serving.json"
 _LOCK = ".serving.lock"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.certified_files import check_files
 from orchestrator.execute.models.model_folder import hash_files
+from orchestrator.execute.run_store.certified_files import check_files
 from tests.small_world import make_base
 
 

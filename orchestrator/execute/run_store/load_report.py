@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.execute.record_lock import read_json
+from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.proofs import PROOFS
 from orchestrator.report import Proof, Report, Run, Verdict
 from orchestrator.stages.base import CURVE, TARGET, VERDICTS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.manifest import attempts, commit_of, read_manifest
+from orchestrator.execute.run_store.manifest import attempts, commit_of, read_manifest
 from tests.small_world import SmallWorld
 
 

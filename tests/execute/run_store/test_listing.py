@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BusyError
-from orchestrator.execute import runs, state
 from orchestrator.execute.processes import process
-from orchestrator.execute.runs import Standing, standing_of, summaries, summary_of
-from orchestrator.execute.state import RunFolder, hold
+from orchestrator.execute.run_store import listing, run_folder
+from orchestrator.execute.run_store.listing import Standing, standing_of, summaries, summary_of
+from orchestrator.execute.run_store.run_folder import RunFolder, hold
 from orchestrator.report import Run, Status
 
 
@@ -83,7 +83,7 @@ def test_processes_that_a_killed_run_left_are_told(project: Path, tmp_path: Path
     try:
         assert summary_of(run, look_around=True).leftovers == (child.pid,)
         with pytest.raises(BusyError, match=r"has living processes: .*\n.*conch stop"):
-            runs.remove_run(run)
+            listing.remove_run(run)
     finally:
         child.stop()
     assert summary_of(run, look_around=True).leftovers == ()
@@ -96,7 +96,7 @@ def test_removing_a_run_follows_no_link(project: Path) -> None:
     (mine / "rows.jsonl").write_text("{}", encoding="utf-8")
     (run.path / "inputs").mkdir()
     (run.path / "inputs/base").symlink_to(mine, target_is_directory=True)
-    runs.remove_run(run)
+    listing.remove_run(run)
     assert not run.path.exists()
     assert (mine / "rows.jsonl").exists()
     assert [one.run for one in summaries(project)] == [kept.name]
@@ -107,14 +107,14 @@ def test_what_an_interrupted_removal_left_is_no_run_and_goes_with_the_next(proje
     half, other = ended(project, 0), ended(project, 0)
     half.path.rename(half.path.with_name(f".removed-{half.id}"))
     assert [one.run for one in summaries(project)] == [other.name]
-    runs.remove_run(other)
+    listing.remove_run(other)
     assert [path.name for path in other.path.parent.iterdir() if path.name.startswith(".removed")] == []
 
 
 def test_a_run_that_is_worked_on_is_not_removed(project: Path) -> None:
     run = ended(project, 0)
     with hold(project, "海螺"), pytest.raises(BusyError, match=socket.gethostname()):
-        runs.remove_run(run)
+        listing.remove_run(run)
     assert run.path.exists()
 
 
@@ -122,5 +122,5 @@ def test_the_boot_is_recorded(project: Path) -> None:
     run = ended(project, 0)
     found = json.loads((run.path / "state.json").read_bytes())
     assert found["boot"] == Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    assert state.SCHEMA == 1
+    assert run_folder.SCHEMA == 1
     assert standing_of({}, worked_on=False) is Standing.NEW

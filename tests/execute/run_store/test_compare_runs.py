@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute.compare_runs import ABSENT, compare_runs, differences
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.compare_runs import ABSENT, compare_runs, differences
+from orchestrator.execute.run_store.run_folder import RunFolder
 from tests.small_world import SmallWorld
 
 

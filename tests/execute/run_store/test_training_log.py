@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from orchestrator.execute.train_course import Course
+from orchestrator.execute.run_store.training_log import Course
 
 
 def line(step: int, **more: object) -> str:

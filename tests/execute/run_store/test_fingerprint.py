@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.fingerprint import fingerprint, plan_key, stage_key
+from orchestrator.execute.run_store.fingerprint import fingerprint, plan_key, stage_key
 from orchestrator.stage import Command, Place, Plan, RenderedFile, Service, Stage
 
 COMMAND = Command(("{train}/bin/x", "a"), Place.TRAIN)
@@ -97,7 +97,7 @@ def test_patience_and_other_environments_are_not() -> None:
 
 def test_another_conch_makes_everything_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     before = stage_key(STAGE, {}, {}), plan_key(Plan("r", "h", (STAGE,)), LOCKS)
-    monkeypatch.setattr("orchestrator.execute.fingerprint.__version__", "99")
+    monkeypatch.setattr("orchestrator.execute.run_store.fingerprint.__version__", "99")
     assert stage_key(STAGE, {}, {}) != before[0]
     assert plan_key(Plan("r", "h", (STAGE,)), LOCKS) != before[1]
 

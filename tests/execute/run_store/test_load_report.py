@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.execute.reports import proof_of, read_proofs, read_report
+from orchestrator.execute.run_store.load_report import proof_of, read_proofs, read_report
 from orchestrator.report import Proof, Run, Status, Verdict
 from orchestrator.stages.base import DATA_PROOF, EXPORT_PROOF, VERDICTS
 

@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import BusyError, MissingError, Problem
-from orchestrator.execute import state
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.processes import process_tree
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store import run_folder
+from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.report import Status
 
 SIGNALLED = 128  # exit codes from here on name the signal that ended it
@@ -127,7 +127,7 @@ def remove_run(run: RunFolder) -> None:
         BusyError: it is being worked on, or a process of it lives.
         MissingError: it cannot be deleted.
     """
-    with state.hold(run.project, run.recipe):
+    with run_folder.hold(run.project, run.recipe):
         living = [one.pid for one in process_tree.scan(process_tree.run_prefix(run.project, run.path))]
         if living:
             what = f"{run.name} has living processes: {', '.join(map(str, living))}"
@@ -167,9 +167,9 @@ def _of_recipe(project: Path, recipe: str) -> Sequence[RunSummary]:
 
 def _active(project: Path, recipe: str) -> tuple[int, int] | None:
     """(pid, start ticks) of the process that works on a recipe's runs now; None when nobody does."""
-    if not state.is_held(project, recipe):
+    if not run_folder.is_held(project, recipe):
         return None
-    who = state.holder(project, recipe)
+    who = run_folder.holder(project, recipe)
     return int(who.get("pid", 0)), int(who.get("ticks", 0))
 
 
@@ -201,7 +201,7 @@ def read_state(run: RunFolder) -> dict[str, Any]:
     try:
         found = orjson.loads((run.path / "state.json").read_bytes())
     except (OSError, ValueError):
-        found = state.fold(run.events())
+        found = run_folder.fold(run.events())
     return found if isinstance(found, dict) else {}
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.manifest import read_manifest
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store.manifest import read_manifest
+from orchestrator.execute.run_store.run_folder import RunFolder
 
 # In the order in which they explain one another.
 PARTS = (

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.dialects.symptoms import visible
-from orchestrator.execute import state
 from orchestrator.execute.processes import process_tree
-from orchestrator.execute.serving import all_serving, is_up
-from orchestrator.execute.state import RunFolder
+from orchestrator.execute.run_store import run_folder
+from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.server_record import all_serving, is_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,9 @@ def _holders(project: Path, run: RunFolder | None) -> set[tuple[int, int]]:
     found: set[tuple[int, int]] = set()
     runs = project / "runs"
     for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
-        if not folder.is_dir() or not state.is_held(project, folder.name):
+        if not folder.is_dir() or not run_folder.is_held(project, folder.name):
             continue
-        who = state.holder(project, folder.name)
+        who = run_folder.holder(project, folder.name)
         theirs = run is None or (run.recipe == folder.name and run == RunFolder.last(project, folder.name))
         if theirs and who.get("host") == socket.gethostname():
             found.add((int(who.get("pid", 0)), int(who.get("ticks", 0))))
