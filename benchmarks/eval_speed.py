@@ -37,7 +37,7 @@ from orchestrator.execute.processes import process
 from orchestrator.execute.prove import read_plan
 from orchestrator.execute.run_plan import PROBES
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.execute.service import start_service
+from orchestrator.execute.servers.service import start_service
 from tests.e2e.predict import predict
 
 EVALUATION, THROUGHPUT = 3.5, 8.0

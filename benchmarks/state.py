@@ -24,7 +24,7 @@ import psutil
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.execute.service import start_service
+from orchestrator.execute.servers.service import start_service
 from orchestrator.report import Run, Status
 from orchestrator.stage import Command, Place, Service
 

@@ -24,7 +24,7 @@ from orchestrator.execute.processes.parallel_command import Beside, outcome, tol
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import fingerprint, stage_key
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.execute.service import Running, Warm, start_service, start_warm
+from orchestrator.execute.servers.service import Running, Warm, start_service, start_warm
 from orchestrator.execute.stall import StallWatch
 from orchestrator.report import Run, Status
 from orchestrator.stage import Command, Plan, Stage, partial

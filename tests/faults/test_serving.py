@@ -16,12 +16,12 @@ import pytest
 
 from orchestrator.dialects.symptoms import explain, first_error
 from orchestrator.errors import TimedOut
-from orchestrator.execute import service
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.inference.client import Client
+from orchestrator.execute.servers import service
 from tests.execute.host.test_gpu import nvidia_smi
-from tests.execute.test_service import Bench
+from tests.execute.servers.test_service import Bench
 from tests.fakes.openai_server import Said, openai_server
 from tests.small_world import WEIGHTS, SmallWorld
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
-from orchestrator.execute.liveness import Limits, Liveness
+from orchestrator.execute.servers.liveness import Limits, Liveness
 
 QUICK = Limits(look=0.05, stuck=0.3, idle=0.3, canary=0.3, misses=3)
 

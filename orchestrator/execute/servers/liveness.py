@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from orchestrator.execute.canary import Canary
+from orchestrator.execute.servers.health import Canary
 
 # Names of vLLM 0.32's /metrics; where one is missing the canary decides.
 _RUNNING = re.compile(r"^vllm:num_requests_running(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)

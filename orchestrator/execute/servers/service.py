@@ -15,12 +15,12 @@ from pathlib import Path
 
 from orchestrator.dialects.symptoms import PHASES, lacks, last_lines, latest_phase
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
-from orchestrator.execute.canary import Canary, Health
 from orchestrator.execute.host import gpu, signals
 from orchestrator.execute.host.ports import LOOPBACK, free_port, reachable, taken
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.processes.diagnosis import explain_failure, read_ends
 from orchestrator.execute.processes.process import Process, Symbols, child_environment, resolve_argv, start
+from orchestrator.execute.servers.health import Canary, Health
 from orchestrator.stage import Service
 
 CANARY_SECONDS = 60.0

@@ -15,12 +15,12 @@ import httpx
 import pytest
 
 from orchestrator.errors import Interrupted, MissingError, StageFailed, TimedOut
-from orchestrator.execute import service
 from orchestrator.execute.processes import process, process_tree
-from orchestrator.execute.service import Running, Warm
+from orchestrator.execute.servers import service
+from orchestrator.execute.servers.service import Running, Warm
 from orchestrator.stage import Command, Place, Service
 
-PROBES = Path(__file__).parents[2] / "orchestrator" / "probes"
+PROBES = Path(__file__).parents[3] / "orchestrator" / "probes"
 SERVE = (
     "serve",
     "export",
