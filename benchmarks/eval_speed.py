@@ -35,8 +35,8 @@ from orchestrator.execute.evaluate import evaluate, read_samples
 from orchestrator.execute.inference.logprobs import Scoring
 from orchestrator.execute.processes import process
 from orchestrator.execute.prove import read_plan
-from orchestrator.execute.run_plan import PROBES
 from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.execute.servers.service import start_service
 from tests.e2e.predict import predict
 

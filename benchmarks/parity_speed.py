@@ -164,7 +164,7 @@ def prove(folder: Path, pythons: list[Path]) -> tuple[float, float, dict[str, in
         "out": "parity.json",
     }
     (folder / "compare.json").write_text(json.dumps(settings), encoding="utf-8")
-    task = [sys.executable, "-m", "orchestrator.execute.task", "compare", "compare.json"]
+    task = [sys.executable, "-m", "orchestrator.execute.runner.task", "compare", "compare.json"]
     (memory["compare"],) = watch([start(task, folder, "compare")])
     wall, cpu = time.monotonic() - began, spent(before)
     parity = json.loads((folder / "parity.json").read_text(encoding="utf-8"))

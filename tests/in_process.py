@@ -4,7 +4,7 @@
     served_in_process(monkeypatch, place, server)      # start_service of that module: a fake that is up
 
 The loop, its keys and its files are the product's. Not covered: processes, logs and signals of children,
-which tests/execute/test_loop.py and test_service.py are about.
+which tests/execute/runner/test_loop.py and test_service.py are about.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from typing import Any
 import pytest
 
 from orchestrator.execute.processes import process
-from orchestrator.execute.task import run_task
+from orchestrator.execute.runner.task import run_task
 from orchestrator.stage import Command, Service
 from tests.fakes.openai_server import FakeServer
 
 
 def tasks_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every `python -m orchestrator.execute.task NAME FILE` is a call; engines and probes stay processes.
+    """Every in-process task is a call; engines and probes stay processes.
 
     What is asked is asked one at a time: a failure leaves no request of another thread on its way.
     """
     as_process = process.run
 
     def run(command: Command, **given: Any) -> int:
-        if command.argv[1:3] != ("-m", "orchestrator.execute.task"):
+        if command.argv[1:3] != ("-m", "orchestrator.execute.runner.task"):
             return as_process(command, **given)
         name, file = command.argv[3:]
         settings = json.loads((given["cwd"] / file).read_text(encoding="utf-8"))

@@ -32,8 +32,8 @@ def carry_out(
 
     from orchestrator.cli.live import Live
     from orchestrator.execute.project import discovery, recipes
-    from orchestrator.execute.run_plan import run_recipe
     from orchestrator.execute.run_store.load_report import read_report
+    from orchestrator.execute.runner.run_plan import run_recipe
     from orchestrator.plan import build_plan
 
     project = recipes.project_folder(Path.cwd())

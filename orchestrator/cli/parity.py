@@ -67,7 +67,7 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
 
     from orchestrator.cli.live import Live
     from orchestrator.execute.project import discovery, recipes
-    from orchestrator.execute.run_plan import run_recipe
+    from orchestrator.execute.runner.run_plan import run_recipe
     from orchestrator.plan import PARITY, build_plan
     from orchestrator.stages.base import DATA_PROOF
 

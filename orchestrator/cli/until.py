@@ -10,7 +10,7 @@ from orchestrator.cli.verb import Outcome
 
 if TYPE_CHECKING:
     from orchestrator.evaluation.trials import Trial
-    from orchestrator.execute.until import Sought
+    from orchestrator.execute.runner.sweep import Sought
 
 BAR = 20
 WIDE = 60
@@ -24,9 +24,9 @@ def run_until(
 
     from orchestrator.cli.carry_out import started, told_of
     from orchestrator.cli.live import Live
-    from orchestrator.execute.attempt import Wanted
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.until import run_until_target
+    from orchestrator.execute.runner.sweep import run_until_target
+    from orchestrator.execute.runner.trial import Wanted
 
     project = recipes.project_folder(Path.cwd())
     if detach:

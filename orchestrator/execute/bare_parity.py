@@ -31,7 +31,7 @@ from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.processes.parallel_command import Beside
 from orchestrator.execute.project.discovery import read_templates
 from orchestrator.execute.project.template_sandbox import guard_template, read_template
-from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.proofs.tokenizer import prove
 from orchestrator.report import Proof
 from orchestrator.stage import Command, Place

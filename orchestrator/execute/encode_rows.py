@@ -27,7 +27,7 @@ from orchestrator.execute.models.hub import fetch_dataset_file
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.processes.parallel_command import Beside
-from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.job import Job
 from orchestrator.stage import Command, Place
 

@@ -16,12 +16,12 @@ from typing import Any, Protocol
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
-from orchestrator.execute.loop import Loop
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.run_plan import symbols_of
 from orchestrator.execute.run_store.certify import read_certificate
 from orchestrator.execute.run_store.run_folder import RunFolder, hold
+from orchestrator.execute.runner.loop import Loop
+from orchestrator.execute.runner.run_plan import symbols_of
 from orchestrator.plan import PROVE
 from orchestrator.proofs import PROOFS
 from orchestrator.stage import Command, Plan, Stage

@@ -18,14 +18,14 @@ from typing import Any
 
 from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Problem, StageFailed, exit_code_of
-from orchestrator.execute.attempt import Wanted
 from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.project import discovery
-from orchestrator.execute.run_plan import run_recipe
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.run_store.server_record import Serving
+from orchestrator.execute.runner.run_plan import run_recipe
+from orchestrator.execute.runner.sweep import run_until_target
+from orchestrator.execute.runner.trial import Wanted
 from orchestrator.execute.serve import serve
-from orchestrator.execute.until import run_until_target
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
 from orchestrator.report import Run

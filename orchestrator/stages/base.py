@@ -38,5 +38,5 @@ def task(
     path = f"tasks/{name}.json"
     text = json.dumps(settings, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
     module = name.partition("-")[0]
-    argv = ("{conch}/bin/python", "-m", "orchestrator.execute.task", module, path)
+    argv = ("{conch}/bin/python", "-m", "orchestrator.execute.runner.task", module, path)
     return RenderedFile(path, text), Command(argv=argv, secrets=secrets)

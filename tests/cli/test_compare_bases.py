@@ -39,7 +39,7 @@ def server(two: SmallWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSer
         return Said(answers.get(asked, asked), token_ids=(1, 2))
 
     with openai_server(answer) as fake:
-        started: Started = served_in_process(monkeypatch, "orchestrator.execute.loop", fake)
+        started: Started = served_in_process(monkeypatch, "orchestrator.execute.runner.loop", fake)
         yield fake
 
 

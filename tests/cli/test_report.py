@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute.loop import Loop
 from orchestrator.execute.processes import process
 from orchestrator.execute.renew_report import renew_report
 from orchestrator.execute.run_store import run_folder
 from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.runner.loop import Loop
 from orchestrator.report import Run, Status
 from orchestrator.stage import Plan, Stage, partial
 from orchestrator.stages.base import task
 from orchestrator.stages.report import CARD, REPORT
-from tests.execute.test_loop import Heard
+from tests.execute.runner.test_loop import Heard
 from tests.run_world import make_run
 
 SETTINGS = {

@@ -21,7 +21,7 @@ from orchestrator.execute.environments import registry
 from orchestrator.execute.models import demo_model
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.processes.child_environment import child_environment, resolve_argv
-from orchestrator.execute.run_plan import PROBES
+from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.execute.servers import service
 from orchestrator.execute.servers.service import Running
 from orchestrator.stage import Command

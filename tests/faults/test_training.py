@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.checkpoints import problem_of
-from tests.execute.test_checkpoints import checkpoint
+from orchestrator.execute.runner.checkpoints import problem_of
+from tests.execute.runner.test_checkpoints import checkpoint
 from tests.small_world import SmallWorld
 
 

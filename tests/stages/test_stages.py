@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from orchestrator.datasets.entry import DatasetEntry
-from orchestrator.execute.task import TASKS
+from orchestrator.execute.runner.task import TASKS
 from orchestrator.plan import build_plan
 from orchestrator.stage import Place, Plan, Stage
 from orchestrator.stages import STAGES, base
@@ -70,7 +70,7 @@ def test_a_task_is_on_the_board_and_its_settings_are_there(stage: Stage) -> None
     rendered = {file.path for file in stage.files}
     for command in stage.commands:
         if command.place is Place.CONCH:
-            assert command.argv[:3] == ("{conch}/bin/python", "-m", "orchestrator.execute.task")
+            assert command.argv[:3] == ("{conch}/bin/python", "-m", "orchestrator.execute.runner.task")
             assert command.argv[3] in TASKS
             assert command.argv[4] in rendered
 

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.checkpoints import newest_first, problem_of
 from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.runner.checkpoints import newest_first, problem_of
 from orchestrator.stage import partial
 
 FOLDERS = ("adapter", partial("adapter"))

@@ -1,4 +1,4 @@
-"""`python -m orchestrator.execute.task NAME SETTINGS.json`: Conch's own work as a process of its own.
+"""`python -m orchestrator.execute.runner.task NAME SETTINGS.json`: Conch's own work as a process of its own.
 
 The working folder is the run folder. What went wrong is left as JSON at $CONCH_PROBLEMS for the loop that
 started it, and as words on standard error for the log. Exit codes are those of errors.py.

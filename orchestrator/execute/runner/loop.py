@@ -14,18 +14,18 @@ from pathlib import Path
 
 from orchestrator.dialects.llamafactory import resumed
 from orchestrator.errors import ConchError, Interrupted, Refuted, exit_code_of
-from orchestrator.execute.adopt import adopt
-from orchestrator.execute.checkpoints import go_on
-from orchestrator.execute.end_early import closing
-from orchestrator.execute.follow import Follower
 from orchestrator.execute.host import atomic_files, signals
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.parallel_command import Beside, outcome, told_at
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import fingerprint, stage_key
 from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.runner.checkpoints import go_on
+from orchestrator.execute.runner.end_early import closing
+from orchestrator.execute.runner.log_follower import Follower
+from orchestrator.execute.runner.stage_cache import adopt
+from orchestrator.execute.runner.stall import StallWatch
 from orchestrator.execute.servers.service import Running, Warm, start_service, start_warm
-from orchestrator.execute.stall import StallWatch
 from orchestrator.report import Run, Status
 from orchestrator.stage import Command, Plan, Stage, partial
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.adopt import adopt
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.runner.stage_cache import adopt
 from orchestrator.report import Run, Status
 from orchestrator.stage import Stage
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BusyError, MissingError
-from orchestrator.execute import run_plan
 from orchestrator.execute.processes import process
 from orchestrator.execute.project import discovery
-from orchestrator.execute.run_plan import run_recipe
 from orchestrator.execute.run_store.run_folder import RunFolder, hold
+from orchestrator.execute.runner import run_plan
+from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
 from orchestrator.report import Run
 from orchestrator.stages import STAGES as EVERY_STAGE
-from tests.execute.test_loop import Heard
+from tests.execute.runner.test_loop import Heard
 from tests.small_world import SmallWorld
 
 # Those of a recipe that scores no split.

@@ -13,12 +13,12 @@ from orchestrator.evaluation.target import NEARLY
 from orchestrator.evaluation.trials import FAILED, MET, MISSED, PRUNED, RUNNING, Trial, written
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project import discovery
-from orchestrator.execute.pruning import Pruning
-from orchestrator.execute.run_plan import run_recipe
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.run_store.training_log import Course
-from orchestrator.execute.trials_file import TrialsFile
+from orchestrator.execute.runner.pruning import Pruning
+from orchestrator.execute.runner.run_plan import run_recipe
+from orchestrator.execute.runner.trials_file import TrialsFile
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
 from orchestrator.report import Report

@@ -15,13 +15,13 @@ from typing import Any
 
 from orchestrator.errors import Problem, StageFailed, UsageError
 from orchestrator.evaluation.trials import FAILED, Trial, best_of, next_trial, why_ended, written
-from orchestrator.execute.attempt import Attempt, Wanted
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.run_plan import run_recipe
 from orchestrator.execute.run_store.fingerprint import plan_key
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.execute.trials_file import TrialsFile, only_one
+from orchestrator.execute.runner.run_plan import run_recipe
+from orchestrator.execute.runner.trial import Attempt, Wanted
+from orchestrator.execute.runner.trials_file import TrialsFile, only_one
 from orchestrator.job import Job
 from orchestrator.plan import build_plan, headline
 from orchestrator.report import Report

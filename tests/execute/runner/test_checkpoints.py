@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.checkpoints import problem_of
 from orchestrator.execute.processes import process
 from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.runner.checkpoints import problem_of
 from tests.small_world import SmallWorld, make_checkpoint
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.errors import Interrupted, MissingError, Problem, Refuted, StageFailed
-from orchestrator.execute import attempt, until
-from orchestrator.execute.attempt import Wanted
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.execute.until import run_until_target
+from orchestrator.execute.runner import sweep, trial
+from orchestrator.execute.runner.sweep import run_until_target
+from orchestrator.execute.runner.trial import Wanted
 from orchestrator.job import Job
 from orchestrator.report import Run
 from orchestrator.stage import Plan
@@ -83,7 +83,7 @@ def running(small: SmallWorld, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
     def use(leaves: Callable[[float], float | Exception], losses: Sequence[float] = ()) -> Runs:
         runs = Runs(leaves, losses)
-        for module in (attempt, until):
+        for module in (trial, sweep):
             monkeypatch.setattr(module, "run_recipe", runs)
         return runs
 

@@ -11,19 +11,19 @@ from pathlib import Path
 from orchestrator.errors import ConchError
 from orchestrator.execute.environments.preflight import preflight
 from orchestrator.execute.host import atomic_files
-from orchestrator.execute.loop import Loop
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import plan_key
 from orchestrator.execute.run_store.manifest import write_manifest
 from orchestrator.execute.run_store.run_folder import RunFolder, hold
 from orchestrator.execute.run_store.stop import sweep_leftovers
+from orchestrator.execute.runner.loop import Loop
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
 from orchestrator.report import Run
 from orchestrator.stage import Plan
 
-PROBES = Path(__file__).parents[1] / "probes"
+PROBES = Path(__file__).parents[2] / "probes"
 
 
 def symbols_of(places: Mapping[str, str], project: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute import task
+from orchestrator.execute.runner import task
 
 MODULE = "a_task_of_this_test"
 
@@ -83,7 +83,7 @@ def test_without_a_loop_words_are_enough(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("words", [[], ["judge"], ["nonsense", "a.json"], ["judge", "a.json", "b"]])
 def test_a_wrong_command_line_is_usage(words: list[str]) -> None:
-    line = [sys.executable, "-m", "orchestrator.execute.task", *words]
+    line = [sys.executable, "-m", "orchestrator.execute.runner.task", *words]
     done = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", timeout=60, check=False)
     assert done.returncode == 2
     assert "usage: task NAME SETTINGS.json" in done.stderr

@@ -141,7 +141,7 @@ def label(command: Command) -> str:
     'llamafactory-cli train'
     >>> label(Command(("{serve}/bin/python", "{probes}/serving_ids.py", "--model"), Place.SERVE))
     'serving_ids'
-    >>> label(Command(("{conch}/bin/python", "-m", "orchestrator.execute.task", "ask", "tasks/ask.json")))
+    >>> label(Command(("{conch}/bin/python", "-m", "package.runner.task", "ask", "tasks/ask.json")))
     'ask'
     """
     program, *words = command.argv

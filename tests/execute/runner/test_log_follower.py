@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Refuted
-from orchestrator.execute.follow import Follower, label
+from orchestrator.execute.runner.log_follower import Follower, label
 from orchestrator.stage import Command, Place, RenderedFile, Stage
-from tests.execute.test_loop import Heard
+from tests.execute.runner.test_loop import Heard
 
-TASK = Command(("{conch}/bin/python", "-m", "orchestrator.execute.task", "ask", "tasks/ask.json"))
+TASK = Command(("{conch}/bin/python", "-m", "orchestrator.execute.runner.task", "ask", "tasks/ask.json"))
 TRAIN = Command(("{train}/bin/llamafactory-cli", "train", "train.yaml"), Place.TRAIN)
 
 

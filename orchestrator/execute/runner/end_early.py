@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from orchestrator.dialects.llamafactory import resumed
 from orchestrator.errors import Problem, StageFailed
-from orchestrator.execute.checkpoints import go_on
 from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.runner.checkpoints import go_on
 from orchestrator.stage import Command, Stage
 
 

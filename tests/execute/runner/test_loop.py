@@ -14,14 +14,14 @@ import pytest
 
 from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Refuted, StageFailed
-from orchestrator.execute.loop import Loop
 from orchestrator.execute.processes import process
 from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.runner.loop import Loop
 from orchestrator.report import Run, Status
 from orchestrator.stage import Command, Plan, RenderedFile, Service, Stage, partial
 
 PYTHON = "{conch}/bin/python"
-FAKES = Path(__file__).parents[1] / "fakes"
+FAKES = Path(__file__).parents[2] / "fakes"
 
 
 @dataclass
@@ -168,7 +168,7 @@ def test_a_killed_loop_goes_on_where_it_was(tmp_path: Path) -> None:
     """After kill -9 of the orchestrator while a stage works, the next start redoes that stage alone."""
     script = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
 from test_loop import perform, slow, writes
 from orchestrator.execute.run_store.run_folder import RunFolder
