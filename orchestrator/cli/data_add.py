@@ -11,7 +11,7 @@ from orchestrator.cli.data_options import manner_of, reading_options
 from orchestrator.cli.verb import Outcome, progress, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.add_data import Added
+    from orchestrator.execute.data.importer import Added
 
 
 @verb(
@@ -50,7 +50,7 @@ def command(
     """
     from pathlib import Path
 
-    from orchestrator.execute.add_data import Wish, add_data
+    from orchestrator.execute.data.importer import Wish, add_data
     from orchestrator.execute.project import recipes
 
     wish = Wish(source, hub=hub, name=name, base=base, manner=manner_of(**manner))

@@ -14,7 +14,7 @@ from orchestrator.cli.verb import Outcome, progress, verb
 STAGES = ("pt", "sft", "rm", "dpo", "kto", "ppo")
 
 if TYPE_CHECKING:
-    from orchestrator.execute.audit_file import Found
+    from orchestrator.execute.data.audit_file import Found
 
 
 @verb(
@@ -41,8 +41,8 @@ def command(
 
     Of a dataset_info.json it says what LLaMA-Factory would pass over or read otherwise than it is meant.
     """
-    from orchestrator.execute.audit_file import audit_file
-    from orchestrator.execute.lint_dataset_info import lint_file, names_data_sets
+    from orchestrator.execute.data.audit_file import audit_file
+    from orchestrator.execute.data.lint_dataset_info import lint_file, names_data_sets
 
     if names_data_sets(file):
         wrong = tuple(lint_file(file, stage))

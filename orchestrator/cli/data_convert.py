@@ -13,7 +13,7 @@ from orchestrator.cli.data_options import file_argument, manner_of, reading_opti
 from orchestrator.cli.verb import Outcome, progress, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.convert import Converted
+    from orchestrator.execute.data.convert import Converted
 
 
 @verb(
@@ -52,7 +52,7 @@ def command(
     Strict unless told otherwise: when a row would be dropped or trained wrongly, nothing is written, and
     every such row is counted. The file is only read; the output appears when it is whole.
     """
-    from orchestrator.execute.convert import Wish, convert, write_report
+    from orchestrator.execute.data.convert import Wish, convert, write_report
 
     wish = Wish(
         form=form,

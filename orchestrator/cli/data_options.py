@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from orchestrator.execute.data_file import Reading
-    from orchestrator.execute.manner import Manner
+    from orchestrator.execute.data.data_file import Reading
+    from orchestrator.execute.data.manner import Manner
 
 _Body = TypeVar("_Body", bound=Callable[..., Any])
 ALSO = ("merge-turns", "markup", "mask-pii", "json")
@@ -77,7 +77,7 @@ def columns_of(columns: Sequence[str]) -> Mapping[str, str]:
 
 def reading_of(*, items: str, sheet: str, part: str, fix: bool = False, also: Sequence[str] = ()) -> Reading:
     """What DataFile needs to know."""
-    from orchestrator.execute.data_file import Reading
+    from orchestrator.execute.data.data_file import Reading
 
     return Reading(items=items, sheet=sheet, split=part, fix=fix, mend_json="json" in also)
 
@@ -99,7 +99,7 @@ def manner_of(
         click.UsageError: --also without --fix, or a column without a name.
     """
     from orchestrator.datasets.audit import Rules
-    from orchestrator.execute.manner import Manner
+    from orchestrator.execute.data.manner import Manner
 
     if also and not fix:
         raise click.UsageError(f"--also {also[0]} needs --fix")

@@ -48,7 +48,7 @@ def command(
     LLaMA-Factory inside the train environment, with the recipe's template, cutoff and history.
     """
     from orchestrator.cli.row_text import preview_text
-    from orchestrator.execute.preview import preview
+    from orchestrator.execute.data.preview import preview
     from orchestrator.execute.project import recipes
 
     check_page(out, opened=opened)

@@ -13,7 +13,7 @@ from orchestrator.cli.data_options import file_argument, manner_of, reading_opti
 from orchestrator.cli.verb import Outcome, progress, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.split import Split
+    from orchestrator.execute.data.split import Split
 
 
 @verb(
@@ -57,7 +57,7 @@ def command(
     dropped or trained wrongly, nothing is written.
     """
     from orchestrator.datasets.split import SplitWish
-    from orchestrator.execute.split import Wish, split
+    from orchestrator.execute.data.split import Wish, split
 
     wish = Wish(
         folder=out_dir,

@@ -13,7 +13,7 @@ from orchestrator.cli.page_file import check_page, write_page
 from orchestrator.cli.verb import Outcome, hardware_option, progress, set_option, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.statistics import Counting, Source
+    from orchestrator.execute.data.statistics import Counting, Source
     from orchestrator.job import Job
 
 DIRECTORY = click.Path(path_type=Path)
@@ -46,7 +46,7 @@ def command(*, what: str, out: Path | None, opened: bool, near: bool, **asked: A
     personal data, and what looks odd. The file is only read.
     """
     from orchestrator.cli.stats_text import stats_text
-    from orchestrator.execute.statistics import statistics
+    from orchestrator.execute.data.statistics import statistics
 
     check_page(out, opened=opened)
     sources, counting = _sources(what, asked)
@@ -62,7 +62,7 @@ def _sources(what: str, asked: Mapping[str, Any]) -> tuple[list[Source], Countin
     path = Path(what)
     if path.suffix in RECIPES or not (path.exists() or path.suffix):
         return _of_recipe(what, asked)
-    from orchestrator.execute.statistics import Source
+    from orchestrator.execute.data.statistics import Source
 
     reading = reading_of(items=asked["items"], sheet=asked["sheet"], part=asked["part"])
     source = Source(path, what, asked["adapter"], columns_of(asked["columns"]), reading)
@@ -77,8 +77,8 @@ def _refuse_mixtures(asked: Mapping[str, Any]) -> None:
 
 
 def _of_recipe(what: str, asked: Mapping[str, Any]) -> tuple[list[Source], Counting | None]:
-    from orchestrator.execute.encode_rows import file_of
-    from orchestrator.execute.statistics import Source
+    from orchestrator.execute.data.encode_rows import file_of
+    from orchestrator.execute.data.statistics import Source
 
     words = {"adapter": "--adapter", "columns": "--column", "items": "--items", "sheet": "--sheet"}
     words |= {"part": "--part", "recipe": "--recipe", "template": "--template"}
@@ -92,7 +92,7 @@ def _of_recipe(what: str, asked: Mapping[str, Any]) -> tuple[list[Source], Count
 
 
 def _counting(asked: Mapping[str, Any]) -> Counting | None:
-    from orchestrator.execute.statistics import template_only
+    from orchestrator.execute.data.statistics import template_only
 
     if asked["recipe"]:
         return _counted_by(*_job(asked["recipe"], asked), asked)
@@ -116,9 +116,9 @@ def _job(recipe: str, asked: Mapping[str, Any]) -> tuple[Job, Path]:
 
 def _counted_by(job: Job, project: Path, asked: Mapping[str, Any]) -> Counting:
     """As a recipe trains; with another folder's tokenizer when one was named."""
-    from orchestrator.execute.encode_rows import base_of, encoder_of
+    from orchestrator.execute.data.encode_rows import base_of, encoder_of
+    from orchestrator.execute.data.statistics import Counting
     from orchestrator.execute.models.tokenizer_folder import check_tokenizer
-    from orchestrator.execute.statistics import Counting
 
     given: Path | None = asked["tokenizer"]
     if given is not None:

@@ -19,7 +19,7 @@ from orchestrator.pages.spelling import spelled
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from orchestrator.execute.preview import Preview, Shown
+    from orchestrator.execute.data.preview import Preview, Shown
     from orchestrator.templates.token_view import Token
 
 _FALLBACK_SIZE = (100, 24)

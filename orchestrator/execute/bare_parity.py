@@ -21,11 +21,11 @@ from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.dialects import llamafactory
 from orchestrator.errors import ConchError, Problem, UsageError
 from orchestrator.execute.compare import IdsFile, answers_in_step, training_of
+from orchestrator.execute.data.prepare import GENERATED
 from orchestrator.execute.environments import registry
 from orchestrator.execute.given_conversations import Given, read_conversations
 from orchestrator.execute.host import machine
 from orchestrator.execute.models.tokenizer_folder import check_tokenizer
-from orchestrator.execute.prepare import GENERATED
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.processes.parallel_command import Beside

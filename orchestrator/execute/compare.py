@@ -17,9 +17,9 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import MissingError, Problem, StageFailed
+from orchestrator.execute.data.prepare import GENERATED
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import last_line
-from orchestrator.execute.prepare import GENERATED
 from orchestrator.templates.compare import ORDER, TurnVerdict, compare_turn
 from orchestrator.templates.explain import Training, explain_round_trip
 from orchestrator.templates.pieces import Pieces

@@ -89,7 +89,7 @@ def test_a_row_that_cannot_be_trained_says_why(small: SmallWorld) -> None:
 def test_a_probe_that_dies_is_told_and_leaves_no_page(
     small: SmallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    probe = "orchestrator.execute.encode_rows.PROBES"
+    probe = "orchestrator.execute.data.encode_rows.PROBES"
     broken = small.project / "probes"
     broken.mkdir()
     (broken / "preview_ids.py").write_text("raise SystemExit('no memory')\n", encoding="utf-8")

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from orchestrator.cli.row_text import preview_text, row_text
-from orchestrator.execute.preview import Preview, Shown
+from orchestrator.execute.data.preview import Preview, Shown
 from orchestrator.templates.token_view import Token
 
 ASKED = (Token(1, "你"), Token(2, " 是"))

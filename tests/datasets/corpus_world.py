@@ -16,7 +16,7 @@ from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import Example
 from orchestrator.errors import ConchError
-from orchestrator.execute.data_file import DataFile, Reading, choose_adapter
+from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapter
 
 CORPUS = Path(__file__).with_name("corpus")
 TABLE = Path(__file__).with_name("corpus.yaml")

@@ -22,7 +22,7 @@ from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.base import DPO, SFT, RowProblem
 from orchestrator.datasets.dataset_info import TAGS
 from orchestrator.datasets.targets import FirstBlock, entry_of, speller
-from orchestrator.execute.data_file import DataFile, Reading
+from orchestrator.execute.data.data_file import DataFile, Reading
 from orchestrator.execute.models import demo_model
 from tests.datasets.corpus_world import CORPUS, Entry, entries, read
 

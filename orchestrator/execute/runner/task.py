@@ -19,7 +19,7 @@ from orchestrator.errors import ConchError, Problem, UsageError, exit_code_of
 # name → module:function. A task is `function(settings, folder) -> int`: 0, or 5 when the answer is no.
 TASKS: dict[str, str] = {
     "fetch": "orchestrator.execute.models.fetch:fetch",
-    "prepare": "orchestrator.execute.prepare:prepare",
+    "prepare": "orchestrator.execute.data.prepare:prepare",
     "compare": "orchestrator.execute.compare:compare",
     "prove_rows": "orchestrator.execute.prove_rows:prove_rows",
     "prove_tokenizer": "orchestrator.execute.prove_tokenizer:prove_tokenizer",

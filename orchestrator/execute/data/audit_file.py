@@ -1,0 +1,82 @@
+"""Look through a data file before anything is trained on it: which shape, how many rows, what is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.datasets import ADAPTERS
+from orchestrator.datasets.audit import Audit, Rules
+from orchestrator.errors import Problem, UsageError
+from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapter
+
+TOLD_EVERY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a data file holds.
+
+    Attributes:
+        adapter: which shape it was read as; sniffed: whether its first whole row decided.
+        audit: rows, turns, faults and warnings.
+        notes: how the file was understood. sha256: of the whole of it.
+    """
+
+    adapter: str
+    sniffed: bool
+    audit: Audit
+    notes: tuple[str, ...]
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The `data` of `conch data audit --json`."""
+        return {
+            "adapter": self.adapter,
+            "sniffed": self.sniffed,
+            "columns": dict(self.audit.columns),
+            "notes": list(self.notes),
+            **self.audit.counted(),
+            "faults": self.audit.faults.to_json(),
+            "warnings": self.audit.odd.to_json(),
+            "sha256": self.sha256,
+        }
+
+
+def audit_file(
+    path: Path,
+    *,
+    adapter: str = "",
+    columns: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Found:
+    """Read every row as `prepare` does, look closer at each, and keep none.
+
+    Args:
+        path: the file; only read.
+        adapter: a name of ADAPTERS; "" when the first whole row decides.
+        columns: the adapter's column → what it is called in this file.
+        reading: which part of the file is read, and how.
+        progress: told how far it is, every two seconds.
+
+    Raises:
+        MissingError: the file is not there, or empty.
+        UsageError: no such adapter or column, or no adapter knows the first row.
+    """
+    shown, given, told = str(path), columns or {}, time.monotonic()
+    with DataFile.open(path, shown, reading or Reading()) as source:
+        name, rows = choose_adapter(adapter, source.rows(), shown, given)
+        unknown = [column for column in given if column not in ADAPTERS[name].columns]
+        if unknown:
+            mend = f"its columns: {', '.join(ADAPTERS[name].columns)}"
+            raise UsageError(Problem(f"the adapter {name} has no column {', '.join(unknown)}", mend=mend))
+        audit = Audit(shown, ADAPTERS[name], given, Rules(thorough=True), place=source.place)
+        for _ in audit.examples(rows):
+            if time.monotonic() - told > TOLD_EVERY:
+                told = time.monotonic()
+                progress(f"{audit.rows} rows read")
+        return Found(name, not adapter, audit, tuple(source.notes), source.sha256())

@@ -1,0 +1,34 @@
+"""Files of rows, read: one module a format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.execute.data.readers import (
+    arrow_rows,
+    json_rows,
+    parquet_rows,
+    table,
+    text_lines,
+    workbook,
+    xml_items,
+)
+from orchestrator.execute.data.readers.base import Read
+
+# To add a format: write its module with `read` (base.py says what it gets), and a line here for each suffix.
+READERS: Mapping[str, Read] = {
+    ".jsonl": json_rows.read,
+    ".ndjson": json_rows.read,
+    ".json": json_rows.read,
+    ".csv": table.read,
+    ".tsv": table.read,
+    ".xlsx": workbook.read,
+    ".xls": workbook.read,
+    ".ods": workbook.read,
+    ".xml": xml_items.read,
+    ".parquet": parquet_rows.read,
+    ".arrow": arrow_rows.read,
+    ".feather": arrow_rows.read,
+    ".txt": text_lines.read,
+    ".md": text_lines.read,
+}

@@ -1,0 +1,89 @@
+"""Tables as text: CSV and its kin. Every cell is text, also NA and 007; nothing is guessed to be a number."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from orchestrator.datasets.base import FileProblem, RowProblem, excerpt
+from orchestrator.datasets.encodings import AS_UTF8
+from orchestrator.datasets.rows import BOM, Numbered
+from orchestrator.datasets.table_header import header_of, row_of
+from orchestrator.execute.data.readers.base import Source
+
+DELIMITERS = (",", "\t", ";", "|")
+NAMES = {"\t": "tabs", ";": '";"', "|": '"|"', ",": '","'}
+SNIFFED = 20
+LONGEST_CELL = 16 << 20
+
+
+def read(source: Source) -> Iterator[Numbered]:
+    """The rows, each with the line it begins on.
+
+    Raises:
+        RowProblem: the file is in another encoding.
+    """
+    delimiter = _delimiter(source.head_as_utf8(), whole=source.whole)
+    usual = "\t" if source.shown.lower().removesuffix(".gz").endswith(".tsv") else ","
+    if delimiter != usual:
+        source.notes.append(f"its columns are divided by {NAMES[delimiter]}")
+    csv.field_size_limit(LONGEST_CELL)
+    return _rows(source, delimiter)
+
+
+def _rows(source: Source, delimiter: str) -> Iterator[Numbered]:
+    lines = csv.reader(_texts(source.lines()), delimiter=delimiter, strict=True)
+    header: list[str] = []
+    while True:
+        number = lines.line_num + 1
+        try:
+            cells = next(lines)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield number, _broken(str(error))
+            continue
+        if not any(cells):
+            continue
+        if any("\udc80" <= char <= "\udcff" for char in "".join(cells)) and not "".join(cells).isascii():
+            yield number, RowProblem("encoding", f"a byte is not UTF-8: {excerpt(cells[0])}", AS_UTF8)
+            continue
+        if header:
+            yield number, row_of(header, cells)
+            continue
+        try:
+            header = header_of(cells, source.notes)
+        except RowProblem as problem:
+            yield number, problem
+            return
+
+
+def _broken(error: str) -> RowProblem:
+    if "unexpected end" in error or "field larger" in error:
+        what = "a quotation mark that is opened in this line is never closed"
+        return FileProblem("not CSV", what, "close it, or write it twice where it is text")
+    return RowProblem("not CSV", error, "write a quotation mark inside a cell twice")
+
+
+def _texts(lines: Iterable[bytes]) -> Iterator[str]:
+    """Lines as text; a byte that is not UTF-8 becomes half a surrogate, which no text holds otherwise."""
+    for number, line in enumerate(lines):
+        body = line.removeprefix(BOM) if not number else line
+        yield body.decode("utf-8", "surrogateescape")
+
+
+def _delimiter(head: bytes, *, whole: bool) -> str:
+    """The delimiter by which most of the first lines have as many cells as the very first."""
+    lines = head.decode("utf-8", "replace").removeprefix("\ufeff").splitlines(keepends=True)
+    known = lines if whole or len(lines) == 1 else lines[:-1]
+
+    def fitting(delimiter: str) -> tuple[int, int]:
+        try:
+            rows = [row for row in islice(csv.reader(known, delimiter=delimiter), SNIFFED) if row]
+        except csv.Error:
+            return 0, 0
+        width = len(rows[0]) if rows else 0
+        return (sum(len(row) == width for row in rows), width) if width > 1 else (0, 0)
+
+    return max(DELIMITERS, key=fitting)

@@ -1,0 +1,138 @@
+"""XML: each element at a path is a row, its children and attributes are the columns. No entities."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from typing import IO, Any
+from xml.etree.ElementTree import Element, ParseError, XMLPullParser
+
+from orchestrator.datasets.base import FileProblem, Row, RowProblem
+from orchestrator.datasets.rows import Numbered
+from orchestrator.errors import Problem, UsageError
+from orchestrator.execute.data.readers.base import Source
+
+PIECE = 1 << 16
+# So many elements are looked at to propose the path of a row.
+LOOKED_AT = 2000
+
+
+def read(source: Source) -> Iterator[Numbered]:
+    """The rows, each with the line it begins on.
+
+    Raises:
+        UsageError: which element is a row was not said.
+    """
+    path = [step for step in source.reading.items.split("/") if step]
+    if not path:
+        raise UsageError(_which(source))
+    return _rows(source, path)
+
+
+def _rows(source: Source, path: list[str]) -> Iterator[Numbered]:
+    found, line = False, 1
+    try:
+        for line, element in _elements(source.stream, path):
+            found = True
+            yield line, _row(element)
+    except RowProblem as problem:
+        yield line, problem
+        return
+    if not found:
+        yield 1, RowProblem("no rows", f"there is no element {'/'.join(path)}", _which(source).mend)
+
+
+def _elements(stream: IO[bytes], path: list[str]) -> Iterator[tuple[int, Element]]:
+    """Every whole element at a path with the line on which it begins; what was read is forgotten."""
+    stack: list[str] = []
+    parents: list[Element] = []
+    began = 0
+    for line, event, element in _events(stream):
+        if event == "start":
+            stack.append(_tag(element))
+            parents.append(element)
+            if stack[-len(path) :] == path and not began:
+                began, depth = line, len(stack)
+            continue
+        parents.pop()
+        if began and len(stack) == depth:
+            yield began, element
+            began = 0
+        stack.pop()
+        if not began and parents:
+            parents[-1].remove(element)
+
+
+def _events(stream: IO[bytes]) -> Iterator[tuple[int, str, Element]]:
+    """What the parser sees, with the line.
+
+    Raises:
+        RowProblem: it is not XML, or it declares entities.
+    """
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import DefusedXMLParser
+
+    parser = XMLPullParser(("start", "end"), _parser=DefusedXMLParser())
+    line = 1
+    try:
+        for piece in iter(partial(stream.readline, PIECE), b""):
+            parser.feed(piece)
+            events: Iterator[Any] = parser.read_events()
+            for event, element in events:
+                yield line, event, element
+            line += piece.endswith(b"\n")
+        parser.close()
+    except DefusedXmlException:
+        raise FileProblem("not XML", "it declares entities, which are not read", "expand them") from None
+    except (ParseError, ValueError, LookupError) as error:
+        raise FileProblem("not XML", f"{error}", "mend the XML") from None
+
+
+def _tag(element: Element) -> str:
+    """The tag without its name space."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def _row(element: Element) -> Row | RowProblem:
+    value = _value(element)
+    return value if isinstance(value, dict) else {"text": value}
+
+
+def _value(element: Element) -> Any:
+    """An element as text, or as an object of its attributes and children; those of one tag as a list."""
+    if not len(element) and not element.attrib:
+        return element.text or ""
+    value: dict[str, Any] = dict(element.attrib)
+    if not len(element) and element.text:
+        value["text"] = element.text
+    repeated = Counter(_tag(child) for child in element)
+    for child in element:
+        if repeated[_tag(child)] > 1:
+            value.setdefault(_tag(child), []).append(_value(child))
+        else:
+            value[_tag(child)] = _value(child)
+    return value
+
+
+def _which(source: Source) -> Problem:
+    """Which elements may be the rows: those that are repeated and have children, the most frequent first."""
+    stack: list[str] = []
+    seen: Counter[str] = Counter()
+    source.stream.seek(0)
+    try:
+        for _, event, element in _events(source.stream):
+            if event == "start":
+                stack.append(_tag(element))
+                continue
+            if len(element) > 0 and len(stack) > 1:
+                seen["/".join(stack[1:])] += 1
+            stack.pop()
+            if seen.total() > LOOKED_AT:
+                break
+    except RowProblem as problem:
+        return Problem(problem.what, source.shown, problem.mend)
+    often = [(path, count) for path, count in seen.most_common(3) if count > 1] or seen.most_common(1)
+    several = [f"--items {path} ({count} of them)" for path, count in often]
+    mend = f"say which: {'; '.join(several)}" if several else "say which: --items PATH"
+    return Problem("which element of the XML is a row?", source.shown, mend)

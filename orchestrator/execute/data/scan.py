@@ -1,0 +1,138 @@
+"""Every row of what is to be added: its shape, whether all can be trained, and what to ask afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.datasets import ADAPTERS
+from orchestrator.datasets.added import Case, cases_of
+from orchestrator.datasets.audit import Audit
+from orchestrator.datasets.base import SFT, Conversation, RowProblem
+from orchestrator.datasets.rows import Numbered
+from orchestrator.errors import Problem, UsageError
+from orchestrator.execute.data.bring_data import Place
+from orchestrator.execute.data.data_file import DataFile, choose_adapter
+from orchestrator.execute.data.lint_dataset_info import names_data_sets
+from orchestrator.execute.data.manner import Manner
+from orchestrator.execute.host.signals import check
+from orchestrator.execute.models.hub.names import Progress
+
+# Columns of pictures and sounds, which a text model cannot be taught.
+MEDIA = ("image", "images", "audio", "audios", "video", "videos")
+SHOWN = 3
+# The questions of a recipe are taken from so many first rows.
+FIRST = 50
+TOLD_EVERY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is in the rows.
+
+    Attributes:
+        adapter, sniffed: how they are read, and whether the first whole row said so.
+        columns: what the adapter's parts are called in this file, where otherwise than usual.
+        audit, notes, sha256: what was found, how the file was understood, and the hash of it.
+        cases: what the tuned model can be asked.
+    """
+
+    adapter: str
+    sniffed: bool
+    columns: Mapping[str, str]
+    audit: Audit
+    notes: tuple[str, ...]
+    sha256: str
+    cases: tuple[Case, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `conch data add --json` says it."""
+        return {
+            "adapter": self.adapter,
+            "sniffed": self.sniffed,
+            "columns": dict(self.columns),
+            **self.audit.counted(),
+            "notes": list(self.notes),
+            "sha256": self.sha256,
+            "cases": len(self.cases),
+        }
+
+
+def look_through(place: Place, manner: Manner, progress: Progress) -> Seen:
+    """Read every row as a run would.
+
+    Raises:
+        UsageError: rows cannot be trained, and the manner does not say what to do about them; or they hold
+            pictures; or they are not conversations.
+        MissingError: the file is not there, or empty.
+    """
+    if names_data_sets(place.path):
+        what = "it is a list of data sets, not one"
+        raise UsageError(
+            Problem(what, place.shown, "add the file that it names; conch data audit judges the list")
+        )
+    with DataFile.open(place.path, place.shown, manner.reading) as source:
+        name, rows = choose_adapter(manner.adapter, source.rows(), place.shown, manner.columns)
+        _check_adapter(name, manner.columns, place.shown)
+        pictures = _Pictures()
+        audit = Audit(place.shown, ADAPTERS[name], manner.columns, rules=manner.rules, place=source.place)
+        first: list[Conversation] = []
+        told = time.monotonic()
+        for _, conversation in audit.conversations(pictures.seen(rows)):
+            if len(first) < FIRST:
+                first.append(conversation)
+            if not audit.rows & 255:
+                check()
+            if time.monotonic() - told > TOLD_EVERY:
+                told = time.monotonic()
+                progress(f"{audit.rows} rows read")
+        problems = [*pictures.problems(source), *audit.problems(fix="--fix", drop="--drop-bad")]
+        if problems:
+            raise UsageError(*problems)
+        notes, sha256 = tuple(source.notes), source.sha256()
+    usual = ADAPTERS[name].columns.items()
+    # What was named is said again: it may be what keeps another name from being meant.
+    named = {part: column for part, column in audit.columns.items() if (part, column) not in usual}
+    named |= manner.columns
+    return Seen(name, not manner.adapter, named, audit, notes, sha256, cases_of(first))
+
+
+def _check_adapter(name: str, columns: Mapping[str, str], shown: str) -> None:
+    adapter = ADAPTERS[name]
+    unknown = [column for column in columns if column not in adapter.columns]
+    if unknown:
+        mend = f"its columns: {', '.join(adapter.columns)}"
+        raise UsageError(Problem(f"the adapter {name} has no column {', '.join(unknown)}", mend=mend))
+    if adapter.purpose != SFT:
+        what = f"it is read as {name}: rows for {adapter.purpose}, and Conch trains conversations"
+        mend = f"conch data convert {shown} --out FILE.jsonl makes it a file for LLaMA-Factory's own stage"
+        raise UsageError(Problem(what, shown, mend))
+
+
+class _Pictures:
+    """Notes which rows hold pictures or sounds."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[tuple[int, str]] = []
+
+    def seen(self, rows: Iterator[Numbered]) -> Iterator[Numbered]:
+        """The rows, looked at."""
+        for number, row in rows:
+            column = "" if isinstance(row, RowProblem) else next((key for key in MEDIA if row.get(key)), "")
+            if column:
+                self.count += 1
+                if len(self.first) < SHOWN:
+                    self.first.append((number, column))
+            yield number, row
+
+    def problems(self, source: DataFile) -> list[Problem]:
+        """The first of them, and how many."""
+        if not self.count:
+            return []
+        what = "the row's text belongs to a picture or a sound, which a text model cannot see"
+        shown = [Problem(f'{what}: "{column}"', source.place(number)) for number, column in self.first]
+        mend = "delete the rows, or the column where the text makes sense without it"
+        return [*shown, Problem(f"{self.count} rows with pictures or sounds", mend=mend)]

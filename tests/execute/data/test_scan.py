@@ -1,0 +1,100 @@
+"""What is added is looked through: every row, with pictures refused and a way out of every fault."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.datasets.audit import Rules
+from orchestrator.errors import MissingError, UsageError
+from orchestrator.execute.data.bring_data import Place
+from orchestrator.execute.data.manner import Manner
+from orchestrator.execute.data.scan import Seen, look_through
+
+GOOD = {"instruction": "你是谁", "input": "", "output": "我是海螺。"}
+BAD = {"instruction": "你是谁", "input": "", "output": ""}
+
+
+@pytest.fixture
+def look(tmp_path: Path) -> Any:
+    def looked(*rows: dict[str, Any], name: str = "海螺.jsonl", **manner: Any) -> Seen:
+        path = tmp_path / name
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        path.write_text(text, encoding="utf-8")
+        return look_through(Place(path, name), Manner(**manner), lambda _: None)
+
+    return looked
+
+
+def test_what_is_in_it(look: Any) -> None:
+    seen = look(GOOD, {**GOOD, "instruction": "几点开门", "extra": 1})
+    assert (seen.adapter, seen.sniffed, seen.audit.kept) == ("alpaca", True, 2)
+    assert [case.ask for case in seen.cases] == [("你是谁",), ("几点开门",)]
+    said = seen.to_json()
+    assert (said["rows_in"], said["cases"], said["keys_not_used"]) == (2, 2, {"extra": 1})
+
+
+def test_columns_can_be_named(look: Any) -> None:
+    columns = {"prompt": "问题", "response": "答案"}
+    seen = look({"问题": "一", "答案": "二"}, adapter="alpaca", columns=columns)
+    assert (seen.sniffed, dict(seen.columns), seen.cases[0].taught) == (False, columns, "二")
+    with pytest.raises(UsageError, match="the adapter alpaca has no column frage"):
+        look(GOOD, adapter="alpaca", columns={"frage": "x"})
+
+
+def test_columns_of_other_names_are_found_and_said(look: Any) -> None:
+    seen = look({"问题": "一", "答案": "二", "编号": 3})
+    assert (seen.adapter, seen.sniffed, seen.cases[0].ask) == ("question_answer", True, ("一",))
+    assert dict(seen.columns) == {"prompt": "问题", "response": "答案"}
+    seen = look({"question": "一", "prompt": "图", "answer": "二"}, columns={"prompt": "question"})
+    assert (seen.cases[0].ask, dict(seen.columns)) == (("一",), {"prompt": "question"})
+
+
+def test_faults_are_refused_with_the_way_out(look: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        look(GOOD, BAD)
+    *_, last = caught.value.problems
+    assert "海螺.jsonl:2" in str(caught.value)
+    assert last.mend == (
+        "--fix mends what can be mended safely; --drop-bad leaves such rows out; or mend them"
+    )
+    with pytest.raises(UsageError) as caught:
+        look(GOOD, BAD, rules=Rules(fix=True))
+    assert caught.value.problems[-1].mend == "--drop-bad leaves such rows out; or mend them"
+    assert look(GOOD, BAD, rules=Rules(drop_bad=True)).audit.kept == 1
+
+
+def test_pictures_are_refused_whatever_the_rules(look: Any) -> None:
+    rows = [{**GOOD, "images": ["a.png"]}] * 5
+    with pytest.raises(UsageError, match="a picture or a sound") as caught:
+        look({**GOOD, "images": []}, *rows, rules=Rules(fix=True, drop_bad=True))
+    assert [problem.where for problem in caught.value.problems] == [
+        "海螺.jsonl:2",
+        "海螺.jsonl:3",
+        "海螺.jsonl:4",
+        "",
+    ]
+    assert caught.value.problems[-1].what == "5 rows with pictures or sounds"
+    assert look({**GOOD, "images": []}).audit.kept == 1
+
+
+def test_a_list_of_data_sets_is_no_data_set(look: Any) -> None:
+    with pytest.raises(UsageError, match="a list of data sets"):
+        look({"a": {"file_name": "x.jsonl"}}, name="dataset_info.json")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(MissingError):
+        look_through(Place(tmp_path / "x.jsonl", "x.jsonl"), Manner(), lambda _: None)
+
+
+def test_rows_for_another_stage_are_refused_with_what_makes_them_of_use(
+    look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.datasets.alpaca.purpose", "dpo")
+    with pytest.raises(UsageError, match="rows for dpo, and Conch trains conversations") as caught:
+        look(GOOD)
+    assert "conch data convert" in caught.value.problems[0].mend
