@@ -34,7 +34,7 @@ from orchestrator.execute.environments import registry
 from orchestrator.execute.evaluate import evaluate, read_samples
 from orchestrator.execute.inference.logprobs import Scoring
 from orchestrator.execute.processes import process
-from orchestrator.execute.prove import read_plan
+from orchestrator.execute.proving.prove import read_plan
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.execute.servers.service import start_service

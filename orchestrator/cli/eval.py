@@ -54,7 +54,7 @@ def command(
     from orchestrator.cli.live import Live
     from orchestrator.execute.evaluate_run import Wish, evaluate_run
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.prove import Server
+    from orchestrator.execute.proving.prove import Server
 
     named = [word.strip() for word in systems.split(",") if word.strip()]
     if checkpoint:

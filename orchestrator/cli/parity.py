@@ -86,9 +86,9 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
 
 
 def _without_recipe(hardware: str, chat_template: Path | None, bare: Mapping[str, Any]) -> Outcome:
-    from orchestrator.execute.bare_parity import Question, prove_bare
     from orchestrator.execute.models.fix_tokenizer import write_corrected_copy
     from orchestrator.execute.models.tokenizer_folder import check_tokenizer
+    from orchestrator.execute.proving.standalone_parity import Question, prove_bare
 
     tokenizer, mended = bare["tokenizer"], bare["mend"]
     if mended is not None:

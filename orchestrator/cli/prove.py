@@ -37,7 +37,7 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
 
     from orchestrator.cli.live import Live
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.prove import Server, prove
+    from orchestrator.execute.proving.prove import Server, prove
 
     if offline and base_url:
         raise click.UsageError("--offline needs no server: leave --base-url out")

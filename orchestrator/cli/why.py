@@ -10,7 +10,7 @@ import click
 from orchestrator.cli.verb import Outcome, recipe_argument, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.why import Why
+    from orchestrator.execute.proving.diagnose import Why
 
 _ANSWER = 300
 
@@ -37,8 +37,8 @@ def command(*, recipe: str, base_url: str, model: str) -> Outcome:
 
     from orchestrator.cli.live import Live
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.prove import Server
-    from orchestrator.execute.why import why
+    from orchestrator.execute.proving.diagnose import why
+    from orchestrator.execute.proving.prove import Server
 
     found = why(
         recipe,

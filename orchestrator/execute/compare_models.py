@@ -21,7 +21,7 @@ from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.judge import judge_general
 from orchestrator.execute.judge_comparison import judge_comparison, judge_of
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.prove import at_work, finished_run, read_plan
+from orchestrator.execute.proving.prove import at_work, finished_run, read_plan
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.report import Verdict

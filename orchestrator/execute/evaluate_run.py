@@ -19,7 +19,7 @@ from orchestrator.dialects import vllm
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.evaluate import NUMBERS
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.prove import Server, at_server, at_work, finished_run, read_plan
+from orchestrator.execute.proving.prove import Server, at_server, at_work, finished_run, read_plan
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.servers.lora_adapters import adapter_of, rank_of

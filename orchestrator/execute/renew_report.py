@@ -16,7 +16,7 @@ from typing import Any
 
 from orchestrator.errors import BusyError, MissingError, Problem, UsageError
 from orchestrator.execute.host import atomic_files
-from orchestrator.execute.prove import read_plan
+from orchestrator.execute.proving.prove import read_plan
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.listing import Standing, latest, summary_of
 from orchestrator.execute.run_store.manifest import MANIFEST

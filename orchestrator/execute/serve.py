@@ -23,7 +23,7 @@ from orchestrator.execute.environments import registry
 from orchestrator.execute.host import atomic_files, gpu, signals
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
-from orchestrator.execute.prove import finished_run
+from orchestrator.execute.proving.prove import finished_run
 from orchestrator.execute.run_store.certify import TEMPLATE, read_certificate, refuse_unproven
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.run_store.server_record import Serving, hold_serving, write_serving

@@ -22,7 +22,7 @@ from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host import signals
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.prove import places, read_plan
+from orchestrator.execute.proving.prove import places, read_plan
 from orchestrator.execute.run_store.run_folder import RunFolder, is_held
 from orchestrator.execute.runner.run_plan import symbols_of
 from orchestrator.execute.servers.lora_adapters import Adapter, adapter_of, rank_of

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.inference.transcripts import line_of
-from orchestrator.execute.prove import read_plan
+from orchestrator.execute.proving.prove import read_plan
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.report import Run, Status, Transcript, Turn

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError, Refuted
-from orchestrator.execute.prove import finished_run
+from orchestrator.execute.proving.prove import finished_run
 from orchestrator.execute.run_store.certify import certify
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import RunFolder

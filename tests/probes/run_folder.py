@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.execute.compare import compare
+from orchestrator.execute.proving.token_parity import compare
 from orchestrator.templates.generated import generated_conversations
 from orchestrator.templates.writer import write_jinja
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute.compare import IdsFile, answers_in_step, training_of
 from orchestrator.execute.models import demo_model
+from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, training_of
 from orchestrator.templates.compare import judge_ids
 from orchestrator.templates.explain import Difference, explain
 from tests.probes.proxies import FAMILY_OF, stand_ins

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from orchestrator.execute.models import demo_model
-from orchestrator.execute.prove_stop import prove_stop
-from orchestrator.execute.prove_truncation import prove_truncation
+from orchestrator.execute.proving.prove_stop import prove_stop
+from orchestrator.execute.proving.prove_truncation import prove_truncation
 from tests.probes.run_folder import PROBES, RunFolder, run_many, run_python, turns
 
 pytestmark = pytest.mark.real

@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute.compare import IdsFile, answers_in_step, training_of
 from orchestrator.execute.models import demo_model
+from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, training_of
 from orchestrator.templates.compare import Kind, compare_turn, judge_ids
 from orchestrator.templates.explain import Difference, is_unreachable
 from orchestrator.templates.generated import MARKED, WHITE, generated_conversations

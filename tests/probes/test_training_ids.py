@@ -11,10 +11,10 @@ from types import ModuleType
 
 import pytest
 
-from orchestrator.execute.compare import compare
 from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.models import demo_model
-from orchestrator.execute.prove_rows import prove_rows
+from orchestrator.execute.proving.prove_rows import prove_rows
+from orchestrator.execute.proving.token_parity import compare
 from tests.probes.run_folder import COMPARED, RunFolder, turns
 
 LONG = "很长的话。" * 200

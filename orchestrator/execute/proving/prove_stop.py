@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.proof_file import leave_proof
-from orchestrator.execute.trained_rows import TrainedRows
+from orchestrator.execute.proving.proof_file import leave_proof
+from orchestrator.execute.proving.trained_rows import TrainedRows
 from orchestrator.proofs import stop
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MissingError
+from orchestrator.execute.proving.diagnose import MOST, _bare, _own_answers, questions
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.execute.why import MOST, _bare, _own_answers, questions
 from orchestrator.report import Run, Status
 from orchestrator.stage import Plan, RenderedFile, Stage
 

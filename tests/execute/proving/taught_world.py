@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.fakes.site.letters import BOS, EOS, Letters
 
-TEMPLATES = Path(__file__).parents[2] / "chat_templates"
+TEMPLATES = Path(__file__).parents[3] / "chat_templates"
 EMPTY = "<think>\n\n</think>\n\n"
 THOUGHT = "<think>\n想一想\n</think>\n\n"
 

@@ -13,7 +13,7 @@ import orjson
 
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.host.atomic_files import sha256_path
-from orchestrator.execute.proof_file import leave_proof
+from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.proofs import rows
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.errors import MissingError, StageFailed
 from orchestrator.execute.models.model_folder import MANIFEST, Manifest, hash_files
-from orchestrator.execute.prove_lock import prove_lock, read_lock
+from orchestrator.execute.proving.prove_hashes import prove_lock, read_lock
 from orchestrator.execute.run_store.record_hashes import record_lock
 from tests.small_world import make_base
 

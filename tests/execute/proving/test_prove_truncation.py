@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.prove_truncation import prove_truncation
-from tests.execute.trained_world import PATHS, TrainedWorld, trained
+from orchestrator.execute.proving.prove_truncation import prove_truncation
+from tests.execute.proving.trained_world import PATHS, TrainedWorld, trained
 
 OUT = "proofs/data/truncation.json"
 SETTINGS = {**PATHS, "out": OUT, "limit": None}

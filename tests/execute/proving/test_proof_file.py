@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.proof_file import leave_proof
+from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.report import Proof
 
 REFUTED = Proof(

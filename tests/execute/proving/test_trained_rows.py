@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute.trained_rows import TrainedRows
-from tests.execute.trained_world import PATHS, TrainedWorld, trained
+from orchestrator.execute.proving.trained_rows import TrainedRows
+from tests.execute.proving.trained_world import PATHS, TrainedWorld, trained
 
 
 @pytest.fixture

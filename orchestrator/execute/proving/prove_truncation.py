@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.execute.proof_file import leave_proof
-from orchestrator.execute.trained_rows import TrainedRows
+from orchestrator.execute.proving.proof_file import leave_proof
+from orchestrator.execute.proving.trained_rows import TrainedRows
 from orchestrator.proofs import truncation
 
 

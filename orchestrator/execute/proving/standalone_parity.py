@@ -20,10 +20,8 @@ import orjson
 from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.dialects import llamafactory
 from orchestrator.errors import ConchError, Problem, UsageError
-from orchestrator.execute.compare import IdsFile, answers_in_step, training_of
 from orchestrator.execute.data.prepare import GENERATED
 from orchestrator.execute.environments import registry
-from orchestrator.execute.given_conversations import Given, read_conversations
 from orchestrator.execute.host import machine
 from orchestrator.execute.models.tokenizer_folder import check_tokenizer
 from orchestrator.execute.processes import process
@@ -31,6 +29,8 @@ from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.processes.parallel_command import Beside
 from orchestrator.execute.project.discovery import read_templates
 from orchestrator.execute.project.template_sandbox import guard_template, read_template
+from orchestrator.execute.proving.given_conversations import Given, read_conversations
+from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, training_of
 from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.proofs.tokenizer import prove
 from orchestrator.report import Proof

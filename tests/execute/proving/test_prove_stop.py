@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute.prove_stop import prove_stop
-from tests.execute.trained_world import PATHS, TrainedWorld, trained
+from orchestrator.execute.proving.prove_stop import prove_stop
+from tests.execute.proving.trained_world import PATHS, TrainedWorld, trained
 
 OUT = "proofs/export/stop.json"
 SETTINGS = {**PATHS, "stop_ids": "stop_ids.json", "base": "inputs/base", "out": OUT}

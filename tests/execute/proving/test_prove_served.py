@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, StageFailed, TimedOut
-from orchestrator.execute import prove_served as task
-from orchestrator.execute.compare import IdsFile
-from orchestrator.execute.prove_served import prove_served
-from tests.execute.taught_world import EMPTY, TALKS, as_trained, jinja, put, row_of, talk, write
+from orchestrator.execute.proving import prove_served as task
+from orchestrator.execute.proving.prove_served import prove_served
+from orchestrator.execute.proving.token_parity import IdsFile
+from tests.execute.proving.taught_world import EMPTY, TALKS, as_trained, jinja, put, row_of, talk, write
 from tests.fakes.site.letters import BOS, EOS, Letters
 from tests.fakes.tokenizing_server import FAULTS, Tokenizing, tokenizing_server
 

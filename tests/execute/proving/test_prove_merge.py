@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute.prove_merge import prove_merge
+from orchestrator.execute.proving.prove_merge import prove_merge
 from tests.proofs.test_merge import facts, module
 
 SETTINGS = {"facts": "facts.json", "out": "proofs/export/merge.json"}

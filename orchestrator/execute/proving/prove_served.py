@@ -20,13 +20,13 @@ from typing import Any, Self
 import httpx
 
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
-from orchestrator.execute.compare import IdsFile, training_of
 from orchestrator.execute.data.prepare import GENERATED, HELD_OUT
 from orchestrator.execute.host.jsonl import key_of, lines_of
 from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.inference.request_errors import Kind, trouble_of
 from orchestrator.execute.inference.transport import http_client
-from orchestrator.execute.proof_file import leave_proof
+from orchestrator.execute.proving.proof_file import leave_proof
+from orchestrator.execute.proving.token_parity import IdsFile, training_of
 from orchestrator.probes.spellings import Message, split
 from orchestrator.proofs.requests import Request, Row, before_answer, requests_of, thinking_of
 from orchestrator.proofs.served import Judged, prove

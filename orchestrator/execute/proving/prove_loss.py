@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.host.jsonl import Key, key_of, lines_of
-from orchestrator.execute.proof_file import leave_proof
+from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.proofs import loss
 from orchestrator.proofs.scores import Answer, Row
 from orchestrator.templates.pieces import Pieces

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.checks.base import Case
-from orchestrator.execute.arms import arm_of, split_thought, transcript_of
+from orchestrator.execute.proving.stage_answers import arm_of, split_thought, transcript_of
 
 
 def row(case: str, *said: str, purpose: str = "with history", error: str = "") -> dict[str, Any]:

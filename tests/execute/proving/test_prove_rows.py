@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute.prove_rows import prove_rows
-from tests.execute.trained_world import PATHS, TrainedWorld, trained
+from orchestrator.execute.proving.prove_rows import prove_rows
+from tests.execute.proving.trained_world import PATHS, TrainedWorld, trained
 
 OUT = "proofs/data/rows.json"
 SETTINGS = {**PATHS, "out": OUT}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, StageFailed
-from orchestrator.execute.prove_loss import prove_loss
+from orchestrator.execute.proving.prove_loss import prove_loss
 
 SETTINGS = {
     "training_ids": "ids.jsonl",

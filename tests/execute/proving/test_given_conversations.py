@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MissingError, UsageError
-from orchestrator.execute import given_conversations
-from orchestrator.execute.given_conversations import read_conversations
+from orchestrator.execute.proving import given_conversations
+from orchestrator.execute.proving.given_conversations import read_conversations
 
 USER, ANSWER = {"role": "user", "content": "你是谁"}, {"role": "assistant", "content": "海螺"}
 TURNS = [USER, ANSWER]

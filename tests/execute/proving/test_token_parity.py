@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute.compare import LISTED, compare
+from orchestrator.execute.proving.token_parity import LISTED, compare
 
 SETTINGS = {"training_ids": "t.jsonl", "serving_ids": "s.jsonl", "out": "parity.json"}
 WHOLE = {"ok": True, "failures": []}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.proof_file import leave_proof
+from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.proofs.tokenizer import prove
 
 

@@ -16,13 +16,13 @@ from typing import Any
 from orchestrator.checks import asks_of
 from orchestrator.checks.base import WITH_HISTORY, Case
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.arms import arm_of, transcript_of
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.inference.dataset_cases import is_drawn
 from orchestrator.execute.inference.transcripts import cases_of, read_answers
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.prove import Server, at_server, at_work, finished_run, read_plan
+from orchestrator.execute.proving.prove import Server, at_server, at_work, finished_run, read_plan
+from orchestrator.execute.proving.stage_answers import arm_of, transcript_of
 from orchestrator.execute.run_store.certify import changed_files, read_certificate
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.load_report import read_proofs
