@@ -31,7 +31,7 @@ from typing import Any
 import httpx
 
 from orchestrator.execute.environments import registry
-from orchestrator.execute.evaluate import evaluate, read_samples
+from orchestrator.execute.evaluating.evaluate import evaluate, read_samples
 from orchestrator.execute.inference.logprobs import Scoring
 from orchestrator.execute.processes import process
 from orchestrator.execute.proving.prove import read_plan

@@ -11,7 +11,7 @@ import click
 from orchestrator.cli.verb import Outcome, progress, server_options, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.bench import Benched, Endpoint
+    from orchestrator.execute.evaluating.bench import Benched, Endpoint
 
 
 @verb(
@@ -45,7 +45,7 @@ def command(
     code 4 when it fails.
     """
     from orchestrator.dialects.benches import argv
-    from orchestrator.execute.bench import FOLDER, output_folder, run_bench, run_of
+    from orchestrator.execute.evaluating.bench import FOLDER, output_folder, run_bench, run_of
     from orchestrator.execute.host import signals
     from orchestrator.execute.processes import process
     from orchestrator.execute.project import recipes
@@ -73,7 +73,7 @@ def _server(recipe: str, base_url: str, model: str, key_file: Path | None) -> En
         ConchError: it is not named, or does not answer.
     """
     from orchestrator.errors import Problem, UsageError
-    from orchestrator.execute.bench import Endpoint
+    from orchestrator.execute.evaluating.bench import Endpoint
     from orchestrator.execute.inference.api_key import read_key
     from orchestrator.execute.inference.client import Client
     from orchestrator.execute.project.endpoint import served

@@ -11,8 +11,8 @@ from orchestrator.cli.verb import Outcome, hardware_option, limit_option, split_
 
 if TYPE_CHECKING:
     from orchestrator.errors import Problem
-    from orchestrator.execute.compare_bases import Wish
-    from orchestrator.execute.compare_models import Comparison
+    from orchestrator.execute.evaluating.compare_bases import Wish
+    from orchestrator.execute.evaluating.compare_models import Comparison
 
 _SHOWN = 12
 _ANSWER = 120
@@ -80,7 +80,7 @@ def command(
         )
     if not data:
         raise click.UsageError("--bases needs --data NAME or FILE: whose rows are asked")
-    from orchestrator.execute.compare_bases import LIMIT, Wish
+    from orchestrator.execute.evaluating.compare_bases import LIMIT, Wish
 
     named, templates = [word for word in _words(bases) if word], _words(template)
     return _of_bases(Wish(named, data, templates, hub, limit or LIMIT, hardware))
@@ -95,7 +95,7 @@ def _of_bases(wish: Wish) -> Outcome:
 
     from orchestrator.cli.bases_text import bases_text
     from orchestrator.cli.live import Live
-    from orchestrator.execute.compare_bases import compare_bases
+    from orchestrator.execute.evaluating.compare_bases import compare_bases
     from orchestrator.execute.project import recipes
 
     told, file = compare_bases(wish, project=recipes.project_folder(Path.cwd()), progress=Live())
@@ -107,8 +107,8 @@ def _of_runs(runs: tuple[str, ...], split: str | None, limit: int | None) -> Out
 
     from orchestrator.cli.live import Live
     from orchestrator.errors import Problem, UsageError
-    from orchestrator.execute import evaluate_run
-    from orchestrator.execute.compare_models import COMPARED, compare_models
+    from orchestrator.execute.evaluating import evaluate_run
+    from orchestrator.execute.evaluating.compare_models import COMPARED, compare_models
     from orchestrator.execute.project import recipes
 
     if len(runs) > 2:  # noqa: PLR2004  a and b

@@ -10,7 +10,7 @@ import click
 from orchestrator.cli.verb import Outcome, limit_option, recipe_argument, split_option, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.evaluate_run import Evaluated
+    from orchestrator.execute.evaluating.evaluate_run import Evaluated
 
 
 @verb(
@@ -52,7 +52,7 @@ def command(
     from pathlib import Path
 
     from orchestrator.cli.live import Live
-    from orchestrator.execute.evaluate_run import Wish, evaluate_run
+    from orchestrator.execute.evaluating.evaluate_run import Wish, evaluate_run
     from orchestrator.execute.project import recipes
     from orchestrator.execute.proving.prove import Server
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.evaluation.samples import Sample
-from orchestrator.execute.evaluate import read_samples, reference_loss
+from orchestrator.execute.evaluating.evaluate import read_samples, reference_loss
 from orchestrator.execute.inference.logprobs import Scoring
 from tests.fakes.openai_server import Said, openai_server
 from tests.fakes.scoring_server import Scores, scoring_server

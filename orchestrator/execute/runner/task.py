@@ -35,10 +35,10 @@ TASKS: dict[str, str] = {
     "prove_served": "orchestrator.execute.proving.prove_served:prove_served",
     "answer_served": "orchestrator.execute.inference.completions:answer_served",
     "certify": "orchestrator.execute.run_store.certify:certify",
-    "evaluate": "orchestrator.execute.evaluate:evaluate",
+    "evaluate": "orchestrator.execute.evaluating.evaluate:evaluate",
     "read_curve": "orchestrator.execute.read_curve:read_curve",
-    "judge": "orchestrator.execute.judge:judge",
-    "meet_target": "orchestrator.execute.meet_target:meet_target",
+    "judge": "orchestrator.execute.evaluating.judge:judge",
+    "meet_target": "orchestrator.execute.evaluating.check_target:meet_target",
     "write_report": "orchestrator.execute.write_report:write_report",
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.errors import Refuted
 from orchestrator.evaluation.target import Figures, told
-from orchestrator.execute.evaluate import NUMBERS
+from orchestrator.execute.evaluating.evaluate import NUMBERS
 from orchestrator.execute.run_store.load_report import read_verdicts
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.report import passed_of

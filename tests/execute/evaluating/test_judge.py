@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator.checks.base import WITH_HISTORY
 from orchestrator.errors import MissingError, StageFailed
+from orchestrator.execute.evaluating.judge import judge
 from orchestrator.execute.inference.transcripts import line_of
-from orchestrator.execute.judge import judge
 from orchestrator.report import Transcript, Turn
 
 SETTINGS: dict[str, Any] = {

@@ -18,9 +18,9 @@ from typing import Any
 
 from orchestrator.errors import ConchError, Interrupted, UsageError
 from orchestrator.evaluation.samples import spread
+from orchestrator.execute.evaluating.judge_pairs import AT_A_TIME, Pair, folded, judge_client, judge_pairs
 from orchestrator.execute.host import machine, signals
 from orchestrator.execute.host.atomic_files import append_durable
-from orchestrator.execute.judge_pairs import AT_A_TIME, Pair, folded, judge_client, judge_pairs
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project import recipes
 from orchestrator.execute.run_store.manifest import read_manifest

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import Interrupted, MissingError, UsageError
+from orchestrator.execute.evaluating.judge_pairs import judge_client, judge_pairs
 from orchestrator.execute.host import signals
 from orchestrator.execute.inference.client import Client
-from orchestrator.execute.judge_pairs import judge_client, judge_pairs
 from orchestrator.recipe import Judge
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 

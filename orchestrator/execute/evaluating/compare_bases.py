@@ -19,7 +19,8 @@ from typing import Any
 
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
 from orchestrator.evaluation.bases import Asked, compared_bases
-from orchestrator.execute.base_stages import (
+from orchestrator.execute.environments import registry
+from orchestrator.execute.evaluating.base_stages import (
     NAME,
     Rows,
     any_template,
@@ -30,11 +31,10 @@ from orchestrator.execute.base_stages import (
     longest_of,
     template_of,
 )
-from orchestrator.execute.environments import registry
-from orchestrator.execute.evaluate import NUMBERS, PREDICTIONS, read_samples
+from orchestrator.execute.evaluating.evaluate import NUMBERS, PREDICTIONS, read_samples
+from orchestrator.execute.evaluating.judge import judge_general
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import lines_of
-from orchestrator.execute.judge import judge_general
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project.discovery import read_templates

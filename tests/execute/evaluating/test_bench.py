@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute.bench import _Follower, output_folder, run_of
+from orchestrator.execute.evaluating.bench import _Follower, output_folder, run_of
 from orchestrator.execute.run_store import server_record
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.run_store.run_logs import Growing

@@ -17,7 +17,7 @@ import yaml
 
 from orchestrator.dialects import vllm
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute.evaluate import NUMBERS
+from orchestrator.execute.evaluating.evaluate import NUMBERS
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.proving.prove import Server, at_server, at_work, finished_run, read_plan
 from orchestrator.execute.run_store.record_hashes import read_json

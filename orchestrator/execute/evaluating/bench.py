@@ -26,7 +26,7 @@ from orchestrator.execute.run_store.run_logs import Growing, last_state
 from orchestrator.execute.run_store.server_record import all_serving, is_up
 from orchestrator.stage import Command
 
-PROBES = Path(__file__).resolve().parents[1] / "probes"
+PROBES = Path(__file__).resolve().parents[2] / "probes"
 FOLDER = "bench"
 LOG = "bench.log"
 # What a tool that loads data sets may know beyond the usual: the hubs' keys, by their names.

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.evaluation.comparison import compared, pairs_of
-from orchestrator.execute.evaluate import PREDICTIONS
-from orchestrator.execute.evaluate_run import Wish, evaluation_of, stages_of
+from orchestrator.execute.evaluating.evaluate import PREDICTIONS
+from orchestrator.execute.evaluating.evaluate_run import Wish, evaluation_of, stages_of
+from orchestrator.execute.evaluating.judge import judge_general
+from orchestrator.execute.evaluating.judge_comparison import judge_comparison, judge_of
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import lines_of
-from orchestrator.execute.judge import judge_general
-from orchestrator.execute.judge_comparison import judge_comparison, judge_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.proving.prove import at_work, finished_run, read_plan
 from orchestrator.execute.run_store.load_report import read_report

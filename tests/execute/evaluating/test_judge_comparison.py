@@ -16,7 +16,7 @@ import pytest
 
 from orchestrator.cli.live import Live
 from orchestrator.errors import Interrupted
-from orchestrator.execute.judge_comparison import JUDGED, judge_comparison, judge_of
+from orchestrator.execute.evaluating.judge_comparison import JUDGED, judge_comparison, judge_of
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.recipe import Judge
 from tests.fakes.openai_server import FakeServer, Said, openai_server
