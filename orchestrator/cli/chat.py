@@ -139,7 +139,7 @@ def _server(
         return
     from orchestrator.cli.live import Live
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.serve_checkpoint import served_checkpoint
+    from orchestrator.execute.serving.serve_checkpoint import served_checkpoint
 
     given: dict[str, Any] = {"--base-url": base_url, "--model": model, "--key-file": key_file, "--set": sets}
     given["--hardware"] = hardware != "auto"

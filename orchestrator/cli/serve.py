@@ -58,7 +58,7 @@ def command(
     """
     from orchestrator.execute.inference.api_key import read_key
     from orchestrator.execute.project import discovery, recipes
-    from orchestrator.execute.serve import serve
+    from orchestrator.execute.serving.serve import serve
 
     project = recipes.project_folder(Path.cwd())
     job = discovery.read_job(

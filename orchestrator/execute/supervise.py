@@ -25,7 +25,7 @@ from orchestrator.execute.run_store.server_record import Serving
 from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.execute.runner.sweep import run_until_target
 from orchestrator.execute.runner.trial import Wanted
-from orchestrator.execute.serve import serve
+from orchestrator.execute.serving.serve import serve
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
 from orchestrator.report import Run

@@ -52,7 +52,7 @@ def test_a_signal_ends_the_server_and_a_server_that_ended_ends_the_conversation(
         return Said("好")
 
     with openai_server(answer) as server:
-        started = served_in_process(monkeypatch, "orchestrator.execute.serve_checkpoint", server)
+        started = served_in_process(monkeypatch, "orchestrator.execute.serving.serve_checkpoint", server)
         monkeypatch.setattr("sys.stdin", io.StringIO("你好\n停\n谁\n"))
         said = saved.run("chat", "small", "--checkpoint", "8")
         assert said.code == 143, said.err

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import serve
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.servers import restarts
 from orchestrator.execute.servers.liveness import Limits
+from orchestrator.execute.serving import serve
 from tests.small_world import ROWS, SmallWorld
 
 KEY = "sk-of-this-test"

@@ -14,7 +14,7 @@ from orchestrator.execute.proving.prove import finished_run
 from orchestrator.execute.run_store.certify import certify
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.execute.serve import _guard_open_host, check_proof
+from orchestrator.execute.serving.serve import _guard_open_host, check_proof
 from orchestrator.report import Proof, Run, Status
 
 
