@@ -39,7 +39,7 @@ def write_page(out: Path, name: str, title: str, values: Mapping[str, Any], *, o
 
 def open_page(page: Path) -> None:
     """Show a page in the browser; where there is none, say which file to open elsewhere."""
-    from orchestrator.execute.screen import has_screen
+    from orchestrator.execute.reporting.screen import has_screen
 
     if not has_screen() or click.launch(str(page)) != 0:
         progress(f"no browser can be shown from here; open {page} where there is one")

@@ -14,7 +14,7 @@ import click
 from orchestrator.cli.verb import Outcome, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.watch import Snapshot, Watcher
+    from orchestrator.execute.reporting.watch import Snapshot, Watcher
 
 _FALLBACK_SIZE = (80, 24)
 _LOOK_SECONDS = 0.1
@@ -45,8 +45,8 @@ def command(context: click.Context, *, run: str, once: bool, every: float) -> Ou
 
     from orchestrator.cli.watch_frame import ending
     from orchestrator.execute.project import recipes
+    from orchestrator.execute.reporting.watch import Watcher
     from orchestrator.execute.run_store.run_folder import RunFolder
-    from orchestrator.execute.watch import Watcher
 
     as_json = context.get_parameter_source("as_json") is ParameterSource.COMMANDLINE
     watcher = Watcher(RunFolder.open(recipes.project_folder(Path.cwd()), run))

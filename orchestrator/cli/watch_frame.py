@@ -12,7 +12,7 @@ from orchestrator.cli.live import sparkline
 from orchestrator.cli.terminal import columns, cut, one_line, visible
 
 if TYPE_CHECKING:
-    from orchestrator.execute.watch import Snapshot, WatchedStage
+    from orchestrator.execute.reporting.watch import Snapshot, WatchedStage
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]
@@ -178,7 +178,7 @@ def _bar(step: int, total: int, width: int) -> Iterator[Line]:
 
 
 def _curve(values: Sequence[float], width: int) -> str:
-    from orchestrator.execute.watch import thinned
+    from orchestrator.execute.reporting.watch import thinned
 
     return sparkline(list(thinned(values, width))) if width and len(values) > 1 else ""
 

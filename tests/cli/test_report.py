@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.execute.processes import process
-from orchestrator.execute.renew_report import renew_report
+from orchestrator.execute.reporting.renew_report import renew_report
 from orchestrator.execute.run_store import run_folder
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.runner.loop import Loop
@@ -119,7 +119,7 @@ def test_a_full_disk_leaves_the_old_report(run: RunFolder, monkeypatch: pytest.M
         (folder / "report.partial-0").mkdir()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("orchestrator.execute.renew_report.write_report", full)
+    monkeypatch.setattr("orchestrator.execute.reporting.renew_report.write_report", full)
     assert main.run(["report"]) == 3
     assert (run.path / "report/report.html").read_bytes() == before
 

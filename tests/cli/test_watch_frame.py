@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from orchestrator.cli.watch_frame import change, ending, frame, told
 from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.execute.host.gpu import Load
-from orchestrator.execute.watch import Snapshot, WatchedStage
+from orchestrator.execute.reporting.watch import Snapshot, WatchedStage
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NAMES = ["fetch", "prepare", "prove_data", "ask_base", "train", "lock", "export", "prove_export", "score"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute.run_facts import read_facts
+from orchestrator.execute.reporting.run_facts import read_facts
 from orchestrator.pages.run_page import plain, run_page
 from orchestrator.pages.spelling import shown
 from tests.run_world import make_run

@@ -36,10 +36,10 @@ TASKS: dict[str, str] = {
     "answer_served": "orchestrator.execute.inference.completions:answer_served",
     "certify": "orchestrator.execute.run_store.certify:certify",
     "evaluate": "orchestrator.execute.evaluating.evaluate:evaluate",
-    "read_curve": "orchestrator.execute.read_curve:read_curve",
+    "read_curve": "orchestrator.execute.reporting.read_curve:read_curve",
     "judge": "orchestrator.execute.evaluating.judge:judge",
     "meet_target": "orchestrator.execute.evaluating.check_target:meet_target",
-    "write_report": "orchestrator.execute.write_report:write_report",
+    "write_report": "orchestrator.execute.reporting.write_report:write_report",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute.read_curve import read_curve
+from orchestrator.execute.reporting.read_curve import read_curve
 from tests.small_world import SmallWorld
 
 # The fake trainer's loss is 3 / step: it stands still, by our measure, a little after step 40 of 100.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import run_numbers
-from orchestrator.execute.run_numbers import data_of, training_of
+from orchestrator.execute.reporting import run_numbers
+from orchestrator.execute.reporting.run_numbers import data_of, training_of
 from tests.run_world import STEPS, make_run
 
 

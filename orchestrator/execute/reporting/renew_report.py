@@ -17,12 +17,12 @@ from typing import Any
 from orchestrator.errors import BusyError, MissingError, Problem, UsageError
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.proving.prove import read_plan
+from orchestrator.execute.reporting.write_report import write_report
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.listing import Standing, latest, summary_of
 from orchestrator.execute.run_store.manifest import MANIFEST
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import RunFolder, hold
-from orchestrator.execute.write_report import write_report
 from orchestrator.report import Run, Status
 from orchestrator.stage import partial
 from orchestrator.stages.report import CARD, REPORT

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from orchestrator.execute.write_report import write_report
+from orchestrator.execute.reporting.write_report import write_report
 from tests.run_world import make_run, write
 
 SETTINGS: dict[str, Any] = {"recipe": "shells", "model": "conch", "stand_in": False}

@@ -16,7 +16,7 @@ import yaml
 
 from orchestrator.dialects import clients
 from orchestrator.execute.host.redact import redact
-from orchestrator.execute.run_numbers import data_of, training_of
+from orchestrator.execute.reporting.run_numbers import data_of, training_of
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.manifest import MANIFEST
 from orchestrator.execute.run_store.record_hashes import read_json

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.execute.run_facts import read_facts
+from orchestrator.execute.reporting.run_facts import read_facts
 from orchestrator.pages.card import model_card
 from orchestrator.pages.run_page import run_page
 

@@ -11,8 +11,8 @@ import pytest
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.gpu import Load
 from orchestrator.execute.processes import process_tree
+from orchestrator.execute.reporting.watch import Watcher, thinned
 from orchestrator.execute.run_store.run_folder import RunFolder, hold
-from orchestrator.execute.watch import Watcher, thinned
 from orchestrator.report import Run, Status
 from tests.execute.host.test_gpu import nvidia_smi
 
