@@ -78,7 +78,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/processes/spawn_daemon.py": "cli/test_detach.py",
     "execute/servers/restarts.py": "execute/serving/test_serve.py",
     "execute/run_store/run_logs.py": "cli/test_logs.py",
-    "execute/supervise.py": "cli/test_detach.py",
+    "execute/daemon.py": "cli/test_detach.py",
     "execute/environments/preflight.py": "test_bad_input.py",
     "execute/data/preview.py": "cli/test_data_preview.py",
     "execute/processes/progress.py": "execute/runner/test_loop.py",

@@ -13,7 +13,7 @@ def command(hardware: str) -> Outcome:
 
     from orchestrator.cli.terminal import one_line
     from orchestrator.errors import MissingError, Problem
-    from orchestrator.execute.examine import Status, examine
+    from orchestrator.execute.doctor import Status, examine
     from orchestrator.execute.host import machine
 
     profile = machine.profile(hardware)

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute import examine
-from orchestrator.execute.examine import Finding, Status
+from orchestrator.execute import doctor
+from orchestrator.execute.doctor import Finding, Status
 
 FINE = Finding("disk", Status.OK, "9 GB")
 NOTED = Finding("embedded", Status.NOTE, "not there", "conch pull embedded")
@@ -16,7 +16,7 @@ GONE = Finding("uv", Status.MISSING, "uv is not there", "make setup")
 
 
 def test_nothing_missing_is_0(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(examine, "examine", lambda _: [FINE, NOTED])
+    monkeypatch.setattr(doctor, "examine", lambda _: [FINE, NOTED])
     assert main.run(["doctor"]) == 0
     out, err = capsys.readouterr()
     assert "nothing is missing" in out
@@ -27,7 +27,7 @@ def test_nothing_missing_is_0(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_something_missing_is_3_and_its_mend_is_said_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(examine, "examine", lambda _: [FINE, GONE])
+    monkeypatch.setattr(doctor, "examine", lambda _: [FINE, GONE])
     assert main.run(["doctor"]) == 3
     out, err = capsys.readouterr()
     assert (out + err).count("make setup") == 1
@@ -37,7 +37,7 @@ def test_something_missing_is_3_and_its_mend_is_said_once(
 def test_for_machines_every_finding_has_id_status_and_mend(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(examine, "examine", lambda _: [FINE, GONE])
+    monkeypatch.setattr(doctor, "examine", lambda _: [FINE, GONE])
     assert main.run(["doctor", "--hardware", "cuda", "--json"]) == 3
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] is False

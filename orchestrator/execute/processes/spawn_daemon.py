@@ -85,7 +85,7 @@ def unit_command(name: str, argv: Sequence[str], *, project: Path, names: Sequen
 
 
 def _spawn(folder: Path, project: Path, verb: str) -> tuple[subprocess.Popen[bytes] | None, str]:
-    argv = [sys.executable, "-m", "orchestrator.execute.supervise", str(folder)]
+    argv = [sys.executable, "-m", "orchestrator.execute.daemon", str(folder)]
     env = {**os.environ, "PYTHONPATH": str(_ROOT)}
     if has_systemd():
         unit = f"conch-{verb}-{folder.name.rpartition('-')[2]}"

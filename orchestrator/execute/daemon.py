@@ -2,7 +2,7 @@
 
 It holds the same locks, stops the same trees and leaves the same records as the verb in a terminal.
 
-    python -m orchestrator.execute.supervise FOLDER     request.json in, one line into the pipe `told`
+    python -m orchestrator.execute.daemon FOLDER     request.json in, one line into the pipe `told`
 """
 
 from __future__ import annotations

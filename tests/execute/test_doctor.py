@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute import examine
+from orchestrator.execute import doctor
+from orchestrator.execute.doctor import Finding, Status
 from orchestrator.execute.environments import registry
-from orchestrator.execute.examine import Finding, Status
 from orchestrator.execute.host import machine, ports
 from tests.execute.environments.environment_world import World, fake_uv, make_world
 
@@ -20,12 +20,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     fake_uv(world, monkeypatch)
     with socket.socket() as probe:  # whatever this machine serves on 8000 is no business of a test's
         probe.bind((ports.LOOPBACK, 0))
-        monkeypatch.setattr(examine, "SERVE_PORT", probe.getsockname()[1])
+        monkeypatch.setattr(doctor, "SERVE_PORT", probe.getsockname()[1])
     return world
 
 
 def found(hardware: str = "cpu") -> dict[str, Finding]:
-    return {finding.id: finding for finding in examine.examine(hardware)}
+    return {finding.id: finding for finding in doctor.examine(hardware)}
 
 
 def test_absent_environments_are_missing_and_made_ones_are_not(world: World) -> None:
@@ -67,7 +67,7 @@ def test_little_disk_or_memory_is_a_warning(world: World, monkeypatch: pytest.Mo
 
 def test_a_taken_port_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server((ports.LOOPBACK, 0)) as server:
-        monkeypatch.setattr(examine, "SERVE_PORT", server.getsockname()[1])
+        monkeypatch.setattr(doctor, "SERVE_PORT", server.getsockname()[1])
         assert found()["port"].status is Status.WARNING
     assert found()["port"].status is Status.OK
 
@@ -89,6 +89,6 @@ def test_whatever_is_missing_has_a_mend(world: World, monkeypatch: pytest.Monkey
     monkeypatch.setattr(machine, "glibc", tuple)
     monkeypatch.setattr(machine, "gpus", list)
     for hardware in registry.PROFILES:
-        missing = [finding for finding in examine.examine(hardware) if finding.status is Status.MISSING]
+        missing = [finding for finding in doctor.examine(hardware) if finding.status is Status.MISSING]
         assert missing
         assert all(finding.mend for finding in missing)
