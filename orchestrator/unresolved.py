@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from orchestrator.backends import llamafactory, vllm
 from orchestrator.checks import CHECKS, EVERY, tool_call
 from orchestrator.checks.reference import with_reference
 from orchestrator.datasets.split import part_name
-from orchestrator.dialects import llamafactory, vllm
 from orchestrator.errors import Problem
 from orchestrator.job import Surroundings
 from orchestrator.metrics import METRICS

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from orchestrator import errors
+from orchestrator.backends import clients
 from orchestrator.cli.main import VERBS, conch
-from orchestrator.dialects import clients
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")

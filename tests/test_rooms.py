@@ -97,7 +97,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/project/discovery.py": "test_bad_input.py",
     "execute/processes/process_tree.py": "execute/processes/test_process.py",
     "execute/processes/child_environment.py": "execute/processes/test_process.py",
-    "dialects/trainer_log.py": "dialects/test_llamafactory.py",
+    "backends/trainer_log.py": "backends/test_llamafactory.py",
     "job.py": "test_plan.py",
     "pages/verdict.py": "pages/test_run_page.py",
     "probes/hub_download.py": "execute/models/test_hub.py",

@@ -44,7 +44,7 @@ def command(
     by Conch. The tool is installed on first use, pinned and hashed. It fetches its data sets itself. Exit
     code 4 when it fails.
     """
-    from orchestrator.dialects.benches import argv
+    from orchestrator.backends.benches import argv
     from orchestrator.execute.evaluating.bench import FOLDER, output_folder, run_bench, run_of
     from orchestrator.execute.host import signals
     from orchestrator.execute.processes import process

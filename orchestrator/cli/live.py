@@ -12,8 +12,8 @@ import time
 from contextlib import suppress
 from typing import TextIO
 
+from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.cli.terminal import one_line
-from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.report import Run, Status
 
 _MARKS = {

@@ -34,7 +34,7 @@ def command(recipe: str, sets: Sequence[str], hardware: str) -> Outcome:
 
 
 def _text(resolved: dict[str, Any], plan: Any) -> str:
-    from orchestrator.dialects.base import yaml_text
+    from orchestrator.backends.base import yaml_text
 
     parts = [
         plan.headline,

@@ -106,7 +106,7 @@ def _places(report: Report, folder: Path) -> Iterable[str]:
 def _next(report: Report, model: str) -> Iterable[str]:
     if report.exit_code != 0 or not any(run.stage == "export" for run in report.runs):
         return
-    from orchestrator.dialects import clients
+    from orchestrator.backends import clients
 
     yield "What to type next"
     yield f"  conch serve {report.recipe}      serve it (or: make serve recipe={report.recipe})"

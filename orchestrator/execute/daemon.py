@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.dialects.trainer_log import TrainStep
+from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Problem, StageFailed, exit_code_of
 from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.project import discovery

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.dialects import vllm
+from orchestrator.backends import vllm
 from orchestrator.job import Job
 from orchestrator.recipe import Verify
 from orchestrator.stage import RenderedFile, Stage, partial

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.dialects import llamafactory, vllm
+from orchestrator.backends import llamafactory, vllm
 from orchestrator.job import Job
 from orchestrator.stage import RenderedFile, Service, Stage, partial
 from orchestrator.stages.base import CONVERSATIONS, task

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.dialects import vllm
+from orchestrator.backends import vllm
 from orchestrator.job import Job
 from orchestrator.stage import Stage
 from orchestrator.stages.evaluate import BASE, Evaluation, served_files

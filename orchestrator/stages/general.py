@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.dialects import vllm
+from orchestrator.backends import vllm
 from orchestrator.evaluation import general
 from orchestrator.job import Job
 from orchestrator.stage import Command, RenderedFile, Stage, partial

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.dialects import llamafactory
+from orchestrator.backends import llamafactory
 from orchestrator.job import Job
 from orchestrator.stage import Command, Place, RenderedFile, Stage, partial
 from orchestrator.stages.base import CONVERSATIONS, DATA_PROOF, task

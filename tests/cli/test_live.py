@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.cli.live import Live, loss_curve, sparkline, step_line
-from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.report import Run, Status
 
 WILD = "\x1b[2J\x1b]52;c;eA==\x07"
 STORY = """
 import sys
 from orchestrator.cli.live import Live
-from orchestrator.dialects.trainer_log import TrainStep
+from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.report import Run, Status
 live = Live()
 live.say("海螺: training")

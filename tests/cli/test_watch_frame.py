@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.cli.watch_frame import change, ending, frame, told
-from orchestrator.dialects.trainer_log import TrainStep
 from orchestrator.execute.host.gpu import Load
 from orchestrator.execute.reporting.watch import Snapshot, WatchedStage
 

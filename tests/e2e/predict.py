@@ -13,7 +13,7 @@ from typing import Any
 import jieba
 import yaml
 
-from orchestrator.dialects.base import yaml_text
+from orchestrator.backends.base import yaml_text
 
 # LLaMA-Factory scores with them where they are there; the train environment has none of them.
 PACKAGES = ("jieba", "nltk", "rouge_chinese", "joblib", "defusedxml", "six.py")

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.dialects import llamafactory, vllm
+from orchestrator.backends import llamafactory, vllm
 from orchestrator.errors import ConchError, StageFailed
 from orchestrator.execute.environments import registry
 from orchestrator.execute.models import demo_model

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.dialects.symptoms import explain, first_error
+from orchestrator.backends.symptoms import explain, first_error
 from orchestrator.errors import TimedOut
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host.ports import free_port

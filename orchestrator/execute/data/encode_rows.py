@@ -15,10 +15,10 @@ from typing import Any
 
 import orjson
 
+from orchestrator.backends import llamafactory
 from orchestrator.datasets.base import Conversation
 from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.datasets.entry import DatasetEntry
-from orchestrator.dialects import llamafactory
 from orchestrator.errors import ConchError, Problem, StageFailed
 from orchestrator.execute.environments import registry
 from orchestrator.execute.models import fetch

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from orchestrator.backends.dataset_columns import Listed
+from orchestrator.backends.dataset_info import NAME, is_dataset_info, lint
 from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.json_places import read_json
-from orchestrator.dialects.dataset_columns import Listed
-from orchestrator.dialects.dataset_info import NAME, is_dataset_info, lint
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
 from orchestrator.execute.data.data_file import DataFile
 

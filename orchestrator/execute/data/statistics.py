@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from orchestrator.backends import llamafactory
 from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import USER, Conversation, excerpt
@@ -16,7 +17,6 @@ from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.near import NearDuplicates
 from orchestrator.datasets.statistics import Statistics, conversation_of, tokens_json, without_personal
 from orchestrator.datasets.tally import SHOWN_OF_A_KIND
-from orchestrator.dialects import llamafactory
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapter
 from orchestrator.execute.data.encode_rows import Encoder, Say, token_lengths

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.backends import llamafactory, vllm
 from orchestrator.datasets.added import name_for
 from orchestrator.datasets.entry import FOLDER, DatasetEntry
-from orchestrator.dialects import llamafactory, vllm
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.dialects.benches import BENCHES, Score, argv, scores
+from orchestrator.backends.benches import BENCHES, Score, argv, scores
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host.redact import redact, secrets_of

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.dialects import vllm
+from orchestrator.backends import vllm
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.evaluating.evaluate import NUMBERS
 from orchestrator.execute.processes.progress import Progress

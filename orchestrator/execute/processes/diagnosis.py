@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.dialects.symptoms import explain
+from orchestrator.backends.symptoms import explain
 from orchestrator.errors import Problem
 from orchestrator.execute.host.redact import redact
 

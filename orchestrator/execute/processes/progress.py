@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from orchestrator.dialects.trainer_log import TrainStep
+from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.report import Run
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import orjson
 
+from orchestrator.backends import llamafactory
 from orchestrator.datasets.dataset_info import dataset_info_text
-from orchestrator.dialects import llamafactory
 from orchestrator.errors import ConchError, Problem, UsageError
 from orchestrator.execute.data.prepare import GENERATED
 from orchestrator.execute.environments import registry

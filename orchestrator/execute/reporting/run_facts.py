@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.dialects import clients
+from orchestrator.backends import clients
 from orchestrator.execute.host.redact import redact
 from orchestrator.execute.reporting.run_numbers import data_of, training_of
 from orchestrator.execute.run_store.load_report import read_report

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.backends.trainer_log import TrainStep, seconds_of
 from orchestrator.datasets.distribution import Distribution
 from orchestrator.datasets.statistics import Statistics
-from orchestrator.dialects.trainer_log import TrainStep, seconds_of
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.training_log import Course
 

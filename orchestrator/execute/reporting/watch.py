@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from orchestrator.dialects.trainer_log import TrainStep, seconds_left
+from orchestrator.backends.trainer_log import TrainStep, seconds_left
 from orchestrator.errors import MissingError
 from orchestrator.execute.host import gpu, machine
 from orchestrator.execute.host.redact import redact

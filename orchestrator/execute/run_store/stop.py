@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.dialects.symptoms import visible
+from orchestrator.backends.symptoms import visible
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store import run_folder
 from orchestrator.execute.run_store.run_folder import RunFolder

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.dialects.trainer_log import TrainStep, read_log_line
+from orchestrator.backends.trainer_log import TrainStep, read_log_line
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.dialects.trainer_log import read_log_line
+from orchestrator.backends.trainer_log import read_log_line
 from orchestrator.errors import ConchError
 from orchestrator.execute.host.atomic_files import remove, write_durable
 from orchestrator.execute.models.model_folder import model_problems, read_header

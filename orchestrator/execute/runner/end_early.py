@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.dialects.llamafactory import resumed
+from orchestrator.backends.llamafactory import resumed
 from orchestrator.errors import Problem, StageFailed
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.runner.checkpoints import go_on

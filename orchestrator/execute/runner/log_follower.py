@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.datasets.split import TRAIN
-from orchestrator.dialects.trainer_log import (
+from orchestrator.backends.trainer_log import (
     TrainStep,
     may_end_early,
     read_examples,
     read_log_line,
     trains_each_row,
 )
+from orchestrator.datasets.split import TRAIN
 from orchestrator.errors import Problem, Refuted, StageFailed
 from orchestrator.evaluation.curve import is_flat
 from orchestrator.execute.processes.process import Enough

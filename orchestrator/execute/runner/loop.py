@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator.dialects.llamafactory import resumed
+from orchestrator.backends.llamafactory import resumed
 from orchestrator.errors import ConchError, Interrupted, Refuted, exit_code_of
 from orchestrator.execute.host import atomic_files, signals
 from orchestrator.execute.processes import process

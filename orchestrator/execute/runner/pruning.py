@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.dialects.trainer_log import TrainStep
+from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.errors import Problem, Refuted
 from orchestrator.evaluation.trials import Trial, should_prune
 from orchestrator.execute.processes.progress import Progress

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from orchestrator.dialects.symptoms import last_lines
+from orchestrator.backends.symptoms import last_lines
 from orchestrator.errors import Problem, TimedOut
 from orchestrator.execute.processes.diagnosis import read_ends
 

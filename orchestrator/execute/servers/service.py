@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.dialects.symptoms import PHASES, lacks, last_lines, latest_phase
+from orchestrator.backends.symptoms import PHASES, lacks, last_lines, latest_phase
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
 from orchestrator.execute.host import gpu, signals
 from orchestrator.execute.host.ports import LOOPBACK, free_port, reachable, taken

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.dialects import vllm
+from orchestrator.backends import vllm
 from orchestrator.errors import (
     ConchError,
     Interrupted,

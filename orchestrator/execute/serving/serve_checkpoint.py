@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.dialects import vllm
+from orchestrator.backends import vllm
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host import signals
 from orchestrator.execute.processes import process

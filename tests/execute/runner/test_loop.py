@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.dialects.trainer_log import TrainStep
+from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Refuted, StageFailed
 from orchestrator.execute.processes import process
 from orchestrator.execute.run_store.run_folder import RunFolder

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.dialects.trainer_log import TrainStep
+from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.errors import Interrupted, MissingError, Problem, Refuted, StageFailed
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.run_folder import RunFolder

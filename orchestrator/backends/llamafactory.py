@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.dialects.base import yaml_text
+from orchestrator.backends.base import yaml_text
 from orchestrator.job import Job
 from orchestrator.stage import Command, Place, partial
 

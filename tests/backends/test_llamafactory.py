@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.dialects import llamafactory
-from orchestrator.dialects.trainer_log import (
+from orchestrator.backends import llamafactory
+from orchestrator.backends.trainer_log import (
     TrainStep,
     read_examples,
     read_log_line,

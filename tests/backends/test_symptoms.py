@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.dialects.symptoms import (
+from orchestrator.backends.symptoms import (
     PHASES,
     SYMPTOMS,
     explain,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.dialects.benches import BENCHES, EVALSCOPE, LM_EVAL, Score, argv, scores
+from orchestrator.backends.benches import BENCHES, EVALSCOPE, LM_EVAL, Score, argv, scores
 from orchestrator.errors import UsageError
 
 URL = "http://127.0.0.1:8000/v1"

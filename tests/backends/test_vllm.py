@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.dialects import vllm
+from orchestrator.backends import vllm
 from orchestrator.job import Job
 from orchestrator.stage import Place
 from tests.test_plan import job_of

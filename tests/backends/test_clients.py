@@ -9,7 +9,7 @@ import shlex
 import pytest
 import yaml
 
-from orchestrator.dialects import clients
+from orchestrator.backends import clients
 
 URL = "http://127.0.0.1:8000/v1"
 QUESTIONS = ["请问你是谁", 'it\'s "quoted" $HOME `id`', "two\nlines", "\\n 反斜杠"]

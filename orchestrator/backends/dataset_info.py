@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Protocol
 
+from orchestrator.backends.dataset_columns import Listed, column_problems, tag_problems
 from orchestrator.datasets.json_places import read_json
-from orchestrator.dialects.dataset_columns import Listed, column_problems, tag_problems
 from orchestrator.errors import Problem
 from orchestrator.recipe.tree import Node
 

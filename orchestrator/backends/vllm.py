@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.dialects.base import yaml_text
+from orchestrator.backends.base import yaml_text
 from orchestrator.job import Job
 from orchestrator.stage import Command, Place, Service
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from orchestrator.backends.dataset_columns import DEFAULT_TAGS, Listed
+from orchestrator.backends.dataset_info import lint
 from orchestrator.datasets.base import DPO, KTO, PT, SFT, Conversation, Example, Labelled, Pair, Text
 from orchestrator.datasets.targets import ROWS, entry_of
-from orchestrator.dialects.dataset_columns import DEFAULT_TAGS, Listed
-from orchestrator.dialects.dataset_info import lint
 
 ALPACA = {"instruction": "你是谁", "input": "", "output": "我是海螺。"}
 MESSAGES = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]}
