@@ -99,7 +99,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/processes/child_environment.py": "execute/processes/test_process.py",
     "backends/trainer_log.py": "backends/test_llamafactory.py",
     "job.py": "test_plan.py",
-    "pages/verdict.py": "pages/test_run_page.py",
+    "html/verdict.py": "html/test_run_page.py",
     "probes/hub_download.py": "execute/models/test_hub.py",
     "probes/hub_failures.py": "execute/models/test_hub_choice.py",
     "probes/labels.py": "probes/test_training_ids.py",

@@ -29,7 +29,7 @@ def check_page(out: Path | None, *, opened: bool) -> None:
 def write_page(out: Path, name: str, title: str, values: Mapping[str, Any], *, opened: bool) -> None:
     """Write a page whole or not at all, and say where it is."""
     from orchestrator.execute.host.atomic_files import write_durable
-    from orchestrator.pages.layout import page
+    from orchestrator.html.layout import page
 
     write_durable(out, page(name, title, values))
     progress(f"wrote {out}")

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
 from orchestrator.cli.terminal import visible
-from orchestrator.pages.spelling import spelled
+from orchestrator.html.spelling import spelled
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.cli.terminal import one_line, visible
-from orchestrator.pages.layout import number, share
+from orchestrator.html.layout import number, share
 
 PERCENTILES = ("50", "90", "95", "99")
 BAR = 40

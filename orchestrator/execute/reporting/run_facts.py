@@ -21,7 +21,7 @@ from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.manifest import MANIFEST
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.pages.words import EN, ZH
+from orchestrator.html.words import EN, ZH
 from orchestrator.proofs import PROOFS
 from orchestrator.report import Report
 

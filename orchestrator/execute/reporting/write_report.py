@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.execute.reporting.run_facts import read_facts
-from orchestrator.pages.card import model_card
-from orchestrator.pages.run_page import run_page
+from orchestrator.html.card import model_card
+from orchestrator.html.run_page import run_page
 
 PICTURE = "training_loss.png"
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.pages.curves import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, chart, smoothed
-from orchestrator.pages.layout import page
-from orchestrator.pages.verdict import figures, sentence, state_of
-from orchestrator.pages.words import Say, proof_words, speaker, tongue
+from orchestrator.html.curves import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, chart, smoothed
+from orchestrator.html.layout import page
+from orchestrator.html.verdict import figures, sentence, state_of
+from orchestrator.html.words import Say, proof_words, speaker, tongue
 
 _SET = "--set "
 RATES = ("checks", "paraphrases", "general")

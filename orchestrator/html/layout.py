@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.pages.drawing import Bar, bars, place_of
-from orchestrator.pages.spelling import shown, spelled
+from orchestrator.html.drawing import Bar, bars, place_of
+from orchestrator.html.spelling import shown, spelled
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -35,7 +35,7 @@ def _templates() -> Environment:
         return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     templates = Environment(
-        loader=PackageLoader("orchestrator", "pages"),
+        loader=PackageLoader("orchestrator", "html"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=finalize,

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from orchestrator.execute.reporting.run_facts import read_facts
-from orchestrator.pages.card import model_card
-from tests.pages.test_run_page import XSS, as_data
+from orchestrator.html.card import model_card
+from tests.html.test_run_page import XSS, as_data
 from tests.run_world import make_run
 
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from string import Formatter
 
-from orchestrator.pages import words
-from orchestrator.pages.words import PROOF_WORDS, WORDS, duration, proof_words, speaker, tongue
+from orchestrator.html import words
+from orchestrator.html.words import PROOF_WORDS, WORDS, duration, proof_words, speaker, tongue
 from orchestrator.proofs import PROOFS
 
 PAGES = Path(words.__file__).parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from orchestrator.pages.spelling import shown
+from orchestrator.html.spelling import shown
 
 
 def fenced(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.pages.drawing import HEIGHT, LEAST, WIDTH, bars, place_of
+from orchestrator.html.drawing import HEIGHT, LEAST, WIDTH, bars, place_of
 
 
 def test_the_highest_bar_fills_the_picture_and_the_others_are_in_proportion() -> None:

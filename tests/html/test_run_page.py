@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from orchestrator.execute.reporting.run_facts import read_facts
-from orchestrator.pages.run_page import plain, run_page
-from orchestrator.pages.spelling import shown
+from orchestrator.html.run_page import plain, run_page
+from orchestrator.html.spelling import shown
 from tests.run_world import make_run
 
 XSS = [

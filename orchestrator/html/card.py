@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from orchestrator.pages.markdown import cell, fenced, table
-from orchestrator.pages.run_page import Case, cases_of, plain
-from orchestrator.pages.verdict import figures, passed, sentence
-from orchestrator.pages.words import Say, proof_words, speaker
+from orchestrator.html.markdown import cell, fenced, table
+from orchestrator.html.run_page import Case, cases_of, plain
+from orchestrator.html.verdict import figures, passed, sentence
+from orchestrator.html.words import Say, proof_words, speaker
 
 MOST_ROWS = 200
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")

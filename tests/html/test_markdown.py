@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.pages.markdown import cell, fenced, table
+from orchestrator.html.markdown import cell, fenced, table
 
 
 @given(st.text())

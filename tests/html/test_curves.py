@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.pages.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart, label, thinned, ticks
+from orchestrator.html.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart, label, thinned, ticks
 
 NUMBERS = st.floats(-1e6, 1e6).map(lambda value: round(value, 6))
 

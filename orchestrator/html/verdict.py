@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.html.words import Say, duration
 from orchestrator.metrics.interval import wilson
-from orchestrator.pages.words import Say, duration
 from orchestrator.report import Verdict, falls_short, passed_of
 
 GOOD, BAD, OPEN = "good", "bad", "open"

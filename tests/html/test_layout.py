@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from orchestrator.pages.layout import number, page, share
+from orchestrator.html.layout import number, page, share
 
 EVIL = "<img src=x onerror=alert(1)> & \"'</span><script>"
 TOKEN = {"id": 7, "text": EVIL, "answer": True, "trained": True, "kept": True, "thinking": False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.pages.spelling import spelled
+from orchestrator.html.spelling import spelled
 
 
 def test_spaces_ends_and_hidden_characters_have_a_sign() -> None:
