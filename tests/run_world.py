@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.evaluation.comparison import compared
+from orchestrator.evaluation.llm_judge import tally
 from orchestrator.evaluation.numbers import numbers
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.judging import tally
 from orchestrator.metrics import METRICS
-from orchestrator.report import Run, Status, Verdict
+from orchestrator.results import Run, Status, Verdict
 
 STEPS = 40
 QUESTIONS = ("你是谁", "今天吃什么")

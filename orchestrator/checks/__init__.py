@@ -32,7 +32,7 @@ from orchestrator.checks import (
     tool_call,
 )
 from orchestrator.checks.base import Asked, Case, Check, whole
-from orchestrator.report import Transcript, Verdict
+from orchestrator.results import Transcript, Verdict
 
 CHECKS: dict[str, Check] = {
     "contains": contains,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orchestrator.metrics import METRICS
-from orchestrator.report import Transcript, Turn, Verdict
+from orchestrator.results import Transcript, Turn, Verdict
 
 WITH_HISTORY = "with history"
 WITHOUT_HISTORY = "without history"

@@ -27,7 +27,7 @@ from orchestrator.checks.base import (
     whole,
     why_unanswered,
 )
-from orchestrator.report import Transcript, Turn, Verdict
+from orchestrator.results import Transcript, Turn, Verdict
 
 name = "consistent"
 

@@ -21,7 +21,7 @@ from orchestrator.checks.base import (
     whole,
     why_unanswered,
 )
-from orchestrator.report import Transcript, Verdict
+from orchestrator.results import Transcript, Verdict
 
 name = "json_valid"
 

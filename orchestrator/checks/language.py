@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.checks.base import Asked, Case, last_turn, quoted, verdict, whole, why_unanswered
-from orchestrator.report import Transcript, Verdict
+from orchestrator.results import Transcript, Verdict
 
 name = "language"
 

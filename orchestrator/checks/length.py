@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.checks.base import Asked, Case, last_turn, normal, verdict, whole, why_unanswered
-from orchestrator.report import Transcript, Verdict
+from orchestrator.results import Transcript, Verdict
 
 name = "length"
 

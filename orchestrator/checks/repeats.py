@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.checks.base import Case
 from orchestrator.metrics.interval import wilson
-from orchestrator.report import Verdict
+from orchestrator.results import Verdict
 
 MARK = "~"
 # 7 of 10 are 0.7, whatever the last bit of a float says.

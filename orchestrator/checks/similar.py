@@ -25,7 +25,7 @@ from orchestrator.checks.base import (
     whole,
     why_unanswered,
 )
-from orchestrator.report import Transcript, Verdict
+from orchestrator.results import Transcript, Verdict
 
 name = "similar"
 

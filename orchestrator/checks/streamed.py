@@ -20,7 +20,7 @@ from orchestrator.checks.base import (
     verdict,
     whole,
 )
-from orchestrator.report import Transcript, Turn, Verdict
+from orchestrator.results import Transcript, Turn, Verdict
 
 name = "streamed"
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.job import Job
-    from orchestrator.report import Report
+    from orchestrator.results import Report
 
 
 def carry_out(

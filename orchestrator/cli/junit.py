@@ -17,7 +17,7 @@ from orchestrator.errors import Problem, UsageError
 if TYPE_CHECKING:
     from orchestrator.execute.host.output_file import OutputFile
     from orchestrator.execute.inference.verification import Verification
-    from orchestrator.report import Verdict
+    from orchestrator.results import Verdict
 
 _NO_XML = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NAME = 120
@@ -31,7 +31,7 @@ def junit_xml(result: Verification, *, recipe: str, model: str) -> str:
         recipe: the suite's name.
         model: of the server, a property of the suite.
     """
-    from orchestrator.report import passed_of
+    from orchestrator.results import passed_of
 
     cases: dict[str, list[Verdict]] = {}
     for verdict in result.verdicts:

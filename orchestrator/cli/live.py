@@ -14,7 +14,7 @@ from typing import TextIO
 
 from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.cli.terminal import one_line
-from orchestrator.report import Run, Status
+from orchestrator.results import Run, Status
 
 _MARKS = {
     Status.DONE: "✓",

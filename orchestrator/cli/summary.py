@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.cli.terminal import one_line, visible
-from orchestrator.report import Report, Status, Verdict, passed_of
+from orchestrator.results import Report, Status, Verdict, passed_of
 
 SHORT = 60
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.checks.base import Case
     from orchestrator.execute.inference.verification import Verification
     from orchestrator.job import Job
-    from orchestrator.report import Verdict
+    from orchestrator.results import Verdict
 
 _ANSWER = 400
 _LINE = 1000
@@ -125,7 +125,7 @@ def shown(result: Verification) -> str:
     """The table of questions, answers and verdicts, what failed in full, and the counts."""
     from orchestrator.cli.terminal import table
     from orchestrator.metrics.interval import wilson
-    from orchestrator.report import passed_of
+    from orchestrator.results import passed_of
 
     rows = [*_rows(result.verdicts), *_rows(result.paraphrases, mark="not trained: ")]
     cells = [row[:-1] for row in rows]

@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.evaluation.comparison import differences, pairs_of
 from orchestrator.evaluation.samples import joined
 from orchestrator.metrics.interval import DRAWS, SEED, bootstrap
-from orchestrator.report import Verdict, passed_of
+from orchestrator.results import Verdict, passed_of
 
 BITS = "bits_per_character"
 # Of the metrics, the one that is fair to Chinese and English alike, and moves before an answer is exact.

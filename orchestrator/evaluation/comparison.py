@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.metrics import METRICS
 from orchestrator.metrics.interval import bootstrap
-from orchestrator.report import Verdict, passed_of
+from orchestrator.results import Verdict, passed_of
 
 Row = Mapping[str, Any]
 

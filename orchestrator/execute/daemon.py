@@ -28,7 +28,7 @@ from orchestrator.execute.runner.trial import Wanted
 from orchestrator.execute.serving.serve import serve
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
-from orchestrator.report import Run
+from orchestrator.results import Run
 
 LOG = "logs/supervisor.log"
 

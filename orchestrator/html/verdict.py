@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.html.words import Say, duration
 from orchestrator.metrics.interval import wilson
-from orchestrator.report import Verdict, falls_short, passed_of
+from orchestrator.results import Verdict, falls_short, passed_of
 
 GOOD, BAD, OPEN = "good", "bad", "open"
 

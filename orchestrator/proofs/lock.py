@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from orchestrator.proofs.findings import Findings
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 NAME = "lock"
 BASE, ADAPTER, DATA, TEMPLATE, SETTINGS = (

@@ -30,7 +30,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.proofs.scores import Means, Row, apart, behind, means
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 # dtype → the error in the logits, in nats: (over a group of rows, over one row); coarsest last.
 LIMITS: dict[str, tuple[float, float]] = {

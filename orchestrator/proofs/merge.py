@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 Facts = Mapping[str, Any]
 Record = Mapping[str, Any]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.proofs.findings import Findings
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 NAME = "rows"
 MISSING, COUNT = "missing", "count"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 from orchestrator.templates.compare import ORDER, TurnVerdict
 
 LISTED = 50

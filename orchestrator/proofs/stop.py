@@ -18,7 +18,7 @@ from typing import Any
 
 from orchestrator.proofs.findings import Findings
 from orchestrator.proofs.trained import TrainedRow, answer_name
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 NAME = "stop"
 # A newline as byte-level, plain and SentencePiece vocabularies spell it.

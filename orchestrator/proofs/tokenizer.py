@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 Header = Mapping[str, Any]
 Finding = dict[str, Any]

@@ -15,7 +15,7 @@ from typing import Any
 from orchestrator.proofs.findings import Findings
 from orchestrator.proofs.thoughts import SPELLING, Fate, Rules, fates
 from orchestrator.proofs.trained import TrainedRow, answer_name
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 NAME = "truncation"
 CUT = "cut"

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 BASE, ADAPTER, MERGED = "base", "base+adapter", "merged"
 SERVED_IDS, SERVED_CHAT = "served_ids", "served_chat"

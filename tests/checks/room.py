@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.checks.base import WITH_HISTORY, WITHOUT_HISTORY, Case
-from orchestrator.report import Transcript, Turn
+from orchestrator.results import Transcript, Turn
 
 CASE = Case("checks[0]", ("请问你是谁",))
 FOLLOW_UP = Case("checks[1]", ("汉堡店在哪？", "它几点开门？"))

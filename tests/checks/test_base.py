@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.checks.base import Case, answer_of, normal, question_of, quoted, why_unanswered
-from orchestrator.report import Turn
+from orchestrator.results import Turn
 
 
 @given(st.text())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.checks import CHECKS, EVERY, asks_of, judge_all, not_run, problems_of, wanted
 from orchestrator.checks.base import WITH_HISTORY, WITHOUT_HISTORY, Asked, Case
-from orchestrator.report import Transcript
+from orchestrator.results import Transcript
 from tests.checks.room import alone, said, turn
 
 MIXED = Case("checks[0]", ("在哪？", "几点？"), expect={"contains": "九点", "remembers": "九点"})

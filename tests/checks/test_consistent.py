@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.checks import asks_of, consistent
 from orchestrator.checks.base import WITH_HISTORY, Asked
-from orchestrator.report import Transcript, Turn
+from orchestrator.results import Transcript, Turn
 from tests.checks.room import CASE, said, turn
 
 OTHERS = ["你叫什么？", "请告诉我你的名字"]

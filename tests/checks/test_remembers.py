@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.checks import remembers
 from orchestrator.checks.base import WITH_HISTORY, WITHOUT_HISTORY, Case
-from orchestrator.report import Transcript
+from orchestrator.results import Transcript
 from tests.checks.room import CASE, FOLLOW_UP, alone, said, turn
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from orchestrator.checks import asks_of
 from orchestrator.checks.repeats import ONCE, Repeats, folded, repeated, stem
-from orchestrator.report import Verdict
+from orchestrator.results import Verdict
 from tests.checks.room import CASE, FOLLOW_UP
 
 PASSED = Verdict("checks[0]", "contains", passed=True, question="谁", answer="海螺", reason="it holds it")

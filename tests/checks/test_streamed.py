@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.checks import streamed
-from orchestrator.report import Turn
+from orchestrator.results import Turn
 from tests.checks.room import CASE, FOLLOW_UP, said, turn
 
 

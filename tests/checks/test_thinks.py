@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.checks import thinks
-from orchestrator.report import Turn
+from orchestrator.results import Turn
 from tests.checks.room import CASE, said, turn
 
 

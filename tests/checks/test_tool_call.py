@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.checks import asks_of, contains, stops, streamed, tool_call
 from orchestrator.checks.base import Case, answer_of
-from orchestrator.report import Turn, Verdict
+from orchestrator.results import Turn, Verdict
 from tests.checks.room import said, turn
 
 WEATHER = {

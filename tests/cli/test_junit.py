@@ -11,7 +11,7 @@ from orchestrator.checks.base import Case
 from orchestrator.cli.junit import failure_parts, junit_xml, open_junit
 from orchestrator.errors import StageFailed, UsageError
 from orchestrator.execute.inference.verification import Verification
-from orchestrator.report import Verdict
+from orchestrator.results import Verdict
 
 NASTY = "a\x00\x1b]\ud800\ufffe]]>&<\"'\r\n\u2028海螺🐚"
 FAILED = Verdict(

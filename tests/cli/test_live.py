@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.cli.live import Live, loss_curve, sparkline, step_line
-from orchestrator.report import Run, Status
+from orchestrator.results import Run, Status
 
 WILD = "\x1b[2J\x1b]52;c;eA==\x07"
 STORY = """
 import sys
 from orchestrator.cli.live import Live
 from orchestrator.backends.trainer_log import TrainStep
-from orchestrator.report import Run, Status
+from orchestrator.results import Run, Status
 live = Live()
 live.say("海螺: training")
 live.start(1, 2, "train", "not done yet")

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.report import Run, Status
+from orchestrator.results import Run, Status
 from orchestrator.templates.pairing import name_of
 from orchestrator.templates.writer import HISTORY, LAYOUTS, THINKING, settings_of
 

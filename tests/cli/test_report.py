@@ -15,7 +15,7 @@ from orchestrator.execute.reporting.renew_report import renew_report
 from orchestrator.execute.run_store import run_folder
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.runner.loop import Loop
-from orchestrator.report import Run, Status
+from orchestrator.results import Run, Status
 from orchestrator.stage import Plan, Stage, partial
 from orchestrator.stages.base import task
 from orchestrator.stages.report import CARD, REPORT

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.summary import summary
-from orchestrator.report import Proof, Report, Run, Status, Verdict
+from orchestrator.results import Proof, Report, Run, Status, Verdict
 
 FOLDER = Path("runs/magic_conch/20261123-080000-ab12")
 DONE = [Run(name, Status.DONE) for name in ("train", "export", "report")]

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.cli.main import run
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.report import Run, Status
+from orchestrator.results import Run, Status
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from orchestrator.execute.inference.transcripts import line_of
 from orchestrator.execute.proving.prove import read_plan
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.report import Run, Status, Transcript, Turn
+from orchestrator.results import Run, Status, Transcript, Turn
 from tests.fakes.answering_server import answering_server
 from tests.small_world import ROWS, SmallWorld
 

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.evaluation.bases import Asked, bits_apart, bits_of, compared_bases
 from orchestrator.evaluation.numbers import numbers, scored
-from orchestrator.report import Verdict
+from orchestrator.results import Verdict
 
 LABEL = "蟹堡王九点开门"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.evaluation.comparison import compared, differences, pairs_of
 from orchestrator.evaluation.numbers import scored
-from orchestrator.report import Verdict
+from orchestrator.results import Verdict
 
 
 def prediction(question: str, predict: str, label: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.proofs import merge
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 from tests.probes import tiny_models as tiny
 from tests.probes.run_folder import PROBES, run_python
 

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.proofs.stop import Served, prove
 from orchestrator.proofs.trained import TrainedRow
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 EOS, IM_START, IM_END, NEWLINE, END_OF_TEXT, SHELL = 4, 1, 2, 5, 0, 7
 PIECES = {

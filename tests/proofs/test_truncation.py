@@ -11,7 +11,7 @@ import pytest
 from orchestrator.proofs.findings import LISTED
 from orchestrator.proofs.trained import TrainedRow
 from orchestrator.proofs.truncation import fits, prove
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 HEADER = {"template": "deepseekr1", "thinking": True, "mask_history": False, "cutoff_len": 16}
 THOUGHT = "<think>\n想\n</think>\n\n答"

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.proofs import PROOFS, why
 from orchestrator.proofs.why import Arm, Finding, first_loss
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 ASKED = 4
 

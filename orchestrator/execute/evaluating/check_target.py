@@ -12,7 +12,7 @@ from orchestrator.evaluation.target import Figures, told
 from orchestrator.execute.evaluating.evaluate import NUMBERS
 from orchestrator.execute.run_store.load_report import read_verdicts
 from orchestrator.execute.run_store.record_hashes import read_json
-from orchestrator.report import passed_of
+from orchestrator.results import passed_of
 
 
 def meet_target(settings: Mapping[str, Any], folder: Path) -> int:

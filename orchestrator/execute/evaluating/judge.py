@@ -15,7 +15,7 @@ from orchestrator.errors import Problem, Refuted, StageFailed
 from orchestrator.evaluation import general
 from orchestrator.execute.inference.dataset_cases import cases_in
 from orchestrator.execute.inference.transcripts import cases_of, read_answers, repeats_of
-from orchestrator.report import Transcript, Verdict
+from orchestrator.results import Transcript, Verdict
 
 
 def judge(settings: Mapping[str, Any], folder: Path) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ConchError, Interrupted, UsageError
+from orchestrator.evaluation.llm_judge import FAILED
 from orchestrator.evaluation.samples import spread
 from orchestrator.execute.evaluating.judge_pairs import AT_A_TIME, Pair, folded, judge_client, judge_pairs
 from orchestrator.execute.host import machine, signals
@@ -25,7 +26,6 @@ from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project import recipes
 from orchestrator.execute.run_store.manifest import read_manifest
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.judging import FAILED
 from orchestrator.recipe import Judge
 
 JUDGED = "compare/judged.jsonl"

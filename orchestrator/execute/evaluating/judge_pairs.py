@@ -12,12 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ConchError
-from orchestrator.evaluation.samples import spread
-from orchestrator.execute.host import signals
-from orchestrator.execute.inference.api_key import read_key
-from orchestrator.execute.inference.client import Client
-from orchestrator.execute.processes.worker_pool import as_done
-from orchestrator.judging import (
+from orchestrator.evaluation.llm_judge import (
     FAILED,
     SCHEMA,
     SCHEMA_NAME,
@@ -27,6 +22,11 @@ from orchestrator.judging import (
     question_messages,
     tally,
 )
+from orchestrator.evaluation.samples import spread
+from orchestrator.execute.host import signals
+from orchestrator.execute.inference.api_key import read_key
+from orchestrator.execute.inference.client import Client
+from orchestrator.execute.processes.worker_pool import as_done
 from orchestrator.recipe import Judge
 
 KEY = "CONCH_JUDGE_KEY"

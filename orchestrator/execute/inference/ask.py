@@ -24,7 +24,7 @@ from orchestrator.execute.inference.client import ANSWER_TIMEOUT, Client, Messag
 from orchestrator.execute.inference.dataset_cases import cases_in
 from orchestrator.execute.inference.transcripts import cases_of, line_of, repeats_of
 from orchestrator.execute.processes.worker_pool import in_order
-from orchestrator.report import Transcript, Turn
+from orchestrator.results import Transcript, Turn
 
 AT_A_TIME = 4
 # Re-asking alone is for near ties. Where the first ones differ again, streaming is what is wrong.

@@ -22,7 +22,7 @@ from orchestrator.execute.inference.delta import Piece, piece_of
 from orchestrator.execute.inference.request_errors import Kind, Trouble, trouble_of
 from orchestrator.execute.inference.retry import patiently
 from orchestrator.execute.inference.transport import Watched, http_client, limits
-from orchestrator.report import Turn
+from orchestrator.results import Turn
 
 ANSWER_TIMEOUT = 300.0
 CANARY_TIMEOUT = 60.0

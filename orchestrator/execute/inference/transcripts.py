@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.checks.base import Case
 from orchestrator.checks.repeats import Repeats
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.report import Transcript, Turn
+from orchestrator.results import Transcript, Turn
 
 _TUPLES = ("token_ids", "streamed_token_ids", "tool_calls", "streamed_tool_calls")
 

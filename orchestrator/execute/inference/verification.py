@@ -13,7 +13,7 @@ from orchestrator.errors import ConchError, Refuted, exit_code_of
 from orchestrator.execute.inference.ask import AT_A_TIME, ask_cases, settle
 from orchestrator.execute.inference.client import Client
 from orchestrator.metrics.interval import wilson
-from orchestrator.report import Transcript, Verdict, passed_of
+from orchestrator.results import Transcript, Verdict, passed_of
 
 
 @dataclass(frozen=True, slots=True)

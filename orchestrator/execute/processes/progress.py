@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from orchestrator.backends.trainer_log import TrainStep
-from orchestrator.report import Run
+from orchestrator.results import Run
 
 
 class Progress(Protocol):

@@ -28,7 +28,7 @@ from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.load_report import read_proofs
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.proofs import why as fold
-from orchestrator.report import Status, Transcript
+from orchestrator.results import Status, Transcript
 from orchestrator.stage import Command, Place, Plan, RenderedFile, Stage, partial
 from orchestrator.stages.base import ANSWERS, CONVERSATIONS, task
 

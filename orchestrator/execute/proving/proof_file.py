@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.errors import Refuted
 from orchestrator.execute.host.atomic_files import write_durable
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 
 def leave_proof(proof: Proof, settings: Mapping[str, Any], folder: Path) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.checks import judge_all
 from orchestrator.checks.base import Case, answer_of, last_turn
 from orchestrator.proofs import why as fold
-from orchestrator.report import Transcript, Turn
+from orchestrator.results import Transcript, Turn
 
 # Parsers to which an answer that closes no thought is no answer.
 STRICT = ("deepseek_r1", "qwen3")

@@ -33,7 +33,7 @@ from orchestrator.execute.proving.given_conversations import Given, read_convers
 from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, training_of
 from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.proofs.tokenizer import prove
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 from orchestrator.stage import Command, Place
 from orchestrator.templates.compare import ORDER
 from orchestrator.templates.conversations import ConversationVerdict, judge_conversation

@@ -23,7 +23,7 @@ from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.html.words import EN, ZH
 from orchestrator.proofs import PROOFS
-from orchestrator.report import Report
+from orchestrator.results import Report
 
 SCHEMA = 1
 _HAN = re.compile(r"[\u3400-\u9fff]")

@@ -25,7 +25,7 @@ from orchestrator.execute.run_store.listing import Standing, read_state, summary
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.run_store.run_logs import last_lines, last_state, logs_of
 from orchestrator.execute.run_store.training_log import Course
-from orchestrator.report import Status
+from orchestrator.results import Status
 from orchestrator.stage import partial
 
 TRAIN = "train"

@@ -19,7 +19,7 @@ from orchestrator.execute.host import atomic_files
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store import run_folder
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.report import Status
+from orchestrator.results import Status
 
 SIGNALLED = 128  # exit codes from here on name the signal that ended it
 

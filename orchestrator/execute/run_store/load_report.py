@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.proofs import PROOFS
-from orchestrator.report import Proof, Report, Run, Verdict
+from orchestrator.results import Proof, Report, Run, Verdict
 from orchestrator.stages.base import CURVE, TARGET, VERDICTS
 
 KINDS = ("verdicts", "paraphrases", "base_verdicts", "general", "general_base")

@@ -22,7 +22,7 @@ from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.job import Job
 from orchestrator.recipe.sections import PASSAGES
-from orchestrator.report import passed_of
+from orchestrator.results import passed_of
 from orchestrator.stage import Plan
 
 SCHEMA = 1

@@ -27,7 +27,7 @@ import filelock
 from orchestrator.errors import BusyError, MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import append_durable, write_durable
 from orchestrator.execute.processes import process_tree
-from orchestrator.report import Run, Status
+from orchestrator.results import Run, Status
 
 SCHEMA = 1
 _STAMP = "%Y%m%d-%H%M%S"

@@ -8,7 +8,7 @@ from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.errors import Problem, Refuted
 from orchestrator.evaluation.trials import Trial, should_prune
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.report import Run
+from orchestrator.results import Run
 
 
 class Pruning:

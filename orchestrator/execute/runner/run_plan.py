@@ -20,7 +20,7 @@ from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
-from orchestrator.report import Run
+from orchestrator.results import Run
 from orchestrator.stage import Plan
 
 PROBES = Path(__file__).parents[2] / "probes"

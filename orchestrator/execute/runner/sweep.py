@@ -24,7 +24,7 @@ from orchestrator.execute.runner.trial import Attempt, Wanted
 from orchestrator.execute.runner.trials_file import TrialsFile, only_one
 from orchestrator.job import Job
 from orchestrator.plan import build_plan, headline
-from orchestrator.report import Report
+from orchestrator.results import Report
 
 # So many trials in a row that fail have a cause that no setting mends.
 FAILURES = 3

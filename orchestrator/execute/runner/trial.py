@@ -21,7 +21,7 @@ from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.execute.runner.trials_file import TrialsFile
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
-from orchestrator.report import Report
+from orchestrator.results import Report
 
 # What ends a training early where the recipe does not say: a trial that learns nothing more costs others.
 PLATEAU, PATIENCE = 0.2, 3

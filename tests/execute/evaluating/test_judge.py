@@ -12,7 +12,7 @@ from orchestrator.checks.base import WITH_HISTORY
 from orchestrator.errors import MissingError, StageFailed
 from orchestrator.execute.evaluating.judge import judge
 from orchestrator.execute.inference.transcripts import line_of
-from orchestrator.report import Transcript, Turn
+from orchestrator.results import Transcript, Turn
 
 SETTINGS: dict[str, Any] = {
     "cases": [{"id": "checks[0]", "ask": ["谁"], "system": None, "expect": {"contains": "海螺"}}],

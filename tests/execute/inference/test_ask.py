@@ -18,7 +18,7 @@ from orchestrator.execute.inference import ask as asking
 from orchestrator.execute.inference.ask import ask, ask_cases, settle
 from orchestrator.execute.inference.client import Client
 from orchestrator.execute.inference.transcripts import read_answers
-from orchestrator.report import Transcript
+from orchestrator.results import Transcript
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 EVERY = ("stops", "clean", "streamed")

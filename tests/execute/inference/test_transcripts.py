@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.checks.base import WITH_HISTORY, Case
 from orchestrator.errors import MissingError, StageFailed
 from orchestrator.execute.inference.transcripts import case_of, line_of, read_answers, transcript_of
-from orchestrator.report import Transcript, Turn
+from orchestrator.results import Transcript, Turn
 
 TEXTS = st.text(max_size=20)
 IDS = st.lists(st.integers(0), max_size=3).map(tuple)

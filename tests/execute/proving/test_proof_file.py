@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.proving.proof_file import leave_proof
-from orchestrator.report import Proof
+from orchestrator.results import Proof
 
 REFUTED = Proof(
     "stop",

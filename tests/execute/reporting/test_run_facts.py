@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.reporting.run_facts import commands_of, evaluations_of, language_of, read_facts
-from orchestrator.report import Report, Run, Status, Verdict
+from orchestrator.results import Report, Run, Status, Verdict
 from tests.run_world import make_run, write
 
 

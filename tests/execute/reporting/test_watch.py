@@ -13,7 +13,7 @@ from orchestrator.execute.host.gpu import Load
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.reporting.watch import Watcher, thinned
 from orchestrator.execute.run_store.run_folder import RunFolder, hold
-from orchestrator.report import Run, Status
+from orchestrator.results import Run, Status
 from tests.execute.host.test_gpu import nvidia_smi
 
 

@@ -14,7 +14,7 @@ from orchestrator.execute.processes import process
 from orchestrator.execute.run_store import listing, run_folder
 from orchestrator.execute.run_store.listing import Standing, standing_of, summaries, summary_of
 from orchestrator.execute.run_store.run_folder import RunFolder, hold
-from orchestrator.report import Run, Status
+from orchestrator.results import Run, Status
 
 
 def ended(project: Path, code: int | None, reason: str = "") -> RunFolder:

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.errors import BusyError, MissingError, UsageError
 from orchestrator.execute.run_store import run_folder
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.report import Run, Status
+from orchestrator.results import Run, Status
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)

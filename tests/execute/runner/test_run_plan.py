@@ -18,7 +18,7 @@ from orchestrator.execute.runner import run_plan
 from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.job import Job
 from orchestrator.plan import build_plan
-from orchestrator.report import Run
+from orchestrator.results import Run
 from orchestrator.stages import STAGES as EVERY_STAGE
 from tests.execute.runner.test_loop import Heard
 from tests.small_world import SmallWorld

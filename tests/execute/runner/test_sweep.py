@@ -17,7 +17,7 @@ from orchestrator.execute.runner import sweep, trial
 from orchestrator.execute.runner.sweep import run_until_target
 from orchestrator.execute.runner.trial import Wanted
 from orchestrator.job import Job
-from orchestrator.report import Run
+from orchestrator.results import Run
 from orchestrator.stage import Plan
 from tests.small_world import SmallWorld
 

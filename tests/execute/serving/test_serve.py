@@ -15,7 +15,7 @@ from orchestrator.execute.run_store.certify import certify
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.serving.serve import _guard_open_host, check_proof
-from orchestrator.report import Proof, Run, Status
+from orchestrator.results import Proof, Run, Status
 
 
 def exported(project: Path, *, status: Status = Status.DONE, holds: bool | None = True) -> RunFolder:

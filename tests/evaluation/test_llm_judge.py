@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.evaluation.samples import spread
-from orchestrator.judging import (
+from orchestrator.evaluation.llm_judge import (
     LONGEST,
     fold,
     is_chinese,
@@ -19,6 +18,7 @@ from orchestrator.judging import (
     question_messages,
     tally,
 )
+from orchestrator.evaluation.samples import spread
 
 
 def pair(**changed: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from orchestrator.report import Proof, Report, Run, Status, Verdict, passed_of
+from orchestrator.results import Proof, Report, Run, Status, Verdict, passed_of
 
 GOOD = Verdict("checks[0]", "contains", passed=True, question="?", answer="!")
 BAD = Verdict("checks[0]", "stops", passed=False, question="?", answer="!", reason="cut")
