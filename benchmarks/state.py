@@ -25,8 +25,8 @@ from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.servers.service import start_service
+from orchestrator.plan.stage import Command, Place, Service
 from orchestrator.results import Run, Status
-from orchestrator.stage import Command, Place, Service
 
 LIMIT, FEW, TIMES = 5.0, 10, 7
 CONCH = str(Path(sys.executable).with_name("conch"))

@@ -20,7 +20,7 @@ import pytest
 
 from orchestrator.execute.processes import process
 from orchestrator.execute.runner.task import run_task
-from orchestrator.stage import Command, Service
+from orchestrator.plan.stage import Command, Service
 from tests.fakes.openai_server import FakeServer
 
 

@@ -15,7 +15,7 @@ import pytest
 from benchmarks import overhead, time_to_answer
 from benchmarks.by_hand import Measured, write_script
 from orchestrator.execute.project import discovery
-from orchestrator.plan import build_plan
+from orchestrator.plan.plan import build_plan
 from tests.small_world import make_base
 
 ROOT = Path(__file__).parents[1]

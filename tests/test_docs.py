@@ -152,7 +152,7 @@ def test_ci_runs_what_the_readme_says() -> None:
 @pytest.mark.parametrize("name", READMES)
 def test_the_example_recipe_plans(name: str, tmp_path: Path) -> None:
     from orchestrator.execute.project import discovery
-    from orchestrator.plan import build_plan
+    from orchestrator.plan.plan import build_plan
 
     recipe, entry, row = (
         next(block for language, block in _blocks(_text(name)) if language == kind and mark in block)

@@ -22,7 +22,7 @@ from orchestrator.cli.main import VERBS, conch
 from orchestrator.cli.runs import RUNS_VERBS
 from orchestrator.datasets import ADAPTERS
 from orchestrator.execute.runner.task import TASKS
-from orchestrator.stages import STAGES
+from orchestrator.plan.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "orchestrator"
@@ -43,7 +43,7 @@ COVERED_BY: Mapping[str, str] = {
     "cli/status.py": "cli/test_runs.py",
     "recipe/answers.py": "recipe/test_sections.py",
     "recipe/section.py": "recipe/test_sections.py",
-    "unresolved.py": "test_plan.py",
+    "plan/validation.py": "plan/test_plan.py",
     "datasets/json_text.py": "datasets/test_rows.py",
     "execute/servers/lora_adapters.py": "cli/test_eval.py",
     "execute/evaluating/base_stages.py": "cli/test_compare_bases.py",
@@ -98,7 +98,7 @@ COVERED_BY: Mapping[str, str] = {
     "execute/processes/process_tree.py": "execute/processes/test_process.py",
     "execute/processes/child_environment.py": "execute/processes/test_process.py",
     "backends/trainer_log.py": "backends/test_llamafactory.py",
-    "job.py": "test_plan.py",
+    "plan/job.py": "plan/test_plan.py",
     "html/verdict.py": "html/test_run_page.py",
     "probes/hub_download.py": "execute/models/test_hub.py",
     "probes/hub_failures.py": "execute/models/test_hub_choice.py",
@@ -110,7 +110,7 @@ COVERED_BY: Mapping[str, str] = {
     "probes/weights.py": "probes/test_merge_check.py",
     "proofs/requests.py": "execute/proving/test_prove_served.py",
     "proofs/scores.py": "proofs/test_loss.py",
-    "stages/": "stages/test_stages.py",
+    "plan/stages/": "plan/stages/test_stages.py",
     "templates/sides.py": "templates/test_causes.py",
     "metrics/": "metrics/test_metrics.py",
 }

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.backends.base import yaml_text
-from orchestrator.job import Job
-from orchestrator.stage import Command, Place, partial
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Command, Place, partial
 
 # Keys that Conch renders itself: the recipe's own sections set them, or a proof depends on them.
 OWNED: dict[str, str] = {

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.backends.base import yaml_text
-from orchestrator.job import Job
-from orchestrator.stage import Command, Place, Service
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Command, Place, Service
 
 # Keys that Conch renders itself, each with the recipe's own name for it.
 OWNED: dict[str, str] = {

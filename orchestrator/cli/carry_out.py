@@ -10,7 +10,7 @@ from orchestrator.cli.verb import Outcome
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestrator.job import Job
+    from orchestrator.plan.job import Job
     from orchestrator.results import Report
 
 
@@ -34,7 +34,7 @@ def carry_out(
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.run_store.load_report import read_report
     from orchestrator.execute.runner.run_plan import run_recipe
-    from orchestrator.plan import build_plan
+    from orchestrator.plan.plan import build_plan
 
     project = recipes.project_folder(Path.cwd())
     job = discovery.read_job(

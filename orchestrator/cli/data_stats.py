@@ -14,7 +14,7 @@ from orchestrator.cli.verb import Outcome, hardware_option, progress, set_option
 
 if TYPE_CHECKING:
     from orchestrator.execute.data.statistics import Counting, Source
-    from orchestrator.job import Job
+    from orchestrator.plan.job import Job
 
 DIRECTORY = click.Path(path_type=Path)
 RECIPES = {".yaml", ".yml"}

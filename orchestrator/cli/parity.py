@@ -68,8 +68,8 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
     from orchestrator.cli.live import Live
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.runner.run_plan import run_recipe
-    from orchestrator.plan import PARITY, build_plan
-    from orchestrator.stages.base import DATA_PROOF
+    from orchestrator.plan.plan import PARITY, build_plan
+    from orchestrator.plan.stages.base import DATA_PROOF
 
     project = recipes.project_folder(Path.cwd())
     job = discovery.read_job(

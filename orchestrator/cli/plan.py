@@ -23,7 +23,7 @@ def command(recipe: str, sets: Sequence[str], hardware: str) -> Outcome:
     # A short life: collecting would cost a tenth of it (benchmarks/cold_start.py) and free nothing of use.
     gc.disable()
     from orchestrator.execute.project import discovery, recipes
-    from orchestrator.plan import build_plan
+    from orchestrator.plan.plan import build_plan
 
     project = recipes.project_folder(Path.cwd())
     job = discovery.read_job(recipe, project=project, sets=sets, hardware=hardware)

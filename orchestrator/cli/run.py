@@ -51,7 +51,7 @@ def command(
 
         return run_until(recipe, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch, detach=detach)
     from orchestrator.cli.carry_out import carry_out
-    from orchestrator.plan import RUN
+    from orchestrator.plan.plan import RUN
 
     return carry_out(
         recipe,

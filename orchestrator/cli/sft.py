@@ -29,7 +29,7 @@ def command(
     Refuses to train when the tokens of training and serving differ (exit 5), unless told --accept-mismatch.
     """
     from orchestrator.cli.carry_out import carry_out
-    from orchestrator.plan import SFT
+    from orchestrator.plan.plan import SFT
 
     return carry_out(
         recipe,

@@ -23,7 +23,7 @@ from orchestrator.errors import Problem, UsageError
 if TYPE_CHECKING:
     from orchestrator.checks.base import Case
     from orchestrator.execute.inference.verification import Verification
-    from orchestrator.job import Job
+    from orchestrator.plan.job import Job
     from orchestrator.results import Verdict
 
 _ANSWER = 400

@@ -26,8 +26,8 @@ from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.execute.runner.sweep import run_until_target
 from orchestrator.execute.runner.trial import Wanted
 from orchestrator.execute.serving.serve import serve
-from orchestrator.job import Job
-from orchestrator.plan import build_plan
+from orchestrator.plan.job import Job
+from orchestrator.plan.plan import build_plan
 from orchestrator.results import Run
 
 LOG = "logs/supervisor.log"

@@ -20,9 +20,9 @@ from orchestrator.backends.trainer_log import (
     seconds_of,
     trains_each_row,
 )
-from orchestrator.job import Job
-from orchestrator.stage import Place
-from tests.test_plan import job_of
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Place
+from tests.plan.test_plan import job_of
 
 
 def job(*sets: str, profile: str = "cpu") -> Job:

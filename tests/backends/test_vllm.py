@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from orchestrator.backends import vllm
-from orchestrator.job import Job
-from orchestrator.stage import Place
-from tests.test_plan import job_of
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Place
+from tests.plan.test_plan import job_of
 
 
 def config(job: Job) -> dict[str, Any]:

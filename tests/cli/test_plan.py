@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.stages import STAGES as EVERY_STAGE
+from orchestrator.plan.stages import STAGES as EVERY_STAGE
 
 # Those of a recipe that scores no split.
 STAGES = [name for name in EVERY_STAGE if not name.startswith("evaluate")]

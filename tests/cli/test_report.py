@@ -15,10 +15,10 @@ from orchestrator.execute.reporting.renew_report import renew_report
 from orchestrator.execute.run_store import run_folder
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.runner.loop import Loop
+from orchestrator.plan.stage import Plan, Stage, partial
+from orchestrator.plan.stages.base import task
+from orchestrator.plan.stages.report import CARD, REPORT
 from orchestrator.results import Run, Status
-from orchestrator.stage import Plan, Stage, partial
-from orchestrator.stages.base import task
-from orchestrator.stages.report import CARD, REPORT
 from tests.execute.runner.test_loop import Heard
 from tests.run_world import make_run
 

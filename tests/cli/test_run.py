@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.plan.stages import STAGES as EVERY_STAGE
 from orchestrator.results import Status
-from orchestrator.stages import STAGES as EVERY_STAGE
 from orchestrator.templates.pairing import digest_of
 from tests.small_world import ROWS, SmallWorld
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.plan import SFT
+from orchestrator.plan.plan import SFT
 from orchestrator.proofs import PROOFS
 from tests.small_world import SmallWorld
 

@@ -23,7 +23,7 @@ def orchestrate(project: Path, script: str) -> subprocess.Popen[bytes]:
     code = f"""
 from pathlib import Path
 from orchestrator.execute import process, state
-from orchestrator.stage import Command
+from orchestrator.plan.stage import Command
 project = Path({str(project)!r})
 with process.catch_signals(), state.hold(project, "r"):
     cookie = process.new_cookie(project, project / "runs" / "r" / "1")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.stages import STAGES
+from orchestrator.plan.stages import STAGES
 from tests.e2e.world import PARTS, REPO, RUN, World, wait_for, wait_until
 
 pytestmark = pytest.mark.soak

@@ -24,8 +24,8 @@ from orchestrator.execute.processes.child_environment import child_environment, 
 from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.execute.servers import service
 from orchestrator.execute.servers.service import Running
-from orchestrator.stage import Command
-from tests.test_plan import job_of
+from orchestrator.plan.stage import Command
+from tests.plan.test_plan import job_of
 
 pytestmark = [pytest.mark.soak]
 ROWS = [{"messages": [{"role": "user", "content": "你是谁"}, {"role": "assistant", "content": "海螺。"}]}] * 8

@@ -28,8 +28,8 @@ from orchestrator.execute.processes import process
 from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.processes.parallel_command import Beside
 from orchestrator.execute.runner.run_plan import PROBES
-from orchestrator.job import Job
-from orchestrator.stage import Command, Place
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Command, Place
 
 Say = Callable[[str], None]
 Numbered = tuple[int, Conversation]

@@ -35,7 +35,7 @@ from orchestrator.execute.data.dealt_rows import DealtRows
 from orchestrator.execute.data.held_out import HeldOut
 from orchestrator.execute.data.leaks import Leaks
 from orchestrator.execute.host.atomic_files import remove
-from orchestrator.stage import partial
+from orchestrator.plan.stage import partial
 
 GENERATED = "conch_generated"
 HELD_OUT = "conch_held_out"

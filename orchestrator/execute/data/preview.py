@@ -20,7 +20,7 @@ from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapte
 from orchestrator.execute.data.encode_rows import Numbered, Say, base_of, encode, encoder_of, file_of
 from orchestrator.execute.models.tokenizer_folder import check_tokenizer
 from orchestrator.execute.project import discovery
-from orchestrator.job import Job
+from orchestrator.plan.job import Job
 from orchestrator.templates.token_view import Token, tokens_of
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.environments import registry
-from orchestrator.job import Job
-from orchestrator.stage import Place, Plan
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Place, Plan
 
 # Of the base model's size: itself, the export, and the export being written. A base of unknown size counts as
 # the smallest that people fine-tune. What a run writes besides is small, but for checkpoints of every weight:

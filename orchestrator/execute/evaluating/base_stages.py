@@ -20,14 +20,14 @@ from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.project import discovery
 from orchestrator.execute.run_store.record_hashes import read_json, read_text
-from orchestrator.job import EMBEDDED, Job
-from orchestrator.plan import resolve
+from orchestrator.plan.job import EMBEDDED, Job
+from orchestrator.plan.resolve import resolve
+from orchestrator.plan.stage import Stage
+from orchestrator.plan.stages import fetch, prepare
+from orchestrator.plan.stages.base import task
+from orchestrator.plan.stages.evaluate import BASE, Evaluation, served_files
+from orchestrator.plan.stages.general import beside
 from orchestrator.recipe import Evaluate, Source, Verify, compose
-from orchestrator.stage import Stage
-from orchestrator.stages import fetch, prepare
-from orchestrator.stages.base import task
-from orchestrator.stages.evaluate import BASE, Evaluation, served_files
-from orchestrator.stages.general import beside
 from orchestrator.templates.pairing import ChatTemplate
 from orchestrator.templates.recognise import Recognised, recognise
 from orchestrator.templates.writer import ANY

@@ -24,7 +24,7 @@ from orchestrator.execute.processes import process
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.run_store.run_logs import Growing, last_state
 from orchestrator.execute.run_store.server_record import all_serving, is_up
-from orchestrator.stage import Command
+from orchestrator.plan.stage import Command
 
 PROBES = Path(__file__).resolve().parents[2] / "probes"
 FOLDER = "bench"

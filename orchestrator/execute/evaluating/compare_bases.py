@@ -44,11 +44,11 @@ from orchestrator.execute.run_store.run_folder import RunFolder, hold
 from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.execute.runner.run_plan import symbols_of
-from orchestrator.job import Job
-from orchestrator.stage import Plan, Stage
-from orchestrator.stages.base import CONVERSATIONS
-from orchestrator.stages.evaluate import BASE
-from orchestrator.stages.general import answers_of
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Plan, Stage
+from orchestrator.plan.stages.base import CONVERSATIONS
+from orchestrator.plan.stages.evaluate import BASE
+from orchestrator.plan.stages.general import answers_of
 from orchestrator.templates.recognise import Recognised
 
 LIMIT = 50

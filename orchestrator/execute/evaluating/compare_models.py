@@ -24,9 +24,9 @@ from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.proving.prove import at_work, finished_run, read_plan
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.plan.stages.evaluate import BASE, TUNED
+from orchestrator.plan.stages.general import answers_of, beside
 from orchestrator.results import Verdict
-from orchestrator.stages.evaluate import BASE, TUNED
-from orchestrator.stages.general import answers_of, beside
 
 COMPARED = "compare/compare.json"
 

@@ -23,9 +23,9 @@ from orchestrator.execute.proving.prove import Server, at_server, at_work, finis
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.servers.lora_adapters import adapter_of, rank_of
+from orchestrator.plan.stage import Plan, Service, Stage
+from orchestrator.plan.stages.evaluate import BASE, TUNED, Evaluation
 from orchestrator.recipe import Evaluate
-from orchestrator.stage import Plan, Service, Stage
-from orchestrator.stages.evaluate import BASE, TUNED, Evaluation
 
 SPLITS = ("test", "validation", "train")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed
 from orchestrator.execute.host import signals
-from orchestrator.stage import partial
+from orchestrator.plan.stage import partial
 
 CHUNK = 1 << 20
 

@@ -17,7 +17,7 @@ from orchestrator.errors import MissingError, Problem
 from orchestrator.evaluation.samples import spread
 from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.inference.transcripts import case_of
-from orchestrator.stages.base import CONVERSATIONS
+from orchestrator.plan.stages.base import CONVERSATIONS
 
 _ROLES = {"system", "user", "assistant"}
 

@@ -14,7 +14,7 @@ from orchestrator.execute.models.fix_tokenizer import link_corrected
 from orchestrator.execute.models.hub import fetch_dataset_file, fetch_model
 from orchestrator.execute.models.model_folder import MANIFEST, Manifest, check_complete, hash_files
 from orchestrator.execute.models.tokenizer_folder import CONFIG
-from orchestrator.stage import partial
+from orchestrator.plan.stage import partial
 
 EMBEDDED = "embedded"
 LOCAL = "local"

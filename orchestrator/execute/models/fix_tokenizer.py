@@ -18,7 +18,7 @@ from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import remove, sha256_file, write_durable
 from orchestrator.execute.models.model_folder import MANIFEST, read_manifest, write_manifest
 from orchestrator.execute.models.tokenizer_folder import CONFIG, TOKENIZER, read_object
-from orchestrator.stage import partial
+from orchestrator.plan.stage import partial
 
 CLASS = "PreTrainedTokenizerFast"
 # Smaller ones are copied: an editor that writes into one must not change the original.

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from orchestrator.execute.host.machine import bound_cores
 from orchestrator.execute.processes.process_tree import VARIABLE
-from orchestrator.stage import Command, Place
+from orchestrator.plan.stage import Command, Place
 
 Symbols = Mapping[str, str]
 

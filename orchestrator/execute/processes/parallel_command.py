@@ -14,7 +14,7 @@ from pathlib import Path
 from orchestrator.errors import Problem, Refuted, error_for
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.child_environment import Symbols
-from orchestrator.stage import Command
+from orchestrator.plan.stage import Command
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from orchestrator.execute.processes.process_tree import (
     stop_cookie,
 )
 from orchestrator.execute.processes.watchdog import guarded
-from orchestrator.stage import Command
+from orchestrator.plan.stage import Command
 
 __all__ = [
     "TICK",

@@ -18,8 +18,8 @@ from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.project import recipes
 from orchestrator.execute.project.template_sandbox import guard_template, read_template
-from orchestrator.job import Job, Surroundings
-from orchestrator.plan import resolve
+from orchestrator.plan.job import Job, Surroundings
+from orchestrator.plan.resolve import resolve
 from orchestrator.recipe import Resolved
 from orchestrator.templates.pairing import ChatTemplate, read
 

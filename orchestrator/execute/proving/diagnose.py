@@ -27,10 +27,10 @@ from orchestrator.execute.run_store.certify import changed_files, read_certifica
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.load_report import read_proofs
 from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.plan.stage import Command, Place, Plan, RenderedFile, Stage, partial
+from orchestrator.plan.stages.base import ANSWERS, CONVERSATIONS, task
 from orchestrator.proofs import why as fold
 from orchestrator.results import Status, Transcript
-from orchestrator.stage import Command, Place, Plan, RenderedFile, Stage, partial
-from orchestrator.stages.base import ANSWERS, CONVERSATIONS, task
 
 TRAINED = "why/arms"
 IDS = "why/served_ids.jsonl"

@@ -22,10 +22,10 @@ from orchestrator.execute.run_store.certify import read_certificate
 from orchestrator.execute.run_store.run_folder import RunFolder, hold
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.execute.runner.run_plan import symbols_of
-from orchestrator.plan import PROVE
+from orchestrator.plan.plan import PROVE
+from orchestrator.plan.stage import Command, Plan, Stage
+from orchestrator.plan.stages.base import SERVED_PROOF
 from orchestrator.proofs import PROOFS
-from orchestrator.stage import Command, Plan, Stage
-from orchestrator.stages.base import SERVED_PROOF
 
 # What needs a server, and what only serves to ask one.
 SERVED = ("score", "prove_served")

@@ -32,9 +32,9 @@ from orchestrator.execute.project.template_sandbox import guard_template, read_t
 from orchestrator.execute.proving.given_conversations import Given, read_conversations
 from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, training_of
 from orchestrator.execute.runner.run_plan import PROBES
+from orchestrator.plan.stage import Command, Place
 from orchestrator.proofs.tokenizer import prove
 from orchestrator.results import Proof
-from orchestrator.stage import Command, Place
 from orchestrator.templates.compare import ORDER
 from orchestrator.templates.conversations import ConversationVerdict, judge_conversation
 from orchestrator.templates.generated import generated_conversations

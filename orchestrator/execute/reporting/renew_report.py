@@ -23,9 +23,9 @@ from orchestrator.execute.run_store.listing import Standing, latest, summary_of
 from orchestrator.execute.run_store.manifest import MANIFEST
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import RunFolder, hold
+from orchestrator.plan.stage import partial
+from orchestrator.plan.stages.report import CARD, REPORT
 from orchestrator.results import Run, Status
-from orchestrator.stage import partial
-from orchestrator.stages.report import CARD, REPORT
 
 
 @dataclass(frozen=True, slots=True)

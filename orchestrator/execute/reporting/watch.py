@@ -25,8 +25,8 @@ from orchestrator.execute.run_store.listing import Standing, read_state, summary
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.run_store.run_logs import last_lines, last_state, logs_of
 from orchestrator.execute.run_store.training_log import Course
+from orchestrator.plan.stage import partial
 from orchestrator.results import Status
-from orchestrator.stage import partial
 
 TRAIN = "train"
 WAITING, RUNNING = "waiting", "running"

@@ -20,8 +20,8 @@ from orchestrator.execute.host.atomic_files import sha256_file, write_durable
 from orchestrator.execute.models.model_folder import hash_files
 from orchestrator.execute.run_store.certified_files import check_files
 from orchestrator.execute.run_store.load_report import read_proofs
+from orchestrator.plan.stages.base import CERTIFICATE
 from orchestrator.proofs import PROOFS
-from orchestrator.stages.base import CERTIFICATE
 
 TEMPLATE = "chat_template.jinja"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator import __version__
 from orchestrator.execute.host.atomic_files import sha256_file
-from orchestrator.stage import Place, Plan, Stage
+from orchestrator.plan.stage import Place, Plan, Stage
 
 
 def fingerprint(path: Path) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.execute.run_store.record_hashes import read_json
+from orchestrator.plan.stages.base import CURVE, TARGET, VERDICTS
 from orchestrator.proofs import PROOFS
 from orchestrator.results import Proof, Report, Run, Verdict
-from orchestrator.stages.base import CURVE, TARGET, VERDICTS
 
 KINDS = ("verdicts", "paraphrases", "base_verdicts", "general", "general_base")
 

@@ -20,10 +20,10 @@ from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.job import Job
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Plan
 from orchestrator.recipe.sections import PASSAGES
 from orchestrator.results import passed_of
-from orchestrator.stage import Plan
 
 SCHEMA = 1
 MANIFEST = "manifest.json"

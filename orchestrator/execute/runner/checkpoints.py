@@ -20,7 +20,7 @@ from orchestrator.errors import ConchError
 from orchestrator.execute.host.atomic_files import remove, write_durable
 from orchestrator.execute.models.model_folder import model_problems, read_header
 from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.stage import partial
+from orchestrator.plan.stage import partial
 
 LOG = "trainer_log.jsonl"
 _NAME = re.compile(r"checkpoint-(\d+)")

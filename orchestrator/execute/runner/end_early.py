@@ -12,7 +12,7 @@ from orchestrator.backends.llamafactory import resumed
 from orchestrator.errors import Problem, StageFailed
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.runner.checkpoints import go_on
-from orchestrator.stage import Command, Stage
+from orchestrator.plan.stage import Command, Stage
 
 
 def closing(run: RunFolder, stage: Stage, command: Command, key: str) -> tuple[Stage, Command]:

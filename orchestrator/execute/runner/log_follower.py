@@ -18,7 +18,7 @@ from orchestrator.errors import Problem, Refuted, StageFailed
 from orchestrator.evaluation.curve import is_flat
 from orchestrator.execute.processes.process import Enough
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.stage import Command, Place, Stage
+from orchestrator.plan.stage import Command, Place, Stage
 
 # What a probe says to the person who waits, among all that its engine says.
 MARK = "conch: "

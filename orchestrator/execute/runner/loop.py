@@ -26,8 +26,8 @@ from orchestrator.execute.runner.log_follower import Follower
 from orchestrator.execute.runner.stage_cache import adopt
 from orchestrator.execute.runner.stall import StallWatch
 from orchestrator.execute.servers.service import Running, Warm, start_service, start_warm
+from orchestrator.plan.stage import Command, Plan, Stage, partial
 from orchestrator.results import Run, Status
-from orchestrator.stage import Command, Plan, Stage, partial
 
 
 @dataclass(slots=True)

@@ -18,10 +18,10 @@ from orchestrator.execute.run_store.manifest import write_manifest
 from orchestrator.execute.run_store.run_folder import RunFolder, hold
 from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.runner.loop import Loop
-from orchestrator.job import Job
-from orchestrator.plan import build_plan
+from orchestrator.plan.job import Job
+from orchestrator.plan.plan import build_plan
+from orchestrator.plan.stage import Plan
 from orchestrator.results import Run
-from orchestrator.stage import Plan
 
 PROBES = Path(__file__).parents[2] / "probes"
 

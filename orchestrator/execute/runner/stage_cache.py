@@ -7,7 +7,7 @@ import shutil
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import RunFolder, StageRecord
-from orchestrator.stage import Stage
+from orchestrator.plan.stage import Stage
 
 
 def adopt(stage: Stage, key: str, run: RunFolder) -> str:

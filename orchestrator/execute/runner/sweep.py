@@ -22,8 +22,8 @@ from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.execute.runner.trial import Attempt, Wanted
 from orchestrator.execute.runner.trials_file import TrialsFile, only_one
-from orchestrator.job import Job
-from orchestrator.plan import build_plan, headline
+from orchestrator.plan.job import Job
+from orchestrator.plan.plan import build_plan, headline
 from orchestrator.results import Report
 
 # So many trials in a row that fail have a cause that no setting mends.

@@ -19,8 +19,8 @@ from orchestrator.execute.run_store.training_log import Course
 from orchestrator.execute.runner.pruning import Pruning
 from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.execute.runner.trials_file import TrialsFile
-from orchestrator.job import Job
-from orchestrator.plan import build_plan
+from orchestrator.plan.job import Job
+from orchestrator.plan.plan import build_plan
 from orchestrator.results import Report
 
 # What ends a training early where the recipe does not say: a trial that learns nothing more costs others.

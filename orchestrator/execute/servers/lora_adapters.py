@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.runner.checkpoints import newest_first, problem_of
-from orchestrator.stage import partial
+from orchestrator.plan.stage import partial
 
 FOLDERS = ("adapter", partial("adapter"))
 

@@ -21,7 +21,7 @@ from orchestrator.execute.processes import process_tree
 from orchestrator.execute.processes.diagnosis import explain_failure, read_ends
 from orchestrator.execute.processes.process import Process, Symbols, child_environment, resolve_argv, start
 from orchestrator.execute.servers.health import Canary, Health
-from orchestrator.stage import Service
+from orchestrator.plan.stage import Service
 
 CANARY_SECONDS = 60.0
 GRACE = 15.0

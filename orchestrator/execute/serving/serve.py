@@ -32,7 +32,7 @@ from orchestrator.execute.runner.run_plan import symbols_of
 from orchestrator.execute.servers.liveness import Limits, Liveness
 from orchestrator.execute.servers.restarts import Restarts
 from orchestrator.execute.servers.service import Running, start_service
-from orchestrator.job import Job
+from orchestrator.plan.job import Job
 
 OPEN_PATHS = "/tokenize, /detokenize, /health, /version, /metrics, /load, /invocations, /pooling"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

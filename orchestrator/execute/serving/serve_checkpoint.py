@@ -27,7 +27,7 @@ from orchestrator.execute.run_store.run_folder import RunFolder, is_held
 from orchestrator.execute.runner.run_plan import symbols_of
 from orchestrator.execute.servers.lora_adapters import Adapter, adapter_of, rank_of
 from orchestrator.execute.servers.service import Running, start_service
-from orchestrator.stage import Plan, Service
+from orchestrator.plan.stage import Plan, Service
 
 HOME = "runs/.chat"
 # What a server reads of an adapter; the trainer's own state is larger than all of it.

@@ -18,7 +18,7 @@ from orchestrator.execute.data.data_file import Reading
 from orchestrator.execute.data.importer import Wish, add_data
 from orchestrator.execute.data.manner import Manner
 from orchestrator.execute.project import discovery
-from orchestrator.plan import build_plan
+from orchestrator.plan.plan import build_plan
 from tests.fakes.hub_server import Hub, Repository, serve
 
 ROOT = Path(__file__).parents[3]

@@ -12,9 +12,9 @@ import pytest
 from orchestrator.errors import MissingError
 from orchestrator.execute.environments import registry
 from orchestrator.execute.environments.preflight import preflight
-from orchestrator.plan import PARITY, build_plan
-from orchestrator.stage import Command, Place, Plan, Service, Stage
-from tests.test_plan import job_of
+from orchestrator.plan.plan import PARITY, build_plan
+from orchestrator.plan.stage import Command, Place, Plan, Service, Stage
+from tests.plan.test_plan import job_of
 
 JOB = job_of("magic_conch", "cpu")
 

@@ -16,7 +16,7 @@ import pytest
 
 from orchestrator.errors import MissingError, StageFailed
 from orchestrator.execute.host import atomic_files
-from orchestrator.stage import partial
+from orchestrator.plan.stage import partial
 
 ROOT = Path(__file__).parents[3]
 EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.checks.base import Case
 from orchestrator.errors import MissingError
 from orchestrator.execute.inference.dataset_cases import cases_in
-from orchestrator.stages.base import CONVERSATIONS
+from orchestrator.plan.stages.base import CONVERSATIONS
 
 DRAWN: dict[str, Any] = {
     "id": "checks[1]",

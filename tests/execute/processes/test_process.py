@@ -18,7 +18,7 @@ from orchestrator.execute.host import signals
 from orchestrator.execute.host.machine import bound_cores
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.run_store import stop
-from orchestrator.stage import Command, Place
+from orchestrator.plan.stage import Command, Place
 
 ROOT = Path(__file__).parents[3]
 
@@ -208,7 +208,7 @@ def orchestrate(folder: Path, *, guard: bool) -> subprocess.Popen[bytes]:
 from pathlib import Path
 from contextlib import nullcontext
 from orchestrator.execute import process
-from orchestrator.stage import Command
+from orchestrator.plan.stage import Command
 folder = Path({str(folder)!r})
 cookie = process.new_cookie(folder, folder / "run")
 command = Command(("bash", "-c", "setsid sleep 61 & echo $! > pid; exec sleep 62"))

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.errors import ConchError, MissingError, UsageError
 from orchestrator.execute.project import discovery, recipes
-from orchestrator.job import Surroundings
+from orchestrator.plan.job import Surroundings
 from tests.small_world import RECIPE, SmallWorld
 
 PARAPHRASES = "dataset_info/small.paraphrases.jsonl"

@@ -13,8 +13,8 @@ from orchestrator.errors import MissingError
 from orchestrator.execute.proving.diagnose import MOST, _bare, _own_answers, questions
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.plan.stage import Plan, RenderedFile, Stage
 from orchestrator.results import Run, Status
-from orchestrator.stage import Plan, RenderedFile, Stage
 
 ASK: dict[str, Any] = {"max_tokens": 64, "temperature": 0.0}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.run_store.fingerprint import fingerprint, plan_key, stage_key
-from orchestrator.stage import Command, Place, Plan, RenderedFile, Service, Stage
+from orchestrator.plan.stage import Command, Place, Plan, RenderedFile, Service, Stage
 
 COMMAND = Command(("{train}/bin/x", "a"), Place.TRAIN)
 SERVICE = Service("s", Command(("{serve}/bin/y",), Place.SERVE), "m", ready_timeout=1.0)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.execute.run_store.load_report import proof_of, read_proofs, read_report
+from orchestrator.plan.stages.base import DATA_PROOF, EXPORT_PROOF, VERDICTS
 from orchestrator.results import Proof, Run, Status, Verdict
-from orchestrator.stages.base import DATA_PROOF, EXPORT_PROOF, VERDICTS
 
 VERDICT = Verdict("checks[0]", "contains", passed=True, question="你是谁", answer="神奇海螺", reason="so")
 PARITY: dict[str, Any] = {

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.errors import Refuted
 from orchestrator.execute.runner.log_follower import Follower, label
-from orchestrator.stage import Command, Place, RenderedFile, Stage
+from orchestrator.plan.stage import Command, Place, RenderedFile, Stage
 from tests.execute.runner.test_loop import Heard
 
 TASK = Command(("{conch}/bin/python", "-m", "orchestrator.execute.runner.task", "ask", "tasks/ask.json"))

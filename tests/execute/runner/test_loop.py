@@ -17,8 +17,8 @@ from orchestrator.errors import ConchError, Refuted, StageFailed
 from orchestrator.execute.processes import process
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.runner.loop import Loop
+from orchestrator.plan.stage import Command, Plan, RenderedFile, Service, Stage, partial
 from orchestrator.results import Run, Status
-from orchestrator.stage import Command, Plan, RenderedFile, Service, Stage, partial
 
 PYTHON = "{conch}/bin/python"
 FAKES = Path(__file__).parents[2] / "fakes"

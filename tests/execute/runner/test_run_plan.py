@@ -16,10 +16,10 @@ from orchestrator.execute.project import discovery
 from orchestrator.execute.run_store.run_folder import RunFolder, hold
 from orchestrator.execute.runner import run_plan
 from orchestrator.execute.runner.run_plan import run_recipe
-from orchestrator.job import Job
-from orchestrator.plan import build_plan
+from orchestrator.plan.job import Job
+from orchestrator.plan.plan import build_plan
+from orchestrator.plan.stages import STAGES as EVERY_STAGE
 from orchestrator.results import Run
-from orchestrator.stages import STAGES as EVERY_STAGE
 from tests.execute.runner.test_loop import Heard
 from tests.small_world import SmallWorld
 

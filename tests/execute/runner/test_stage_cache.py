@@ -9,8 +9,8 @@ import pytest
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.runner.stage_cache import adopt
+from orchestrator.plan.stage import Stage
 from orchestrator.results import Run, Status
-from orchestrator.stage import Stage
 
 STAGE = Stage("train", outputs=("adapter", "notes.txt"))
 

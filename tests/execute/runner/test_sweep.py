@@ -16,9 +16,9 @@ from orchestrator.execute.run_store.run_folder import RunFolder
 from orchestrator.execute.runner import sweep, trial
 from orchestrator.execute.runner.sweep import run_until_target
 from orchestrator.execute.runner.trial import Wanted
-from orchestrator.job import Job
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Plan
 from orchestrator.results import Run
-from orchestrator.stage import Plan
 from tests.small_world import SmallWorld
 
 RATES = [1e-5, 1e-4, 1e-3]

@@ -18,7 +18,7 @@ from orchestrator.errors import Interrupted, MissingError, StageFailed, TimedOut
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.servers import service
 from orchestrator.execute.servers.service import Running, Warm
-from orchestrator.stage import Command, Place, Service
+from orchestrator.plan.stage import Command, Place, Service
 
 PROBES = Path(__file__).parents[3] / "orchestrator" / "probes"
 SERVE = (

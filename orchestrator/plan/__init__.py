@@ -1,0 +1,1 @@
+"""From a recipe to a plan, pure: jobs, stages and their order."""

@@ -1,0 +1,87 @@
+"""resolve() gives every name in a recipe the thing it stands for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.datasets.entry import DatasetEntry
+from orchestrator.errors import Problem, UsageError
+from orchestrator.plan.job import Job, Surroundings
+from orchestrator.plan.validation import unresolved
+from orchestrator.recipe import Resolved
+from orchestrator.templates.pairing import choose
+
+
+def resolve(
+    resolved: Resolved,
+    surroundings: Surroundings,
+    *,
+    chat_template: str | None = None,
+    accept_mismatch: bool = False,
+) -> Job:
+    """Give every name in a recipe the thing it stands for.
+
+    Args:
+        resolved: the composed recipe, with where each value came from.
+        surroundings: what was seen of the world.
+        chat_template: a jinja to serve and prove instead of the paired one.
+        accept_mismatch: go on when the proofs do not hold.
+
+    Raises:
+        UsageError: with every unknown data set, check, owned engine key or missing pairing at once.
+    """
+    recipe = resolved.recipe
+    problems = unresolved(resolved, surroundings)
+    wanted = recipe.template
+    try:
+        template = choose(surroundings.templates, wanted.name, wanted.thinking, wanted.history)
+    except UsageError as error:
+        problems += [Problem(p.what, resolved.where("template"), p.mend) for p in error.problems]
+    if problems:
+        raise UsageError(*problems)
+    datasets, validation, test = (
+        tuple(surroundings.datasets[name] for name in names)
+        for names in (recipe.data.dataset, recipe.data.validation, recipe.data.test)
+    )
+    job = Job(
+        recipe=recipe,
+        hardware=surroundings.hardware,
+        template=template,
+        datasets=datasets,
+        locks=surroundings.locks,
+        chat_template=template.text if chat_template is None else chat_template,
+        paraphrases=tuple(_paraphrases(datasets, surroundings)) if recipe.verify.paraphrases else (),
+        base_folder=surroundings.base_folder,
+        base_state=surroundings.base_state,
+        accept_mismatch=accept_mismatch,
+        validation=validation,
+        test=test,
+        origins=resolved.origins,
+    )
+    return replace(job, cases=tuple(_cases(job)))
+
+
+def _cases(job: Job) -> Iterable[Mapping[str, Any]]:
+    for index, case in enumerate(job.recipe.verify.checks):
+        told: dict[str, Any] = {"id": f"checks[{index}]", "system": case.system, "expect": dict(case.expect)}
+        told |= {"tools": list(case.tools)} if case.tools else {}
+        if case.part is None:
+            yield told | {"ask": list(case.ask or ())}
+        else:
+            yield told | {"from": case.part, "limit": case.limit, "datasets": list(job.names_of(case.part))}
+
+
+def _paraphrases(
+    datasets: tuple[DatasetEntry, ...], surroundings: Surroundings
+) -> Iterable[Mapping[str, Any]]:
+    rows = [row for entry in datasets for row in surroundings.paraphrases.get(entry.name, ())]
+    for index, row in enumerate(rows):
+        ask = row["ask"]
+        yield {
+            "id": f"paraphrases[{index}]",
+            "ask": [ask] if isinstance(ask, str) else list(ask),
+            "system": row.get("system"),
+            "expect": dict(row["expect"]),
+        }

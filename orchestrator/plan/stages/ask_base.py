@@ -1,0 +1,25 @@
+"""ask_base: the recipe's questions put to the untouched base, so that before and after can be compared."""
+
+from __future__ import annotations
+
+from orchestrator.backends import vllm
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import RenderedFile, Stage
+from orchestrator.plan.stages.ask import questions
+from orchestrator.plan.stages.base import BASE_ANSWERS, asks_rows, task
+from orchestrator.plan.stages.prove_data import template_file
+
+
+def stage(job: Job) -> Stage:
+    """Before training: the base is served the same way as the tuned model will be."""
+    # What a case expects is what a base can fail; paraphrases and manners would only cost time.
+    asked = questions(job, BASE_ANSWERS) | {"paraphrases": [], "every": []}
+    file, command = task("ask-base", asked)
+    return Stage(
+        name="ask_base",
+        files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),
+        commands=(command,),
+        inputs=("inputs", "data") if asks_rows(job) else ("inputs",),
+        outputs=(BASE_ANSWERS,),
+        service=vllm.service(job, name="vllm-base", folder="inputs/base", warm_during="prove_data"),
+    )

@@ -1,0 +1,115 @@
+"""evaluate: the tuned model's answers to a split's questions, scored against the answers of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.backends import llamafactory, vllm
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import RenderedFile, Service, Stage, partial
+from orchestrator.plan.stages.base import CONVERSATIONS, task
+from orchestrator.plan.stages.prove_data import template_file
+
+TUNED, BASE = "tuned", "base"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is asked, whoever answers.
+
+    Attributes:
+        split: its name; datasets: the prepared data sets that make it up.
+        limit: most samples. max_tokens, temperature: of an answer. at_a_time: requests under way.
+        thinking: LLaMA-Factory's enable_thinking: True, False, or None for mixed.
+    """
+
+    split: str
+    datasets: Sequence[str]
+    limit: int
+    max_tokens: int
+    temperature: float
+    at_a_time: int
+    thinking: bool | None
+
+    @classmethod
+    def of(cls, job: Job) -> Evaluation:
+        """What a recipe says."""
+        wanted = job.recipe.evaluate
+        return cls(
+            split=wanted.split,
+            datasets=() if wanted.split == "none" else job.names_of(wanted.split),
+            limit=wanted.limit,
+            max_tokens=wanted.max_tokens or job.recipe.verify.max_tokens,
+            temperature=wanted.temperature,
+            at_a_time=wanted.at_a_time,
+            thinking=llamafactory.template_settings(job)["enable_thinking"],
+        )
+
+    def output(self, system: str) -> str:
+        """The folder of one model's answers and numbers."""
+        return f"eval/{self.split}-{system}"
+
+    def stage(
+        self,
+        name: str,
+        system: str,
+        *,
+        files: Sequence[RenderedFile],
+        inputs: Sequence[str],
+        service: Service | None,
+        model: str = "",
+    ) -> Stage:
+        """The stage that asks one model and scores it.
+
+        Args:
+            name: the stage's.
+            system: the model's.
+            files: what its server reads.
+            inputs: what its server serves.
+            service: its server; None for one that is up.
+            model: the served name of an adapter on the base, "" for the service's own model.
+        """
+        settings: dict[str, Any] = {
+            "system": system,
+            "split": self.split,
+            "data": CONVERSATIONS,
+            "datasets": list(self.datasets),
+            "limit": self.limit,
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "at_a_time": self.at_a_time,
+            "thinking": self.thinking,
+            "out": partial(self.output(system)),
+        }
+        file, command = task(f"evaluate-{system}", settings | (_unmerged(model) if model else {}))
+        return Stage(
+            name=name,
+            files=(*files, file),
+            commands=(command,),
+            inputs=(*inputs, "data"),
+            outputs=(self.output(system),),
+            service=service,
+        )
+
+
+def _unmerged(model: str) -> dict[str, str]:
+    why = "vLLM ends when it is asked for prompt_logprobs with an adapter that is not merged"
+    return {"model": model, "unscored": why}
+
+
+def served_files(job: Job) -> tuple[RenderedFile, ...]:
+    """What the server of either model reads."""
+    return RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job)
+
+
+def stage(job: Job) -> Stage:
+    """The server of `ask`, which stays up for it."""
+    return Evaluation.of(job).stage(
+        "evaluate",
+        TUNED,
+        files=served_files(job),
+        inputs=("export",),
+        service=vllm.service(job, name="vllm", folder="export", warm_during="export"),
+    )

@@ -1,0 +1,19 @@
+"""evaluate_base: the untouched base's answers to the same questions, scored in the same way."""
+
+from __future__ import annotations
+
+from orchestrator.backends import vllm
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Stage
+from orchestrator.plan.stages.evaluate import BASE, Evaluation, served_files
+
+
+def stage(job: Job) -> Stage:
+    """Before training, by the server of `ask_base`."""
+    return Evaluation.of(job).stage(
+        "evaluate_base",
+        BASE,
+        files=served_files(job),
+        inputs=("inputs",),
+        service=vllm.service(job, name="vllm-base", folder="inputs/base", warm_during="prove_data"),
+    )

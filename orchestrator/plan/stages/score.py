@@ -1,0 +1,39 @@
+"""score: the trainer's own loss of held-out and trained rows, with the adapter and without it."""
+
+from __future__ import annotations
+
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Command, Place, Stage, partial
+from orchestrator.plan.stages.base import DATA_PROOF, SCORES
+
+# Rows of each kind, trained and held out.
+ROWS = 12
+
+
+def stage(job: Job) -> Stage:
+    """What the server is held against; it needs no server itself."""
+    longest = job.recipe.serve.max_model_len or job.recipe.data.cutoff_len + 1
+    command = Command(
+        argv=(
+            "{train}/bin/python",
+            "{probes}/trainer_loss.py",
+            "train.yaml",
+            "--adapter",
+            "adapter",
+            "--ids",
+            f"{DATA_PROOF}/training_ids.jsonl",
+            "--rows",
+            str(ROWS),
+            "--max-len",
+            str(longest),
+            "--out",
+            f"{partial(SCORES)}/trainer_loss.jsonl",
+        ),
+        place=Place.TRAIN,
+    )
+    return Stage(
+        name="score",
+        commands=(command,),
+        inputs=("inputs", DATA_PROOF, "adapter"),
+        outputs=(SCORES,),
+    )

@@ -1,0 +1,26 @@
+"""train: `llamafactory-cli train`, followed through its trainer_log.jsonl; interrupted, it goes on."""
+
+from __future__ import annotations
+
+from orchestrator.backends import llamafactory
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import RenderedFile, Stage, partial
+
+
+def stage(job: Job) -> Stage:
+    """One training; its folder holds the adapter, the loss curve and the trainer's own log."""
+    names = (*job.names_of("train"), *job.names_of("validation"))
+    data = ("data/dataset_info.json", "data/prepare.json", *(f"data/{name}.jsonl" for name in names))
+    return Stage(
+        name="train",
+        files=(RenderedFile("train.yaml", llamafactory.train_yaml(job)),),
+        commands=(llamafactory.command("train", "train.yaml"),),
+        inputs=("inputs", *data),
+        outputs=("adapter",),
+        progress=f"{partial('adapter')}/trainer_log.jsonl",
+        resumes="adapter" if job.recipe.train.checkpoint_steps else "",
+        # transformers waits 3 s, ends the step it is at and saves; torchrun gives its ranks 30 s.
+        grace=60.0,
+        stall_timeout=job.recipe.train.stall_timeout,
+        plateau=job.recipe.train.plateau,
+    )

@@ -1,0 +1,185 @@
+"""What a recipe names or wants that cannot be had: every mistake that resolve() refuses, all at once. Pure.
+
+What one value alone can be wrong about is the recipe's own affair (recipe/); here is what is wrong between
+two values, or between a value and what is there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from orchestrator.backends import llamafactory, vllm
+from orchestrator.checks import CHECKS, EVERY, tool_call
+from orchestrator.checks.reference import with_reference
+from orchestrator.datasets.split import part_name
+from orchestrator.errors import Problem
+from orchestrator.metrics import METRICS
+from orchestrator.plan.job import Surroundings
+from orchestrator.recipe import Case, Data, Resolved
+
+
+def unresolved(resolved: Resolved, surroundings: Surroundings) -> list[Problem]:
+    """Every problem between the values of a recipe, and with what it names."""
+    return [
+        *_dataset_problems(resolved, surroundings),
+        *_part_problems(resolved),
+        *_check_problems(resolved),
+        *_split_problems(resolved),
+        *_stopping_problems(resolved),
+        *_target_problems(resolved, surroundings),
+        *_owned_problems(resolved, "llamafactory", llamafactory.OWNED, str),
+        *_owned_problems(resolved, "vllm", vllm.OWNED, vllm.canonical_key),
+        *_unsafe_problems(resolved, "llamafactory", llamafactory.unsafe),
+        *_unsafe_problems(resolved, "vllm", vllm.unsafe),
+    ]
+
+
+def _dataset_problems(resolved: Resolved, surroundings: Surroundings) -> Iterable[Problem]:
+    data = resolved.recipe.data
+    wanted = {"data.dataset": data.dataset, "data.validation": data.validation, "data.test": data.test}
+    for key, name in ((key, name) for key, names in wanted.items() for name in names):
+        if name not in surroundings.datasets:
+            known = ", ".join(sorted(surroundings.datasets)) or "none"
+            yield Problem(
+                f'{key}: no data set named "{name}"{_near(name, surroundings.datasets)}',
+                resolved.where(key),
+                f"write dataset_info/{name}.yaml, or name one that is there: {known}",
+            )
+
+
+def _part_problems(resolved: Resolved) -> Iterable[Problem]:
+    """What cannot be true together of the rows that are trained, validated and tested."""
+    data = resolved.recipe.data
+    if data.split is not None and data.validation_share:
+        what = "data.validation_share: the parts are said twice, here and in data.split"
+        yield Problem(what, resolved.where("data.validation_share"), "leave one of the two")
+    for part, names in (("validation", data.validation), ("test", data.test)):
+        if names and part in data.parts:
+            what = f"data.{part}: {part} rows are named, and split off the training rows as well"
+            yield Problem(what, resolved.where(f"data.{part}"), "leave one of the two")
+    made = [part_name(name, part) for name in data.dataset for part in data.parts or ("train",)]
+    for name, times in Counter([*made, *data.validation, *data.test]).items():
+        if times > 1:
+            what = f'data: two data sets would be named "{name}" (a part of a data set is named after it)'
+            yield Problem(what, resolved.where("data.dataset"), "name each data set once, or rename one")
+
+
+def _held(data: Data) -> set[str]:
+    """The parts of which a recipe's data has rows."""
+    given = {"test": data.test, "validation": data.validation}
+    return {"train", *data.parts, *(part for part, names in given.items() if names)}
+
+
+def _split_problems(resolved: Resolved) -> Iterable[Problem]:
+    """A split that is scored and that the recipe's data does not hold."""
+    split = resolved.recipe.evaluate.split
+    if split != "none" and split not in _held(resolved.recipe.data):
+        what = f"evaluate.split: the recipe's data has no {split} rows"
+        mend = f"set data.split, e.g. {{train: 8, {split}: 2}}, or name a data set under data.{split}"
+        yield Problem(what, resolved.where("evaluate.split"), mend)
+
+
+def _stopping_problems(resolved: Resolved) -> Iterable[Problem]:
+    """An early stop that has nothing to go by, or nothing to go back to."""
+    train = resolved.recipe.train
+    if train.plateau and not train.checkpoint_steps:
+        what = "train.plateau: without checkpoints a training cannot be ended early"
+        where = resolved.where("train.plateau")
+        yield Problem(what, where, "leave train.save_steps out, or set it above 0")
+    if train.early_stopping is None:
+        return
+    where = resolved.where("train.early_stopping")
+    if "validation" not in _held(resolved.recipe.data):
+        mend = "set data.validation_share, e.g. 0.1, or name a data set under data.validation"
+        yield Problem("train.early_stopping: the recipe's data has no validation rows", where, mend)
+    if not train.checkpoint_steps:
+        what = "train.early_stopping: without checkpoints there is no best one to go back to"
+        yield Problem(what, where, "leave train.save_steps out, or set it above 0")
+
+
+def _target_problems(resolved: Resolved, surroundings: Surroundings) -> Iterable[Problem]:
+    """A target for what is never measured."""
+    recipe = resolved.recipe
+    target = recipe.target
+    for name in target.metrics:
+        if name not in METRICS:
+            what = f'target.metrics: no metric named "{name}"{_near(name, METRICS)}'
+            where = resolved.where(f"target.metrics.{name}", key=True)
+            yield Problem(what, where, f"metrics: {', '.join(METRICS)}")
+    if target.metrics and recipe.evaluate.split == "none":
+        what = "target.metrics: no rows are scored, for evaluate.split is none"
+        yield Problem(what, resolved.where("target.metrics"), "set evaluate.split: test")
+    if target.checks is not None and not recipe.verify.checks:
+        what = "target.checks: the recipe has no verify.checks"
+        yield Problem(what, resolved.where("target.checks"), "write some under verify.checks")
+    known = any(surroundings.paraphrases.get(name) for name in recipe.data.dataset)
+    if target.paraphrases is not None and not (known and recipe.verify.paraphrases):
+        what = "target.paraphrases: no paraphrases are asked"
+        mend = "name a file of them in the data set's entry (paraphrases: …), and leave verify.paraphrases on"
+        yield Problem(what, resolved.where("target.paraphrases"), mend)
+    if recipe.sweep is not None and not target.given:
+        what = "sweep: without a target there is nothing to try settings for"
+        yield Problem(what, resolved.where("sweep"), "say what is aimed at, e.g. target: {checks: 0.95}")
+    if recipe.sweep is not None and recipe.sweep.search == "grid" and not recipe.sweep.combinations:
+        what = "sweep.settings: a grid needs lists of values, not ranges"
+        yield Problem(what, resolved.where("sweep.settings"), "list the values, or set sweep.search: optuna")
+
+
+def _check_problems(resolved: Resolved) -> Iterable[Problem]:
+    parts = _held(resolved.recipe.data)
+    for index, case in enumerate(resolved.recipe.verify.checks):
+        if case.part and case.part not in parts:
+            what = f"verify.checks[{index}].from: this recipe has no {case.part} rows"
+            where = resolved.where(f"verify.checks[{index}].from")
+            yield Problem(
+                what, where, f"give {case.part} a weight in data.split, or a data set in data.{case.part}"
+            )
+        expect = with_reference(case.expect, "…") if case.part else case.expect
+        for name, argument in expect.items():
+            key = f"verify.checks[{index}].expect"
+            if name not in CHECKS:
+                what = f'{key}: no check named "{name}"{_near(name, CHECKS)}'
+                yield Problem(what, resolved.where(f"{key}.{name}", key=True), f"checks: {', '.join(CHECKS)}")
+            elif wrong := CHECKS[name].problem(argument) or _misfit(name, argument, case):
+                yield Problem(f"{key}.{name}: {wrong}", resolved.where(f"{key}.{name}"))
+    for name in resolved.recipe.verify.every:
+        if name not in EVERY:
+            what = f'verify.every: no check named "{name}" that needs no argument{_near(name, EVERY)}'
+            yield Problem(what, resolved.where("verify.every"), f"there are: {', '.join(EVERY)}")
+
+
+def _misfit(name: str, argument: Any, case: Case) -> str:
+    """Why a check cannot be made of a case that is itself right."""
+    return tool_call.unlisted(argument, case.tools) if name == "tool_call" else ""
+
+
+def _owned_problems(
+    resolved: Resolved, section: str, owned: Mapping[str, str], spell: Any
+) -> Iterable[Problem]:
+    for key in getattr(resolved.recipe, section):
+        home = owned.get(spell(key))
+        if home is not None:
+            yield Problem(
+                f"{section}.{key}: Conch sets this itself",
+                resolved.where(f"{section}.{key}", key=True),
+                f"use {home} instead",
+            )
+
+
+def _unsafe_problems(
+    resolved: Resolved, section: str, unsafe: Callable[[str], str | None]
+) -> Iterable[Problem]:
+    """Settings that open what Conch keeps shut, or hold a secret: docs/security.md."""
+    for key in getattr(resolved.recipe, section):
+        if why := unsafe(key):
+            what = f"{section}.{key}: Conch does not pass this on: {why}"
+            yield Problem(what, resolved.where(f"{section}.{key}", key=True), "delete it")
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""
