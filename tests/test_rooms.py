@@ -20,7 +20,7 @@ from orchestrator.checks import CHECKS, EVERY
 from orchestrator.cli.data import DATA_VERBS
 from orchestrator.cli.main import VERBS, conch
 from orchestrator.cli.runs import RUNS_VERBS
-from orchestrator.datasets import ADAPTERS
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.execute.runner.task import TASKS
 from orchestrator.plan.stages import STAGES
 

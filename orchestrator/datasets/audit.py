@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.datasets import columns_for
 from orchestrator.datasets.base import (
     ASSISTANT,
     Adapter,
@@ -29,6 +28,7 @@ from orchestrator.datasets.base import (
     excerpt,
 )
 from orchestrator.datasets.faults import faults_of, is_whole
+from orchestrator.datasets.formats import columns_for
 from orchestrator.datasets.mend_row import mend_row
 from orchestrator.datasets.oddities import PERSONAL, is_plain, oddities, peculiarities
 from orchestrator.datasets.repairs import repairs_for

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from orchestrator.datasets import ADAPTERS
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.errors import Problem, UsageError
 from orchestrator.recipe.document import Source, parse
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS

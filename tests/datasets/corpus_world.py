@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import Example
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.errors import ConchError
 from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapter
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from orchestrator.datasets import ADAPTERS
-from orchestrator.datasets.question_answer import NAMES
+from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats.question_answer import NAMES
 from tests.datasets.corpus_world import CORPUS, Entry, entries
 
 ALSO = ("merge-turns", "markup", "mask-pii", "json")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.datasets import ADAPTERS, alpaca
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import FileProblem, RowProblem
+from orchestrator.datasets.formats import ADAPTERS, alpaca
 
 
 def audited(*rows: dict[str, Any] | RowProblem, **given: str) -> Audit:

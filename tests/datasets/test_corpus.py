@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.datasets import ADAPTERS
+from orchestrator.datasets.formats import ADAPTERS
 from tests.datasets.corpus_world import CORPUS, Entry, entries, judged
 
 # Mistakes of which no single file is the place: two files (4), a dataset_info.json (18, 28 to 32, 71, 73:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import alpaca, sharegpt
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import alpaca, sharegpt
 from orchestrator.datasets.mend_row import as_label, as_pairs, mend_row
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.entry import DatasetEntry, read_entry
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.datasets.rows import json_lines
 
 PROJECT = Path(__file__).parents[2]

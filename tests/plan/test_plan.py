@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from orchestrator.plan.resolve import resolve
 
 from orchestrator.errors import UsageError
 from orchestrator.execute.project import discovery, recipes
 from orchestrator.plan.job import Job, Surroundings
 from orchestrator.plan.plan import PARITY, RUN, SFT, build_plan
+from orchestrator.plan.resolve import resolve
 from orchestrator.plan.stage import Plan
 
 PROJECT = Path(__file__).parents[2]

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.base import DPO, SFT, RowProblem
 from orchestrator.datasets.dataset_info import TAGS
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.datasets.targets import FirstBlock, entry_of, speller
 from orchestrator.execute.data.data_file import DataFile, Reading
 from orchestrator.execute.models import demo_model

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit, Rules
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapter
 

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import Example
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.datasets.targets import ROWS, FirstBlock, entry_of, speller
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import DataFile, choose_adapter

@@ -14,8 +14,8 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, Self, cast
 
-from orchestrator.datasets import ADAPTERS, recognise, unknown_shape
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import ADAPTERS, recognise, unknown_shape
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.data.readers import READERS, json_rows

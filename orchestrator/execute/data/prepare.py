@@ -22,10 +22,10 @@ from typing import IO, Any, Self
 
 import orjson
 
-from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit, Drop, Rules
 from orchestrator.datasets.base import SFT, Conversation, RowProblem
 from orchestrator.datasets.dataset_info import dataset_info_text
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.datasets.ledger import ledger_line
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.split import PARTS, TRAIN, SplitWish, part_name

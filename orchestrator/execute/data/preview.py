@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import SFT
 from orchestrator.datasets.entry import DatasetEntry
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapter
 from orchestrator.execute.data.encode_rows import Numbered, Say, base_of, encode, encoder_of, file_of

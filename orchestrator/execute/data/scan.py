@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.added import Case, cases_of
 from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import SFT, Conversation, RowProblem
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.bring_data import Place

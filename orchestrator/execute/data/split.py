@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.datasets.split import PARTS, SplitWish, part_name
 from orchestrator.datasets.targets import entry_of
 from orchestrator.errors import Problem, UsageError

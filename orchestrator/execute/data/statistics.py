@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.backends import llamafactory
-from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import USER, Conversation, excerpt
 from orchestrator.datasets.entry import DatasetEntry
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.datasets.near import NearDuplicates
 from orchestrator.datasets.statistics import Statistics, conversation_of, tokens_json, without_personal
 from orchestrator.datasets.tally import SHOWN_OF_A_KIND

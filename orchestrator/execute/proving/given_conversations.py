@@ -16,9 +16,9 @@ from typing import IO, Any
 
 import orjson
 
-from orchestrator.datasets import ADAPTERS, columns_for, sniff
 from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, RowProblem, read_conversation
 from orchestrator.datasets.faults import faults
+from orchestrator.datasets.formats import ADAPTERS, columns_for, sniff
 from orchestrator.datasets.rows import LONGEST_ROW, Numbered, is_array, json_array, json_lines
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import CHUNK

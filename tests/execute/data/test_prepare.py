@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from orchestrator.datasets import ADAPTERS
 from orchestrator.datasets.dataset_info import entry
+from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.errors import MissingError, StageFailed, UsageError
 from orchestrator.execute.data.prepare import prepare
 

@@ -94,7 +94,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_rows_for_another_stage_are_refused_with_what_makes_them_of_use(
     look: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.datasets.alpaca.purpose", "dpo")
+    monkeypatch.setattr("orchestrator.datasets.formats.alpaca.purpose", "dpo")
     with pytest.raises(UsageError, match="rows for dpo, and Conch trains conversations") as caught:
         look(GOOD)
     assert "conch data convert" in caught.value.problems[0].mend

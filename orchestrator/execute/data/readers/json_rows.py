@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from orchestrator.datasets import recognise
 from orchestrator.datasets.base import Row
+from orchestrator.datasets.formats import recognise
 from orchestrator.datasets.json_spellings import ARRAY, LINES, WRAPPER, documents, spelling_of, wrapped
 from orchestrator.datasets.mend_json import mended
 from orchestrator.datasets.rows import Numbered, json_array, json_lines

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import kto
 from orchestrator.datasets.base import Labelled, RowProblem
+from orchestrator.datasets.formats import kto
 from orchestrator.datasets.mend_row import mend_row
 
 WHOLE = [{"role": "user", "content": "几点"}, {"role": "assistant", "content": "九点。"}]

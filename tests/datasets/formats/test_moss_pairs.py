@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import moss_pairs
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import moss_pairs
 
 
 def read(row: dict[str, Any]) -> list[tuple[str, str]]:

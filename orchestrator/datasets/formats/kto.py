@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.datasets import alpaca, openai, question_answer, sharegpt
 from orchestrator.datasets.base import (
     KTO,
     Adapter,
@@ -23,6 +22,7 @@ from orchestrator.datasets.base import (
     refuse_unread,
     type_name,
 )
+from orchestrator.datasets.formats import alpaca, openai, question_answer, sharegpt
 from orchestrator.datasets.turns import messages_in, read_turns
 
 name = "kto"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import sharegpt
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import sharegpt
 
 
 def read(*turns: Any, **row: Any) -> list[dict[str, str]]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import dpo
 from orchestrator.datasets.base import Pair, RowProblem
+from orchestrator.datasets.formats import dpo
 
 ANSWERS = {"chosen": "好", "rejected": "坏"}
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import huatuo26m_lite
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import huatuo26m_lite
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import question_answer
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import question_answer
 
 
 def read(row: dict[str, Any]) -> list[str]:

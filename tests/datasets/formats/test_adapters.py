@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import ADAPTERS, RESOLVERS, columns_for, recognise, sniff, unknown_shape
 from orchestrator.datasets.base import DPO, KTO, PT, SFT, Labelled, Pair, RowProblem, Text, read_conversation
 from orchestrator.datasets.faults import faults_of
+from orchestrator.datasets.formats import ADAPTERS, RESOLVERS, columns_for, recognise, sniff, unknown_shape
 from orchestrator.datasets.targets import ROWS
 
 KINDS = {SFT: list, DPO: Pair, KTO: Labelled, PT: Text}
@@ -122,6 +122,6 @@ def test_a_purpose_that_is_no_conversation_is_told() -> None:
 
 
 def test_the_documentation_lists_every_adapter_in_the_order_in_which_they_are_asked() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
     table = text.partition("| adapter |")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(ADAPTERS)

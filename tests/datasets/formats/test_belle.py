@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.datasets import belle, sniff
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import belle, sniff
 
 TALK = "Human:你好\nAssistant: 您好！\n请讲。\nHuman:Human: 是什么意思？\nAssistant:"
 

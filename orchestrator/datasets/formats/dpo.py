@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.datasets import alpaca, question_answer
 from orchestrator.datasets.base import DPO, Pair, Row, refuse_unread, required_text
+from orchestrator.datasets.formats import alpaca, question_answer
 
 name = "dpo"
 purpose = DPO

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.datasets import medical_o1, sniff
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import medical_o1, sniff
 
 ROW = {"Question": " 问\n", "Complex_CoT": "想想\n", "Response": "\n答"}
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import alpaca
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import alpaca
 
 
 def read(**row: Any) -> list[tuple[str, str]]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import inner_thought
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import inner_thought
 
 
 def test_the_thought_is_the_answer_s() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import text
 from orchestrator.datasets.base import RowProblem, Text
+from orchestrator.datasets.formats import text
 
 
 def test_a_document_stays_as_it_is() -> None:

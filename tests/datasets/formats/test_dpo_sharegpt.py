@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import dpo_sharegpt
 from orchestrator.datasets.base import Pair, RowProblem
+from orchestrator.datasets.formats import dpo_sharegpt
 from orchestrator.datasets.mend_row import mend_row
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import dpo_messages
 from orchestrator.datasets.base import Pair, RowProblem
+from orchestrator.datasets.formats import dpo_messages
 
 
 def said(role: str, text: Any) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import r1_logs
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import r1_logs
 
 ASKED = [{"role": "system", "content": "你是海螺"}, {"role": "user", "content": "几点"}]
 CHOICE = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.datasets import firefly, sniff
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import firefly, sniff
 
 ROW = {"kind": "NLI", "input": " 问\n", "target": "答"}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import openai
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import openai
 
 
 def read(*messages: Any, **row: Any) -> list[dict[str, str]]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import r1_distill, sniff
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.formats import r1_distill, sniff
 
 ROW = {"input": " 问\n", "reasoning_content": "\n 想想", "content": "\n\n答", "score": 9}
 

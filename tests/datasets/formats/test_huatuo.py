@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets import huatuo
 from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.faults import faults
+from orchestrator.datasets.formats import huatuo
 
 
 def read(*texts: Any) -> list[dict[str, str]]:
