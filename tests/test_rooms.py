@@ -30,12 +30,12 @@ TESTS = ROOT / "tests"
 
 # What is tested by a test that does not bear its name: a module, or with a slash at the end a whole folder.
 COVERED_BY: Mapping[str, str] = {
-    "cli/bases_text.py": "cli/test_compare_bases.py",
+    "cli/text/bases.py": "cli/test_compare_bases.py",
     "cli/carry_out.py": "cli/test_run.py",
     "cli/data.py": "cli/test_data_audit.py",
     "cli/data_options.py": "cli/test_data_convert.py",
-    "cli/live.py": "cli/test_sft.py",
-    "cli/page_file.py": "cli/test_data_preview.py",
+    "cli/text/live.py": "cli/test_sft.py",
+    "cli/text/page_file.py": "cli/test_data_preview.py",
     "cli/rm.py": "cli/test_runs.py",
     "cli/runs_diff.py": "cli/test_runs.py",
     "cli/runs_ls.py": "cli/test_runs.py",
@@ -130,9 +130,9 @@ BOARDS = (
     Board("cli", VERBS, "command"),
     Board("cli", DATA_VERBS, "command", "data_"),
     Board("cli", RUNS_VERBS, "command", "runs_"),
-    Board("stages", STAGES, "stage"),
+    Board("plan/stages", STAGES, "stage"),
     Board("checks", CHECKS, "judge"),
-    Board("datasets", ADAPTERS, "sniff"),
+    Board("datasets/formats", ADAPTERS, "sniff"),
 )
 
 

@@ -100,13 +100,13 @@ def _no_folder(recipe: str) -> Exception:
 
 
 def _visibly(line: str) -> None:
-    from orchestrator.cli.terminal import uncoloured, visible
+    from orchestrator.cli.text.terminal import uncoloured, visible
 
     progress(visible(uncoloured(line)))
 
 
 def _text(done: Benched) -> str:
-    from orchestrator.cli.terminal import aligned
+    from orchestrator.cli.text.terminal import aligned
 
     rows = [[one.task, one.metric, f"{one.value:.4g}", f"of {one.n}" if one.n else ""] for one in done.scores]
     return "\n".join([*aligned(rows), f"written to {done.folder} in {done.seconds:g} s"])

@@ -30,7 +30,7 @@ def carry_out(
     from dataclasses import replace
     from pathlib import Path
 
-    from orchestrator.cli.live import Live
+    from orchestrator.cli.text.live import Live
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.run_store.load_report import read_report
     from orchestrator.execute.runner.run_plan import run_recipe
@@ -57,7 +57,7 @@ def told_of(report: Report, job: Job, folder: Path, *, project: Path) -> Outcome
     """A run's closing summary, its data and its exit code."""
     from pathlib import Path
 
-    from orchestrator.cli.summary import summary
+    from orchestrator.cli.text.summary import summary
 
     model = job.recipe.served_model
     shown = folder.relative_to(project) if project == Path.cwd() else folder

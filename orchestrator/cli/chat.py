@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from orchestrator.cli.terminal import emit, visible
+from orchestrator.cli.text.terminal import emit, visible
 from orchestrator.cli.verb import (
     Outcome,
     hardware_option,
@@ -137,7 +137,7 @@ def _server(
             base_url, model = base_url or address, model or name
         yield _Server(base_url, model, key)
         return
-    from orchestrator.cli.live import Live
+    from orchestrator.cli.text.live import Live
     from orchestrator.execute.project import recipes
     from orchestrator.execute.serving.serve_checkpoint import served_checkpoint
 

@@ -93,8 +93,8 @@ def _words(text: str) -> list[str]:
 def _of_bases(wish: Wish) -> Outcome:
     from pathlib import Path
 
-    from orchestrator.cli.bases_text import bases_text
-    from orchestrator.cli.live import Live
+    from orchestrator.cli.text.bases import bases_text
+    from orchestrator.cli.text.live import Live
     from orchestrator.execute.evaluating.compare_bases import compare_bases
     from orchestrator.execute.project import recipes
 
@@ -105,7 +105,7 @@ def _of_bases(wish: Wish) -> Outcome:
 def _of_runs(runs: tuple[str, ...], split: str | None, limit: int | None) -> Outcome:
     from pathlib import Path
 
-    from orchestrator.cli.live import Live
+    from orchestrator.cli.text.live import Live
     from orchestrator.errors import Problem, UsageError
     from orchestrator.execute.evaluating import evaluate_run
     from orchestrator.execute.evaluating.compare_models import COMPARED, compare_models
@@ -123,7 +123,7 @@ def _of_runs(runs: tuple[str, ...], split: str | None, limit: int | None) -> Out
 
 
 def _shown(found: Comparison) -> Iterable[str]:
-    from orchestrator.cli.terminal import one_line, table
+    from orchestrator.cli.text.terminal import one_line, table
 
     told = found.told
     rows = [
@@ -169,7 +169,7 @@ def _judge_problems(told: Mapping[str, Any]) -> Iterable[Problem]:
 
 
 def _said(row: Mapping[str, Any], side: str) -> str:
-    from orchestrator.cli.terminal import one_line
+    from orchestrator.cli.text.terminal import one_line
 
     passed = row[f"{side}_passed"]
     mark = "" if passed is None else "✓ " if passed else "✗ "

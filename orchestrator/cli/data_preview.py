@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.page_file import check_page, write_page
+from orchestrator.cli.text.page_file import check_page, write_page
 from orchestrator.cli.verb import Outcome, hardware_option, progress, set_option, verb
 
 
@@ -47,7 +47,7 @@ def command(
     What is learnt, what is only read, thoughts, stop tokens, and what the cutoff takes. The tokens come from
     LLaMA-Factory inside the train environment, with the recipe's template, cutoff and history.
     """
-    from orchestrator.cli.row_text import preview_text
+    from orchestrator.cli.text.rows import preview_text
     from orchestrator.execute.data.preview import preview
     from orchestrator.execute.project import recipes
 

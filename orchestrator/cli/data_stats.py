@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.data_options import columns_of, reading_of, reading_options
-from orchestrator.cli.page_file import check_page, write_page
+from orchestrator.cli.text.page_file import check_page, write_page
 from orchestrator.cli.verb import Outcome, hardware_option, progress, set_option, verb
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def command(*, what: str, out: Path | None, opened: bool, near: bool, **asked: A
     cutoff that keeps 99 % of them whole, duplicates, conflicting and repeated answers, languages and scripts,
     personal data, and what looks odd. The file is only read.
     """
-    from orchestrator.cli.stats_text import stats_text
+    from orchestrator.cli.text.statistics import stats_text
     from orchestrator.execute.data.statistics import statistics
 
     check_page(out, opened=opened)

@@ -11,7 +11,7 @@ def command(hardware: str) -> Outcome:
     """Say what is missing and the command that mends it; exit code 3 when a run could not work."""
     from dataclasses import asdict
 
-    from orchestrator.cli.terminal import one_line
+    from orchestrator.cli.text.terminal import one_line
     from orchestrator.errors import MissingError, Problem
     from orchestrator.execute.doctor import Status, examine
     from orchestrator.execute.host import machine

@@ -51,7 +51,7 @@ def command(
     """
     from pathlib import Path
 
-    from orchestrator.cli.live import Live
+    from orchestrator.cli.text.live import Live
     from orchestrator.execute.evaluating.evaluate_run import Wish, evaluate_run
     from orchestrator.execute.project import recipes
     from orchestrator.execute.proving.prove import Server
@@ -81,7 +81,7 @@ def _data(found: Evaluated) -> dict[str, Any]:
 
 def shown(found: Evaluated) -> Iterable[str]:
     """The table of numbers, a column a system, and where the answers lie."""
-    from orchestrator.cli.terminal import table
+    from orchestrator.cli.text.terminal import table
 
     systems = found.numbers
     names = list(next(iter(systems.values()))["metrics"])

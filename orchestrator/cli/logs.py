@@ -55,7 +55,7 @@ class _Shown:
 
     def line(self, name: str, text: str) -> None:
         """One line of a log; of a bar that draws over itself its last state."""
-        from orchestrator.cli.terminal import emit, visible
+        from orchestrator.cli.text.terminal import emit, visible
         from orchestrator.execute.host.redact import redact
         from orchestrator.execute.run_store.run_logs import last_state
 

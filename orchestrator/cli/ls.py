@@ -65,7 +65,7 @@ def _matrix_text(rows: Sequence[Mapping[str, Any]], templates: Mapping[str, Chat
     listed += [
         [name, one.reasoning_parser or "none", one.source or "-"] for name, one in sorted(templates.items())
     ]
-    from orchestrator.cli.terminal import aligned
+    from orchestrator.cli.text.terminal import aligned
 
     head = "chat templates by training template, and by template.thinking and template.history"
     return "\n".join([head, *aligned(table, indent="  "), "", *aligned(listed, indent="  ")])

@@ -65,7 +65,7 @@ def _refuse_mixtures(recipe: str | None, sets: Sequence[str], bare: Mapping[str,
 def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: Path | None) -> Outcome:
     import json
 
-    from orchestrator.cli.live import Live
+    from orchestrator.cli.text.live import Live
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.runner.run_plan import run_recipe
     from orchestrator.plan.plan import PARITY, build_plan
@@ -139,6 +139,6 @@ def _bare_text(found: Mapping[str, Any]) -> str:
 
 
 def _first(difference: Mapping[str, Any] | None) -> list[str]:
-    from orchestrator.cli.terminal import visible
+    from orchestrator.cli.text.terminal import visible
 
     return [f"{name:<14} {visible(str(value))}" for name, value in (difference or {}).items()]

@@ -35,7 +35,7 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
     """
     from pathlib import Path
 
-    from orchestrator.cli.live import Live
+    from orchestrator.cli.text.live import Live
     from orchestrator.execute.project import recipes
     from orchestrator.execute.proving.prove import Server, prove
 
@@ -57,7 +57,7 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
 
 
 def _lines(certificate: Mapping[str, Any], path: str) -> Iterable[str]:
-    from orchestrator.cli.terminal import visible
+    from orchestrator.cli.text.terminal import visible
 
     for proof in certificate["proofs"]:
         if proof["holds"]:

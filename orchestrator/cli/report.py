@@ -24,7 +24,7 @@ def command(run: str, *, language: str | None, opened: bool) -> Outcome:
     """
     from pathlib import Path
 
-    from orchestrator.cli.page_file import open_page
+    from orchestrator.cli.text.page_file import open_page
     from orchestrator.execute.project import recipes
     from orchestrator.execute.reporting.renew_report import renew_report
 

@@ -38,7 +38,7 @@ def command(a: str, b: str) -> Outcome:
 
 
 def _lines(a: str, b: str, found: Sequence[Difference]) -> Iterator[str]:
-    from orchestrator.cli.terminal import one_line
+    from orchestrator.cli.text.terminal import one_line
 
     yield f"- {a}"
     yield f"+ {b}"

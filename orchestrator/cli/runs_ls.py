@@ -19,7 +19,7 @@ def command(recipe: str) -> Outcome:
     """List the runs of the project, or of one recipe; of each recipe the oldest first."""
     from pathlib import Path
 
-    from orchestrator.cli.terminal import aligned
+    from orchestrator.cli.text.terminal import aligned
     from orchestrator.errors import Problem, UsageError
     from orchestrator.execute.project import recipes
     from orchestrator.execute.run_store.listing import summaries
@@ -36,7 +36,7 @@ def command(recipe: str) -> Outcome:
 
 def table(found: Sequence[RunSummary]) -> list[list[str]]:
     """A line a run: its name, how it stands, when it was last worked on, at which stage, and why it ended."""
-    from orchestrator.cli.terminal import local_time, one_line
+    from orchestrator.cli.text.terminal import local_time, one_line
 
     rows = [["run", "stands", "worked on", "stage", ""]]
     for one in found:

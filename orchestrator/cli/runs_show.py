@@ -36,7 +36,7 @@ def command(run: str) -> Outcome:
 
 
 def _lines(told: RunSummary, manifest: Mapping[str, Any]) -> Iterator[str]:
-    from orchestrator.cli.terminal import aligned, local_time, one_line
+    from orchestrator.cli.text.terminal import aligned, local_time, one_line
 
     yield f"{told.run}: {told.standing}" + (f", {one_line(told.reason)}" if told.reason else "")
     if not manifest:

@@ -43,7 +43,7 @@ def command(run: str) -> Outcome:
 
 def _lines(found: Sequence[RunSummary], servers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     from orchestrator.cli.runs_ls import table
-    from orchestrator.cli.terminal import aligned
+    from orchestrator.cli.text.terminal import aligned
     from orchestrator.execute.run_store.listing import UNFINISHED
 
     if found:

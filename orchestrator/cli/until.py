@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.terminal import one_line, visible
+from orchestrator.cli.text.terminal import one_line, visible
 from orchestrator.cli.verb import Outcome
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def run_until(
     from pathlib import Path
 
     from orchestrator.cli.carry_out import started, told_of
-    from orchestrator.cli.live import Live
+    from orchestrator.cli.text.live import Live
     from orchestrator.execute.project import recipes
     from orchestrator.execute.runner.sweep import run_until_target
     from orchestrator.execute.runner.trial import Wanted

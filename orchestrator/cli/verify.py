@@ -61,7 +61,7 @@ def command(
     OpenAI-compatible server will do.
     """
     from orchestrator.checks.repeats import Repeats
-    from orchestrator.cli.junit import junit_xml, open_junit
+    from orchestrator.cli.text.junit import junit_xml, open_junit
     from orchestrator.execute.inference.api_key import read_key
     from orchestrator.execute.inference.client import Client
     from orchestrator.execute.inference.transcripts import cases_of
@@ -123,7 +123,7 @@ def _cases(job: Job, project: Path) -> list[Case]:
 
 def shown(result: Verification) -> str:
     """The table of questions, answers and verdicts, what failed in full, and the counts."""
-    from orchestrator.cli.terminal import table
+    from orchestrator.cli.text.terminal import table
     from orchestrator.metrics.interval import wilson
     from orchestrator.results import passed_of
 
@@ -146,8 +146,8 @@ def shown(result: Verification) -> str:
 
 
 def _failure(verdict: Verdict) -> Iterable[str]:
-    from orchestrator.cli.junit import failure_parts
-    from orchestrator.cli.terminal import one_line
+    from orchestrator.cli.text.junit import failure_parts
+    from orchestrator.cli.text.terminal import one_line
 
     yield f"FAILED {verdict.case} {verdict.check}"
     for name, text in failure_parts(verdict).items():
@@ -156,7 +156,7 @@ def _failure(verdict: Verdict) -> Iterable[str]:
 
 def _rows(verdicts: Iterable[Verdict], mark: str = "") -> Iterable[tuple[str, str, str, bool]]:
     """One row a case: its question, its answer, and its checks."""
-    from orchestrator.cli.terminal import one_line
+    from orchestrator.cli.text.terminal import one_line
 
     cases: dict[str, list[Verdict]] = {}
     for verdict in verdicts:

@@ -43,7 +43,7 @@ def command(context: click.Context, *, run: str, once: bool, every: float) -> Ou
 
     from click.core import ParameterSource
 
-    from orchestrator.cli.watch_frame import ending
+    from orchestrator.cli.text.watch_frame import ending
     from orchestrator.execute.project import recipes
     from orchestrator.execute.reporting.watch import Watcher
     from orchestrator.execute.run_store.run_folder import RunFolder
@@ -103,8 +103,8 @@ class _AsLines:
         self._known: object = None
 
     def show(self, seen: Snapshot) -> None:
-        from orchestrator.cli.terminal import emit, local_time
-        from orchestrator.cli.watch_frame import change, told
+        from orchestrator.cli.text.terminal import emit, local_time
+        from orchestrator.cli.text.watch_frame import change, told
 
         # A line tells of a stage: in the moment between two there is none to tell of.
         between = self._known is not None and seen.current is None and not seen.over
@@ -126,14 +126,14 @@ class _AsPicture:
     def __init__(self) -> None:
         import signal
 
-        from orchestrator.cli.watch_screen import Screen
+        from orchestrator.cli.text.watch_screen import Screen
 
         self._screen = Screen(sys.stdout)
         # After Ctrl-Z and fg, a shell has written where the picture was.
         signal.signal(signal.SIGCONT, lambda *_: self._screen.forget())
 
     def show(self, seen: Snapshot) -> None:
-        from orchestrator.cli.watch_frame import frame
+        from orchestrator.cli.text.watch_frame import frame
 
         width, height = shutil.get_terminal_size(_FALLBACK_SIZE)
         self._screen.draw(frame(seen, width, height, colour=_colours()), width, height)
@@ -143,7 +143,7 @@ class _AsPicture:
 
 
 def _picture(seen: Snapshot) -> str:
-    from orchestrator.cli.watch_frame import frame
+    from orchestrator.cli.text.watch_frame import frame
 
     width, height = shutil.get_terminal_size(_FALLBACK_SIZE)
     return "\n".join(frame(seen, width, height, colour=_draws() and _colours()))

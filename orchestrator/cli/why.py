@@ -35,7 +35,7 @@ def command(*, recipe: str, base_url: str, model: str) -> Outcome:
     """
     from pathlib import Path
 
-    from orchestrator.cli.live import Live
+    from orchestrator.cli.text.live import Live
     from orchestrator.execute.project import recipes
     from orchestrator.execute.proving.diagnose import why
     from orchestrator.execute.proving.prove import Server
@@ -75,7 +75,7 @@ def _data(found: Why) -> dict[str, Any]:
 
 
 def _lines(found: Why) -> Iterable[str]:
-    from orchestrator.cli.terminal import one_line, table, visible
+    from orchestrator.cli.text.terminal import one_line, table, visible
 
     asked = len(found.cases)
     rows = [(arm.name, f"{arm.good} of {asked}", arm.source) for arm in found.arms]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.terminal import visible
+from orchestrator.cli.text.terminal import visible
 from orchestrator.execute.host.ports import free_port
 from tests.small_world import SmallWorld
 from tests.watch import Watch

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.live import Live
+from orchestrator.cli.text.live import Live
 from orchestrator.errors import Interrupted
 from orchestrator.execute.evaluating.judge_comparison import JUDGED, judge_comparison, judge_of
 from orchestrator.execute.run_store.run_folder import RunFolder

@@ -8,7 +8,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.cli.watch_screen import Screen
+from orchestrator.cli.text.watch_screen import Screen
 
 _PART = re.compile(r"\x1b\[(\d*)([A-Za-z])|(\n|\r)|([^\x1b\n\r]+)")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
-from orchestrator.cli.terminal import visible
+from orchestrator.cli.text.terminal import visible
 from orchestrator.html.spelling import spelled
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.live import sparkline
-from orchestrator.cli.terminal import columns, cut, one_line, visible
+from orchestrator.cli.text.live import sparkline
+from orchestrator.cli.text.terminal import columns, cut, one_line, visible
 
 if TYPE_CHECKING:
     from orchestrator.execute.reporting.watch import Snapshot, WatchedStage

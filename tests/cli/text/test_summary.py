@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.summary import summary
+from orchestrator.cli.text.summary import summary
 from orchestrator.results import Proof, Report, Run, Status, Verdict
 
 FOLDER = Path("runs/magic_conch/20261123-080000-ab12")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from orchestrator.cli.terminal import columns, cut, emit, one_line, table, visible
+from orchestrator.cli.text.terminal import columns, cut, emit, one_line, table, visible
 
 
 @pytest.mark.parametrize(

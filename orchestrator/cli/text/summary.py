@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.cli.terminal import one_line, visible
+from orchestrator.cli.text.terminal import one_line, visible
 from orchestrator.results import Report, Status, Verdict, passed_of
 
 SHORT = 60

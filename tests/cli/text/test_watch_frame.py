@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from orchestrator.backends.trainer_log import TrainStep
-from orchestrator.cli.watch_frame import change, ending, frame, told
+from orchestrator.cli.text.watch_frame import change, ending, frame, told
 from orchestrator.execute.host.gpu import Load
 from orchestrator.execute.reporting.watch import Snapshot, WatchedStage
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 NAMES = ["fetch", "prepare", "prove_data", "ask_base", "train", "lock", "export", "prove_export", "score"]
 NAMES += ["prove_served", "ask", "judge", "certify", "report"]
 TOOK = (24.8, 0.1, 16.2, 54.7, 192.4)

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from orchestrator.cli.row_text import preview_text, row_text
+from orchestrator.cli.text.rows import preview_text, row_text
 from orchestrator.execute.data.preview import Preview, Shown
 from orchestrator.templates.token_view import Token
 

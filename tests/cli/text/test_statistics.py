@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.stats_text import BAR, bar_lines
+from orchestrator.cli.text.statistics import BAR, bar_lines
 
 
 def test_the_longest_bar_is_the_highest_count_and_none_that_counts_vanishes() -> None:

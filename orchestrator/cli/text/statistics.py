@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.cli.terminal import one_line, visible
+from orchestrator.cli.text.terminal import one_line, visible
 from orchestrator.html.layout import number, share
 
 PERCENTILES = ("50", "90", "95", "99")

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.backends.trainer_log import TrainStep
-from orchestrator.cli.live import Live, loss_curve, sparkline, step_line
+from orchestrator.cli.text.live import Live, loss_curve, sparkline, step_line
 from orchestrator.results import Run, Status
 
 WILD = "\x1b[2J\x1b]52;c;eA==\x07"
 STORY = """
 import sys
-from orchestrator.cli.live import Live
+from orchestrator.cli.text.live import Live
 from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.results import Run, Status
 live = Live()

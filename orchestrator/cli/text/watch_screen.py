@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
-from orchestrator.cli.terminal import columns, emit, uncoloured
+from orchestrator.cli.text.terminal import columns, emit, uncoloured
 
 
 class Screen:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from orchestrator.backends.trainer_log import TrainStep
-from orchestrator.cli.terminal import one_line
+from orchestrator.cli.text.terminal import one_line
 from orchestrator.results import Run, Status
 
 _MARKS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.cli.terminal import one_line, table, visible
+from orchestrator.cli.text.terminal import one_line, table, visible
 
 SHOWN = 12
 _ANSWER = 120

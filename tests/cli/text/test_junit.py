@@ -8,7 +8,7 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from orchestrator.checks.base import Case
-from orchestrator.cli.junit import failure_parts, junit_xml, open_junit
+from orchestrator.cli.text.junit import failure_parts, junit_xml, open_junit
 from orchestrator.errors import StageFailed, UsageError
 from orchestrator.execute.inference.verification import Verification
 from orchestrator.results import Verdict

@@ -1,0 +1,1 @@
+"""What verbs print: tables, frames and summaries. Imported by cli/ alone."""

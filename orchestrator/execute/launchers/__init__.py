@@ -1,0 +1,1 @@
+"""Where a command runs: on this machine, or elsewhere."""
