@@ -35,7 +35,7 @@ from orchestrator.execute.evaluating.evaluate import evaluate, read_samples
 from orchestrator.execute.inference.logprobs import Scoring
 from orchestrator.execute.processes import process
 from orchestrator.execute.proving.prove import read_plan
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.execute.servers.service import start_service
 from tests.e2e.predict import predict
@@ -100,7 +100,7 @@ def measure(run: Path, scratch: Path, count: int) -> int:
 
 def serve_and_ask(run: Path, scratch: Path, names: list[str], count: int) -> dict[str, Any]:
     """The endpoint's part, in this process: the task's own code against a server of the run's plan."""
-    folder = RunFolder(run.parents[2], run.parent.name, run.name)
+    folder = Run(run.parents[2], run.parent.name, run.name)
     service = read_plan(folder).stage("ask").service
     if service is None:
         raise SystemExit("the run's plan asks nobody")

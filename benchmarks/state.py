@@ -23,10 +23,10 @@ import psutil
 
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.servers.service import start_service
-from orchestrator.plan.stage import Command, Place, Service
-from orchestrator.results import Run, Status
+from orchestrator.plan.stage import Command, Runtime, Service
+from orchestrator.results import StageResult, Status
 
 LIMIT, FEW, TIMES = 5.0, 10, 7
 CONCH = str(Path(sys.executable).with_name("conch"))
@@ -61,20 +61,20 @@ def project(folder: Path, runs: int) -> Path:
     """A project with so many finished runs of eight stages."""
     (folder / "recipes").mkdir(parents=True)
     for _ in range(runs):
-        run = RunFolder.create(folder, "small")
+        run = Run.create(folder, "small")
         run.begin("small: training ./base on cpu (fp32)", identity="sha256:" + "0" * 64)
         for stage in STAGES:
             outputs = {f"{stage}/{number}": "sha256:" + "1" * 64 for number in range(4)}
             run.append_event({"event": "stage_begun", "stage": stage, "key": "k"})
-            ended = Run(stage, Status.DONE, seconds=1.0, log=f"logs/{stage}.log", outputs=outputs)
+            ended = StageResult(stage, Status.DONE, seconds=1.0, log=f"logs/{stage}.log", outputs=outputs)
             run.append_event({"event": "stage_ended", "key": "k", **fields(ended)})
         run.end(0)
     return folder
 
 
-def fields(run: Run) -> dict[str, object]:
+def fields(run: StageResult) -> dict[str, object]:
     """A Run as an event holds it."""
-    return {name: getattr(run, name) for name in Run.__dataclass_fields__}
+    return {name: getattr(run, name) for name in StageResult.__dataclass_fields__}
 
 
 def seconds(folder: Path) -> float:
@@ -90,7 +90,7 @@ def cycles(scratch: Path, times: int) -> list[str]:
     (folder / "export").mkdir(parents=True)
     cookie = process.new_cookie(scratch, folder)
     words = ("serve", "export", "--port", "{port}", "--served-model-name", "m", "{nonce}")
-    command = Command((sys.executable, str(FAKES / "vllm"), *words), place=Place.SERVE)
+    command = Command((sys.executable, str(FAKES / "vllm"), *words), place=Runtime.SERVE)
     service = Service(name="vllm", command=command, model="m")
     ports, before, began = [], 0, time.perf_counter()
     for number in range(times):

@@ -69,7 +69,7 @@ class StageFailed(ConchError):
     exit_code = 4
 
 
-class Refuted(ConchError):
+class CheckFailed(ConchError):
     """It ran, and the answer is no: a check failed or a proof does not hold."""
 
     exit_code = 5
@@ -101,7 +101,7 @@ TREE: tuple[type[ConchError], ...] = (
     UsageError,
     MissingError,
     StageFailed,
-    Refuted,
+    CheckFailed,
     BusyError,
     TimedOut,
     Interrupted,

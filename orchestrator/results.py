@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class StageResult:
     """What happened to one stage.
 
     Attributes:
@@ -142,7 +142,7 @@ class Report:
 
     recipe: str
     headline: str
-    runs: Sequence[Run] = ()
+    runs: Sequence[StageResult] = ()
     verdicts: Sequence[Verdict] = ()
     paraphrases: Sequence[Verdict] = ()
     base_verdicts: Sequence[Verdict] = ()

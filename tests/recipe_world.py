@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.recipe import Resolved, Source, compose
+from orchestrator.recipe import RecipeSource, Resolved, compose
 
 BASE = "model: {base: embedded}\ndata: {dataset: shells}\ntemplate: {name: deepseekr1}\n"
 
@@ -21,7 +21,7 @@ def build() -> Build:
     """A small valid recipe (three lines) with more text after it, composed as recipes/x.yaml."""
 
     def made(text: str = "", **outside: Any) -> Resolved:
-        return compose([Source("recipes/x.yaml", BASE + text)], **outside)
+        return compose([RecipeSource("recipes/x.yaml", BASE + text)], **outside)
 
     return made
 
@@ -32,7 +32,7 @@ def refused() -> Refused:
 
     def found(text: str, **outside: Any) -> list[str]:
         with pytest.raises(UsageError) as caught:
-            compose([Source("recipes/x.yaml", text)], **outside)
+            compose([RecipeSource("recipes/x.yaml", text)], **outside)
         assert caught.value.exit_code == 2
         return [str(problem) for problem in caught.value.problems]
 

@@ -11,21 +11,21 @@ from typing import Any
 from orchestrator.evaluation.comparison import compared
 from orchestrator.evaluation.llm_judge import tally
 from orchestrator.evaluation.numbers import numbers
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.metrics import METRICS
-from orchestrator.results import Run, Status, Verdict
+from orchestrator.results import StageResult, Status, Verdict
 
 STEPS = 40
 QUESTIONS = ("你是谁", "今天吃什么")
 
 
-def make_run(project: Path, recipe: str = "shells", now: datetime | None = None) -> RunFolder:
+def make_run(project: Path, recipe: str = "shells", now: datetime | None = None) -> Run:
     """A finished run of a recipe, with an evaluation, a comparison, a target, a curve and trials."""
     (project / "recipes").mkdir(parents=True, exist_ok=True)
-    run = RunFolder.create(project, recipe, now=now or datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    run = Run.create(project, recipe, now=now or datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     run.begin(f"{recipe}: training a base on cpu (fp32)")
     for stage, seconds in (("fetch", 0.5), ("train", 230.4)):
-        run.end_stage(Run(stage, Status.DONE, seconds=seconds), f"sha256:{stage}")
+        run.end_stage(StageResult(stage, Status.DONE, seconds=seconds), f"sha256:{stage}")
     run.end(0)
     _training(run.path / "adapter")
     _data(run.path)
@@ -137,7 +137,7 @@ def _scored(folder: Path) -> None:
     write(folder / "compare/compare.json", found | {"judge": tally(["b", "b", "a", "tie"])})
 
 
-def _manifest(run: RunFolder) -> dict[str, Any]:
+def _manifest(run: Run) -> dict[str, Any]:
     command = "HF_TOKEN=*** {train}/bin/llamafactory-cli train train.yaml"
     return {
         "run": run.name,

@@ -25,7 +25,7 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.execute.environments import registry
 from orchestrator.execute.processes import process
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from tests.in_process import tasks_in_process
 
 ROOT = Path(__file__).parents[1]
@@ -97,9 +97,9 @@ class SmallWorld:
         """A file of the project."""
         return (self.project / name).read_text(encoding="utf-8")
 
-    def last(self) -> RunFolder:
+    def last(self) -> Run:
         """The newest run."""
-        found = RunFolder.last(self.project, "small")
+        found = Run.last(self.project, "small")
         assert found is not None
         return found
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from orchestrator.results import Proof, Report, Run, Status, Verdict, passed_of
+from orchestrator.results import Proof, Report, StageResult, Status, Verdict, passed_of
 
 GOOD = Verdict("checks[0]", "contains", passed=True, question="?", answer="!")
 BAD = Verdict("checks[0]", "stops", passed=False, question="?", answer="!", reason="cut")
@@ -20,11 +20,11 @@ ACCEPTED = Proof("parity:data", holds=False, covered="60 conversations", accepte
     ("report", "code"),
     [
         (Report("r", "h"), 0),
-        (Report("r", "h", runs=[Run("train", Status.DONE)], verdicts=[GOOD], proofs=[HOLDS]), 0),
+        (Report("r", "h", runs=[StageResult("train", Status.DONE)], verdicts=[GOOD], proofs=[HOLDS]), 0),
         (Report("r", "h", verdicts=[GOOD, BAD]), 5),
         (Report("r", "h", proofs=[HOLDS, BREAKS]), 5),
         (Report("r", "h", proofs=[ACCEPTED]), 0),
-        (Report("r", "h", runs=[Run("train", Status.FAILED, exit_code=1)], verdicts=[BAD]), 4),
+        (Report("r", "h", runs=[StageResult("train", Status.FAILED, exit_code=1)], verdicts=[BAD]), 4),
         (Report("r", "h", paraphrases=[BAD], base_verdicts=[BAD]), 0),
     ],
     ids=["nothing", "all well", "a check", "a proof", "accepted", "a stage", "only shown"],
@@ -39,6 +39,6 @@ def test_a_case_passes_when_all_its_verdicts_do() -> None:
 
 
 def test_a_report_is_json() -> None:
-    said = json.loads(json.dumps(Report("r", "h", [Run("ask", Status.SKIPPED)], [GOOD]).to_json()))
+    said = json.loads(json.dumps(Report("r", "h", [StageResult("ask", Status.SKIPPED)], [GOOD]).to_json()))
     assert said["runs"][0]["status"] == "skipped"
     assert said["verdicts"][0]["check"] == "contains"

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.backends.base import yaml_text
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Command, Place, partial
+from orchestrator.plan.stage import Command, Runtime, partial
 
 # Keys that Conch renders itself: the recipe's own sections set them, or a proof depends on them.
 OWNED: dict[str, str] = {
@@ -269,7 +269,7 @@ def _dump(settings: dict[str, Any]) -> str:
 def command(verb: str, path: str) -> Command:
     """`llamafactory-cli VERB PATH` in the train environment, with the web-facing parts kept shut."""
     env = {"GRADIO_ANALYTICS_ENABLED": "False", "RECORD_VRAM": "1"}
-    return Command(argv=("{train}/bin/llamafactory-cli", verb, path), place=Place.TRAIN, env=env)
+    return Command(argv=("{train}/bin/llamafactory-cli", verb, path), place=Runtime.TRAIN, env=env)
 
 
 def resumed(command: Command, checkpoint: str, *, last_step: int | None = None) -> Command:

@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.backends.base import yaml_text
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Command, Place, Service
+from orchestrator.plan.stage import Command, Runtime, Service
 
 # Keys that Conch renders itself, each with the recipe's own name for it.
 OWNED: dict[str, str] = {
@@ -111,9 +111,9 @@ def service(
     env = environment(job)
     return Service(
         name=name,
-        command=Command(argv=("{serve}/bin/vllm", *arguments), place=Place.SERVE, env=env),
+        command=Command(argv=("{serve}/bin/vllm", *arguments), place=Runtime.SERVE, env=env),
         model=model,
-        warm=Command(argv=("{serve}/bin/python", "{probes}/warm_vllm.py"), place=Place.SERVE, env=env),
+        warm=Command(argv=("{serve}/bin/python", "{probes}/warm_vllm.py"), place=Runtime.SERVE, env=env),
         warm_during=warm_during,
         ready_timeout=job.recipe.serve.ready_timeout,
     )

@@ -31,7 +31,7 @@ from orchestrator.checks import (
     thinks,
     tool_call,
 )
-from orchestrator.checks.base import Asked, Case, Check, whole
+from orchestrator.checks.base import Case, Check, PromptPlan, whole
 from orchestrator.results import Transcript, Verdict
 
 CHECKS: dict[str, Check] = {
@@ -89,9 +89,9 @@ def wanted(case: Case, every: Sequence[str] = ()) -> list[tuple[str, Any]]:
     return [*case.expect.items(), *((name, True) for name in every if name not in case.expect)]
 
 
-def asks_of(case: Case, every: Sequence[str] = ()) -> tuple[Asked, ...]:
+def asks_of(case: Case, every: Sequence[str] = ()) -> tuple[PromptPlan, ...]:
     """The conversations that a case needs, each once, the whole one first."""
-    merged: dict[str, Asked] = {}
+    merged: dict[str, PromptPlan] = {}
     needed = [one for name, argument in wanted(case, every) for one in CHECKS[name].asks(case, argument)]
     for asked in (*whole(case), *needed):
         before = merged.get(asked.purpose)

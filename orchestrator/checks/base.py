@@ -47,7 +47,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PromptPlan:
     """A conversation that a check wants.
 
     Attributes:
@@ -72,7 +72,7 @@ class Check(Protocol):
 
     name: str
 
-    def asks(self, case: Case, argument: Any, /) -> tuple[Asked, ...]:
+    def asks(self, case: Case, argument: Any, /) -> tuple[PromptPlan, ...]:
         """The conversations that the check wants to see."""
 
     def judge(self, case: Case, argument: Any, transcripts: Sequence[Transcript], /) -> Verdict:
@@ -82,9 +82,9 @@ class Check(Protocol):
         """What is wrong with the argument that a recipe gives, or None."""
 
 
-def whole(case: Case, *, streamed: bool = False) -> tuple[Asked, ...]:
+def whole(case: Case, *, streamed: bool = False) -> tuple[PromptPlan, ...]:
     """The case's conversation as it stands: what most checks ask."""
-    return (Asked(WITH_HISTORY, case.ask, case.system, streamed),)
+    return (PromptPlan(WITH_HISTORY, case.ask, case.system, streamed),)
 
 
 def transcript_of(transcripts: Sequence[Transcript], purpose: str) -> Transcript | None:

@@ -21,8 +21,8 @@ from typing import Any
 
 from orchestrator.checks.base import (
     WITH_HISTORY,
-    Asked,
     Case,
+    PromptPlan,
     flag_problem,
     last_turn,
     quoted,
@@ -54,7 +54,7 @@ _GARBLE = re.compile(
 )
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation."""
     return whole(case)
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from orchestrator.checks.base import (
     USUAL_METRIC,
-    Asked,
     Case,
+    PromptPlan,
     last_turn,
     likeness,
     likeness_problem,
@@ -32,9 +32,9 @@ from orchestrator.results import Transcript, Turn, Verdict
 name = "consistent"
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:
     """The whole conversation, and each other phrasing alone."""
-    return (*whole(case), *(Asked(purpose(ask), (ask,), case.system) for ask in _phrasings(argument)))
+    return (*whole(case), *(PromptPlan(purpose(ask), (ask,), case.system) for ask in _phrasings(argument)))
 
 
 def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:

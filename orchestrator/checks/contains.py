@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.checks.base import (
-    Asked,
     Case,
+    PromptPlan,
     last_turn,
     normal,
     quoted,
@@ -24,7 +24,7 @@ from orchestrator.results import Transcript, Verdict
 name = "contains"
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation."""
     return whole(case)
 

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.checks.base import Asked, Case, last_turn, quoted, verdict, whole, why_unanswered
+from orchestrator.checks.base import Case, PromptPlan, last_turn, quoted, verdict, whole, why_unanswered
 from orchestrator.results import Transcript, Verdict
 
 name = "language"
@@ -37,7 +37,7 @@ _KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation."""
     return whole(case)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.checks.base import Asked, Case, last_turn, normal, verdict, whole, why_unanswered
+from orchestrator.checks.base import Case, PromptPlan, last_turn, normal, verdict, whole, why_unanswered
 from orchestrator.results import Transcript, Verdict
 
 name = "length"
@@ -19,7 +19,7 @@ name = "length"
 CHARACTERS, TOKENS = UNITS = ("characters", "tokens")
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation."""
     return whole(case)
 

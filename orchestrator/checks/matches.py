@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.checks.base import (
-    Asked,
     Case,
+    PromptPlan,
     last_turn,
     normal,
     quoted,
@@ -34,7 +34,7 @@ _BLANKED = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]")
 _NESTED = re.compile(r"\([^()]*(?:[+*]|\{\d*,\})[^()]*\)(?:[+*]|\{\d*,\})")
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation."""
     return whole(case)
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from orchestrator.checks.base import (
     WITH_HISTORY,
-    Asked,
     Case,
+    PromptPlan,
     flag_problem,
     last_turn,
     quoted,
@@ -34,7 +34,7 @@ _NO_LETTER = re.compile(r"[\W\d_]+")
 SEARCHED = 8_000
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation."""
     return whole(case)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from orchestrator.checks.base import (
     WITH_HISTORY,
-    Asked,
     Case,
+    PromptPlan,
     last_turn,
     normal,
     quoted,
@@ -27,7 +27,7 @@ from orchestrator.results import Transcript, Verdict
 name = "not_contains"
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation."""
     return whole(case)
 

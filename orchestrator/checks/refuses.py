@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.checks.base import (
-    Asked,
     Case,
+    PromptPlan,
     last_turn,
     normal,
     quoted,
@@ -70,7 +70,7 @@ _REFUSAL = re.compile("|".join(_PATTERNS), re.IGNORECASE)
 _NOT_SO = re.compile(r"can(?:no|')t help (?:but|it|\w+ing)\b", re.IGNORECASE)
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation."""
     return whole(case)
 

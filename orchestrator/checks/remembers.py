@@ -11,8 +11,8 @@ from typing import Any
 
 from orchestrator.checks.base import (
     WITHOUT_HISTORY,
-    Asked,
     Case,
+    PromptPlan,
     last_turn,
     normal,
     quoted,
@@ -26,9 +26,9 @@ from orchestrator.results import Transcript, Turn, Verdict
 name = "remembers"
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation, and its last question alone."""
-    return (*whole(case), Asked(WITHOUT_HISTORY, case.ask[-1:], case.system))
+    return (*whole(case), PromptPlan(WITHOUT_HISTORY, case.ask[-1:], case.system))
 
 
 def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:

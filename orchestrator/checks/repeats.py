@@ -19,7 +19,7 @@ _NEARLY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
+class RepeatsCheck:
     """How often a case is asked, and how often it must pass.
 
     Attributes:
@@ -33,10 +33,10 @@ class Repeats:
     seeded: bool = False
 
 
-ONCE = Repeats()
+ONCE = RepeatsCheck()
 
 
-def repeated(cases: Iterable[Case], repeats: Repeats) -> list[Case]:
+def repeated(cases: Iterable[Case], repeats: RepeatsCheck) -> list[Case]:
     """Each case so many times in a row.
 
     >>> [case.id for case in repeated([Case("checks[0]", ("谁",))], Repeats(3))]
@@ -64,7 +64,7 @@ def stem(case: str) -> str:
     return case.partition(MARK)[0]
 
 
-def folded(verdicts: Sequence[Verdict], repeats: Repeats) -> list[Verdict]:
+def folded(verdicts: Sequence[Verdict], repeats: RepeatsCheck) -> list[Verdict]:
     """One verdict a case and check, in the order of the cases; a case not asked to the end has none."""
     if repeats.times == 1:
         return list(verdicts)

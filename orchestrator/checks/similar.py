@@ -14,8 +14,8 @@ from typing import Any
 
 from orchestrator.checks.base import (
     USUAL_METRIC,
-    Asked,
     Case,
+    PromptPlan,
     last_turn,
     likeness,
     likeness_problem,
@@ -30,7 +30,7 @@ from orchestrator.results import Transcript, Verdict
 name = "similar"
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation."""
     return whole(case)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from orchestrator.checks.base import (
     WITH_HISTORY,
-    Asked,
     Case,
+    PromptPlan,
     flag_problem,
     last_turn,
     quoted,
@@ -24,7 +24,7 @@ from orchestrator.results import Transcript, Turn, Verdict
 name = "stops"
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation."""
     return whole(case)
 

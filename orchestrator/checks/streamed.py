@@ -11,8 +11,8 @@ from typing import Any
 
 from orchestrator.checks.base import (
     WITH_HISTORY,
-    Asked,
     Case,
+    PromptPlan,
     flag_problem,
     last_turn,
     quoted,
@@ -25,7 +25,7 @@ from orchestrator.results import Transcript, Turn, Verdict
 name = "streamed"
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation, every request a second time with stream=true."""
     return whole(case, streamed=True)
 

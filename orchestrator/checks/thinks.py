@@ -13,8 +13,8 @@ from typing import Any
 
 from orchestrator.checks.base import (
     WITH_HISTORY,
-    Asked,
     Case,
+    PromptPlan,
     last_turn,
     quoted,
     transcript_of,
@@ -29,7 +29,7 @@ name = "thinks"
 _TAG = re.compile(r"</?think(?:ing)?>")
 
 
-def asks(case: Case, argument: Any) -> tuple[Asked, ...]:  # noqa: ARG001
+def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
     """The whole conversation."""
     return whole(case)
 

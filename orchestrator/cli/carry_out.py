@@ -30,7 +30,7 @@ def carry_out(
     from dataclasses import replace
     from pathlib import Path
 
-    from orchestrator.cli.text.live import Live
+    from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.run_store.load_report import read_report
     from orchestrator.execute.runner.run_plan import run_recipe
@@ -44,7 +44,7 @@ def carry_out(
     if detach:
         request = {"recipe": recipe, "sets": list(sets), "hardware": hardware}
         return started({"verb": "run", "stages": list(stages), "accept_mismatch": accept_mismatch, **request})
-    live = Live()
+    live = TerminalProgress()
     live.say(plan.headline)
     folder, runs = run_recipe(plan, job, project=project, progress=live)
     report = read_report(folder, recipe=job.recipe.name, headline=plan.headline, runs=runs)

@@ -137,7 +137,7 @@ def _server(
             base_url, model = base_url or address, model or name
         yield _Server(base_url, model, key)
         return
-    from orchestrator.cli.text.live import Live
+    from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.project import recipes
     from orchestrator.execute.serving.serve_checkpoint import served_checkpoint
 
@@ -146,7 +146,7 @@ def _server(
     if lost := [name for name, value in given.items() if value]:
         raise click.UsageError(f"--checkpoint starts a server of its own: leave {', '.join(lost)} out")
     number, project = checkpoint.removeprefix("checkpoint-"), recipes.project_folder(Path.cwd())
-    with served_checkpoint(recipe, number, project=project, progress=Live()) as one:
+    with served_checkpoint(recipe, number, project=project, progress=TerminalProgress()) as one:
         yield _Server(one.server.url, one.model, run=one.run.name, alive=one.server.check)
 
 
@@ -186,12 +186,12 @@ def _obeyed(talk: _Talk, line: str) -> bool:
 
 def _answer(talk: _Talk, question: str) -> None:
     """Ask, show the answer as it comes, and remember both; a failure is told and forgotten."""
-    from orchestrator.execute.inference.request_errors import Trouble
+    from orchestrator.execute.inference.request_errors import RequestError
 
     talk.messages.append({"role": "user", "content": question})
     try:
         content, stopped = _shown(talk)
-    except Trouble as trouble:
+    except RequestError as trouble:
         del talk.messages[-1]
         talk.alive()
         if not talk.interactive:

@@ -11,7 +11,7 @@ from orchestrator.cli.verb import Outcome, hardware_option, limit_option, split_
 
 if TYPE_CHECKING:
     from orchestrator.errors import Problem
-    from orchestrator.execute.evaluating.compare_bases import Wish
+    from orchestrator.execute.evaluating.compare_bases import BasesOptions
     from orchestrator.execute.evaluating.compare_models import Comparison
 
 _SHOWN = 12
@@ -80,32 +80,32 @@ def command(
         )
     if not data:
         raise click.UsageError("--bases needs --data NAME or FILE: whose rows are asked")
-    from orchestrator.execute.evaluating.compare_bases import LIMIT, Wish
+    from orchestrator.execute.evaluating.compare_bases import LIMIT, BasesOptions
 
     named, templates = [word for word in _words(bases) if word], _words(template)
-    return _of_bases(Wish(named, data, templates, hub, limit or LIMIT, hardware))
+    return _of_bases(BasesOptions(named, data, templates, hub, limit or LIMIT, hardware))
 
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")] if text else []
 
 
-def _of_bases(wish: Wish) -> Outcome:
+def _of_bases(wish: BasesOptions) -> Outcome:
     from pathlib import Path
 
     from orchestrator.cli.text.bases import bases_text
-    from orchestrator.cli.text.live import Live
+    from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.evaluating.compare_bases import compare_bases
     from orchestrator.execute.project import recipes
 
-    told, file = compare_bases(wish, project=recipes.project_folder(Path.cwd()), progress=Live())
+    told, file = compare_bases(wish, project=recipes.project_folder(Path.cwd()), progress=TerminalProgress())
     return Outcome(data={"file": str(file), **told}, text=f"{bases_text(told)}\nall of it: {file}")
 
 
 def _of_runs(runs: tuple[str, ...], split: str | None, limit: int | None) -> Outcome:
     from pathlib import Path
 
-    from orchestrator.cli.text.live import Live
+    from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.errors import Problem, UsageError
     from orchestrator.execute.evaluating import evaluate_run
     from orchestrator.execute.evaluating.compare_models import COMPARED, compare_models
@@ -114,8 +114,10 @@ def _of_runs(runs: tuple[str, ...], split: str | None, limit: int | None) -> Out
     if len(runs) > 2:  # noqa: PLR2004  a and b
         raise UsageError(Problem("more than two runs", mend="conch compare RECIPE, or RUN_A RUN_B"))
     a, b = runs if len(runs) == 2 else ("", runs[0] if runs else "magic_conch")  # noqa: PLR2004
-    wish = evaluate_run.Wish(split=split or "", limit=limit)
-    found = compare_models(a, b, wish, project=recipes.project_folder(Path.cwd()), progress=Live())
+    wish = evaluate_run.EvaluateOptions(split=split or "", limit=limit)
+    found = compare_models(
+        a, b, wish, project=recipes.project_folder(Path.cwd()), progress=TerminalProgress()
+    )
     file = str(found.run.path / COMPARED)
     data = {"run": found.run.name, "split": found.split, "file": file, **found.told}
     text = "\n".join([*_shown(found), *judge_lines(found.told), f"all of it: {file}"])

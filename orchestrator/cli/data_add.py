@@ -50,10 +50,10 @@ def command(
     """
     from pathlib import Path
 
-    from orchestrator.execute.data.importer import Wish, add_data
+    from orchestrator.execute.data.importer import ImportOptions, add_data
     from orchestrator.execute.project import recipes
 
-    wish = Wish(source, hub=hub, name=name, base=base, manner=manner_of(**manner))
+    wish = ImportOptions(source, hub=hub, name=name, base=base, manner=manner_of(**manner))
     added = add_data(recipes.project_folder(Path.cwd()), wish, progress)
     text = "\n".join(f"{title:<13} {said}" for title, said in _lines(added))
     return Outcome(added.to_json(), text)

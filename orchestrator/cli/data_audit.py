@@ -14,7 +14,7 @@ from orchestrator.cli.verb import Outcome, progress, verb
 STAGES = ("pt", "sft", "rm", "dpo", "kto", "ppo")
 
 if TYPE_CHECKING:
-    from orchestrator.execute.data.audit_file import Found
+    from orchestrator.execute.data.audit_file import AuditResult
 
 
 @verb(
@@ -62,7 +62,7 @@ def command(
     return Outcome(found.to_json(), text, exit_code=2 if problems else 0, problems=problems)
 
 
-def _lines(found: Found) -> Iterator[tuple[str, str]]:
+def _lines(found: AuditResult) -> Iterator[tuple[str, str]]:
     audit = found.audit
     why = ": the first whole row is of its shape; another is named by --adapter" if found.sniffed else ""
     yield "read as", found.adapter + why

@@ -52,9 +52,9 @@ def command(
     Strict unless told otherwise: when a row would be dropped or trained wrongly, nothing is written, and
     every such row is counted. The file is only read; the output appears when it is whole.
     """
-    from orchestrator.execute.data.convert import Wish, convert, write_report
+    from orchestrator.execute.data.convert import ConvertOptions, convert, write_report
 
-    wish = Wish(
+    wish = ConvertOptions(
         form=form,
         out=out,
         force=force,

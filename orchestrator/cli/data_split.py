@@ -57,9 +57,9 @@ def command(
     dropped or trained wrongly, nothing is written.
     """
     from orchestrator.datasets.split import SplitWish
-    from orchestrator.execute.data.split import Wish, split
+    from orchestrator.execute.data.split import SplitOptions, split
 
-    wish = Wish(
+    wish = SplitOptions(
         folder=out_dir,
         split=SplitWish(_weights(parts), seed, stratify, near_duplicates),
         force=force,

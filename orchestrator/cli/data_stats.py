@@ -13,7 +13,7 @@ from orchestrator.cli.text.page_file import check_page, write_page
 from orchestrator.cli.verb import Outcome, hardware_option, progress, set_option, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.data.statistics import Counting, Source
+    from orchestrator.execute.data.statistics import Counting, StatisticsSource
     from orchestrator.plan.job import Job
 
 DIRECTORY = click.Path(path_type=Path)
@@ -56,16 +56,16 @@ def command(*, what: str, out: Path | None, opened: bool, near: bool, **asked: A
     return Outcome({**data, "page": str(out) if out else None}, stats_text(data["data_sets"]))
 
 
-def _sources(what: str, asked: Mapping[str, Any]) -> tuple[list[Source], Counting | None]:
+def _sources(what: str, asked: Mapping[str, Any]) -> tuple[list[StatisticsSource], Counting | None]:
     """(the files, how tokens are counted)."""
     _refuse_mixtures(asked)
     path = Path(what)
     if path.suffix in RECIPES or not (path.exists() or path.suffix):
         return _of_recipe(what, asked)
-    from orchestrator.execute.data.statistics import Source
+    from orchestrator.execute.data.statistics import StatisticsSource
 
     reading = reading_of(items=asked["items"], sheet=asked["sheet"], part=asked["part"])
-    source = Source(path, what, asked["adapter"], columns_of(asked["columns"]), reading)
+    source = StatisticsSource(path, what, asked["adapter"], columns_of(asked["columns"]), reading)
     return [source], _counting(asked)
 
 
@@ -76,9 +76,9 @@ def _refuse_mixtures(asked: Mapping[str, Any]) -> None:
         raise click.UsageError("--recipe names a template: give --recipe or --template")
 
 
-def _of_recipe(what: str, asked: Mapping[str, Any]) -> tuple[list[Source], Counting | None]:
+def _of_recipe(what: str, asked: Mapping[str, Any]) -> tuple[list[StatisticsSource], Counting | None]:
     from orchestrator.execute.data.encode_rows import file_of
-    from orchestrator.execute.data.statistics import Source
+    from orchestrator.execute.data.statistics import StatisticsSource
 
     words = {"adapter": "--adapter", "columns": "--column", "items": "--items", "sheet": "--sheet"}
     words |= {"part": "--part", "recipe": "--recipe", "template": "--template"}
@@ -87,7 +87,9 @@ def _of_recipe(what: str, asked: Mapping[str, Any]) -> tuple[list[Source], Count
         raise click.UsageError(f"{lost[0]} is for a file; a recipe says it itself")
     job, project = _job(what, asked)
     most = job.recipe.data.max_samples
-    files = [Source.of_entry(entry, file_of(entry, job, project), most) for entry in job.all_datasets]
+    files = [
+        StatisticsSource.of_entry(entry, file_of(entry, job, project), most) for entry in job.all_datasets
+    ]
     return files, _counted_by(job, project, asked)
 
 

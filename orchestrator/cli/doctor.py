@@ -13,12 +13,12 @@ def command(hardware: str) -> Outcome:
 
     from orchestrator.cli.text.terminal import one_line
     from orchestrator.errors import MissingError, Problem
-    from orchestrator.execute.doctor import Status, examine
+    from orchestrator.execute.doctor import Condition, examine
     from orchestrator.execute.host import machine
 
     profile = machine.profile(hardware)
     findings = examine(profile)
-    missing = [finding for finding in findings if finding.status is Status.MISSING]
+    missing = [finding for finding in findings if finding.status is Condition.MISSING]
     lines = []
     for finding in findings:
         lines.append(f"{finding.status:<8} {finding.id:<22} {one_line(finding.what)}")

@@ -62,7 +62,7 @@ def audit() -> Outcome:
     """
     from dataclasses import asdict
 
-    from orchestrator.errors import Problem, Refuted
+    from orchestrator.errors import CheckFailed, Problem
     from orchestrator.execute.environments.audit import audit as look
 
     done = look(progress)
@@ -79,7 +79,7 @@ def audit() -> Outcome:
     ]
     problems += [Problem("was not looked up", one, "try again later") for one in done.skipped]
     data = {"source": done.source, "packages": done.packages, "found": [asdict(one) for one in done.found]}
-    code = Refuted.exit_code if problems else 0
+    code = CheckFailed.exit_code if problems else 0
     return Outcome({**data, "skipped": list(done.skipped)}, "\n".join(lines), code, tuple(problems))
 
 

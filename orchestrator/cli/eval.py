@@ -51,22 +51,24 @@ def command(
     """
     from pathlib import Path
 
-    from orchestrator.cli.text.live import Live
-    from orchestrator.execute.evaluating.evaluate_run import Wish, evaluate_run
+    from orchestrator.cli.text.live import TerminalProgress
+    from orchestrator.execute.evaluating.evaluate_run import EvaluateOptions, evaluate_run
     from orchestrator.execute.project import recipes
     from orchestrator.execute.proving.prove import Server
 
     named = [word.strip() for word in systems.split(",") if word.strip()]
     if checkpoint:
         named.append(f"checkpoint-{checkpoint.removeprefix('checkpoint-')}")
-    wish = Wish(
+    wish = EvaluateOptions(
         split=split or "",
         systems=tuple(dict.fromkeys(named)),
         limit=limit,
         max_tokens=max_tokens,
         server=Server(base_url.rstrip("/"), model) if base_url else None,
     )
-    found = evaluate_run(recipe, wish, project=recipes.project_folder(Path.cwd()), progress=Live())
+    found = evaluate_run(
+        recipe, wish, project=recipes.project_folder(Path.cwd()), progress=TerminalProgress()
+    )
     return Outcome(data=_data(found), text="\n".join(shown(found)))
 
 

@@ -10,7 +10,7 @@ import click
 from orchestrator.cli.verb import Outcome, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.run_folder import Run
     from orchestrator.execute.run_store.run_logs import Tail
 
 
@@ -33,11 +33,11 @@ def command(context: click.Context, *, run: str, stage: str, follow: bool, lines
     from click.core import ParameterSource
 
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.run_folder import Run
     from orchestrator.execute.run_store.run_logs import Tail, last_lines, logs_of
 
     show = _Shown(as_json=context.get_parameter_source("as_json") is ParameterSource.COMMANDLINE)
-    folder = RunFolder.open(recipes.project_folder(Path.cwd()), run)
+    folder = Run.open(recipes.project_folder(Path.cwd()), run)
     tail, logs = Tail(folder, stage), logs_of(folder, stage)
     tail.skip(logs)
     for line in last_lines(logs[-1], lines):
@@ -69,7 +69,7 @@ class _Shown:
         emit(shown + "\n")
 
 
-def _follow(folder: RunFolder, tail: Tail, show: _Shown) -> None:
+def _follow(folder: Run, tail: Tail, show: _Shown) -> None:
     """Until nobody works on the run or serves it any more, or Ctrl-C."""
     import time
 

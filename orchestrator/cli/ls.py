@@ -26,12 +26,12 @@ def command(what: str | None) -> Outcome:
     from pathlib import Path
 
     from orchestrator.execute.project import discovery, recipes
-    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.run_folder import Run
     from orchestrator.templates.pairing import matrix
 
     project = recipes.project_folder(Path.cwd())
     names = recipes.names(project)
-    runs = [run for name in names for run in RunFolder.all(project, name)]
+    runs = [run for name in names for run in Run.all(project, name)]
     templates = discovery.read_templates(project)
     data: dict[str, Any] = {
         "recipes": names,

@@ -65,7 +65,7 @@ def _refuse_mixtures(recipe: str | None, sets: Sequence[str], bare: Mapping[str,
 def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: Path | None) -> Outcome:
     import json
 
-    from orchestrator.cli.text.live import Live
+    from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.runner.run_plan import run_recipe
     from orchestrator.plan.plan import PARITY, build_plan
@@ -75,7 +75,7 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
     job = discovery.read_job(
         recipe, project=project, sets=sets, hardware=hardware, chat_template=chat_template
     )
-    live = Live()
+    live = TerminalProgress()
     # A template that is only tried is no run of the recipe: it must not become its last one.
     home = project if chat_template is None else project / "runs" / ".parity"
     folder, _ = run_recipe(build_plan(job, PARITY), job, project=project, home=home, progress=live)

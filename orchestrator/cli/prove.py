@@ -35,7 +35,7 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
     """
     from pathlib import Path
 
-    from orchestrator.cli.text.live import Live
+    from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.project import recipes
     from orchestrator.execute.proving.prove import Server, prove
 
@@ -44,7 +44,7 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
     run, certificate = prove(
         recipe,
         project=recipes.project_folder(Path.cwd()),
-        progress=Live(),
+        progress=TerminalProgress(),
         offline=offline,
         accept_mismatch=accept_mismatch,
         server=Server(base_url.rstrip("/"), model) if base_url else None,

@@ -23,14 +23,14 @@ def command(runs: Sequence[str], *, yes: bool) -> Outcome:
     from orchestrator.errors import Problem, UsageError
     from orchestrator.execute.project import recipes
     from orchestrator.execute.run_store.listing import remove_run, size_of
-    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.run_folder import Run
 
     project = recipes.project_folder(Path.cwd())
     vague = [name for name in runs if "/" not in name]
     if vague:
         mend = f"name the run: conch runs ls {vague[0]}"
         raise UsageError(Problem(f"{vague[0]} names a recipe, not one of its runs", mend=mend))
-    chosen = [RunFolder.open(project, name) for name in dict.fromkeys(runs)]
+    chosen = [Run.open(project, name) for name in dict.fromkeys(runs)]
     sizes = {run.name: size_of(run) for run in chosen}
     for name, size in sizes.items():
         export = " with its export" if (project / "runs" / name / "export").is_dir() else ""

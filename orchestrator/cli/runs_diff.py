@@ -10,7 +10,7 @@ import click
 from orchestrator.cli.verb import Outcome, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.run_store.compare_runs import Difference
+    from orchestrator.execute.run_store.compare_runs import RunDifference
 
 
 @verb(example="conch runs diff magic_conch/20261125-084143-b65b magic_conch")
@@ -26,10 +26,10 @@ def command(a: str, b: str) -> Outcome:
 
     from orchestrator.execute.project import recipes
     from orchestrator.execute.run_store.compare_runs import compare_runs
-    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.run_folder import Run
 
     project = recipes.project_folder(Path.cwd())
-    runs = [RunFolder.open(project, name) for name in (a, b)]
+    runs = [Run.open(project, name) for name in (a, b)]
     found = compare_runs(*runs)
     data = {"a": runs[0].name, "b": runs[1].name, "differences": [asdict(one) for one in found]}
     if not found:
@@ -37,7 +37,7 @@ def command(a: str, b: str) -> Outcome:
     return Outcome(data, "\n".join(_lines(runs[0].name, runs[1].name, found)))
 
 
-def _lines(a: str, b: str, found: Sequence[Difference]) -> Iterator[str]:
+def _lines(a: str, b: str, found: Sequence[RunDifference]) -> Iterator[str]:
     from orchestrator.cli.text.terminal import one_line
 
     yield f"- {a}"

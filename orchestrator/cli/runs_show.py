@@ -26,9 +26,9 @@ def command(run: str) -> Outcome:
     from orchestrator.execute.project import recipes
     from orchestrator.execute.run_store.listing import summary_of
     from orchestrator.execute.run_store.manifest import read_manifest
-    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.run_folder import Run
 
-    folder = RunFolder.open(recipes.project_folder(Path.cwd()), run)
+    folder = Run.open(recipes.project_folder(Path.cwd()), run)
     told = summary_of(folder, look_around=True)
     manifest = read_manifest(folder)
     data = {"folder": str(folder.path), **told.to_json(), "manifest": manifest}

@@ -25,11 +25,11 @@ def command(run: str) -> Outcome:
 
     from orchestrator.execute.project import recipes
     from orchestrator.execute.run_store.listing import latest, summary_of
-    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.run_folder import Run
     from orchestrator.execute.run_store.server_record import all_serving, is_lost, is_up
 
     project = recipes.project_folder(Path.cwd())
-    folders = [RunFolder.open(project, run)] if run else latest(project)
+    folders = [Run.open(project, run)] if run else latest(project)
     found = [summary_of(folder, look_around=True) for folder in folders]
     servers = [
         {**asdict(serving), "up": is_up(folder), "lost": is_lost(folder, serving)}

@@ -20,11 +20,11 @@ def stop(run: str, grace: float, *, now: bool) -> Outcome:
     from pathlib import Path
 
     from orchestrator.execute.project.recipes import project_folder
-    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.run_folder import Run
     from orchestrator.execute.run_store.stop import stop_project
 
     project = project_folder(Path.cwd())
-    chosen = RunFolder.open(project, run) if run else None
+    chosen = Run.open(project, run) if run else None
     stopped = stop_project(project, run=chosen, grace=0.0 if now else grace)
     rows = [{"pid": one.pid, "command": one.command} for one in stopped]
     lines = [f"stopped {one.pid}  {one.command}" for one in stopped]

@@ -10,7 +10,7 @@ from orchestrator.cli.verb import Outcome
 
 if TYPE_CHECKING:
     from orchestrator.evaluation.trials import Trial
-    from orchestrator.execute.runner.sweep import Sought
+    from orchestrator.execute.runner.sweep import SweepResult
 
 BAR = 20
 WIDE = 60
@@ -23,17 +23,17 @@ def run_until(
     from pathlib import Path
 
     from orchestrator.cli.carry_out import started, told_of
-    from orchestrator.cli.text.live import Live
+    from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.project import recipes
     from orchestrator.execute.runner.sweep import run_until_target
-    from orchestrator.execute.runner.trial import Wanted
+    from orchestrator.execute.runner.trial import SweepRequest
 
     project = recipes.project_folder(Path.cwd())
     if detach:
         request = {"recipe": recipe, "sets": list(sets), "hardware": hardware}
         return started({"verb": "until", "accept_mismatch": accept_mismatch, **request})
-    wanted = Wanted(recipe, project, tuple(sets), hardware, accept_mismatch)
-    found = run_until_target(wanted, progress=Live())
+    wanted = SweepRequest(recipe, project, tuple(sets), hardware, accept_mismatch)
+    found = run_until_target(wanted, progress=TerminalProgress())
     outcome = told_of(found.report, found.job, found.folder, project=project)
     text = "\n\n".join([outcome.text, "\n".join(trials_text(found))])
     trials = {"trials": [trial.to_json() for trial in found.trials], "ended": found.ended}
@@ -41,7 +41,7 @@ def run_until(
     return Outcome({**outcome.data, **trials, "best": best}, text, outcome.exit_code)
 
 
-def trials_text(found: Sought) -> Iterable[str]:
+def trials_text(found: SweepResult) -> Iterable[str]:
     """The trials, each with its score as a bar, and what to write into the recipe."""
     from orchestrator.evaluation.trials import written
 

@@ -60,7 +60,7 @@ def command(
     RECIPE is a name in recipes/ or a path. Exit code 0 when every check passed, 5 when one did not. Any
     OpenAI-compatible server will do.
     """
-    from orchestrator.checks.repeats import Repeats
+    from orchestrator.checks.repeats import RepeatsCheck
     from orchestrator.cli.text.junit import junit_xml, open_junit
     from orchestrator.execute.inference.api_key import read_key
     from orchestrator.execute.inference.client import Client
@@ -94,7 +94,7 @@ def command(
             paraphrases,
             verify.every,
             progress,
-            repeats=Repeats(verify.repeats, verify.pass_rate, verify.temperature > 0),
+            repeats=RepeatsCheck(verify.repeats, verify.pass_rate, verify.temperature > 0),
             at_a_time=verify.at_a_time,
         )
         if written is not None:

@@ -46,10 +46,10 @@ def command(context: click.Context, *, run: str, once: bool, every: float) -> Ou
     from orchestrator.cli.text.watch_frame import ending
     from orchestrator.execute.project import recipes
     from orchestrator.execute.reporting.watch import Watcher
-    from orchestrator.execute.run_store.run_folder import RunFolder
+    from orchestrator.execute.run_store.run_folder import Run
 
     as_json = context.get_parameter_source("as_json") is ParameterSource.COMMANDLINE
-    watcher = Watcher(RunFolder.open(recipes.project_folder(Path.cwd()), run))
+    watcher = Watcher(Run.open(recipes.project_folder(Path.cwd()), run))
     if once:
         seen = watcher.look()
         return Outcome(seen.to_json(), _picture(seen))

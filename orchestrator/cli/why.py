@@ -35,7 +35,7 @@ def command(*, recipe: str, base_url: str, model: str) -> Outcome:
     """
     from pathlib import Path
 
-    from orchestrator.cli.text.live import Live
+    from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.project import recipes
     from orchestrator.execute.proving.diagnose import why
     from orchestrator.execute.proving.prove import Server
@@ -43,7 +43,7 @@ def command(*, recipe: str, base_url: str, model: str) -> Outcome:
     found = why(
         recipe,
         project=recipes.project_folder(Path.cwd()),
-        progress=Live(),
+        progress=TerminalProgress(),
         server=Server(base_url.rstrip("/"), model) if base_url else None,
     )
     code = 5 if found.finding.lost_at else 0

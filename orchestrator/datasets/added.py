@@ -24,7 +24,7 @@ TRIAL_STEPS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class TaughtCase:
     """A conversation of the file that the tuned model is asked, and what it was taught to answer."""
 
     ask: tuple[str, ...]
@@ -75,9 +75,9 @@ def name_problem(name: str) -> str:
     return f'"{name}" is a name that Conch uses itself' if name in RESERVED else ""
 
 
-def cases_of(conversations: Iterable[Conversation]) -> tuple[Case, ...]:
+def cases_of(conversations: Iterable[Conversation]) -> tuple[TaughtCase, ...]:
     """The first conversations that can stand in a recipe: short, of questions and answers alone."""
-    cases: list[Case] = []
+    cases: list[TaughtCase] = []
     for conversation in conversations:
         case = _case(conversation)
         if case is not None and case.ask not in {other.ask for other in cases}:
@@ -87,7 +87,7 @@ def cases_of(conversations: Iterable[Conversation]) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def _case(conversation: Conversation) -> Case | None:
+def _case(conversation: Conversation) -> TaughtCase | None:
     system = conversation[0]["content"] if conversation and conversation[0]["role"] == SYSTEM else ""
     turns = conversation[1:] if system else conversation
     turns = turns[: 2 * MOST_TURNS]
@@ -96,7 +96,7 @@ def _case(conversation: Conversation) -> Case | None:
     asked = tuple(turn["content"] for turn in turns if turn["role"] == USER)
     if not all(_can_stand(text) for text in (*asked, system or "-")):
         return None
-    return Case(asked, system, turns[-1]["content"].rpartition("</think>")[2].strip())
+    return TaughtCase(asked, system, turns[-1]["content"].rpartition("</think>")[2].strip())
 
 
 def _can_stand(text: str) -> bool:
@@ -124,7 +124,7 @@ def entry_text(origin: Origin, title: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def recipe_text(name: str, base: str, rows: int, cases: Iterable[Case], *, steps_limited: bool) -> str:
+def recipe_text(name: str, base: str, rows: int, cases: Iterable[TaughtCase], *, steps_limited: bool) -> str:
     """recipes/NAME.yaml.
 
     Args:
@@ -163,7 +163,7 @@ def recipe_text(name: str, base: str, rows: int, cases: Iterable[Case], *, steps
     return "\n".join([*lines, "", *_verify(cases)]) + "\n"
 
 
-def _verify(cases: Iterable[Case]) -> list[str]:
+def _verify(cases: Iterable[TaughtCase]) -> list[str]:
     lines = ["verify:"]
     listed = list(cases)
     if not listed:

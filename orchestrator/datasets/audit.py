@@ -17,11 +17,11 @@ from typing import Any
 
 from orchestrator.datasets.base import (
     ASSISTANT,
-    Adapter,
     Conversation,
     Example,
     FileProblem,
-    Labelled,
+    Format,
+    KtoExample,
     Pair,
     Row,
     RowProblem,
@@ -33,8 +33,8 @@ from orchestrator.datasets.mend_row import mend_row
 from orchestrator.datasets.oddities import PERSONAL, is_plain, oddities, peculiarities
 from orchestrator.datasets.repairs import repairs_for
 from orchestrator.datasets.rows import Numbered
-from orchestrator.datasets.seen import Seen
-from orchestrator.datasets.tally import Tally
+from orchestrator.datasets.seen import Duplicates
+from orchestrator.datasets.tally import Counts
 from orchestrator.datasets.targets import Spell, speller
 from orchestrator.errors import Problem
 
@@ -84,7 +84,7 @@ class Audit:
     """
 
     file: str
-    adapter: Adapter
+    adapter: Format
     given: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict, init=False)
     rules: Rules = field(default_factory=Rules)
@@ -97,11 +97,11 @@ class Audit:
     turns: int = 0
     bad: int = 0
     cut_short: bool = False
-    faults: Tally = field(default_factory=Tally)
-    odd: Tally = field(default_factory=Tally)
-    mended: Tally = field(default_factory=Tally)
+    faults: Counts = field(default_factory=Counts)
+    odd: Counts = field(default_factory=Counts)
+    mended: Counts = field(default_factory=Counts)
     unread: Counter[str] = field(default_factory=Counter)
-    _seen: Seen = field(default_factory=Seen)
+    _seen: Duplicates = field(default_factory=Duplicates)
 
     @property
     def counts(self) -> Counter[str]:
@@ -291,7 +291,7 @@ def _said(example: Example) -> Conversation:
     if isinstance(example, Pair):
         answers = [{"role": ASSISTANT, "content": text} for text in (example.chosen, example.rejected)]
         return [*example.prompt, *answers]
-    if isinstance(example, Labelled):
+    if isinstance(example, KtoExample):
         return example.conversation
     return [{"role": "document", "content": example.text}]
 

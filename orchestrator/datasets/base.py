@@ -35,7 +35,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class KtoExample:
     """A row of purpose "kto": a conversation, and whether its last answer is a good one."""
 
     conversation: Conversation
@@ -49,7 +49,7 @@ class Text:
     text: str
 
 
-Example = Conversation | Pair | Labelled | Text
+Example = Conversation | Pair | KtoExample | Text
 
 
 class RowProblem(Exception):
@@ -75,7 +75,7 @@ class FileProblem(RowProblem):
     """Why a file is not read on from here. How many rows are lost is not known: they cannot be dropped."""
 
 
-class Adapter(Protocol):
+class Format(Protocol):
     """What a module of this room offers."""
 
     name: str
@@ -98,7 +98,7 @@ class Adapter(Protocol):
         """
 
 
-def read_conversation(adapter: Adapter, row: Row, columns: Mapping[str, str]) -> Conversation:
+def read_conversation(adapter: Format, row: Row, columns: Mapping[str, str]) -> Conversation:
     """A row of purpose "sft".
 
     Raises:

@@ -26,7 +26,7 @@ from typing import Any
 
 from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.errors import Problem, UsageError
-from orchestrator.recipe.document import Source, parse
+from orchestrator.recipe.document import RecipeSource, parse
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
 from orchestrator.recipe.tree import Node
 
@@ -102,7 +102,7 @@ def read_entry(name: str, yaml_text: str) -> DatasetEntry:
         UsageError: with every mistake, as file:line:column.
     """
     file = f"{FOLDER}/{name}.yaml"
-    document = parse(Source(file, yaml_text))
+    document = parse(RecipeSource(file, yaml_text))
     problems = [*_misnamed(name, file), *document.problems]
     if document.root is None:
         raise UsageError(*(problems or [Problem("it is empty", file, "see dataset_info/magic_conch.yaml")]))

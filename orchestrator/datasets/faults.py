@@ -20,7 +20,7 @@ from orchestrator.datasets.base import (
     USER,
     Conversation,
     Example,
-    Labelled,
+    KtoExample,
     Message,
     Pair,
     RowProblem,
@@ -62,7 +62,7 @@ def faults_of(example: Example) -> Iterator[RowProblem]:
         if example.chosen == example.rejected:
             what = f"the better and the worse answer are the same: {excerpt(example.chosen)}"
             yield RowProblem("same answers", what, "delete the row")
-    elif isinstance(example, Labelled):
+    elif isinstance(example, KtoExample):
         yield from faults(example.conversation)
     elif isinstance(example, Text):
         document = {"role": USER, "content": example.text}

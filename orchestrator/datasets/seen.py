@@ -18,7 +18,7 @@ SHARDS = 64
 _MASK, _HALF = (1 << 64) - 1, (1 << 32) - 1
 
 
-class Seen:
+class Duplicates:
     """Remembers rows, and says of a new one how it relates to those before."""
 
     def __init__(self, most: int = MOST) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from orchestrator.datasets.base import Example, Labelled, Pair, Row, Text
+from orchestrator.datasets.base import Example, KtoExample, Pair, Row, Text
 from orchestrator.datasets.near import normalised
 from orchestrator.errors import Problem, UsageError
 
@@ -62,7 +62,7 @@ def first_question(example: Example) -> str:
     if isinstance(example, Pair):
         messages = example.prompt
     else:
-        messages = example.conversation if isinstance(example, Labelled) else example
+        messages = example.conversation if isinstance(example, KtoExample) else example
     return next((message["content"] for message in messages if message["role"] == "user"), "")
 
 

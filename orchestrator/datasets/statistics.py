@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.datasets.base import ASSISTANT, USER, Conversation, Example, Labelled, Pair, excerpt
+from orchestrator.datasets.base import ASSISTANT, USER, Conversation, Example, KtoExample, Pair, excerpt
 from orchestrator.datasets.distribution import Distribution
 from orchestrator.datasets.repairs import mask_personal
 from orchestrator.datasets.scripts import language_of, scripts_of
@@ -28,7 +28,7 @@ def conversation_of(example: Example) -> Conversation:
         return example
     if isinstance(example, Pair):
         return [*example.prompt, {"role": ASSISTANT, "content": example.chosen}]
-    if isinstance(example, Labelled):
+    if isinstance(example, KtoExample):
         return example.conversation
     return [{"role": "document", "content": example.text}]
 

@@ -12,7 +12,7 @@ SHOWN_OF_A_KIND = 3
 
 
 @dataclass
-class Tally:
+class Counts:
     """How often each kind was met, and where first.
 
     Attributes:

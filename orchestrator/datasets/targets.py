@@ -22,7 +22,7 @@ from orchestrator.datasets.base import (
     USER,
     Conversation,
     Example,
-    Labelled,
+    KtoExample,
     Pair,
     RowProblem,
     Text,
@@ -47,7 +47,7 @@ def sharegpt_row(example: Example) -> Mapping[str, Any]:
             "chosen": {"role": ASSISTANT, "content": example.chosen},
             "rejected": {"role": ASSISTANT, "content": example.rejected},
         }
-    if isinstance(example, Labelled):
+    if isinstance(example, KtoExample):
         return {"messages": example.conversation, "kto_tag": example.good}
     return {"text": example.text}
 
@@ -63,9 +63,9 @@ def alpaca_row(example: Example) -> Mapping[str, Any]:
     if isinstance(example, Pair):
         row = _asked(example.prompt)
         return {**row, "chosen": example.chosen, "rejected": example.rejected}
-    conversation = example.conversation if isinstance(example, Labelled) else example
+    conversation = example.conversation if isinstance(example, KtoExample) else example
     row = {**_asked(conversation[:-1]), "output": conversation[-1]["content"]}
-    return {**row, "kto_tag": example.good} if isinstance(example, Labelled) else row
+    return {**row, "kto_tag": example.good} if isinstance(example, KtoExample) else row
 
 
 def _asked(conversation: Conversation) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _messages(example: Example) -> Conversation:
         return [*example.prompt, {"role": ASSISTANT, "content": example.chosen}]
     if isinstance(example, Text):
         return [{"role": USER, "content": example.text}]
-    return example.conversation if isinstance(example, Labelled) else example
+    return example.conversation if isinstance(example, KtoExample) else example
 
 
 class FirstBlock:

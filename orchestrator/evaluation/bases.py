@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BaseQuestions:
     """One model that was asked.
 
     Attributes:
@@ -44,7 +44,7 @@ class Asked:
     facts: Mapping[str, Any]
 
 
-def compared_bases(asked: Sequence[Asked]) -> dict[str, Any]:
+def compared_bases(asked: Sequence[BaseQuestions]) -> dict[str, Any]:
     """What is kept of a comparison.
 
     Returns:
@@ -103,7 +103,7 @@ def _drawn(values: Sequence[Any], fold: Callable[[Sequence[Any]], float]) -> tup
     return found[int(0.025 * DRAWS)], found[math.ceil(0.975 * DRAWS) - 1]
 
 
-def _told(one: Asked) -> dict[str, Any]:
+def _told(one: BaseQuestions) -> dict[str, Any]:
     answered = [row for row in one.rows if not row["error"]]
     seconds, tokens = sum(row["seconds"] for row in answered), sum(row["tokens"] for row in answered)
     speed = {
@@ -114,7 +114,7 @@ def _told(one: Asked) -> dict[str, Any]:
     return {**told, "general": list(passed_of(one.general)), "speed": speed}
 
 
-def _apart(first: Asked, other: Asked) -> dict[str, Any]:
+def _apart(first: BaseQuestions, other: BaseQuestions) -> dict[str, Any]:
     pairs = pairs_of(first.rows, other.rows)
     told = {"a": first.name, "b": other.name, "samples": len(pairs)}
     apart = {"metrics": differences(pairs), BITS: bits_apart(pairs)}
@@ -133,7 +133,7 @@ def general_apart(a: Sequence[Verdict], b: Sequence[Verdict]) -> dict[str, float
     return {key: round(value, 4) for key, value in told.items()}
 
 
-def _best(measure: str, asked: Sequence[Asked]) -> dict[str, Any] | None:
+def _best(measure: str, asked: Sequence[BaseQuestions]) -> dict[str, Any] | None:
     """The best by a measure against the one behind it; None where it is not known of two."""
     known = [(value, at) for at, one in enumerate(asked) if (value := _value(measure, one)) is not None]
     if len(known) < 2:  # noqa: PLR2004  a difference is of two
@@ -148,7 +148,7 @@ def _best(measure: str, asked: Sequence[Asked]) -> dict[str, Any] | None:
     return {"base": best.name, "against": behind.name, **found, "sure": sure}
 
 
-def _value(measure: str, one: Asked) -> float | None:
+def _value(measure: str, one: BaseQuestions) -> float | None:
     if measure == BITS:
         found = bits_of(one.rows)
         return found["value"] if found else None
@@ -156,7 +156,7 @@ def _value(measure: str, one: Asked) -> float | None:
     return mean
 
 
-def _rows(asked: Sequence[Asked]) -> list[dict[str, Any]]:
+def _rows(asked: Sequence[BaseQuestions]) -> list[dict[str, Any]]:
     """Every question with the answers of all."""
     first = asked[0]
     answers = [[row["predict"] for row in first.rows]]

@@ -16,7 +16,7 @@ _THOUGHT = re.compile(r"\s*(?:<think>)?(.*?)</think>(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Prediction:
     """One question with its reference.
 
     Attributes:
@@ -43,7 +43,7 @@ class Sample:
         return joined(self.label_thinking, self.label)
 
 
-def sample_of(row: Mapping[str, Any]) -> Sample | None:
+def sample_of(row: Mapping[str, Any]) -> Prediction | None:
     """A sample from {"dataset", "row", "messages"}; None when it does not end in an answer to a user."""
     *before, last = row["messages"] or [{"role": ""}]
     if last["role"] != "assistant" or not before or before[-1]["role"] != "user":
@@ -52,7 +52,7 @@ def sample_of(row: Mapping[str, Any]) -> Sample | None:
         return None
     thinking, label = parted(last["content"])
     sent = tuple({"role": message["role"], "content": message["content"]} for message in before)
-    return Sample(row["dataset"], row["row"], sent, label, thinking)
+    return Prediction(row["dataset"], row["row"], sent, label, thinking)
 
 
 def parted(text: str) -> tuple[str, str]:
@@ -87,6 +87,6 @@ def spread(count: int, limit: int) -> Sequence[int]:
     return [number * count // limit for number in range(limit)]
 
 
-def chosen(rows: Iterable[Mapping[str, Any]], names: frozenset[str]) -> Iterable[Sample | None]:
+def chosen(rows: Iterable[Mapping[str, Any]], names: frozenset[str]) -> Iterable[Prediction | None]:
     """The samples of the named data sets among conversations; None for each row that makes none."""
     return (sample_of(row) for row in rows if row["dataset"] in names)

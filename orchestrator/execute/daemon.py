@@ -20,15 +20,15 @@ from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Problem, StageFailed, exit_code_of
 from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.project import discovery
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.server_record import Serving
 from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.execute.runner.sweep import run_until_target
-from orchestrator.execute.runner.trial import Wanted
+from orchestrator.execute.runner.trial import SweepRequest
 from orchestrator.execute.serving.serve import serve
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan
-from orchestrator.results import Run
+from orchestrator.results import StageResult
 
 LOG = "logs/supervisor.log"
 
@@ -59,12 +59,12 @@ class Written:
             self._tenth = tenth
             self.say(f"      step {step.step} of {step.total}, loss {step.loss}, left {step.remaining}")
 
-    def end(self, run: Run) -> None:
+    def end(self, run: StageResult) -> None:
         """A stage ended."""
         self.say(f"  {run.stage} {run.status} in {run.seconds:.1f}s {run.reason}".rstrip())
 
 
-class Teller:
+class StartupPipe:
     """Tells whoever started this, once, what came of the start."""
 
     def __init__(self, pipe: Path) -> None:
@@ -74,7 +74,7 @@ class Teller:
         """It works."""
         self._tell({"ready": dict(told)})
 
-    def begun(self, run: RunFolder) -> None:
+    def begun(self, run: Run) -> None:
         """It works on this run, into whose log all that is said goes from here on."""
         log = write_to(run)
         self.ready({"run": run.name, "folder": str(run.path), "log": log})
@@ -101,7 +101,7 @@ def main(folder: Path) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     (folder / "request.json").unlink()
-    teller = Teller(folder / "told")
+    teller = StartupPipe(folder / "told")
     try:
         return _VERBS[request["verb"]](request, Path.cwd(), teller)
     except ConchError as error:
@@ -113,20 +113,20 @@ def main(folder: Path) -> int:
         raise
 
 
-def _run(request: Mapping[str, Any], project: Path, teller: Teller) -> int:
+def _run(request: Mapping[str, Any], project: Path, teller: StartupPipe) -> int:
     job = _job(request, project)
     plan = build_plan(job, request["stages"])
     _, runs = run_recipe(plan, job, project=project, progress=Written(), begun=teller.begun)
     return max((run.exit_code for run in runs), default=0)
 
 
-def _until(request: Mapping[str, Any], project: Path, teller: Teller) -> int:
+def _until(request: Mapping[str, Any], project: Path, teller: StartupPipe) -> int:
     given = {key: request[key] for key in ("recipe", "sets", "hardware", "accept_mismatch")}
-    found = run_until_target(Wanted(project=project, **given), progress=Written(), begun=teller.begun)
+    found = run_until_target(SweepRequest(project=project, **given), progress=Written(), begun=teller.begun)
     return found.report.exit_code
 
 
-def _serve(request: Mapping[str, Any], project: Path, teller: Teller) -> int:
+def _serve(request: Mapping[str, Any], project: Path, teller: StartupPipe) -> int:
     job = _job(request, project)
     key_file = Path(request["key_file"]) if request["key_file"] else None
 
@@ -162,7 +162,7 @@ def _job(request: Mapping[str, Any], project: Path) -> Job:
     )
 
 
-def write_to(run: RunFolder) -> str:
+def write_to(run: Run) -> str:
     """Have everything that this process says from here on appended to the run's own log; returns its path."""
     log = run.path / LOG
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

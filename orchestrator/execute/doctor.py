@@ -20,7 +20,7 @@ MEMORY_GB = 6.0
 SERVE_PORT = 8000
 
 
-class Status(StrEnum):
+class Condition(StrEnum):
     """How much a finding matters."""
 
     OK = "ok"
@@ -34,7 +34,7 @@ class Finding:
     """One thing that was looked at: a stable id, what was seen, and what to do about it."""
 
     id: str
-    status: Status
+    status: Condition
     what: str
     mend: str = ""
 
@@ -54,14 +54,14 @@ def _python(_: str) -> Iterator[Finding]:
     what = (
         f"Python {version}" if fits else f"Python {version}; the environments use {uv.PYTHON}, which uv finds"
     )
-    yield Finding("python", Status.OK if fits else Status.NOTE, what)
+    yield Finding("python", Condition.OK if fits else Condition.NOTE, what)
 
 
 def _uv(_: str) -> Iterator[Finding]:
     try:
-        yield Finding("uv", Status.OK, uv.find())
+        yield Finding("uv", Condition.OK, uv.find())
     except MissingError as error:
-        yield Finding("uv", Status.MISSING, error.problems[0].what, error.problems[0].mend)
+        yield Finding("uv", Condition.MISSING, error.problems[0].what, error.problems[0].mend)
 
 
 def _libraries(hardware: str) -> Iterator[Finding]:
@@ -70,7 +70,7 @@ def _libraries(hardware: str) -> Iterator[Finding]:
         for library in machine.LIBRARIES.get((name, hardware), {}):
             gone = library in missing
             what = f"{library} is missing; the {name} environment links to it" if gone else library
-            status = Status.MISSING if gone else Status.OK
+            status = Condition.MISSING if gone else Condition.OK
             yield Finding(f"library:{library}", status, what, missing.get(library, ""))
 
 
@@ -78,47 +78,49 @@ def _glibc(_: str) -> Iterator[Finding]:
     found = machine.glibc()
     wanted = ".".join(str(part) for part in GLIBC)
     if found >= GLIBC:
-        yield Finding("glibc", Status.OK, f"glibc {'.'.join(str(part) for part in found)}")
+        yield Finding("glibc", Condition.OK, f"glibc {'.'.join(str(part) for part in found)}")
         return
     seen = f"glibc {'.'.join(str(part) for part in found)}" if found else "no glibc"
-    yield Finding("glibc", Status.MISSING, f"{seen}; the engines' wheels need {wanted}", "use a newer Linux")
+    yield Finding(
+        "glibc", Condition.MISSING, f"{seen}; the engines' wheels need {wanted}", "use a newer Linux"
+    )
 
 
 def _gpu(hardware: str) -> Iterator[Finding]:
     if hardware != "cuda":
-        yield Finding("hardware", Status.OK, f"profile {hardware}, {machine.cores()} cores")
+        yield Finding("hardware", Condition.OK, f"profile {hardware}, {machine.cores()} cores")
         return
     cards = machine.gpus()
     if not cards:
         mend = "install the NVIDIA driver, or use --hardware cpu"
-        yield Finding("gpu", Status.MISSING, "nvidia-smi lists no GPU", mend)
+        yield Finding("gpu", Condition.MISSING, "nvidia-smi lists no GPU", mend)
     for number, card in enumerate(cards):
         major = card.driver.partition(".")[0]
         old = major.isdigit() and int(major) < CUDA_DRIVER
         what = f"{card.name}, {card.memory_mib} MiB, driver {card.driver}"
         mend = f"install driver {CUDA_DRIVER} or newer: the engines are built with CUDA 13" if old else ""
-        yield Finding(f"gpu:{number}", Status.MISSING if old else Status.OK, what, mend)
+        yield Finding(f"gpu:{number}", Condition.MISSING if old else Condition.OK, what, mend)
 
 
 def _disk(_: str) -> Iterator[Finding]:
     home, free = conch_home(), machine.free_gb(conch_home())
     what = f"{free:.1f} GB free at {home}"
     if free >= ROOM_GB:
-        yield Finding("disk", Status.OK, what)
+        yield Finding("disk", Condition.OK, what)
         return
     mend = "free space, or set CONCH_HOME to another disk"
     yield Finding(
-        "disk", Status.WARNING, f"{what}; two environments and a run take about {ROOM_GB:.0f} GB", mend
+        "disk", Condition.WARNING, f"{what}; two environments and a run take about {ROOM_GB:.0f} GB", mend
     )
 
 
 def _memory(_: str) -> Iterator[Finding]:
     memory = machine.memory_gb()
     if memory >= MEMORY_GB:
-        yield Finding("memory", Status.OK, f"{memory:.1f} GB")
+        yield Finding("memory", Condition.OK, f"{memory:.1f} GB")
         return
     what = f"{memory:.1f} GB; training the embedded base takes about {MEMORY_GB:.0f} GB"
-    yield Finding("memory", Status.WARNING, what, "close other programs, or lower train.batch_size")
+    yield Finding("memory", Condition.WARNING, what, "close other programs, or lower train.batch_size")
 
 
 def _environments(hardware: str) -> Iterator[Finding]:
@@ -127,18 +129,18 @@ def _environments(hardware: str) -> Iterator[Finding]:
             folder = registry.require(name, hardware)
         except MissingError as error:
             for problem in error.problems:
-                yield Finding(f"environment:{name}", Status.MISSING, problem.what, problem.mend)
+                yield Finding(f"environment:{name}", Condition.MISSING, problem.what, problem.mend)
         else:
-            yield Finding(f"environment:{name}", Status.OK, str(folder))
+            yield Finding(f"environment:{name}", Condition.OK, str(folder))
 
 
 def _embedded(_: str) -> Iterator[Finding]:
     folder = demo_model.embedded_folder()
     if demo_model.is_ready(folder):
-        yield Finding("embedded", Status.OK, str(folder))
+        yield Finding("embedded", Condition.OK, str(folder))
     else:
         yield Finding(
-            "embedded", Status.NOTE, "not there; a run that uses it makes it", "conch pull embedded"
+            "embedded", Condition.NOTE, "not there; a run that uses it makes it", "conch pull embedded"
         )
 
 
@@ -147,6 +149,6 @@ def _port(_: str) -> Iterator[Finding]:
         ports.free_port(ports.LOOPBACK, SERVE_PORT)
     except MissingError as error:
         problem = error.problems[0]
-        yield Finding("port", Status.WARNING, problem.what, problem.mend)
+        yield Finding("port", Condition.WARNING, problem.what, problem.mend)
     else:
-        yield Finding("port", Status.OK, f"{SERVE_PORT} is free")
+        yield Finding("port", Condition.OK, f"{SERVE_PORT} is free")

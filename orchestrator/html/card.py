@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from orchestrator.html.markdown import cell, fenced, table
-from orchestrator.html.run_page import Case, cases_of, plain
+from orchestrator.html.run_page import CaseRow, cases_of, plain
 from orchestrator.html.verdict import figures, passed, sentence
 from orchestrator.html.words import Say, proof_words, speaker
 
@@ -127,7 +127,7 @@ def _proofs(told: Mapping[str, Any], say: Say) -> Iterable[str]:
         yield f"- {say('not_proven')}{colon}{cell(', '.join(told['not_proven']))}"
 
 
-def _cases(cases: Sequence[Case], say: Say) -> Iterable[str]:
+def _cases(cases: Sequence[CaseRow], say: Say) -> Iterable[str]:
     if not cases:
         return
     asked = any(one.before is not None for one in cases)

@@ -31,7 +31,7 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class CaseRow:
     """One question with what both models answered; None where the base was not asked.
 
     Attributes:
@@ -119,7 +119,7 @@ def stages_of(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**one, "share": round(100 * one["seconds"] / longest, 1)} for one in told["runs"]]
 
 
-def cases_of(told: Mapping[str, Any]) -> list[Case]:
+def cases_of(told: Mapping[str, Any]) -> list[CaseRow]:
     """The questions in the recipe's order, each with the base's answer where it was asked."""
     base = _by_case(told["base_verdicts"])
     found = []
@@ -127,7 +127,7 @@ def cases_of(told: Mapping[str, Any]) -> list[Case]:
         shown = next((one for one in verdicts if not one["passed"]), verdicts[0])
         before = base.get(name, ())
         found.append(
-            Case(
+            CaseRow(
                 question=shown["question"],
                 before=before[0]["answer"] if before else None,
                 before_passed=all(one["passed"] for one in before),

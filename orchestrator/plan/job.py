@@ -15,7 +15,7 @@ EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Context:
     """What execute/ read of the world before anything is planned.
 
     Attributes:

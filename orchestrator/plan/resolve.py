@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.errors import Problem, UsageError
-from orchestrator.plan.job import Job, Surroundings
+from orchestrator.plan.job import Context, Job
 from orchestrator.plan.validation import unresolved
 from orchestrator.recipe import Resolved
 from orchestrator.templates.pairing import choose
@@ -16,7 +16,7 @@ from orchestrator.templates.pairing import choose
 
 def resolve(
     resolved: Resolved,
-    surroundings: Surroundings,
+    surroundings: Context,
     *,
     chat_template: str | None = None,
     accept_mismatch: bool = False,
@@ -73,9 +73,7 @@ def _cases(job: Job) -> Iterable[Mapping[str, Any]]:
             yield told | {"from": case.part, "limit": case.limit, "datasets": list(job.names_of(case.part))}
 
 
-def _paraphrases(
-    datasets: tuple[DatasetEntry, ...], surroundings: Surroundings
-) -> Iterable[Mapping[str, Any]]:
+def _paraphrases(datasets: tuple[DatasetEntry, ...], surroundings: Context) -> Iterable[Mapping[str, Any]]:
     rows = [row for entry in datasets for row in surroundings.paraphrases.get(entry.name, ())]
     for index, row in enumerate(rows):
         ask = row["ask"]

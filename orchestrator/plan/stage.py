@@ -35,7 +35,7 @@ def partial(output: str) -> str:
     return output + PARTIAL
 
 
-class Place(StrEnum):
+class Runtime(StrEnum):
     """Which environment runs a command."""
 
     CONCH = "conch"
@@ -63,7 +63,7 @@ class Command:
     """
 
     argv: tuple[str, ...]
-    place: Place = Place.CONCH
+    place: Runtime = Runtime.CONCH
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
 
@@ -191,6 +191,6 @@ def _command_of(value: Mapping[str, Any]) -> Command:
     changed = {
         "argv": tuple(value["argv"]),
         "secrets": tuple(value["secrets"]),
-        "place": Place(value["place"]),
+        "place": Runtime(value["place"]),
     }
     return Command(**{**value, **changed})

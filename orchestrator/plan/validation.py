@@ -16,11 +16,11 @@ from orchestrator.checks.reference import with_reference
 from orchestrator.datasets.split import part_name
 from orchestrator.errors import Problem
 from orchestrator.metrics import METRICS
-from orchestrator.plan.job import Surroundings
-from orchestrator.recipe import Case, Data, Resolved
+from orchestrator.plan.job import Context
+from orchestrator.recipe import CheckCase, Data, Resolved
 
 
-def unresolved(resolved: Resolved, surroundings: Surroundings) -> list[Problem]:
+def unresolved(resolved: Resolved, surroundings: Context) -> list[Problem]:
     """Every problem between the values of a recipe, and with what it names."""
     return [
         *_dataset_problems(resolved, surroundings),
@@ -36,7 +36,7 @@ def unresolved(resolved: Resolved, surroundings: Surroundings) -> list[Problem]:
     ]
 
 
-def _dataset_problems(resolved: Resolved, surroundings: Surroundings) -> Iterable[Problem]:
+def _dataset_problems(resolved: Resolved, surroundings: Context) -> Iterable[Problem]:
     data = resolved.recipe.data
     wanted = {"data.dataset": data.dataset, "data.validation": data.validation, "data.test": data.test}
     for key, name in ((key, name) for key, names in wanted.items() for name in names):
@@ -99,7 +99,7 @@ def _stopping_problems(resolved: Resolved) -> Iterable[Problem]:
         yield Problem(what, where, "leave train.save_steps out, or set it above 0")
 
 
-def _target_problems(resolved: Resolved, surroundings: Surroundings) -> Iterable[Problem]:
+def _target_problems(resolved: Resolved, surroundings: Context) -> Iterable[Problem]:
     """A target for what is never measured."""
     recipe = resolved.recipe
     target = recipe.target
@@ -150,7 +150,7 @@ def _check_problems(resolved: Resolved) -> Iterable[Problem]:
             yield Problem(what, resolved.where("verify.every"), f"there are: {', '.join(EVERY)}")
 
 
-def _misfit(name: str, argument: Any, case: Case) -> str:
+def _misfit(name: str, argument: Any, case: CheckCase) -> str:
     """Why a check cannot be made of a case that is itself right."""
     return tool_call.unlisted(argument, case.tools) if name == "tool_call" else ""
 

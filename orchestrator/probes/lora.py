@@ -45,7 +45,7 @@ class Update:
 
 
 @dataclass
-class Adapter:
+class LoraWeights:
     """Everything that an adapter does to a model's tensors.
 
     Attributes:
@@ -66,9 +66,9 @@ class Adapter:
     modules: int = 0
 
 
-def read_adapter(folder: Path, base: Weights) -> Adapter:
+def read_adapter(folder: Path, base: Weights) -> LoraWeights:
     """The adapter of a folder; what cannot be read of it is among its weights' problems."""
-    adapter = Adapter(Weights(folder))
+    adapter = LoraWeights(Weights(folder))
     path = folder / "adapter_config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -107,7 +107,9 @@ def _variant(config: dict[str, Any]) -> str:
     return begin if isinstance(begin, str) and begin.startswith(changing) else ""
 
 
-def _add(adapter: Adapter, config: dict[str, Any], module: str, parts: dict[str, str], base: Weights) -> None:
+def _add(
+    adapter: LoraWeights, config: dict[str, Any], module: str, parts: dict[str, str], base: Weights
+) -> None:
     """One module's update, under the tensor that it is merged into."""
     adapter.modules += 1
     tensor = _tensor(f"{module}.weight", base)
@@ -133,7 +135,7 @@ def _add(adapter: Adapter, config: dict[str, Any], module: str, parts: dict[str,
         adapter.silent.append(module)
 
 
-def _bias(adapter: Adapter, config: dict[str, Any], module: str, key: str, base: Weights) -> None:
+def _bias(adapter: LoraWeights, config: dict[str, Any], module: str, key: str, base: Weights) -> None:
     """lora_bias: B's own bias, scaled, is added to the layer's."""
     tensor = _tensor(f"{module}.bias", base)
     rank = _of_module(config.get("rank_pattern"), module, config["r"])

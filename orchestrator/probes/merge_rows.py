@@ -24,7 +24,7 @@ ROWS = 96
 
 
 @dataclass(frozen=True)
-class Sides:
+class MergedRows:
     """The same rows of one tensor: exported, and before the merge; and the dtype that the base loads in."""
 
     export: Any
@@ -37,7 +37,7 @@ class Sides:
         return straight, self.before.to(self.loaded or self.before.dtype).to(self.export.dtype)
 
 
-def compare_same(sides: Sides) -> dict[str, Any]:
+def compare_same(sides: MergedRows) -> dict[str, Any]:
     """Whether the export holds the same values, cast: ok, finite, share (of values that differ), off (by)."""
     import torch
 
@@ -56,7 +56,7 @@ def compare_same(sides: Sides) -> dict[str, Any]:
 
 
 def compare_merged(
-    sides: Sides, updates: list[tuple[Any, Any]], rank: int, adapter_eps: float
+    sides: MergedRows, updates: list[tuple[Any, Any]], rank: int, adapter_eps: float
 ) -> dict[str, Any]:
     """Whether the export is the base with the updates merged; what it looks like when it is not.
 

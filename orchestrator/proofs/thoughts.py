@@ -40,7 +40,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ThoughtRules:
     """What the training run does with thoughts.
 
     Attributes:
@@ -59,12 +59,12 @@ class Rules:
         return self.template in REASONING
 
     @classmethod
-    def of(cls, header: Mapping[str, Any]) -> Rules:
+    def of(cls, header: Mapping[str, Any]) -> ThoughtRules:
         """The rules that the header of training_ids.jsonl tells."""
         return cls(header["template"], header["thinking"], bool(header["mask_history"]))
 
 
-def fates(messages: Sequence[Mapping[str, str]], rules: Rules) -> Iterator[tuple[int, Fate]]:
+def fates(messages: Sequence[Mapping[str, str]], rules: ThoughtRules) -> Iterator[tuple[int, Fate]]:
     """(answer number from 0, fate) of every answer that holds a thought, or the marks of one."""
     answers = [message["content"] for message in messages if message["role"] == "assistant"]
     for number, content in enumerate(answers):
@@ -75,7 +75,7 @@ def fates(messages: Sequence[Mapping[str, str]], rules: Rules) -> Iterator[tuple
                 yield number, fate
 
 
-def _fate(content: str, rules: Rules, *, earlier: bool) -> Fate | None:
+def _fate(content: str, rules: ThoughtRules, *, earlier: bool) -> Fate | None:
     strip = earlier and rules.mask_history
     left = content
     if rules.removes and (strip or rules.thinking is False):

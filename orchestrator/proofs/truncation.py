@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.proofs.findings import Findings
-from orchestrator.proofs.thoughts import SPELLING, Fate, Rules, fates
+from orchestrator.proofs.thoughts import SPELLING, Fate, ThoughtRules, fates
 from orchestrator.proofs.trained import TrainedRow, answer_name
 from orchestrator.results import Proof
 
@@ -27,7 +27,7 @@ _SURVIVING = (Fate.SURVIVES_OFF, Fate.MARKED, Fate.SURVIVES_STRIP)
 
 
 @dataclass(slots=True)
-class _Ledger:
+class _Counts:
     """What was counted on the way."""
 
     rows: int = 0
@@ -37,7 +37,7 @@ class _Ledger:
     lengths: Counter[int] = field(default_factory=Counter)
     found: Findings = field(default_factory=Findings)
 
-    def add(self, row: TrainedRow, rules: Rules, cutoff_len: int) -> None:
+    def add(self, row: TrainedRow, rules: ThoughtRules, cutoff_len: int) -> None:
         lost = row.lost["tokens"] if row.lost else 0
         self.rows += 1
         self.answers += len(row.turns)
@@ -86,7 +86,7 @@ def prove(
         limit: the largest share of rows that may be cut, None when the recipe names none.
         not_trained: rows that were passed over, by reason; filled while `rows` is read.
     """
-    ledger, rules, cutoff_len = _Ledger(), Rules.of(header), int(header["cutoff_len"])
+    ledger, rules, cutoff_len = _Counts(), ThoughtRules.of(header), int(header["cutoff_len"])
     for row in rows:
         ledger.add(row, rules, cutoff_len)
     cut, share = ledger.found.counts[CUT], _share(ledger)
@@ -149,7 +149,7 @@ def fits(lengths: Mapping[int, int], wanted: float) -> int:
     return 0
 
 
-def _share(ledger: _Ledger) -> float:
+def _share(ledger: _Counts) -> float:
     return ledger.found.counts[CUT] / ledger.rows if ledger.rows else 0.0
 
 
@@ -167,7 +167,7 @@ def _losses(losses: Iterable[Mapping[str, Any]], kept: Iterable[int]) -> Iterato
             yield f"the thought of {name} is never closed"
 
 
-def _cuts(ledger: _Ledger, cutoff_len: int, limit: float | None) -> str:
+def _cuts(ledger: _Counts, cutoff_len: int, limit: float | None) -> str:
     number, share = ledger.found.counts[CUT], _share(ledger)
     judged = "" if limit is None else f" (data.cut_limit allows {limit:.2%})"
     return (
@@ -176,12 +176,12 @@ def _cuts(ledger: _Ledger, cutoff_len: int, limit: float | None) -> str:
     )
 
 
-def _survivors(ledger: _Ledger) -> list[str]:
+def _survivors(ledger: _Counts) -> list[str]:
     found = ledger.found
     return [f"{found.first(fate)['what']}: {found.places(fate)}" for fate in _SURVIVING if found.counts[fate]]
 
 
-def _told(fate: Fate, rules: Rules) -> tuple[str, str]:
+def _told(fate: Fate, rules: ThoughtRules) -> tuple[str, str]:
     """(what an answer does, what mends it)."""
     why = (
         f"LLaMA-Factory removes only thoughts spelled {SPELLING}"

@@ -46,7 +46,7 @@ FINDINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class StageAnswers:
     """What one arm answered.
 
     Attributes:
@@ -68,7 +68,7 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Explanation:
     """The first place where the effect is lost.
 
     Attributes:
@@ -87,13 +87,13 @@ class Finding:
 
 
 def first_loss(
-    arms: Sequence[Arm],
+    arms: Sequence[StageAnswers],
     proofs: Iterable[Proof],
     *,
     recipe: str,
     changed: Sequence[str] = (),
     parted: Mapping[str, str] | None = None,
-) -> Finding:
+) -> Explanation:
     """Fold arms and proofs into the first place of loss.
 
     Args:
@@ -107,7 +107,7 @@ def first_loss(
     found = {arm.name: arm for arm in arms}
     lost_at, cases, seen = _arms(found)
     if not lost_at:
-        return Finding("", seen, tuple(_heads(known, known)))
+        return Explanation("", seen, tuple(_heads(known, known)))
     tokenizer = known.get("tokenizer")
     if tokenizer is not None and not tokenizer.holds:
         lost_at, seen = DATA, f"training read other tokens than the server does; {seen}"
@@ -120,10 +120,10 @@ def first_loss(
     evidence += _stale(known, lost_at)
     if lost_at == TRAINING:
         evidence += _training(known)
-    return Finding(lost_at, seen, tuple(evidence), _mend(known, lost_at, recipe), cases)
+    return Explanation(lost_at, seen, tuple(evidence), _mend(known, lost_at, recipe), cases)
 
 
-def _arms(found: Mapping[str, Arm]) -> tuple[str, tuple[str, ...], str]:
+def _arms(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], str]:
     """(place or "", the lost cases, what was seen)."""
     base, tuned = found[BASE], found[ADAPTER]
     asked = len(tuned.passed)
@@ -155,7 +155,7 @@ def _arms(found: Mapping[str, Arm]) -> tuple[str, tuple[str, ...], str]:
     return "", (), f"nothing is lost: {what}{few}"
 
 
-def _alike(found: Mapping[str, Arm], lost_at: str, cases: Sequence[str]) -> list[str]:
+def _alike(found: Mapping[str, StageAnswers], lost_at: str, cases: Sequence[str]) -> list[str]:
     """Whether the arm that lost answers as the base does."""
     place = {MERGE: MERGED, SERVED_WEIGHTS: SERVED_IDS, SERVED_PROMPT: SERVED_CHAT, SERVED: SERVED_CHAT}
     if lost_at == TRAINING:

@@ -5,9 +5,9 @@ explain), the schema for editors (schema). Pure: text and mappings in, values or
 reading files (execute/recipes.py); whether a named dataset, template or check exists (the layers above).
 """
 
-from orchestrator.recipe.answers import Case, Evaluate, Judge, Target, Verify
+from orchestrator.recipe.answers import CheckCase, Evaluate, Judge, Target, Verify
 from orchestrator.recipe.compose import Resolved, compose, extends_of
-from orchestrator.recipe.document import SIZE_LIMIT, Source
+from orchestrator.recipe.document import SIZE_LIMIT, RecipeSource
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
 from orchestrator.recipe.sections import Data, Export, Hardware, Model, Recipe, Serve, Template, Train
 from orchestrator.recipe.sweep import Sweep
@@ -16,7 +16,7 @@ __all__ = [
     "NAME_PATTERN",
     "NAME_WORDS",
     "SIZE_LIMIT",
-    "Case",
+    "CheckCase",
     "Data",
     "Evaluate",
     "Export",
@@ -24,9 +24,9 @@ __all__ = [
     "Judge",
     "Model",
     "Recipe",
+    "RecipeSource",
     "Resolved",
     "Serve",
-    "Source",
     "Sweep",
     "Target",
     "Template",

@@ -8,19 +8,29 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from orchestrator.recipe.fields import Choice, Kind, Mapped, Number, Several, Switch, Text, Whole, wrong
+from orchestrator.recipe.fields import (
+    Choice,
+    FieldType,
+    ListField,
+    Mapped,
+    Number,
+    Switch,
+    TextField,
+    Whole,
+    wrong,
+)
 from orchestrator.recipe.section import SERVED, WORD, Section
 from orchestrator.recipe.tools import Tools
 
-URL = Text(
+URL = TextField(
     "an address like http://127.0.0.1:8000/v1, without a name or a password", r"^https?://[^\s@]+$", 2048
 )
 
 
-class Case(Section):
+class CheckCase(Section):
     """One conversation that is asked, or one for each row of a part, and what must be true of its answers."""
 
-    ask: Annotated[tuple[str, ...], Several(Text("a question"))] | None = Field(
+    ask: Annotated[tuple[str, ...], ListField(TextField("a question"))] | None = Field(
         None, description="A question, or a list: the turns of one conversation."
     )
     part: Annotated[str, Choice(("test", "validation", "train"))] | None = Field(
@@ -32,7 +42,7 @@ class Case(Section):
     limit: Annotated[int, Whole(least=1, most=1000000)] | None = Field(
         None, description="With from: at most so many rows, evenly spread; all when absent."
     )
-    system: Annotated[str, Text("a system prompt")] | None = Field(None, description="System prompt.")
+    system: Annotated[str, TextField("a system prompt")] | None = Field(None, description="System prompt.")
     tools: Annotated[tuple[dict[str, Any], ...], Tools()] = Field(
         (), description="Tools that the model may call, in OpenAI's shape; judged by tool_call."
     )
@@ -59,10 +69,10 @@ class Verify(Section):
     temperature: Annotated[float, Number(least=0, most=2)] = Field(
         0.0, description="0 is the likeliest token."
     )
-    every: Annotated[tuple[str, ...], Several(WORD, least=0, unique=True)] = Field(
+    every: Annotated[tuple[str, ...], ListField(WORD, least=0, unique=True)] = Field(
         ("stops", "clean", "streamed"), description="Checks that every answer must pass."
     )
-    checks: tuple[Case, ...] = Field((), description="The conversations.")
+    checks: tuple[CheckCase, ...] = Field((), description="The conversations.")
     repeats: Annotated[int, Whole(least=1, most=10000)] = Field(
         1,
         description="How often each conversation is asked; with a temperature, each time with its own seed.",
@@ -109,7 +119,7 @@ class Judge(Section):
 
     base_url: Annotated[str, URL] = Field(description="Where the judge is served, /v1 at its end for most.")
     model: Annotated[str, SERVED] = Field(description="Its name there.")
-    key_file: Annotated[str, Text("a file")] | None = Field(
+    key_file: Annotated[str, TextField("a file")] | None = Field(
         None,
         description="File with its key, from the project folder, which only you can read; else the key is "
         "CONCH_JUDGE_KEY's.",
@@ -117,13 +127,13 @@ class Judge(Section):
     question_limit: Annotated[int, Whole(least=1, most=100000)] = Field(
         50, description="At most so many pairs of answers are put to it, each twice; taken from all over."
     )
-    criteria: Annotated[str, Text("what makes an answer the better one", limit=4000)] | None = Field(
+    criteria: Annotated[str, TextField("what makes an answer the better one", limit=4000)] | None = Field(
         None, description="What makes an answer the better one, in your own words."
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Scores(Kind):
+class Scores(FieldType):
     """A mapping of names to the least that each must reach, 0 to 100; the names are judged later."""
 
     def check(self, value: Any) -> dict[str, float]:

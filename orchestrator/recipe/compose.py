@@ -17,7 +17,7 @@ from pathlib import PurePath
 from pydantic import ValidationError
 
 from orchestrator.errors import Problem, UsageError
-from orchestrator.recipe.document import Source, parse
+from orchestrator.recipe.document import RecipeSource, parse
 from orchestrator.recipe.explain import explain, node_at
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
 from orchestrator.recipe.sections import PASSAGES, SECTIONS, Recipe
@@ -56,7 +56,7 @@ class Resolved:
 
 
 def compose(
-    chain: Sequence[Source],
+    chain: Sequence[RecipeSource],
     *,
     sets: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
@@ -104,7 +104,7 @@ def compose(
     return Resolved(recipe, chosen, origins(recipe, final), files, final)
 
 
-def extends_of(source: Source) -> tuple[str, str] | None:
+def extends_of(source: RecipeSource) -> tuple[str, str] | None:
     """(the recipe that a file extends, where it says so); None when it extends none or cannot be read."""
     root = parse(source).root
     node = root.value.get("extends") if root else None
@@ -191,7 +191,7 @@ def _outermost(tree: Node) -> list[Problem]:
     ]
 
 
-def _sorted(problems: Iterable[Problem], chain: Sequence[Source]) -> list[Problem]:
+def _sorted(problems: Iterable[Problem], chain: Sequence[RecipeSource]) -> list[Problem]:
     """Each once, in the order of the chain, line and column; what is outside the files comes last."""
     order = {source.path: index for index, source in enumerate(chain)}
 

@@ -36,7 +36,7 @@ _QUOTABLE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RecipeSource:
     """A recipe file: the path as shown to people, and its text."""
 
     path: str
@@ -52,7 +52,7 @@ class Document:
 
 
 @lru_cache(maxsize=32)
-def parse(source: Source) -> Document:
+def parse(source: RecipeSource) -> Document:
     """A recipe file's tree: a mapping, or problems that say why not."""
     document = _read(source.text, Builder(source.path))
     if document.root is None or isinstance(document.root.value, dict):

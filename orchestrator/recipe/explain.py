@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.errors import Problem
-from orchestrator.recipe.answers import Case
+from orchestrator.recipe.answers import CheckCase
 from orchestrator.recipe.fields import close_to
 from orchestrator.recipe.section import Section
 from orchestrator.recipe.sections import FILE_KEYS, SECTIONS
@@ -66,7 +66,7 @@ def keys_at(location: Sequence[int | str]) -> tuple[str, ...]:
     if not location:
         return FILE_KEYS
     if tuple(location[:2]) == ("verify", "checks"):
-        return tuple(field.alias or name for name, field in Case.model_fields.items())
+        return tuple(field.alias or name for name, field in CheckCase.model_fields.items())
     section = SECTIONS.get(str(location[0]))
     return tuple(section.model_fields) if section else ()
 

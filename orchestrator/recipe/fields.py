@@ -21,7 +21,7 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 NAME_WORDS = "a name of small letters, digits, dot, dash and underscore (at most 64)"
 
 
-class Kind:
+class FieldType:
     """What the kinds share: pydantic's two hooks, over `check` and `json`."""
 
     json: ClassVar[Any]  # a method of every kind: its JSON Schema
@@ -55,7 +55,7 @@ def close_to(word: str, known: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Number(Kind):
+class Number(FieldType):
     """A finite number within a range; text such as "1e-4" is read as one."""
 
     above: float | None = None
@@ -135,7 +135,7 @@ class Whole(Number):
 
 
 @dataclass(frozen=True, slots=True)
-class Switch(Kind):
+class Switch(FieldType):
     """True or false; YAML's on, off, yes and no are booleans before they come here."""
 
     def check(self, value: Any) -> bool:
@@ -150,7 +150,7 @@ class Switch(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Text(Kind):
+class TextField(FieldType):
     """Text, not empty; where a pattern is given, the whole of it must match, and `words` say so.
 
     `known` are words that may be meant by a text that does not match.
@@ -180,7 +180,7 @@ class Text(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice(Kind):
+class Choice(FieldType):
     """One of a few words. Where `on` and `off` are among them, YAML's booleans mean these."""
 
     choices: tuple[str, ...]
@@ -200,10 +200,10 @@ class Choice(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Several(Kind):
+class ListField(FieldType):
     """One text or a list of texts; always a tuple afterwards, in the order written."""
 
-    item: Text
+    item: TextField
     least: int = 1
     unique: bool = False
 
@@ -233,22 +233,22 @@ class Several(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Joined(Kind):
+class Joined(FieldType):
     """Text, or a list that becomes one text with commas between."""
 
-    item: Text
+    item: TextField
 
     def check(self, value: Any) -> str:
         """The texts, joined."""
-        return ",".join(Several(self.item).check(value))
+        return ",".join(ListField(self.item).check(value))
 
     def json(self) -> dict[str, Any]:
         """Its JSON Schema."""
-        return Several(self.item).json()
+        return ListField(self.item).json()
 
 
 @dataclass(frozen=True, slots=True)
-class Weights(Kind):
+class LossWeights(FieldType):
     """A mapping of known words to numbers above 0, the first word always among them."""
 
     words: tuple[str, ...]
@@ -280,7 +280,7 @@ class Weights(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped(Kind):
+class Mapped(FieldType):
     """A mapping that Conch passes on or judges later; any values."""
 
     words: str = "a mapping"

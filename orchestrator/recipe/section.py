@@ -2,11 +2,11 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS, Text
+from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS, TextField
 
-NAME = Text(NAME_WORDS, NAME_PATTERN)
-WORD = Text("one word", r"^[A-Za-z0-9][A-Za-z0-9._-]*$", 64)
-SERVED = Text("a model name without spaces", r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", 128)
+NAME = TextField(NAME_WORDS, NAME_PATTERN)
+WORD = TextField("one word", r"^[A-Za-z0-9][A-Za-z0-9._-]*$", 64)
+SERVED = TextField("a model name without spaces", r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", 128)
 
 
 class Section(BaseModel):

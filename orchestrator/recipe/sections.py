@@ -9,22 +9,32 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from orchestrator.recipe.answers import Evaluate, Judge, Target, Verify
-from orchestrator.recipe.fields import Choice, Joined, Mapped, Number, Several, Switch, Text, Weights, Whole
+from orchestrator.recipe.fields import (
+    Choice,
+    Joined,
+    ListField,
+    LossWeights,
+    Mapped,
+    Number,
+    Switch,
+    TextField,
+    Whole,
+)
 from orchestrator.recipe.section import NAME, SERVED, WORD, Section
 from orchestrator.recipe.sweep import Sweep
 
-NAMES = Several(NAME, least=0, unique=True)
-BASE = Text(
+NAMES = ListField(NAME, least=0, unique=True)
+BASE = TextField(
     "a hub id (org/name), a folder (./folder or /folder) or embedded",
     r"^(embedded|\.{0,2}/[^\x00-\x1f]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)$",
     512,
     ("embedded",),
 )
-REVISION = Text("a commit, tag or branch", r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", 128)
-MODULES = Text(
+REVISION = TextField("a commit, tag or branch", r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", 128)
+MODULES = TextField(
     "all, or names of modules with commas between", r"^[A-Za-z0-9_.]+( *, *[A-Za-z0-9_.]+)*$", 1024
 )
-HOST = Text("a host name or address", r"^[A-Za-z0-9:\[][A-Za-z0-9.:\[\]%-]*$", 255)
+HOST = TextField("a host name or address", r"^[A-Za-z0-9:\[][A-Za-z0-9.:\[\]%-]*$", 255)
 SCHEDULERS = (
     "cosine",
     "linear",
@@ -59,7 +69,7 @@ class Model(Section):
 class Data(Section):
     """What is taught."""
 
-    dataset: Annotated[tuple[str, ...], Several(NAME, unique=True)] = Field(
+    dataset: Annotated[tuple[str, ...], ListField(NAME, unique=True)] = Field(
         description="Name of a dataset (dataset_info/NAME.yaml), or a list of names."
     )
     cutoff_len: Annotated[int, Whole(least=16, most=1048576)] = Field(
@@ -74,13 +84,13 @@ class Data(Section):
     validation_share: Annotated[float, Number(least=0, below=1)] = Field(
         0.0, description="Share of the rows that is held out to measure the loss; 0 holds none out."
     )
-    split: Annotated[dict[str, float], Weights(("train", "test", "validation"))] | None = Field(
+    split: Annotated[dict[str, float], LossWeights(("train", "test", "validation"))] | None = Field(
         None,
         description="Parts of each dataset by weight: {train: 7, test: 2, validation: 1}. "
         "Rows that ask the same stay together.",
     )
     split_seed: Annotated[int, Whole(least=0)] = Field(42, description="Another one splits otherwise.")
-    stratify: Annotated[str, Text("the name of a column")] | None = Field(
+    stratify: Annotated[str, TextField("the name of a column")] | None = Field(
         None, description="Column of the raw rows whose values every part holds alike."
     )
     near_duplicates: Annotated[bool, Switch()] = Field(

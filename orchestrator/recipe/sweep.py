@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from orchestrator.recipe.fields import Choice, Kind, Number, Whole, wrong
+from orchestrator.recipe.fields import Choice, FieldType, Number, Whole, wrong
 from orchestrator.recipe.section import Section
 
 _EXAMPLE = "{train.learning_rate: [1e-4, 5e-4], train.epochs: [3, 6]}"
 _RANGE = ("from", "to", "log")
 
 
-class Settings(Kind):
+class Settings(FieldType):
     """Dotted key of a recipe → the values to try: a list, or {from, to} for a search; never empty."""
 
     def check(self, value: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.recipe.fields import Kind, wrong
+from orchestrator.recipe.fields import FieldType, wrong
 
 NAME = r"^[A-Za-z0-9_-]{1,64}$"
 _SHAPE = (
@@ -15,7 +15,7 @@ _SHAPE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Tools(Kind):
+class Tools(FieldType):
     """A list of functions that a model may call, each with a name of its own."""
 
     def check(self, value: Any) -> tuple[dict[str, Any], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from orchestrator.templates.sides import Difference, Sides, Training, is_unreachable
+from orchestrator.templates.sides import Difference, PromptDiff, Training, is_unreachable
 from orchestrator.templates.writer import EMPTY_THOUGHT, THOUGHT_OPENS
 
 PAIRED = "serve with the chat template that is paired with this training (`conch ls templates`)"
@@ -20,19 +20,19 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
 
 
-def _refused(difference: Difference, _training: Training, _sides: Sides) -> Sentence | None:
+def _refused(difference: Difference, _training: Training, _sides: PromptDiff) -> Sentence | None:
     if not difference.error:
         return None
     return f"the server refuses this request: {difference.error}", PAIRED
 
 
-def _prefill(difference: Difference, _training: Training, _sides: Sides) -> Sentence | None:
+def _prefill(difference: Difference, _training: Training, _sides: PromptDiff) -> Sentence | None:
     if difference.kind != "prefill":
         return None
     return "the served prompt ends in the first tokens that the model was trained to write: harmless", ""
 
 
-def _begin_of_sentence(difference: Difference, training: Training, _sides: Sides) -> Sentence | None:
+def _begin_of_sentence(difference: Difference, training: Training, _sides: PromptDiff) -> Sentence | None:
     bos = training.bos
     if bos is None or difference.position > 1:
         return None
@@ -51,7 +51,7 @@ def _begin_of_sentence(difference: Difference, training: Training, _sides: Sides
     return f"the {has} prompt begins with the begin-of-sentence token, the {lacks} one does not", PAIRED
 
 
-def _missing(difference: Difference, _training: Training, sides: Sides) -> Sentence | None:
+def _missing(difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
     if difference.kind != "missing":
         return None
     sentence = (
@@ -69,7 +69,7 @@ def _missing(difference: Difference, _training: Training, sides: Sides) -> Sente
     )
 
 
-def _forced(difference: Difference, training: Training, sides: Sides) -> Sentence | None:
+def _forced(difference: Difference, training: Training, sides: PromptDiff) -> Sentence | None:
     if difference.kind != "forced":
         return None
     marked = "<think>" in sides.answer or "</think>" in sides.answer
@@ -96,7 +96,7 @@ def _forced(difference: Difference, training: Training, sides: Sides) -> Sentenc
     return sentence, PAIRED
 
 
-def _one_token_here_only(_difference: Difference, _training: Training, sides: Sides) -> Sentence | None:
+def _one_token_here_only(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
     if sides.one_token is None:
         return None
     token, trained = sides.one_token
@@ -110,7 +110,7 @@ def _one_token_here_only(_difference: Difference, _training: Training, sides: Si
     )
 
 
-def _unreachable(difference: Difference, _training: Training, sides: Sides) -> Sentence | None:
+def _unreachable(difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
     same = difference.kind == "differs" and is_unreachable(difference, (sides.ours, sides.theirs))
     if not same:
         return None
@@ -123,7 +123,7 @@ def _unreachable(difference: Difference, _training: Training, sides: Sides) -> S
     )
 
 
-def _another_family(_difference: Difference, _training: Training, sides: Sides) -> Sentence | None:
+def _another_family(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
     ours, theirs = sides.families
     if ours == theirs or not ours or not theirs:
         return None
@@ -133,7 +133,7 @@ def _another_family(_difference: Difference, _training: Training, sides: Sides) 
     )
 
 
-def _thoughts_in_history(_difference: Difference, training: Training, sides: Sides) -> Sentence | None:
+def _thoughts_in_history(_difference: Difference, training: Training, sides: PromptDiff) -> Sentence | None:
     trained, served = sides.trained.startswith("<think>"), sides.served.startswith("<think>")
     if trained == served or sides.trained == EMPTY_THOUGHT:
         return None
@@ -156,7 +156,7 @@ def _thoughts_in_history(_difference: Difference, training: Training, sides: Sid
     return f"the server keeps a thought that {reason}", f"{PAIRED}; or train with template.history: keep"
 
 
-def _thought_lost(_difference: Difference, _training: Training, sides: Sides) -> Sentence | None:
+def _thought_lost(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
     _, mark, opened = sides.before.rpartition("<think>")
     trained, served = ((opened + side).startswith("\n\n</think>") for side in (sides.trained, sides.served))
     if not mark or trained or not served:
@@ -170,7 +170,7 @@ def _thought_lost(_difference: Difference, _training: Training, sides: Sides) ->
     )
 
 
-def _thought_spelled(_difference: Difference, _training: Training, sides: Sides) -> Sentence | None:
+def _thought_spelled(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
     if sides.before.endswith("<think>") and not sides.trained.startswith("\n"):
         return _SPELLED
     if not sides.trained.lstrip("\n").startswith("</think>") or not sides.served.startswith("\n"):
@@ -182,7 +182,7 @@ def _thought_spelled(_difference: Difference, _training: Training, sides: Sides)
     return sentence, PAIRED
 
 
-def _newlines_of_an_answer(_difference: Difference, training: Training, sides: Sides) -> Sentence | None:
+def _newlines_of_an_answer(_difference: Difference, training: Training, sides: PromptDiff) -> Sentence | None:
     white = sides.white
     if not white or not training.reasons or not white.opens_answer:
         return None
@@ -205,7 +205,7 @@ def _newlines_of_an_answer(_difference: Difference, training: Training, sides: S
     return None
 
 
-def _white_space(_difference: Difference, _training: Training, sides: Sides) -> Sentence | None:
+def _white_space(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
     white = sides.white
     if not white:
         return None
@@ -221,7 +221,7 @@ def _white_space(_difference: Difference, _training: Training, sides: Sides) -> 
     )
 
 
-def _system_prompt(_difference: Difference, _training: Training, sides: Sides) -> Sentence | None:
+def _system_prompt(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
     trained, served = sides.systems
     if trained == served:
         return None
@@ -252,7 +252,7 @@ def _system_prompt(_difference: Difference, _training: Training, sides: Sides) -
     )
 
 
-def _anything(_difference: Difference, _training: Training, sides: Sides) -> Sentence | None:
+def _anything(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
     return f"trained on {_short(sides.trained)} where the server sends {_short(sides.served)}", PAIRED
 
 
@@ -264,7 +264,7 @@ _SPELLED = (
     ),
     RESPELL,
 )
-RULES: tuple[Callable[[Difference, Training, Sides], Sentence | None], ...] = (
+RULES: tuple[Callable[[Difference, Training, PromptDiff], Sentence | None], ...] = (
     _refused,
     _prefill,
     _another_family,

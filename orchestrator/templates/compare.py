@@ -26,7 +26,7 @@ from orchestrator.templates.explain import Difference, Training, explain, is_unr
 from orchestrator.templates.pieces import Pieces
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """How a served prompt stands to the training context, from good to bad."""
 
     EQUAL = "equal"
@@ -38,10 +38,10 @@ class Kind(StrEnum):
     @property
     def holds(self) -> bool:
         """Whether the model is asked as it was taught."""
-        return self in {Kind.EQUAL, Kind.PREFILL}
+        return self in {DifferenceKind.EQUAL, DifferenceKind.PREFILL}
 
 
-ORDER: tuple[Kind, ...] = tuple(Kind)
+ORDER: tuple[DifferenceKind, ...] = tuple(DifferenceKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class TurnVerdict:
     dataset: str
     row: int
     turn: int
-    verdict: Kind
+    verdict: DifferenceKind
     spelling: str = ""
     position: int = 0
     training_id: int | None = None
@@ -80,7 +80,9 @@ class TurnVerdict:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def judge_ids(context: Sequence[int], labels: Sequence[int], served: Sequence[int]) -> tuple[Kind, int]:
+def judge_ids(
+    context: Sequence[int], labels: Sequence[int], served: Sequence[int]
+) -> tuple[DifferenceKind, int]:
     """(verdict, position of the first id that differs).
 
     >>> judge_ids([1, 2], [7, 8], [1, 2])[0].value, judge_ids([1, 2], [7, 8], [1, 2, 7])[0].value
@@ -89,18 +91,18 @@ def judge_ids(context: Sequence[int], labels: Sequence[int], served: Sequence[in
     ((<Kind.MISSING: 'missing'>, 2), (<Kind.FORCED: 'forced'>, 3))
     """
     if served == context:
-        return Kind.EQUAL, len(context)
+        return DifferenceKind.EQUAL, len(context)
     whole = [*context, *labels]
     position = next(
         (i for i, (ours, theirs) in enumerate(zip(whole, served, strict=False)) if ours != theirs), None
     )
     if position is None:
         if len(served) < len(context):
-            return Kind.MISSING, len(served)
+            return DifferenceKind.MISSING, len(served)
         if len(served) > len(whole):
-            return Kind.FORCED, len(whole)
-        return Kind.PREFILL, len(context)
-    return (Kind.DIFFERS if position < len(context) else Kind.FORCED), position
+            return DifferenceKind.FORCED, len(whole)
+        return DifferenceKind.PREFILL, len(context)
+    return (DifferenceKind.DIFFERS if position < len(context) else DifferenceKind.FORCED), position
 
 
 def compare_turn(
@@ -125,33 +127,33 @@ def compare_turn(
     for variant in served["variants"]:
         kind, position = judge_ids(context, labels, variant["ids"])
         if variant["error"]:
-            kind, position = Kind.DIFFERS, 0
+            kind, position = DifferenceKind.DIFFERS, 0
         found = Difference(kind.value, position, context, labels, variant["ids"], error=variant["error"])
         if variant["lossy"] and training.keeps_thoughts and not kind.holds:
             dropped = True
             continue
         # Where one spelling is out of every template's reach, so is the turn: that says more than any other.
-        beyond = kind is Kind.DIFFERS and is_unreachable(found, pieces)
-        if not names or (ORDER.index(kind), beyond) > (ORDER.index(Kind(worst.kind)), unreachable):
+        beyond = kind is DifferenceKind.DIFFERS and is_unreachable(found, pieces)
+        if not names or (ORDER.index(kind), beyond) > (ORDER.index(DifferenceKind(worst.kind)), unreachable):
             worst, unreachable, names = found, beyond, ", ".join(variant["names"])
     verdict = TurnVerdict(
         *where,
         trained["turn"],
-        Kind(worst.kind),
+        DifferenceKind(worst.kind),
         names,
         worst.position,
         dropped=dropped,
         unreachable=unreachable,
     )
-    return verdict if verdict.verdict is Kind.EQUAL else _told(verdict, worst, training, pieces)
+    return verdict if verdict.verdict is DifferenceKind.EQUAL else _told(verdict, worst, training, pieces)
 
 
-def spellings(trained: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, Kind]:
+def spellings(trained: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, DifferenceKind]:
     """The verdict of every spelling that was asked, by its name."""
     found = {}
     for variant in served["variants"]:
         kind, _ = judge_ids(trained["context"], trained["labels"], variant["ids"])
-        found.update(dict.fromkeys(variant["names"], Kind.DIFFERS if variant["error"] else kind))
+        found.update(dict.fromkeys(variant["names"], DifferenceKind.DIFFERS if variant["error"] else kind))
     return found
 
 

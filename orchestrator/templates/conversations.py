@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.templates.compare import ORDER, Kind, TurnVerdict, compare_turn, spellings
+from orchestrator.templates.compare import ORDER, DifferenceKind, TurnVerdict, compare_turn, spellings
 from orchestrator.templates.explain import Training
 from orchestrator.templates.pieces import AROUND, Pieces
 
@@ -34,7 +34,7 @@ class ConversationVerdict:
         spellings: name → verdict → answers, of the other spellings of the history.
     """
 
-    verdict: Kind
+    verdict: DifferenceKind
     told: Mapping[str, Any]
     fails: bool
     unreachable: bool

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.templates.causes import PAIRED, RULES, Sentence
 from orchestrator.templates.pieces import Pieces
-from orchestrator.templates.sides import Difference, Sides, Training, is_unreachable
+from orchestrator.templates.sides import Difference, PromptDiff, Training, is_unreachable
 
 __all__ = ["PAIRED", "Difference", "Training", "explain", "explain_round_trip", "is_unreachable"]
 
@@ -20,7 +20,7 @@ PIN = (
 
 def explain(difference: Difference, training: Training, pieces: tuple[Pieces, Pieces]) -> Sentence:
     """(explanation, mend) of a difference."""
-    sides = Sides.of(difference, training.bos, pieces)
+    sides = PromptDiff.of(difference, training.bos, pieces)
     return next(found for rule in RULES if (found := rule(difference, training, sides)))
 
 

@@ -78,7 +78,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Sides:
+class PromptDiff:
     """Training's ids and the server's, and the position where they part.
 
     Attributes:
@@ -96,7 +96,7 @@ class Sides:
     theirs: Pieces
 
     @classmethod
-    def of(cls, difference: Difference, bos: int | None, pieces: tuple[Pieces, Pieces]) -> Sides:
+    def of(cls, difference: Difference, bos: int | None, pieces: tuple[Pieces, Pieces]) -> PromptDiff:
         """The sides of a difference."""
         one = difference
         return cls(one.context, one.labels, one.served, one.position, bos, *pieces)
@@ -220,7 +220,7 @@ def is_unreachable(difference: Difference, pieces: tuple[Pieces, Pieces]) -> boo
     """
     if difference.error or pieces[0].raw(difference.context) != pieces[1].raw(difference.served):
         return False
-    return Sides.of(difference, None, pieces).one_token is None
+    return PromptDiff.of(difference, None, pieces).one_token is None
 
 
 def _gist(text: str) -> str:

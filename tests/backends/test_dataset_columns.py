@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.backends.dataset_columns import DEFAULT_TAGS, Listed
 from orchestrator.backends.dataset_info import lint
-from orchestrator.datasets.base import DPO, KTO, PT, SFT, Conversation, Example, Labelled, Pair, Text
+from orchestrator.datasets.base import DPO, KTO, PT, SFT, Conversation, Example, KtoExample, Pair, Text
 from orchestrator.datasets.targets import ROWS, entry_of
 
 ALPACA = {"instruction": "你是谁", "input": "", "output": "我是海螺。"}
@@ -76,7 +76,7 @@ def test_what_names_everything_is_left_alone(first: Mapping[str, Any], entry: Ma
         (SFT, "sft", TALK),
         (SFT, "sft", [{"role": "system", "content": "你是海螺"}, *TALK, *TALK]),
         (DPO, "dpo", Pair(TALK[:1], "好", "坏")),
-        (KTO, "kto", Labelled(TALK, good=False)),
+        (KTO, "kto", KtoExample(TALK, good=False)),
         (PT, "pt", Text("海螺")),
     ],
 )

@@ -21,7 +21,7 @@ from orchestrator.backends.trainer_log import (
     trains_each_row,
 )
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Place
+from orchestrator.plan.stage import Runtime
 from tests.plan.test_plan import job_of
 
 
@@ -172,7 +172,7 @@ def test_rows_are_examples_unless_they_are_mixed_or_packed(passage: str, *, each
 def test_a_command_runs_where_llamafactory_is() -> None:
     command = llamafactory.command("train", "train.yaml")
     assert command.argv == ("{train}/bin/llamafactory-cli", "train", "train.yaml")
-    assert command.place is Place.TRAIN
+    assert command.place is Runtime.TRAIN
 
 
 LINE = {"current_steps": 3, "total_steps": 10, "loss": 0.5, "lr": 1e-3, "elapsed_time": "0:00:01"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.checks import CHECKS, EVERY, asks_of, judge_all, not_run, problems_of, wanted
-from orchestrator.checks.base import WITH_HISTORY, WITHOUT_HISTORY, Asked, Case
+from orchestrator.checks.base import WITH_HISTORY, WITHOUT_HISTORY, Case, PromptPlan
 from orchestrator.results import Transcript
 from tests.checks.room import alone, said, turn
 
@@ -17,12 +17,12 @@ def test_every_line_of_the_board_names_its_module() -> None:
 
 def test_a_conversation_is_asked_once_and_streamed_when_one_check_wants_it() -> None:
     assert asks_of(MIXED, ("stops", "streamed")) == (
-        Asked(WITH_HISTORY, ("在哪？", "几点？"), streamed=True),
-        Asked(WITHOUT_HISTORY, ("几点？",)),
+        PromptPlan(WITH_HISTORY, ("在哪？", "几点？"), streamed=True),
+        PromptPlan(WITHOUT_HISTORY, ("几点？",)),
     )
     own = Case("checks[1]", ("谁",), expect={"streamed": True})
-    assert asks_of(own, ("stops",)) == (Asked(WITH_HISTORY, ("谁",), streamed=True),)
-    assert asks_of(Case("checks[1]", ("谁",))) == (Asked(WITH_HISTORY, ("谁",)),)
+    assert asks_of(own, ("stops",)) == (PromptPlan(WITH_HISTORY, ("谁",), streamed=True),)
+    assert asks_of(Case("checks[1]", ("谁",))) == (PromptPlan(WITH_HISTORY, ("谁",)),)
 
 
 def test_a_check_of_every_case_is_not_judged_twice() -> None:

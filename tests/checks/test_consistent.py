@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.checks import asks_of, consistent
-from orchestrator.checks.base import WITH_HISTORY, Asked
+from orchestrator.checks.base import WITH_HISTORY, PromptPlan
 from orchestrator.results import Transcript, Turn
 from tests.checks.room import CASE, said, turn
 
@@ -25,9 +25,9 @@ def answers(*contents: str | Turn) -> list[Transcript]:
 def test_each_phrasing_is_asked_alone_with_the_cases_system_prompt() -> None:
     case = replace(CASE, system="简短", expect={"consistent": OTHERS})
     assert asks_of(case) == (
-        Asked(WITH_HISTORY, ("请问你是谁",), "简短"),
-        Asked("asked as: 你叫什么？", ("你叫什么？",), "简短"),
-        Asked("asked as: 请告诉我你的名字", ("请告诉我你的名字",), "简短"),
+        PromptPlan(WITH_HISTORY, ("请问你是谁",), "简短"),
+        PromptPlan("asked as: 你叫什么？", ("你叫什么？",), "简短"),
+        PromptPlan("asked as: 请告诉我你的名字", ("请告诉我你的名字",), "简短"),
     )
 
 

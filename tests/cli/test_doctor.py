@@ -8,11 +8,11 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.execute import doctor
-from orchestrator.execute.doctor import Finding, Status
+from orchestrator.execute.doctor import Condition, Finding
 
-FINE = Finding("disk", Status.OK, "9 GB")
-NOTED = Finding("embedded", Status.NOTE, "not there", "conch pull embedded")
-GONE = Finding("uv", Status.MISSING, "uv is not there", "make setup")
+FINE = Finding("disk", Condition.OK, "9 GB")
+NOTED = Finding("embedded", Condition.NOTE, "not there", "conch pull embedded")
+GONE = Finding("uv", Condition.MISSING, "uv is not there", "make setup")
 
 
 def test_nothing_missing_is_0(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.evaluation.samples import Sample
+from orchestrator.evaluation.samples import Prediction
 from orchestrator.execute.evaluating.evaluate import read_samples, reference_loss
 from orchestrator.execute.inference.logprobs import Scoring
 from tests.fakes.openai_server import Said, openai_server
@@ -118,7 +118,7 @@ def test_a_split_that_the_recipe_does_not_hold_is_refused_with_its_line(small: S
 
 
 def test_a_reference_that_does_not_continue_its_question_is_not_scored() -> None:
-    sample = Sample("mine", 1, ({"role": "user", "content": "你是谁"},), "海螺")
+    sample = Prediction("mine", 1, ({"role": "user", "content": "你是谁"},), "海螺")
 
     def prompt(body: dict[str, Any]) -> list[int]:
         return [1, 2, 3] if body["add_generation_prompt"] else [1, 2, 9, 4]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.processes import process
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_logs import Tail, last_lines
 from tests.small_world import SmallWorld
 
@@ -28,7 +28,7 @@ def test_a_run_and_a_stage(small: SmallWorld, monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_is_not_there_is_told(small: SmallWorld) -> None:
     assert small.run("logs", "small").code == 2
-    run = RunFolder.create(small.project, "small")
+    run = Run.create(small.project, "small")
     said = small.run("logs", "small")
     assert (said.code, "has no log yet" in said.err) == (3, True)
     (run.path / "logs").mkdir()
@@ -40,7 +40,7 @@ def test_what_is_not_there_is_told(small: SmallWorld) -> None:
 
 
 def test_following_goes_on_over_a_cut_and_shows_no_line_twice(project: Path) -> None:
-    run = RunFolder.create(project, "r")
+    run = Run.create(project, "r")
     log = run.path / "logs/train.log"
     log.parent.mkdir()
     log.write_bytes(b"old\n")

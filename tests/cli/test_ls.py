@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.results import Run, Status
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.results import StageResult, Status
 from orchestrator.templates.pairing import name_of
 from orchestrator.templates.writer import HISTORY, LAYOUTS, THINKING, settings_of
 
@@ -30,8 +30,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_lists_what_is_there(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = RunFolder.create(here, "smoke")
-    run.end_stage(Run("train", Status.DONE, seconds=1.0), "key")
+    run = Run.create(here, "smoke")
+    run.end_stage(StageResult("train", Status.DONE, seconds=1.0), "key")
     assert main.run(["ls", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)["data"]
     assert {"magic_conch", "smoke"} <= set(data["recipes"])

@@ -13,12 +13,12 @@ from orchestrator.cli import main
 from orchestrator.execute.processes import process
 from orchestrator.execute.reporting.renew_report import renew_report
 from orchestrator.execute.run_store import run_folder
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.plan.stage import Plan, Stage, partial
 from orchestrator.plan.stages.base import task
 from orchestrator.plan.stages.report import CARD, REPORT
-from orchestrator.results import Run, Status
+from orchestrator.results import StageResult, Status
 from tests.execute.runner.test_loop import Heard
 from tests.run_world import make_run
 
@@ -32,13 +32,13 @@ SETTINGS = {
 
 
 @pytest.fixture
-def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A finished run; the working folder is its project."""
     monkeypatch.chdir(project)
     return make_run(project)
 
 
-def reported(run: RunFolder) -> Run:
+def reported(run: Run) -> StageResult:
     """The stage `report` as `conch run` does it."""
     file, command = task("write_report", SETTINGS)
     stage = Stage("report", (command,), ("verdicts.json", "adapter"), (file,), (REPORT, CARD))
@@ -48,7 +48,7 @@ def reported(run: RunFolder) -> Run:
     return done
 
 
-def test_it_says_where_it_lies(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_says_where_it_lies(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["report", "shells", "--json", "--language", "en"]) == 0
     told = json.loads(capsys.readouterr().out)
     data = told["data"]
@@ -64,7 +64,7 @@ def test_it_says_where_it_lies(run: RunFolder, capsys: pytest.CaptureFixture[str
     assert f"page     {run.path}/report/report.html" in capsys.readouterr().out
 
 
-def test_after_it_a_run_has_nothing_to_do(run: RunFolder) -> None:
+def test_after_it_a_run_has_nothing_to_do(run: Run) -> None:
     assert reported(run).status is Status.DONE
     first = (run.path / "report/report.html").read_text(encoding="utf-8")
     assert "OpenAI" in first
@@ -77,9 +77,7 @@ def test_after_it_a_run_has_nothing_to_do(run: RunFolder) -> None:
     assert reported(run).status is Status.SKIPPED
 
 
-def test_the_last_run_of_the_project_is_the_default(
-    run: RunFolder, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_last_run_of_the_project_is_the_default(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     newer = make_run(run.project, "aaa", now=datetime(2027, 1, 1, tzinfo=UTC))
     assert main.run(["report", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["run"] == newer.name
@@ -98,7 +96,7 @@ def test_no_run_and_an_unknown_one_are_said(
 
 
 def test_a_run_that_is_worked_on_is_left_alone_and_its_siblings_are_not(
-    run: RunFolder, capsys: pytest.CaptureFixture[str]
+    run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = make_run(run.project, now=datetime(2027, 1, 1, tzinfo=UTC))
     with run_folder.hold(run.project, "shells"):
@@ -111,7 +109,7 @@ def test_a_run_that_is_worked_on_is_left_alone_and_its_siblings_are_not(
         assert main.run(["report", run.name]) == 0
 
 
-def test_a_full_disk_leaves_the_old_report(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_report(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main.run(["report"]) == 0
     before = (run.path / "report/report.html").read_bytes()
 
@@ -125,7 +123,7 @@ def test_a_full_disk_leaves_the_old_report(run: RunFolder, monkeypatch: pytest.M
 
 
 def test_it_is_shown_where_there_is_a_screen(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     opened: list[str] = []
 

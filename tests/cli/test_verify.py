@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import run
-from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.results import Run, Status
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.results import StageResult, Status
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 ROOT = Path(__file__).parents[2]
@@ -276,8 +276,8 @@ DRAWN = """\
 
 
 def prepared(project: Path, *answers: str) -> None:
-    run = RunFolder.create(project, "tiny")
-    run.end_stage(Run("export", Status.DONE), "key")
+    run = Run.create(project, "tiny")
+    run.end_stage(StageResult("export", Status.DONE), "key")
     (run.path / "data").mkdir()
     lines = []
     for at, answer in enumerate(answers):

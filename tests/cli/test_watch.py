@@ -21,7 +21,7 @@ from tests.small_world import CONCH, SmallWorld
 SLOW = {"CONCH_FAULT": "slow-ready", "CONCH_FAKE_STEPS": "40"}
 
 
-class Watched:
+class DeadlineStream:
     """`conch watch` on a terminal of its own."""
 
     def __init__(self, small: SmallWorld, *words: str, env: Mapping[str, str] | None = None) -> None:
@@ -82,7 +82,7 @@ def training(small: SmallWorld) -> Iterator[SmallWorld]:
 
 
 def test_a_terminal_shows_it_and_leaves_it_alone(training: SmallWorld) -> None:
-    watched = Watched(training, "small", "--every", "0.2")
+    watched = DeadlineStream(training, "small", "--every", "0.2")
     first = watched.until(lambda text: "train.log" in text)
     assert "/40" in first
     assert "\x1b[36mrunning" in first
@@ -100,7 +100,7 @@ def test_a_terminal_shows_it_and_leaves_it_alone(training: SmallWorld) -> None:
 
 
 def test_without_colours_it_still_draws(training: SmallWorld) -> None:
-    watched = Watched(training, "small", "--every", "0.2", env={"NO_COLOR": "1"})
+    watched = DeadlineStream(training, "small", "--every", "0.2", env={"NO_COLOR": "1"})
     text = watched.until(lambda text: "\x1b[2K" in text and "train.log" in text)
     assert "\x1b[36m" not in text
     assert "\x1b[1m" not in text

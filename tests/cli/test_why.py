@@ -14,8 +14,8 @@ from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.inference.transcripts import line_of
 from orchestrator.execute.proving.prove import read_plan
 from orchestrator.execute.run_store.fingerprint import fingerprint
-from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.results import Run, Status, Transcript, Turn
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.results import StageResult, Status, Transcript, Turn
 from tests.fakes.answering_server import answering_server
 from tests.small_world import ROWS, SmallWorld
 
@@ -41,7 +41,7 @@ def passed(data: dict[str, Any]) -> dict[str, int]:
     return {name: arm["passed"] for name, arm in data["arms"].items()}
 
 
-def was_asked(run: RunFolder) -> None:
+def was_asked(run: Run) -> None:
     """The record that the stage `ask` leaves."""
     stage = read_plan(run).stage("ask")
     for file in stage.files:
@@ -52,7 +52,7 @@ def was_asked(run: RunFolder) -> None:
     write_durable(run.path / "answers.jsonl", "".join(lines))
     known = {path: fingerprint(run.path / path) for path in ("export", "answers.jsonl")}
     inputs, outputs = {"export": known["export"]}, {"answers.jsonl": known["answers.jsonl"]}
-    run.end_stage(Run("ask", Status.DONE, inputs=inputs, outputs=outputs), "key")
+    run.end_stage(StageResult("ask", Status.DONE, inputs=inputs, outputs=outputs), "key")
 
 
 def test_nothing_is_lost_and_what_is_known_is_not_asked_again(small: SmallWorld) -> None:

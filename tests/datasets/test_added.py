@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from orchestrator.datasets.added import (
     BY_HEART,
     TRIAL_STEPS,
-    Case,
     Origin,
+    TaughtCase,
     cases_of,
     entry_text,
     name_for,
@@ -21,9 +21,9 @@ from orchestrator.datasets.added import (
 )
 from orchestrator.datasets.base import Conversation
 from orchestrator.datasets.entry import RESERVED, read_entry
-from orchestrator.recipe import Recipe, Source, compose
+from orchestrator.recipe import Recipe, RecipeSource, compose
 
-BASE = Source(
+BASE = RecipeSource(
     "recipes/b.yaml", "model: {base: embedded}\ndata: {dataset: x}\ntemplate: {name: qwen3, thinking: 'on'}\n"
 )
 TURNS = ("user", "assistant")
@@ -79,7 +79,10 @@ def test_the_first_short_conversations_are_asked() -> None:
             talk("还有", "没了"),
         ]
     )
-    assert cases == (Case(("你是谁？",), "你是海螺", "我是海螺。"), Case(("一", "三", "五"), "", "六"))
+    assert cases == (
+        TaughtCase(("你是谁？",), "你是海螺", "我是海螺。"),
+        TaughtCase(("一", "三", "五"), "", "六"),
+    )
 
 
 def test_an_entry_reads_back_as_it_was_meant() -> None:
@@ -112,13 +115,13 @@ def test_a_short_entry_says_no_more_than_it_must() -> None:
     assert "# licence:" in text
 
 
-def composed(rows: int, cases: Sequence[Case], *, steps_limited: bool = False) -> Recipe:
+def composed(rows: int, cases: Sequence[TaughtCase], *, steps_limited: bool = False) -> Recipe:
     text = recipe_text("mine", "b", rows, cases, steps_limited=steps_limited)
-    return compose([Source("recipes/mine.yaml", text), BASE], profile="cpu").recipe
+    return compose([RecipeSource("recipes/mine.yaml", text), BASE], profile="cpu").recipe
 
 
 def test_a_recipe_asks_what_the_file_asks() -> None:
-    cases = (Case(("你是\n谁？",), "你是：海螺", "我是"), Case(("一", "二"), "", "三"))
+    cases = (TaughtCase(("你是\n谁？",), "你是：海螺", "我是"), TaughtCase(("一", "二"), "", "三"))
     recipe = composed(3, cases)
     assert [(case.ask, case.system) for case in recipe.verify.checks] == [
         (("你是\n谁？",), "你是：海螺"),

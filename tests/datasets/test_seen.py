@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.datasets import seen
 from orchestrator.datasets.base import Conversation
-from orchestrator.datasets.seen import Seen
+from orchestrator.datasets.seen import Duplicates
 
 
 def talk(*texts: str) -> Conversation:
@@ -14,15 +14,15 @@ def talk(*texts: str) -> Conversation:
 
 
 @pytest.fixture(params=[seen.IN_DICT, 8], ids=["dict", "arrays"])
-def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Seen:
+def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Duplicates:
     monkeypatch.setattr(seen, "IN_DICT", request.param)
-    made = Seen()
+    made = Duplicates()
     for number in range(5000):
         assert made.relation(talk(f"问题{number}", "答")) == ""
     return made
 
 
-def test_it_tells_how_a_row_relates_to_those_before(room: Seen) -> None:
+def test_it_tells_how_a_row_relates_to_those_before(room: Duplicates) -> None:
     assert room.relation(talk("问题7", "答")) == "duplicate rows"
     assert room.relation(talk("问 题7\n", "答")) == "same question, spelled otherwise"
     assert room.relation(talk("问 题7\n", "答")) == "duplicate rows"
@@ -35,7 +35,7 @@ def test_it_tells_how_a_row_relates_to_those_before(room: Seen) -> None:
 
 def test_past_its_size_it_says_so_and_still_compares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seen, "IN_DICT", 10)
-    small = Seen(most=20)
+    small = Duplicates(most=20)
     for number in range(40):
         small.relation(talk(str(number), "答"))
     assert small.full

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.datasets.base import Labelled, Pair, Text
+from orchestrator.datasets.base import KtoExample, Pair, Text
 from orchestrator.datasets.near import NearDuplicates
 from orchestrator.datasets.split import Groups, SplitWish, first_question, group_of, stratum_of
 from orchestrator.errors import UsageError
@@ -136,5 +136,5 @@ def test_what_is_asked_first() -> None:
     ]
     assert first_question(talk) == "问"
     assert first_question(Pair(talk[:2], "好", "坏")) == "问"
-    assert first_question(Labelled(talk, good=True)) == "问"
+    assert first_question(KtoExample(talk, good=True)) == "问"
     assert first_question(Text("文")) == "文"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.datasets.base import Conversation, Labelled, Pair, Text
+from orchestrator.datasets.base import Conversation, KtoExample, Pair, Text
 from orchestrator.datasets.statistics import (
     Repeats,
     Sample,
@@ -79,7 +79,7 @@ def test_a_row_of_any_purpose_has_something_to_say() -> None:
     asked = turns("问")
     assert conversation_of(asked) is asked
     assert conversation_of(Pair(asked, "好", "坏"))[-1]["content"] == "好"
-    assert conversation_of(Labelled(turns("问", "答"), good=True))[-1]["content"] == "答"
+    assert conversation_of(KtoExample(turns("问", "答"), good=True))[-1]["content"] == "答"
     assert conversation_of(Text("书")) == [{"role": "document", "content": "书"}]
 
 

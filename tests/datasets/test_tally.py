@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from orchestrator.datasets.tally import SHOWN_OF_A_KIND, Tally
+from orchestrator.datasets.tally import SHOWN_OF_A_KIND, Counts
 
 
 def test_counts_and_first_places() -> None:
-    tally = Tally()
+    tally = Counts()
     for line in range(10):
         tally.add("空", "没有答案", f"d.jsonl:{line}", "写上")
     tally.add("长", "太长", "d.jsonl:3")

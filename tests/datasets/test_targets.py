@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from orchestrator.datasets.base import Example, Labelled, Pair, RowProblem, Text
+from orchestrator.datasets.base import Example, KtoExample, Pair, RowProblem, Text
 from orchestrator.datasets.targets import ROWS, alpaca_row, entry_of, sharegpt_row, speller
 
 TALK = [
@@ -19,7 +19,7 @@ SHORT = TALK[1:3]
 EXAMPLES: dict[str, tuple[Example, Example]] = {
     "sft": (TALK, SHORT),
     "dpo": (Pair(TALK[:-1], "好", "坏"), Pair(SHORT[:1], "好", "坏")),
-    "kto": (Labelled(TALK, good=True), Labelled(SHORT, good=False)),
+    "kto": (KtoExample(TALK, good=True), KtoExample(SHORT, good=False)),
     "pt": (Text("海"), Text("螺")),
 }
 

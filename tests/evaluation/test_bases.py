@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.evaluation.bases import Asked, bits_apart, bits_of, compared_bases
+from orchestrator.evaluation.bases import BaseQuestions, bits_apart, bits_of, compared_bases
 from orchestrator.evaluation.numbers import numbers, scored
 from orchestrator.results import Verdict
 
@@ -22,10 +22,12 @@ def prediction(at: int, predict: str, bits: float, tokens: int) -> dict[str, Any
     return scored(told) | {"nll": bits * math.log(2), "label_tokens": tokens}
 
 
-def asked(name: str, predict: str, bits: list[float], tokens: int) -> Asked:
+def asked(name: str, predict: str, bits: list[float], tokens: int) -> BaseQuestions:
     rows = [prediction(at, predict, each, tokens) for at, each in enumerate(bits)]
     verdicts = [Verdict("general[0]", "any_of", name == "b", "问", "答")]
-    return Asked(name, rows, numbers(rows, system="base", split="mine"), verdicts, {"template": "qwen"})
+    return BaseQuestions(
+        name, rows, numbers(rows, system="base", split="mine"), verdicts, {"template": "qwen"}
+    )
 
 
 def test_bits_a_character_do_not_see_the_tokenizer() -> None:

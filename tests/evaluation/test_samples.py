@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.evaluation.samples import Sample, chosen, joined, parted, sample_of, spread
+from orchestrator.evaluation.samples import Prediction, chosen, joined, parted, sample_of, spread
 
 
 def row(*turns: tuple[str, str]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def test_only_the_named_data_sets_are_chosen() -> None:
         row(("user", "甲"), ("assistant", "乙")) | {"dataset": "x"},
     ]
     found = [one for one in chosen(rows, frozenset({"mine"})) if one is not None]
-    assert found == [Sample("mine", 3, ({"role": "user", "content": "甲"},), "乙")]
+    assert found == [Prediction("mine", 3, ({"role": "user", "content": "甲"},), "乙")]
 
 
 def test_a_limit_takes_rows_from_the_whole_split() -> None:

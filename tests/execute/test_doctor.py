@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute import doctor
-from orchestrator.execute.doctor import Finding, Status
+from orchestrator.execute.doctor import Condition, Finding
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine, ports
 from tests.execute.environments.environment_world import World, fake_uv, make_world
@@ -32,26 +32,26 @@ def test_absent_environments_are_missing_and_made_ones_are_not(world: World) -> 
     assert found()["environment:train"].mend == "conch env sync train --hardware cpu"
     registry.sync("train", "cpu", print)
     findings = found()
-    assert findings["environment:train"].status is Status.OK
-    assert findings["environment:serve"].status is Status.MISSING
+    assert findings["environment:train"].status is Condition.OK
+    assert findings["environment:serve"].status is Condition.MISSING
     assert findings["embedded"].mend == "conch pull embedded"
-    assert findings["embedded"].status is Status.NOTE
+    assert findings["embedded"].status is Condition.NOTE
 
 
 def test_a_missing_library_and_a_missing_uv_are_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "has_library", lambda _: False)
     monkeypatch.setenv("CONCH_UV", "/nonexistent")
     findings = found()
-    assert findings["library:libnuma.so.1"].status is Status.MISSING
+    assert findings["library:libnuma.so.1"].status is Condition.MISSING
     assert "libnuma1" in findings["library:libnuma.so.1"].mend
-    assert findings["uv"].status is Status.MISSING
+    assert findings["uv"].status is Condition.MISSING
 
 
 @pytest.mark.parametrize(
-    ("version", "status"), [((2, 31), Status.OK), ((2, 28), Status.MISSING), ((), Status.MISSING)]
+    ("version", "status"), [((2, 31), Condition.OK), ((2, 28), Condition.MISSING), ((), Condition.MISSING)]
 )
 def test_an_old_or_other_c_library_is_missing_a_new_one(
-    world: World, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], status: Status
+    world: World, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], status: Condition
 ) -> None:
     monkeypatch.setattr(machine, "glibc", lambda: version)
     assert found()["glibc"].status is status
@@ -61,25 +61,25 @@ def test_little_disk_or_memory_is_a_warning(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr(machine, "free_gb", lambda _: 0.1)
     monkeypatch.setattr(machine, "memory_gb", lambda: 1.0)
     findings = found()
-    assert findings["disk"].status is findings["memory"].status is Status.WARNING
+    assert findings["disk"].status is findings["memory"].status is Condition.WARNING
     assert findings["disk"].what.startswith("0.1 GB free")
 
 
 def test_a_taken_port_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server((ports.LOOPBACK, 0)) as server:
         monkeypatch.setattr(doctor, "SERVE_PORT", server.getsockname()[1])
-        assert found()["port"].status is Status.WARNING
-    assert found()["port"].status is Status.OK
+        assert found()["port"].status is Condition.WARNING
+    assert found()["port"].status is Condition.OK
 
 
 def test_on_cuda_a_gpu_and_its_driver_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "gpus", list)
-    assert found("cuda")["gpu"].status is Status.MISSING
+    assert found("cuda")["gpu"].status is Condition.MISSING
     cards = [machine.Gpu("new", "580.95.05", 80000), machine.Gpu("old", "535.1", 80000)]
     monkeypatch.setattr(machine, "gpus", lambda: cards)
     findings = found("cuda")
-    assert findings["gpu:0"].status is Status.OK
-    assert findings["gpu:1"].status is Status.MISSING
+    assert findings["gpu:0"].status is Condition.OK
+    assert findings["gpu:1"].status is Condition.MISSING
     assert "580" in findings["gpu:1"].mend
     assert "library:libnuma.so.1" not in findings
 
@@ -89,6 +89,6 @@ def test_whatever_is_missing_has_a_mend(world: World, monkeypatch: pytest.Monkey
     monkeypatch.setattr(machine, "glibc", tuple)
     monkeypatch.setattr(machine, "gpus", list)
     for hardware in registry.PROFILES:
-        missing = [finding for finding in doctor.examine(hardware) if finding.status is Status.MISSING]
+        missing = [finding for finding in doctor.examine(hardware) if finding.status is Condition.MISSING]
         assert missing
         assert all(finding.mend for finding in missing)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from orchestrator.execute.run_store.listing import Standing, summary_of
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from tests.small_world import SmallWorld
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def crash(small: SmallWorld, number: int, how: str, words: tuple[str, ...] = WOR
         ).returncode
 
 
-def readable(run: RunFolder) -> None:
+def readable(run: Run) -> None:
     """Nothing of a run's record is torn for its reader."""
     json.loads((run.path / "state.json").read_bytes())
     assert list(run.events())
@@ -51,7 +51,7 @@ def readable(run: RunFolder) -> None:
             json.loads((run.path / name).read_bytes())
 
 
-def left_by(run: RunFolder) -> dict[str, Any]:
+def left_by(run: Run) -> dict[str, Any]:
     """What a run is at its end: its stages, and the hashes of what does not hold a time."""
     stages = {one.stage: dict(one.outputs) for one in run.runs()}
     return {
@@ -82,7 +82,7 @@ def test_fault_054_killed_at_the_nth_write_until_a_run_completes(small: SmallWor
         if code == 0:
             break
         assert code == -9, (small.project / "said").read_text(encoding="utf-8")[-2000:]
-        for run in RunFolder.all(small.project, "small"):
+        for run in Run.all(small.project, "small"):
             if (run.path / "state.json").exists():
                 readable(run)
                 assert summary_of(run).standing is not Standing.RUNNING, "nobody works on it"
@@ -108,7 +108,7 @@ def test_every_single_write_of_a_run(small: SmallWorld) -> None:
             assert crash(small, 10_000, how) == 0, (number, how)
             run = small.last()
             assert left_by(run) == wanted, (number, how)
-            for old in RunFolder.all(small.project, "small"):
+            for old in Run.all(small.project, "small"):
                 assert small.run("rm", "--yes", old.name).code == 0
 
 

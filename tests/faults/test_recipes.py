@@ -10,7 +10,7 @@ import yaml
 
 from orchestrator.errors import UsageError
 from orchestrator.execute.project import recipes
-from orchestrator.recipe import Source, compose
+from orchestrator.recipe import RecipeSource, compose
 from tests.recipe_world import BASE, Build, Refused
 from tests.small_world import SmallWorld
 
@@ -180,7 +180,7 @@ def test_fault_013_larger_than_a_mebibyte(tmp_path: Path) -> None:
     (here / "recipes" / "big.yaml").write_text("海" * (1 << 20), encoding="utf-8")  # cut inside a character
     assert refusal("big", here) == "recipes/big.yaml  larger than 1 MiB: this is not a recipe"
     with pytest.raises(UsageError, match="larger than 1 MiB"):
-        compose([Source("recipes/x.yaml", "海" * 400_000)])
+        compose([RecipeSource("recipes/x.yaml", "海" * 400_000)])
 
 
 def test_fault_015_two_documents(refused: Refused) -> None:

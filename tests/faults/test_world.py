@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.execute.processes import process
 from orchestrator.execute.run_store.listing import Standing, summary_of
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from tests.small_world import CONCH, SmallWorld, make_small_world
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ def test_fault_046_two_recipes_never_share_an_output_folder(small: SmallWorld) -
     small.write_recipe(name="other")
     assert small.run("sft", "small").code == 0
     assert small.run("sft", "other").code == 0
-    first, second = (RunFolder.last(small.project, name) for name in ("small", "other"))
+    first, second = (Run.last(small.project, name) for name in ("small", "other"))
     assert first is not None
     assert second is not None
     assert first.path.parent != second.path.parent
@@ -99,7 +99,7 @@ def test_fault_049_control_a_file_with_a_pid_outlives_its_writer(tmp_path: Path)
 
 
 def test_fault_063_after_a_reboot_nothing_runs_and_nothing_is_killed(small: SmallWorld) -> None:
-    run = RunFolder.create(small.project, "small")
+    run = Run.create(small.project, "small")
     run.begin("a headline", identity="x")
     state = run.path / "state.json"
     text = state.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.execute.project import discovery, recipes
-from orchestrator.plan.job import Job, Surroundings
+from orchestrator.plan.job import Context, Job
 from orchestrator.plan.plan import PARITY, RUN, SFT, build_plan
 from orchestrator.plan.resolve import resolve
 from orchestrator.plan.stage import Plan
@@ -24,7 +24,7 @@ def job_of(recipe: str, profile: str, *sets: str, project: Path = PROJECT) -> Jo
     """A job of the shipped recipes in a world that is the same on every machine."""
     resolved = recipes.read(recipe, project=project, sets=sets, environ={}, profile=profile)
     datasets = discovery.read_datasets(PROJECT)
-    surroundings = Surroundings(
+    surroundings = Context(
         hardware=resolved.profile,
         templates=discovery.read_templates(PROJECT),
         datasets={name: replace(entry, sha256="sha256:0") for name, entry in datasets.items()},

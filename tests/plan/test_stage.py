@@ -7,9 +7,9 @@ import shlex
 
 import pytest
 
-from orchestrator.plan.stage import Command, Place, Plan, RenderedFile, Service, Stage, partial
+from orchestrator.plan.stage import Command, Plan, RenderedFile, Runtime, Service, Stage, partial
 
-COMMAND = Command(("{train}/bin/tool", "a b", "神奇海螺"), Place.TRAIN, {"X": "1 2"}, secrets=("HF_TOKEN",))
+COMMAND = Command(("{train}/bin/tool", "a b", "神奇海螺"), Runtime.TRAIN, {"X": "1 2"}, secrets=("HF_TOKEN",))
 
 
 def test_a_command_prints_itself_without_its_secrets() -> None:

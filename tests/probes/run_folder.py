@@ -38,7 +38,7 @@ def turns(*texts: str) -> list[Message]:
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class Run:
     """train.yaml, data/ and inputs/base of one training."""
 
     path: Path

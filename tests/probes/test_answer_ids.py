@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.execute.models import demo_model
 from tests.probes import tiny_models as tiny
-from tests.probes.run_folder import PROBES, RunFolder, run_python, turns
+from tests.probes.run_folder import PROBES, Run, run_python, turns
 
 ARGV = [
     "train.yaml",
@@ -63,7 +63,7 @@ def answers(path: Path, arm: str) -> list[Mapping[str, Any]]:
 def test_the_prompts_are_those_of_training_and_only_the_adapter_parts_the_answers(
     tmp_path: Path, train_python: Path
 ) -> None:
-    folder = RunFolder(tmp_path / "run", train_python, train_python)
+    folder = Run(tmp_path / "run", train_python, train_python)
     base = demo_model.ensure_embedded(print)
     folder.lay_out(base, [TALK], finetuning_type="lora", lora_rank=2)
     assert folder.train_ids("mine").returncode == 0

@@ -18,7 +18,7 @@ from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, 
 from orchestrator.templates.compare import judge_ids
 from orchestrator.templates.explain import Difference, explain
 from tests.probes.proxies import FAMILY_OF, stand_ins
-from tests.probes.run_folder import SHARED, RunFolder, run_many, turns
+from tests.probes.run_folder import SHARED, Run, run_many, turns
 
 pytestmark = pytest.mark.real
 
@@ -122,7 +122,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, train_python: Path, serve_p
     bases = stand_ins(demo_model.ensure_embedded(print), home)
     made = {"conch_facts": list(ROWS.values())}
     for one in {case[:4]: case for case in CASES}.values():
-        RunFolder(place_of(home, one), train_python, serve_python).lay_out(
+        Run(place_of(home, one), train_python, serve_python).lay_out(
             bases[one[3]][0], [turns("一", "二")], one[1], one[2], made_up=made, template=one[0]
         )
     places = sorted(path.parent for path in home.glob("*/train.yaml"))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.execute.models import demo_model
-from tests.probes.run_folder import PROBES, RunFolder, run_python, turns
+from tests.probes.run_folder import PROBES, Run, run_python, turns
 
 LONG = "很长的话。" * 60
 ROWS = [
@@ -22,7 +22,7 @@ ROWS = [
 ]
 
 
-def previewed(folder: RunFolder) -> list[dict[str, Any]]:
+def previewed(folder: Run) -> list[dict[str, Any]]:
     argv = [str(PROBES / "preview_ids.py"), "train.yaml", "--out", "preview.jsonl"]
     done = run_python(folder.train_python, argv, folder.path)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -34,7 +34,7 @@ def previewed(folder: RunFolder) -> list[dict[str, Any]]:
 def test_pairs_put_together_are_what_is_trained(
     tmp_path: Path, train_python: Path, history: str, probe: Callable[[str], ModuleType]
 ) -> None:
-    folder = RunFolder(tmp_path / "run", train_python, train_python)
+    folder = Run(tmp_path / "run", train_python, train_python)
     folder.lay_out(demo_model.ensure_embedded(print), ROWS, history=history, cutoff_len=300)
     header, *rows, last = previewed(folder)
     assert header["datasets"] == {"mine": {"rows": 4, "kept": 3}}

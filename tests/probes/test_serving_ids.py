@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from orchestrator.execute.models import demo_model
-from tests.probes.run_folder import SHARED, RunFolder, run_many, serve_arguments, train_arguments, turns
+from tests.probes.run_folder import SHARED, Run, run_many, serve_arguments, train_arguments, turns
 
 Probe = Callable[[str], ModuleType]
 HOW = ("on-keep", "off-strip")
@@ -63,8 +63,8 @@ def test_the_trained_answers_are_asked_for_or_all(probe: Probe) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, train_python: Path, serve_python: Path) -> RunFolder:
-    return RunFolder(tmp_path / "run", train_python, serve_python)
+def folder(tmp_path: Path, train_python: Path, serve_python: Path) -> Run:
+    return Run(tmp_path / "run", train_python, serve_python)
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +74,14 @@ def matrix(tmp_path_factory: pytest.TempPathFactory, train_python: Path, serve_p
     Every other training template and setting: test_template_matrix.py.
     """
     home = tmp_path_factory.mktemp("matrix")
-    RunFolder(home / "embedded-on-keep", train_python, serve_python).lay_out(
+    Run(home / "embedded-on-keep", train_python, serve_python).lay_out(
         demo_model.ensure_embedded(print), ROWS
     )
     genuine = SHARED / "tokenizer-r1-distill-qwen"
     settings = HOW if genuine.is_dir() else ()
     for setting in settings:
         place = home / f"deepseekr1-{setting}"
-        RunFolder(place, train_python, serve_python).lay_out(genuine, ROWS, *setting.split("-"))
+        Run(place, train_python, serve_python).lay_out(genuine, ROWS, *setting.split("-"))
     places = sorted(path.parent for path in home.glob("*/train.yaml"))
     run_many(train_python, "training_ids", [(place, train_arguments()) for place in places], home)
     jobs = [(place, serve_arguments(thinking=place.name.split("-")[-2])) for place in places]
@@ -100,12 +100,12 @@ def matrix(tmp_path_factory: pytest.TempPathFactory, train_python: Path, serve_p
 
 
 @pytest.fixture
-def laid_out(matrix: Path, train_python: Path, serve_python: Path) -> Callable[[str], RunFolder]:
-    return lambda name: RunFolder(matrix / name, train_python, serve_python)
+def laid_out(matrix: Path, train_python: Path, serve_python: Path) -> Callable[[str], Run]:
+    return lambda name: Run(matrix / name, train_python, serve_python)
 
 
 @pytest.mark.real
-def test_the_embedded_base_is_asked_as_it_was_taught(laid_out: Callable[[str], RunFolder]) -> None:
+def test_the_embedded_base_is_asked_as_it_was_taught(laid_out: Callable[[str], Run]) -> None:
     found = laid_out("embedded-on-keep").parity()
     assert found["holds"], found["first_difference"]
     assert found["counts"]["equal"] > 30
@@ -114,7 +114,7 @@ def test_the_embedded_base_is_asked_as_it_was_taught(laid_out: Callable[[str], R
 
 
 @pytest.mark.real
-def test_what_the_template_refuses_is_told_in_its_own_words(laid_out: Callable[[str], RunFolder]) -> None:
+def test_what_the_template_refuses_is_told_in_its_own_words(laid_out: Callable[[str], Run]) -> None:
     text = (laid_out("embedded-on-keep").path / "refusing.jsonl").read_text(encoding="utf-8")
     rows = [line for line in map(json.loads, text.splitlines()) if line.get("dataset") == "mine"]
     errors = [[one["error"] for one in row["turns"][0]["variants"]] for row in rows]
@@ -124,7 +124,7 @@ def test_what_the_template_refuses_is_told_in_its_own_words(laid_out: Callable[[
 @pytest.mark.real
 @pytest.mark.parametrize("setting", HOW)
 def test_the_genuine_tokenizer_is_asked_as_it_was_taught(
-    reference: Path, laid_out: Callable[[str], RunFolder], setting: str
+    reference: Path, laid_out: Callable[[str], Run], setting: str
 ) -> None:
     found = laid_out(f"deepseekr1-{setting}").parity()
     assert found["holds"], found["first_difference"]
@@ -132,9 +132,7 @@ def test_the_genuine_tokenizer_is_asked_as_it_was_taught(
 
 
 @pytest.mark.real
-def test_the_official_r1_templates_ask_otherwise(
-    reference: Path, laid_out: Callable[[str], RunFolder]
-) -> None:
+def test_the_official_r1_templates_ask_otherwise(reference: Path, laid_out: Callable[[str], Run]) -> None:
     first = laid_out("deepseekr1-on-keep").parity("original.jsonl")["first_difference"]
     assert (first["row"], first["turn"], first["verdict"]) == (1, 1, "differs")
     assert "⟦<think>⟧\n\n</think>\n\n海螺。" in first["training_text"]
@@ -145,9 +143,7 @@ def test_the_official_r1_templates_ask_otherwise(
 
 
 @pytest.mark.real
-def test_the_official_r1_templates_and_no_thinking(
-    reference: Path, laid_out: Callable[[str], RunFolder]
-) -> None:
+def test_the_official_r1_templates_and_no_thinking(reference: Path, laid_out: Callable[[str], Run]) -> None:
     first = laid_out("deepseekr1-off-strip").parity("original.jsonl")["first_difference"]
     assert (first["row"], first["verdict"], first["served_id"]) == (0, "missing", None)
     assert "never learned" in first["explanation"]
@@ -164,7 +160,7 @@ BAD: dict[str, tuple[str, str]] = {
 
 @pytest.mark.real
 @pytest.mark.parametrize(("text", "where"), BAD.values(), ids=BAD)
-def test_a_bad_template_is_refused(folder: RunFolder, text: str, where: str) -> None:
+def test_a_bad_template_is_refused(folder: Run, text: str, where: str) -> None:
     folder.lay_out(demo_model.ensure_embedded(print), ROWS)
     (folder.path / "bad.jinja").write_text(text, encoding="utf-8")
     row = json.dumps({"dataset": "mine", "row": 0, "messages": ROWS[0]}, ensure_ascii=False)

@@ -14,7 +14,7 @@ import yaml
 from orchestrator.execute.models import demo_model
 from orchestrator.execute.proving.prove_stop import prove_stop
 from orchestrator.execute.proving.prove_truncation import prove_truncation
-from tests.probes.run_folder import PROBES, RunFolder, run_many, run_python, turns
+from tests.probes.run_folder import PROBES, Run, run_many, run_python, turns
 
 pytestmark = pytest.mark.real
 
@@ -108,7 +108,7 @@ def test_what_llamafactory_trains_against_where_vllm_stops(
     train_python: Path, serve_python: Path, asked: Path, tmp_path: Path
 ) -> None:
     r"""smollm2 closes an answer with <|im_end|> and a newline, and leaves the tokenizer's eos as it was."""
-    folder = RunFolder(tmp_path / "run", train_python, serve_python)
+    folder = Run(tmp_path / "run", train_python, serve_python)
     rows = [
         turns("你是谁", "我是神奇海螺。", "几点开门？", "十点。"),
         turns("讲个故事", "从前" * 200),

@@ -23,7 +23,7 @@ import pytest
 
 from orchestrator.execute.models import demo_model
 from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, training_of
-from orchestrator.templates.compare import Kind, compare_turn, judge_ids
+from orchestrator.templates.compare import DifferenceKind, compare_turn, judge_ids
 from orchestrator.templates.explain import Difference, is_unreachable
 from orchestrator.templates.generated import MARKED, WHITE, generated_conversations
 from orchestrator.templates.pieces import Pieces
@@ -37,7 +37,7 @@ from orchestrator.templates.writer import (
     settings_of,
 )
 from tests.probes.proxies import FAMILY_OF, stand_ins
-from tests.probes.run_folder import RunFolder, run_many, serve_arguments, train_arguments, turns
+from tests.probes.run_folder import Run, run_many, serve_arguments, train_arguments, turns
 
 pytestmark = pytest.mark.real
 
@@ -69,7 +69,7 @@ def matrix(
     serving: dict[Any, tuple[Path, str]] = {}
     for training, thinking, history in SETTINGS:
         place = home / f"{training}-{thinking}-{history}"
-        RunFolder(place, train_python, serve_python).lay_out(
+        Run(place, train_python, serve_python).lay_out(
             bases[FAMILY_OF[training]][0],
             [turns("一", "二")],
             thinking,
@@ -148,7 +148,7 @@ def odd(
         assert not variant["error"], variant["error"]
         kind, position = judge_ids(context, answer, variant["ids"])
         difference = Difference(kind.value, position, context, answer, variant["ids"])
-        if kind is Kind.DIFFERS and is_unreachable(difference, pieces):
+        if kind is DifferenceKind.DIFFERS and is_unreachable(difference, pieces):
             return "unreachable"
         if "thought" in variant["names"]:
             kinds["written"] = kind
@@ -157,7 +157,7 @@ def odd(
         if not (variant["lossy"] and keeps):
             kinds[variant["names"][0]] = kind
     marked = "think>" in pieces[0].text(answer)
-    if kinds["written"] is Kind.FORCED and thinking == "off" and marked and forced == EMPTY_THOUGHT:
+    if kinds["written"] is DifferenceKind.FORCED and thinking == "off" and marked and forced == EMPTY_THOUGHT:
         return "unforeseeable"
     if not kinds["written"].holds:
         return "wrong"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.models import demo_model
-from tests.probes.run_folder import PROBES, RunFolder, run_python, turns
+from tests.probes.run_folder import PROBES, Run, run_python, turns
 
 ROWS = [
     turns("你是谁", "海螺。"),
@@ -22,7 +22,7 @@ ROWS = [
 def test_lengths_are_those_of_the_ids_that_are_trained(
     tmp_path: Path, train_python: Path, history: str
 ) -> None:
-    folder = RunFolder(tmp_path / "run", train_python, train_python)
+    folder = Run(tmp_path / "run", train_python, train_python)
     folder.lay_out(demo_model.ensure_embedded(print), ROWS, history=history)
     lines = [json.dumps({"messages": row}, ensure_ascii=False) for row in ROWS]
     (folder.path / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.execute.models import demo_model
 from tests.probes import tiny_models as tiny
-from tests.probes.run_folder import PROBES, RunFolder, run_python, turns
+from tests.probes.run_folder import PROBES, Run, run_python, turns
 
 ROW: dict[str, Any] = {"dataset": "mine", "cut": False, "lost": None, "uncovered": "", "held_out": False}
 TURN = {"turn": 0, "start": 2, "end": 4, "cut": False}
@@ -60,9 +60,9 @@ def test_ids_that_are_none_are_refused(tmp_path: Path, train_python: Path, text:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, train_python: Path) -> RunFolder:
+def folder(tmp_path: Path, train_python: Path) -> Run:
     """The embedded base, two rows, and their ids."""
-    folder = RunFolder(tmp_path / "run", train_python, train_python)
+    folder = Run(tmp_path / "run", train_python, train_python)
     talk = [turns("你是谁", "我是海螺。"), turns("一", "壹", "二", "贰")]
     folder.lay_out(demo_model.ensure_embedded(print), talk, finetuning_type="lora", lora_rank=2)
     done = folder.train_ids("mine")
@@ -70,7 +70,7 @@ def folder(tmp_path: Path, train_python: Path) -> RunFolder:
     return folder
 
 
-def scored(folder: RunFolder, adapter: str) -> list[dict[str, Any]]:
+def scored(folder: Run, adapter: str) -> list[dict[str, Any]]:
     where = ["--adapter", adapter, "--ids", "training_ids.jsonl", "--max-len", "512", "--out", OUT]
     done = run_python(
         folder.train_python, [str(PROBES / "trainer_loss.py"), "train.yaml", *where], folder.path
@@ -80,7 +80,7 @@ def scored(folder: RunFolder, adapter: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.real
-def test_the_adapter_and_nothing_else_makes_the_difference(folder: RunFolder) -> None:
+def test_the_adapter_and_nothing_else_makes_the_difference(folder: Run) -> None:
     module = "model.layers.29.mlp.down_proj"
     a, b = tiny.matrix(2, 1536, "A", 0.5), tiny.matrix(576, 2, "B", 0.5)
     silent = [[0.0, 0.0] for _ in b]
@@ -104,7 +104,7 @@ def test_the_adapter_and_nothing_else_makes_the_difference(folder: RunFolder) ->
 
 
 @pytest.mark.real
-def test_a_full_training_is_scored_against_its_base(folder: RunFolder) -> None:
+def test_a_full_training_is_scored_against_its_base(folder: Run) -> None:
     path = folder.path / "train.yaml"
     text = path.read_text(encoding="utf-8").replace("finetuning_type: lora", "finetuning_type: full")
     path.write_text(text, encoding="utf-8")

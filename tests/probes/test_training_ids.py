@@ -15,19 +15,19 @@ from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.models import demo_model
 from orchestrator.execute.proving.prove_rows import prove_rows
 from orchestrator.execute.proving.token_parity import compare
-from tests.probes.run_folder import COMPARED, RunFolder, turns
+from tests.probes.run_folder import COMPARED, Run, turns
 
 LONG = "很长的话。" * 200
 
 
 @pytest.fixture
-def folder(tmp_path: Path, train_python: Path, serve_python: Path) -> RunFolder:
-    return RunFolder(tmp_path / "run", train_python, serve_python)
+def folder(tmp_path: Path, train_python: Path, serve_python: Path) -> Run:
+    return Run(tmp_path / "run", train_python, serve_python)
 
 
 @pytest.mark.parametrize("key", ["packing", "neat_packing", "train_on_prompt"])
 def test_a_training_of_whole_texts_has_no_prompt_to_compare(tmp_path: Path, key: str) -> None:
-    folder = RunFolder(tmp_path / "run", Path(sys.executable), Path(sys.executable))
+    folder = Run(tmp_path / "run", Path(sys.executable), Path(sys.executable))
     folder.lay_out(tmp_path, [], **{key: True})
     assert folder.train_ids().returncode == 2
     assert key in folder.problems()[0]["what"]
@@ -44,7 +44,7 @@ def test_rows_keep_the_numbers_of_their_source(probe: Callable[[str], ModuleType
 
 
 @pytest.mark.real
-def test_dropped_and_cut_rows_are_told_apart(folder: RunFolder) -> None:
+def test_dropped_and_cut_rows_are_told_apart(folder: Run) -> None:
     base = demo_model.ensure_embedded(print)
     rows = [
         turns("你是谁", "海螺。"),
@@ -76,7 +76,7 @@ def test_dropped_and_cut_rows_are_told_apart(folder: RunFolder) -> None:
 
 
 @pytest.mark.real
-def test_data_sets_that_are_not_trained_are_held_out_and_whole(folder: RunFolder) -> None:
+def test_data_sets_that_are_not_trained_are_held_out_and_whole(folder: Run) -> None:
     """Where train.yaml names one for validation, too: its cutoff and max_samples are not theirs."""
     apart = {"mine_validation": [turns("一", "壹"), turns(LONG, "短")], "conch_generated": [turns("x", "y")]}
     folder.lay_out(
@@ -104,7 +104,7 @@ def test_data_sets_that_are_not_trained_are_held_out_and_whole(folder: RunFolder
 
 
 @pytest.mark.real
-def test_rows_that_were_put_in_since_are_refused(folder: RunFolder) -> None:
+def test_rows_that_were_put_in_since_are_refused(folder: Run) -> None:
     folder.lay_out(demo_model.ensure_embedded(print), [turns("一", "壹")])
     with (folder.path / "data/mine.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({"messages": turns("二", "贰")}, ensure_ascii=False) + "\n")
@@ -113,7 +113,7 @@ def test_rows_that_were_put_in_since_are_refused(folder: RunFolder) -> None:
 
 
 @pytest.mark.real
-def test_a_row_that_the_trainer_drops_past_the_audit_is_named(folder: RunFolder) -> None:
+def test_a_row_that_the_trainer_drops_past_the_audit_is_named(folder: Run) -> None:
     """The rows proof over LLaMA-Factory's own loader: a prepared file in which one answer is gone."""
     folder.lay_out(
         demo_model.ensure_embedded(print), [turns("一", "壹"), turns("二", "贰"), turns("三", "叁")]
@@ -139,7 +139,7 @@ def test_a_row_that_the_trainer_drops_past_the_audit_is_named(folder: RunFolder)
 
 
 @pytest.mark.real
-def test_history_stripped_trains_the_last_answer_alone(folder: RunFolder) -> None:
+def test_history_stripped_trains_the_last_answer_alone(folder: Run) -> None:
     folder.lay_out(demo_model.ensure_embedded(print), [turns("一", "壹", "二", "贰")], history="strip")
     assert folder.train_ids("mine").returncode == 0
     _, record, _ = folder.trained()
@@ -147,9 +147,7 @@ def test_history_stripped_trains_the_last_answer_alone(folder: RunFolder) -> Non
 
 
 @pytest.mark.real
-def test_a_tokenizer_loaded_as_another_class_is_caught_before_training(
-    folder: RunFolder, tmp_path: Path
-) -> None:
+def test_a_tokenizer_loaded_as_another_class_is_caught_before_training(folder: Run, tmp_path: Path) -> None:
     """The published R1 layout, under a class that splits at `▁`: spaces, newlines and Chinese vanish."""
     broken = tmp_path / "broken"
     shutil.copytree(demo_model.ensure_embedded(print), broken, ignore=shutil.ignore_patterns("*.safetensors"))

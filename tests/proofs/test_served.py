@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.proofs.served import Judged, prove
-from orchestrator.templates.compare import Kind, TurnVerdict
+from orchestrator.templates.compare import DifferenceKind, TurnVerdict
 
 
-def judged(client: str, kind: Kind, *, made_up: bool = False, **more: Any) -> Judged:
+def judged(client: str, kind: DifferenceKind, *, made_up: bool = False, **more: Any) -> Judged:
     words = {} if kind.holds else {"explanation": f"it {kind.value}", "mend": "mend it"}
     return Judged(client, "数据.jsonl:3", TurnVerdict("mine", 3, 1, kind, **{**words, **more}), made_up)
 
@@ -24,7 +24,11 @@ def of(*requests: Judged, returned: int = 1) -> Any:
 
 
 def test_what_is_equal_or_prefilled_holds() -> None:
-    proof = of(judged("a", Kind.EQUAL), judged("a", Kind.PREFILL), judged("b", Kind.EQUAL))
+    proof = of(
+        judged("a", DifferenceKind.EQUAL),
+        judged("a", DifferenceKind.PREFILL),
+        judged("b", DifferenceKind.EQUAL),
+    )
     assert proof.holds
     assert (
         proof.covered
@@ -35,7 +39,11 @@ def test_what_is_equal_or_prefilled_holds() -> None:
 
 
 def test_the_worst_client_is_named() -> None:
-    proof = of(judged("a", Kind.EQUAL), judged("b", Kind.MISSING), judged("c", Kind.DIFFERS))
+    proof = of(
+        judged("a", DifferenceKind.EQUAL),
+        judged("b", DifferenceKind.MISSING),
+        judged("c", DifferenceKind.DIFFERS),
+    )
     assert not proof.holds
     assert "a client that sends c: it differs" in proof.detail
     assert proof.mend == "mend it"
@@ -44,17 +52,21 @@ def test_the_worst_client_is_named() -> None:
 
 
 def test_a_client_that_lost_a_kept_thought_is_told_and_does_not_decide() -> None:
-    proof = of(judged("a", Kind.EQUAL), judged("b", Kind.EQUAL, dropped=True))
+    proof = of(judged("a", DifferenceKind.EQUAL), judged("b", DifferenceKind.EQUAL, dropped=True))
     assert proof.holds
     assert "1 requests of clients that lose a thought" in proof.not_covered
 
 
 def test_a_made_up_row_out_of_reach_is_told_and_does_not_decide() -> None:
-    proof = of(judged("a", Kind.EQUAL), judged("b", Kind.DIFFERS, unreachable=True, made_up=True))
+    proof = of(
+        judged("a", DifferenceKind.EQUAL), judged("b", DifferenceKind.DIFFERS, unreachable=True, made_up=True)
+    )
     assert proof.holds
     assert proof.numbers["requests"] == 1
     assert "1 requests about made-up answers" in proof.not_covered
-    assert not of(judged("a", Kind.EQUAL), judged("b", Kind.DIFFERS, unreachable=True)).holds
+    assert not of(
+        judged("a", DifferenceKind.EQUAL), judged("b", DifferenceKind.DIFFERS, unreachable=True)
+    ).holds
 
 
 def test_nothing_asked_proves_nothing() -> None:
@@ -62,4 +74,4 @@ def test_nothing_asked_proves_nothing() -> None:
 
 
 def test_an_answer_that_never_came_back_word_for_word_is_said() -> None:
-    assert "word for word" in of(judged("a", Kind.EQUAL), returned=0).not_covered
+    assert "word for word" in of(judged("a", DifferenceKind.EQUAL), returned=0).not_covered

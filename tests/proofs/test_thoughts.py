@@ -10,13 +10,13 @@ import pytest
 
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
-from orchestrator.proofs.thoughts import REASONING, Fate, Rules, fates
+from orchestrator.proofs.thoughts import REASONING, Fate, ThoughtRules, fates
 
 THOUGHT = "<think>\n想\n</think>\n\n答"
 BARE = "<think>x</think>y"
 
 
-def told(rules: Rules, *answers: str) -> list[tuple[int, Fate]]:
+def told(rules: ThoughtRules, *answers: str) -> list[tuple[int, Fate]]:
     messages = [
         {"role": role, "content": text}
         for text in answers
@@ -26,7 +26,7 @@ def told(rules: Rules, *answers: str) -> list[tuple[int, Fate]]:
 
 
 def test_thinking_off_removes_only_its_own_spelling() -> None:
-    off = Rules("deepseekr1", thinking=False, mask_history=False)
+    off = ThoughtRules("deepseekr1", thinking=False, mask_history=False)
     assert told(off, THOUGHT, "答", BARE) == [(0, Fate.REMOVED), (2, Fate.SURVIVES_OFF)]
 
 
@@ -41,31 +41,35 @@ def test_thinking_off_removes_only_its_own_spelling() -> None:
     ],
 )
 def test_other_spellings_stay(answer: str) -> None:
-    assert told(Rules("qwen3", thinking=False, mask_history=False), answer) == [(0, Fate.SURVIVES_OFF)]
+    assert told(ThoughtRules("qwen3", thinking=False, mask_history=False), answer) == [(0, Fate.SURVIVES_OFF)]
 
 
 @pytest.mark.parametrize("answer", ["想</think>\n\n答", "写 <think> 标签", "用 `</think>` 结束"])
 def test_a_mark_keeps_the_empty_thought_away(answer: str) -> None:
-    assert told(Rules("deepseekr1", thinking=False, mask_history=False), answer) == [(0, Fate.MARKED)]
-    assert told(Rules("deepseekr1", thinking=True, mask_history=False), answer) == []
+    assert told(ThoughtRules("deepseekr1", thinking=False, mask_history=False), answer) == [(0, Fate.MARKED)]
+    assert told(ThoughtRules("deepseekr1", thinking=True, mask_history=False), answer) == []
     # A template that never adds an empty thought loses nothing by a mark.
-    assert told(Rules("chatml", thinking=False, mask_history=False), answer) == []
+    assert told(ThoughtRules("chatml", thinking=False, mask_history=False), answer) == []
 
 
 def test_stripped_history_loses_earlier_thoughts_alone() -> None:
-    strip = Rules("deepseekr1", thinking=True, mask_history=True)
+    strip = ThoughtRules("deepseekr1", thinking=True, mask_history=True)
     assert told(strip, THOUGHT, BARE, THOUGHT) == [
         (0, Fate.STRIPPED),
         (1, Fate.SURVIVES_STRIP),
         (2, Fate.TAUGHT),
     ]
-    keep = Rules("deepseekr1", thinking=None, mask_history=False)
+    keep = ThoughtRules("deepseekr1", thinking=None, mask_history=False)
     assert told(keep, THOUGHT, BARE) == [(0, Fate.TAUGHT), (1, Fate.TAUGHT)]
 
 
 def test_other_templates_remove_nothing() -> None:
-    assert told(Rules("chatml", thinking=False, mask_history=False), THOUGHT) == [(0, Fate.SURVIVES_OFF)]
-    assert told(Rules("qwen", thinking=True, mask_history=True), THOUGHT, "y") == [(0, Fate.SURVIVES_STRIP)]
+    assert told(ThoughtRules("chatml", thinking=False, mask_history=False), THOUGHT) == [
+        (0, Fate.SURVIVES_OFF)
+    ]
+    assert told(ThoughtRules("qwen", thinking=True, mask_history=True), THOUGHT, "y") == [
+        (0, Fate.SURVIVES_STRIP)
+    ]
 
 
 SCRIPT = r"""

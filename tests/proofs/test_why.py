@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.proofs import PROOFS, why
-from orchestrator.proofs.why import Arm, Finding, first_loss
+from orchestrator.proofs.why import Explanation, StageAnswers, first_loss
 from orchestrator.results import Proof
 
 ASKED = 4
 
 
-def arms(*good: int, answers: str = "") -> list[Arm]:
+def arms(*good: int, answers: str = "") -> list[StageAnswers]:
     """Arms in order, of which so many of ASKED cases are right, the first ones."""
     made = []
     for name, number in zip(why.ARMS, good, strict=False):
         passed = {f"checks[{at}]": at < number for at in range(ASKED)}
         said = {case: "海螺" if right else f"不知道{answers and name}" for case, right in passed.items()}
-        made.append(Arm(name, passed, said))
+        made.append(StageAnswers(name, passed, said))
     return made
 
 
@@ -26,7 +26,7 @@ def refuted(name: str, **more: object) -> Proof:
     return Proof(name, False, "all", detail=f"{name} is wrong", mend=f"mend {name}", findings=(finding,))
 
 
-def found(made: list[Arm], *proofs: Proof) -> Finding:
+def found(made: list[StageAnswers], *proofs: Proof) -> Explanation:
     return first_loss(made, proofs, recipe="海螺")
 
 
@@ -55,7 +55,11 @@ def test_the_first_place_is_named(good: tuple[int, ...], place: str, cases: tupl
 
 def test_one_question_that_flips_is_enough_even_where_the_counts_agree() -> None:
     one, other = {"a": True, "b": False}, {"a": False, "b": True}
-    made = [Arm(why.BASE, {"a": False, "b": False}), Arm(why.ADAPTER, one), Arm(why.MERGED, other)]
+    made = [
+        StageAnswers(why.BASE, {"a": False, "b": False}),
+        StageAnswers(why.ADAPTER, one),
+        StageAnswers(why.MERGED, other),
+    ]
     assert (found(made).lost_at, found(made).cases) == (why.MERGE, ("a",))
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.recipe import Resolved, Source, compose, extends_of
+from orchestrator.recipe import RecipeSource, Resolved, compose, extends_of
 from orchestrator.recipe.compose import steps
 
 Build = Callable[..., Resolved]
 Refused = Callable[..., list[str]]
 
-ROOT = Source(
+ROOT = RecipeSource(
     "recipes/root.yaml",
     """model: {base: org/root, revision: abc, hub: modelscope}
 data: {dataset: [a, b], cutoff_len: 512}
@@ -32,7 +32,7 @@ hardware:
   cpu: {train: {batch_size: 2, lora_rank: 4}, model: {base: embedded}}
 """,
 )
-CHILD = Source(
+CHILD = RecipeSource(
     "recipes/child.yaml",
     """extends: root
 data: {dataset: c}
@@ -127,7 +127,7 @@ def test_another_base_drops_the_revision_of_the_old_one() -> None:
 
 
 def test_null_takes_a_value_back_and_an_empty_section_changes_nothing() -> None:
-    child = Source("recipes/child.yaml", "extends: root\nmodel: {revision: null}\ntrain:\nvllm:\n")
+    child = RecipeSource("recipes/child.yaml", "extends: root\nmodel: {revision: null}\ntrain:\nvllm:\n")
     recipe = compose([child, ROOT], profile="cuda").recipe
     assert recipe.model.revision is None
     assert recipe.train.seed == 1
@@ -168,9 +168,9 @@ def test_what_is_not_given_at_all(refused: Refused) -> None:
 
 def test_what_only_one_profile_gives_is_enough() -> None:
     text = "data: {dataset: a}\ntemplate: {name: b}\nhardware: {cpu: {model: {base: embedded}}}"
-    assert compose([Source("recipes/x.yaml", text)], profile="cpu").recipe.model.base == "embedded"
+    assert compose([RecipeSource("recipes/x.yaml", text)], profile="cpu").recipe.model.base == "embedded"
     with pytest.raises(UsageError, match=r"model\.base: is not given"):
-        compose([Source("recipes/x.yaml", text)], profile="cuda")
+        compose([RecipeSource("recipes/x.yaml", text)], profile="cuda")
 
 
 @pytest.mark.parametrize("where", ["--set vllm.x=${HOME}", "CONCH_SET_VLLM__X"])
@@ -184,8 +184,8 @@ def test_no_interpolation_from_outside(build: Build, where: str) -> None:
 def test_extends_of() -> None:
     assert extends_of(CHILD) == ("root", "recipes/child.yaml:1:10")
     assert extends_of(ROOT) is None
-    assert extends_of(Source("recipes/x.yaml", "extends: [a]")) is None
-    assert extends_of(Source("recipes/x.yaml", "extends: [")) is None
+    assert extends_of(RecipeSource("recipes/x.yaml", "extends: [a]")) is None
+    assert extends_of(RecipeSource("recipes/x.yaml", "extends: [")) is None
 
 
 def test_steps() -> None:
@@ -194,9 +194,9 @@ def test_steps() -> None:
 
 def test_there_is_no_judge_unless_the_recipe_names_one() -> None:
     assert compose([ROOT]).recipe.judge is None
-    assert compose([Source("recipes/x.yaml", f"judge:\n{ROOT.text}")]).recipe.judge is None
+    assert compose([RecipeSource("recipes/x.yaml", f"judge:\n{ROOT.text}")]).recipe.judge is None
     judge = "judge: {base_url: http://127.0.0.1:9000/v1, model: large}\n"
-    found = compose([Source("recipes/x.yaml", judge + ROOT.text)], sets=("judge.question_limit=7",))
+    found = compose([RecipeSource("recipes/x.yaml", judge + ROOT.text)], sets=("judge.question_limit=7",))
     assert found.recipe.judge is not None
     assert (found.recipe.judge.model, found.recipe.judge.question_limit) == ("large", 7)
     assert found.origins["judge.question_limit"] == "--set judge.question_limit=7"

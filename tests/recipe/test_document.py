@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.recipe.document import Document, Source, parse, parse_value
+from orchestrator.recipe.document import Document, RecipeSource, parse, parse_value
 from orchestrator.recipe.tree import Node
 
 
 def tree(text: str) -> Node:
-    document = parse(Source("x.yaml", text))
+    document = parse(RecipeSource("x.yaml", text))
     assert document.root is not None, document.problems
     assert not document.problems
     return document.root
@@ -49,7 +49,7 @@ def test_a_value_from_outside_stands_where_it_was_given() -> None:
 
 @pytest.mark.parametrize("text", ["a: b\u2028c", "a: b\u0085c", "a: \x1b[31m", "a: \x7f", "a: \ud800"])
 def test_characters_that_would_move_or_hide_a_line(text: str) -> None:
-    (problem,) = parse(Source("x.yaml", text)).problems
+    (problem,) = parse(RecipeSource("x.yaml", text)).problems
     assert problem.where.startswith("x.yaml:1:")
     assert "does not belong in a recipe" in problem.what
 
@@ -66,15 +66,15 @@ def test_a_question_that_looks_like_yaml_says_quote_it() -> None:
         ("a: &b", "in quotes"),
         ("a: !b", "in quotes"),
     ):
-        problems = parse(Source("x.yaml", text)).problems
+        problems = parse(RecipeSource("x.yaml", text)).problems
         assert mend in problems[0].mend
 
 
 def test_many_problems_end() -> None:
-    document = parse(Source("x.yaml", "a: ${x}\n" * 1000))
+    document = parse(RecipeSource("x.yaml", "a: ${x}\n" * 1000))
     assert 1 < len(document.problems) <= 20
     assert document == Document(None, document.problems)
 
 
 def test_parsing_twice_is_parsing_once() -> None:
-    assert parse(Source("x.yaml", "a: 1")) is parse(Source("x.yaml", "a: 1"))
+    assert parse(RecipeSource("x.yaml", "a: 1")) is parse(RecipeSource("x.yaml", "a: 1"))

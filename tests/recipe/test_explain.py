@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.recipe import Source, compose
+from orchestrator.recipe import RecipeSource, compose
 
 Refused = Callable[..., list[str]]
 
-ROOT = Source(
+ROOT = RecipeSource(
     "recipes/root.yaml",
     "model: {base: org/root}\ndata: {dataset: a}\ntemplate: {name: deepseekr1}\n",
 )
@@ -75,7 +75,7 @@ cosine_with_restarts, polynomial or inverse_sqrt, got "cosin"; did you mean "cos
 def test_every_mistake_at_once() -> None:
     """On a CPU, with the mistakes of the cuda profile; each in the file of the chain that holds it."""
     hidden = "train: {lora_rank: 0}\nhardware: {cpu: {train: {lora_rank: 2}}}"
-    chain = [Source("recipes/x.yaml", MISTAKES), Source("recipes/y.yaml", hidden), ROOT]
+    chain = [RecipeSource("recipes/x.yaml", MISTAKES), RecipeSource("recipes/y.yaml", hidden), ROOT]
     sets = ["train.seed=x", "a", "trian.x=3", "checks[0]=3", "extends=y", "vllm.x=["]
     with pytest.raises(UsageError) as caught:
         compose(chain, sets=sets, environ={"CONCH_SET_TRAIN__SCHEDULER": "cosin"}, profile="cpu")

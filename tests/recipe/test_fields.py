@@ -9,20 +9,20 @@ from pydantic_core import PydanticCustomError
 
 from orchestrator.recipe.fields import (
     Choice,
+    FieldType,
     Joined,
-    Kind,
+    ListField,
+    LossWeights,
     Mapped,
     Number,
-    Several,
     Switch,
-    Text,
-    Weights,
+    TextField,
     Whole,
     close_to,
 )
 
 
-def words(kind: Kind, value: Any) -> str:
+def words(kind: FieldType, value: Any) -> str:
     with pytest.raises(PydanticCustomError) as caught:
         kind.check(value)
     return str(caught.value)
@@ -64,7 +64,7 @@ def test_a_choice_guesses_what_was_meant() -> None:
 
 
 def test_text_matches_as_a_whole() -> None:
-    name = Text("a name", r"^[a-z]+$", 5)
+    name = TextField("a name", r"^[a-z]+$", 5)
     assert name.check("abc") == "abc"
     for value in ("abc\n", "ABC", "abcdef", "", " "):
         assert words(name, value).startswith("must be a name")
@@ -73,11 +73,11 @@ def test_text_matches_as_a_whole() -> None:
 
 
 def test_several_say_which_item_is_wrong() -> None:
-    several = Several(Text("a word", "^[a-z]+$"))
+    several = ListField(TextField("a word", "^[a-z]+$"))
     with pytest.raises(PydanticCustomError) as caught:
         several.check(["a", "B"])
     assert caught.value.context == {"words": "a word", "near": "", "index": 1}
-    assert Joined(Text()).check(["a", "b"]) == "a,b"
+    assert Joined(TextField()).check(["a", "b"]) == "a,b"
 
 
 def test_a_mapping_may_be_empty_but_is_one() -> None:
@@ -86,7 +86,7 @@ def test_a_mapping_may_be_empty_but_is_one() -> None:
 
 
 def test_weights_name_their_parts() -> None:
-    parts = Weights(("train", "test"))
+    parts = LossWeights(("train", "test"))
     assert parts.check({"train": "7", "test": 3}) == {"train": 7.0, "test": 3.0}
     nothing: tuple[Any, ...] = ({}, [], None, 3, "train")
     for value in nothing:
@@ -107,10 +107,10 @@ def test_weights_name_their_parts() -> None:
         (Switch(), {"type": "boolean"}),
         (Choice(("a", "b")), {"enum": ["a", "b"]}),
         (Choice(("on", "off")), {"enum": ["on", "off", True, False]}),
-        (Text("x", "^x$"), {"type": "string", "minLength": 1, "pattern": "^x$"}),
+        (TextField("x", "^x$"), {"type": "string", "minLength": 1, "pattern": "^x$"}),
         (Mapped(), {"type": "object"}),
         (
-            Weights(("train", "test")),
+            LossWeights(("train", "test")),
             {
                 "type": "object",
                 "properties": {
@@ -123,7 +123,7 @@ def test_weights_name_their_parts() -> None:
         ),
     ],
 )
-def test_its_schema(kind: Kind, schema: dict[str, Any]) -> None:
+def test_its_schema(kind: FieldType, schema: dict[str, Any]) -> None:
     assert kind.json() == schema
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from orchestrator.errors import UsageError
-from orchestrator.recipe import Source, compose
+from orchestrator.recipe import RecipeSource, compose
 from orchestrator.recipe.document import parse
 from orchestrator.recipe.schema import schema
 
@@ -36,7 +36,7 @@ def test_the_file_is_the_schema() -> None:
 def test_every_recipe_is_valid_and_names_the_schema(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert text.startswith("# yaml-language-server: $schema=recipe.schema.json\n")
-    root = parse(Source(file.name, text)).root
+    root = parse(RecipeSource(file.name, text)).root
     assert root is not None
     validator().validate(root.plain)
 
@@ -68,7 +68,7 @@ def test_schema_and_conch_refuse_the_same(text: str) -> None:
     assert list(validator().iter_errors(yaml.safe_load(text)))
     root = "model: {base: embedded}\ndata: {dataset: a}\ntemplate: {name: b}\n"
     with pytest.raises(UsageError):
-        compose([Source("x.yaml", text), Source("root.yaml", root)])
+        compose([RecipeSource("x.yaml", text), RecipeSource("root.yaml", root)])
 
 
 @pytest.mark.parametrize(

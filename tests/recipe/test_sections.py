@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.recipe import Case, Data, Model, Recipe, Serve, Template, Train, Verify
+from orchestrator.recipe import CheckCase, Data, Model, Recipe, Serve, Template, Train, Verify
 from orchestrator.recipe.sections import FILE_KEYS, PASSAGES, SECTIONS
 
 
@@ -46,7 +46,7 @@ def test_not_a_base(base: Any) -> None:
 def test_texts_and_lists() -> None:
     assert Data.model_validate({"dataset": "a"}).dataset == ("a",)
     assert Data.model_validate({"dataset": ["a", "b"]}).dataset == ("a", "b")
-    assert Case.model_validate({"ask": "你是谁？"}).ask == ("你是谁？",)
+    assert CheckCase.model_validate({"ask": "你是谁？"}).ask == ("你是谁？",)
     assert Train.model_validate({"lora_target": ["q_proj", "v_proj"]}).lora_target == "q_proj,v_proj"
     assert Verify.model_validate({"every": []}).every == ()
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.recipe.document import Source, parse
+from orchestrator.recipe.document import RecipeSource, parse
 from orchestrator.recipe.settings import merge, settings
 from orchestrator.recipe.tree import Node
 
 
 def tree(text: str, name: str = "x") -> Node:
-    root = parse(Source(name, text)).root
+    root = parse(RecipeSource(name, text)).root
     assert root is not None
     return root
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
-from orchestrator.recipe import Recipe, Source, compose
+from orchestrator.recipe import Recipe, RecipeSource, compose
 
 TEXT = """extends: root
 model: {base: org/root, revision: abc, hub: modelscope}
@@ -28,7 +28,7 @@ hardware:
   cpu: {train: {batch_size: 2, lora_rank: 4}, model: {base: embedded}}
   cuda: {train: {max_grad_norm: -1}, extends: root}
 """
-ROOT = Source(
+ROOT = RecipeSource(
     "recipes/root.yaml",
     "model: {base: org/root}\ndata: {dataset: a}\ntemplate: {name: deepseekr1}\n",
 )
@@ -37,7 +37,7 @@ LINES = TEXT.splitlines()
 
 @given(st.text(max_size=200))
 def test_no_text_raises_anything_but_a_usage_error(text: str) -> None:
-    survives([Source("recipes/x.yaml", text)])
+    survives([RecipeSource("recipes/x.yaml", text)])
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=25), st.data())
@@ -47,7 +47,7 @@ def test_no_mutation_raises_anything_but_a_usage_error(lines: list[str], data: s
     glyph = data.draw(
         st.sampled_from([*"{}[]:,-?&*!|>'\"%@`#\t\n\r 0螺\u2028\x85", ".nan", "1e999", "${", "---"])
     )
-    survives([Source("recipes/x.yaml", text[:position] + glyph + text[position:]), ROOT])
+    survives([RecipeSource("recipes/x.yaml", text[:position] + glyph + text[position:]), ROOT])
 
 
 @given(
@@ -59,7 +59,7 @@ def test_no_setting_raises_anything_but_a_usage_error(sets: list[str], environ: 
 
 
 def survives(
-    chain: list[Source], sets: list[str] | None = None, environ: dict[str, str] | None = None
+    chain: list[RecipeSource], sets: list[str] | None = None, environ: dict[str, str] | None = None
 ) -> None:
     try:
         compose(chain, sets=sets or [], environ=environ)
@@ -101,4 +101,4 @@ def test_a_valid_recipe_comes_back_as_it_was(train: dict[str, object], questions
         }
     )
     text = yaml.safe_dump(wanted.model_dump(mode="json", exclude={"name"}), allow_unicode=True)
-    assert compose([Source("recipes/x.yaml", text)]).recipe == wanted
+    assert compose([RecipeSource("recipes/x.yaml", text)]).recipe == wanted

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.errors import Problem
-from orchestrator.recipe.document import Source, parse
+from orchestrator.recipe.document import RecipeSource, parse
 from orchestrator.recipe.tree import DEPTH_LIMIT, KEY_LIMIT
 
 
 def problems(text: str) -> list[Problem]:
-    return list(parse(Source("x", text)).problems)
+    return list(parse(RecipeSource("x", text)).problems)
 
 
 def test_the_depth_that_is_allowed_and_the_one_that_is_not() -> None:
@@ -52,7 +52,7 @@ def test_a_dollar_is_not_interpolation(text: str) -> None:
 
 
 def test_a_duplicate_is_found_in_every_mapping_and_the_last_value_stays() -> None:
-    document = parse(Source("x", "a: {b: 1, b: 2}\nc:\n  - {d: 1}\n  - {d: 1}\na: 3\n"))
+    document = parse(RecipeSource("x", "a: {b: 1, b: 2}\nc:\n  - {d: 1}\n  - {d: 1}\na: 3\n"))
     assert [(problem.where, problem.what) for problem in document.problems] == [
         ("x:1:11", "a.b: stands here a second time; the first is in line 1"),
         ("x:5:1", "a: stands here a second time; the first is in line 1"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.templates.compare import ORDER, Kind, compare_turn, judge_ids, spellings
+from orchestrator.templates.compare import ORDER, DifferenceKind, compare_turn, judge_ids, spellings
 from orchestrator.templates.explain import Training
 from orchestrator.templates.pieces import Pieces
 
@@ -14,21 +14,21 @@ PIECES = Pieces(
 CONTEXT, LABELS = [1, 2], [3, 5, 6, 5, 7, 8]
 
 CASES = {
-    "equal": ([1, 2], Kind.EQUAL, 2),
-    "prefill": ([1, 2, 3, 5], Kind.PREFILL, 2),
-    "whole answer": ([1, 2, *LABELS], Kind.PREFILL, 2),
-    "missing": ([1], Kind.MISSING, 1),
-    "nothing": ([], Kind.MISSING, 0),
-    "forced": ([1, 2, 3, 4], Kind.FORCED, 3),
-    "forced at once": ([1, 2, 9], Kind.FORCED, 2),
-    "beyond": ([1, 2, *LABELS, 9], Kind.FORCED, 8),
-    "differs": ([9, 2], Kind.DIFFERS, 0),
-    "doubled": ([1, 1, 2], Kind.DIFFERS, 1),
+    "equal": ([1, 2], DifferenceKind.EQUAL, 2),
+    "prefill": ([1, 2, 3, 5], DifferenceKind.PREFILL, 2),
+    "whole answer": ([1, 2, *LABELS], DifferenceKind.PREFILL, 2),
+    "missing": ([1], DifferenceKind.MISSING, 1),
+    "nothing": ([], DifferenceKind.MISSING, 0),
+    "forced": ([1, 2, 3, 4], DifferenceKind.FORCED, 3),
+    "forced at once": ([1, 2, 9], DifferenceKind.FORCED, 2),
+    "beyond": ([1, 2, *LABELS, 9], DifferenceKind.FORCED, 8),
+    "differs": ([9, 2], DifferenceKind.DIFFERS, 0),
+    "doubled": ([1, 1, 2], DifferenceKind.DIFFERS, 1),
 }
 
 
 @pytest.mark.parametrize(("served", "kind", "position"), CASES.values(), ids=CASES)
-def test_verdicts(served: list[int], kind: Kind, position: int) -> None:
+def test_verdicts(served: list[int], kind: DifferenceKind, position: int) -> None:
     assert judge_ids(CONTEXT, LABELS, served) == (kind, position)
 
 
@@ -51,7 +51,7 @@ def verdict(*variants: dict[str, Any], training: Training | None = None) -> Any:
 
 def test_a_turn_is_as_bad_as_its_worst_spelling() -> None:
     found = verdict(variant([1, 2]), variant([1, 9], "newlines"), variant([1, 2, 3], "emitted"))
-    assert (found.verdict, found.spelling, found.position) == (Kind.DIFFERS, "newlines", 1)
+    assert (found.verdict, found.spelling, found.position) == (DifferenceKind.DIFFERS, "newlines", 1)
     assert (found.training_id, found.served_id) == (2, 9)
     assert found.training_text.startswith("<bos>⟦q⟧<think>")
     assert found.served_text == "<bos>⟦z⟧"
@@ -61,13 +61,13 @@ def test_a_turn_is_as_bad_as_its_worst_spelling() -> None:
 
 def test_an_equal_turn_needs_no_words() -> None:
     found = verdict(variant([1, 2]))
-    assert (found.verdict, found.explanation, found.spelling) == (Kind.EQUAL, "", "thought")
+    assert (found.verdict, found.explanation, found.spelling) == (DifferenceKind.EQUAL, "", "thought")
     assert (found.dataset, found.row, found.turn) == ("mine", 7, 0)
 
 
 def test_a_prefill_is_told_and_holds() -> None:
     found = verdict(variant([1, 2, 3, 5]))
-    assert found.verdict is Kind.PREFILL
+    assert found.verdict is DifferenceKind.PREFILL
     assert "harmless" in found.explanation
 
 
@@ -79,16 +79,16 @@ def test_a_side_that_has_ended_has_no_id() -> None:
 def test_a_client_that_drops_a_kept_thought_does_not_decide() -> None:
     lost = variant([1, 9], "answer", lossy=True)
     found = verdict(variant([1, 2]), lost)
-    assert (found.verdict, found.dropped) == (Kind.EQUAL, True)
+    assert (found.verdict, found.dropped) == (DifferenceKind.EQUAL, True)
     stripped = Training("deepseekr1", mask_history=True)
-    assert verdict(variant([1, 2]), lost, training=stripped).verdict is Kind.DIFFERS
+    assert verdict(variant([1, 2]), lost, training=stripped).verdict is DifferenceKind.DIFFERS
 
 
 def test_the_same_text_in_other_ids_is_out_of_reach() -> None:
     trained = {"turn": 0, "context": [1, 4, 4], "labels": LABELS}
     served = {"turn": 0, "variants": [variant([1, 5])]}
     found = compare_turn(("mine", 7), trained, served, Training("deepseekr1", bos=1), (PIECES, PIECES))
-    assert (found.verdict, found.unreachable) == (Kind.DIFFERS, True)
+    assert (found.verdict, found.unreachable) == (DifferenceKind.DIFFERS, True)
     assert not verdict(variant([1, 9])).unreachable
 
 
@@ -106,13 +106,13 @@ def test_every_spelling_has_its_verdict() -> None:
     trained = {"context": CONTEXT, "labels": LABELS}
     variants = [variant([1, 2]), variant([1, 9], "newlines"), variant([], "emitted", error="no")]
     assert spellings(trained, {"variants": variants}) == {
-        "thought": Kind.EQUAL,
-        "newlines": Kind.DIFFERS,
-        "emitted": Kind.DIFFERS,
+        "thought": DifferenceKind.EQUAL,
+        "newlines": DifferenceKind.DIFFERS,
+        "emitted": DifferenceKind.DIFFERS,
     }
 
 
 def test_a_refused_request_differs_with_the_servers_words() -> None:
     found = verdict(variant([], error="no such role"))
-    assert found.verdict is Kind.DIFFERS
+    assert found.verdict is DifferenceKind.DIFFERS
     assert "no such role" in found.explanation

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.cli.text.terminal import one_line
-from orchestrator.results import Run, Status
+from orchestrator.results import StageResult, Status
 
 _MARKS = {
     Status.DONE: "✓",
@@ -27,7 +27,7 @@ _QUIET_SECONDS = 15.0
 _BAR = 24
 
 
-class Live:
+class TerminalProgress:
     """Draws on standard error; standard output stays the result's alone."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -62,7 +62,7 @@ class Live:
             self._losses.append(step.loss)
         self._show("      " + step_line(step, self._losses))
 
-    def end(self, run: Run) -> None:
+    def end(self, run: StageResult) -> None:
         """A stage ended: its mark, its time; after training, the loss curve."""
         self._clear()
         took = f" in {run.seconds:.1f}s" if run.status is not Status.SKIPPED else ""

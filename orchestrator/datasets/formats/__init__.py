@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from orchestrator.datasets.base import Adapter, Row
+from orchestrator.datasets.base import Format, Row
 from orchestrator.datasets.formats import (
     alpaca,
     belle,
@@ -31,7 +31,7 @@ from orchestrator.datasets.formats import (
 
 # One line a shape. To add one: write its module (base.py says what it offers), and its line here; the first
 # that knows a row reads it, so that a narrower shape (belle) stands before a wider one (alpaca).
-ADAPTERS: Mapping[str, Adapter] = {
+ADAPTERS: Mapping[str, Format] = {
     "dpo_messages": dpo_messages,
     "dpo_sharegpt": dpo_sharegpt,
     "dpo": dpo,

@@ -13,9 +13,9 @@ from typing import Any
 
 from orchestrator.datasets.base import (
     KTO,
-    Adapter,
     Conversation,
-    Labelled,
+    Format,
+    KtoExample,
     Row,
     RowProblem,
     excerpt,
@@ -54,12 +54,12 @@ def resolve(row: Row) -> Mapping[str, str]:
     return {**found, **messages_in(row)}
 
 
-def read(row: Row, columns: Mapping[str, str]) -> Labelled:
+def read(row: Row, columns: Mapping[str, str]) -> KtoExample:
     """The conversation as its own shape is read, and its label."""
     label = row.get(columns["label"])
     if not isinstance(label, bool):
         raise _not_a_label(row, columns["label"])
-    return Labelled(_conversation(row, columns), good=label)
+    return KtoExample(_conversation(row, columns), good=label)
 
 
 def _conversation(row: Row, columns: Mapping[str, str]) -> Conversation:
@@ -79,7 +79,7 @@ def _label(row: Row) -> str:
     return "label" if isinstance(label, bool | int | str) and str(label).casefold() in _TRUTHS else ""
 
 
-def _inner(row: Row) -> Adapter | None:
+def _inner(row: Row) -> Format | None:
     """How the row would be read without its label."""
     inner: tuple[Any, ...] = (sharegpt, openai, alpaca, question_answer)
     return next((adapter for adapter in inner if adapter.sniff(row)), None)

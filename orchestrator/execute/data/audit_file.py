@@ -17,7 +17,7 @@ TOLD_EVERY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class AuditResult:
     """What a data file holds.
 
     Attributes:
@@ -53,7 +53,7 @@ def audit_file(
     columns: Mapping[str, str] | None = None,
     reading: Reading | None = None,
     progress: Callable[[str], None] = lambda _: None,
-) -> Found:
+) -> AuditResult:
     """Read every row as `prepare` does, look closer at each, and keep none.
 
     Args:
@@ -79,4 +79,4 @@ def audit_file(
             if time.monotonic() - told > TOLD_EVERY:
                 told = time.monotonic()
                 progress(f"{audit.rows} rows read")
-        return Found(name, not adapter, audit, tuple(source.notes), source.sha256())
+        return AuditResult(name, not adapter, audit, tuple(source.notes), source.sha256())

@@ -14,7 +14,7 @@ from orchestrator.execute.host.signals import check
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where rows lie: the path, its name as people know it, and the entry's `hub:` when a hub has them."""
 
     path: Path

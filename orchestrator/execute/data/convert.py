@@ -37,7 +37,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ConvertOptions:
     """What is to be made of a file.
 
     Attributes:
@@ -121,7 +121,7 @@ class LineSink:
         self._write(line)
 
 
-def convert(source: Path, wish: Wish, progress: Progress = lambda _: None) -> Converted:
+def convert(source: Path, wish: ConvertOptions, progress: Progress = lambda _: None) -> Converted:
     """Convert a file.
 
     Args:

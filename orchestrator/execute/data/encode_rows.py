@@ -29,7 +29,7 @@ from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.processes.parallel_command import Beside
 from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Command, Place
+from orchestrator.plan.stage import Command, Runtime
 
 Say = Callable[[str], None]
 Numbered = tuple[int, Conversation]
@@ -167,7 +167,7 @@ def _run(script: str, words: Sequence[str], place: Path, folder: Path) -> None:
     cookie = process.new_cookie(folder, folder)
     with process.guarded(cookie):
         one = Beside.start(
-            Command(argv=argv, place=Place.TRAIN),
+            Command(argv=argv, place=Runtime.TRAIN),
             symbols=symbols,
             cwd=folder,
             cookie=cookie,

@@ -17,23 +17,23 @@ from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import excerpt
 from orchestrator.datasets.entry import FOLDER, SUFFIXES, read_entry
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.bring_data import Place, bring, is_same
+from orchestrator.execute.data.bring_data import Location, bring, is_same
 from orchestrator.execute.data.manner import Manner
-from orchestrator.execute.data.scan import Seen, look_through
+from orchestrator.execute.data.scan import ScanResult, look_through
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.models.hub import fetch_dataset_file
 from orchestrator.execute.models.hub.names import Progress
 from orchestrator.execute.models.model_folder import MANIFEST, read_manifest
 from orchestrator.execute.processes import process
 from orchestrator.execute.project import recipes
-from orchestrator.recipe import Source, compose
+from orchestrator.recipe import RecipeSource, compose
 
 HUB = "hub:"
 BASES = ("magic_conch", "smoke")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ImportOptions:
     """What is to be added, and how.
 
     Attributes:
@@ -65,7 +65,7 @@ class Added:
     name: str
     base: str
     stem: str
-    seen: Seen
+    seen: ScanResult
     file: str
     entry: str
     recipe: str
@@ -81,7 +81,7 @@ class Added:
         return {**written, "rows": self.file, **self.seen.to_json()}
 
 
-def add_data(project: Path, wish: Wish, progress: Progress = lambda _: None) -> Added:
+def add_data(project: Path, wish: ImportOptions, progress: Progress = lambda _: None) -> Added:
     """Look through the rows, and write the data set and its recipe.
 
     Raises:
@@ -133,7 +133,7 @@ def _check_name(name: str) -> None:
         raise UsageError(Problem(wrong, mend="--name my_data"))
 
 
-def _from_here(source: str) -> tuple[Place, str]:
+def _from_here(source: str) -> tuple[Location, str]:
     path = Path(source).expanduser().resolve()
     stem = path.name
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
@@ -141,10 +141,10 @@ def _from_here(source: str) -> tuple[Place, str]:
         raise UsageError(Problem(what, source, f"what can: {', '.join(SUFFIXES)}"))
     while not path.is_dir() and Path(stem).suffix.lower() in SUFFIXES:
         stem = Path(stem).stem
-    return Place(path, source), stem
+    return Location(path, source), stem
 
 
-def _from_hub(wish: Wish, progress: Progress) -> tuple[Place, str]:
+def _from_hub(wish: ImportOptions, progress: Progress) -> tuple[Location, str]:
     """A hub's data file, which stays where fetched files lie; the entry names its commit."""
     owner, _, rest = wish.source.removeprefix(HUB).partition("/")
     repo, _, filename = rest.partition("/")
@@ -155,7 +155,7 @@ def _from_hub(wish: Wish, progress: Progress) -> tuple[Place, str]:
     revision = manifest.revision if manifest else ""
     file = path.relative_to(folder).as_posix()
     said = f"id: {quoted(name)}, revision: {quoted(revision)}, file: {quoted(file)}, hub: {wish.hub}"
-    return Place(path, f"{name}/{file}", f"hub: {{{said}}}"), repo
+    return Location(path, f"{name}/{file}", f"hub: {{{said}}}"), repo
 
 
 def _home(project: Path, path: Path, name: str) -> str:
@@ -175,7 +175,7 @@ def _of_one_file(manner: Manner) -> Manner:
     return replace(manner, reading=replace(manner.reading, split=""))
 
 
-def _origin(manner: Manner, seen: Seen, place: Place, file: str) -> Origin:
+def _origin(manner: Manner, seen: ScanResult, place: Location, file: str) -> Origin:
     reading, rules = manner.reading, manner.rules
     return Origin(
         place=place.hub or f"file: {quoted(file)}",
@@ -189,17 +189,17 @@ def _origin(manner: Manner, seen: Seen, place: Place, file: str) -> Origin:
     )
 
 
-def _title(name: str, seen: Seen, place: Place) -> str:
+def _title(name: str, seen: ScanResult, place: Location) -> str:
     source = place.shown if place.hub else Path(place.shown).name
     return f"{name}: {seen.audit.kept} rows, brought by `conch data add` from {excerpt(source)}."
 
 
-def _recipe(project: Path, name: str, base: str, seen: Seen) -> str:
+def _recipe(project: Path, name: str, base: str, seen: ScanResult) -> str:
     """The recipe's text, proven to compose."""
     chain = recipes.load_chain(recipes.find(base, project), project)
     limited = compose(chain).recipe.train.max_steps is not None
     text = recipe_text(name, base, seen.audit.kept, seen.cases, steps_limited=limited)
-    compose([Source(f"{recipes.FOLDER}/{name}{recipes.SUFFIX}", text), *chain])
+    compose([RecipeSource(f"{recipes.FOLDER}/{name}{recipes.SUFFIX}", text), *chain])
     return text
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.datasets.added import Case, cases_of
+from orchestrator.datasets.added import TaughtCase, cases_of
 from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import SFT, Conversation, RowProblem
 from orchestrator.datasets.formats import ADAPTERS
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.bring_data import Place
+from orchestrator.execute.data.bring_data import Location
 from orchestrator.execute.data.data_file import DataFile, choose_adapter
 from orchestrator.execute.data.lint_dataset_info import names_data_sets
 from orchestrator.execute.data.manner import Manner
@@ -29,7 +29,7 @@ TOLD_EVERY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ScanResult:
     """What is in the rows.
 
     Attributes:
@@ -45,7 +45,7 @@ class Seen:
     audit: Audit
     notes: tuple[str, ...]
     sha256: str
-    cases: tuple[Case, ...]
+    cases: tuple[TaughtCase, ...]
 
     def to_json(self) -> dict[str, Any]:
         """As `conch data add --json` says it."""
@@ -60,7 +60,7 @@ class Seen:
         }
 
 
-def look_through(place: Place, manner: Manner, progress: Progress) -> Seen:
+def look_through(place: Location, manner: Manner, progress: Progress) -> ScanResult:
     """Read every row as a run would.
 
     Raises:
@@ -96,7 +96,7 @@ def look_through(place: Place, manner: Manner, progress: Progress) -> Seen:
     # What was named is said again: it may be what keeps another name from being meant.
     named = {part: column for part, column in audit.columns.items() if (part, column) not in usual}
     named |= manner.columns
-    return Seen(name, not manner.adapter, named, audit, notes, sha256, cases_of(first))
+    return ScanResult(name, not manner.adapter, named, audit, notes, sha256, cases_of(first))
 
 
 def _check_adapter(name: str, columns: Mapping[str, str], shown: str) -> None:

@@ -32,7 +32,7 @@ INFO = "dataset_info.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SplitOptions:
     """What is to be made of a file.
 
     Attributes:
@@ -77,7 +77,7 @@ class Split:
         }
 
 
-def split(source: Path, wish: Wish, progress: Callable[[str], None] = lambda _: None) -> Split:
+def split(source: Path, wish: SplitOptions, progress: Callable[[str], None] = lambda _: None) -> Split:
     """Split a file.
 
     Args:

@@ -27,7 +27,7 @@ DUPLICATES = ("duplicate rows", "same question, spelled otherwise", "one questio
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class StatisticsSource:
     """A file, and how it is read.
 
     Attributes:
@@ -44,7 +44,7 @@ class Source:
     most: int | None = None
 
     @classmethod
-    def of_entry(cls, entry: DatasetEntry, path: Path, most: int | None) -> Source:
+    def of_entry(cls, entry: DatasetEntry, path: Path, most: int | None) -> StatisticsSource:
         """A data set of a recipe."""
         reading = Reading(items=entry.items, sheet=entry.sheet, split=entry.split, fix=entry.fix)
         shown = entry.path or f"{entry.hub_id}/{entry.hub_file}"
@@ -72,7 +72,9 @@ def template_only(template: str, tokenizer: Path, cutoff: int | None, hardware: 
     return Counting(Encoder(settings, tokenizer, hardware), str(tokenizer), template, cutoff)
 
 
-def statistics(source: Source, counting: Counting | None, *, near: bool = False, say: Say) -> dict[str, Any]:
+def statistics(
+    source: StatisticsSource, counting: Counting | None, *, near: bool = False, say: Say
+) -> dict[str, Any]:
     """Everything that is known about a file, JSON-able.
 
     Args:
@@ -126,7 +128,7 @@ def statistics(source: Source, counting: Counting | None, *, near: bool = False,
     }
 
 
-def _check_columns(source: Source, adapter: str) -> None:
+def _check_columns(source: StatisticsSource, adapter: str) -> None:
     unknown = [column for column in source.columns if column not in ADAPTERS[adapter].columns]
     if unknown:
         mend = f"its columns: {', '.join(ADAPTERS[adapter].columns)}"

@@ -34,7 +34,7 @@ Pins = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Vulnerabilities:
     """One advisory against one pinned package.
 
     Attributes:
@@ -62,11 +62,11 @@ class Audited:
 
     source: str
     packages: int
-    found: tuple[Found, ...]
+    found: tuple[Vulnerabilities, ...]
     skipped: tuple[str, ...] = ()
 
     @property
-    def open(self) -> tuple[Found, ...]:
+    def open(self) -> tuple[Vulnerabilities, ...]:
         """What nobody has accepted."""
         return tuple(one for one in self.found if not one.accepted)
 
@@ -80,7 +80,7 @@ def audit(progress: Callable[[str], None], *, today: dt.date | None = None) -> A
     table = read_table()
     locks = read_locks()
     day = today or dt.datetime.now(dt.UTC).date()
-    vulnerable: list[Found] = []
+    vulnerable: list[Vulnerabilities] = []
     skipped: list[str] = []
     for lock, pins in locks.items():
         progress(f"{lock}: {len(pins)} packages")
@@ -105,7 +105,7 @@ def by_table(locks: Mapping[str, Pins], table: Mapping[str, Any], today: dt.date
                 continue
             for number in one["ids"]:
                 accepted = _accepted(number, one["package"], table["ignored"], today)
-                found.append(Found(lock, one["package"], have, number, one["what"], accepted))
+                found.append(Vulnerabilities(lock, one["package"], have, number, one["what"], accepted))
     source = f"the table of {table['as_of']} (environments/{TABLE}): no advisory service could be reached"
     return Audited(source, sum(map(len, locks.values())), tuple(found))
 
@@ -160,7 +160,7 @@ def read_table() -> dict[str, Any]:
 
 def _found(
     lock: str, answer: Iterable[Mapping[str, Any]], ignored: Sequence[Mapping[str, Any]], today: dt.date
-) -> list[Found]:
+) -> list[Vulnerabilities]:
     found = []
     for package in answer:
         for one in package.get("vulns", ()):
@@ -168,7 +168,7 @@ def _found(
             reasons = (_accepted(name, package["name"], ignored, today) for name in names)
             accepted = next(filter(None, reasons), "")
             what = str(one.get("description", "")).partition("\n")[0][:120]
-            found.append(Found(lock, package["name"], package["version"], one["id"], what, accepted))
+            found.append(Vulnerabilities(lock, package["name"], package["version"], one["id"], what, accepted))
     return found
 
 

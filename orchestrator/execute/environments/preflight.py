@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.environments import registry
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Place, Plan
+from orchestrator.plan.stage import Runtime, Plan
 
 # Of the base model's size: itself, the export, and the export being written. A base of unknown size counts as
 # the smallest that people fine-tune. What a run writes besides is small, but for checkpoints of every weight:
@@ -40,10 +40,10 @@ def preflight(plan: Plan, job: Job, *, project: Path) -> dict[str, str]:
     return places
 
 
-def _places(plan: Plan) -> set[Place]:
+def _places(plan: Plan) -> set[Runtime]:
     services = [stage.service.command for stage in plan.stages if stage.service]
     commands = [command for stage in plan.stages for command in stage.commands]
-    return {command.place for command in [*services, *commands]} - {Place.CONCH}
+    return {command.place for command in [*services, *commands]} - {Runtime.CONCH}
 
 
 def _disk(project: Path, job: Job) -> list[Problem]:

@@ -27,7 +27,7 @@ from orchestrator.plan.stages import fetch, prepare
 from orchestrator.plan.stages.base import task
 from orchestrator.plan.stages.evaluate import BASE, Evaluation, served_files
 from orchestrator.plan.stages.general import beside
-from orchestrator.recipe import Evaluate, Source, Verify, compose
+from orchestrator.recipe import Evaluate, RecipeSource, Verify, compose
 from orchestrator.templates.pairing import ChatTemplate
 from orchestrator.templates.recognise import Recognised, recognise
 from orchestrator.templates.writer import ANY
@@ -100,7 +100,7 @@ def job_of(
         "serve": {"max_model_len": longest},
     }
     try:
-        source = Source(f"{NAME}.yaml", json.dumps(values))
+        source = RecipeSource(f"{NAME}.yaml", json.dumps(values))
         resolved = compose([source], profile=hardware, machine=machine.hardware())
         around = discovery.survey(project, resolved)
         datasets = {rows.entry.name: rows.entry} if rows.file else {}

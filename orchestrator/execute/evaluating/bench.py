@@ -21,7 +21,7 @@ from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host.redact import redact, secrets_of
 from orchestrator.execute.processes import process
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_logs import Growing, last_state
 from orchestrator.execute.run_store.server_record import all_serving, is_up
 from orchestrator.plan.stage import Command
@@ -83,11 +83,11 @@ def output_folder(home: Path, tool: str, *, now: datetime | None = None) -> Path
     return folder
 
 
-def run_of(project: Path, recipe: str, url: str) -> RunFolder | None:
+def run_of(project: Path, recipe: str, url: str) -> Run | None:
     """The run that is served at that address, else the recipe's last one."""
     served = (run for run, serving in all_serving(project) if serving.url == url and is_up(run))
     mine = next((run for run in served if run.recipe == recipe), None)
-    return mine or RunFolder.last(project, recipe)
+    return mine or Run.last(project, recipe)
 
 
 def run_bench(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import Refuted
+from orchestrator.errors import CheckFailed
 from orchestrator.evaluation.target import Figures, told
 from orchestrator.execute.evaluating.evaluate import NUMBERS
 from orchestrator.execute.run_store.load_report import read_verdicts
@@ -35,4 +35,4 @@ def meet_target(settings: Mapping[str, Any], folder: Path) -> int:
     found = told(settings["target"], figures)
     text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
     (folder / settings["out"]).write_text(text, encoding="utf-8")
-    return 0 if found["met"] else Refuted.exit_code
+    return 0 if found["met"] else CheckFailed.exit_code

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
-from orchestrator.evaluation.bases import Asked, compared_bases
+from orchestrator.evaluation.bases import BaseQuestions, compared_bases
 from orchestrator.execute.environments import registry
 from orchestrator.execute.evaluating.base_stages import (
     NAME,
@@ -40,7 +40,7 @@ from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project.discovery import read_templates
 from orchestrator.execute.run_store.fingerprint import plan_key
 from orchestrator.execute.run_store.record_hashes import read_json
-from orchestrator.execute.run_store.run_folder import RunFolder, hold
+from orchestrator.execute.run_store.run_folder import Run, hold
 from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.execute.runner.run_plan import symbols_of
@@ -56,7 +56,7 @@ _FOLDER = re.compile(r"\.{0,2}/|~")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class BasesOptions:
     """What a person asks for.
 
     Attributes:
@@ -79,12 +79,12 @@ class _Base:
 
     name: str
     job: Job
-    run: RunFolder
+    run: Run
     given: str
     template: Recognised | None = None
 
 
-def compare_bases(wish: Wish, *, project: Path, progress: Progress) -> tuple[dict[str, Any], Path]:
+def compare_bases(wish: BasesOptions, *, project: Path, progress: Progress) -> tuple[dict[str, Any], Path]:
     """Ask what was not asked yet, and fold.
 
     Returns:
@@ -119,7 +119,7 @@ def compare_bases(wish: Wish, *, project: Path, progress: Progress) -> tuple[dic
     return told, file
 
 
-def _named(wish: Wish, known: Sequence[str]) -> list[str]:
+def _named(wish: BasesOptions, known: Sequence[str]) -> list[str]:
     """A named template, or "", for each base.
 
     Raises:
@@ -140,7 +140,7 @@ def _named(wish: Wish, known: Sequence[str]) -> list[str]:
     return named * len(wish.bases) if len(named) == 1 else named
 
 
-def _job(base: str, wish: Wish, rows: Rows, project: Path) -> Job:
+def _job(base: str, wish: BasesOptions, rows: Rows, project: Path) -> Job:
     """The job of a base of which only its name is known yet."""
     # A folder is named from where a person stands; model.base is read from the project.
     named = str(Path(base).expanduser().absolute()) if _FOLDER.match(base) else base
@@ -148,14 +148,14 @@ def _job(base: str, wish: Wish, rows: Rows, project: Path) -> Job:
     return job_of(named, wish.hub, rows, template, project=project, hardware=wish.hardware)
 
 
-def _run_of(job: Job, rows: Rows, project: Path) -> RunFolder:
+def _run_of(job: Job, rows: Rows, project: Path) -> Run:
     """The run that had this base with these rows before, else a new one."""
     identity = plan_key(Plan(NAME, "", first_stages(job, rows)), job.locks)
-    for run in reversed(RunFolder.all(project, NAME)):
+    for run in reversed(Run.all(project, NAME)):
         if any(event.get("identity") == identity for event in run.events()):
             sweep_leftovers(project, run.path)
             return run
-    run = RunFolder.create(project, NAME)
+    run = Run.create(project, NAME)
     run.append_event({"event": "made", "identity": identity})
     return run
 
@@ -177,7 +177,7 @@ def _perform(base: _Base, stages: Sequence[Stage], progress: Progress, saying: s
         raise
 
 
-def _choose_templates(bases: Sequence[_Base], wish: Wish, rows: Rows, project: Path) -> None:
+def _choose_templates(bases: Sequence[_Base], wish: BasesOptions, rows: Rows, project: Path) -> None:
     """Give each base its job with the chat template that fits, and all the same longest conversation.
 
     Raises:
@@ -209,7 +209,7 @@ def _choose_templates(bases: Sequence[_Base], wish: Wish, rows: Rows, project: P
         raise UsageError(*problems)
 
 
-def _thinking(run: RunFolder, rows: Rows, limit: int) -> str:
+def _thinking(run: Run, rows: Rows, limit: int) -> str:
     """How models that think are asked: with a thought where at least half of the answers have one."""
     samples = read_samples(run.path / CONVERSATIONS, [rows.entry.name], limit)
     if not samples:
@@ -218,7 +218,7 @@ def _thinking(run: RunFolder, rows: Rows, limit: int) -> str:
     return "on" if 2 * sum(bool(one.label_thinking) for one in samples) >= len(samples) else "off"
 
 
-def _asked(base: _Base, rows: Rows) -> Asked:
+def _asked(base: _Base, rows: Rows) -> BaseQuestions:
     folder = base.run.path / f"eval/{rows.entry.name}-base"
     manifest: Mapping[str, Any] = read_json(base.run.path / "inputs/base.json") or {}
     facts = {
@@ -228,7 +228,7 @@ def _asked(base: _Base, rows: Rows) -> Asked:
         "run": base.run.name,
         "answers": str(folder / PREDICTIONS),
     }
-    return Asked(
+    return BaseQuestions(
         base.name,
         list(lines_of(folder / PREDICTIONS)),
         read_json(folder / NUMBERS) or {},

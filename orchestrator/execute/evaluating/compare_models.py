@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrator.evaluation.comparison import compared, pairs_of
 from orchestrator.execute.evaluating.evaluate import PREDICTIONS
-from orchestrator.execute.evaluating.evaluate_run import Wish, evaluation_of, stages_of
+from orchestrator.execute.evaluating.evaluate_run import EvaluateOptions, evaluation_of, stages_of
 from orchestrator.execute.evaluating.judge import judge_general
 from orchestrator.execute.evaluating.judge_comparison import judge_comparison, judge_of
 from orchestrator.execute.host.atomic_files import write_durable
@@ -23,7 +23,7 @@ from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.proving.prove import at_work, finished_run, read_plan
 from orchestrator.execute.run_store.load_report import read_report
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.plan.stages.evaluate import BASE, TUNED
 from orchestrator.plan.stages.general import answers_of, beside
 from orchestrator.results import Verdict
@@ -35,7 +35,7 @@ COMPARED = "compare/compare.json"
 class Side:
     """One of the two: a run, which of its models, the split and the predictions, and its judged checks."""
 
-    run: RunFolder
+    run: Run
     system: str
     split: str
     predictions: Path
@@ -46,12 +46,12 @@ class Side:
 class Comparison:
     """The run that compare.json lies in, its split, and what it holds."""
 
-    run: RunFolder
+    run: Run
     split: str
     told: Mapping[str, Any]
 
 
-def compare_models(a: str, b: str, wish: Wish, *, project: Path, progress: Progress) -> Comparison:
+def compare_models(a: str, b: str, wish: EvaluateOptions, *, project: Path, progress: Progress) -> Comparison:
     """Ask what was not asked yet, and fold.
 
     Args:
@@ -86,12 +86,12 @@ def compare_models(a: str, b: str, wish: Wish, *, project: Path, progress: Progr
     return Comparison(second, sides[1].split, told)
 
 
-def _write(run: RunFolder, told: Mapping[str, Any]) -> None:
+def _write(run: Run, told: Mapping[str, Any]) -> None:
     (run.path / COMPARED).parent.mkdir(exist_ok=True)
     write_durable(run.path / COMPARED, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
 
 
-def _asked(run: RunFolder, systems: tuple[str, ...], wish: Wish, progress: Progress) -> list[Side]:
+def _asked(run: Run, systems: tuple[str, ...], wish: EvaluateOptions, progress: Progress) -> list[Side]:
     """Both kinds of questions put to each of a run's models; a server answers both before it ends."""
     plan = read_plan(run)
     wanted = evaluation_of(run, plan, wish)

@@ -17,7 +17,7 @@ from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.evaluation.numbers import numbers, scored
-from orchestrator.evaluation.samples import Sample, chosen, spread
+from orchestrator.evaluation.samples import Prediction, chosen, spread
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.inference.api_key import read_key
@@ -70,7 +70,7 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> int:
     return 0
 
 
-def read_samples(path: Path, datasets: Sequence[str], limit: int) -> list[Sample]:
+def read_samples(path: Path, datasets: Sequence[str], limit: int) -> list[Prediction]:
     """At most `limit` samples of the named data sets, evenly spread; memory does not grow with the rows.
 
     Raises:
@@ -84,7 +84,7 @@ def read_samples(path: Path, datasets: Sequence[str], limit: int) -> list[Sample
     return [sample for at, sample in enumerate(islice(found, last)) if at in wanted]
 
 
-def _asked(client: Client, sample: Sample) -> Row:
+def _asked(client: Client, sample: Prediction) -> Row:
     turn = client.ask(sample.messages)
     if turn.error:
         client.still_there()
@@ -105,7 +105,7 @@ def _asked(client: Client, sample: Sample) -> Row:
 
 
 def _reference_losses(
-    base_url: str, model: str, settings: Mapping[str, Any], samples: Sequence[Sample]
+    base_url: str, model: str, settings: Mapping[str, Any], samples: Sequence[Prediction]
 ) -> tuple[Sequence[Row], str]:
     """({"nll", "label_tokens"} of each reference, why there are none); a server need not be able to."""
     if settings.get("unscored"):
@@ -128,7 +128,7 @@ def _counted(scores: Iterable[Row], total: int) -> Iterable[Row]:
         yield score
 
 
-def reference_loss(server: Scoring, sample: Sample, thinking: bool | None) -> Row:  # noqa: FBT001
+def reference_loss(server: Scoring, sample: Prediction, thinking: bool | None) -> Row:  # noqa: FBT001
     """{"nll": the sum of −log p over the reference's tokens, "label_tokens": their number}.
 
     Empty where the server's rendering of the answer does not continue that of its question, or is too long.

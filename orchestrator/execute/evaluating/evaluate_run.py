@@ -21,7 +21,7 @@ from orchestrator.execute.evaluating.evaluate import NUMBERS
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.proving.prove import Server, at_server, at_work, finished_run, read_plan
 from orchestrator.execute.run_store.record_hashes import read_json
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.servers.lora_adapters import adapter_of, rank_of
 from orchestrator.plan.stage import Plan, Service, Stage
 from orchestrator.plan.stages.evaluate import BASE, TUNED, Evaluation
@@ -31,7 +31,7 @@ SPLITS = ("test", "validation", "train")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class EvaluateOptions:
     """What a person asks for; what is None or empty is as the run's recipe has it.
 
     Attributes:
@@ -51,13 +51,13 @@ class Wish:
 class Evaluated:
     """The run, the split, and each system's eval.json with the folder that it lies in."""
 
-    run: RunFolder
+    run: Run
     split: str
     numbers: Mapping[str, Mapping[str, Any]]
     folders: Mapping[str, Path]
 
 
-def evaluate_run(recipe: str, wish: Wish, *, project: Path, progress: Progress) -> Evaluated:
+def evaluate_run(recipe: str, wish: EvaluateOptions, *, project: Path, progress: Progress) -> Evaluated:
     """Score every system in turn.
 
     Args:
@@ -90,7 +90,7 @@ def evaluate_run(recipe: str, wish: Wish, *, project: Path, progress: Progress) 
     )
 
 
-def evaluation_of(run: RunFolder, plan: Plan, wish: Wish) -> Evaluation:
+def evaluation_of(run: Run, plan: Plan, wish: EvaluateOptions) -> Evaluation:
     """What is asked: the wish, else the plan's own evaluation, else the first split that has rows.
 
     Raises:
@@ -117,7 +117,7 @@ def evaluation_of(run: RunFolder, plan: Plan, wish: Wish) -> Evaluation:
 
 
 def stages_of(
-    run: RunFolder, plan: Plan, wanted: Evaluation, systems: Sequence[str], server: Server | None
+    run: Run, plan: Plan, wanted: Evaluation, systems: Sequence[str], server: Server | None
 ) -> list[Stage]:
     """A stage for each system; those that share a server stand beside each other.
 
@@ -169,7 +169,7 @@ def _is_checkpoint(name: str) -> bool:
     return kind == "checkpoint" and (number == "last" or number.isdigit())
 
 
-def _parts(run: RunFolder) -> dict[str, tuple[str, ...]]:
+def _parts(run: Run) -> dict[str, tuple[str, ...]]:
     """Split → its prepared data sets that hold rows."""
     told = read_json(run.path / "data/prepare.json") or {}
     parts: dict[str, tuple[str, ...]] = {}

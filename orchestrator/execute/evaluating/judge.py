@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.checks import judge_all, not_run
 from orchestrator.checks.base import Case
 from orchestrator.checks.repeats import folded, repeated
-from orchestrator.errors import Problem, Refuted, StageFailed
+from orchestrator.errors import CheckFailed, Problem, StageFailed
 from orchestrator.evaluation import general
 from orchestrator.execute.inference.dataset_cases import cases_in
 from orchestrator.execute.inference.transcripts import cases_of, read_answers, repeats_of
@@ -54,7 +54,7 @@ def judge(settings: Mapping[str, Any], folder: Path) -> int:
     )
     (folder / settings["out"]).write_text(text + "\n", encoding="utf-8")
     failed = any(not verdict.passed for verdict in verdicts)
-    return Refuted.exit_code if failed and settings.get("decides", True) else 0
+    return CheckFailed.exit_code if failed and settings.get("decides", True) else 0
 
 
 def _general(settings: Mapping[str, Any], folder: Path, system: str) -> list[Verdict]:

@@ -25,7 +25,7 @@ from orchestrator.execute.host.atomic_files import append_durable
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project import recipes
 from orchestrator.execute.run_store.manifest import read_manifest
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.recipe import Judge
 
 JUDGED = "compare/judged.jsonl"
@@ -35,7 +35,7 @@ KINDS = ("split", "general")
 Row = dict[str, Any]
 
 
-def judge_of(run: RunFolder) -> Judge | None:
+def judge_of(run: Run) -> Judge | None:
     """The judge of a run's recipe as it is written now: one may be named, or left out, after the training.
 
     Where there is no such recipe file any more, the one that the run was made with.
@@ -52,7 +52,7 @@ def judge_of(run: RunFolder) -> Judge | None:
 
 
 def judge_comparison(
-    run: RunFolder,
+    run: Run,
     told: Mapping[str, Any],
     judge: Judge,
     progress: Progress,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checks import asks_of
-from orchestrator.checks.base import Asked, Case
+from orchestrator.checks.base import Case, PromptPlan
 from orchestrator.checks.repeats import repeated
 from orchestrator.checks.streamed import difference
 from orchestrator.errors import ConchError, MissingError, Problem
@@ -113,7 +113,7 @@ def _ask_case(client: Client, case: Case, every: Sequence[str], number: int) -> 
     return answered
 
 
-def _converse(client: Client, case: str, asked: Asked) -> Transcript:
+def _converse(client: Client, case: str, asked: PromptPlan) -> Transcript:
     messages: list[Message] = [{"role": "system", "content": asked.system}] if asked.system else []
     turns: list[Turn] = []
     for question in asked.turns:

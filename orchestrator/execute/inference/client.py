@@ -18,10 +18,10 @@ import httpx
 import openai
 
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut, UsageError
-from orchestrator.execute.inference.delta import Piece, piece_of
-from orchestrator.execute.inference.request_errors import Kind, Trouble, trouble_of
+from orchestrator.execute.inference.delta import Delta, piece_of
+from orchestrator.execute.inference.request_errors import ErrorKind, RequestError, trouble_of
 from orchestrator.execute.inference.retry import patiently
-from orchestrator.execute.inference.transport import Watched, http_client, limits
+from orchestrator.execute.inference.transport import DeadlineStream, http_client, limits
 from orchestrator.results import Turn
 
 ANSWER_TIMEOUT = 300.0
@@ -102,14 +102,14 @@ class Client:
         extra = {**({"seed": seed} if seed else {}), **({"tools": list(tools)} if tools else {})}
         try:
             whole, seconds = patiently(lambda: self._timed(sent, **extra))
-        except Trouble as trouble:
+        except RequestError as trouble:
             return Turn(sent, error=_told(trouble, tools))
         answer = (whole.content, whole.reasoning, whole.finish_reason, whole.token_ids)
         if not streamed:
             return Turn(sent, *answer, seconds=seconds, tool_calls=whole.tool_calls)
         try:
-            pieces = patiently(lambda: sum(self.stream(sent, **extra), Piece()))
-        except Trouble as trouble:
+            pieces = patiently(lambda: sum(self.stream(sent, **extra), Delta()))
+        except RequestError as trouble:
             return Turn(sent, error=f"with stream=true: {_told(trouble, tools)}")
         again = (pieces.content, pieces.reasoning, pieces.token_ids)
         turn = Turn(sent, *answer, True, *again, seconds=seconds)
@@ -129,29 +129,29 @@ class Client:
         try:
             try:
                 whole = self._whole(sent, response_format=form) if self._binds else self._whole(sent)
-            except Trouble as trouble:
-                if trouble.kind is not Kind.REFUSED or not self._binds:
+            except RequestError as trouble:
+                if trouble.kind is not ErrorKind.REFUSED or not self._binds:
                     raise
                 whole = self._whole(sent)  # fails the same way when something else was refused
                 self._binds = False
-        except Trouble as trouble:
+        except RequestError as trouble:
             return Turn(sent, error=str(trouble))
         answer = (whole.content, whole.reasoning, whole.finish_reason, whole.token_ids)
         return Turn(sent, *answer, seconds=time.monotonic() - started)
 
-    def stream(self, messages: Sequence[Message], **extra: Any) -> Iterator[Piece]:
+    def stream(self, messages: Sequence[Message], **extra: Any) -> Iterator[Delta]:
         """The answer in pieces; `extra` is sent along. Closing it ends the request. Raises Trouble."""
         with self._explained(self._timeout):
             stream = self._create(messages, stream=True, **extra)
             if not isinstance(stream, openai.Stream):
-                raise Trouble(Kind.ANSWER, "the server does not stream")
+                raise RequestError(ErrorKind.ANSWER, "the server does not stream")
             try:
                 yield from (self._piece(chunk, "delta") for chunk in stream if chunk.choices)
             finally:
                 stream.close()
             watched = stream.response.stream
-            if isinstance(watched, Watched) and not watched.done:
-                raise Trouble(Kind.ANSWER, "the stream broke off: it ended without [DONE]")
+            if isinstance(watched, DeadlineStream) and not watched.done:
+                raise RequestError(ErrorKind.ANSWER, "the stream broke off: it ended without [DONE]")
 
     def reach(self, mend: str = "", *, timeout: float = CANARY_TIMEOUT) -> None:
         """Make sure that the server answers under the model's name: one token.
@@ -166,7 +166,7 @@ class Client:
             listed = self._models()
             if listed is not None and self.model not in listed:
                 raise _not_served(self.model, listed)
-        except Trouble as trouble:
+        except RequestError as trouble:
             raise self._error_of(trouble, mend, timeout) from trouble
         pinged = self._ping(timeout)
         if pinged is not None:
@@ -184,36 +184,36 @@ class Client:
         # next: that is settled a moment later.
         trouble = self._ping(timeout)
         for pause in DYING:
-            if trouble is None or trouble.kind in (Kind.NOT_THERE, Kind.TIMEOUT):
+            if trouble is None or trouble.kind in (ErrorKind.NOT_THERE, ErrorKind.TIMEOUT):
                 break
             time.sleep(pause)
             trouble = self._ping(timeout)
         if trouble is None:
             return
-        if trouble.kind in (Kind.NOT_THERE, Kind.CUT):
+        if trouble.kind in (ErrorKind.NOT_THERE, ErrorKind.CUT):
             raise StageFailed(Problem(f"the server died: {trouble}", mend="read its log")) from trouble
         raise self._error_of(trouble, "", timeout) from trouble
 
-    def _ping(self, timeout: float) -> Trouble | None:
+    def _ping(self, timeout: float) -> RequestError | None:
         try:
             self._whole([{"role": "user", "content": "ping"}], max_tokens=1, timeout=timeout)
-        except Trouble as trouble:
+        except RequestError as trouble:
             return trouble
         return None
 
-    def _timed(self, messages: Sequence[Message], **extra: Any) -> tuple[Piece, float]:
+    def _timed(self, messages: Sequence[Message], **extra: Any) -> tuple[Delta, float]:
         """The answer, and the seconds that it took."""
         started = time.monotonic()
         return self._whole(messages, **extra), time.monotonic() - started
 
-    def _whole(self, messages: Sequence[Message], *, timeout: float | None = None, **extra: Any) -> Piece:
+    def _whole(self, messages: Sequence[Message], *, timeout: float | None = None, **extra: Any) -> Delta:
         limit = timeout or self._timeout
         with self._explained(limit):
             answer = self._create(messages, timeout=cast("Any", limits(limit)), **extra)
             if isinstance(answer, str):
-                raise Trouble(Kind.ANSWER, f"the answer is not JSON: {answer[:80]!r}")
+                raise RequestError(ErrorKind.ANSWER, f"the answer is not JSON: {answer[:80]!r}")
             if not getattr(answer, "choices", None):
-                raise Trouble(Kind.ANSWER, "the answer holds no choices")
+                raise RequestError(ErrorKind.ANSWER, "the answer holds no choices")
             return self._piece(answer, "message")
 
     def _create(self, messages: Sequence[Message], **extra: Any) -> Any:
@@ -229,7 +229,7 @@ class Client:
             self._wants_ids = False
             return answer
 
-    def _piece(self, answer: Any, part: str) -> Piece:
+    def _piece(self, answer: Any, part: str) -> Delta:
         self._check_model(getattr(answer, "model", None) or "")
         return piece_of(answer.choices[0], part)
 
@@ -239,7 +239,9 @@ class Client:
             return
         listed = self._models() or ()
         if answered not in listed or self.model not in listed:
-            raise Trouble(Kind.ANSWER, f'another model answered: "{answered}" instead of "{self.model}"')
+            raise RequestError(
+                ErrorKind.ANSWER, f'another model answered: "{answered}" instead of "{self.model}"'
+            )
         self._aliases.add(answered)
 
     def _models(self) -> list[str] | None:
@@ -248,8 +250,8 @@ class Client:
             with self._explained(LIST_TIMEOUT):
                 listed = self._openai.models.list(timeout=cast("Any", limits(LIST_TIMEOUT)))
                 return [str(model.id) for model in listed.data]
-        except Trouble as trouble:
-            if trouble.kind in (Kind.NOT_SERVED, Kind.REFUSED):
+        except RequestError as trouble:
+            if trouble.kind in (ErrorKind.NOT_SERVED, ErrorKind.REFUSED):
                 return None
             raise
         except AttributeError:  # a list of another shape
@@ -261,30 +263,30 @@ class Client:
             yield
         except (openai.OpenAIError, httpx.HTTPError, ValueError, RuntimeError) as error:
             if self._http.is_closed:  # by another thread, that wants no more answers
-                raise Trouble(Kind.NOT_THERE, "the conversation was given up") from error
+                raise RequestError(ErrorKind.NOT_THERE, "the conversation was given up") from error
             if isinstance(error, RuntimeError):
                 raise
             raise trouble_of(error, url=self.base_url, timeout=timeout, key=self._key) from error
 
-    def _error_of(self, trouble: Trouble, mend: str, timeout: float) -> ConchError:
+    def _error_of(self, trouble: RequestError, mend: str, timeout: float) -> ConchError:
         told = str(trouble)
-        if trouble.kind is Kind.NOT_THERE:
+        if trouble.kind is ErrorKind.NOT_THERE:
             return MissingError(Problem(told, mend=mend))
-        if trouble.kind is Kind.KEY:
+        if trouble.kind is ErrorKind.KEY:
             return MissingError(Problem(told, mend="set CONCH_API_KEY, or give --key-file FILE"))
-        if trouble.kind is Kind.TIMEOUT:
+        if trouble.kind is ErrorKind.TIMEOUT:
             what = f"{self.base_url} is up, but its engine gave no token within {timeout:g} s"
             return TimedOut(Problem(what, mend="read the server's log; restart it"))
-        if trouble.kind is Kind.NOT_SERVED:
+        if trouble.kind is ErrorKind.NOT_SERVED:
             return UsageError(
                 Problem(told, where=self.base_url, mend="does the address want /v1 at its end?")
             )
         return StageFailed(Problem(told, where=self.base_url, mend="read the server's log"))
 
 
-def _told(trouble: Trouble, tools: Sequence[Mapping[str, Any]]) -> str:
+def _told(trouble: RequestError, tools: Sequence[Mapping[str, Any]]) -> str:
     """What went wrong; with what vLLM needs for tools, where that is why it refused them."""
-    if tools and trouble.kind is Kind.REFUSED and "tool-call-parser" in str(trouble):
+    if tools and trouble.kind is ErrorKind.REFUSED and "tool-call-parser" in str(trouble):
         return f"{trouble}; {TOOLS_NEED}"
     return str(trouble)
 

@@ -17,7 +17,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Delta:
     """What came at one time: a whole answer, or one chunk of a stream."""
 
     content: str = ""
@@ -26,8 +26,8 @@ class Piece:
     finish_reason: str = ""
     calls: tuple[Call, ...] = ()
 
-    def __add__(self, other: Piece) -> Piece:
-        return Piece(
+    def __add__(self, other: Delta) -> Delta:
+        return Delta(
             self.content + other.content,
             self.reasoning + other.reasoning,
             self.token_ids + other.token_ids,
@@ -41,11 +41,11 @@ class Piece:
         return tuple({"name": call.name, "arguments": call.arguments} for call in self.calls)
 
 
-def piece_of(choice: Any, part: str) -> Piece:
+def piece_of(choice: Any, part: str) -> Delta:
     """What a choice of the OpenAI library holds under "message" or "delta"."""
     said = getattr(choice, part, None)
     reasoning = getattr(said, "reasoning", None) or getattr(said, "reasoning_content", None)
-    return Piece(
+    return Delta(
         content=getattr(said, "content", None) or "",
         reasoning=reasoning if isinstance(reasoning, str) else "",
         token_ids=tuple(getattr(choice, "token_ids", None) or ()),

@@ -24,7 +24,7 @@ from orchestrator.errors import MissingError, Problem, StageFailed, TimedOut
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import key_of, lines_of
 from orchestrator.execute.inference.api_key import read_key
-from orchestrator.execute.inference.request_errors import Kind, trouble_of
+from orchestrator.execute.inference.request_errors import ErrorKind, trouble_of
 from orchestrator.execute.inference.transport import http_client
 
 TIMEOUT = 300.0
@@ -139,7 +139,7 @@ class Scoring:
             answer = response.json() if status == httpx.codes.OK else None
         except (httpx.HTTPError, ValueError) as error:
             trouble = trouble_of(error, url=self.base_url, timeout=TIMEOUT, key=self._key)
-            kind = TimedOut if trouble.kind is Kind.TIMEOUT else StageFailed
+            kind = TimedOut if trouble.kind is ErrorKind.TIMEOUT else StageFailed
             raise kind(Problem(str(trouble), url, "look into the server's log")) from None
         if answer is None:
             _refuse(status, text.replace(self._key, "***") if self._key else text, url)

@@ -14,7 +14,7 @@ import openai
 DETAIL = 300
 
 
-class Kind(StrEnum):
+class ErrorKind(StrEnum):
     """What a caller does differently."""
 
     NOT_THERE = "not there"
@@ -26,30 +26,30 @@ class Kind(StrEnum):
     ANSWER = "answer"
 
 
-class Trouble(Exception):
+class RequestError(Exception):
     """No answer came, or none that can be used; `wait`: so many seconds later it wants to be asked."""
 
-    def __init__(self, kind: Kind, told: str, wait: float | None = None) -> None:
+    def __init__(self, kind: ErrorKind, told: str, wait: float | None = None) -> None:
         super().__init__(told)
         self.kind = kind
         self.wait = wait
 
 
 # HTTP status → kind and what is said of it; others by their hundred.
-_STATUS: dict[int, tuple[Kind, str]] = {
-    400: (Kind.REFUSED, "the server refuses the request"),
-    401: (Kind.KEY, "the server wants a key, or another one"),
-    403: (Kind.KEY, "the server refuses this key"),
-    404: (Kind.NOT_SERVED, "the server knows no such model or address"),
-    422: (Kind.REFUSED, "the server refuses the request"),
-    429: (Kind.ANSWER, "the server has too many requests"),
-    500: (Kind.ANSWER, "the server failed inside"),
-    502: (Kind.ANSWER, "a gateway before the server got no answer from it"),
-    503: (Kind.ANSWER, "the server is not ready or overloaded"),
+_STATUS: dict[int, tuple[ErrorKind, str]] = {
+    400: (ErrorKind.REFUSED, "the server refuses the request"),
+    401: (ErrorKind.KEY, "the server wants a key, or another one"),
+    403: (ErrorKind.KEY, "the server refuses this key"),
+    404: (ErrorKind.NOT_SERVED, "the server knows no such model or address"),
+    422: (ErrorKind.REFUSED, "the server refuses the request"),
+    429: (ErrorKind.ANSWER, "the server has too many requests"),
+    500: (ErrorKind.ANSWER, "the server failed inside"),
+    502: (ErrorKind.ANSWER, "a gateway before the server got no answer from it"),
+    503: (ErrorKind.ANSWER, "the server is not ready or overloaded"),
 }
 
 
-def trouble_of(error: Exception, *, url: str, timeout: float, key: str = "") -> Trouble:
+def trouble_of(error: Exception, *, url: str, timeout: float, key: str = "") -> RequestError:
     """The Trouble that an exception of the OpenAI or HTTP library means.
 
     Args:
@@ -60,36 +60,38 @@ def trouble_of(error: Exception, *, url: str, timeout: float, key: str = "") -> 
     """
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
     if isinstance(cause, httpx.ConnectTimeout):
-        return Trouble(Kind.NOT_THERE, f"{url} takes no connection")
+        return RequestError(ErrorKind.NOT_THERE, f"{url} takes no connection")
     if isinstance(error, openai.APITimeoutError) or isinstance(cause, httpx.TimeoutException):
-        return Trouble(Kind.TIMEOUT, f"no whole answer within {timeout:g} s")
+        return RequestError(ErrorKind.TIMEOUT, f"no whole answer within {timeout:g} s")
     if isinstance(cause, httpx.ConnectError):
-        return Trouble(Kind.NOT_THERE, f"nothing listens at {url}")
+        return RequestError(ErrorKind.NOT_THERE, f"nothing listens at {url}")
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, key)
     return _of_answer(error, key)
 
 
-def _of_answer(error: Exception, key: str) -> Trouble:
+def _of_answer(error: Exception, key: str) -> RequestError:
     if isinstance(error, json.JSONDecodeError | openai.APIResponseValidationError | UnicodeDecodeError):
-        return Trouble(Kind.ANSWER, f"the answer is not valid JSON: {_plain(str(error), key)}")
+        return RequestError(ErrorKind.ANSWER, f"the answer is not valid JSON: {_plain(str(error), key)}")
     if isinstance(error, openai.APIConnectionError | httpx.TransportError):
-        return Trouble(Kind.CUT, "the server closed the connection in the middle of the answer")
-    return Trouble(Kind.ANSWER, f"the server reported an error: {_plain(str(error), key)}")
+        return RequestError(ErrorKind.CUT, "the server closed the connection in the middle of the answer")
+    return RequestError(ErrorKind.ANSWER, f"the server reported an error: {_plain(str(error), key)}")
 
 
-def _of_status(error: openai.APIStatusError, key: str) -> Trouble:
+def _of_status(error: openai.APIStatusError, key: str) -> RequestError:
     code = error.status_code
-    by_hundred = (Kind.ANSWER, "the server failed") if code >= 500 else (Kind.REFUSED, "the server refuses")  # noqa: PLR2004
+    by_hundred = (
+        (ErrorKind.ANSWER, "the server failed") if code >= 500 else (ErrorKind.REFUSED, "the server refuses")
+    )
     kind, said = _STATUS.get(code, by_hundred)
-    if kind is Kind.KEY:  # servers like to repeat the key they were given
-        return Trouble(kind, f"{said} (HTTP {code})")
+    if kind is ErrorKind.KEY:  # servers like to repeat the key they were given
+        return RequestError(kind, f"{said} (HTTP {code})")
     body = error.body
     detail = body.get("message") if isinstance(body, dict) else body
     told = f": {_plain(str(detail), key)}" if detail else ""
     wait = seconds_of(error.response.headers.get("retry-after", ""))
     later = "" if wait is None else f", and asks to wait {wait:g} s"
-    return Trouble(kind, f"{said} (HTTP {code}){later}{told}", wait)
+    return RequestError(kind, f"{said} (HTTP {code}){later}{told}", wait)
 
 
 def seconds_of(retry_after: str, now: datetime | None = None) -> float | None:

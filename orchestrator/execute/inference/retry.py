@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from orchestrator.execute.inference.request_errors import Trouble
+from orchestrator.execute.inference.request_errors import RequestError
 
 WAITS = 3
 LONGEST = 60.0
@@ -25,7 +25,7 @@ def patiently(ask: Callable[[], _Answer], *, waits: int = WAITS, longest: float 
     for _ in range(waits):
         try:
             return ask()
-        except Trouble as trouble:
+        except RequestError as trouble:
             if trouble.wait is None or trouble.wait > longest:
                 raise
             time.sleep(trouble.wait)

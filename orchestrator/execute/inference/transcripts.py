@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checks.base import Case
-from orchestrator.checks.repeats import Repeats
+from orchestrator.checks.repeats import RepeatsCheck
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.results import Transcript, Turn
 
@@ -29,10 +29,10 @@ def cases_of(rows: Sequence[Mapping[str, Any]]) -> list[Case]:
     return [case_of(row) for row in rows]
 
 
-def repeats_of(settings: Mapping[str, Any]) -> Repeats:
+def repeats_of(settings: Mapping[str, Any]) -> RepeatsCheck:
     """How a task's settings want cases repeated."""
     drawn = bool(settings.get("temperature"))
-    return Repeats(settings.get("repeats", 1), settings.get("pass_rate", 1.0), drawn)
+    return RepeatsCheck(settings.get("repeats", 1), settings.get("pass_rate", 1.0), drawn)
 
 
 def line_of(transcript: Transcript) -> str:

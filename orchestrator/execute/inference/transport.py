@@ -22,7 +22,7 @@ _DONE = re.compile(rb"(?:\A|\n)data: ?\[DONE\]")
 _DONE_SIZE = 16
 
 
-class Watched(httpx.SyncByteStream):
+class DeadlineStream(httpx.SyncByteStream):
     """A response's bytes, with a deadline for all of them, and whether the stream's end was announced."""
 
     def __init__(self, inner: httpx.SyncByteStream, deadline: float) -> None:
@@ -61,7 +61,7 @@ def http_client(base_url: str, key: str, timeout: float) -> httpx.Client:
     def watch(response: httpx.Response) -> None:
         stream = response.stream
         if isinstance(stream, httpx.SyncByteStream):
-            response.stream = Watched(stream, response.request.extensions["conch_deadline"])
+            response.stream = DeadlineStream(stream, response.request.extensions["conch_deadline"])
 
     return httpx.Client(
         timeout=limits(timeout),

@@ -8,8 +8,8 @@ from typing import Any
 
 from orchestrator.checks import judge_all, not_run
 from orchestrator.checks.base import Case
-from orchestrator.checks.repeats import ONCE, Repeats, folded, repeated, stem
-from orchestrator.errors import ConchError, Refuted, exit_code_of
+from orchestrator.checks.repeats import ONCE, RepeatsCheck, folded, repeated, stem
+from orchestrator.errors import CheckFailed, ConchError, exit_code_of
 from orchestrator.execute.inference.ask import AT_A_TIME, ask_cases, settle
 from orchestrator.execute.inference.client import Client
 from orchestrator.metrics.interval import wilson
@@ -37,7 +37,7 @@ class Verification:
         """The error's, else 5 when a check failed, else 0."""
         if self.error is not None:
             return exit_code_of(self.error)
-        return Refuted.exit_code if any(not verdict.passed for verdict in self.verdicts) else 0
+        return CheckFailed.exit_code if any(not verdict.passed for verdict in self.verdicts) else 0
 
     def to_json(self) -> dict[str, Any]:
         """Everything, JSON-able."""
@@ -58,7 +58,7 @@ def verify_server(
     every: Sequence[str],
     tell: Callable[[str], None],
     *,
-    repeats: Repeats = ONCE,
+    repeats: RepeatsCheck = ONCE,
     at_a_time: int = AT_A_TIME,
 ) -> Verification:
     """Ask and judge. A server that dies on the way is the result's `error`, not an exception.

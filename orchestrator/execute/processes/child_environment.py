@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from orchestrator.execute.host.machine import bound_cores
 from orchestrator.execute.processes.process_tree import VARIABLE
-from orchestrator.plan.stage import Command, Place
+from orchestrator.plan.stage import Command, Runtime
 
 Symbols = Mapping[str, str]
 
@@ -40,10 +40,10 @@ _ENGINES = {
     "TOKENIZERS_PARALLELISM": "true",
     "DO_NOT_TRACK": "1",
 }
-_PLACES: Mapping[Place, Mapping[str, str]] = {
-    Place.CONCH: {},
-    Place.TRAIN: _ENGINES,
-    Place.SERVE: {
+_PLACES: Mapping[Runtime, Mapping[str, str]] = {
+    Runtime.CONCH: {},
+    Runtime.TRAIN: _ENGINES,
+    Runtime.SERVE: {
         **_ENGINES,
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_HOST_IP": "127.0.0.1",  # torch's store listens on every interface otherwise
@@ -94,7 +94,7 @@ def child_environment(
     return {**allowed, **secrets, **fixed, **own, **(extra or {}), VARIABLE: cookie}
 
 
-def _is_allowed(name: str, place: Place) -> bool:
+def _is_allowed(name: str, place: Runtime) -> bool:
     if name == VARIABLE or _SECRET.fullmatch(name):
         return False
-    return bool(_EVERYWHERE.fullmatch(name) or (place is Place.CONCH and _CONCH.fullmatch(name)))
+    return bool(_EVERYWHERE.fullmatch(name) or (place is Runtime.CONCH and _CONCH.fullmatch(name)))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import Problem, Refuted, error_for
+from orchestrator.errors import CheckFailed, Problem, error_for
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.child_environment import Symbols
 from orchestrator.plan.stage import Command
@@ -77,7 +77,7 @@ def outcome(code: int, log: Path, since: int) -> int:
         ConchError: of the kind that the code stands for, StageFailed for any other.
     """
     problems = _told(told_at(log))
-    if code in (0, Refuted.exit_code) and not problems:
+    if code in (0, CheckFailed.exit_code) and not problems:
         return code
     if problems:
         raise error_for(code, *problems)

@@ -34,8 +34,8 @@ from orchestrator.plan.stage import Command
 
 __all__ = [
     "TICK",
-    "Enough",
     "Process",
+    "StopEarly",
     "Symbols",
     "bound_log",
     "catch_signals",
@@ -59,7 +59,7 @@ LOG_HEAD = 256 << 10
 LOG_TAIL = 1 << 20
 
 
-class Enough(Exception):
+class StopEarly(Exception):
     """Raised by on_tick: the command has done enough, and is asked to end in its own time."""
 
 
@@ -244,7 +244,7 @@ def run(
             bound_log(log)
             if on_tick:
                 on_tick(process.seconds())
-    except Enough:
+    except StopEarly:
         process.stop(grace)
         code = process.wait(0)
         return 128 + signal.SIGKILL if code is None else code

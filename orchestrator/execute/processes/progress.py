@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from orchestrator.backends.trainer_log import TrainStep
-from orchestrator.results import Run
+from orchestrator.results import StageResult
 
 
 class Progress(Protocol):
@@ -23,5 +23,5 @@ class Progress(Protocol):
     def step(self, step: TrainStep) -> None:
         """The trainer logged a step."""
 
-    def end(self, run: Run) -> None:
+    def end(self, run: StageResult) -> None:
         """A stage ended."""

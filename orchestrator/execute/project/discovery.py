@@ -18,7 +18,7 @@ from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.project import recipes
 from orchestrator.execute.project.template_sandbox import guard_template, read_template
-from orchestrator.plan.job import Job, Surroundings
+from orchestrator.plan.job import Context, Job
 from orchestrator.plan.resolve import resolve
 from orchestrator.recipe import Resolved
 from orchestrator.templates.pairing import ChatTemplate, read
@@ -54,7 +54,7 @@ def _guarded(chat_template: Path) -> str:
     return text
 
 
-def survey(project: Path, resolved: Resolved) -> Surroundings:
+def survey(project: Path, resolved: Resolved) -> Context:
     """Everything resolve() must know of this machine and this project."""
     datasets = read_datasets(project)
     data = resolved.recipe.data
@@ -62,7 +62,7 @@ def survey(project: Path, resolved: Resolved) -> Surroundings:
     apart = [datasets[name] for name in (*data.validation, *data.test) if name in datasets]
     hashed = {entry.name: _hashed(entry, project) for entry in (*used, *apart)}
     base_folder = _base_folder(resolved, project)
-    return Surroundings(
+    return Context(
         hardware=resolved.profile,
         templates=read_templates(project),
         datasets=datasets | hashed,

@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.recipe import NAME_PATTERN, NAME_WORDS, SIZE_LIMIT, Resolved, Source, compose, extends_of
+from orchestrator.recipe import (
+    NAME_PATTERN,
+    NAME_WORDS,
+    SIZE_LIMIT,
+    RecipeSource,
+    Resolved,
+    compose,
+    extends_of,
+)
 
 FOLDER = "recipes"
 SUFFIX = ".yaml"
@@ -68,7 +76,7 @@ def read(
     return compose(chain, sets=sets, environ=environ, profile=profile, machine=machine)
 
 
-def load_chain(path: Path, project: Path) -> list[Source]:
+def load_chain(path: Path, project: Path) -> list[RecipeSource]:
     """The recipe file, then what it extends, the root last.
 
     A recipe outside recipes/ may extend a neighbour of its own folder; recipes/ comes second.
@@ -87,7 +95,7 @@ def load_chain(path: Path, project: Path) -> list[Source]:
     return chain
 
 
-def load(path: Path, project: Path) -> Source:
+def load(path: Path, project: Path) -> RecipeSource:
     """The text of one recipe file; UsageError when it is no file, too large, unreadable or not UTF-8."""
     shown = show(path, project)
     try:
@@ -101,7 +109,7 @@ def load(path: Path, project: Path) -> Source:
     if len(raw) > SIZE_LIMIT:
         raise UsageError(Problem("larger than 1 MiB: this is not a recipe", shown))
     try:
-        return Source(shown, raw.decode("utf-8"))
+        return RecipeSource(shown, raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         line = before.count(b"\n") + 1

@@ -26,8 +26,8 @@ from orchestrator.execute.proving.stage_answers import arm_of, transcript_of
 from orchestrator.execute.run_store.certify import changed_files, read_certificate
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.load_report import read_proofs
-from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.plan.stage import Command, Place, Plan, RenderedFile, Stage, partial
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.plan.stage import Command, Plan, RenderedFile, Runtime, Stage, partial
 from orchestrator.plan.stages.base import ANSWERS, CONVERSATIONS, task
 from orchestrator.proofs import why as fold
 from orchestrator.results import Status, Transcript
@@ -62,10 +62,10 @@ class Questions:
 class Why:
     """The outcome: the run, what was asked, what each arm said, and the first loss."""
 
-    run: RunFolder
+    run: Run
     cases: tuple[Case, ...]
-    arms: tuple[fold.Arm, ...]
-    finding: fold.Finding
+    arms: tuple[fold.StageAnswers, ...]
+    finding: fold.Explanation
 
 
 def why(recipe: str, *, project: Path, progress: Progress, server: Server | None = None) -> Why:
@@ -104,7 +104,9 @@ def why(recipe: str, *, project: Path, progress: Progress, server: Server | None
     return Why(run, asked.cases, tuple(arms), first(run, arms, parted))
 
 
-def first(run: RunFolder, arms: Sequence[fold.Arm], parted: Mapping[str, str] | None = None) -> fold.Finding:
+def first(
+    run: Run, arms: Sequence[fold.StageAnswers], parted: Mapping[str, str] | None = None
+) -> fold.Explanation:
     """The fold over arms and the run's proofs."""
     try:
         certificate = read_certificate(run.path, recipe=run.recipe)
@@ -116,7 +118,7 @@ def first(run: RunFolder, arms: Sequence[fold.Arm], parted: Mapping[str, str] | 
     return fold.first_loss(arms, proofs, recipe=run.recipe, changed=changed, parted=parted)
 
 
-def questions(plan: Plan, run: RunFolder) -> Questions:
+def questions(plan: Plan, run: Run) -> Questions:
     """The recipe's questions, as the run's plan asks them; at most MOST, evenly spread.
 
     Raises:
@@ -152,14 +154,14 @@ def _parser(vllm_yaml: str) -> str:
     return named[0].strip().strip("'\"") if named else ""
 
 
-def _complete(run: RunFolder, plan: Plan) -> None:
+def _complete(run: Run, plan: Plan) -> None:
     """What the server reads, where `conch sft` did not come so far; what is there is what is asked."""
     for file in plan.stage("ask").rendered:
         if not (run.path / file.path).exists():
             atomic_files.write_durable(run.path / file.path, file.text)
 
 
-def _trained_stage(run: RunFolder, asked: Questions) -> Stage:
+def _trained_stage(run: Run, asked: Questions) -> Stage:
     listed = [
         {"case": case.id, "purpose": one.purpose, "system": one.system, "turns": list(one.turns)}
         for case in asked.cases
@@ -171,14 +173,14 @@ def _trained_stage(run: RunFolder, asked: Questions) -> Stage:
     more = ("--wanted", file.path, "--out", partial(TRAINED))
     return Stage(
         name="why-trained",
-        commands=(Command(("{train}/bin/python", "{probes}/answer_ids.py", *words, *more), Place.TRAIN),),
+        commands=(Command(("{train}/bin/python", "{probes}/answer_ids.py", *words, *more), Runtime.TRAIN),),
         inputs=("inputs", "adapter", "export", "train.yaml"),
         files=(file,),
         outputs=(TRAINED,),
     )
 
 
-def _bare(run: RunFolder) -> bool:
+def _bare(run: Run) -> bool:
     """Whether the run's own answers hold no thought: mixed thinking taught them behind an empty one."""
     path = run.path / CONVERSATIONS
     rows = (row for _, row in zip(range(LOOKED_AT), lines_of(path), strict=False))
@@ -187,7 +189,7 @@ def _bare(run: RunFolder) -> bool:
     return not any("<think>" in answer for answer in answers)
 
 
-def _trained(run: RunFolder, asked: Questions, progress: Progress) -> list[fold.Arm]:
+def _trained(run: Run, asked: Questions, progress: Progress) -> list[fold.StageAnswers]:
     names = {fold.BASE: "base", fold.ADAPTER: "adapter", fold.MERGED: "merged"}
     arms = []
     for name, file in names.items():
@@ -233,7 +235,7 @@ def _row(case: Case) -> dict[str, Any]:
     return {"id": case.id, "ask": list(case.ask), "system": case.system, "expect": dict(case.expect)}
 
 
-def _own_answers(run: RunFolder, plan: Plan, asked: Questions) -> list[Transcript] | None:
+def _own_answers(run: Run, plan: Plan, asked: Questions) -> list[Transcript] | None:
     """What the run's own stage asked, if of these very files and in the same way."""
     stage = plan.stage("ask")
     mine = stage.rendered
@@ -243,7 +245,7 @@ def _own_answers(run: RunFolder, plan: Plan, asked: Questions) -> list[Transcrip
     return read_answers(run.path / ANSWERS)
 
 
-def _is_current(run: RunFolder, stage: str) -> bool:
+def _is_current(run: Run, stage: str) -> bool:
     """Whether what a stage read and wrote is still there, byte by byte."""
     ended = next((each for each in run.runs() if each.stage == stage), None)
     if ended is None or ended.status is not Status.DONE or not ended.inputs:
@@ -252,7 +254,7 @@ def _is_current(run: RunFolder, stage: str) -> bool:
     return all(fingerprint(run.path / path) == found for path, found in known.items())
 
 
-def _served(run: RunFolder, asked: Questions) -> list[fold.Arm]:
+def _served(run: Run, asked: Questions) -> list[fold.StageAnswers]:
     ids = [transcript_of(row, asked.parser) for row in _rows(run.path / IDS)]
     chat = read_answers(run.path / CHAT)
     return [
@@ -261,7 +263,7 @@ def _served(run: RunFolder, asked: Questions) -> list[fold.Arm]:
     ]
 
 
-def _parted(run: RunFolder) -> dict[str, str]:
+def _parted(run: Run) -> dict[str, str]:
     rows = [row for row in _rows(run.path / IDS) if row["purpose"] == WITH_HISTORY and row["parted"]]
     return {row["case"]: row["parted"] for row in rows}
 

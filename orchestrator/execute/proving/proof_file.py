@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import Refuted
+from orchestrator.errors import CheckFailed
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.results import Proof
 
@@ -25,4 +25,4 @@ def leave_proof(proof: Proof, settings: Mapping[str, Any], folder: Path) -> int:
     if not proof.holds:
         mend = f"\n    → {proof.mend}" if proof.mend else ""
         sys.stderr.write(f"{proof.name}: {proof.detail}{mend}\n")
-    return 0 if proof.holds or accepted else Refuted.exit_code
+    return 0 if proof.holds or accepted else CheckFailed.exit_code

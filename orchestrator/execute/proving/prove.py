@@ -19,7 +19,7 @@ from orchestrator.execute.host import machine
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.certify import read_certificate
-from orchestrator.execute.run_store.run_folder import RunFolder, hold
+from orchestrator.execute.run_store.run_folder import Run, hold
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.execute.runner.run_plan import symbols_of
 from orchestrator.plan.plan import PROVE
@@ -49,7 +49,7 @@ def prove(
     offline: bool,
     accept_mismatch: bool,
     server: Server | None = None,
-) -> tuple[RunFolder, dict[str, Any]]:
+) -> tuple[Run, dict[str, Any]]:
     """(the run, its new certificate).
 
     Args:
@@ -81,7 +81,7 @@ class Perform(Protocol):
 
 
 @contextmanager
-def at_work(run: RunFolder, plan: Plan, progress: Progress, saying: str) -> Iterator[Perform]:
+def at_work(run: Run, plan: Plan, progress: Progress, saying: str) -> Iterator[Perform]:
     """What every verb shares that does further stages of a run that was made: its lock, and no process left.
 
     Args:
@@ -114,14 +114,14 @@ def at_server(commands: Iterable[Command], server: Server, model: str) -> tuple[
     )
 
 
-def finished_run(project: Path, recipe: str) -> RunFolder:
+def finished_run(project: Path, recipe: str) -> Run:
     """The newest run of a recipe that finished an export, whatever became of its files since.
 
     Raises:
         MissingError: there is none.
     """
     name, _, number = recipe.partition("/")
-    runs = [RunFolder.open(project, recipe)] if number else RunFolder.all(project, name)
+    runs = [Run.open(project, recipe)] if number else Run.all(project, name)
     for run in reversed(runs):
         if run.stage_record("export") is not None:
             return run
@@ -129,7 +129,7 @@ def finished_run(project: Path, recipe: str) -> RunFolder:
     raise MissingError(Problem(f"{name} has no finished export", where, f"conch sft {name}"))
 
 
-def read_plan(run: RunFolder) -> Plan:
+def read_plan(run: Run) -> Plan:
     """The whole plan that a run was made by.
 
     Raises:
@@ -143,7 +143,7 @@ def read_plan(run: RunFolder) -> Plan:
         raise MissingError(Problem(what, str(path), f"conch sft {run.recipe}")) from None
 
 
-def places(run: RunFolder) -> dict[str, str]:
+def places(run: Run) -> dict[str, str]:
     """The environments of a run's hardware: "train" and "serve" → folder."""
     hardware = [event["hardware"] for event in run.events() if event.get("hardware")]
     profile = hardware[-1] if hardware else machine.hardware()

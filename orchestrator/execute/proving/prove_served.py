@@ -23,7 +23,7 @@ from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, 
 from orchestrator.execute.data.prepare import GENERATED, HELD_OUT
 from orchestrator.execute.host.jsonl import key_of, lines_of
 from orchestrator.execute.inference.api_key import read_key
-from orchestrator.execute.inference.request_errors import Kind, trouble_of
+from orchestrator.execute.inference.request_errors import ErrorKind, trouble_of
 from orchestrator.execute.inference.transport import http_client
 from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.execute.proving.token_parity import IdsFile, training_of
@@ -61,7 +61,7 @@ def prove_served(settings: Mapping[str, Any], folder: Path) -> int:
             raise MissingError(Problem("is not there", str(path), "run the stage that makes it"))
     trained = IdsFile.open(ids)
     files = {one["name"]: one["file"] for one in json.loads(prepared.read_bytes())["datasets"]}
-    with Asker.of_environment(training_of(trained.header), trained.pieces, files) as asker:
+    with ServedAsker.of_environment(training_of(trained.header), trained.pieces, files) as asker:
         chosen, left_out = choose(trained, settings["rows"], asker.longest)
         wanted = {key_of(row) for row in chosen}
         talks = {key_of(line): line["messages"] for line in lines_of(talk) if key_of(line) in wanted}
@@ -114,7 +114,7 @@ def _is_asked(row: Row) -> bool:
 
 
 @dataclass(slots=True)
-class Asker:
+class ServedAsker:
     """The server, and how its prompts are judged.
 
     Attributes:
@@ -132,7 +132,7 @@ class Asker:
     longest: int = 0
 
     @classmethod
-    def of_environment(cls, training: Training, pieces: Pieces, files: Mapping[str, str]) -> Asker:
+    def of_environment(cls, training: Training, pieces: Pieces, files: Mapping[str, str]) -> ServedAsker:
         """The service that this task was given.
 
         Raises:
@@ -253,7 +253,7 @@ class Asker:
             told = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             trouble = trouble_of(error, url=url, timeout=TIMEOUT)
-            kind = {Kind.NOT_THERE: gone, Kind.TIMEOUT: TimedOut}.get(trouble.kind, StageFailed)
+            kind = {ErrorKind.NOT_THERE: gone, ErrorKind.TIMEOUT: TimedOut}.get(trouble.kind, StageFailed)
             raise kind(Problem(str(trouble), url, "look into the server's log")) from None
         refused = answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
         if isinstance(told, dict) and (answer.is_success or (refused and body)):

@@ -39,7 +39,9 @@ def split_thought(text: str, parser: str) -> tuple[str, str]:
     return thought.removeprefix("<think>"), answer
 
 
-def arm_of(name: str, cases: Sequence[Case], transcripts: Sequence[Transcript], source: str) -> fold.Arm:
+def arm_of(
+    name: str, cases: Sequence[Case], transcripts: Sequence[Transcript], source: str
+) -> fold.StageAnswers:
     """The arm, judged: a case passes when it was answered and every check of it passed."""
     passed = {case.id: False for case in cases}
     judged = judge_all(cases, (), transcripts)
@@ -48,7 +50,7 @@ def arm_of(name: str, cases: Sequence[Case], transcripts: Sequence[Transcript], 
         passed[case] = bool(verdicts) and all(verdict.passed for verdict in verdicts)
     mine = {case: [one for one in transcripts if one.case == case] for case in passed}
     answers = {case: _said(told) for case, told in mine.items()}
-    return fold.Arm(name, passed, answers, source)
+    return fold.StageAnswers(name, passed, answers, source)
 
 
 def _said(transcripts: Sequence[Transcript]) -> str:

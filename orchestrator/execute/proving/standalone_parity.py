@@ -32,7 +32,7 @@ from orchestrator.execute.project.template_sandbox import guard_template, read_t
 from orchestrator.execute.proving.given_conversations import Given, read_conversations
 from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, training_of
 from orchestrator.execute.runner.run_plan import PROBES
-from orchestrator.plan.stage import Command, Place
+from orchestrator.plan.stage import Command, Runtime
 from orchestrator.proofs.tokenizer import prove
 from orchestrator.results import Proof
 from orchestrator.templates.compare import ORDER
@@ -192,7 +192,7 @@ def _run_probes(folder: Path, question: Question, places: Mapping[str, Path], sa
 
 def _probe(side: str, script: str, *words: str) -> Command:
     argv = (f"{{{side}}}/bin/python", f"{{probes}}/{script}", *words, "--out", IDS[side])
-    return Command(argv=argv, place=Place(side))
+    return Command(argv=argv, place=Runtime(side))
 
 
 def _wait(running: dict[str, Beside], say: Say) -> None:

@@ -140,7 +140,7 @@ def _cut_off(path: Path) -> StageFailed:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _ParityCounts:
     """What was counted on the way."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -161,8 +161,8 @@ class _Tally:
             self.listed.append(verdict)
 
 
-def _tally(trained: IdsFile, served: IdsFile) -> _Tally:
-    tally, training = _Tally(), training_of(trained.header)
+def _tally(trained: IdsFile, served: IdsFile) -> _ParityCounts:
+    tally, training = _ParityCounts(), training_of(trained.header)
     pieces = (trained.pieces, served.pieces)
     for row, answers in answers_in_step(trained, served):
         name = row["dataset"]
@@ -177,7 +177,7 @@ def _tally(trained: IdsFile, served: IdsFile) -> _Tally:
     return tally
 
 
-def _summary(tally: _Tally, train: Mapping[str, Any], serve: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(tally: _ParityCounts, train: Mapping[str, Any], serve: Mapping[str, Any]) -> dict[str, Any]:
     sentence, mend = explain_round_trip(train, serve)
     compared = sum(tally.verdicts.values())
     first = tally.worst.to_json() if tally.worst else None
@@ -199,7 +199,7 @@ def _summary(tally: _Tally, train: Mapping[str, Any], serve: Mapping[str, Any]) 
     }
 
 
-def _covered(tally: _Tally, compared: int) -> str:
+def _covered(tally: _ParityCounts, compared: int) -> str:
     rows = ", ".join(f"{number} rows of {name}" for name, number in tally.datasets.items()) or "no rows"
     text = f"{compared} answers in {rows}"
     if tally.also["dropped_thoughts"]:

@@ -22,17 +22,17 @@ from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.listing import Standing, latest, summary_of
 from orchestrator.execute.run_store.manifest import MANIFEST
 from orchestrator.execute.run_store.record_hashes import read_json
-from orchestrator.execute.run_store.run_folder import RunFolder, hold
+from orchestrator.execute.run_store.run_folder import Run, hold
 from orchestrator.plan.stage import partial
 from orchestrator.plan.stages.report import CARD, REPORT
-from orchestrator.results import Run, Status
+from orchestrator.results import StageResult, Status
 
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
     """The run, and where its report lies: the page, the model card twice, the JSON."""
 
-    run: RunFolder
+    run: Run
     html: Path
     markdown: Path
     json: Path
@@ -50,7 +50,7 @@ def renew_report(name: str, *, project: Path, language: str = "") -> Renewed:
     Raises:
         UsageError: there is no such run. BusyError: it is being worked on. StageFailed: the disk is full.
     """
-    run = RunFolder.open(project, name) if name else last_run(project)
+    run = Run.open(project, name) if name else last_run(project)
     with _alone(run):
         settings = settings_of(run) | {"out": partial(REPORT), "card": partial(CARD), "language": language}
         _clear(run)
@@ -67,7 +67,7 @@ def renew_report(name: str, *, project: Path, language: str = "") -> Renewed:
     return Renewed(run, folder / "report.html", folder / "report.md", folder / "report.json", run.path / CARD)
 
 
-def last_run(project: Path) -> RunFolder:
+def last_run(project: Path) -> Run:
     """The newest run of the project, of whatever recipe.
 
     Raises:
@@ -80,7 +80,7 @@ def last_run(project: Path) -> RunFolder:
     return max(found, key=lambda run: run.id)
 
 
-def settings_of(run: RunFolder) -> dict[str, Any]:
+def settings_of(run: Run) -> dict[str, Any]:
     """The recipe, the served name and whether the base is a stand-in, as the run's own plan has them."""
     plain = {"recipe": run.recipe, "model": run.recipe, "stand_in": False}
     try:
@@ -92,7 +92,7 @@ def settings_of(run: RunFolder) -> dict[str, Any]:
 
 
 @contextmanager
-def _alone(run: RunFolder) -> Iterator[None]:
+def _alone(run: Run) -> Iterator[None]:
     """Hold the recipe; where another of its runs is worked on (a sweep), this one is nobody else's."""
     with ExitStack() as stack:
         try:
@@ -104,16 +104,16 @@ def _alone(run: RunFolder) -> Iterator[None]:
         yield
 
 
-def _clear(run: RunFolder) -> None:
+def _clear(run: Run) -> None:
     """Half a report, of now or of a command that was killed, goes."""
     for output in (REPORT, CARD):
         atomic_files.remove(run.path / partial(output))
 
 
-def _note(run: RunFolder) -> None:
+def _note(run: Run) -> None:
     """The stage's record with the hashes of what lies there now, under the key it was done for."""
     record = run.stage_record(REPORT)
     if record is not None:
         outputs = {name: fingerprint(run.path / name) for name in record.outputs}
-        done = Run(REPORT, Status.DONE, "conch report", seconds=record.seconds, outputs=outputs)
+        done = StageResult(REPORT, Status.DONE, "conch report", seconds=record.seconds, outputs=outputs)
         run.end_stage(done, record.key)

@@ -20,7 +20,7 @@ from orchestrator.execute.reporting.run_numbers import data_of, training_of
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.manifest import MANIFEST
 from orchestrator.execute.run_store.record_hashes import read_json
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.html.words import EN, ZH
 from orchestrator.proofs import PROOFS
 from orchestrator.results import Report
@@ -43,7 +43,7 @@ def read_facts(
         stand_in: whether the base is the embedded one.
         language: "zh", "en", or "" for that of most of the questions that were asked.
     """
-    run = RunFolder(folder.parents[2], folder.parent.name, folder.name)
+    run = Run(folder.parents[2], folder.parent.name, folder.name)
     manifest = read_json(folder / MANIFEST) or {}
     report = read_report(folder, recipe=recipe, headline=str(manifest.get("headline", "")), runs=run.runs())
     events = list(run.events())

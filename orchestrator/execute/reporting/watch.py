@@ -22,7 +22,7 @@ from orchestrator.execute.host import gpu, machine
 from orchestrator.execute.host.redact import redact
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store.listing import Standing, read_state, summary_of
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_logs import last_lines, last_state, logs_of
 from orchestrator.execute.run_store.training_log import Course
 from orchestrator.plan.stage import partial
@@ -107,7 +107,7 @@ class Snapshot:
 class Watcher:
     """Looks at one run."""
 
-    run: RunFolder
+    run: Run
     _course: Course = field(default_factory=Course)
     _usual: dict[str, float] | None = None
     _memory: tuple[float, int] = (0.0, 0)
@@ -238,10 +238,10 @@ def _between(began: str, ended: str, now: datetime) -> float:
     return max(0.0, (end - datetime.fromisoformat(began)).total_seconds())
 
 
-def _usual(run: RunFolder) -> dict[str, float]:
+def _usual(run: Run) -> dict[str, float]:
     """Stage → seconds, as the newest of the earlier runs that did it took."""
     found: dict[str, float] = {}
-    earlier = [one for one in RunFolder.all(run.project, run.recipe) if one.id < run.id]
+    earlier = [one for one in Run.all(run.project, run.recipe) if one.id < run.id]
     for one in earlier[-_EARLIER_RUNS:]:
         for name, stage in read_state(one).get("stages", {}).items():
             if stage.get("status") in {Status.DONE, Status.REFUTED} and stage.get("seconds"):
@@ -249,7 +249,7 @@ def _usual(run: RunFolder) -> dict[str, float]:
     return found
 
 
-def _log(run: RunFolder) -> tuple[str, tuple[str, ...]]:
+def _log(run: Run) -> tuple[str, tuple[str, ...]]:
     try:
         log: Path = logs_of(run)[-1]
         lines = last_lines(log, LOG_LINES)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import __version__
-from orchestrator.errors import MissingError, Problem, Refuted
+from orchestrator.errors import CheckFailed, MissingError, Problem
 from orchestrator.execute.host.atomic_files import sha256_file, write_durable
 from orchestrator.execute.models.model_folder import hash_files
 from orchestrator.execute.run_store.certified_files import check_files
@@ -50,7 +50,7 @@ def certify(settings: Mapping[str, Any], folder: Path) -> int:
     }
     text = json.dumps(certificate, ensure_ascii=False, indent=2)
     write_durable(folder / settings["out"], text + "\n")
-    return 0 if all(proof.holds or proof.accepted for proof in proofs) else Refuted.exit_code
+    return 0 if all(proof.holds or proof.accepted for proof in proofs) else CheckFailed.exit_code
 
 
 def read_certificate(folder: Path, *, recipe: str) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def refuse_unproven(certificate: Mapping[str, Any], folder: Path, *, recipe: str
     """Raise when a proof does not hold, or the files are not those that were proven.
 
     Raises:
-        Refuted: with every proof that fails, and every file that was changed, added or removed.
+        CheckFailed: with every proof that fails, and every file that was changed, added or removed.
     """
     problems = [
         Problem(f"{proof['name']} does not hold: {proof['detail']}", str(folder / CERTIFICATE), proof["mend"])
@@ -82,7 +82,7 @@ def refuse_unproven(certificate: Mapping[str, Any], folder: Path, *, recipe: str
     ]
     problems += changed_files(certificate, folder, mend=f"conch prove {recipe}")
     if problems:
-        raise Refuted(*problems)
+        raise CheckFailed(*problems)
 
 
 def changed_files(certificate: Mapping[str, Any], folder: Path, *, mend: str) -> list[Problem]:

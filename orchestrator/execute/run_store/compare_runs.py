@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.run_store.manifest import read_manifest
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 
 # In the order in which they explain one another.
 PARTS = (
@@ -23,7 +23,7 @@ ABSENT = "(nothing)"
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class RunDifference:
     """One value that differs.
 
     Attributes:
@@ -41,7 +41,7 @@ class Difference:
     from_b: str = ""
 
 
-def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
+def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[RunDifference]:
     """What differs between two manifests.
 
     >>> one = {"recipe": {"train.seed": {"value": 1, "from": "default"}}}
@@ -49,7 +49,7 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
     >>> [(each.key, each.a, each.b, each.from_b) for each in differences(one, two)]
     [('train.seed', 1, 2, '--set train.seed=2')]
     """
-    found: list[Difference] = []
+    found: list[RunDifference] = []
     for part in PARTS:
         if part == "recipe":
             found += _recipe(a.get(part, {}), b.get(part, {}))
@@ -58,11 +58,11 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
         for key in sorted(flat_a.keys() | flat_b.keys()):
             one, other = flat_a.get(key, ABSENT), flat_b.get(key, ABSENT)
             if one != other:
-                found.append(Difference(part, key, one, other))
+                found.append(RunDifference(part, key, one, other))
     return found
 
 
-def compare_runs(a: RunFolder, b: RunFolder) -> list[Difference]:
+def compare_runs(a: Run, b: Run) -> list[RunDifference]:
     """What differs between two runs.
 
     Raises:
@@ -79,12 +79,12 @@ def compare_runs(a: RunFolder, b: RunFolder) -> list[Difference]:
     return differences(*manifests)
 
 
-def _recipe(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Difference]:
+def _recipe(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[RunDifference]:
     nothing = {"value": ABSENT, "from": ""}
     for key in sorted(a.keys() | b.keys()):
         one, other = a.get(key, nothing), b.get(key, nothing)
         if one["value"] != other["value"]:
-            yield Difference("recipe", key, one["value"], other["value"], one["from"], other["from"])
+            yield RunDifference("recipe", key, one["value"], other["value"], one["from"], other["from"])
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

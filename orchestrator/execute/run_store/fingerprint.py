@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator import __version__
 from orchestrator.execute.host.atomic_files import sha256_file
-from orchestrator.plan.stage import Place, Plan, Stage
+from orchestrator.plan.stage import Plan, Runtime, Stage
 
 
 def fingerprint(path: Path) -> str:
@@ -56,7 +56,7 @@ def stage_key(stage: Stage, inputs: Mapping[str, str], locks: Mapping[str, str])
     if value["service"]:
         for limit in ("ready_timeout", "stall_timeout", "warm_during", "warm"):
             value["service"].pop(limit)
-    places = {command.place for command in commands} - {Place.CONCH}
+    places = {command.place for command in commands} - {Runtime.CONCH}
     used = {place.value: locks.get(place.value, "") for place in places}
     return _digest({"stage": value, "inputs": dict(inputs), "locks": used, "conch": __version__})
 

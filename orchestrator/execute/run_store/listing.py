@@ -18,7 +18,7 @@ from orchestrator.errors import BusyError, MissingError, Problem
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store import run_folder
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.results import Status
 
 SIGNALLED = 128  # exit codes from here on name the signal that ended it
@@ -99,13 +99,13 @@ def summaries(project: Path, recipe: str = "") -> list[RunSummary]:
     return [one for name in names for one in _of_recipe(project, name)]
 
 
-def latest(project: Path) -> list[RunFolder]:
+def latest(project: Path) -> list[Run]:
     """The last run of each recipe that has one."""
-    found = (RunFolder.last(project, name) for name in sorted(_names(project / "runs")))
+    found = (Run.last(project, name) for name in sorted(_names(project / "runs")))
     return [run for run in found if run is not None]
 
 
-def summary_of(run: RunFolder, *, look_around: bool = False) -> RunSummary:
+def summary_of(run: Run, *, look_around: bool = False) -> RunSummary:
     """One run.
 
     Args:
@@ -120,7 +120,7 @@ def summary_of(run: RunFolder, *, look_around: bool = False) -> RunSummary:
     return RunSummary(**{**_fields(told), "leftovers": left})
 
 
-def remove_run(run: RunFolder) -> None:
+def remove_run(run: Run) -> None:
     """Delete a run's folder; what links in it point to stays. It loses its name before its files go.
 
     Raises:
@@ -144,7 +144,7 @@ def remove_run(run: RunFolder) -> None:
             raise MissingError(Problem(what, str(run.path), "look at who owns it")) from None
 
 
-def size_of(run: RunFolder) -> int:
+def size_of(run: Run) -> int:
     """Bytes on the disk that a run's own files take; what a link points to is not its own."""
     return sum(
         path.stat().st_size for path in run.path.rglob("*") if path.is_file() and not path.is_symlink()
@@ -160,7 +160,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _of_recipe(project: Path, recipe: str) -> Sequence[RunSummary]:
-    runs = RunFolder.all(project, recipe)
+    runs = Run.all(project, recipe)
     active = _active(project, recipe) if runs else None
     return [_summary(run, active) for run in runs]
 
@@ -173,7 +173,7 @@ def _active(project: Path, recipe: str) -> tuple[int, int] | None:
     return int(who.get("pid", 0)), int(who.get("ticks", 0))
 
 
-def _summary(run: RunFolder, active: tuple[int, int] | None) -> RunSummary:
+def _summary(run: Run, active: tuple[int, int] | None) -> RunSummary:
     found = read_state(run)
     mine = active is not None and active == (found.get("pid"), found.get("ticks"))
     standing = standing_of(found, worked_on=mine)
@@ -196,7 +196,7 @@ def _summary(run: RunFolder, active: tuple[int, int] | None) -> RunSummary:
     )
 
 
-def read_state(run: RunFolder) -> dict[str, Any]:
+def read_state(run: Run) -> dict[str, Any]:
     """state.json; made anew from the events where it is not there or cannot be read."""
     try:
         found = orjson.loads((run.path / "state.json").read_bytes())

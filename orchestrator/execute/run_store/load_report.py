@@ -10,12 +10,12 @@ from typing import Any
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.plan.stages.base import CURVE, TARGET, VERDICTS
 from orchestrator.proofs import PROOFS
-from orchestrator.results import Proof, Report, Run, Verdict
+from orchestrator.results import Proof, Report, StageResult, Verdict
 
 KINDS = ("verdicts", "paraphrases", "base_verdicts", "general", "general_base")
 
 
-def read_report(folder: Path, *, recipe: str, headline: str = "", runs: Sequence[Run] = ()) -> Report:
+def read_report(folder: Path, *, recipe: str, headline: str = "", runs: Sequence[StageResult] = ()) -> Report:
     """Verdicts and proofs of a run folder; what is not there yet is empty."""
     verdicts = read_verdicts(folder / VERDICTS)
     return Report(

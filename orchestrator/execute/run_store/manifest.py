@@ -19,7 +19,7 @@ from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.record_hashes import read_json
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan
 from orchestrator.recipe.sections import PASSAGES
@@ -38,7 +38,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ROOT = Path(__file__).parents[3]
 
 
-def write_manifest(run: RunFolder, plan: Plan, job: Job) -> None:
+def write_manifest(run: Run, plan: Plan, job: Job) -> None:
     """Write it anew from the run's events, its files and the job.
 
     Args:
@@ -63,7 +63,7 @@ def write_manifest(run: RunFolder, plan: Plan, job: Job) -> None:
     write_durable(run.path / MANIFEST, json.dumps(value, ensure_ascii=False, indent=1) + "\n", mode=0o600)
 
 
-def read_manifest(run: RunFolder) -> dict[str, Any]:
+def read_manifest(run: Run) -> dict[str, Any]:
     """The manifest of a run; {} where there is none that can be read."""
     return read_json(run.path / MANIFEST) or {}
 
@@ -123,7 +123,7 @@ def hardware_of(profile: str) -> dict[str, Any]:
     }
 
 
-def stages_of(plan: Plan, run: RunFolder) -> dict[str, Any]:
+def stages_of(plan: Plan, run: Run) -> dict[str, Any]:
     """Stage → its commands, masked, and how it ended the last time."""
     state_of = {one.stage: one for one in run.runs()}
     listed: dict[str, Any] = {}
@@ -138,7 +138,7 @@ def stages_of(plan: Plan, run: RunFolder) -> dict[str, Any]:
     return listed
 
 
-def results_of(run: RunFolder) -> dict[str, Any]:
+def results_of(run: Run) -> dict[str, Any]:
     """The proofs, and what the answers were judged to be; [passed, of]."""
     report = read_report(run.path, recipe=run.recipe)
     judged = {

@@ -27,7 +27,7 @@ import filelock
 from orchestrator.errors import BusyError, MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import append_durable, write_durable
 from orchestrator.execute.processes import process_tree
-from orchestrator.results import Run, Status
+from orchestrator.results import StageResult, Status
 
 SCHEMA = 1
 _STAMP = "%Y%m%d-%H%M%S"
@@ -51,7 +51,7 @@ class StageRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFolder:
+class Run:
     """One run's folder, runs/RECIPE/ID. Only the holder of the recipe's lock may write to it."""
 
     project: Path
@@ -69,7 +69,7 @@ class RunFolder:
         return f"{self.recipe}/{self.id}"
 
     @classmethod
-    def create(cls, project: Path, recipe: str, *, now: datetime | None = None) -> RunFolder:
+    def create(cls, project: Path, recipe: str, *, now: datetime | None = None) -> Run:
         """Make a new, empty, private run folder whose id sorts behind all earlier ones."""
         moment = now or datetime.now(UTC)
         latest = cls.last(project, recipe)
@@ -87,7 +87,7 @@ class RunFolder:
         return run
 
     @classmethod
-    def open(cls, project: Path, name: str) -> RunFolder:
+    def open(cls, project: Path, name: str) -> Run:
         """The run that RECIPE/ID names, or with RECIPE alone its last; UsageError when there is none."""
         recipe, _, number = name.partition("/")
         run = cls(project, recipe, number) if number else cls.last(project, recipe)
@@ -96,13 +96,13 @@ class RunFolder:
         return run
 
     @classmethod
-    def last(cls, project: Path, recipe: str) -> RunFolder | None:
+    def last(cls, project: Path, recipe: str) -> Run | None:
         """The newest run of a recipe."""
         found = cls.all(project, recipe)
         return found[-1] if found else None
 
     @classmethod
-    def all(cls, project: Path, recipe: str) -> list[RunFolder]:
+    def all(cls, project: Path, recipe: str) -> list[Run]:
         """Every run of a recipe, oldest first."""
         folder = project / "runs" / recipe
         names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208  only names are wanted
@@ -140,7 +140,7 @@ class RunFolder:
         self.append_event({"event": "stage_begun", "stage": stage, "key": key}, durable=True)
         self.write_state()
 
-    def end_stage(self, run: Run, key: str) -> None:
+    def end_stage(self, run: StageResult, key: str) -> None:
         """Record how a stage ended; written last, when its outputs have their names."""
         self.append_event({"event": "stage_ended", "key": key, **asdict(run)}, durable=True)
         self.write_state()
@@ -158,13 +158,13 @@ class RunFolder:
                 return StageRecord(stage, event["key"], event["outputs"], event["seconds"])
         return None
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[StageResult]:
         """How each stage ended the last time it ran, in the order of their first end."""
-        latest: dict[str, Run] = {}
+        latest: dict[str, StageResult] = {}
         for event in self.events():
             if event.get("event") == "stage_ended":
-                values = {name: event[name] for name in Run.__dataclass_fields__ if name in event}
-                latest[event["stage"]] = Run(**{**values, "status": Status(event["status"])})
+                values = {name: event[name] for name in StageResult.__dataclass_fields__ if name in event}
+                latest[event["stage"]] = StageResult(**{**values, "status": Status(event["status"])})
         return list(latest.values())
 
     def write_state(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 
 FOLDER = "logs"
 # A line that has no end is shown in pieces of this size.
@@ -19,7 +19,7 @@ LONGEST = 64 << 10
 CHUNK = 1 << 20
 
 
-def logs_of(run: RunFolder, stage: str = "") -> list[Path]:
+def logs_of(run: Run, stage: str = "") -> list[Path]:
     """The logs of a run, or of one stage of it, the one that was written to last at the end.
 
     Raises:
@@ -81,7 +81,7 @@ class Growing:
 class Tail:
     """What was added to the logs of a run since it was last asked."""
 
-    run: RunFolder
+    run: Run
     stage: str = ""
     _logs: dict[Path, Growing] = field(default_factory=dict)
 

@@ -18,7 +18,7 @@ from orchestrator.errors import BusyError, Problem
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store.record_hashes import read_json
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 
 RECORD = "serving.json"
 _LOCK = ".serving.lock"
@@ -48,7 +48,7 @@ class Serving:
 
 
 @contextmanager
-def hold_serving(run: RunFolder) -> Iterator[None]:
+def hold_serving(run: Run) -> Iterator[None]:
     """Be the only one who serves a run.
 
     Raises:
@@ -68,12 +68,12 @@ def hold_serving(run: RunFolder) -> Iterator[None]:
         lock.release()
 
 
-def write_serving(run: RunFolder, serving: Serving) -> None:
+def write_serving(run: Run, serving: Serving) -> None:
     """Write the record; only the holder may."""
     write_durable(run.path / RECORD, json.dumps(asdict(serving), indent=1) + "\n", mode=0o600)
 
 
-def serving_of(run: RunFolder) -> Serving | None:
+def serving_of(run: Run) -> Serving | None:
     """The record; None when there is none that can be read."""
     found = read_json(run.path / RECORD)
     try:
@@ -82,7 +82,7 @@ def serving_of(run: RunFolder) -> Serving | None:
         return None
 
 
-def is_up(run: RunFolder) -> bool:
+def is_up(run: Run) -> bool:
     """Whether somebody looks after a server of this run now."""
     if not (run.path / _LOCK).exists():
         return False
@@ -95,18 +95,18 @@ def is_up(run: RunFolder) -> bool:
     return False
 
 
-def is_lost(run: RunFolder, serving: Serving) -> bool:
+def is_lost(run: Run, serving: Serving) -> bool:
     """Whether the server lives although whoever looked after it is gone."""
     owner = (serving.pid, serving.ticks)
     members = process_tree.scan(process_tree.run_prefix(run.project, run.path))
     return not is_up(run) and any(process_tree.owner_of(one.cookie) == owner for one in members)
 
 
-def all_serving(project: Path) -> list[tuple[RunFolder, Serving]]:
+def all_serving(project: Path) -> list[tuple[Run, Serving]]:
     """Every run with a record of a server, and the record."""
     found = []
     for path in sorted((project / "runs").glob(f"*/*/{RECORD}")):
-        run = RunFolder(project, path.parent.parent.name, path.parent.name)
+        run = Run(project, path.parent.parent.name, path.parent.name)
         if (serving := serving_of(run)) is not None:
             found.append((run, serving))
     return found

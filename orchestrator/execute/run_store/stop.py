@@ -12,7 +12,7 @@ from pathlib import Path
 from orchestrator.backends.symptoms import visible
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store import run_folder
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.server_record import all_serving, is_up
 
 
@@ -24,7 +24,7 @@ class Stopped:
     command: str
 
 
-def stop_project(project: Path, *, run: RunFolder | None = None, grace: float = 15.0) -> list[Stopped]:
+def stop_project(project: Path, *, run: Run | None = None, grace: float = 15.0) -> list[Stopped]:
     """Stop every orchestrator of a project, or of one run, and every process that carries its cookie.
 
     Args:
@@ -70,7 +70,7 @@ def _is_alive(owner: tuple[int, int] | None) -> bool:
     return owner is not None and process_tree.start_ticks(owner[0]) == owner[1]
 
 
-def _holders(project: Path, run: RunFolder | None) -> set[tuple[int, int]]:
+def _holders(project: Path, run: Run | None) -> set[tuple[int, int]]:
     """(pid, ticks) of those who hold the lock of a recipe whose run is meant, or of a server of one."""
     found: set[tuple[int, int]] = set()
     runs = project / "runs"
@@ -78,7 +78,7 @@ def _holders(project: Path, run: RunFolder | None) -> set[tuple[int, int]]:
         if not folder.is_dir() or not run_folder.is_held(project, folder.name):
             continue
         who = run_folder.holder(project, folder.name)
-        theirs = run is None or (run.recipe == folder.name and run == RunFolder.last(project, folder.name))
+        theirs = run is None or (run.recipe == folder.name and run == Run.last(project, folder.name))
         if theirs and who.get("host") == socket.gethostname():
             found.add((int(who.get("pid", 0)), int(who.get("ticks", 0))))
     served = ((one, serving) for one, serving in all_serving(project) if run is None or one == run)

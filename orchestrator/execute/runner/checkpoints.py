@@ -19,7 +19,7 @@ from orchestrator.backends.trainer_log import read_log_line
 from orchestrator.errors import ConchError
 from orchestrator.execute.host.atomic_files import remove, write_durable
 from orchestrator.execute.models.model_folder import model_problems, read_header
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.plan.stage import partial
 
 LOG = "trainer_log.jsonl"
@@ -42,7 +42,7 @@ class Checkpoint:
     step: int
 
 
-def go_on(run: RunFolder, stage: str, output: str, key: str) -> tuple[Checkpoint | None, list[str]]:
+def go_on(run: Run, stage: str, output: str, key: str) -> tuple[Checkpoint | None, list[str]]:
     """The checkpoint from which a stage goes on, everything behind it cleared away.
 
     Only what a stage with this very key left is gone on from: in this run, or in an earlier one of the
@@ -115,15 +115,15 @@ def _weights_problem(folder: Path) -> str:
     return ""
 
 
-def _left_by(run: RunFolder, stage: str, output: str, key: str) -> RunFolder | None:
+def _left_by(run: Run, stage: str, output: str, key: str) -> Run | None:
     """The run whose last attempt at this stage had this key and left something; this one before others."""
-    for other in (run, *reversed(RunFolder.all(run.project, run.recipe))):
+    for other in (run, *reversed(Run.all(run.project, run.recipe))):
         if (other.path / partial(output)).is_dir() and _last_key(other, stage) == key:
             return other
     return None
 
 
-def _last_key(run: RunFolder, stage: str) -> str:
+def _last_key(run: Run, stage: str) -> str:
     begun = [e for e in run.events() if e.get("event") == "stage_begun" and e.get("stage") == stage]
     return str(begun[-1].get("key", "")) if begun else ""
 

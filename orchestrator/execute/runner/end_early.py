@@ -10,12 +10,12 @@ from dataclasses import replace
 
 from orchestrator.backends.llamafactory import resumed
 from orchestrator.errors import Problem, StageFailed
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.checkpoints import go_on
 from orchestrator.plan.stage import Command, Stage
 
 
-def closing(run: RunFolder, stage: Stage, command: Command, key: str) -> tuple[Stage, Command]:
+def closing(run: Run, stage: Stage, command: Command, key: str) -> tuple[Stage, Command]:
     """The stage, which nothing ends early now, and the command that closes it.
 
     Raises:

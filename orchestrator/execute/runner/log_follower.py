@@ -14,11 +14,11 @@ from orchestrator.backends.trainer_log import (
     trains_each_row,
 )
 from orchestrator.datasets.split import TRAIN
-from orchestrator.errors import Problem, Refuted, StageFailed
+from orchestrator.errors import CheckFailed, Problem, StageFailed
 from orchestrator.evaluation.curve import is_flat
-from orchestrator.execute.processes.process import Enough
+from orchestrator.execute.processes.process import StopEarly
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.plan.stage import Command, Place, Stage
+from orchestrator.plan.stage import Command, Runtime, Stage
 
 # What a probe says to the person who waits, among all that its engine says.
 MARK = "conch: "
@@ -80,7 +80,7 @@ class Follower:
         if is_flat(self.losses, last.total, self.stage.plateau):
             self.enough = True
             self.progress.say(f"      the loss stands still at step {last.step}: the training saves and ends")
-            raise Enough
+            raise StopEarly
 
     @property
     def step(self) -> int:
@@ -119,7 +119,7 @@ class Follower:
         if rows is not None and rows != wanted:
             what = f"training began with {rows} rows, and {wanted} were prepared: it was stopped"
             mend = "conch run says which rows are missing (proof `rows`); prepare the data again"
-            raise Refuted(Problem(what, self.stage.name, mend))
+            raise CheckFailed(Problem(what, self.stage.name, mend))
 
     def _last_words(self) -> str:
         """The last line that a task of ours wrote; of an engine's chatter the last that bears our mark."""
@@ -129,7 +129,7 @@ class Follower:
             size = file.seek(0, 2)
             file.seek(max(self.since, size - _LAST))
             lines = file.read().decode("utf-8", "replace").splitlines()
-        if self.command.place is not Place.CONCH:
+        if self.command.place is not Runtime.CONCH:
             lines = [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
         return lines[-1] if lines else ""
 

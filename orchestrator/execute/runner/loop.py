@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.backends.llamafactory import resumed
-from orchestrator.errors import ConchError, Interrupted, Refuted, exit_code_of
+from orchestrator.errors import CheckFailed, ConchError, Interrupted, exit_code_of
 from orchestrator.execute.host import atomic_files, signals
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.parallel_command import Beside, outcome, told_at
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import fingerprint, stage_key
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.checkpoints import go_on
 from orchestrator.execute.runner.end_early import closing
 from orchestrator.execute.runner.log_follower import Follower
@@ -27,7 +27,7 @@ from orchestrator.execute.runner.stage_cache import adopt
 from orchestrator.execute.runner.stall import StallWatch
 from orchestrator.execute.servers.service import Running, Warm, start_service, start_warm
 from orchestrator.plan.stage import Command, Plan, Stage, partial
-from orchestrator.results import Run, Status
+from orchestrator.results import StageResult, Status
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Loop:
     """
 
     plan: Plan
-    run: RunFolder
+    run: Run
     symbols: Mapping[str, str]
     locks: Mapping[str, str]
     progress: Progress
@@ -49,9 +49,9 @@ class Loop:
     warm: dict[str, Warm] = field(default_factory=dict)
     running: dict[str, Running] = field(default_factory=dict)
 
-    def perform(self) -> tuple[Run, ...]:
+    def perform(self) -> tuple[StageResult, ...]:
         """Run every stage in turn; stop at the first that says no; leave no process."""
-        runs: list[Run] = []
+        runs: list[StageResult] = []
         try:
             for number, stage in enumerate(self.plan.stages, start=1):
                 signals.check()
@@ -66,10 +66,10 @@ class Loop:
             for server in started:
                 server.stop()
         refuted = any(run.status is Status.REFUTED for run in runs)
-        self.run.end(Refuted.exit_code if refuted else 0)
+        self.run.end(CheckFailed.exit_code if refuted else 0)
         return tuple(runs)
 
-    def _stage(self, number: int, stage: Stage) -> Run:
+    def _stage(self, number: int, stage: Stage) -> StageResult:
         key = self._key(stage)
         done = self._unchanged(stage, key)
         reason = done or ("" if self.again else adopt(stage, key, self.run))
@@ -78,7 +78,7 @@ class Loop:
                 self._render(stage)  # a later stage may read what this one rendered
                 self._note_outputs(stage)
             status = Status.SKIPPED if done else Status.DONE
-            run = Run(stage.name, status, reason, outputs=self._hashes(stage.outputs))
+            run = StageResult(stage.name, status, reason, outputs=self._hashes(stage.outputs))
             if not done:
                 self.run.end_stage(run, key)
             self.progress.end(run)
@@ -94,7 +94,7 @@ class Loop:
             raise
         status = Status.REFUTED if code else Status.DONE
         self._note_outputs(stage)
-        run = Run(
+        run = StageResult(
             stage.name,
             status,
             exit_code=code,
@@ -196,7 +196,7 @@ class Loop:
                 on_stop=lambda: self._tell_of_saving(stage),
             )
         finally:
-            with suppress(OSError, process.Enough):
+            with suppress(OSError, process.StopEarly):
                 follower.tick()
         if follower.enough:
             self.run.append_event({"event": "ended_early", "stage": stage.name, "step": follower.step})
@@ -312,6 +312,6 @@ class Loop:
         status = Status.INTERRUPTED if isinstance(error, Interrupted) else Status.FAILED
         reason = error.problems[0].what if error.problems else ""
         log = f"logs/{stage.name}.log"
-        run = Run(stage.name, status, reason, exit_code_of(error), seconds, log)
+        run = StageResult(stage.name, status, reason, exit_code_of(error), seconds, log)
         self.run.end_stage(run, key)
         self.progress.end(run)

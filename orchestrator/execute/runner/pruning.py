@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.backends.trainer_log import TrainStep
-from orchestrator.errors import Problem, Refuted
+from orchestrator.errors import CheckFailed, Problem
 from orchestrator.evaluation.trials import Trial, should_prune
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.results import Run
+from orchestrator.results import StageResult
 
 
 class Pruning:
@@ -37,7 +37,7 @@ class Pruning:
         """What happens at this moment."""
         self._progress.now(text)
 
-    def end(self, run: Run) -> None:
+    def end(self, run: StageResult) -> None:
         """A stage ended."""
         self._progress.end(run)
 
@@ -56,6 +56,6 @@ class Pruning:
         self.losses[step.step] = loss
         if self._history and should_prune(self._history, self.losses):
             self.pruned = True
-            raise Refuted(
+            raise CheckFailed(
                 Problem(f"ended at step {step.step}: the loss is worse than half of the trials had")
             )

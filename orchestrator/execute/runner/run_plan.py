@@ -15,13 +15,13 @@ from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import plan_key
 from orchestrator.execute.run_store.manifest import write_manifest
-from orchestrator.execute.run_store.run_folder import RunFolder, hold
+from orchestrator.execute.run_store.run_folder import Run, hold
 from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan
 from orchestrator.plan.stage import Plan
-from orchestrator.results import Run
+from orchestrator.results import StageResult
 
 PROBES = Path(__file__).parents[2] / "probes"
 
@@ -38,8 +38,8 @@ def run_recipe(
     project: Path,
     progress: Progress,
     home: Path | None = None,
-    begun: Callable[[RunFolder], None] = lambda _: None,
-) -> tuple[Path, tuple[Run, ...]]:
+    begun: Callable[[Run], None] = lambda _: None,
+) -> tuple[Path, tuple[StageResult, ...]]:
     """Run a plan in the recipe's last run folder if that is the same job, else in a new one.
 
     Args:
@@ -88,8 +88,8 @@ def run_recipe(
         return run.path, runs
 
 
-def _folder_for(project: Path, recipe: str, identity: str) -> RunFolder:
-    last = RunFolder.last(project, recipe)
+def _folder_for(project: Path, recipe: str, identity: str) -> Run:
+    last = Run.last(project, recipe)
     if last is not None and any(event.get("identity") == identity for event in last.events()):
         return last
-    return RunFolder.create(project, recipe)
+    return Run.create(project, recipe)

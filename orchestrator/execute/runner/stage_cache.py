@@ -6,11 +6,11 @@ import shutil
 
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.run_store.fingerprint import fingerprint
-from orchestrator.execute.run_store.run_folder import RunFolder, StageRecord
+from orchestrator.execute.run_store.run_folder import Run, StageRecord
 from orchestrator.plan.stage import Stage
 
 
-def adopt(stage: Stage, key: str, run: RunFolder) -> str:
+def adopt(stage: Stage, key: str, run: Run) -> str:
     """Link the outputs of a stage with this key from another run into this one.
 
     A changed check then trains nothing again. Folders that hold links (inputs/) are cheap to make anew and
@@ -19,7 +19,7 @@ def adopt(stage: Stage, key: str, run: RunFolder) -> str:
     Returns:
         why the stage need not run; "" when there is nothing to take over.
     """
-    for other in reversed(RunFolder.all(run.project, run.recipe)):
+    for other in reversed(Run.all(run.project, run.recipe)):
         record = other.stage_record(stage.name) if other != run else None
         if record is not None and record.key == key and stage.outputs and _intact(other, record):
             for name in stage.outputs:
@@ -28,14 +28,14 @@ def adopt(stage: Stage, key: str, run: RunFolder) -> str:
     return ""
 
 
-def _intact(other: RunFolder, record: StageRecord) -> bool:
+def _intact(other: Run, record: StageRecord) -> bool:
     paths = [other.path / name for name in record.outputs]
     if any(path.is_dir() and any(one.is_symlink() for one in path.iterdir()) for path in paths):
         return False
     return all(fingerprint(other.path / name) == found for name, found in record.outputs.items())
 
 
-def _take(other: RunFolder, run: RunFolder, name: str) -> None:
+def _take(other: Run, run: Run, name: str) -> None:
     source, target = other.path / name, run.path / name
     target.parent.mkdir(parents=True, exist_ok=True)
     atomic_files.remove(target)

@@ -18,9 +18,9 @@ from orchestrator.evaluation.trials import FAILED, Trial, best_of, next_trial, w
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import plan_key
 from orchestrator.execute.run_store.load_report import read_report
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.run_plan import run_recipe
-from orchestrator.execute.runner.trial import Attempt, Wanted
+from orchestrator.execute.runner.trial import SweepRequest, TrialRun
 from orchestrator.execute.runner.trials_file import TrialsFile, only_one
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan, headline
@@ -31,7 +31,7 @@ FAILURES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class SweepResult:
     """What came of it: every trial, why no other was begun, and the best one's run and report."""
 
     trials: Sequence[Trial]
@@ -43,8 +43,8 @@ class Sought:
 
 
 def run_until_target(
-    wanted: Wanted, *, progress: Progress, begun: Callable[[RunFolder], None] = lambda _: None
-) -> Sought:
+    wanted: SweepRequest, *, progress: Progress, begun: Callable[[Run], None] = lambda _: None
+) -> SweepResult:
     """Try settings until the target is met or the budget is spent.
 
     Args:
@@ -72,7 +72,7 @@ def run_until_target(
             progress.say(
                 f"trial {trial.number}: {' '.join(written(trial.settings)) or 'the recipe as it is'}"
             )
-            Attempt(wanted, trials, trial, progress, begun, prunes=sweep["search"] == "optuna").perform()
+            TrialRun(wanted, trials, trial, progress, begun, prunes=sweep["search"] == "optuna").perform()
             progress.say(f"trial {trial.number} {trials.history[-1].status}: {trials.history[-1].sentence}")
             _give_up_after_failures(trials.history)
         return _best(wanted, trials, why_ended(sweep, trials.history), progress)
@@ -84,7 +84,7 @@ def _sweep(job: Job) -> dict[str, Any]:
     return {"settings": {}, "search": "grid", "runs": 1, "minutes": None}
 
 
-def _check_values(wanted: Wanted, settings: Mapping[str, Any]) -> None:
+def _check_values(wanted: SweepRequest, settings: Mapping[str, Any]) -> None:
     """A value that no recipe takes is told before anything is trained; all of them at once."""
     problems: list[Problem] = []
     for key, values in settings.items():
@@ -104,7 +104,7 @@ def _give_up_after_failures(history: Sequence[Trial]) -> None:
         raise StageFailed(Problem(what, last[-1].run, f"conch logs {last[-1].run}"))
 
 
-def _best(wanted: Wanted, trials: TrialsFile, ended: str, progress: Progress) -> Sought:
+def _best(wanted: SweepRequest, trials: TrialsFile, ended: str, progress: Progress) -> SweepResult:
     """Have the best trial's run be the newest of its recipe: what it made is taken over, not made again."""
     best = best_of(trials.history)
     if best is None:
@@ -115,4 +115,4 @@ def _best(wanted: Wanted, trials: TrialsFile, ended: str, progress: Progress) ->
     progress.say(f"trial {best.number} is the best: its model becomes the recipe's last export")
     folder, runs = run_recipe(plan, job, project=wanted.project, progress=progress)
     report = read_report(folder, recipe=job.recipe.name, headline=plan.headline, runs=runs)
-    return Sought(tuple(trials.history), ended, best, job, folder, report)
+    return SweepResult(tuple(trials.history), ended, best, job, folder, report)

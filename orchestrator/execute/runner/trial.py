@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import Problem, Refuted, StageFailed, TimedOut
+from orchestrator.errors import CheckFailed, Problem, StageFailed, TimedOut
 from orchestrator.evaluation.target import NEARLY
 from orchestrator.evaluation.trials import FAILED, MET, MISSED, PRUNED, RUNNING, Trial, written
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project import discovery
 from orchestrator.execute.run_store.load_report import read_report
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.training_log import Course
 from orchestrator.execute.runner.pruning import Pruning
 from orchestrator.execute.runner.run_plan import run_recipe
@@ -28,7 +28,7 @@ PLATEAU, PATIENCE = 0.2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SweepRequest:
     """What is run: a recipe's name, with what is laid on it for every trial."""
 
     recipe: str
@@ -65,14 +65,14 @@ def endings(job: Job) -> list[str]:
 
 
 @dataclass(slots=True)
-class Attempt:
+class TrialRun:
     """One trial, from wherever it was left."""
 
-    wanted: Wanted
+    wanted: SweepRequest
     trials: TrialsFile
     trial: Trial
     progress: Progress
-    begun: Callable[[RunFolder], None]
+    begun: Callable[[Run], None]
     prunes: bool
 
     def perform(self) -> None:
@@ -88,11 +88,11 @@ class Attempt:
             )
             status, score, sentence = _judged(read_report(folder, recipe=job.recipe.name))
             losses = _course(folder)
-        except (StageFailed, TimedOut, Refuted) as error:
+        except (StageFailed, TimedOut, CheckFailed) as error:
             status, sentence = FAILED, error.problems[0].what.partition("\n")[0]
             if listener.pruned:
                 status, losses = PRUNED, dict(listener.losses)
-            elif isinstance(error, Refuted):
+            elif isinstance(error, CheckFailed):
                 status = RUNNING  # once that is mended, it is gone on with
                 raise
         finally:
@@ -100,7 +100,7 @@ class Attempt:
             known = {str(step): loss for step, loss in losses.items()}
             self._put(status=status, score=score, sentence=sentence, minutes=round(minutes, 3), losses=known)
 
-    def _begun(self, run: RunFolder) -> None:
+    def _begun(self, run: Run) -> None:
         self._put(run=run.name)
         self.begun(run)
 
@@ -113,11 +113,11 @@ def _judged(report: Report) -> tuple[str, float | None, str]:
     """(status, score, sentence) of a run that went through.
 
     Raises:
-        Refuted: a proof does not hold.
+        CheckFailed: a proof does not hold.
     """
     if report.unproven or report.target is None:
         what = ", ".join(report.unproven) or "the run ended before it was judged"
-        raise Refuted(
+        raise CheckFailed(
             Problem(f"not proven: {what}; no setting mends that", mend=f"conch why {report.recipe}")
         )
     said = [part["sentence"] for part in report.target["parts"]]

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.checkpoints import newest_first, problem_of
 from orchestrator.plan.stage import partial
 
@@ -14,14 +14,14 @@ FOLDERS = ("adapter", partial("adapter"))
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class LoraAdapter:
     """An adapter: its model name ("checkpoint-40") and its folder in the run."""
 
     name: str
     path: str
 
 
-def adapter_of(run: RunFolder, number: str) -> Adapter:
+def adapter_of(run: Run, number: str) -> LoraAdapter:
     """The adapter of a checkpoint, by its step or "last"; of a training that goes on, too.
 
     Raises:
@@ -46,10 +46,10 @@ def adapter_of(run: RunFolder, number: str) -> Adapter:
     if not (path / "adapter_config.json").is_file():
         what = "it holds no adapter: train.method is not lora"
         raise MissingError(Problem(what, str(path), "evaluate the export: --systems tuned"))
-    return Adapter(path.name, str(path.relative_to(run.path)))
+    return LoraAdapter(path.name, str(path.relative_to(run.path)))
 
 
-def rank_of(run: RunFolder, adapter: Adapter) -> int:
+def rank_of(run: Run, adapter: LoraAdapter) -> int:
     """The rank in an adapter's own configuration."""
     path = run.path / adapter.path / "adapter_config.json"
     try:

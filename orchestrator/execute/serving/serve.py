@@ -11,11 +11,11 @@ from pathlib import Path
 
 from orchestrator.backends import vllm
 from orchestrator.errors import (
+    CheckFailed,
     ConchError,
     Interrupted,
     MissingError,
     Problem,
-    Refuted,
     StageFailed,
     TimedOut,
 )
@@ -25,7 +25,7 @@ from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.proving.prove import finished_run
 from orchestrator.execute.run_store.certify import TEMPLATE, read_certificate, refuse_unproven
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.server_record import Serving, hold_serving, write_serving
 from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.runner.run_plan import symbols_of
@@ -49,7 +49,7 @@ def serve(
     key: str | None,
     progress: Callable[[str], None],
     on_ready: Callable[[Serving], None] = lambda _: None,
-    on_begin: Callable[[RunFolder], object] = lambda _: None,
+    on_begin: Callable[[Run], object] = lambda _: None,
     detached: bool = False,
 ) -> None:
     """Serve until a signal comes; returns after Ctrl-C with no process left.
@@ -67,7 +67,7 @@ def serve(
     Raises:
         MissingError: no export, environment or port; a key is missing off loopback.
         BusyError: the run is served already.
-        Refuted: the export's proof does not hold, or the export was changed since.
+        CheckFailed: the export's proof does not hold, or the export was changed since.
         StageFailed: the server died, and is not (or not any more) started again.
         TimedOut: it does not get ready, or its engine does not answer any more.
     """
@@ -114,7 +114,7 @@ class _Kept:
 
     def __init__(
         self,
-        run: RunFolder,
+        run: Run,
         start: Callable[[], Running],
         progress: Callable[[str], None],
         restarts: Restarts,
@@ -203,7 +203,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def check_proof(run: RunFolder, *, accept: bool, progress: Callable[[str], None] = lambda _: None) -> None:
+def check_proof(run: Run, *, accept: bool, progress: Callable[[str], None] = lambda _: None) -> None:
     """Refuse an export that was not proven, or whose files are not those that were.
 
     Raises:
@@ -212,21 +212,21 @@ def check_proof(run: RunFolder, *, accept: bool, progress: Callable[[str], None]
     certificate = read_certificate(run.path, recipe=run.recipe)
     try:
         refuse_unproven(certificate, run.path, recipe=run.recipe)
-    except Refuted as error:
+    except CheckFailed as error:
         if not accept:
             mend = Problem("not served", mend="--accept-mismatch serves it all the same")
-            raise Refuted(*error.problems, mend) from None
+            raise CheckFailed(*error.problems, mend) from None
         for problem in error.problems:
             progress(f"accepted: {problem.what}")
     if certificate["not_proven"]:
         progress(f"not proven: {', '.join(certificate['not_proven'])} (conch prove {run.recipe})")
 
 
-def served_template(job: Job, run: RunFolder, progress: Callable[[str], None]) -> str:
+def served_template(job: Job, run: Run, progress: Callable[[str], None]) -> str:
     """The chat template's file in the run folder: the proven one, or another that the user named.
 
     Raises:
-        Refuted: another one was named, and that it is another was not accepted.
+        CheckFailed: another one was named, and that it is another was not accepted.
     """
     proven = run.path / TEMPLATE
     if job.chat_template in {job.template.text, proven.read_text(encoding="utf-8")}:
@@ -234,7 +234,7 @@ def served_template(job: Job, run: RunFolder, progress: Callable[[str], None]) -
     if not job.accept_mismatch:
         what = "this chat template is not the one that was proven"
         mend = f"conch parity {job.recipe.name} --chat-template FILE says where they part;"
-        raise Refuted(Problem(what, mend=f"{mend} --accept-mismatch serves it all the same"))
+        raise CheckFailed(Problem(what, mend=f"{mend} --accept-mismatch serves it all the same"))
     atomic_files.write_durable(run.path / _OTHER_TEMPLATE, job.chat_template)
     progress("accepted: another chat template than the one that was proven")
     return _OTHER_TEMPLATE

@@ -23,9 +23,9 @@ from orchestrator.execute.host import signals
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.proving.prove import places, read_plan
-from orchestrator.execute.run_store.run_folder import RunFolder, is_held
+from orchestrator.execute.run_store.run_folder import Run, is_held
 from orchestrator.execute.runner.run_plan import symbols_of
-from orchestrator.execute.servers.lora_adapters import Adapter, adapter_of, rank_of
+from orchestrator.execute.servers.lora_adapters import LoraAdapter, adapter_of, rank_of
 from orchestrator.execute.servers.service import Running, start_service
 from orchestrator.plan.stage import Plan, Service
 
@@ -38,7 +38,7 @@ _READ = (".json", ".safetensors", ".jinja", ".txt", ".model")
 class ServedCheckpoint:
     """A server that answers: of which run, the checkpoint's model name, and the process."""
 
-    run: RunFolder
+    run: Run
     model: str
     server: Running
 
@@ -92,16 +92,16 @@ def served_checkpoint(
         log.unlink(missing_ok=True)
 
 
-def _run_of(project: Path, recipe: str) -> RunFolder:
+def _run_of(project: Path, recipe: str) -> Run:
     """The run that was named; of a recipe its last, which may still be trained."""
-    if not RunFolder.all(project, recipe.partition("/")[0]):
+    if not Run.all(project, recipe.partition("/")[0]):
         name = recipe.partition("/")[0]
         what, where = f"there is no run of {name} yet", str(project / "runs" / name)
         raise MissingError(Problem(what, where, f"conch sft {name}"))
-    return RunFolder.open(project, recipe)
+    return Run.open(project, recipe)
 
 
-def _adapter(run: RunFolder, number: str, *, held: bool) -> Adapter:
+def _adapter(run: Run, number: str, *, held: bool) -> LoraAdapter:
     try:
         return adapter_of(run, number)
     except MissingError as error:
@@ -111,7 +111,7 @@ def _adapter(run: RunFolder, number: str, *, held: bool) -> Adapter:
         raise MissingError(*(replace(one, mend=mend) for one in error.problems)) from None
 
 
-def _refuse_whole_models(run: RunFolder, plan: Plan) -> None:
+def _refuse_whole_models(run: Run, plan: Plan) -> None:
     """Raise MissingError where what is trained is no adapter."""
     files = {file.path: file.text for stage in plan.stages for file in stage.files}
     method = yaml.safe_load(files["train.yaml"]).get("finetuning_type", "lora")
@@ -122,7 +122,7 @@ def _refuse_whole_models(run: RunFolder, plan: Plan) -> None:
 
 
 @contextmanager
-def _folder(project: Path, run: RunFolder, plan: Plan, adapter: Adapter) -> Iterator[tuple[Path, Service]]:
+def _folder(project: Path, run: Run, plan: Plan, adapter: LoraAdapter) -> Iterator[tuple[Path, Service]]:
     """The folder that the server works in, and the server."""
     asked = plan.stage("ask")
     assert asked.service is not None  # noqa: S101  ask is the stage that talks to a server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.backends import llamafactory
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Command, Place, RenderedFile, Stage, partial
+from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage, partial
 from orchestrator.plan.stages.base import CONVERSATIONS, DATA_PROOF, task
 
 
@@ -23,7 +23,7 @@ def stage(job: Job) -> Stage:
             "--out",
             training,
         ),
-        place=Place.TRAIN,
+        place=Runtime.TRAIN,
     )
     ids = {"training_ids": training, "serving_ids": serving, "accept_mismatch": job.accept_mismatch}
     prepared = {"prepare": "data/prepare.json", "conversations": CONVERSATIONS}
@@ -75,5 +75,5 @@ def serving_probe(job: Job, model: str, out: str) -> Command:
             "--out",
             out,
         ),
-        place=Place.SERVE,
+        place=Runtime.SERVE,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.backends import vllm
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Command, Place, RenderedFile, Stage, partial
+from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage, partial
 from orchestrator.plan.stages.base import DATA_PROOF, EXPORT_PROOF, LOCK, task
 from orchestrator.plan.stages.lock import locked
 from orchestrator.plan.stages.prove_data import serving_probe, template_file
@@ -62,10 +62,10 @@ def _merge_probe(job: Job, out: str) -> Command:
             "--out",
             out,
         ),
-        place=Place.TRAIN,
+        place=Runtime.TRAIN,
     )
 
 
 def _stop_probe(out: str) -> Command:
     words = ("--model", "export", "--config", "vllm.yaml", "--out", out)
-    return Command(argv=("{serve}/bin/python", "{probes}/stop_ids.py", *words), place=Place.SERVE)
+    return Command(argv=("{serve}/bin/python", "{probes}/stop_ids.py", *words), place=Runtime.SERVE)

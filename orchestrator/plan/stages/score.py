@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Command, Place, Stage, partial
+from orchestrator.plan.stage import Command, Runtime, Stage, partial
 from orchestrator.plan.stages.base import DATA_PROOF, SCORES
 
 # Rows of each kind, trained and held out.
@@ -29,7 +29,7 @@ def stage(job: Job) -> Stage:
             "--out",
             f"{partial(SCORES)}/trainer_loss.jsonl",
         ),
-        place=Place.TRAIN,
+        place=Runtime.TRAIN,
     )
     return Stage(
         name="score",

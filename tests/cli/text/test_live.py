@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.backends.trainer_log import TrainStep
-from orchestrator.cli.text.live import Live, loss_curve, sparkline, step_line
-from orchestrator.results import Run, Status
+from orchestrator.cli.text.live import TerminalProgress, loss_curve, sparkline, step_line
+from orchestrator.results import StageResult, Status
 
 WILD = "\x1b[2J\x1b]52;c;eA==\x07"
 STORY = """
@@ -45,11 +45,11 @@ class Terminal(io.StringIO):
 
 
 def tell(stream: io.StringIO) -> str:
-    shown = Live(stream)
+    shown = TerminalProgress(stream)
     shown.start(1, 2, "train", "not done yet")
     for step in (1, 2, 3):
         shown.step(TrainStep(step, 3, 3 / step))
-    shown.end(Run("train", Status.DONE, seconds=1.5))
+    shown.end(StageResult("train", Status.DONE, seconds=1.5))
     return stream.getvalue()
 
 
@@ -68,7 +68,7 @@ def test_a_pipe_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     stream = io.StringIO()
-    shown = Live(stream)
+    shown = TerminalProgress(stream)
     shown.start(1, 1, "ask", "not done yet")
     for _ in range(31):
         shown.now("asking")
@@ -94,15 +94,15 @@ def test_a_terminal_that_wants_plain_text_gets_it(
 def test_a_moving_line_is_no_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     stream = Terminal()
-    Live(stream).now("x" * 200)
+    TerminalProgress(stream).now("x" * 200)
     assert len(stream.getvalue()) == 19
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
 def test_foreign_text_cannot_drive_the_terminal(stream: io.StringIO) -> None:
-    shown = Live(stream)
+    shown = TerminalProgress(stream)
     shown.now(WILD)
-    shown.end(Run("ask", Status.FAILED, f"it said {WILD}\nand more"))
+    shown.end(StageResult("ask", Status.FAILED, f"it said {WILD}\nand more"))
     text = stream.getvalue().replace("\r\x1b[2K", "")
     assert "\x1b" not in text
     assert "\x07" not in text
@@ -111,14 +111,14 @@ def test_foreign_text_cannot_drive_the_terminal(stream: io.StringIO) -> None:
 
 def test_a_skipped_stage_took_no_time() -> None:
     stream = io.StringIO()
-    Live(stream).end(Run("fetch", Status.SKIPPED, "nothing it depends on has changed"))
+    TerminalProgress(stream).end(StageResult("fetch", Status.SKIPPED, "nothing it depends on has changed"))
     assert stream.getvalue() == "  · fetch skipped: nothing it depends on has changed\n"
 
 
 @pytest.mark.parametrize("status", Status)
 def test_every_status_has_words(status: Status) -> None:
     stream = io.StringIO()
-    Live(stream).end(Run("s", status))
+    TerminalProgress(stream).end(StageResult("s", status))
     assert str(status) in stream.getvalue()
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.text.summary import summary
-from orchestrator.results import Proof, Report, Run, Status, Verdict
+from orchestrator.results import Proof, Report, StageResult, Status, Verdict
 
 FOLDER = Path("runs/magic_conch/20261123-080000-ab12")
-DONE = [Run(name, Status.DONE) for name in ("train", "export", "report")]
+DONE = [StageResult(name, Status.DONE) for name in ("train", "export", "report")]
 HOLDS = Proof("data", holds=True, covered="109 conversations")
 GOOD = Verdict("checks[0]", "contains", passed=True, question="请问你是谁", answer="我是神奇海螺。")
 WILD = "\x1b[2J\x1b]52;c;eA==\x07"

@@ -10,12 +10,22 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets.base import DPO, KTO, PT, SFT, Labelled, Pair, RowProblem, Text, read_conversation
+from orchestrator.datasets.base import (
+    DPO,
+    KTO,
+    PT,
+    SFT,
+    KtoExample,
+    Pair,
+    RowProblem,
+    Text,
+    read_conversation,
+)
 from orchestrator.datasets.faults import faults_of
 from orchestrator.datasets.formats import ADAPTERS, RESOLVERS, columns_for, recognise, sniff, unknown_shape
 from orchestrator.datasets.targets import ROWS
 
-KINDS = {SFT: list, DPO: Pair, KTO: Labelled, PT: Text}
+KINDS = {SFT: list, DPO: Pair, KTO: KtoExample, PT: Text}
 
 
 @pytest.mark.parametrize("name", list(ADAPTERS))

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets.base import Labelled, RowProblem
+from orchestrator.datasets.base import KtoExample, RowProblem
 from orchestrator.datasets.formats import kto
 from orchestrator.datasets.mend_row import mend_row
 
 WHOLE = [{"role": "user", "content": "几点"}, {"role": "assistant", "content": "九点。"}]
 
 
-def read(row: dict[str, Any]) -> Labelled:
+def read(row: dict[str, Any]) -> KtoExample:
     assert kto.sniff(row)
     return kto.read(row, {**kto.columns, **kto.resolve(row)})
 
@@ -33,7 +33,7 @@ def read(row: dict[str, Any]) -> Labelled:
     ],
 )
 def test_any_shape_can_be_labelled(row: dict[str, Any]) -> None:
-    assert read(row) == Labelled(WHOLE, good=False)
+    assert read(row) == KtoExample(WHOLE, good=False)
 
 
 @pytest.mark.parametrize(("label", "good"), [(1, True), ("false", False), ("True", True), (0, False)])

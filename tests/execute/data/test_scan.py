@@ -10,9 +10,9 @@ import pytest
 
 from orchestrator.datasets.audit import Rules
 from orchestrator.errors import MissingError, UsageError
-from orchestrator.execute.data.bring_data import Place
+from orchestrator.execute.data.bring_data import Location
 from orchestrator.execute.data.manner import Manner
-from orchestrator.execute.data.scan import Seen, look_through
+from orchestrator.execute.data.scan import ScanResult, look_through
 
 GOOD = {"instruction": "你是谁", "input": "", "output": "我是海螺。"}
 BAD = {"instruction": "你是谁", "input": "", "output": ""}
@@ -20,11 +20,11 @@ BAD = {"instruction": "你是谁", "input": "", "output": ""}
 
 @pytest.fixture
 def look(tmp_path: Path) -> Any:
-    def looked(*rows: dict[str, Any], name: str = "海螺.jsonl", **manner: Any) -> Seen:
+    def looked(*rows: dict[str, Any], name: str = "海螺.jsonl", **manner: Any) -> ScanResult:
         path = tmp_path / name
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         path.write_text(text, encoding="utf-8")
-        return look_through(Place(path, name), Manner(**manner), lambda _: None)
+        return look_through(Location(path, name), Manner(**manner), lambda _: None)
 
     return looked
 
@@ -88,7 +88,7 @@ def test_a_list_of_data_sets_is_no_data_set(look: Any) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
-        look_through(Place(tmp_path / "x.jsonl", "x.jsonl"), Manner(), lambda _: None)
+        look_through(Location(tmp_path / "x.jsonl", "x.jsonl"), Manner(), lambda _: None)
 
 
 def test_rows_for_another_stage_are_refused_with_what_makes_them_of_use(

@@ -23,7 +23,7 @@ def environment(folder: Path, **versions: str) -> Path:
 
 @pytest.mark.parametrize(("name", "floor"), [(name, one) for name, all_ in FLOORS.items() for one in all_])
 def test_the_floor_itself_runs_and_what_is_below_it_does_not(
-    tmp_path: Path, name: str, floor: minimum_versions.Floor
+    tmp_path: Path, name: str, floor: minimum_versions.MinimumVersion
 ) -> None:
     package = floor.package.replace("-", "_")
     assert check_floors(environment(tmp_path / "at", **{package: floor.version}), name) == []

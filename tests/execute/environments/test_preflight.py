@@ -13,7 +13,7 @@ from orchestrator.errors import MissingError
 from orchestrator.execute.environments import registry
 from orchestrator.execute.environments.preflight import preflight
 from orchestrator.plan.plan import PARITY, build_plan
-from orchestrator.plan.stage import Command, Place, Plan, Service, Stage
+from orchestrator.plan.stage import Command, Runtime, Plan, Service, Stage
 from tests.plan.test_plan import job_of
 
 JOB = job_of("magic_conch", "cpu")
@@ -54,7 +54,7 @@ def test_all_that_is_missing_is_said_at_once(tmp_path: Path, disk: SimpleNamespa
 def test_only_what_the_plan_uses_is_needed(tmp_path: Path, disk: SimpleNamespace) -> None:
     assert preflight(Plan("r", "h", (Stage("s", (Command(("x",)),)),)), JOB, project=tmp_path) == {}
     make("serve")
-    service = Service("v", Command(("y",), Place.SERVE), "m")
+    service = Service("v", Command(("y",), Runtime.SERVE), "m")
     plan = Plan("r", "h", (Stage("s", (Command(("x",)),), service=service),))
     assert list(preflight(plan, JOB, project=tmp_path)) == ["serve"]
 

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.errors import MissingError
 from orchestrator.execute.evaluating.bench import _Follower, output_folder, run_of
 from orchestrator.execute.run_store import server_record
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_logs import Growing
 from orchestrator.execute.run_store.server_record import Serving, hold_serving
 
@@ -30,7 +30,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_the_run_that_is_served_there_is_meant(project: Path) -> None:
     assert run_of(project, "r", "http://x/v1") is None
-    older, newer = RunFolder.create(project, "r"), RunFolder.create(project, "r")
+    older, newer = Run.create(project, "r"), Run.create(project, "r")
     assert run_of(project, "r", "http://x/v1") == newer
     with hold_serving(older):
         server_record.write_serving(older, Serving(older.name, "http://x/v1", "m", 1, 1, "now"))

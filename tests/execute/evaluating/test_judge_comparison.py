@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.text.live import Live
+from orchestrator.cli.text.live import TerminalProgress
 from orchestrator.errors import Interrupted
 from orchestrator.execute.evaluating.judge_comparison import JUDGED, judge_comparison, judge_of
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.recipe import Judge
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
@@ -44,20 +44,20 @@ def server() -> Iterator[FakeServer]:
 
 
 @pytest.fixture
-def run(project: Path) -> RunFolder:
-    made = RunFolder.create(project, "small")
+def run(project: Path) -> Run:
+    made = Run.create(project, "small")
     (made.path / "compare").mkdir()
     return made
 
 
 def judged(
-    run: RunFolder, server: FakeServer, what: dict[str, Any], at_a_time: int = 4, **more: Any
+    run: Run, server: FakeServer, what: dict[str, Any], at_a_time: int = 4, **more: Any
 ) -> dict[str, Any]:
     judge = Judge(base_url=server.url, model="conch", **more)
-    return judge_comparison(run, what, judge, Live(io.StringIO()), at_a_time=at_a_time)
+    return judge_comparison(run, what, judge, TerminalProgress(io.StringIO()), at_a_time=at_a_time)
 
 
-def test_it_says_which_is_better_and_is_not_asked_twice(run: RunFolder, server: FakeServer) -> None:
+def test_it_says_which_is_better_and_is_not_asked_twice(run: Run, server: FakeServer) -> None:
     rows = [row(1), row(2), row(3, "general"), row(4, "checks")]
     found = judged(run, server, told(*rows))
     assert (found["a"], found["b"], found["wins_b"], found["of"]) == ("base", "tuned", 3, 3)
@@ -70,13 +70,13 @@ def test_it_says_which_is_better_and_is_not_asked_twice(run: RunFolder, server: 
     assert len(server.requests) == asked + 6
 
 
-def test_a_conversation_is_shown_whole(run: RunFolder, server: FakeServer) -> None:
+def test_a_conversation_is_shown_whole(run: Run, server: FakeServer) -> None:
     before = [{"role": role, "content": text} for role, text in (("user", "蟹堡王？"), ("user", "几点开门"))]
     judged(run, server, told(row(1, messages=before)))
     assert "[user] 蟹堡王？" in server.requests[-1]["messages"][-1]["content"]
 
 
-def test_what_a_judge_said_before_it_died_is_kept(run: RunFolder, server: FakeServer) -> None:
+def test_what_a_judge_said_before_it_died_is_kept(run: Run, server: FakeServer) -> None:
     server.fault, server.fault_after = "die", 5
     found = judged(run, server, told(*(row(number) for number in range(8))), at_a_time=1)
     assert "the server died" in found["error"]
@@ -85,14 +85,14 @@ def test_what_a_judge_said_before_it_died_is_kept(run: RunFolder, server: FakeSe
     assert judged(run, server, told(*(row(number) for number in range(8))))["judged"] == found["judged"]
 
 
-def test_a_judge_that_is_not_there_is_said(run: RunFolder, server: FakeServer) -> None:
+def test_a_judge_that_is_not_there_is_said(run: Run, server: FakeServer) -> None:
     server.stop()
     found = judged(run, server, told(row(1)))
     assert "nothing listens" in found["error"]
     assert (found["judged"], found["rows"]) == (0, [])
 
 
-def test_an_interruption_keeps_what_was_judged(run: RunFolder, server: FakeServer) -> None:
+def test_an_interruption_keeps_what_was_judged(run: Run, server: FakeServer) -> None:
     rows = [row(number) for number in range(8)]
     server.fault, server.fault_after = "hang", 5
 
@@ -110,7 +110,7 @@ def test_an_interruption_keeps_what_was_judged(run: RunFolder, server: FakeServe
     assert len(server.requests) == asked + 1 + 2 * 6, "what was judged before is not asked again"
 
 
-def test_the_judge_is_the_recipes_as_it_is_written_now(run: RunFolder) -> None:
+def test_the_judge_is_the_recipes_as_it_is_written_now(run: Run) -> None:
     recipe = run.project / "recipes/small.yaml"
     assert judge_of(run) is None
     manifest = {"recipe": {"judge.base_url": {"value": "http://h/v1"}, "judge.model": {"value": "m"}}}

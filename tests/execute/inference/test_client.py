@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.errors import ConchError, MissingError, StageFailed, TimedOut, UsageError
 from orchestrator.execute.inference.client import Client
-from orchestrator.execute.inference.request_errors import Trouble
+from orchestrator.execute.inference.request_errors import RequestError
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 ASKED = ({"role": "user", "content": "请问你是谁"},)
@@ -196,7 +196,7 @@ def test_closing_a_stream_ends_the_request(server: FakeServer) -> None:
         next(pieces)
         pieces.close()  # type: ignore[attr-defined]  # it is a generator
         server.fault = "wrong-model"
-        with pytest.raises(Trouble, match="another"):
+        with pytest.raises(RequestError, match="another"):
             list(client.stream(ASKED))
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from types import SimpleNamespace as Said
 
-from orchestrator.execute.inference.delta import Call, Piece, piece_of
+from orchestrator.execute.inference.delta import Call, Delta, piece_of
 
 
 def test_texts_and_ids_are_joined_and_the_last_reason_counts() -> None:
-    whole = Piece("你", "", (1,)) + Piece("好", "嗯", (2,), "stop")
-    assert whole == Piece("你好", "嗯", (1, 2), "stop")
+    whole = Delta("你", "", (1,)) + Delta("好", "嗯", (2,), "stop")
+    assert whole == Delta("你好", "嗯", (1, 2), "stop")
 
 
 def test_the_parts_of_calls_are_joined_by_their_index() -> None:
     first, second = Call(0, "a"), Call(1, "b", "{}")
     whole = sum(
-        [Piece(calls=(first,)), Piece(calls=(Call(0, "", "{"), second)), Piece(calls=(Call(0, "", "}"),))],
-        Piece(),
+        [Delta(calls=(first,)), Delta(calls=(Call(0, "", "{"), second)), Delta(calls=(Call(0, "", "}"),))],
+        Delta(),
     )
     assert whole.tool_calls == ({"name": "a", "arguments": "{}"}, {"name": "b", "arguments": "{}"})
 
@@ -31,4 +31,4 @@ def test_odd_calls_are_kept_as_far_as_they_go() -> None:
     calls = [Said(function=None), Said(function=Said(name=None, arguments={"city": "北京"}))]
     piece = piece_of(Said(message=Said(tool_calls=calls)), "message")
     assert piece.calls == (Call(0), Call(1))
-    assert piece_of(Said(message=None), "message") == Piece()
+    assert piece_of(Said(message=None), "message") == Delta()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from orchestrator.execute.inference.request_errors import Kind, Trouble
+from orchestrator.execute.inference.request_errors import ErrorKind, RequestError
 from orchestrator.execute.inference.retry import patiently
 
 
@@ -19,7 +19,7 @@ class Busy:
     def __call__(self) -> str:
         self.asked += 1
         if self.asked <= self.times:
-            raise Trouble(Kind.ANSWER, "busy", self.wait)
+            raise RequestError(ErrorKind.ANSWER, "busy", self.wait)
         return "好"
 
 
@@ -34,6 +34,6 @@ def test_it_waits_as_long_as_it_is_told_to() -> None:
 @pytest.mark.parametrize(("wait", "asked"), [(None, 1), (61.0, 1), (0.0, 4)])
 def test_it_gives_up(wait: float | None, asked: int) -> None:
     busy = Busy(99, wait)
-    with pytest.raises(Trouble, match="busy"):
+    with pytest.raises(RequestError, match="busy"):
         patiently(busy)
     assert busy.asked == asked

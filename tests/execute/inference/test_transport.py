@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from orchestrator.execute.inference.client import Client
-from orchestrator.execute.inference.transport import Watched, is_loopback
+from orchestrator.execute.inference.transport import DeadlineStream, is_loopback
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 ASKED = ({"role": "user", "content": "请问你是谁"},)
@@ -85,11 +85,11 @@ class Chunks(httpx.SyncByteStream):
     ],
 )
 def test_the_end_of_a_stream_is_noticed(chunks: list[bytes], done: bool) -> None:  # noqa: FBT001
-    watched = Watched(Chunks(*chunks), deadline=float("inf"))
+    watched = DeadlineStream(Chunks(*chunks), deadline=float("inf"))
     assert list(watched) == chunks
     assert watched.done is done
 
 
 def test_bytes_after_the_deadline_are_a_time_out() -> None:
     with pytest.raises(httpx.ReadTimeout):
-        list(Watched(Chunks(b"x"), deadline=0.0))
+        list(DeadlineStream(Chunks(b"x"), deadline=0.0))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.checks.base import Case
-from orchestrator.checks.repeats import Repeats
+from orchestrator.checks.repeats import RepeatsCheck
 from orchestrator.execute.inference.client import Client
 from orchestrator.execute.inference.verification import verify_server
 from tests.fakes.openai_server import FakeServer, Said, openai_server
@@ -80,7 +80,7 @@ def test_repeats_are_folded_into_one_verdict_with_its_interval(client: Client, s
 
     server.answer = every_third_is_wrong
     told: list[str] = []
-    ten = Repeats(10, 0.6, seeded=True)
+    ten = RepeatsCheck(10, 0.6, seeded=True)
     result = verify_server(client, many(1), (), (), told.append, repeats=ten, at_a_time=1)
     assert told[-1] == "asked 10/10"
     [verdict] = result.verdicts
@@ -92,7 +92,7 @@ def test_repeats_are_folded_into_one_verdict_with_its_interval(client: Client, s
 
 def test_a_case_that_was_not_asked_to_the_end_is_not_run(client: Client, server: FakeServer) -> None:
     server.fault, server.fault_after = "die", 5
-    result = verify_server(client, many(3), (), (), lambda _: None, repeats=Repeats(3), at_a_time=1)
+    result = verify_server(client, many(3), (), (), lambda _: None, repeats=RepeatsCheck(3), at_a_time=1)
     assert [verdict.case for verdict in result.verdicts] == ["checks[0]"]
     assert [case.id for case in result.left] == ["checks[1]", "checks[2]"]
     assert result.to_json()["not_run"] == ["checks[1]", "checks[2]"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import MissingError, UsageError
 from orchestrator.execute.models.hub import child, choice, library, names
-from orchestrator.execute.models.hub.names import Listing, RemoteFile, Request
+from orchestrator.execute.models.hub.names import HubRequest, Listing, RemoteFile
 
 
 def listing(*paths: str) -> Listing:
@@ -97,7 +97,7 @@ def test_the_downloader_knows_what_it_needs_and_no_more() -> None:
 
 def test_messages_hold_no_secret() -> None:
     event = {"kind": "other", "status": 0, "what": "GET https://me:pw@proxy/x with hf_CANARY failed"}
-    error = names.error_of(Request("huggingface", "a/b"), event, "https://huggingface.co", ["hf_CANARY"])
+    error = names.error_of(HubRequest("huggingface", "a/b"), event, "https://huggingface.co", ["hf_CANARY"])
     assert "CANARY" not in str(error)
     assert "pw@" not in str(error)
     assert "***@proxy" in str(error)
@@ -106,7 +106,7 @@ def test_messages_hold_no_secret() -> None:
 @given(st.text(), st.integers(0, 999))
 def test_every_failure_has_words(kind: str, status: int) -> None:
     event = {"kind": kind, "status": status, "what": "x"}
-    assert names.error_of(Request("modelscope", "a/b"), event, "e", []).problems[0].mend
+    assert names.error_of(HubRequest("modelscope", "a/b"), event, "e", []).problems[0].mend
 
 
 class GatedRepoError(Exception):

@@ -100,7 +100,7 @@ def test_a_killed_download_goes_on_where_it_stopped(hub: Hub, tmp_path: Path, py
         first.kill()
     hub.seconds_per_piece = 0
     hub.requests.clear()
-    request = names.Request("modelscope", REPO, "model", "main")
+    request = names.HubRequest("modelscope", REPO, "model", "main")
     with child.HubChild(request, python) as second:
         wanted = [file for file in second.listing().files if file.path == WEIGHTS]
         second.download(into, wanted, quiet)

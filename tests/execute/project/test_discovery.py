@@ -9,13 +9,13 @@ import pytest
 
 from orchestrator.errors import ConchError, MissingError, UsageError
 from orchestrator.execute.project import discovery, recipes
-from orchestrator.plan.job import Surroundings
+from orchestrator.plan.job import Context
 from tests.small_world import RECIPE, SmallWorld
 
 PARAPHRASES = "dataset_info/small.paraphrases.jsonl"
 
 
-def look(world: SmallWorld) -> Surroundings:
+def look(world: SmallWorld) -> Context:
     return discovery.survey(world.project, recipes.read("small", project=world.project))
 
 

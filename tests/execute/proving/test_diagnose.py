@@ -12,9 +12,9 @@ import pytest
 from orchestrator.errors import MissingError
 from orchestrator.execute.proving.diagnose import MOST, _bare, _own_answers, questions
 from orchestrator.execute.run_store.fingerprint import fingerprint
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.plan.stage import Plan, RenderedFile, Stage
-from orchestrator.results import Run, Status
+from orchestrator.results import StageResult, Status
 
 ASK: dict[str, Any] = {"max_tokens": 64, "temperature": 0.0}
 
@@ -30,18 +30,18 @@ def case(number: int, **expect: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> RunFolder:
-    return RunFolder.create(tmp_path, "r")
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path, "r")
 
 
-def test_at_most_eight_are_asked_from_all_over_the_recipe(run: RunFolder) -> None:
+def test_at_most_eight_are_asked_from_all_over_the_recipe(run: Run) -> None:
     asked = questions(plan_of([case(number) for number in range(20)]), run)
     assert len(asked.cases) == MOST
     assert [asked.cases[0].id, asked.cases[-1].id] == ["checks[0]", "checks[17]"]
     assert (asked.parser, asked.max_tokens, asked.same) == ("deepseek_r1", 64, True)
 
 
-def test_what_needs_streaming_is_left_out(run: RunFolder) -> None:
+def test_what_needs_streaming_is_left_out(run: Run) -> None:
     both = [case(0, streamed=True), case(1, streamed=True, contains="海螺")]
     (one,) = questions(plan_of(both), run).cases
     assert (one.id, dict(one.expect)) == ("checks[1]", {"contains": "海螺"})
@@ -49,7 +49,7 @@ def test_what_needs_streaming_is_left_out(run: RunFolder) -> None:
         questions(plan_of(both[:1]), run)
 
 
-def test_questions_of_data_rows_are_left_out(run: RunFolder) -> None:
+def test_questions_of_data_rows_are_left_out(run: Run) -> None:
     drawn = {
         "id": "checks[0]",
         "from": "test",
@@ -60,18 +60,18 @@ def test_questions_of_data_rows_are_left_out(run: RunFolder) -> None:
     assert [one.id for one in questions(plan_of([drawn, case(1)]), run).cases] == ["checks[1]"]
 
 
-def test_long_or_drawn_answers_of_the_run_are_not_the_same(run: RunFolder) -> None:
+def test_long_or_drawn_answers_of_the_run_are_not_the_same(run: Run) -> None:
     long = questions(plan_of([case(0)], max_tokens=4096), run)
     assert (long.max_tokens, long.same) == (256, False)
     assert not questions(plan_of([case(0)], temperature=0.7), run).same
 
 
-def test_a_plan_of_another_version_is_told(run: RunFolder) -> None:
+def test_a_plan_of_another_version_is_told(run: Run) -> None:
     with pytest.raises(MissingError, match="another version"):
         questions(Plan("r", "", ()), run)
 
 
-def test_the_runs_own_answers_count_as_long_as_nothing_was_changed(run: RunFolder) -> None:
+def test_the_runs_own_answers_count_as_long_as_nothing_was_changed(run: Run) -> None:
     plan = plan_of([case(0)])
     asked = questions(plan, run)
     (run.path / "export").mkdir()
@@ -82,7 +82,7 @@ def test_the_runs_own_answers_count_as_long_as_nothing_was_changed(run: RunFolde
     (run.path / "answers.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
     known = {path: fingerprint(run.path / path) for path in ("export", "answers.jsonl")}
     inputs, outputs = {"export": known["export"]}, {"answers.jsonl": known["answers.jsonl"]}
-    run.end_stage(Run("ask", Status.DONE, inputs=inputs, outputs=outputs), "key")
+    run.end_stage(StageResult("ask", Status.DONE, inputs=inputs, outputs=outputs), "key")
     answers = _own_answers(run, plan, asked)
     assert answers is not None
     assert answers[0].case == "checks[0]"
@@ -95,7 +95,7 @@ def test_the_runs_own_answers_count_as_long_as_nothing_was_changed(run: RunFolde
 
 
 @pytest.mark.parametrize(("answer", "bare"), [("好", True), ("<think>嗯</think>好", False)])
-def test_thoughts_in_the_runs_own_rows_are_seen(run: RunFolder, answer: str, *, bare: bool) -> None:
+def test_thoughts_in_the_runs_own_rows_are_seen(run: Run, answer: str, *, bare: bool) -> None:
     (run.path / "data").mkdir()
     made_up = {"dataset": "conch_generated", "messages": [{"role": "assistant", "content": "<think>"}]}
     mine = {"dataset": "mine", "messages": [{"role": "assistant", "content": answer}]}

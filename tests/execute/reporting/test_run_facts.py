@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.reporting.run_facts import commands_of, evaluations_of, language_of, read_facts
-from orchestrator.results import Report, Run, Status, Verdict
+from orchestrator.results import Report, StageResult, Status, Verdict
 from tests.run_world import make_run, write
 
 
@@ -52,7 +52,7 @@ def test_what_is_not_there_or_torn_is_empty(tmp_path: Path) -> None:
 def test_a_secret_in_a_reason_or_a_value_is_masked(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     secret = "hf_" + "A" * 30
-    run.end_stage(Run("ask", Status.FAILED, f"401 for {secret}", exit_code=1), "sha256:x")
+    run.end_stage(StageResult("ask", Status.FAILED, f"401 for {secret}", exit_code=1), "sha256:x")
     manifest = json.loads((run.path / "manifest.json").read_text(encoding="utf-8"))
     manifest["recipe"]["llamafactory.note"] = {"value": {"a": [secret]}, "from": "x.yaml:1:1"}
     write(run.path / "manifest.json", manifest)

@@ -12,21 +12,21 @@ from orchestrator.execute.host import machine
 from orchestrator.execute.host.gpu import Load
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.reporting.watch import Watcher, thinned
-from orchestrator.execute.run_store.run_folder import RunFolder, hold
-from orchestrator.results import Run, Status
+from orchestrator.execute.run_store.run_folder import Run, hold
+from orchestrator.results import StageResult, Status
 from tests.execute.host.test_gpu import nvidia_smi
 
 
-def begun(project: Path, *, done: float = 2.0) -> RunFolder:
+def begun(project: Path, *, done: float = 2.0) -> Run:
     """A run whose `fetch` is done and whose `train` runs."""
-    run = RunFolder.create(project, "海螺")
+    run = Run.create(project, "海螺")
     run.begin("a headline", identity="x", plan="fetch train export")
-    run.end_stage(Run("fetch", Status.DONE, seconds=done), "key")
+    run.end_stage(StageResult("fetch", Status.DONE, seconds=done), "key")
     run.begin_stage("train", "key")
     return run
 
 
-def write_log(run: RunFolder, *rows: dict[str, object]) -> None:
+def write_log(run: Run, *rows: dict[str, object]) -> None:
     path = run.path / "adapter.partial-0/trainer_log.jsonl"
     path.parent.mkdir(exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -59,8 +59,8 @@ def test_a_training_is_seen(project: Path) -> None:
 
 def test_earlier_runs_tell_how_long_the_rest_takes(project: Path) -> None:
     earlier = begun(project)
-    earlier.end_stage(Run("train", Status.DONE, seconds=100.0), "key")
-    earlier.end_stage(Run("export", Status.DONE, seconds=50.0), "key")
+    earlier.end_stage(StageResult("train", Status.DONE, seconds=100.0), "key")
+    earlier.end_stage(StageResult("export", Status.DONE, seconds=50.0), "key")
     earlier.end(0)
     run = begun(project)
     write_log(run, step(5, elapsed_time="0:00:10"))

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.errors import MissingError
 from orchestrator.execute.run_store.compare_runs import ABSENT, compare_runs, differences
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from tests.small_world import SmallWorld
 
 
@@ -27,6 +27,6 @@ def test_what_one_has_alone() -> None:
 
 
 def test_a_run_without_a_manifest_is_told(small: SmallWorld) -> None:
-    run = RunFolder.create(small.project, "small")
+    run = Run.create(small.project, "small")
     with pytest.raises(MissingError, match=r"has no manifest\.json"):
         compare_runs(run, run)

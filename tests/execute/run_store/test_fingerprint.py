@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.run_store.fingerprint import fingerprint, plan_key, stage_key
-from orchestrator.plan.stage import Command, Place, Plan, RenderedFile, Service, Stage
+from orchestrator.plan.stage import Command, Plan, RenderedFile, Runtime, Service, Stage
 
-COMMAND = Command(("{train}/bin/x", "a"), Place.TRAIN)
-SERVICE = Service("s", Command(("{serve}/bin/y",), Place.SERVE), "m", ready_timeout=1.0)
+COMMAND = Command(("{train}/bin/x", "a"), Runtime.TRAIN)
+SERVICE = Service("s", Command(("{serve}/bin/y",), Runtime.SERVE), "m", ready_timeout=1.0)
 STAGE = Stage("s", (COMMAND,), ("in",), (RenderedFile("f", "1"),), ("out",), SERVICE, depends={"d": "1"})
 LOCKS = {"train": "t1", "serve": "s1", "other": "o1"}
 

@@ -13,15 +13,15 @@ from orchestrator.errors import BusyError
 from orchestrator.execute.processes import process
 from orchestrator.execute.run_store import listing, run_folder
 from orchestrator.execute.run_store.listing import Standing, standing_of, summaries, summary_of
-from orchestrator.execute.run_store.run_folder import RunFolder, hold
-from orchestrator.results import Run, Status
+from orchestrator.execute.run_store.run_folder import Run, hold
+from orchestrator.results import StageResult, Status
 
 
-def ended(project: Path, code: int | None, reason: str = "") -> RunFolder:
-    run = RunFolder.create(project, "海螺")
+def ended(project: Path, code: int | None, reason: str = "") -> Run:
+    run = Run.create(project, "海螺")
     run.begin("a headline", identity="x")
     run.begin_stage("fetch", "key")
-    run.end_stage(Run("fetch", Status.DONE, seconds=1.0), "key")
+    run.end_stage(StageResult("fetch", Status.DONE, seconds=1.0), "key")
     if code is not None:
         run.end(code, reason)
     return run
@@ -49,7 +49,7 @@ def test_how_a_run_stands(project: Path, code: int | None, standing: Standing) -
 def test_only_the_holder_of_the_lock_runs(project: Path) -> None:
     older = ended(project, None)
     with hold(project, "海螺"):
-        run = RunFolder.create(project, "海螺")
+        run = Run.create(project, "海螺")
         run.begin("now", identity="y")
         before, now = summaries(project)
         assert now.standing is Standing.RUNNING
@@ -60,7 +60,7 @@ def test_only_the_holder_of_the_lock_runs(project: Path) -> None:
     assert summary_of(run).standing is Standing.INTERRUPTED, "the lock is free"
 
 
-def _forge(run: RunFolder, **values: object) -> None:
+def _forge(run: Run, **values: object) -> None:
     found = json.loads((run.path / "state.json").read_bytes())
     (run.path / "state.json").write_text(json.dumps({**found, **values}), encoding="utf-8")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.execute.run_store.load_report import proof_of, read_proofs, read_report
 from orchestrator.plan.stages.base import DATA_PROOF, EXPORT_PROOF, VERDICTS
-from orchestrator.results import Proof, Run, Status, Verdict
+from orchestrator.results import Proof, StageResult, Status, Verdict
 
 VERDICT = Verdict("checks[0]", "contains", passed=True, question="你是谁", answer="神奇海螺", reason="so")
 PARITY: dict[str, Any] = {
@@ -35,7 +35,7 @@ def test_verdicts_and_proofs_are_what_was_written(tmp_path: Path) -> None:
     put(tmp_path / VERDICTS, {"verdicts": [asdict(VERDICT)], "paraphrases": [], "base_verdicts": []})
     put(tmp_path / EXPORT_PROOF / "parity.json", PARITY)
     put(tmp_path / DATA_PROOF / "parity.json", {"holds": True, "counts": {}, "first_difference": None})
-    run = Run("train", Status.DONE)
+    run = StageResult("train", Status.DONE)
     report = read_report(tmp_path, recipe="r", headline="h", runs=[run])
     assert report.verdicts == (VERDICT,)
     assert [proof.name for proof in report.proofs] == ["parity:data", "parity:export"]

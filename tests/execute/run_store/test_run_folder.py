@@ -14,8 +14,8 @@ import pytest
 
 from orchestrator.errors import BusyError, MissingError, UsageError
 from orchestrator.execute.run_store import run_folder
-from orchestrator.execute.run_store.run_folder import RunFolder
-from orchestrator.results import Run, Status
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.results import StageResult, Status
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -55,41 +55,41 @@ def end(child: subprocess.Popen[str]) -> None:
 
 
 def test_ids_are_readable_private_and_sort_by_time_whatever_the_clock_does(tmp_path: Path) -> None:
-    first = RunFolder.create(tmp_path, "magic", now=NOON)
-    second = RunFolder.create(tmp_path, "magic", now=NOON)
-    third = RunFolder.create(tmp_path, "magic", now=NOON.replace(year=2020))
+    first = Run.create(tmp_path, "magic", now=NOON)
+    second = Run.create(tmp_path, "magic", now=NOON)
+    third = Run.create(tmp_path, "magic", now=NOON.replace(year=2020))
     assert first.id.startswith("20261123-120000-")
-    assert [run.id for run in RunFolder.all(tmp_path, "magic")] == [first.id, second.id, third.id]
-    assert RunFolder.last(tmp_path, "magic") == third
+    assert [run.id for run in Run.all(tmp_path, "magic")] == [first.id, second.id, third.id]
+    assert Run.last(tmp_path, "magic") == third
     assert first.path.stat().st_mode & 0o777 == 0o700
     assert first.path == tmp_path / "runs" / "magic" / first.id
 
 
 def test_a_run_is_opened_by_its_name_or_its_recipes(tmp_path: Path) -> None:
-    first, second = RunFolder.create(tmp_path, "magic"), RunFolder.create(tmp_path, "magic")
-    assert RunFolder.open(tmp_path, first.name) == first
-    assert RunFolder.open(tmp_path, "magic") == second
+    first, second = Run.create(tmp_path, "magic"), Run.create(tmp_path, "magic")
+    assert Run.open(tmp_path, first.name) == first
+    assert Run.open(tmp_path, "magic") == second
     for name in ("none", "magic/20200101-000000-abcd", "magic/..", "magic/../magic"):
         with pytest.raises(UsageError, match="there is no run"):
-            RunFolder.open(tmp_path, name)
+            Run.open(tmp_path, name)
 
 
 def test_a_runs_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
     with pytest.raises(MissingError, match="cannot make a run folder"):
-        RunFolder.create(tmp_path, "magic")
+        Run.create(tmp_path, "magic")
     with pytest.raises(MissingError, match="cannot lock"), run_folder.hold(tmp_path, "magic"):
         pass
 
 
 def test_events_make_the_state_and_the_record(tmp_path: Path) -> None:
-    run = RunFolder.create(tmp_path, "magic")
+    run = Run.create(tmp_path, "magic")
     assert run.stage_record("train") is None
     run.begin("神奇海螺 on a stand-in", profile="cpu")
     run.begin_stage("train", "key")
-    run.end_stage(Run("train", Status.DONE, "", 0, 2.5, outputs={"adapter": "sha256:1"}), key="k1")
+    run.end_stage(StageResult("train", Status.DONE, "", 0, 2.5, outputs={"adapter": "sha256:1"}), key="k1")
     run.begin_stage("train", "key")
-    run.end_stage(Run("train", Status.FAILED, "oom", 137, 1.0), key="k2")
+    run.end_stage(StageResult("train", Status.FAILED, "oom", 137, 1.0), key="k2")
     run.end(4, "train failed")
     record = run.stage_record("train")
     assert record == run_folder.StageRecord("train", "k1", {"adapter": "sha256:1"}, 2.5)
@@ -102,7 +102,7 @@ def test_events_make_the_state_and_the_record(tmp_path: Path) -> None:
 
 
 def test_a_torn_line_is_ignored_and_the_next_event_is_whole(tmp_path: Path) -> None:
-    run = RunFolder.create(tmp_path, "magic")
+    run = Run.create(tmp_path, "magic")
     run.append_event({"event": "one"})
     with (run.path / "events.jsonl").open("ab") as file:
         file.write(b'{"event": "to\xff')
@@ -112,7 +112,7 @@ def test_a_torn_line_is_ignored_and_the_next_event_is_whole(tmp_path: Path) -> N
 
 def test_fault_056_kill_9_between_events_never_loses_a_whole_one(tmp_path: Path) -> None:
     """Fault 56."""
-    run = RunFolder.create(tmp_path, "magic")
+    run = Run.create(tmp_path, "magic")
     code = f"""
 from pathlib import Path
 from orchestrator.execute.run_store.run_folder import RunFolder

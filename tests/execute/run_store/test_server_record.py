@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BusyError
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.server_record import (
     RECORD,
     Serving,
@@ -22,7 +22,7 @@ from orchestrator.execute.run_store.server_record import (
 
 
 def test_it_is_up_while_it_is_held_and_has_one_holder(project: Path) -> None:
-    run = RunFolder.create(project, "r")
+    run = Run.create(project, "r")
     assert not is_up(run)
     serving = Serving(run.name, "http://127.0.0.1:1/v1", "海螺", os.getpid(), 1, "2026-01-01T00:00:00+00:00")
     with hold_serving(run):
@@ -36,7 +36,7 @@ def test_it_is_up_while_it_is_held_and_has_one_holder(project: Path) -> None:
 
 
 def test_a_record_without_a_holder_is_no_server(project: Path) -> None:
-    run = RunFolder.create(project, "r")
+    run = Run.create(project, "r")
     (run.path / RECORD).write_text("{", encoding="utf-8")
     assert serving_of(run) is None
     (run.path / RECORD).write_text('{"who": 1}', encoding="utf-8")

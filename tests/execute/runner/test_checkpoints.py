@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.processes import process
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.checkpoints import problem_of
 from tests.small_world import SmallWorld, make_checkpoint
 
@@ -52,7 +52,7 @@ def test_one_that_was_being_saved_when_asked_to_end(tmp_path: Path) -> None:
     assert problem_of(folder) == "it was being saved"
 
 
-def steps_of(run: RunFolder, folder: str = "adapter") -> list[int]:
+def steps_of(run: Run, folder: str = "adapter") -> list[int]:
     lines = (run.path / folder / "trainer_log.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line)["current_steps"] for line in lines]
 

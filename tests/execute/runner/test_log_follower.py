@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import Refuted
+from orchestrator.errors import CheckFailed
 from orchestrator.execute.runner.log_follower import Follower, label
-from orchestrator.plan.stage import Command, Place, RenderedFile, Stage
+from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage
 from tests.execute.runner.test_loop import Heard
 
 TASK = Command(("{conch}/bin/python", "-m", "orchestrator.execute.runner.task", "ask", "tasks/ask.json"))
-TRAIN = Command(("{train}/bin/llamafactory-cli", "train", "train.yaml"), Place.TRAIN)
+TRAIN = Command(("{train}/bin/llamafactory-cli", "train", "train.yaml"), Runtime.TRAIN)
 
 
 def follower(folder: Path, command: Command, *, progress: str = "", since: int = 0) -> tuple[Follower, Heard]:
@@ -100,7 +100,7 @@ def training(folder: Path, prepared: int, said: str) -> Follower:
 
 def test_a_training_with_fewer_rows_than_were_prepared_is_stopped(tmp_path: Path) -> None:
     follow = training(tmp_path, 1235, "  Num examples = 1,234\n")
-    with pytest.raises(Refuted, match="training began with 1234 rows, and 1235 were prepared"):
+    with pytest.raises(CheckFailed, match="training began with 1234 rows, and 1235 were prepared"):
         follow.tick()
     follow.tick()
 

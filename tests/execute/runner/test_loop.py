@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.backends.trainer_log import TrainStep
-from orchestrator.errors import ConchError, Refuted, StageFailed
+from orchestrator.errors import CheckFailed, ConchError, StageFailed
 from orchestrator.execute.processes import process
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.plan.stage import Command, Plan, RenderedFile, Service, Stage, partial
-from orchestrator.results import Run, Status
+from orchestrator.results import StageResult, Status
 
 PYTHON = "{conch}/bin/python"
 FAKES = Path(__file__).parents[2] / "fakes"
@@ -30,7 +30,7 @@ class Heard:
 
     lines: list[str] = field(default_factory=list)
     steps: list[TrainStep] = field(default_factory=list)
-    ends: list[Run] = field(default_factory=list)
+    ends: list[StageResult] = field(default_factory=list)
 
     def say(self, text: str) -> None:
         self.lines.append(text)
@@ -44,7 +44,7 @@ class Heard:
     def step(self, step: TrainStep) -> None:
         self.steps.append(step)
 
-    def end(self, run: Run) -> None:
+    def end(self, run: StageResult) -> None:
         self.ends.append(run)
 
 
@@ -57,10 +57,8 @@ def writes(output: str, text: str, *, inputs: tuple[str, ...] = (), name: str = 
     return Stage(name=name or output, commands=(code(body),), inputs=inputs, outputs=(output,))
 
 
-def perform(
-    project: Path, *stages: Stage, run: RunFolder | None = None
-) -> tuple[RunFolder, list[Run], Heard]:
-    run = run or RunFolder.create(project, "r")
+def perform(project: Path, *stages: Stage, run: Run | None = None) -> tuple[Run, list[StageResult], Heard]:
+    run = run or Run.create(project, "r")
     heard = Heard()
     symbols = {"conch": sys.prefix, "project": str(project)}
     cookie = process.new_cookie(project, run.path)
@@ -69,7 +67,7 @@ def perform(
         return run, list(loop.perform()), heard
 
 
-def ran(run: RunFolder) -> list[str]:
+def ran(run: Run) -> list[str]:
     return (run.path / "ran").read_text(encoding="utf-8").split()
 
 
@@ -109,7 +107,7 @@ def test_another_run_takes_over_what_has_not_changed(tmp_path: Path) -> None:
 
 
 def test_a_failed_command_names_its_stage_and_keeps_what_was_done(tmp_path: Path) -> None:
-    run = RunFolder.create(tmp_path, "r")
+    run = Run.create(tmp_path, "r")
     bad = Stage("bad", (code("raise SystemExit(3)"),), outputs=("x",))
     with pytest.raises(StageFailed):
         perform(tmp_path, writes("a", "1"), bad, run=run)
@@ -175,7 +173,7 @@ from orchestrator.execute.run_store.run_folder import RunFolder
 project = Path({str(tmp_path)!r})
 perform(project, writes("a", "1"), slow(60), run=RunFolder.last(project, "r"))
 """
-    run = RunFolder.create(tmp_path, "r")
+    run = Run.create(tmp_path, "r")
     child = subprocess.Popen([sys.executable, "-c", script])
     deadline = time.monotonic() + 20
     while not (run.path / "slow.started").exists():
@@ -232,9 +230,9 @@ def test_a_training_that_lost_rows_is_ended_at_its_first_step(tmp_path: Path) ->
     )
     told = json.dumps({"datasets": [{"part": "train", "rows": 3}]})
     files = RenderedFile("data/prepare.json", told), RenderedFile("train.yaml", "stage: sft\n")
-    run = RunFolder.create(tmp_path, "r")
+    run = Run.create(tmp_path, "r")
     began = time.monotonic()
-    with pytest.raises(Refuted, match="began with 2 rows, and 3 were prepared"):
+    with pytest.raises(CheckFailed, match="began with 2 rows, and 3 were prepared"):
         perform(tmp_path, Stage("train", (code(body),), files=files, progress="t.jsonl"), run=run)
     assert time.monotonic() - began < 30
     pid = int((run.path / "pid").read_text(encoding="utf-8"))

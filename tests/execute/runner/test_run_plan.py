@@ -13,13 +13,13 @@ import pytest
 from orchestrator.errors import BusyError, MissingError
 from orchestrator.execute.processes import process
 from orchestrator.execute.project import discovery
-from orchestrator.execute.run_store.run_folder import RunFolder, hold
+from orchestrator.execute.run_store.run_folder import Run, hold
 from orchestrator.execute.runner import run_plan
 from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan
 from orchestrator.plan.stages import STAGES as EVERY_STAGE
-from orchestrator.results import Run
+from orchestrator.results import StageResult
 from tests.execute.runner.test_loop import Heard
 from tests.small_world import SmallWorld
 
@@ -29,7 +29,7 @@ STAGES = [name for name in EVERY_STAGE if not name.startswith(("evaluate", "gene
 PREPARE = ("prepare",)
 
 
-def run(world: SmallWorld, *sets: str, heard: Heard | None = None) -> tuple[Path, tuple[Run, ...]]:
+def run(world: SmallWorld, *sets: str, heard: Heard | None = None) -> tuple[Path, tuple[StageResult, ...]]:
     job = job_of(world, *sets)
     progress = heard or Heard()
     return run_recipe(build_plan(job, PREPARE), job, project=world.project, progress=progress)
@@ -49,7 +49,7 @@ def test_the_same_job_goes_on_in_its_folder_and_another_gets_its_own(small: Smal
     # The former recipe again: its own folder is not the last one any more, so that "the last" stays true.
     back, _ = run(small)
     assert back not in (first, other)
-    assert [folder.path for folder in RunFolder.all(small.project, "small")] == [first, other, back]
+    assert [folder.path for folder in Run.all(small.project, "small")] == [first, other, back]
 
 
 def test_the_plan_lies_beside_what_it_makes(small: SmallWorld) -> None:
@@ -85,7 +85,7 @@ def test_a_try_elsewhere_is_no_run_of_the_project(small: SmallWorld) -> None:
     home = small.project / "runs/.parity"
     folder, _ = run_recipe(build_plan(job, PREPARE), job, project=small.project, home=home, progress=Heard())
     assert folder.is_relative_to(home)
-    assert RunFolder.last(small.project, "small") is None
+    assert Run.last(small.project, "small") is None
 
 
 def test_what_a_killed_run_left_running_is_stopped_first(small: SmallWorld) -> None:

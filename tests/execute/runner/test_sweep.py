@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from orchestrator.backends.trainer_log import TrainStep
-from orchestrator.errors import Interrupted, MissingError, Problem, Refuted, StageFailed
+from orchestrator.errors import CheckFailed, Interrupted, MissingError, Problem, StageFailed
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner import sweep, trial
 from orchestrator.execute.runner.sweep import run_until_target
-from orchestrator.execute.runner.trial import Wanted
+from orchestrator.execute.runner.trial import SweepRequest
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan
-from orchestrator.results import Run
+from orchestrator.results import StageResult
 from tests.small_world import SmallWorld
 
 RATES = [1e-5, 1e-4, 1e-3]
@@ -43,7 +43,7 @@ class Quiet:
     def step(self, step: TrainStep) -> None:
         pass
 
-    def end(self, run: Run) -> None:
+    def end(self, run: StageResult) -> None:
         pass
 
 
@@ -60,11 +60,11 @@ class Runs:
         *,
         project: Path,
         progress: Progress,
-        begun: Callable[[RunFolder], None] = lambda _: None,
-    ) -> tuple[Path, tuple[Run, ...]]:
+        begun: Callable[[Run], None] = lambda _: None,
+    ) -> tuple[Path, tuple[StageResult, ...]]:
         rate = job.recipe.train.learning_rate
         self.rates.append(rate)
-        run = RunFolder.create(project, job.recipe.name)
+        run = Run.create(project, job.recipe.name)
         begun(run)
         for step, loss in enumerate(self.losses, start=1):
             progress.step(TrainStep(step, len(self.losses), loss))
@@ -90,8 +90,8 @@ def running(small: SmallWorld, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     return use
 
 
-def wanted(world: SmallWorld, *more: str) -> Wanted:
-    return Wanted("small", world.project, (*SETS, *more))
+def wanted(world: SmallWorld, *more: str) -> SweepRequest:
+    return SweepRequest("small", world.project, (*SETS, *more))
 
 
 def kept(world: SmallWorld) -> dict[str, Any]:
@@ -146,7 +146,8 @@ def test_three_failures_in_a_row_end_it(small: SmallWorld, running: Callable[...
 
 
 @pytest.mark.parametrize(
-    "error", [Interrupted(Problem("interrupted")), MissingError(Problem("no disk")), Refuted(Problem("rows"))]
+    "error",
+    [Interrupted(Problem("interrupted")), MissingError(Problem("no disk")), CheckFailed(Problem("rows"))],
 )
 def test_what_no_setting_mends_ends_it_and_the_trial_is_gone_on_with(
     small: SmallWorld, running: Callable[..., Runs], error: Exception

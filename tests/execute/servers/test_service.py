@@ -18,7 +18,7 @@ from orchestrator.errors import Interrupted, MissingError, StageFailed, TimedOut
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.servers import service
 from orchestrator.execute.servers.service import Running, Warm
-from orchestrator.plan.stage import Command, Place, Service
+from orchestrator.plan.stage import Command, Runtime, Service
 
 PROBES = Path(__file__).parents[3] / "orchestrator" / "probes"
 SERVE = (
@@ -50,9 +50,9 @@ class Bench:
         env = {"FAULT": fault}
         return Service(
             name="vllm",
-            command=Command(("{serve}/bin/vllm", *SERVE), place=Place.SERVE, env=env),
+            command=Command(("{serve}/bin/vllm", *SERVE), place=Runtime.SERVE, env=env),
             model="magic",
-            warm=Command(("{serve}/bin/python", "{probes}/warm_vllm.py"), place=Place.SERVE, env=env),
+            warm=Command(("{serve}/bin/python", "{probes}/warm_vllm.py"), place=Runtime.SERVE, env=env),
             ready_timeout=ready,
             stall_timeout=stall,
         )

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import MissingError, Refuted
+from orchestrator.errors import CheckFailed, MissingError
 from orchestrator.execute.proving.prove import finished_run
 from orchestrator.execute.run_store.certify import certify
 from orchestrator.execute.run_store.fingerprint import fingerprint
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.serving.serve import _guard_open_host, check_proof
-from orchestrator.results import Proof, Run, Status
+from orchestrator.results import Proof, StageResult, Status
 
 
-def exported(project: Path, *, status: Status = Status.DONE, holds: bool | None = True) -> RunFolder:
-    run = RunFolder.create(project, "r")
+def exported(project: Path, *, status: Status = Status.DONE, holds: bool | None = True) -> Run:
+    run = Run.create(project, "r")
     (run.path / "export").mkdir()
     (run.path / "export/model.safetensors").write_bytes(b"weights of " + run.id.encode())
     (run.path / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
-    run.end_stage(Run("export", status, outputs={"export": fingerprint(run.path / "export")}), "key")
+    run.end_stage(StageResult("export", status, outputs={"export": fingerprint(run.path / "export")}), "key")
     if holds is not None:
         (run.path / "proofs/export").mkdir(parents=True)
         proof = Proof("merge", holds, "1 tensor", detail="" if holds else "one tensor more")
@@ -51,29 +51,29 @@ def test_an_export_that_was_not_proven_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="conch prove r"):
         check_proof(exported(tmp_path, holds=None), accept=True)
     refuted = exported(tmp_path, holds=False)
-    with pytest.raises(Refuted, match="one tensor more"):
+    with pytest.raises(CheckFailed, match="one tensor more"):
         check_proof(refuted, accept=False)
     check_proof(refuted, accept=True)
     check_proof(exported(tmp_path), accept=False)
 
 
-def _edit(run: RunFolder) -> None:
+def _edit(run: Run) -> None:
     (run.path / "export/model.safetensors").write_bytes(b"weights of another")
 
 
-def _add(run: RunFolder) -> None:
+def _add(run: Run) -> None:
     (run.path / "export/generation_config.json").write_text("{}", encoding="utf-8")
 
 
-def _lose(run: RunFolder) -> None:
+def _lose(run: Run) -> None:
     (run.path / "export/model.safetensors").unlink()
 
 
-def _newline(run: RunFolder) -> None:
+def _newline(run: Run) -> None:
     (run.path / "chat_template.jinja").write_text("{{ messages }}\n", encoding="utf-8")
 
 
-CHANGED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
+CHANGED: dict[str, tuple[Callable[[Run], None], str]] = {
     "weights": (_edit, r"model.safetensors.*was changed"),
     "generation": (_add, r"generation_config.json.*was added"),
     "gone": (_lose, r"model.safetensors.*was removed"),
@@ -83,11 +83,11 @@ CHANGED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
 
 @pytest.mark.parametrize(("change", "words"), CHANGED.values(), ids=CHANGED)
 def test_other_files_than_those_that_were_proven_are_refused(
-    tmp_path: Path, change: Callable[[RunFolder], None], words: str
+    tmp_path: Path, change: Callable[[Run], None], words: str
 ) -> None:
     run = exported(tmp_path)
     change(run)
-    with pytest.raises(Refuted, match=words):
+    with pytest.raises(CheckFailed, match=words):
         check_proof(run, accept=False)
     said: list[str] = []
     check_proof(run, accept=True, progress=said.append)

@@ -25,7 +25,7 @@ SPARE_DISK = 256_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ModelCache:
     """One of CONCH_HOME's folders, such as models."""
 
     folder: Path

@@ -21,10 +21,10 @@ from typing import Any, Self
 from orchestrator.errors import Problem, StageFailed, TimedOut
 from orchestrator.execute.host import signals
 from orchestrator.execute.models.hub.names import (
+    HubRequest,
     Listing,
     Progress,
     RemoteFile,
-    Request,
     child_environment,
     endpoint_of,
     error_of,
@@ -57,7 +57,7 @@ class _Growth:
 class HubChild:
     """One conversation with a hub: first listing(), then download() as often as needed. A context manager."""
 
-    def __init__(self, request: Request, python: str, *, stall_timeout: float = STALL_TIMEOUT) -> None:
+    def __init__(self, request: HubRequest, python: str, *, stall_timeout: float = STALL_TIMEOUT) -> None:
         self.request = request
         self.stall_timeout = stall_timeout
         self.environment = child_environment(os.environ)

@@ -27,7 +27,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HubRequest:
     """What is wanted of which hub.
 
     Attributes:
@@ -116,7 +116,9 @@ def scrub(text: str, secrets: Sequence[str]) -> str:
     return re.sub(r"://[^/@\s]+@", "://***@", text)
 
 
-def error_of(request: Request, event: Mapping[str, Any], endpoint: str, secrets: Sequence[str]) -> ConchError:
+def error_of(
+    request: HubRequest, event: Mapping[str, Any], endpoint: str, secrets: Sequence[str]
+) -> ConchError:
     """The error of a `failed` event, with the mend that fits."""
     token, page = TOKENS[request.hub], f"{HOME_PAGES[request.hub]}/{request.repo}"
     said = scrub(str(event["what"]), secrets)

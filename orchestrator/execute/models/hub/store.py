@@ -18,10 +18,10 @@ from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host.atomic_files import remove, sha256_file
 from orchestrator.execute.host.paths import conch_home
 from orchestrator.execute.models.hub import choice
-from orchestrator.execute.models.hub.cache import Shelf, check_disk, compare, drop_others, forget_torn
+from orchestrator.execute.models.hub.cache import ModelCache, check_disk, compare, drop_others, forget_torn
 from orchestrator.execute.models.hub.child import STALL_TIMEOUT, HubChild
 from orchestrator.execute.models.hub.library import python_for
-from orchestrator.execute.models.hub.names import Listing, Progress, RemoteFile, Request, human
+from orchestrator.execute.models.hub.names import HubRequest, Listing, Progress, RemoteFile, human
 from orchestrator.execute.models.model_folder import (
     MANIFEST,
     Manifest,
@@ -39,8 +39,8 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 class _Order:
     """One fetch: what of which repository, onto which shelf, and what makes it whole."""
 
-    request: Request
-    shelf: Shelf
+    request: HubRequest
+    shelf: ModelCache
     suffix: str
     select: Callable[[Listing], list[RemoteFile]]
     refuse: Callable[[Path], None]
@@ -78,8 +78,8 @@ def fetch_model(
     """
     choice.check_repo(repo)
     order = _Order(
-        request=Request(hub, repo, "model", revision),
-        shelf=Shelf(conch_home() / "models"),
+        request=HubRequest(hub, repo, "model", revision),
+        shelf=ModelCache(conch_home() / "models"),
         suffix="-trusted" if trust else "",
         select=partial(choice.model_files, repo=repo, trust=trust),
         refuse=partial(refuse_config, trust=trust),
@@ -114,8 +114,8 @@ def fetch_dataset_file(
     )
     wanted = filename or f"split {split}"
     order = _Order(
-        request=Request(hub, repo, "dataset", revision),
-        shelf=Shelf(conch_home() / "datasets"),
+        request=HubRequest(hub, repo, "dataset", revision),
+        shelf=ModelCache(conch_home() / "datasets"),
         suffix="-" + hashlib.sha256(wanted.encode()).hexdigest()[:8],
         select=select,
         refuse=lambda _: None,
