@@ -5,7 +5,7 @@
 RUN is the folder of a finished run, e.g. runs/magic_conch/2026…; its export is what all of them ask.
 
     evaluation   the same samples: LLaMA-Factory's do_predict (batch 8, its own predict_runtime) against
-                 `conch eval`'s task through vLLM (evaluate.at_a_time: 64), answers and scores; both starts
+                 `conch eval`'s task through vLLM (evaluate.concurrency: 64), answers and scores; both starts
                  are told apart
                                                                                           at least 3.5 ×
     tokens/s     the endpoint at concurrency 16 against transformers' generate, one by one, in the train
@@ -41,7 +41,7 @@ from orchestrator.execute.servers.service import start_service
 from tests.e2e.predict import predict
 
 EVALUATION, THROUGHPUT = 3.5, 8.0
-ONE_BY_ONE = AT_A_TIME = 16
+ONE_BY_ONE = CONCURRENCY = 16
 MAX_TOKENS = 64
 
 # Greedy, one prompt at a time, as a script that a person writes does it.
@@ -106,8 +106,8 @@ def serve_and_ask(run: Path, scratch: Path, names: list[str], count: int) -> dic
         raise SystemExit("the run's plan asks nobody")
     symbols = {name: str(registry.require(name, "cpu")) for name in registry.NAMES}
     symbols |= {"probes": str(PROBES), "conch": sys.prefix, "project": str(run.parents[2])}
-    cookie = process.new_cookie(scratch, scratch)
-    server = start_service(service, symbols=symbols, cwd=run, cookie=cookie, log=scratch / "vllm.log")
+    run_tag = process.new_run_tag(scratch, scratch)
+    server = start_service(service, symbols=symbols, cwd=run, run_tag=run_tag, log=scratch / "vllm.log")
     try:
         start = server.wait_ready()
         os.environ |= {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": service.model}
@@ -119,13 +119,13 @@ def serve_and_ask(run: Path, scratch: Path, names: list[str], count: int) -> dic
             "limit": count,
             "max_tokens": MAX_TOKENS,
             "temperature": 0.0,
-            "at_a_time": AT_A_TIME,
+            "concurrency": CONCURRENCY,
             "thinking": True,
             "unscored": "do_predict has no such number",
         }
         evaluate({**settings, "out": "warm", "limit": 2}, scratch)
         began = time.monotonic()
-        evaluate({**settings, "at_a_time": count, "out": "whole"}, scratch)
+        evaluate({**settings, "concurrency": count, "out": "whole"}, scratch)
         seconds = time.monotonic() - began
         lines = (scratch / "whole/predictions.jsonl").read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]
@@ -140,7 +140,7 @@ def serve_and_ask(run: Path, scratch: Path, names: list[str], count: int) -> dic
 def tokens_a_second(url: str, model: str, prompts: list[list[int]]) -> float:
     """Of answers of one length, 16 requests under way; no prompt fills a block of the prefix cache."""
     body = {"model": model, "max_tokens": MAX_TOKENS, "temperature": 0, "ignore_eos": True}
-    with httpx.Client(timeout=600) as client, ThreadPoolExecutor(AT_A_TIME) as pool:
+    with httpx.Client(timeout=600) as client, ThreadPoolExecutor(CONCURRENCY) as pool:
 
         def answer(ids: list[int]) -> int:
             reply = client.post(f"{url}/completions", json={**body, "prompt": ids}).raise_for_status()

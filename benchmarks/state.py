@@ -88,20 +88,20 @@ def cycles(scratch: Path, times: int) -> list[str]:
     """Start and stop a server so many times; what is left afterwards."""
     folder = scratch / "run"
     (folder / "export").mkdir(parents=True)
-    cookie = process.new_cookie(scratch, folder)
+    run_tag = process.new_run_tag(scratch, folder)
     words = ("serve", "export", "--port", "{port}", "--served-model-name", "m", "{nonce}")
     command = Command((sys.executable, str(FAKES / "vllm"), *words), place=Runtime.SERVE)
     service = Service(name="vllm", command=command, model="m")
     ports, before, began = [], 0, time.perf_counter()
     for number in range(times):
-        server = start_service(service, symbols={}, cwd=folder, cookie=cookie, log=folder / "logs/vllm.log")
+        server = start_service(service, symbols={}, cwd=folder, run_tag=run_tag, log=folder / "logs/vllm.log")
         server.wait_ready()
         ports.append(server.port)
         server.stop()
         if not number:
             before = psutil.Process().num_fds()
     after = psutil.Process().num_fds()
-    alive = process_tree.scan(cookie)
+    alive = process_tree.scan(run_tag)
     held = [port for port in set(ports) if not free(port)]
     took = time.perf_counter() - began
     print(

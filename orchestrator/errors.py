@@ -26,17 +26,17 @@ class Problem:
     Attributes:
         what: one sentence a user can act on, without a traceback.
         where: `file:line:column`, a path, or "" when no place is to blame.
-        mend: the command or the edit that mends it, "" when there is none.
+        hint: the command or the edit that fixes it, "" when there is none.
     """
 
     what: str
     where: str = ""
-    mend: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
         place = f"{self.where}  " if self.where else ""
-        mend = f"\n    → {self.mend}" if self.mend else ""
-        return f"{place}{self.what}{mend}"
+        hint = f"\n    → {self.hint}" if self.hint else ""
+        return f"{place}{self.what}{hint}"
 
 
 class ConchError(Exception):

@@ -113,10 +113,10 @@ class Proof:
         covered: what was compared, in words and numbers.
         numbers: counts per verdict and the like.
         detail: one sentence; the first difference when it does not hold.
-        mend: what to set or to type, "" when there is nothing to mend.
+        hint: what to set or to type, "" when there is nothing to fix.
         not_covered: what the claim does not speak of, in words.
         findings: the first places it was found at, each with "what" and, where there is one, "where"
-            (file:line) and "mend"; JSON-able.
+            (file:line) and "fix"; JSON-able.
     """
 
     name: str
@@ -125,7 +125,7 @@ class Proof:
     numbers: Mapping[str, float] = field(default_factory=dict)
     detail: str = ""
     accepted: bool = False
-    mend: str = ""
+    hint: str = ""
     not_covered: str = ""
     findings: tuple[Mapping[str, Any], ...] = ()
 

@@ -67,8 +67,8 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     left = [member for member in _carriers() if member.pid not in before]
     for member in left:
-        process_tree.kill_all(member.cookie, [member])
-    named = [f"{member.pid} {member.cookie}" for member in left]
+        process_tree.kill_all(member.run_tag, [member])
+    named = [f"{member.pid} {member.run_tag}" for member in left]
     assert not named, f"left running: {named}"
     ports = _listening() - listening
     assert not ports, f"left listening: {ports}"

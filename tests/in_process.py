@@ -36,7 +36,7 @@ def tasks_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
             return as_process(command, **given)
         name, file = command.argv[3:]
         settings = json.loads((given["cwd"] / file).read_text(encoding="utf-8"))
-        alone = settings | ({"at_a_time": 1} if name in ("ask", "evaluate") else {})
+        alone = settings | ({"concurrency": 1} if name in ("ask", "evaluate") else {})
         given["log"].parent.mkdir(exist_ok=True)
         with (
             TemporaryDirectory() as apart,

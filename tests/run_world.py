@@ -116,7 +116,7 @@ def _judged(folder: Path) -> None:
 def _proofs(folder: Path) -> None:
     proof = {"name": "rows", "holds": True, "covered": "2 rows", "numbers": {"rows": 2}, "detail": "found"}
     write(folder / "proofs/data/rows.json", proof | {"not_covered": "other rows"})
-    write(folder / "proofs/export/stop.json", proof | {"name": "stop", "holds": False, "mend": "do this"})
+    write(folder / "proofs/export/stop.json", proof | {"name": "stop", "holds": False, "hint": "do this"})
 
 
 def _scored(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Bad input on the command line: an exact exit code, one clear message with its mend, never a traceback.
+"""Bad input on the command line: an exact exit code, one clear message with its fix, never a traceback.
 
 Every case is told twice, as words by the console script and as the one JSON object of --json.
 """
@@ -24,7 +24,7 @@ from tests.small_world import CONCH, Said, SmallWorld
 class Bad:
     """A mistake: how it is made, what is typed, and what is answered.
 
-    `where` and `mend` are looked for in the words and in the problem of the envelope.
+    `where` and `hint` are looked for in the words and in the problem of the envelope.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Bad:
     code: int
     what: str
     where: str
-    mend: str
+    hint: str
     words: tuple[str, ...] = ("run", "small", "--set", "verify.base=false")
 
 
@@ -171,7 +171,7 @@ def check(bad: Bad, said: Said, whole: Said) -> None:
     """Words and envelope are what was promised."""
     assert said.code == bad.code, said.err
     assert said.out == ""
-    for words in (bad.what, bad.where, bad.mend):
+    for words in (bad.what, bad.where, bad.hint):
         assert words in said.err
     assert "Traceback" not in said.err
     assert "a bug in Conch" not in said.err
@@ -183,7 +183,7 @@ def check(bad: Bad, said: Said, whole: Said) -> None:
     problem = envelope["problems"][0]
     assert bad.what in problem["what"]
     assert bad.where in f"{problem['where']} {problem['what']}"
-    assert bad.mend in f"{problem['what']} {problem['mend']}"
+    assert bad.hint in f"{problem['what']} {problem['hint']}"
     assert "Traceback" not in whole.err
 
 
@@ -231,7 +231,7 @@ def test_fault_038_a_disk_without_room_is_said_before_anything_is_done(
     (problem,) = said.envelope["problems"]
     assert problem["what"].startswith("0.1 GB are free")
     assert problem["where"] == str(small.project)
-    assert "remove old runs" in problem["mend"]
+    assert "remove old runs" in problem["hint"]
     assert not (small.project / "runs").exists()
 
 

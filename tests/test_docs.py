@@ -118,7 +118,7 @@ def test_links_inside_the_repository_lead_somewhere(document: Path) -> None:
 
 def test_every_repair_stands_in_the_table_of_repairs() -> None:
     from orchestrator.datasets.audit import DUPLICATE
-    from orchestrator.datasets.mend_row import ROW_REPAIRS
+    from orchestrator.datasets.fix_row import ROW_REPAIRS
     from orchestrator.datasets.repairs import OPTIONAL, SAFE
 
     text = _text("docs/data.md")

@@ -1,4 +1,4 @@
-"""The error tree: every class has its exit code, drawn and listed; a problem says how it is mended."""
+"""The error tree: every class has its exit code, drawn and listed; a problem says how it is fixed."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_an_interruption_exits_as_a_shell_says_it(signum: signal.Signals) -> Non
     assert exit_code_of(Interrupted(signum=signum)) == 128 + signum
 
 
-def test_a_problem_prints_what_where_and_the_mend() -> None:
-    problem = Problem("must be above 0, got -1", where="recipes/a.yaml:14:12", mend="write a larger one")
+def test_a_problem_prints_what_where_and_the_fix() -> None:
+    problem = Problem("must be above 0, got -1", where="recipes/a.yaml:14:12", hint="write a larger one")
     assert str(problem) == "recipes/a.yaml:14:12  must be above 0, got -1\n    → write a larger one"
     assert str(Problem("gone")) == "gone"
 
 
 def test_an_error_says_all_its_problems() -> None:
-    error = errors.UsageError("one", Problem("two", mend="so"))
+    error = errors.UsageError("one", Problem("two", hint="so"))
     assert str(error) == "one\ntwo\n    → so"

@@ -241,7 +241,7 @@ def test_uv_is_brought_where_there_is_none(make: Make, clone: Path) -> None:
     assert _calls(clone / "uv said")
 
 
-def test_too_old_a_python_is_named_with_its_mend(make: Make, clone: Path) -> None:
+def test_too_old_a_python_is_named_with_its_fix(make: Make, clone: Path) -> None:
     shutil.rmtree(clone / ".venv")
     for name in ("python3", "python3.11", "python3.12", "python3.13"):
         _write_program(clone / "programs" / name, log=clone / "python said", then="exit 1\n")

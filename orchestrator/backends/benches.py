@@ -87,8 +87,8 @@ def argv(tool: str, *, url: str, model: str, out: str, arguments: Sequence[str])
         if any(_means(word, option) for option in bench.own)
     ]
     if not given & set(bench.needs):
-        mend = f"conch bench … --with {tool} -- {bench.needs[0]} NAME"
-        problems.append(Problem(f"{tool} is not told what to ask: {bench.needs[0]} is missing", mend=mend))
+        hint = f"conch bench … --with {tool} -- {bench.needs[0]} NAME"
+        problems.append(Problem(f"{tool} is not told what to ask: {bench.needs[0]} is missing", hint=hint))
     if tool == LM_EVAL and ("," in model or "=" in model):
         problems.append(Problem(f"lm-eval cannot be told a model name with a comma or =: {model}", "--model"))
     if problems:

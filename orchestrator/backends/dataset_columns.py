@@ -59,16 +59,16 @@ def column_problems(entry: Node, listed: Listed | None, stage: str) -> Iterator[
     """What is wrong with an entry's columns."""
     node = entry.value.get("columns")
     if node is not None and not isinstance(node.value, dict):
-        mend = 'delete it, or "columns": {"prompt": "instruction", …}'
-        yield Problem("columns: must be an object", node.where, mend)
+        hint = 'delete it, or "columns": {"prompt": "instruction", …}'
+        yield Problem("columns: must be an object", node.where, hint)
         return
     named = {} if node is None else {key: one.value for key, one in node.value.items() if one.value}
     if node is not None:
         yield from _misnamed(node, COLUMNS, "columns")
         yield from _unfit(entry, node, named, stage)
     elif _is_ranking(entry):
-        mend = 'columns: prompt (or messages), query, "chosen": "chosen", "rejected": "rejected"'
-        yield Problem("ranking: true needs columns that name chosen and rejected", entry.key_where, mend)
+        hint = 'columns: prompt (or messages), query, "chosen": "chosen", "rejected": "rejected"'
+        yield Problem("ranking: true needs columns that name chosen and rejected", entry.key_where, hint)
         return
     meant = DEFAULT_COLUMNS if node is None else named
     if listed is not None and listed.first is not None:
@@ -80,8 +80,8 @@ def _misnamed(node: Node, known: tuple[str, ...], section: str) -> Iterator[Prob
     for key, value in node.value.items():
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
-            what = f'no key "{section}.{key}"{hint}: LLaMA-Factory passes it over in silence'
+            suggestion = f'; did you mean "{near[0]}"?' if near else ""
+            what = f'no key "{section}.{key}"{suggestion}: LLaMA-Factory passes it over in silence'
             yield Problem(what, value.key_where, f"keys: {', '.join(known)}")
         elif value.value is not None and (not isinstance(value.value, str) or not value.value):
             yield Problem(f"{section}.{key}: must be a name, in quotes", value.where, f'"{key}": "…"')
@@ -106,8 +106,8 @@ def _unfit(entry: Node, node: Node, named: Mapping[str, Any], stage: str) -> Ite
         needed = [key for key in needed if key != "response"]
     if missing := [key for key in needed if key not in named]:
         what = f"columns names no {' and no '.join(missing)}: what it does not name is reset to nothing"
-        mend = ", ".join(f'"{key}": "{DEFAULT_COLUMNS.get(key, key)}"' for key in missing)
-        yield Problem(what, node.key_where, mend)
+        hint = ", ".join(f'"{key}": "{DEFAULT_COLUMNS.get(key, key)}"' for key in missing)
+        yield Problem(what, node.key_where, hint)
     if "kto_tag" in named and (_is_ranking(entry) or stage not in {"", "kto"}):
         what = "columns.kto_tag drops every row of any stage but kto"
         yield Problem(what, node.value["kto_tag"].key_where, "delete it")
@@ -132,8 +132,8 @@ def _against_row(
         if key not in meant and first.get(usual) and usual not in meant.values():
             what = f'the data has "{usual}", and nothing names it: it is not trained'
             where = entry.key_where if node is None else node.key_where
-            mend = f'"{key}": "{usual}" in columns, and every other column with it'
-            yield Problem(what, where, mend)
+            hint = f'"{key}": "{usual}" in columns, and every other column with it'
+            yield Problem(what, where, hint)
 
 
 def tag_problems(entry: Node, listed: Listed | None) -> Iterator[Problem]:
@@ -158,8 +158,8 @@ def tag_problems(entry: Node, listed: Listed | None) -> Iterator[Problem]:
 def _partial(node: Node, tags: Mapping[str, Any]) -> Iterator[Problem]:
     if missing := [tag for tag in TAGS if tag not in tags]:
         what = f"tags names no {', '.join(missing)}: what it does not name is reset to nothing"
-        mend = ", ".join(f'"{tag}": "{DEFAULT_TAGS[tag]}"' for tag in missing)
-        yield Problem(what, node.key_where, mend)
+        hint = ", ".join(f'"{tag}": "{DEFAULT_TAGS[tag]}"' for tag in missing)
+        yield Problem(what, node.key_where, hint)
     roles = [(tag, tags[tag]) for tag in list(TAGS)[2:] if isinstance(tags.get(tag), str)]
     for index, (tag, role) in enumerate(roles):
         same = [other for other, name in roles[:index] if name == role]

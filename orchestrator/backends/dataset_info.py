@@ -99,8 +99,8 @@ def _unknown(entry: Node) -> Iterator[Problem]:
     for key, value in entry.value.items():
         if key not in KEYS:
             near = difflib.get_close_matches(key, KEYS, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
-            what = f'no key "{key}"{hint}: LLaMA-Factory passes it over in silence'
+            suggestion = f'; did you mean "{near[0]}"?' if near else ""
+            what = f'no key "{key}"{suggestion}: LLaMA-Factory passes it over in silence'
             yield Problem(what, value.key_where, f"keys: {', '.join(KEYS)}")
 
 
@@ -114,9 +114,11 @@ def _format_problems(entry: Node) -> Iterator[Problem]:
         return
     meant = node.value.lower() if isinstance(node.value, str) and node.value.lower() in FORMATS else ""
     near = meant or next(iter(difflib.get_close_matches(str(node.value), FORMATS, n=1)), "")
-    hint = f'; did you mean "{near}"?' if near else ""
+    suggestion = f'; did you mean "{near}"?' if near else ""
     yield Problem(
-        f"formatting: no format {node.text}{hint} (its case counts)", node.where, '"alpaca" or "sharegpt"'
+        f"formatting: no format {node.text}{suggestion} (its case counts)",
+        node.where,
+        '"alpaca" or "sharegpt"',
     )
 
 
@@ -133,8 +135,8 @@ def _ranking_problems(entry: Node, stage: str) -> Iterator[Problem]:
         yield Problem(what, (node or entry).key_where, '"ranking": true')
     elif stage and stage not in {"rm", "dpo"} and node is not None and ranking:
         what = f"ranking: true is for the stages rm and dpo, not for {stage}"
-        mend = 'delete "ranking"' + ("; KTO's label is columns.kto_tag" if stage == "kto" else "")
-        yield Problem(what, node.key_where, mend)
+        hint = 'delete "ranking"' + ("; KTO's label is columns.kto_tag" if stage == "kto" else "")
+        yield Problem(what, node.key_where, hint)
 
 
 def _overruled(entry: Node, file_name: Node) -> Iterator[Problem]:

@@ -32,7 +32,7 @@ class Symptom:
 
     pattern: str
     what: str
-    mend: str
+    hint: str
     missing: bool = False
 
 
@@ -60,7 +60,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
     Symptom(
         r"CUDA out of memory|torch\.OutOfMemoryError|CUDA error: out of memory",
         "the GPU's memory is full",
-        "lower train.batch_size or train.cutoff_len, raise train.accumulation",
+        "lower train.batch_size or train.cutoff_len, raise train.gradient_accumulation",
     ),
     Symptom(
         r"\bMemoryError\b|[Cc]annot allocate memory|DefaultCPUAllocator: (?:can't|not enough)",
@@ -148,7 +148,7 @@ def _fits(groups: Mapping[str, str]) -> dict[str, str]:
 
 
 def explain(text: str, exit_code: int) -> Problem:
-    """The cause, the first error block of the log, and its mend.
+    """The cause, the first error block of the log, and its fix.
 
     Args:
         text: the log, or its two ends.
@@ -157,11 +157,11 @@ def explain(text: str, exit_code: int) -> Problem:
     ended = _ended(exit_code)
     if diagnosis := _diagnose(text):
         symptom, groups = diagnosis
-        return Problem(f"{ended}: {symptom.what.format(**groups)}", mend=symptom.mend.format(**groups))
+        return Problem(f"{ended}: {symptom.what.format(**groups)}", hint=symptom.hint.format(**groups))
     block = first_error(text)
     shown = "\n".join(f"    {line}" for line in block)
-    mend = "give it more memory, or lower train.batch_size" if exit_code == 128 + signal.SIGKILL else ""
-    return Problem(f"{ended}\n{shown}" if shown else f"{ended}; its log is empty", mend=mend)
+    hint = "give it more memory, or lower train.batch_size" if exit_code == 128 + signal.SIGKILL else ""
+    return Problem(f"{ended}\n{shown}" if shown else f"{ended}; its log is empty", hint=hint)
 
 
 def _ended(exit_code: int) -> str:
@@ -172,8 +172,8 @@ def _ended(exit_code: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         return f"it ended with exit code {exit_code}"
-    hint = " (out of memory?)" if number == signal.SIGKILL else ""
-    return f"it was killed by signal {number}, {name}{hint}"
+    suggestion = " (out of memory?)" if number == signal.SIGKILL else ""
+    return f"it was killed by signal {number}, {name}{suggestion}"
 
 
 def first_error(text: str) -> list[str]:

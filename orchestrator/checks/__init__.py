@@ -80,8 +80,8 @@ def unknown(name: str) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, CHECKS, n=1)
-    hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(CHECKS)}"
-    return f'no check named "{name}"; {hint}'
+    suggestion = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(CHECKS)}"
+    return f'no check named "{name}"; {suggestion}'
 
 
 def wanted(case: Case, every: Sequence[str] = ()) -> list[tuple[str, Any]]:

@@ -61,8 +61,8 @@ def command(
     argv(tool, url=server.url, model=server.model, out=str(home), arguments=arguments)  # or it is refused
     with signals.catch_signals():
         folder = output_folder(home, tool)
-        cookie = process.new_cookie(run.project if run else place, run.path if run else folder)
-        done = run_bench(tool, server, arguments, folder=folder, place=place, cookie=cookie, tell=_visibly)
+        run_tag = process.new_run_tag(run.project if run else place, run.path if run else folder)
+        done = run_bench(tool, server, arguments, folder=folder, place=place, run_tag=run_tag, tell=_visibly)
     return Outcome({"run": run.name if run else "", **done.to_json()}, _text(done))
 
 
@@ -85,10 +85,10 @@ def _server(recipe: str, base_url: str, model: str, key_file: Path | None) -> En
     missing = [option for option, value in (("--base-url", base_url), ("--model", model)) if not value]
     if missing:
         raise UsageError(
-            Problem(f"without a recipe, give {' and '.join(missing)}", mend="conch bench --help")
+            Problem(f"without a recipe, give {' and '.join(missing)}", hint="conch bench --help")
         )
     with Client(base_url, model, key=key) as client:
-        client.reach(mend=f"conch serve {recipe}" if recipe else "")
+        client.reach(hint=f"conch serve {recipe}" if recipe else "")
         return Endpoint(client.base_url, model, key)
 
 

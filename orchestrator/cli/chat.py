@@ -92,7 +92,7 @@ def command(
             found.base_url, found.model, key=found.key, max_tokens=max_tokens, temperature=temperature
         ) as client,
     ):
-        client.reach(mend=f"conch serve {recipe}")
+        client.reach(hint=f"conch serve {recipe}")
         talk = _Talk(client, system, sys.stdin.isatty() and not as_json, as_json, found.alive)
         talk.reset()
         if talk.interactive:

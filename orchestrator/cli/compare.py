@@ -112,7 +112,7 @@ def _of_runs(runs: tuple[str, ...], split: str | None, limit: int | None) -> Out
     from orchestrator.execute.project import recipes
 
     if len(runs) > 2:  # noqa: PLR2004  a and b
-        raise UsageError(Problem("more than two runs", mend="conch compare RECIPE, or RUN_A RUN_B"))
+        raise UsageError(Problem("more than two runs", hint="conch compare RECIPE, or RUN_A RUN_B"))
     a, b = runs if len(runs) == 2 else ("", runs[0] if runs else "magic_conch")  # noqa: PLR2004
     wish = evaluate_run.EvaluateOptions(split=split or "", limit=limit)
     found = compare_models(
@@ -166,8 +166,8 @@ def _judge_problems(told: Mapping[str, Any]) -> Iterable[Problem]:
 
     if error := told.get("judge", {}).get("error"):
         what = f"the judge was not asked, or not all: {error}"
-        mend = "the recipe's judge: section says where it is, CONCH_JUDGE_KEY its key; then type it again"
-        yield Problem(what, mend=mend)
+        hint = "the recipe's judge: section says where it is, CONCH_JUDGE_KEY its key; then type it again"
+        yield Problem(what, hint=hint)
 
 
 def _said(row: Mapping[str, Any], side: str) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where hub:OWNER/NAME is.",
 )
-@click.option("--fix", is_flag=True, help="Mend what can be mended safely, now and in every run.")
+@click.option("--fix", is_flag=True, help="Fix what can be fixed safely, now and in every run.")
 @click.option("--drop-bad", is_flag=True, help="Leave out rows that cannot be trained, now and in every run.")
 @reading_options
 def command(
@@ -44,7 +44,7 @@ def command(
 ) -> Outcome:
     """Make a data set and a recipe of a file, a folder of data, or a data set of a hub.
 
-    Every row is looked at first. Where one cannot be trained, nothing is written, and what mends it is said.
+    Every row is looked at first. Where one cannot be trained, nothing is written, and what fixes it is said.
     Otherwise the file is copied to dataset_info/data/, dataset_info/NAME.yaml says how it is read, and
     recipes/NAME.yaml trains on it. Nothing that is there is replaced.
     """
@@ -70,8 +70,8 @@ def _lines(added: Added) -> Iterator[tuple[str, str]]:
     for note in seen.notes:
         yield "note", note
     yield "rows", f"{audit.rows}, of which {audit.kept} are trained, with {audit.turns} answers"
-    for kind, count in audit.mended.counts.most_common():
-        yield "mended", f"{kind}: {count}"
+    for kind, count in audit.fixed.counts.most_common():
+        yield "fixed", f"{kind}: {count}"
     if audit.rules.drop_bad:
         for kind, count in audit.counts.most_common():
             yield "left out", f"{kind}: {count}"

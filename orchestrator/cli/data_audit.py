@@ -37,7 +37,7 @@ def command(
     """Say what a data file holds, and every row that would be dropped or trained wrongly.
 
     Exits 0 when every row can be trained as it stands; else 2, with the count of each kind of fault, its
-    first rows with their lines, and the edit that mends them. The file is only read.
+    first rows with their lines, and the edit that fixes them. The file is only read.
 
     Of a dataset_info.json it says what LLaMA-Factory would pass over or read otherwise than it is meant.
     """

@@ -74,7 +74,7 @@ def _lines(made: Converted, out: Path) -> Iterator[tuple[str, str]]:
         yield "note", note
     yield "rows", f"{audit.rows} read, {audit.kept} kept"
     yield "answers", f"{audit.turns_in} read, {audit.turns} kept"
-    for kind, count in audit.mended.counts.most_common():
+    for kind, count in audit.fixed.counts.most_common():
         yield "repaired", f"{kind}: {count}"
     if audit.rules.drop_bad:
         for kind, count in audit.counts.most_common():

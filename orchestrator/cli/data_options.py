@@ -79,7 +79,7 @@ def reading_of(*, items: str, sheet: str, part: str, fix: bool = False, also: Se
     """What DataFile needs to know."""
     from orchestrator.execute.data.data_file import Reading
 
-    return Reading(items=items, sheet=sheet, split=part, fix=fix, mend_json="json" in also)
+    return Reading(items=items, sheet=sheet, split=part, fix=fix, fix_json="json" in also)
 
 
 def manner_of(

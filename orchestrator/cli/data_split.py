@@ -101,7 +101,7 @@ def _lines(made: Split, folder: Path) -> Iterator[tuple[str, str]]:
     for note in made.notes:
         yield "note", note
     yield "rows", f"{audit.rows} read, {audit.kept} kept"
-    for kind, count in audit.mended.counts.most_common():
+    for kind, count in audit.fixed.counts.most_common():
         yield "repaired", f"{kind}: {count}"
     for kind, count in audit.warnings.most_common():
         yield "warning", f"{kind}: {count}"

@@ -42,7 +42,7 @@ VERBS: dict[str, str] = {
     "data": "Look into data files and prepare them: audit, convert, split, preview, stats, add.",
     "env": "Make or lock the train and serve environments.",
     "pull": "Fetch a base model.",
-    "doctor": "Say what is missing and the command that mends it.",
+    "doctor": "Say what is missing and the command that fixes it.",
     "schema": "Print the JSON Schema of a recipe.",
 }
 
@@ -103,7 +103,7 @@ def _outcome_of(argv: Sequence[str]) -> Outcome:  # noqa: PLR0911  one return fo
 
 def envelope(command: str, *, ok: bool, data: Any, problems: Sequence[Problem]) -> str:
     """The one JSON object of `--json`."""
-    listed = [{"what": problem.what, "where": problem.where, "mend": problem.mend} for problem in problems]
+    listed = [{"what": problem.what, "where": problem.where, "hint": problem.hint} for problem in problems]
     return json.dumps(
         {"version": 1, "command": command, "ok": ok, "data": data, "problems": listed},
         ensure_ascii=False,
@@ -135,15 +135,15 @@ def _print(text: str, *, to_stderr: bool = False) -> None:
 
 def _of_click(error: click.ClickException) -> Problem:
     usage = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "conch"
-    return Problem(error.format_message(), mend=f"{usage} --help")
+    return Problem(error.format_message(), hint=f"{usage} --help")
 
 
 def _bug(error: Exception) -> Problem:
     what = f"a bug in Conch: {type(error).__name__}: {error}"
     try:
-        return Problem(what, where=_crash_file(error), mend="please report it, with that file")
+        return Problem(what, where=_crash_file(error), hint="please report it, with that file")
     except OSError:
-        return Problem(what, mend="please report it")
+        return Problem(what, hint="please report it")
 
 
 def _crash_file(error: Exception) -> str:

@@ -30,7 +30,7 @@ FILE = click.Path(path_type=Path)
     "--conversations", type=FILE, metavar="FILE.jsonl", help="Without a recipe; default: 500 made-up ones."
 )
 @click.option(
-    "--mend",
+    "--fix",
     type=FILE,
     metavar="COPY",
     help="Without a recipe: write a copy of DIR whose tokenizer every version reads rightly, and prove that.",
@@ -90,13 +90,13 @@ def _without_recipe(hardware: str, chat_template: Path | None, bare: Mapping[str
     from orchestrator.execute.models.tokenizer_folder import check_tokenizer
     from orchestrator.execute.proving.standalone_parity import Question, prove_bare
 
-    tokenizer, mended = bare["tokenizer"], bare["mend"]
-    if mended is not None:
+    tokenizer, fixed = bare["tokenizer"], bare["hint"]
+    if fixed is not None:
         check_tokenizer(tokenizer)
-        write_corrected_copy(tokenizer, mended)
-        progress(f"wrote {mended}, a copy of {tokenizer} with a corrected tokenizer_config.json")
+        write_corrected_copy(tokenizer, fixed)
+        progress(f"wrote {fixed}, a copy of {tokenizer} with a corrected tokenizer_config.json")
     question = Question(
-        tokenizer=mended or tokenizer,
+        tokenizer=fixed or tokenizer,
         template=bare["template"],
         thinking=bare["thinking"] or "on",
         history=bare["history"] or "keep",
@@ -104,7 +104,7 @@ def _without_recipe(hardware: str, chat_template: Path | None, bare: Mapping[str
         conversations=bare["conversations"],
         hardware=hardware,
     )
-    found = prove_bare(question, progress) | ({"mended": str(mended)} if mended else {})
+    found = prove_bare(question, progress) | ({"fixed": str(fixed)} if fixed else {})
     return Outcome(data=found, text=_bare_text(found), exit_code=0 if found["holds"] else 5)
 
 
@@ -122,7 +122,7 @@ def _bare_text(found: Mapping[str, Any]) -> str:
     proof = found["tokenizer"]
     lines.append(f"tokenizer      {'equal' if proof['holds'] else 'different'}: {proof['covered']}")
     if not proof["holds"]:
-        lines += _first({"explanation": proof["detail"], "mend": proof["mend"]})
+        lines += _first({"explanation": proof["detail"], "hint": proof["hint"]})
     lines += _first(found["first_difference"])
     if found["unreachable"]:
         lines.append(f"unreachable    {found['unreachable']} conversations: the same text, other ids")

@@ -31,7 +31,7 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
 
     Over the files of the recipe's last run as they are now: tokenizer, chat template, truncation, what
     changed since training, the merge, the stops; and with a server its own tokens and the loss of its
-    weights. Exits 0 with proof.json beside the export, or 5 and names what is to blame, and what mends it.
+    weights. Exits 0 with proof.json beside the export, or 5 and names what is to blame, and what fixes it.
     """
     from pathlib import Path
 
@@ -68,8 +68,8 @@ def _lines(certificate: Mapping[str, Any], path: str) -> Iterable[str]:
         for finding in proof["findings"][:3]:
             place = f"{finding['where']}  " if finding.get("where") else ""
             yield f"      {visible(place + str(finding['what']))}"
-        if proof["mend"]:
-            yield f"      → {visible(proof['mend'])}"
+        if proof["hint"]:
+            yield f"      → {visible(proof['hint'])}"
     for name in certificate["not_proven"]:
         yield f"  · {name:<14} not proven"
     yield f"{'holds' if certificate['holds'] else 'DOES NOT HOLD'}: {path}"

@@ -29,8 +29,8 @@ def command(name: str, revision: str, hub: str, hardware: str) -> Outcome:
         if name == "embedded":
             return _embedded(revision, hardware)
         if name.count("/") != 1:
-            mend = "conch pull embedded, or conch pull OWNER/NAME"
-            raise UsageError(Problem(f'no base model "{name}": neither embedded nor a hub id', mend=mend))
+            hint = "conch pull embedded, or conch pull OWNER/NAME"
+            raise UsageError(Problem(f'no base model "{name}": neither embedded nor a hub id', hint=hint))
         from orchestrator.execute.models.hub import fetch_model
 
         folder = fetch_model(name, revision, hub, progress, hardware=hardware)
@@ -41,7 +41,7 @@ def _embedded(revision: str, hardware: str) -> Outcome:
     from orchestrator.execute.models.demo_model import NOTE, ensure_embedded
 
     if revision:
-        raise UsageError(Problem("the embedded base has no revisions", mend="conch pull embedded"))
+        raise UsageError(Problem("the embedded base has no revisions", hint="conch pull embedded"))
     folder = ensure_embedded(progress, hardware)
     data = {"name": "embedded", "folder": str(folder), "stand_in": True, "note": NOTE}
     return Outcome(data, f"{folder}\n{NOTE}")

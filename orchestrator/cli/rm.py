@@ -28,8 +28,8 @@ def command(runs: Sequence[str], *, yes: bool) -> Outcome:
     project = recipes.project_folder(Path.cwd())
     vague = [name for name in runs if "/" not in name]
     if vague:
-        mend = f"name the run: conch runs ls {vague[0]}"
-        raise UsageError(Problem(f"{vague[0]} names a recipe, not one of its runs", mend=mend))
+        hint = f"name the run: conch runs ls {vague[0]}"
+        raise UsageError(Problem(f"{vague[0]} names a recipe, not one of its runs", hint=hint))
     chosen = [Run.open(project, name) for name in dict.fromkeys(runs)]
     sizes = {run.name: size_of(run) for run in chosen}
     for name, size in sizes.items():
@@ -37,7 +37,7 @@ def command(runs: Sequence[str], *, yes: bool) -> Outcome:
         progress(f"{name}: {size / 1e6:.0f} MB{export}")
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError(Problem("nothing is deleted without being asked for", mend="add --yes"))
+            raise UsageError(Problem("nothing is deleted without being asked for", hint="add --yes"))
         if not click.confirm("Delete?", err=True):
             return Outcome({"removed": []}, "nothing was deleted")
     for run in chosen:

@@ -21,7 +21,7 @@ class Outcome:
         data: the `data` of the JSON envelope.
         text: the result for a person, printed on stdout; may be several lines, "" for none.
         exit_code: 0, or 5 when it ran and the answer is no.
-        problems: what else a person should mend.
+        problems: what else a person should fix.
         silent: all was said already (--help); nothing is printed, no envelope either.
     """
 
@@ -68,8 +68,8 @@ class VerbGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], self.verbs, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
-            raise click.UsageError(f'no verb named "{args[0]}"{hint}', ctx)
+            suggestion = f'; did you mean "{near[0]}"?' if near else ""
+            raise click.UsageError(f'no verb named "{args[0]}"{suggestion}', ctx)
         return super().resolve_command(ctx, args)
 
 

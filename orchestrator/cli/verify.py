@@ -75,7 +75,7 @@ def command(
     verify = job.recipe.verify
     cases, paraphrases = _cases(job, project), cases_of(job.paraphrases)
     if not cases:
-        raise UsageError(Problem("this recipe asks nothing", where=recipe, mend="add verify.checks to it"))
+        raise UsageError(Problem("this recipe asks nothing", where=recipe, hint="add verify.checks to it"))
     with ExitStack() as stack:
         written = stack.enter_context(open_junit(junit)) if junit else None
         client = stack.enter_context(
@@ -87,7 +87,7 @@ def command(
                 temperature=verify.temperature,
             )
         )
-        client.reach(mend=f"conch serve {recipe}")
+        client.reach(hint=f"conch serve {recipe}")
         result = verify_server(
             client,
             cases,
@@ -95,7 +95,7 @@ def command(
             verify.every,
             progress,
             repeats=RepeatsCheck(verify.repeats, verify.pass_rate, verify.temperature > 0),
-            at_a_time=verify.at_a_time,
+            concurrency=verify.concurrency,
         )
         if written is not None:
             written.write(junit_xml(result, recipe=job.recipe.name, model=client.model).encode())

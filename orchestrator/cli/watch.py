@@ -77,8 +77,8 @@ def _until_its_end(watcher: Watcher, show: _AsLines | _AsPicture, every: float) 
                 _wait(every, show, seen)
         except Interrupted as error:
             show.leave()
-            what, mend = f"no longer watched; {seen.run} goes on", f"conch stop {seen.run} ends it"
-            raise Interrupted(Problem(what, mend=mend), signum=error.signum) from None
+            what, hint = f"no longer watched; {seen.run} goes on", f"conch stop {seen.run} ends it"
+            raise Interrupted(Problem(what, hint=hint), signum=error.signum) from None
 
 
 def _wait(every: float, show: _AsLines | _AsPicture, seen: Snapshot) -> None:

@@ -68,7 +68,7 @@ def _data(found: Why) -> dict[str, Any]:
         "sentence": finding.sentence,
         "arms": arms,
         "evidence": list(finding.evidence),
-        "mend": finding.mend,
+        "hint": finding.hint,
         "lost_cases": list(finding.cases),
         "questions": {case.id: list(case.ask) for case in found.cases},
     }
@@ -92,5 +92,5 @@ def _lines(found: Why) -> Iterable[str]:
     yield visible(finding.sentence)
     for line in finding.evidence:
         yield f"  {visible(line)}"
-    if finding.mend:
-        yield f"  → {visible(finding.mend)}"
+    if finding.hint:
+        yield f"  → {visible(finding.hint)}"

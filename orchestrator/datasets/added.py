@@ -113,7 +113,7 @@ def entry_text(origin: Origin, title: str) -> str:
         lines.append(f"columns: {{{said}}}")
     for key, value in (("items", origin.items), ("sheet", origin.sheet), ("split", origin.split)):
         lines += [f"{key}: {quoted(value)}"] if value else []
-    lines += ["fix: true        # what can be mended safely is mended, and counted"] if origin.fix else []
+    lines += ["fix: true        # what can be fixed safely is fixed, and counted"] if origin.fix else []
     if origin.drop_bad:
         lines.append("drop_bad: true   # rows that cannot be trained are left out, and listed")
     lines += [

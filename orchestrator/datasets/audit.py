@@ -1,4 +1,4 @@
-"""One pass over a file's rows: lines out, and a ledger of what was dropped, mended, or is only odd.
+"""One pass over a file's rows: lines out, and a ledger of what was dropped, fixed, or is only odd.
 
 Strict unless it is told otherwise: nothing is repaired, every row that LLaMA-Factory would drop or train
 wrongly is counted, and the first ones of each kind are kept to be shown. Memory does not grow with the rows,
@@ -28,8 +28,8 @@ from orchestrator.datasets.base import (
     excerpt,
 )
 from orchestrator.datasets.faults import faults_of, is_whole
+from orchestrator.datasets.fix_row import fix_row
 from orchestrator.datasets.formats import columns_for
-from orchestrator.datasets.mend_row import mend_row
 from orchestrator.datasets.oddities import PERSONAL, is_plain, oddities, peculiarities
 from orchestrator.datasets.repairs import repairs_for
 from orchestrator.datasets.rows import Numbered
@@ -79,7 +79,7 @@ class Audit:
         place: a row's number → where that is, for people. drop: told of every row left out: number, why, row.
         rows, kept: rows read, rows that are whole. turns_in, turns: answers read, answers in the rows kept.
         bad: rows with faults. cut_short: whether the file could not be read to its end.
-        faults, odd, mended: kinds and first places of what must be mended, may be of interest, was repaired.
+        faults, odd, fixed: kinds and first places of what must be fixed, may be of interest, was repaired.
         unread: key → rows that hold it and whose value is not used.
     """
 
@@ -99,7 +99,7 @@ class Audit:
     cut_short: bool = False
     faults: Counts = field(default_factory=Counts)
     odd: Counts = field(default_factory=Counts)
-    mended: Counts = field(default_factory=Counts)
+    fixed: Counts = field(default_factory=Counts)
     unread: Counter[str] = field(default_factory=Counter)
     _seen: Duplicates = field(default_factory=Duplicates)
 
@@ -144,10 +144,10 @@ class Audit:
         try:
             example = self.adapter.read(row, columns)
         except RowProblem as problem:
-            mended = self._mend(number, row, columns, problem)
-            if mended is None:
+            fixed = self._fix(number, row, columns, problem)
+            if fixed is None:
                 return None
-            example = mended
+            example = fixed
         line = _PLAINLY(example)
         if type(example) is list and is_plain(line) and not self.rules.thorough and is_whole(example):
             answers = len(example) // 2
@@ -182,13 +182,13 @@ class Audit:
             "turns_in": self.turns_in,
             "turns": self.turns,
             "warnings": dict(self.warnings),
-            "repairs": dict(self.mended.counts),
+            "repairs": dict(self.fixed.counts),
             "dropped": dict(self.counts) if self.rules.drop_bad else {},
             "keys_not_used": dict(self.unread),
         }
 
     def problems(self, *, fix: str = "fix: true", drop: str = "drop_bad: true") -> list[Problem]:
-        """What must be mended: the first rows of each kind, and the count; empty when nothing must.
+        """What must be fixed: the first rows of each kind, and the count; empty when nothing must.
 
         Args:
             fix: what a person writes to have rows repaired; as it stands in a data set's entry.
@@ -202,20 +202,20 @@ class Audit:
         if listed:
             kinds = ", ".join(f"{kind} {count}" for kind, count in self.counts.most_common())
             what = f"{self.bad} of {self.rows} rows would be dropped or trained wrongly ({kinds})"
-            ways = [f"{fix} mends what can be mended safely"] * (not self.rules.fix)
+            ways = [f"{fix} fixes what can be fixed safely"] * (not self.rules.fix)
             ways += [f"{drop} leaves such rows out"] * (not self.rules.drop_bad)
-            mend = "; ".join([*ways, "or mend them"] if ways else ["mend or delete them"])
-            listed.append(Problem(what, self.file, mend))
+            hint = "; ".join([*ways, "or fix them"] if ways else ["fix or delete them"])
+            listed.append(Problem(what, self.file, hint))
         return listed
 
     def where(self, number: int) -> str:
         """A row's place, as people know it."""
         return self.place(number) if self.place else f"{self.file}:{number}"
 
-    def _mend(self, number: int, row: Row, columns: Mapping[str, str], problem: RowProblem) -> Example | None:
+    def _fix(self, number: int, row: Row, columns: Mapping[str, str], problem: RowProblem) -> Example | None:
         """What a row says once its values are repaired; None, and it is refused, when they cannot be."""
         kinds: list[tuple[str, str]] = []
-        while self.rules.fix and mend_row(problem) and len(kinds) < MOST_VALUES:
+        while self.rules.fix and fix_row(problem) and len(kinds) < MOST_VALUES:
             kinds.append((problem.kind, problem.what))
             try:
                 example = self.adapter.read(row, columns)
@@ -223,7 +223,7 @@ class Audit:
                 problem = another
             else:
                 for kind, what in dict(kinds).items():
-                    self.mended.add(kind, what, self.where(number))
+                    self.fixed.add(kind, what, self.where(number))
                 return example
         self._refuse(number, [problem], row)
         return None
@@ -260,7 +260,7 @@ class Audit:
                 break
             found, odd = list(faults_of(conversation)), list(oddities(conversation))
         for kind in done:
-            self.mended.add(kind, kind, self.where(number))
+            self.fixed.add(kind, kind, self.where(number))
         return conversation, found, odd
 
     def _relation(self, example: Example) -> str:
@@ -269,7 +269,7 @@ class Audit:
     def _is_repeated(self, number: int, example: Example, relation: str) -> bool:
         """Count how a row relates to one before; whether it is the same, and is left out for it."""
         if relation == DUPLICATE and self.rules.fix:
-            self.mended.add(relation, "the row was there before", self.where(number))
+            self.fixed.add(relation, "the row was there before", self.where(number))
             return True
         self.odd.add(relation, f"{relation}: {excerpt(_said(example)[0]['content'])}", self.where(number))
         return False
@@ -279,7 +279,7 @@ class Audit:
         self.cut_short |= any(isinstance(problem, FileProblem) for problem in found)
         self.counts.update({problem.kind for problem in found})
         for problem in found:
-            self.faults.show(problem.kind, problem.what, self.where(number), problem.mend)
+            self.faults.show(problem.kind, problem.what, self.where(number), problem.hint)
         if self.drop:
             self.drop(number, found, row)
 

@@ -58,16 +58,16 @@ class RowProblem(Exception):
     Attributes:
         kind: a short stable name, by which rows are counted.
         what: one sentence, with the offending text cut and escaped.
-        mend: the edit that mends it.
+        hint: the edit that fixes it.
         inside, column: the object of the row that holds the offending value, and under which key; None and
-            "" when it is no single value. They are what a repair changes (mend_row.py).
+            "" when it is no single value. They are what a repair changes (fix_row.py).
     """
 
     def __init__(
-        self, kind: str, what: str, mend: str = "", *, inside: Row | None = None, column: str = ""
+        self, kind: str, what: str, hint: str = "", *, inside: Row | None = None, column: str = ""
     ) -> None:
         super().__init__(what)
-        self.kind, self.what, self.mend = kind, what, mend
+        self.kind, self.what, self.hint = kind, what, hint
         self.inside, self.column = inside, column
 
 
@@ -148,8 +148,8 @@ def required_text(row: Row, column: str) -> str:
     """The text in a column that every row must have."""
     if column not in row:
         keys = ", ".join(list(row)[:8]) or "none"
-        mend = f'give the row "{column}", or say what it is called here under `columns:`'
-        raise RowProblem("missing key", f'there is no "{column}" (keys: {keys})', mend)
+        hint = f'give the row "{column}", or say what it is called here under `columns:`'
+        raise RowProblem("missing key", f'there is no "{column}" (keys: {keys})', hint)
     value = row[column]
     if not isinstance(value, str):
         raise _not_text(row, column)
@@ -171,12 +171,12 @@ def required_list(row: Row, column: str, shape: str, what: str) -> list[Any]:
     value = row.get(column)
     if isinstance(value, list):
         return value
-    mend = f"write a list of {what}"
+    hint = f"write a list of {what}"
     if isinstance(value, str) and value.lstrip().startswith("["):
         said = f'"{column}" is a list that is written as text: {excerpt(value)}'
-        raise RowProblem("list as text", said, mend, inside=row, column=column)
+        raise RowProblem("list as text", said, hint, inside=row, column=column)
     found = f'"{column}" is {type_name(value)}' if column in row else f'there is no "{column}"'
-    raise RowProblem("shape", f"{found}: a row is {shape}", mend)
+    raise RowProblem("shape", f"{found}: a row is {shape}", hint)
 
 
 def with_thought(row: Row, column: str, answer: str) -> str:
@@ -215,6 +215,6 @@ def refuse_unread(row: Row, *columns: str) -> None:
 def _not_text(row: Row, column: str) -> RowProblem:
     value = row[column]
     kind = "null" if value is None else "not text"
-    mend = "put it in quotes" if isinstance(value, bool | int | float) else "write text"
+    hint = "put it in quotes" if isinstance(value, bool | int | float) else "write text"
     what = f'"{column}" is {type_name(value)}, not text: {excerpt(value)}'
-    return RowProblem(kind, what, mend, inside=row, column=column)
+    return RowProblem(kind, what, hint, inside=row, column=column)

@@ -63,8 +63,8 @@ def _chinese(whole: bytes) -> str:
 
 def refusal(encoding: str) -> RowProblem:
     """Why a file in another encoding is not read."""
-    mend = f"{AS_UTF8}, or add --fix to read it as {SHOWN[encoding]}"
-    return FileProblem("encoding", f"the file is {SHOWN[encoding]}, not UTF-8", mend)
+    hint = f"{AS_UTF8}, or add --fix to read it as {SHOWN[encoding]}"
+    return FileProblem("encoding", f"the file is {SHOWN[encoding]}, not UTF-8", hint)
 
 
 def as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:

@@ -7,7 +7,7 @@
     items: faq/item                          # XML: the path of a row
     sheet: 问答                               # a workbook with several: which
     split: train                             # a saved data set with several: which
-    fix: true                                # mend what can be mended safely, and say what it was
+    fix: true                                # fix what can be fixed safely, and say what it was
     drop_bad: true                           # leave out the rows that cannot be trained, with a ledger
     paraphrases: data/magic_conch.paraphrases.jsonl
     licence: Apache-2.0
@@ -59,7 +59,7 @@ class DatasetEntry:
         columns: the adapter's column → what it is called in this file; only those that differ.
         items, sheet, split: which part of the file holds the rows (XML, a workbook, a saved data set); ""
             where it has one.
-        fix: rows are mended where that is safe; drop_bad: rows that cannot be trained are left out. Without
+        fix: rows are fixed where that is safe; drop_bad: rows that cannot be trained are left out. Without
             them such rows stop the run.
         paraphrases: the held-out questions' file, relative to dataset_info/; "" for none.
         sha256: of the data, once it was looked at; "" before.
@@ -146,9 +146,9 @@ def _unknown(node: Node, known: tuple[str, ...], section: str) -> Iterator[Probl
             import difflib
 
             near = difflib.get_close_matches(key, known, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
+            suggestion = f'; did you mean "{near[0]}"?' if near else ""
             yield Problem(
-                f'no key named "{section}{key}"{hint}', value.key_where, f"keys: {', '.join(known)}"
+                f'no key named "{section}{key}"{suggestion}', value.key_where, f"keys: {', '.join(known)}"
             )
 
 
@@ -216,8 +216,8 @@ def _value_problems(root: Node) -> Iterator[Problem]:
         import difflib
 
         near = difflib.get_close_matches(adapter.value, ADAPTERS, n=1)
-        hint = f'; did you mean "{near[0]}"?' if near else ""
-        what = f'adapter: no adapter named "{adapter.value}"{hint}'
+        suggestion = f'; did you mean "{near[0]}"?' if near else ""
+        what = f'adapter: no adapter named "{adapter.value}"{suggestion}'
         yield Problem(what, adapter.where, f"adapters: {', '.join(ADAPTERS)}")
     columns = root.value.get("columns")
     if columns is not None:

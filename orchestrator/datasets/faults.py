@@ -115,8 +115,8 @@ def _alternation(turns: Sequence[str]) -> Iterator[RowProblem]:
         expected = (ASKING, ANSWERING)[index % 2]
         if role not in expected:
             what = f"turn {index + 1} is from {role}, and {expected[0]} should speak"
-            mend = "user and assistant take turns, user first; system only at the very start"
-            yield RowProblem("order of roles", what, mend)
+            hint = "user and assistant take turns, user first; system only at the very start"
+            yield RowProblem("order of roles", what, hint)
             return
     if len(turns) % 2:
         yield RowProblem("no last answer", "the conversation ends with a question", "add the answer")
@@ -165,8 +165,8 @@ def _thought(text: str, role: str) -> Iterator[RowProblem]:
         yield RowProblem("control token", what, "delete it, or write it another way")
     elif (opened, closed) != (1, 1) or not (found := _THOUGHT.match(text)) or found.end() == len(text):
         what = f"the thought is spelled in a way that is trained, but never recognised: {excerpt(text)}"
-        mend = r"write <think>\n…\n</think>\n\n and then the answer"
-        yield RowProblem("thought", what, mend)
+        hint = r"write <think>\n…\n</think>\n\n and then the answer"
+        yield RowProblem("thought", what, hint)
 
 
 def _opening(message: Message) -> Iterator[RowProblem]:

@@ -46,7 +46,7 @@ def _syntax(error: json.JSONDecodeError, text: str, file: str) -> Problem:
         return Problem("a comment: JSON has none", where, "delete it")
     if after.startswith("'"):
         return Problem("single quotes", where, 'put keys and texts in double quotes: "…"')
-    return Problem(f"not JSON: {error.msg}", where, "mend the JSON there")
+    return Problem(f"not JSON: {error.msg}", where, "fix the JSON there")
 
 
 class _Reader:

@@ -11,7 +11,7 @@ from orchestrator.datasets.base import RowProblem, excerpt
 
 # A row longer than this is a file that lost a bracket.
 LONGEST_ROW = 64 << 20
-MEND = "mend the JSON"
+HINT = "fix the JSON"
 
 
 def refuse_constant(constant: str) -> Any:
@@ -73,7 +73,7 @@ class JsonText:
         char = self.next_char()
         if not char or char not in wanted:
             got = excerpt(self.buffer[self.at : self.at + 40]) if char else "the end: the file looks cut off"
-            raise RowProblem("not JSON", f"expected {' or '.join(wanted)}, got {got}", MEND)
+            raise RowProblem("not JSON", f"expected {' or '.join(wanted)}, got {got}", HINT)
         self._advance(self.at + 1)
         return char
 
@@ -90,10 +90,10 @@ class JsonText:
             except json.JSONDecodeError as error:
                 if not self._unfinished(error) or not self.more():
                     shown = excerpt(self.buffer[self.at : self.at + 200])
-                    raise RowProblem("not JSON", f"{error.msg}: {shown}", MEND) from None
+                    raise RowProblem("not JSON", f"{error.msg}: {shown}", HINT) from None
             except (ValueError, RecursionError) as error:
                 kind = "duplicate key" if "twice" in str(error) else "not JSON"
-                raise RowProblem(kind, str(error), MEND) from None
+                raise RowProblem(kind, str(error), HINT) from None
             else:
                 if end < len(self.buffer) or not isinstance(value, int | float) or not self.more():
                     self._advance(end)

@@ -55,7 +55,7 @@ class NearDuplicates:
             import rensa
         except ImportError:
             what = "near-duplicates need the package rensa, which is not installed"
-            raise MissingError(Problem(what, mend='pip install "conch[near]"')) from None
+            raise MissingError(Problem(what, hint='pip install "conch[near]"')) from None
         self._make = rensa.RMinHash
         self._index = rensa.RMinHashLSH(threshold=ALIKE, num_perm=PERMUTATIONS, num_bands=BANDS)
 

@@ -1,7 +1,7 @@
 """Repairs of a conversation, by the kind of what is wrong with it. Pure.
 
 SAFE are those that lose nothing that could have been trained rightly; OPTIONAL change what somebody wrote,
-and are asked for by name. A repair takes the messages and gives new ones; what it cannot mend is still there
+and are asked for by name. A repair takes the messages and gives new ones; what it cannot fix is still there
 afterwards, and counted as a fault.
 """
 

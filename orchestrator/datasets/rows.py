@@ -18,10 +18,10 @@ from orchestrator.datasets.encodings import AS_UTF8, MARKS, SHOWN
 from orchestrator.datasets.json_text import LONGEST_ROW, JsonText, strict_decoder
 
 Numbered = tuple[int, Row | RowProblem]
-Mend = Callable[[bytes], Row | None]
+Fix = Callable[[bytes], Row | None]
 
 BOM = codecs.BOM_UTF8
-# What is usually wrong with a line, and what mends it.
+# What is usually wrong with a line, and what fixes it.
 _HABITS = (
     (re.compile(rb"^\s*[{\[]?\s*\{?'"), "that is Python's spelling: write it with json.dumps"),
     (re.compile(rb"\b(NaN|-?Infinity)\b"), "write null for NaN, or leave the row out"),
@@ -37,7 +37,7 @@ def is_array(start: bytes) -> bool:
     return start.removeprefix(BOM).lstrip()[:1] == b"["
 
 
-def json_lines(lines: Iterable[bytes], mend: Mend | None = None) -> Iterator[Numbered]:
+def json_lines(lines: Iterable[bytes], hint: Fix | None = None) -> Iterator[Numbered]:
     """One row a line, numbered from 1; blank lines are passed over.
 
     A key that is written twice is found although the parser takes the last: a line has as many colons as
@@ -46,7 +46,7 @@ def json_lines(lines: Iterable[bytes], mend: Mend | None = None) -> Iterator[Num
 
     Args:
         lines: each with its line feed.
-        mend: tried on a line that is not JSON.
+        hint: tried on a line that is not JSON.
     """
     loads, error = orjson.loads, orjson.JSONDecodeError
     for number, line in enumerate(lines, start=1):
@@ -57,7 +57,7 @@ def json_lines(lines: Iterable[bytes], mend: Mend | None = None) -> Iterator[Num
         try:
             row = loads(line)
         except error as why:
-            if found := _odd_line(number, line, str(why), mend):
+            if found := _odd_line(number, line, str(why), hint):
                 yield number, found
             continue
         if type(row) is not dict:
@@ -87,7 +87,7 @@ def _looked_at(line: bytes, row: Row) -> Row | RowProblem:
     return row
 
 
-def _odd_line(number: int, line: bytes, why: str, mend: Mend | None) -> Row | RowProblem | None:
+def _odd_line(number: int, line: bytes, why: str, hint: Fix | None) -> Row | RowProblem | None:
     """What a line holds that is not JSON as it stands; None when it is blank."""
     body = line
     if number == 1:
@@ -98,8 +98,8 @@ def _odd_line(number: int, line: bytes, why: str, mend: Mend | None) -> Row | Ro
     if not body.strip():
         return None
     if body is not line:
-        return next((row for _, row in json_lines([body], mend)), None)
-    if mend is not None and (row := mend(line)) is not None:
+        return next((row for _, row in json_lines([body], hint)), None)
+    if hint is not None and (row := hint(line)) is not None:
         return row
     return _not_json(line, why, ended=line.endswith(b"\n"))
 
@@ -122,7 +122,7 @@ def _not_json(line: bytes, why: str, *, ended: bool) -> RowProblem:
         if ended or line.rstrip().endswith(b"}")
         else "; it is the last line and has no end: the file looks cut off"
     )
-    habit = next((mend for pattern, mend in _HABITS if pattern.search(line)), "one whole JSON object a line")
+    habit = next((hint for pattern, hint in _HABITS if pattern.search(line)), "one whole JSON object a line")
     return RowProblem("not JSON", f"{at}{said}{cut}: {excerpt(text.strip())}", habit)
 
 
@@ -148,7 +148,7 @@ def until_broken(text: JsonText, rows: Iterator[Numbered]) -> Iterator[Numbered]
     except UnicodeDecodeError:
         yield text.line, FileProblem("encoding", "a byte after this line is not UTF-8", AS_UTF8)
     except RowProblem as problem:
-        yield text.line, FileProblem(problem.kind, problem.what, problem.mend)
+        yield text.line, FileProblem(problem.kind, problem.what, problem.hint)
 
 
 def _array(text: JsonText) -> Iterator[Numbered]:

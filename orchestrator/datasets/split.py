@@ -137,8 +137,8 @@ class Groups:
                 f"{len(self.groups)} rows with {len(self.sizes)} different questions cannot be split into "
                 f"{len(wish.weights)} parts ({', '.join(wish.weights)})"
             )
-            mend = f"at least {len(wish.weights)} different questions are needed; or split into fewer parts"
-            raise UsageError(Problem(what, shown, mend))
+            hint = f"at least {len(wish.weights)} different questions are needed; or split into fewer parts"
+            raise UsageError(Problem(what, shown, hint))
         return _dealt(self._in_order(wish.seed), self.sizes, wish.weights)
 
     def _in_order(self, seed: int) -> list[int]:

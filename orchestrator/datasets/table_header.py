@@ -8,7 +8,7 @@ from orchestrator.datasets.base import FileProblem, Row, RowProblem, excerpt
 
 LONGEST_NAME = 40
 ENDS = tuple("。？！?!；;")
-MEND = "write the columns' names into the first line, e.g. 问题 and 答案"
+HINT = "write the columns' names into the first line, e.g. 问题 and 答案"
 
 
 def header_of(cells: Sequence[str], notes: list[str]) -> list[str]:
@@ -26,7 +26,7 @@ def header_of(cells: Sequence[str], notes: list[str]) -> list[str]:
         sentence = len(name) > LONGEST_NAME or name.endswith(ENDS) or "\n" in name
         if sentence or name.replace(".", "", 1).isdigit():
             shown = ", ".join(excerpt(cell) for cell in cells[:4])
-            raise FileProblem("no header", f"the first line is no header: {shown}", MEND)
+            raise FileProblem("no header", f"the first line is no header: {shown}", HINT)
     named = [name or f"column {number}" for number, name in enumerate(names, start=1)]
     twice = next((name for name in named if named.count(name) > 1), "")
     if twice:

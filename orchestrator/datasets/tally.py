@@ -23,16 +23,16 @@ class Counts:
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, list[Problem]] = field(default_factory=dict)
 
-    def add(self, kind: str, what: str, where: str, mend: str = "") -> None:
+    def add(self, kind: str, what: str, where: str, hint: str = "") -> None:
         """Count one, and keep it when it is among the first of its kind."""
         self.counts[kind] += 1
-        self.show(kind, what, where, mend)
+        self.show(kind, what, where, hint)
 
-    def show(self, kind: str, what: str, where: str, mend: str = "") -> None:
+    def show(self, kind: str, what: str, where: str, hint: str = "") -> None:
         """Keep it when it is among the first of its kind, without counting."""
         first = self.first.setdefault(kind, [])
         if len(first) < SHOWN_OF_A_KIND:
-            first.append(Problem(what, where, mend))
+            first.append(Problem(what, where, hint))
 
     def problems(self) -> list[Problem]:
         """The first of every kind."""

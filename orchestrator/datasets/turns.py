@@ -119,8 +119,8 @@ def _call(call: Any) -> dict[str, Any]:
 
 
 def _not_a_call(call: object) -> RowProblem:
-    mend = 'write {"function": {"name": "…", "arguments": "{…}"}}, the arguments as a JSON object'
-    return RowProblem("function call", f'a call in "tool_calls" cannot be read: {excerpt(call)}', mend)
+    hint = 'write {"function": {"name": "…", "arguments": "{…}"}}, the arguments as a JSON object'
+    return RowProblem("function call", f'a call in "tool_calls" cannot be read: {excerpt(call)}', hint)
 
 
 def _joined(parts: list[Any]) -> str | None:

@@ -175,7 +175,7 @@ def _study(startup: int, seed: int = SEED) -> optuna.Study:
         import optuna
     except ImportError:
         what = "sweep.search: optuna needs the package optuna, which is not installed"
-        raise MissingError(Problem(what, mend='pip install "conch[search]", or search: grid')) from None
+        raise MissingError(Problem(what, hint='pip install "conch[search]", or search: grid')) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
     return optuna.create_study(

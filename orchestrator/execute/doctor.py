@@ -1,4 +1,4 @@
-"""What `conch doctor` looks at: one finding a line, each with the command that mends it. Changes nothing."""
+"""What `conch doctor` looks at: one finding a line, each with the command that fixes it. Changes nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Finding:
     id: str
     status: Condition
     what: str
-    mend: str = ""
+    hint: str = ""
 
 
 def examine(hardware: str) -> list[Finding]:
@@ -61,7 +61,7 @@ def _uv(_: str) -> Iterator[Finding]:
     try:
         yield Finding("uv", Condition.OK, uv.find())
     except MissingError as error:
-        yield Finding("uv", Condition.MISSING, error.problems[0].what, error.problems[0].mend)
+        yield Finding("uv", Condition.MISSING, error.problems[0].what, error.problems[0].hint)
 
 
 def _libraries(hardware: str) -> Iterator[Finding]:
@@ -92,14 +92,14 @@ def _gpu(hardware: str) -> Iterator[Finding]:
         return
     cards = machine.gpus()
     if not cards:
-        mend = "install the NVIDIA driver, or use --hardware cpu"
-        yield Finding("gpu", Condition.MISSING, "nvidia-smi lists no GPU", mend)
+        hint = "install the NVIDIA driver, or use --hardware cpu"
+        yield Finding("gpu", Condition.MISSING, "nvidia-smi lists no GPU", hint)
     for number, card in enumerate(cards):
         major = card.driver.partition(".")[0]
         old = major.isdigit() and int(major) < CUDA_DRIVER
         what = f"{card.name}, {card.memory_mib} MiB, driver {card.driver}"
-        mend = f"install driver {CUDA_DRIVER} or newer: the engines are built with CUDA 13" if old else ""
-        yield Finding(f"gpu:{number}", Condition.MISSING if old else Condition.OK, what, mend)
+        hint = f"install driver {CUDA_DRIVER} or newer: the engines are built with CUDA 13" if old else ""
+        yield Finding(f"gpu:{number}", Condition.MISSING if old else Condition.OK, what, hint)
 
 
 def _disk(_: str) -> Iterator[Finding]:
@@ -108,9 +108,9 @@ def _disk(_: str) -> Iterator[Finding]:
     if free >= ROOM_GB:
         yield Finding("disk", Condition.OK, what)
         return
-    mend = "free space, or set CONCH_HOME to another disk"
+    hint = "free space, or set CONCH_HOME to another disk"
     yield Finding(
-        "disk", Condition.WARNING, f"{what}; two environments and a run take about {ROOM_GB:.0f} GB", mend
+        "disk", Condition.WARNING, f"{what}; two environments and a run take about {ROOM_GB:.0f} GB", hint
     )
 
 
@@ -129,7 +129,7 @@ def _environments(hardware: str) -> Iterator[Finding]:
             folder = registry.require(name, hardware)
         except MissingError as error:
             for problem in error.problems:
-                yield Finding(f"environment:{name}", Condition.MISSING, problem.what, problem.mend)
+                yield Finding(f"environment:{name}", Condition.MISSING, problem.what, problem.hint)
         else:
             yield Finding(f"environment:{name}", Condition.OK, str(folder))
 
@@ -149,6 +149,6 @@ def _port(_: str) -> Iterator[Finding]:
         ports.free_port(ports.LOOPBACK, SERVE_PORT)
     except MissingError as error:
         problem = error.problems[0]
-        yield Finding("port", Condition.WARNING, problem.what, problem.mend)
+        yield Finding("port", Condition.WARNING, problem.what, problem.hint)
     else:
         yield Finding("port", Condition.OK, f"{SERVE_PORT} is free")

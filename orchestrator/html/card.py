@@ -113,13 +113,13 @@ def _proofs(told: Mapping[str, Any], say: Say) -> Iterable[str]:
         claim = proof_words(one["name"], told["language"])
         yield f"- **{cell(one['name'])}** {word}" + (colon + claim if claim else "")
         numbers = ", ".join(f"{name} {value:g}" for name, value in one["numbers"].items() if value)
-        mend = "" if one["holds"] else one["mend"]
+        hint = "" if one["holds"] else one["hint"]
         for key, text in (
             ("detail", one["detail"]),
             ("covered", one["covered"]),
             ("not_covered", one["not_covered"]),
             ("numbers", numbers),
-            ("mend", mend),
+            ("hint", hint),
         ):
             if text:
                 yield f"  - {say(key)}{colon}{cell(text)}"

@@ -171,7 +171,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "not_covered": ("not covered", "未覆盖"),
     "numbers": ("numbers", "数字"),
     "detail": ("found", "详情"),
-    "mend": ("to mend it", "如何修正"),
+    "hint": ("to fix it", "如何修正"),
     "not_proven": ("not proven", "未证明"),
     "made": ("Commands and versions", "命令与版本"),
     "commands": ("Commands", "命令"),

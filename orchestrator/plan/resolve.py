@@ -38,7 +38,7 @@ def resolve(
     try:
         template = choose(surroundings.templates, wanted.name, wanted.thinking, wanted.history)
     except UsageError as error:
-        problems += [Problem(p.what, resolved.where("template"), p.mend) for p in error.problems]
+        problems += [Problem(p.what, resolved.where("template"), p.hint) for p in error.problems]
     if problems:
         raise UsageError(*problems)
     datasets, validation, test = (

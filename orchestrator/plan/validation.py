@@ -77,8 +77,8 @@ def _split_problems(resolved: Resolved) -> Iterable[Problem]:
     split = resolved.recipe.evaluate.split
     if split != "none" and split not in _held(resolved.recipe.data):
         what = f"evaluate.split: the recipe's data has no {split} rows"
-        mend = f"set data.split, e.g. {{train: 8, {split}: 2}}, or name a data set under data.{split}"
-        yield Problem(what, resolved.where("evaluate.split"), mend)
+        hint = f"set data.split, e.g. {{train: 8, {split}: 2}}, or name a data set under data.{split}"
+        yield Problem(what, resolved.where("evaluate.split"), hint)
 
 
 def _stopping_problems(resolved: Resolved) -> Iterable[Problem]:
@@ -92,8 +92,8 @@ def _stopping_problems(resolved: Resolved) -> Iterable[Problem]:
         return
     where = resolved.where("train.early_stopping")
     if "validation" not in _held(resolved.recipe.data):
-        mend = "set data.validation_share, e.g. 0.1, or name a data set under data.validation"
-        yield Problem("train.early_stopping: the recipe's data has no validation rows", where, mend)
+        hint = "set data.validation_share, e.g. 0.1, or name a data set under data.validation"
+        yield Problem("train.early_stopping: the recipe's data has no validation rows", where, hint)
     if not train.checkpoint_steps:
         what = "train.early_stopping: without checkpoints there is no best one to go back to"
         yield Problem(what, where, "leave train.save_steps out, or set it above 0")
@@ -117,8 +117,8 @@ def _target_problems(resolved: Resolved, surroundings: Context) -> Iterable[Prob
     known = any(surroundings.paraphrases.get(name) for name in recipe.data.dataset)
     if target.paraphrases is not None and not (known and recipe.verify.paraphrases):
         what = "target.paraphrases: no paraphrases are asked"
-        mend = "name a file of them in the data set's entry (paraphrases: …), and leave verify.paraphrases on"
-        yield Problem(what, resolved.where("target.paraphrases"), mend)
+        hint = "name a file of them in the data set's entry (paraphrases: …), and leave verify.paraphrases on"
+        yield Problem(what, resolved.where("target.paraphrases"), hint)
     if recipe.sweep is not None and not target.given:
         what = "sweep: without a target there is nothing to try settings for"
         yield Problem(what, resolved.where("sweep"), "say what is aimed at, e.g. target: {checks: 0.95}")

@@ -68,7 +68,7 @@ class QuickRender:
                 **{**self.variables, **(kwargs or {})},
             )
         except TimeoutError:
-            refuse(f"the chat template does not end within {self.seconds} s", mend="mend its loop")
+            refuse(f"the chat template does not end within {self.seconds} s", hint="fix its loop")
         except Exception as error:  # noqa: BLE001  whatever a template can raise: the whole road tells it
             return error
         finally:

@@ -262,7 +262,7 @@ def check_syntax(template: str | None, path: str) -> None:
         if template is not None:
             _compile_jinja_template(template)
     except TemplateSyntaxError as error:
-        refuse(f"not a jinja template: {error.message}", f"{path}:{error.lineno}", "mend the template")
+        refuse(f"not a jinja template: {error.message}", f"{path}:{error.lineno}", "fix the template")
 
 
 def model_config(model: str, tokenizer: str) -> SimpleNamespace:
@@ -323,7 +323,7 @@ async def render(renderer: Any, messages: Sequence[Message], kwargs: Message | N
         request = ChatCompletionRequest(model="conch", messages=messages, chat_template_kwargs=kwargs)
         result = await renderer.render_chat(request)
     except TimeoutError:
-        refuse(f"the chat template does not end within {RENDER_SECONDS} s", mend="mend its loop")
+        refuse(f"the chat template does not end within {RENDER_SECONDS} s", hint="fix its loop")
     except (ValueError, VLLMClientError) as error:  # a template's own refusal is a client's error
         return [], str(error)
     if not isinstance(result, tuple):

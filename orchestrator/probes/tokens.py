@@ -99,12 +99,12 @@ def put(stream: IO[str], value: Any) -> None:
     stream.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
-def refuse(what: str, where: str = "", mend: str = "") -> NoReturn:
+def refuse(what: str, where: str = "", hint: str = "") -> NoReturn:
     """End with exit code 2: the input is wrong. Tells the loop that started this probe, and the log."""
     told = os.environ.get("CONCH_PROBLEMS")
     if told:
-        problem = {"what": what, "where": where, "mend": mend}
+        problem = {"what": what, "where": where, "hint": hint}
         Path(told).write_text(json.dumps([problem], ensure_ascii=False), encoding="utf-8")
-    print(f"{where}  {what}\n    → {mend}", file=sys.stderr, flush=True)
+    print(f"{where}  {what}\n    → {hint}", file=sys.stderr, flush=True)
     # A chat template that never ends keeps a thread busy, which an ordinary exit would wait for.
     os._exit(2)

@@ -20,20 +20,20 @@ class Findings:
     counts: Counter[str] = field(default_factory=Counter)
     _first: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
-    def add(self, kind: str, what: str, where: str = "", mend: str = "", **more: Any) -> None:
+    def add(self, kind: str, what: str, where: str = "", hint: str = "", **more: Any) -> None:
         """Count one, and keep it when it is among the first of its kind.
 
         Args:
             kind: what sort of thing it is, one word or two.
             what: one sentence.
             where: file:line or a path, "" when no place is to blame.
-            mend: what to do about it.
+            hint: what to do about it.
             **more: further JSON-able values.
         """
         self.counts[kind] += 1
         kept = self._first.setdefault(kind, [])
         if len(kept) < LISTED:
-            told = {"kind": kind, "what": what, "where": where, "mend": mend}
+            told = {"kind": kind, "what": what, "where": where, "hint": hint}
             kept.append({key: value for key, value in told.items() if value} | more)
 
     def first(self, kind: str) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def prove(then: Lock, now: Lock, exported: Exported | None = None) -> Proof:
             "changed": sum(found.counts.values()) - found.counts[ENVIRONMENT],
         },
         detail=f"{first['where']}: {first['what']}" if first else "",
-        mend=first.get("mend", ""),
+        hint=first.get("hint", ""),
         not_covered="; ".join(left_out),
         findings=found.listed(),
     )
@@ -151,12 +151,12 @@ def _base(then: Lock, now: Lock, found: Findings) -> None:
     for what in ("source", "revision"):
         old, new = then.base.get(what, ""), now.base.get(what, "")
         if old != new:
-            mend = f"set model.{'revision' if what == 'revision' else 'base'} back, or train again"
+            hint = f"set model.{'revision' if what == 'revision' else 'base'} back, or train again"
             found.add(
                 "base",
                 f"the base is another {what}: {old[:60]} → {new[:60]}",
                 where,
-                mend,
+                hint,
                 old=old,
                 new=new,
             )
@@ -184,20 +184,20 @@ def _file(name: str, then: Lock, now: Lock, found: Findings) -> None:
             what += " (another revision of the base, or an edited file)"
     if old and new and name in then.texts and name in now.texts:
         what += f"; {first_difference(then.texts[name], now.texts[name])}"
-    found.add(kind, what, name, _mend(name), old=old, new=new)
+    found.add(kind, what, name, _fix(name), old=old, new=new)
 
 
 def _export(then: Lock, exported: Exported, found: Findings) -> None:
     where, old = f"{exported.folder}/{TEMPLATE}", then.files.get(TEMPLATE, "")
-    mend = "export again: `conch run` puts the proven template in"
+    hint = "export again: `conch run` puts the proven template in"
     if exported.template is None:
-        found.add("chat template", "the export holds no chat template", where, mend, old=old, new="")
+        found.add("chat template", "the export holds no chat template", where, hint, old=old, new="")
     elif exported.template_hash != old:
         change = _change(old, exported.template_hash)
         what = f"the export's chat template is not the proven one: {change}"
         if TEMPLATE in then.texts:
             what += f"; {first_difference(then.texts[TEMPLATE], exported.template)}"
-        found.add("chat template", what, where, mend, old=old, new=exported.template_hash)
+        found.add("chat template", what, where, hint, old=old, new=exported.template_hash)
     where = f"{exported.folder}/{GENERATION}"
     if exported.generation is None:
         what = "the export holds no generation config: the server takes what config.json says"
@@ -236,7 +236,7 @@ def _environments(then: Lock, now: Lock, found: Findings) -> None:
         new = now.environments.get(name, old)
         if new != old:
             what = f"the {name} environment is another one: {_change(old, new)}"
-            found.add(ENVIRONMENT, what, mend="prove again: `conch prove`", old=old, new=new)
+            found.add(ENVIRONMENT, what, hint="prove again: `conch prove`", old=old, new=new)
 
 
 def _kind(name: str) -> str:
@@ -256,7 +256,7 @@ def _kind(name: str) -> str:
     return f"{whose} configuration" if bare in CONFIGURATIONS else f"{whose} weights"
 
 
-def _mend(name: str) -> str:
+def _fix(name: str) -> str:
     if name == TEMPLATE:
         return "put the proven template back: `conch run` writes it again; or prove the edited one"
     if name.startswith(BASE):

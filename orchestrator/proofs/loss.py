@@ -59,14 +59,14 @@ def prove(rows: Sequence[Row], dtypes: tuple[str, str], eligible: Mapping[str, i
     scored = [row for row in rows if not row.error]
     groups = {name: means([row for row in scored if row.group == name]) for name in GROUPS}
     seen = {name: found for name, found in groups.items() if found.labels}
-    detail, mend = _culprit(seen, scored, rows, LIMITS[dtype])
+    detail, hint = _culprit(seen, scored, rows, LIMITS[dtype])
     return Proof(
         name="loss",
         holds=not detail,
         covered=_covered(groups, scored, eligible, dtype),
         numbers=_numbers(seen),
         detail=detail or _held(seen),
-        mend=mend,
+        hint=hint,
         not_covered=_not_covered(rows, seen),
         findings=tuple(_findings(rows, LIMITS[dtype]))[:LISTED],
     )
@@ -75,7 +75,7 @@ def prove(rows: Sequence[Row], dtypes: tuple[str, str], eligible: Mapping[str, i
 def _culprit(
     seen: Mapping[str, Means], scored: Sequence[Row], rows: Sequence[Row], limits: tuple[float, float]
 ) -> tuple[str, str]:
-    """(what is wrong, what mends it); ("", "") when nothing is."""
+    """(what is wrong, what fixes it); ("", "") when nothing is."""
     if not seen:
         refused = next((row for row in rows if row.error), None)
         why = f": {refused.where}: {refused.error}" if refused else ": no row is whole and short enough"
@@ -114,11 +114,11 @@ def _weights(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float])
         )
         return f"{what}; {like}", "export again with `conch sft RECIPE`, and see what the merge proof names"
     like = f"they are neither the trained model's nor the base's ({main.base:.4f})"
-    mend = (
+    hint = (
         "if the merge proof holds it is the server's numerics: on a CPU serve with --enforce-eager and"
         " --dtype float32; if not, export again with `conch sft RECIPE`"
     )
-    return f"{what}; {like}: a stale merge, another base, or the server's numerics", mend
+    return f"{what}; {like}: a stale merge, another base, or the server's numerics", hint
 
 
 def _prompt(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float]) -> tuple[str, str]:

@@ -25,21 +25,21 @@ _NOT_COVERED = (
 
 def prove(facts: Facts) -> Proof:
     """The proof over the facts of one export."""
-    detail, mend = _culprit(facts)
+    detail, hint = _culprit(facts)
     return Proof(
         name="merge",
         holds=not detail,
         covered=_covered(facts),
         numbers=_numbers(facts),
         detail=detail or _held(facts),
-        mend=mend,
+        hint=hint,
         not_covered=_not_covered(facts),
         findings=tuple(_findings(facts))[:LISTED],
     )
 
 
 def _culprit(facts: Facts) -> tuple[str, str]:
-    """(what is wrong, what mends it); ("", "") when nothing is."""
+    """(what is wrong, what fixes it); ("", "") when nothing is."""
     for look in (_unreadable, _names, _idle, _not_finite, _is_base, _foreign_shard, _wrong_modules):
         found = look(facts)
         if found:
@@ -61,27 +61,27 @@ def _names(facts: Facts) -> tuple[str, str] | None:
         return f"the export lacks {_some(facts['missing'])} of the base", AGAIN
     if facts["extra"]:
         what = f"the export holds {_some(facts['extra'])}, which the base does not have"
-        return f"{what}: it was made from another base model", _base_mend()
+        return f"{what}: it was made from another base model", _base_fix()
     if facts["unmatched"]:
         what = f"the adapter trains {_some(facts['unmatched'])}, and the base has no such weight"
-        return f"{what}: it belongs to another base model", _base_mend()
+        return f"{what}: it belongs to another base model", _base_fix()
     return None
 
 
 def _idle(facts: Facts) -> tuple[str, str] | None:
     """Training left nothing to merge."""
     trained = facts["tensors"].get("trained", 0)
-    mend = "look at the loss in logs/train.log and at train.lora_target, and train again"
+    hint = "look at the loss in logs/train.log and at train.lora_target, and train again"
     if facts["method"] != "lora":
         if trained and not facts["changed"] and not facts["bad_number"]:
-            return f"training changed none of its {trained} tensors: the trained model is the base", mend
+            return f"training changed none of its {trained} tensors: the trained model is the base", hint
         return None
     replaced = facts["tensors"].get("replaced", 0)
     if not facts["modules"] and not replaced:
-        return "the adapter touches no module: it holds no update at all", mend
+        return "the adapter touches no module: it holds no update at all", hint
     if facts["modules"] and len(facts["silent"]) == facts["modules"] and not replaced:
         what = f"the adapter touches nothing: the update of each of its {facts['modules']} modules is zero"
-        return what, mend
+        return what, hint
     return None
 
 
@@ -133,11 +133,11 @@ def _wrong_modules(facts: Facts) -> tuple[str, str] | None:
         return None
     plain = [record for record in bad if record["kind"] == "untouched"]
     if plain:
-        return _other_base(plain, facts), _base_mend()
+        return _other_base(plain, facts), _base_fix()
     kinds = _looks(bad)
     if kinds == {"scaled"}:
         return _scaled(facts)
-    named, mend = _modules(facts), AGAIN
+    named, hint = _modules(facts), AGAIN
     if kinds == {"base"}:
         what = f"{named} are not merged: they equal the base's"
     elif kinds == {"part"}:
@@ -150,8 +150,8 @@ def _wrong_modules(facts: Facts) -> tuple[str, str] | None:
         what = f"{named} are not the trained model's: the export was made from another training"
     else:
         what = f"{named} hold neither the base's weights nor the merge's: another base, or another training"
-        mend = f"{AGAIN}; {_base_mend()}"
-    return what, mend
+        hint = f"{AGAIN}; {_base_fix()}"
+    return what, hint
 
 
 def _modules(facts: Facts) -> str:
@@ -202,7 +202,7 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _base_mend() -> str:
+def _base_fix() -> str:
     return "check model.base and model.revision, and export again from the base that was trained on"
 
 

@@ -14,7 +14,7 @@ from orchestrator.results import Proof
 
 NAME = "rows"
 MISSING, COUNT = "missing", "count"
-_MEND = "look at the row in its source and in data/, mend it, and prepare the data again"
+_HINT = "look at the row in its source and in data/, fix it, and prepare the data again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ def prove(datasets: Iterable[Loaded]) -> Proof:
     for each in sets:
         if each.whole:
             continue
-        found.add(COUNT, _told(each), f"data/{each.name}.jsonl", _MEND)
+        found.add(COUNT, _told(each), f"data/{each.name}.jsonl", _HINT)
         for place in each.missing:
-            found.add(MISSING, f"LLaMA-Factory drops this row of {each.name}", place, _MEND)
+            found.add(MISSING, f"LLaMA-Factory drops this row of {each.name}", place, _HINT)
     rows = {part: sum(one.prepared for one in sets if one.part == part) for part in _parts(sets)}
     torn = [one for one in sets if not one.whole]
     places = f": {found.places(MISSING)}" if found.counts[MISSING] else ""
@@ -67,7 +67,7 @@ def prove(datasets: Iterable[Loaded]) -> Proof:
             "missing": sum(max(0, one.prepared - (one.kept or 0)) for one in torn),
         },
         detail="" if sets and not torn else "; ".join(map(_told, torn)) + places or "no row was prepared",
-        mend=_MEND if torn else "",
+        hint=_HINT if torn else "",
         findings=found.listed(),
     )
 

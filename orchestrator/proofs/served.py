@@ -63,7 +63,7 @@ def prove(
             bad.append(one)
     requests = sum(counts[kind.value] for kind in ORDER)
     bad.sort(key=lambda one: -ORDER.index(one.verdict.verdict))
-    detail, mend = _said(bad, requests)
+    detail, hint = _said(bad, requests)
     return Proof(
         name="parity:served",
         holds=not bad and requests > 0,
@@ -77,7 +77,7 @@ def prove(
             **clients,
         },
         detail=detail,
-        mend=mend,
+        hint=hint,
         not_covered=_not_covered(counts, returned, skipped),
         findings=tuple(_finding(one) for one in bad[:LISTED]),
     )
@@ -90,13 +90,13 @@ def _said(bad: Sequence[Judged], requests: int) -> tuple[str, str]:
         return "", ""
     worst = bad[0]
     what = f"the running server makes another prompt than was trained of {len(bad)} requests"
-    return f"{what}; a client that sends {worst.client}: {worst.verdict.explanation}", worst.verdict.mend
+    return f"{what}; a client that sends {worst.client}: {worst.verdict.explanation}", worst.verdict.hint
 
 
 def _finding(one: Judged) -> dict[str, Any]:
     told = one.verdict.to_json()
     what = f"answer {one.verdict.turn + 1}, a client that sends {one.client}: {one.verdict.explanation}"
-    return {"what": what, "where": one.where, "mend": one.verdict.mend, "client": one.client, **told}
+    return {"what": what, "where": one.where, "hint": one.verdict.hint, "client": one.client, **told}
 
 
 def _not_covered(counts: Mapping[str, int], returned: int, skipped: Mapping[str, int]) -> str:

@@ -119,10 +119,10 @@ class _Tally:
 
     def _early(self, where: str, number: int, stop: int) -> None:
         what = f"{answer_name(number)} holds {self.name(stop)} before its end: the server stops there"
-        mend = "take the token's text out of the answer"
+        hint = "take the token's text out of the answer"
         if stop in self.served.generation:
-            mend += f", or {stop} out of eos_token_id in {self.served.files['generation_config']}"
-        self.found.add(EARLY, what, where, mend)
+            hint += f", or {stop} out of eos_token_id in {self.served.files['generation_config']}"
+        self.found.add(EARLY, what, where, hint)
 
     def text(self, token: int | None) -> str:
         return "?" if token is None else self.tokens.get(token) or self.served.tokens.get(token) or "?"
@@ -172,7 +172,7 @@ def prove(
             "files_differ": found.counts[UNEQUAL] + found.counts[WRONG_EOS],
         },
         detail=(f"{where}: " if where else "") + first["what"] if culprit else "",
-        mend=first.get("mend", ""),
+        hint=first.get("hint", ""),
         not_covered="; ".join(f"{number} {reason}" for reason, number in left_out.items() if number),
         findings=found.listed(),
     )
@@ -181,7 +181,7 @@ def prove(
 def _no_end(tally: _Tally) -> None:
     if not tally.ends:
         what = "no trained answer reaches its end: nothing teaches the model to stop"
-        tally.found.add(NO_END, what, mend="raise data.cutoff_len; see the truncation proof")
+        tally.found.add(NO_END, what, hint="raise data.cutoff_len; see the truncation proof")
 
 
 def _no_stop(tally: _Tally) -> None:
@@ -200,12 +200,12 @@ def _files(tally: _Tally) -> None:
     """What the three files say, against what answers were trained to end with."""
     if not tally.ends:
         return
-    for kind, what, where, mend in _disagreements(tally):
-        tally.found.add(kind, what, where, mend)
+    for kind, what, where, hint in _disagreements(tally):
+        tally.found.add(kind, what, where, hint)
 
 
 def _disagreements(tally: _Tally) -> Iterator[tuple[str, str, str, str]]:
-    """(kind, what, file, mend) of each."""
+    """(kind, what, file, fix) of each."""
     served, ends = tally.served, tally.ends
     (main, _), *_rest = ends.most_common(1)
     trained = f"answers are trained to end with {tally.names(ends)}"

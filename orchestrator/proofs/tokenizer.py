@@ -34,9 +34,9 @@ VERSIONS = (
     "; transformers 5.6.0 to 5.7.0 do this to a tokenizer_config.json that says LlamaTokenizerFast beside"
     " model_type qwen2, as DeepSeek-R1-Distill-Qwen is published; 5.5.x and 5.8.0 read it rightly"
 )
-MEND = (
+HINT = (
     "set `model.tokenizer: corrected` in the recipe, or write a corrected copy with `conch parity --tokenizer"
-    " DIR --template NAME --mend COPY` (tokenizer_class PreTrainedTokenizerFast, which every version reads"
+    " DIR --template NAME --fix COPY` (tokenizer_class PreTrainedTokenizerFast, which every version reads"
     " rightly); or make the {side} environment as it is pinned: environments/{side}-HARDWARE.txt, made by"
     " `conch env lock {side}` and installed by `conch env sync {side}`"
 )
@@ -92,7 +92,7 @@ def prove(train: Header, serve: Header) -> Proof:
     findings = [_finding(text, ours, theirs) for text in wrong]
     findings += _one_sided(ours, theirs) + _special(ours, theirs)
     if not both:
-        findings.append({"what": "no text was read on both sides", "mend": "run the probes again"})
+        findings.append({"what": "no text was read on both sides", "hint": "run the probes again"})
     first = findings[0] if findings else {}
     return Proof(
         name=NAME,
@@ -106,7 +106,7 @@ def prove(train: Header, serve: Header) -> Proof:
             "misread_in_serving": len(misread["serve"]),
         },
         detail=str(first.get("what", "")),
-        mend=str(first.get("mend", "")),
+        hint=str(first.get("hint", "")),
         not_covered="texts of other shapes; an end-of-sentence token that the training template sets",
         findings=tuple(findings[:LISTED]),
     )
@@ -129,7 +129,7 @@ def _finding(text: str, ours: _Side, theirs: _Side) -> Finding:
     side = (wrong or sides)[0].name
     finding: Finding = {
         "what": f"{text!r} is read as {readings}{fault}",
-        "mend": MEND.format(side=side),
+        "hint": HINT.format(side=side),
         "text": text,
     }
     for one in sides:
@@ -140,14 +140,14 @@ def _finding(text: str, ours: _Side, theirs: _Side) -> Finding:
 def _one_sided(ours: _Side, theirs: _Side) -> list[Finding]:
     """Special tokens that one environment knows and the other does not."""
     found = []
-    for side, other, mend in ((ours, theirs, ADDED), (theirs, ours, MEND.format(side="train"))):
+    for side, other, hint in ((ours, theirs, ADDED), (theirs, ours, HINT.format(side="train"))):
         only = [text for text in side.read if text not in other.read and len(side.read[text][0]) == 1]
         if only:
             shown = ", ".join(map(repr, only[:5])) + (f" and {len(only) - 5} more" if only[5:] else "")
             what = (
                 f"the {side.name} environment's tokenizer has {shown} as a token, the {other.name}'s has not"
             )
-            found.append({"what": what, "mend": mend, "tokens": only[:LISTED]})
+            found.append({"what": what, "hint": hint, "tokens": only[:LISTED]})
     return found
 
 
@@ -162,7 +162,7 @@ def _special(ours: _Side, theirs: _Side) -> list[Finding]:
                 f" ({ours.header['tokenizer']}, transformers {ours.transformers}) and id {served[key]} in the"
                 f" serve environment ({served['tokenizer']}, transformers {theirs.transformers})"
             )
-            found.append({"what": what, "mend": MEND.format(side="train")})
+            found.append({"what": what, "hint": HINT.format(side="train")})
     return found
 
 

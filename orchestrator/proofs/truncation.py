@@ -1,7 +1,7 @@
 """The truncation ledger: what cutoff_len took from the rows that are trained, and what became of thoughts.
 
-Holds when no more rows were cut than the recipe allows (data.cut_limit; without it cuts are told, not judged)
-and no thought stayed that the recipe says is removed. Rows are read one by one; what is kept are counts and
+Holds when no more rows were cut than the recipe allows (data.max_truncated_fraction; if
+unset, truncation is only reported) and no thought stayed that the recipe says is removed. Rows are read one by one; what is kept are counts and
 the first findings, so memory does not grow with the rows.
 """
 
@@ -47,8 +47,8 @@ class _Counts:
         for turn, fate in fates(row.messages, rules):
             self.fates[fate] += 1
             if fate in _SURVIVING:
-                what, mend = _told(fate, rules)
-                self.found.add(fate, f"{answer_name(turn)} {what}", row.where, mend)
+                what, hint = _told(fate, rules)
+                self.found.add(fate, f"{answer_name(turn)} {what}", row.where, hint)
 
     def _cut(self, row: TrainedRow, lost: int, cutoff_len: int) -> None:
         kept, losses = {turn["turn"] for turn in row.turns}, row.losses().values()
@@ -95,7 +95,7 @@ def prove(
     enough = [fits(ledger.lengths, wanted) for wanted in (1.0, MOST)]
     told = ([_cuts(ledger, cutoff_len, limit)] if cut else []) + _survivors(ledger)
     raise_it = f"data.cutoff_len: {enough[0]} keeps every row, {enough[1]} keeps {MOST:.0%} of them"
-    mends = ([raise_it] if cut else []) + ([_told(surviving, rules)[1]] if surviving else [])
+    fixes = ([raise_it] if cut else []) + ([_told(surviving, rules)[1]] if surviving else [])
     return Proof(
         name=NAME,
         holds=bool(ledger.rows) and not over and surviving is None,
@@ -111,7 +111,7 @@ def prove(
             **{f"thoughts_{name}": ledger.fates[fate] for name, fate in _FATES.items()},
         },
         detail="; ".join(told) if ledger.rows else "no row is trained",
-        mend="; ".join(mends) if ledger.rows else "see what was left out",
+        hint="; ".join(fixes) if ledger.rows else "see what was left out",
         not_covered="; ".join(f"{number} {reason}" for reason, number in not_trained.items() if number),
         findings=ledger.found.listed(),
     )
@@ -169,7 +169,7 @@ def _losses(losses: Iterable[Mapping[str, Any]], kept: Iterable[int]) -> Iterato
 
 def _cuts(ledger: _Counts, cutoff_len: int, limit: float | None) -> str:
     number, share = ledger.found.counts[CUT], _share(ledger)
-    judged = "" if limit is None else f" (data.cut_limit allows {limit:.2%})"
+    judged = "" if limit is None else f" (data.max_truncated_fraction allows {limit:.2%})"
     return (
         f"cutoff_len {cutoff_len} cuts {number} of {ledger.rows} rows, {share:.2%}{judged}:"
         f" {ledger.found.places(CUT)}"
@@ -182,7 +182,7 @@ def _survivors(ledger: _Counts) -> list[str]:
 
 
 def _told(fate: Fate, rules: ThoughtRules) -> tuple[str, str]:
-    """(what an answer does, what mends it)."""
+    """(what an answer does, what fixes it)."""
     why = (
         f"LLaMA-Factory removes only thoughts spelled {SPELLING}"
         if rules.removes

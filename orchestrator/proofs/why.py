@@ -30,7 +30,7 @@ WITNESSES: Mapping[str, tuple[str, ...]] = {
     SERVED_PROMPT: ("parity:served", "parity:export", "parity:data", "stop"),
     SERVED: ("parity:served", "parity:export", "loss", "lock"),
 }
-MENDS: Mapping[str, str] = {
+HINTS: Mapping[str, str] = {
     DATA: "conch prove {recipe} names the versions and what each reads; then conch sft {recipe} trains anew",
     TRAINING: "look at the loss in logs/train.log; raise train.epochs or train.learning_rate, then"
     " conch sft {recipe}",
@@ -75,14 +75,14 @@ class Explanation:
         lost_at: one of WITNESSES; "" when nothing is lost.
         sentence: what was seen.
         evidence: what else says so, a sentence each.
-        mend: what to do, "" when nothing is lost.
+        hint: what to do, "" when nothing is lost.
         cases: the cases that are lost there.
     """
 
     lost_at: str
     sentence: str
     evidence: tuple[str, ...] = ()
-    mend: str = ""
+    hint: str = ""
     cases: tuple[str, ...] = ()
 
 
@@ -120,7 +120,7 @@ def first_loss(
     evidence += _stale(known, lost_at)
     if lost_at == TRAINING:
         evidence += _training(known)
-    return Explanation(lost_at, seen, tuple(evidence), _mend(known, lost_at, recipe), cases)
+    return Explanation(lost_at, seen, tuple(evidence), _fix(known, lost_at, recipe), cases)
 
 
 def _arms(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], str]:
@@ -204,11 +204,11 @@ def _training(known: Mapping[str, Proof]) -> list[str]:
     return told
 
 
-def _mend(known: Mapping[str, Proof], lost_at: str, recipe: str) -> str:
+def _fix(known: Mapping[str, Proof], lost_at: str, recipe: str) -> str:
     """What the first proof that names it says, and the way that always leads on."""
-    said = (known[name].mend for name in WITNESSES[lost_at] if name in known and not known[name].holds)
-    first = next((mend for mend in said if mend), "")
+    said = (known[name].hint for name in WITNESSES[lost_at] if name in known and not known[name].holds)
+    first = next((hint for hint in said if hint), "")
     cut = known.get("truncation")
     if not first and lost_at == TRAINING and cut is not None and cut.numbers.get("cut_rows"):
-        first = cut.mend
-    return "; ".join(part for part in (first, MENDS[lost_at].format(recipe=recipe)) if part)
+        first = cut.hint
+    return "; ".join(part for part in (first, HINTS[lost_at].format(recipe=recipe)) if part)

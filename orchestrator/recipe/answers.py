@@ -80,7 +80,7 @@ class Verify(Section):
     pass_rate: Annotated[float, Number(above=0, most=1)] = Field(
         1.0, description="Share of a conversation's repeats that must pass a check."
     )
-    at_a_time: Annotated[int, Whole(least=1, most=256)] = Field(
+    concurrency: Annotated[int, Whole(least=1, most=256)] = Field(
         4, description="How many conversations are asked side by side."
     )
     paraphrases: Annotated[bool, Switch()] = Field(
@@ -103,7 +103,7 @@ class Evaluate(Section):
     temperature: Annotated[float, Number(least=0, most=2)] = Field(
         0.0, description="0 is the likeliest token."
     )
-    at_a_time: Annotated[int, Whole(least=1, most=1024)] = Field(
+    concurrency: Annotated[int, Whole(least=1, most=1024)] = Field(
         16, description="Questions that are under way at one time."
     )
     base: Annotated[bool, Switch()] = Field(True, description="Score the untouched base model too.")

@@ -117,11 +117,11 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, builder: Builder) -> Problem
     lines = text.split("\n")
     shown = lines[mark.line] if mark.line < len(lines) else ""
     what = ", ".join(part for part in (error.problem, error.context) if part)
-    mend = ""
+    hint = ""
     if "\t" in shown[: mark.column + 1]:
-        what, mend = "a tab: YAML is indented with spaces", "replace the tab by spaces"
+        what, hint = "a tab: YAML is indented with spaces", "replace the tab by spaces"
     elif _QUOTABLE.search(what):
-        mend = "put the value in quotes"
+        hint = "put the value in quotes"
     visible = shown.rstrip()[:120].replace("\t", "\\t")
     excerpt = f"\n    {mark.line + 1} | {visible}" if visible else ""
-    return Problem(f"not YAML: {what}{excerpt}", builder.at(mark.line, mark.column), mend)
+    return Problem(f"not YAML: {what}{excerpt}", builder.at(mark.line, mark.column), hint)

@@ -1,4 +1,4 @@
-"""What pydantic found wrong → Problems: the place, the dotted key, what it must be, what it got, the mend."""
+"""What pydantic found wrong → Problems: the place, the dotted key, what it must be, what it got, the fix."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ELSEWHERE = {
     "num_train_epochs": "train.epochs",
     "num_epochs": "train.epochs",
     "per_device_train_batch_size": "train.batch_size",
-    "gradient_accumulation_steps": "train.accumulation",
+    "gradient_accumulation_steps": "train.gradient_accumulation",
     "lr_scheduler_type": "train.scheduler",
     "finetuning_type": "train.method",
     "bf16": "train.compute_type",
@@ -55,10 +55,10 @@ def unknown(location: Sequence[int | str], node: Node) -> Problem:
     """The problem of a key that no section has."""
     key = str(location[-1])
     meant = _meant(location)
-    hint = f'; did you mean "{meant}"?' if meant else ""
+    suggestion = f'; did you mean "{meant}"?' if meant else ""
     path = node.path or dotted(location)
-    mend = "" if meant else f"keys here: {', '.join(keys_at(location[:-1]))}"
-    return Problem(f'{path}: no key named "{key}"{hint}', node.key_where, mend)
+    hint = "" if meant else f"keys here: {', '.join(keys_at(location[:-1]))}"
+    return Problem(f'{path}: no key named "{key}"{suggestion}', node.key_where, hint)
 
 
 def keys_at(location: Sequence[int | str]) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ class Data(Section):
     max_samples: Annotated[int, Whole(least=1, most=1000000000)] | None = Field(
         None, description="Use only the first so many rows of each dataset."
     )
-    cut_limit: Annotated[float, Number(least=0, most=1)] | None = Field(
+    max_truncated_fraction: Annotated[float, Number(least=0, most=1)] | None = Field(
         None, description="Share of the rows that cutoff_len may cut, 0 for none; absent, cuts are only told."
     )
     validation_share: Annotated[float, Number(least=0, below=1)] = Field(
@@ -149,7 +149,7 @@ class Train(Section):
     batch_size: Annotated[int, Whole(least=1, most=65536)] = Field(
         4, description="Examples a step and device."
     )
-    accumulation: Annotated[int, Whole(least=1, most=65536)] = Field(
+    gradient_accumulation: Annotated[int, Whole(least=1, most=65536)] = Field(
         1, description="Batches whose gradients are added up before a step."
     )
     scheduler: Annotated[str, Choice(SCHEDULERS)] = Field(

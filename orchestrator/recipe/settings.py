@@ -55,8 +55,8 @@ def settings(environ: Mapping[str, str], sets: Iterable[str]) -> tuple[Node, lis
             )
     for where, key, value in given:
         if not _KEY.fullmatch(key):
-            mend = "--set train.epochs=3 (a list is set as a whole: --set 'data.dataset=[a, b]')"
-            problems.append(Problem(f'"{_short(key)}" is not a dotted key', where, mend))
+            hint = "--set train.epochs=3 (a list is set as a whole: --set 'data.dataset=[a, b]')"
+            problems.append(Problem(f'"{_short(key)}" is not a dotted key', where, hint))
             continue
         if key.split(".")[0] in ("extends", "name"):
             problems.append(Problem(f"{key}: can only be written in the file", where))

@@ -183,13 +183,13 @@ class Builder:
                 "put the value in quotes if it starts with &",
             )
 
-    def problem(self, what: str, where: str, mend: str) -> None:
+    def problem(self, what: str, where: str, hint: str) -> None:
         """Note a problem; too many of them end the reading."""
-        self.problems.append(Problem(what, where, mend))
+        self.problems.append(Problem(what, where, hint))
         if len(self.problems) >= _PROBLEM_LIMIT:
             raise StopReading
 
-    def stop(self, what: str, where: str, mend: str) -> None:
+    def stop(self, what: str, where: str, hint: str) -> None:
         """Note a problem that nothing can be read after."""
-        self.problem(what, where, mend)
+        self.problem(what, where, hint)
         raise StopReading

@@ -1,4 +1,4 @@
-"""The causes for which a served prompt differs, each a rule: facts in, (explanation, mend) or None out."""
+"""The causes for which a served prompt differs, each a rule: facts in, (explanation, fix) or None out."""
 
 from __future__ import annotations
 

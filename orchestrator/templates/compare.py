@@ -55,7 +55,7 @@ class TurnVerdict:
         position: of the first id that differs, counted from 0; the context's length when none does.
         training_id, served_id: at that position; None where a side has ended.
         training_text, served_text: the text around it on both sides; the place is marked with ⟦ ⟧.
-        explanation: one sentence; mend: what to set.
+        explanation: one sentence; fix: what to set.
         dropped: whether a spelling that lost a trained thought got another prompt (does not decide).
         unreachable: both sides are the same text in other ids.
     """
@@ -71,7 +71,7 @@ class TurnVerdict:
     training_text: str = ""
     served_text: str = ""
     explanation: str = ""
-    mend: str = ""
+    hint: str = ""
     dropped: bool = False
     unreachable: bool = False
 
@@ -162,7 +162,7 @@ def _told(
 ) -> TurnVerdict:
     """The verdict with both sides' ids and texts, and the sentence that explains it."""
     whole, at = [*difference.context, *difference.labels], difference.position
-    sentence, mend = explain(difference, training, pieces)
+    sentence, hint = explain(difference, training, pieces)
     return replace(
         verdict,
         training_id=whole[at] if at < len(whole) else None,
@@ -170,5 +170,5 @@ def _told(
         training_text=pieces[0].around(whole, at),
         served_text=pieces[1].around(difference.served, at),
         explanation=sentence,
-        mend=mend,
+        hint=hint,
     )

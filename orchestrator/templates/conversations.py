@@ -92,6 +92,6 @@ def _told(
         "training_text": pieces[0].around(whole, at),
         "served_text": pieces[1].around(served, at),
         "explanation": found.explanation,
-        "mend": found.mend,
+        "hint": found.hint,
         "unreachable": found.unreachable,
     }

@@ -1,4 +1,4 @@
-"""Why a served prompt differs from the trained one, in one sentence, and the setting that mends it."""
+"""Why a served prompt differs from the trained one, in one sentence, and the setting that fixes it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PIN = (
 
 
 def explain(difference: Difference, training: Training, pieces: tuple[Pieces, Pieces]) -> Sentence:
-    """(explanation, mend) of a difference."""
+    """(explanation, fix) of a difference."""
     sides = PromptDiff.of(difference, training.bos, pieces)
     return next(found for rule in RULES if (found := rule(difference, training, sides)))
 
 
 def explain_round_trip(train: Mapping[str, Any], serve: Mapping[str, Any]) -> Sentence:
-    """(explanation, mend) when a probe's header tells of a tokenizer that does not give back its input.
+    """(explanation, fix) when a probe's header tells of a tokenizer that does not give back its input.
 
     ("", "") when both tokenizers do.
     """

@@ -91,7 +91,7 @@ def choose(templates: Mapping[str, ChatTemplate], training: str, thinking: str, 
         Problem(
             f"no chat template reproduces template {training} with thinking {thinking} and history {history};"
             f" there is: {have}",
-            mend="set template.name, template.thinking and template.history to one of these, or add a pairing"
+            hint="set template.name, template.thinking and template.history to one of these, or add a pairing"
             " to chat_templates/",
         )
     )

@@ -264,5 +264,5 @@ def _must_be(key: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         listed = ", ".join(allowed)
         raise UsageError(
-            Problem(f"{key}: no chat template can be written for {value!r}", mend=f"use one of {listed}")
+            Problem(f"{key}: no chat template can be written for {value!r}", hint=f"use one of {listed}")
         )

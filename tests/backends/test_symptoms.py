@@ -32,11 +32,11 @@ VLLM = """\
 
 
 @pytest.mark.parametrize("symptom", SYMPTOMS, ids=lambda one: one.what[:20])
-def test_every_symptom_has_a_pattern_a_sentence_and_a_mend(symptom: object) -> None:
+def test_every_symptom_has_a_pattern_a_sentence_and_a_fix(symptom: object) -> None:
     assert isinstance(symptom, type(SYMPTOMS[0]))
     groups = {**dict.fromkeys(re.compile(symptom.pattern).groupindex, "x"), "fits": "0.5"}
     assert symptom.what.format(**groups)
-    assert symptom.mend.format(**groups)
+    assert symptom.hint.format(**groups)
 
 
 @pytest.mark.parametrize(

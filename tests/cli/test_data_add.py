@@ -61,7 +61,7 @@ def test_what_is_done_about_bad_rows_is_counted(small: SmallWorld, tmp_path: Pat
     refused = small.run("data", "add", str(file), *BASE)
     assert (refused.code, refused.out) == (2, "")
     assert "faq.jsonl:3" in refused.err
-    assert "--fix mends" in refused.err
+    assert "--fix fixes" in refused.err
     assert not (small.project / "recipes/faq.yaml").exists()
     said = small.run("data", "add", str(file), *BASE, "--drop-bad")
     assert said.code == 0

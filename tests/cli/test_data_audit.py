@@ -74,7 +74,7 @@ def test_every_bad_row_is_counted_and_the_first_are_shown_with_their_lines(
     assert {kind: found["rows"] for kind, found in faults.items()} == {"no last answer": 1, "speaker": 1}
     assert said["data"]["rows_kept"] == 2
     assert [one["where"] for one in said["problems"]] == [f"{path}:2", f"{path}:3", str(path)]
-    assert all(one["mend"] for one in said["problems"])
+    assert all(one["hint"] for one in said["problems"])
     assert path.read_bytes() == before
 
 

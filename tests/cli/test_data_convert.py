@@ -52,7 +52,7 @@ def test_strict_writes_nothing_and_counts_all(
         "control token": 1,
         "speaker": 1,
     }
-    assert "--drop-bad leaves such rows out" in said["problems"][-1]["mend"]
+    assert "--drop-bad leaves such rows out" in said["problems"][-1]["hint"]
     assert [path.name for path in tmp_path.iterdir()] == [source.name]
     assert source.read_bytes() == before
 

@@ -129,7 +129,7 @@ def test_faults_leave_nothing_unless_they_are_left_out(
     out = tmp_path / "p"
     code, said = split(capsys, source, "--out-dir", out)
     assert code == 2
-    assert said["problems"][-1]["mend"].startswith("--fix mends what can be mended safely")
+    assert said["problems"][-1]["hint"].startswith("--fix fixes what can be fixed safely")
     assert list(out.iterdir()) == []
     code, said = split(capsys, source, "--out-dir", out, "--drop-bad")
     assert (code, sum(one["rows"] for one in said["data"]["parts"])) == (0, 100)
@@ -156,7 +156,7 @@ def test_too_few_rows_say_how_many_are_needed(tmp_path: Path, capsys: pytest.Cap
     path.write_text(json.dumps(row(1)) + "\n", encoding="utf-8")
     code, said = split(capsys, path, "--out-dir", tmp_path / "p")
     assert code == 2
-    assert said["problems"][0]["mend"].startswith("at least 3 different questions")
+    assert said["problems"][0]["hint"].startswith("at least 3 different questions")
 
 
 def test_a_file_that_is_not_there_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

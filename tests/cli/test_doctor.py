@@ -24,7 +24,7 @@ def test_nothing_missing_is_0(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert err == ""
 
 
-def test_something_missing_is_3_and_its_mend_is_said_once(
+def test_something_missing_is_3_and_its_fix_is_said_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(doctor, "examine", lambda _: [FINE, GONE])
@@ -34,7 +34,7 @@ def test_something_missing_is_3_and_its_mend_is_said_once(
     assert "1 missing" in out
 
 
-def test_for_machines_every_finding_has_id_status_and_mend(
+def test_for_machines_every_finding_has_id_status_and_fix(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(doctor, "examine", lambda _: [FINE, GONE])
@@ -46,9 +46,9 @@ def test_for_machines_every_finding_has_id_status_and_mend(
         "id": "uv",
         "status": "missing",
         "what": "uv is not there",
-        "mend": "make setup",
+        "hint": "make setup",
     }
-    assert answer["problems"] == [{"what": "uv is not there", "where": "", "mend": "make setup"}]
+    assert answer["problems"] == [{"what": "uv is not there", "where": "", "hint": "make setup"}]
 
 
 def test_the_real_look_at_this_machine_raises_nothing(capsys: pytest.CaptureFixture[str]) -> None:

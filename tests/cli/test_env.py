@@ -53,7 +53,7 @@ def test_a_benchmark_tool_is_made_when_it_is_named(world: World, capsys: pytest.
     assert not any("--no-build" in call for call in world.calls()), "some of its packages are source alone"
 
 
-def test_what_is_missing_ends_it_with_3_and_the_mend(
+def test_what_is_missing_ends_it_with_3_and_the_fix(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(machine, "has_library", lambda _: False)

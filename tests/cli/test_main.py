@@ -78,7 +78,7 @@ def test_a_wrong_command_line_is_usage(words: list[str], capsys: pytest.CaptureF
 def test_what_a_verb_says_goes_to_stdout_and_its_problems_to_stderr(
     plan_is: Callable[[Body], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan_is(lambda: Outcome({"a": 1}, "the result", 5, (Problem("not met", mend="try"),)))
+    plan_is(lambda: Outcome({"a": 1}, "the result", 5, (Problem("not met", hint="try"),)))
     assert main.run(["plan"]) == 5
     said = capsys.readouterr()
     assert said.out == "the result\n"
@@ -201,7 +201,7 @@ def test_every_error_has_its_code_in_words_and_in_the_envelope(
     assert main.run(["plan", "--json"]) == kind.exit_code
     said = _envelope(capsys.readouterr().out)
     assert said["ok"] is False
-    assert said["problems"] == [{"what": "没有", "where": "here", "mend": "so"}]
+    assert said["problems"] == [{"what": "没有", "where": "here", "hint": "so"}]
 
 
 @pytest.mark.parametrize(

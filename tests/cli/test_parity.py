@@ -129,7 +129,7 @@ def test_without_a_recipe_every_conversation_of_a_file_has_its_verdict_in_order(
         assert (one["training_id"], one["served_id"]) == (ord("你a"[place]), ord(" "))
         assert one["training_text"] != one["served_text"]
         assert one["explanation"]
-        assert one["mend"]
+        assert one["hint"]
     assert said.envelope["data"]["first_difference"]["conversation"] == 0
     assert nothing_is_left(anywhere)
 
@@ -153,10 +153,10 @@ def anywhere_template(name: str) -> str:
 
 def test_a_corrected_copy_is_written_and_proven_when_asked(anywhere: SmallWorld) -> None:
     converse(anywhere.project, ["a", "b"])
-    words = (*BARE, "我的 tokenizer", "--conversations", "mine.jsonl", "--mend", "copy")
+    words = (*BARE, "我的 tokenizer", "--conversations", "mine.jsonl", "--fix", "copy")
     said = anywhere.run(*words, "--json")
     assert said.code == 0, said.err
-    assert said.envelope["data"]["mended"] == "copy"
+    assert said.envelope["data"]["fixed"] == "copy"
     config = json.loads(anywhere.read("copy/tokenizer_config.json"))
     assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
     again = anywhere.run(*words)

@@ -88,7 +88,7 @@ def test_files_that_were_changed_are_what_is_judged(trained: SmallWorld, plant: 
     said = trained.run("prove", "small", "--offline", "--json")
     assert said.code == 5, said.err
     assert not of(said.envelope, name)["holds"]
-    assert of(said.envelope, name)["mend"]
+    assert of(said.envelope, name)["hint"]
     shown = trained.run("prove", "small", "--offline")
     assert f"✗ {name}" in shown.out
     assert "DOES NOT HOLD" in shown.out

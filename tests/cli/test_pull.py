@@ -51,6 +51,6 @@ def test_the_embedded_base_has_no_revision(capsys: pytest.CaptureFixture[str]) -
     assert "no revisions" in capsys.readouterr().err
 
 
-def test_without_the_train_environment_the_mend_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_the_train_environment_the_fix_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["pull", "embedded", "--hardware", "cpu"]) == 3
     assert "conch env sync train" in capsys.readouterr().err

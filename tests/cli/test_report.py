@@ -43,8 +43,8 @@ def reported(run: Run) -> StageResult:
     file, command = task("write_report", SETTINGS)
     stage = Stage("report", (command,), ("verdicts.json", "adapter"), (file,), (REPORT, CARD))
     symbols = {"conch": sys.prefix, "project": str(run.project)}
-    cookie = process.new_cookie(run.project, run.path)
-    (done,) = Loop(Plan("shells", "h", (stage,)), run, symbols, {}, Heard(), cookie).perform()
+    run_tag = process.new_run_tag(run.project, run.path)
+    (done,) = Loop(Plan("shells", "h", (stage,)), run, symbols, {}, Heard(), run_tag).perform()
     return done
 
 

@@ -62,10 +62,10 @@ def test_a_failed_check_is_exit_5_and_the_report_is_written(small: SmallWorld) -
     assert "未通过" in report
     assert statuses(small)["judge"] is Status.REFUTED
 
-    # The check is mended: the model is not trained again, and what was answered is judged again.
+    # The check is fixed: the model is not trained again, and what was answered is judged again.
     small.write_recipe()
-    mended = small.run("run", "small", *NO_BASE)
-    assert mended.code == 0, mended.err
+    fixed = small.run("run", "small", *NO_BASE)
+    assert fixed.code == 0, fixed.err
     runs = {run.stage: run.reason for run in small.last().runs()}
     assert "taken from run" in runs["train"]
     assert "taken from run" in runs["export"]

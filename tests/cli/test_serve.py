@@ -84,7 +84,7 @@ def test_without_an_export_it_says_how_to_make_one(small: SmallWorld) -> None:
         {
             "what": "small has no finished export",
             "where": str(small.project / "runs/small"),
-            "mend": "conch sft small",
+            "hint": "conch sft small",
         }
     ]
 

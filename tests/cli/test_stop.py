@@ -26,7 +26,7 @@ from orchestrator.execute import process, state
 from orchestrator.plan.stage import Command
 project = Path({str(project)!r})
 with process.catch_signals(), state.hold(project, "r"):
-    cookie = process.new_cookie(project, project / "runs" / "r" / "1")
+    cookie = process.new_run_tag(project, project / "runs" / "r" / "1")
     command = Command(("bash", "-c", {script!r}))
     process.run(command, symbols={{}}, cwd=project, cookie=cookie, log=project / "log", grace=1)
 """

@@ -160,7 +160,7 @@ def test_a_server_that_dies_on_the_way_is_4_and_the_rest_not_run_85(
     tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.fault, server.fault_after = "die", 3
-    assert verify(server, "--set", "verify.at_a_time=1") == 4
+    assert verify(server, "--set", "verify.concurrency=1") == 4
     out, err = capsys.readouterr()
     assert "at question 2 (checks[1]): the server died" in err
     assert "checks       1 of 1 passed" in out
@@ -233,7 +233,7 @@ def test_junit_of_a_server_that_dies_skips_the_rest(
     tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.fault, server.fault_after = "die", 3
-    assert verify(server, "--set", "verify.at_a_time=1", "--junit", "verify.xml") == 4
+    assert verify(server, "--set", "verify.concurrency=1", "--junit", "verify.xml") == 4
     suite = junit(tiny / "verify.xml").find("testsuite")
     assert [len(case) for case in suite.findall("testcase")] == [0, 1]
     skipped = suite.findall("testcase")[1].find("skipped").get("message")
@@ -344,7 +344,7 @@ def test_fault_086_a_server_that_breaks_keeps_what_was_finished(
     impatient(monkeypatch)
     server.fault, server.fault_after = fault, 3
     code, told = BROKEN[fault]
-    assert verify(server, "--set", "verify.at_a_time=1") == code
+    assert verify(server, "--set", "verify.concurrency=1") == code
     out, err = capsys.readouterr()
     assert "at question 2 (checks[1])" in err
     assert told in err
@@ -373,7 +373,7 @@ def test_fault_086_one_odd_answer_is_one_failed_case(
 ) -> None:
     impatient(monkeypatch)
     server.fault, server.fault_after, server.fault_times = fault, 3, 1
-    assert verify(server, "--set", "verify.at_a_time=1") == 5
+    assert verify(server, "--set", "verify.concurrency=1") == 5
     out = capsys.readouterr().out
     assert "checks       1 of 2 passed" in out
     assert f"  reason    {ONCE[fault]}" in out
@@ -404,7 +404,7 @@ def test_a_busy_server_is_asked_again_when_it_says(
     tiny: Path, server: FakeServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.fault, server.fault_after, server.fault_times, server.retry_after = "429", 2, 2, "0.1"
-    assert verify(server, "--set", "verify.at_a_time=1") == 0
+    assert verify(server, "--set", "verify.concurrency=1") == 0
     assert "checks       2 of 2 passed" in capsys.readouterr().out
 
 

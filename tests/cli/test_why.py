@@ -64,7 +64,7 @@ def test_nothing_is_lost_and_what_is_known_is_not_asked_again(small: SmallWorld)
     assert "answers.jsonl was answered by this very export" in said.err
     assert not (small.last().path / "logs/why-vllm.log").exists()
     code, data = why(small)
-    assert (code, data["lost_at"], data["mend"]) == (0, None, "")
+    assert (code, data["lost_at"], data["hint"]) == (0, None, "")
     assert passed(data) == {"base": 0, "base+adapter": 2, "merged": 2, "served_chat": 2}
     again = small.run("why", "small")
     assert "why-trained skipped: nothing it depends on has changed" in again.err
@@ -97,7 +97,7 @@ def test_an_adapter_that_learned_nothing_is_lost_in_training(small: SmallWorld) 
     forget(small.last().path / "adapter")
     code, data = why(small)
     assert (code, data["lost_at"]) == (5, "training")
-    assert "train.epochs" in data["mend"]
+    assert "train.epochs" in data["hint"]
 
 
 @pytest.mark.parametrize(("by_ids", "place"), [(str, "served weights"), (None, "served prompt")])
@@ -126,7 +126,7 @@ def test_control_characters_of_a_model_do_not_reach_the_terminal(small: SmallWor
 def test_without_an_export_it_says_how_to_make_one(small: SmallWorld) -> None:
     said = small.run("why", "small", "--json")
     assert said.code == 3
-    assert said.envelope["problems"][0]["mend"] == "conch sft small"
+    assert said.envelope["problems"][0]["hint"] == "conch sft small"
 
 
 def test_a_recipe_that_asks_nothing_is_told(small: SmallWorld) -> None:

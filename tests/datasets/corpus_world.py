@@ -63,9 +63,9 @@ def judged(entry: Entry) -> dict[str, Any]:
             return {"refused": audit.problems()[0].what}
     except ConchError as error:
         return {"refused": error.problems[0].what}
-    _, mended, _ = read(entry, fix=True)
-    if mended.problems():
-        verdict["refused_with_fix"] = mended.problems()[0].what
+    _, fixed, _ = read(entry, fix=True)
+    if fixed.problems():
+        verdict["refused_with_fix"] = fixed.problems()[0].what
     else:
-        verdict |= {"kept_with_fix": mended.kept, "repairs": dict(mended.mended.counts)}
+        verdict |= {"kept_with_fix": fixed.kept, "repairs": dict(fixed.fixed.counts)}
     return {key: value for key, value in verdict.items() if value != {}}

@@ -51,7 +51,7 @@ def test_the_command_says_so_in_words(entry: Entry, capsys: pytest.CaptureFixtur
     assert code in (0, 2, 3)
     assert (
         bool(code) == bool("refused" in entry.verdict or "faults" in entry.verdict)
-        or "mend_json" in entry.reading
+        or "fix_json" in entry.reading
     )
     if code:
         assert said["problems"]

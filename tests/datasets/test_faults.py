@@ -75,7 +75,7 @@ def test_a_fault_is_named(turns: Turns, kind: str) -> None:
 def test_every_fault_says_what_to_do() -> None:
     found = list(faults(conversation([("u", ""), ("u", "<|a|>"), ("a", "<think>")])))
     assert len(found) == 4
-    assert all(problem.mend and "\n" not in problem.what for problem in found)
+    assert all(problem.hint and "\n" not in problem.what for problem in found)
 
 
 @pytest.mark.parametrize(

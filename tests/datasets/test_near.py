@@ -45,4 +45,4 @@ def test_a_missing_package_is_named_with_its_command(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "rensa", None)
     with pytest.raises(MissingError) as caught:
         NearDuplicates()
-    assert "conch[near]" in caught.value.problems[0].mend
+    assert "conch[near]" in caught.value.problems[0].hint

@@ -1,4 +1,4 @@
-"""Each repair mends what it is for, leaves the rest alone, and what cannot be mended stays a fault."""
+"""Each repair fixes what it is for, leaves the rest alone, and what cannot be fixed stays a fault."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def conversation(*turns: tuple[str, str]) -> Conversation:
     return [{"role": ROLES[role], "content": text} for role, text in turns]
 
 
-MENDED = {
+FIXED = {
     "invisible control characters": (
         [("u", "头\u200b疼\ufeff"), ("a", "\x00好")],
         [("u", "头疼"), ("a", "好")],
@@ -58,12 +58,12 @@ def found(talk: Conversation) -> set[str]:
 
 
 def test_every_safe_repair_is_tried() -> None:
-    assert MENDED.keys() == SAFE.keys()
+    assert FIXED.keys() == SAFE.keys()
 
 
-@pytest.mark.parametrize("kind", MENDED)
-def test_it_mends_its_kind(kind: str) -> None:
-    before, after = (conversation(*turns) for turns in MENDED[kind])
+@pytest.mark.parametrize("kind", FIXED)
+def test_it_fixes_its_kind(kind: str) -> None:
+    before, after = (conversation(*turns) for turns in FIXED[kind])
     assert kind in found(before)
     assert SAFE[kind](before) == after
     assert not found(after)

@@ -34,7 +34,7 @@ def test_another_name_is_refused_with_those_that_are_known(written: str) -> None
     with pytest.raises(RowProblem) as caught:
         role_of(written)
     assert caught.value.kind == "unknown role"
-    assert "human" in caught.value.mend
+    assert "human" in caught.value.hint
 
 
 def test_the_value_that_a_repair_may_change_is_named() -> None:

@@ -114,11 +114,11 @@ def test_a_search_takes_values_that_are_lists_and_trials_that_failed() -> None:
     assert isinstance(following.settings["train.lora_rank"], int)
 
 
-def test_without_optuna_the_mend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_optuna_the_fix_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingError) as found:
         next_trial(SEARCH, [])
-    assert 'pip install "conch[search]"' in found.value.problems[0].mend
+    assert 'pip install "conch[search]"' in found.value.problems[0].hint
 
 
 def test_a_training_that_goes_worse_than_half_is_pruned() -> None:

@@ -1,4 +1,4 @@
-"""What doctor finds: each thing that can be missing, with the command that mends it."""
+"""What doctor finds: each thing that can be missing, with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def found(hardware: str = "cpu") -> dict[str, Finding]:
 
 
 def test_absent_environments_are_missing_and_made_ones_are_not(world: World) -> None:
-    assert found()["environment:train"].mend == "conch env sync train --hardware cpu"
+    assert found()["environment:train"].hint == "conch env sync train --hardware cpu"
     registry.sync("train", "cpu", print)
     findings = found()
     assert findings["environment:train"].status is Condition.OK
     assert findings["environment:serve"].status is Condition.MISSING
-    assert findings["embedded"].mend == "conch pull embedded"
+    assert findings["embedded"].hint == "conch pull embedded"
     assert findings["embedded"].status is Condition.NOTE
 
 
@@ -43,7 +43,7 @@ def test_a_missing_library_and_a_missing_uv_are_named(world: World, monkeypatch:
     monkeypatch.setenv("CONCH_UV", "/nonexistent")
     findings = found()
     assert findings["library:libnuma.so.1"].status is Condition.MISSING
-    assert "libnuma1" in findings["library:libnuma.so.1"].mend
+    assert "libnuma1" in findings["library:libnuma.so.1"].hint
     assert findings["uv"].status is Condition.MISSING
 
 
@@ -80,15 +80,15 @@ def test_on_cuda_a_gpu_and_its_driver_are_looked_at(world: World, monkeypatch: p
     findings = found("cuda")
     assert findings["gpu:0"].status is Condition.OK
     assert findings["gpu:1"].status is Condition.MISSING
-    assert "580" in findings["gpu:1"].mend
+    assert "580" in findings["gpu:1"].hint
     assert "library:libnuma.so.1" not in findings
 
 
-def test_whatever_is_missing_has_a_mend(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_is_missing_has_a_fix(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "has_library", lambda _: False)
     monkeypatch.setattr(machine, "glibc", tuple)
     monkeypatch.setattr(machine, "gpus", list)
     for hardware in registry.PROFILES:
         missing = [finding for finding in doctor.examine(hardware) if finding.status is Condition.MISSING]
         assert missing
-        assert all(finding.mend for finding in missing)
+        assert all(finding.hint for finding in missing)

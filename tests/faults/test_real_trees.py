@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         json.dumps({"smoke": {**entry, "tags": tags}}), encoding="utf-8"
     )
     yield run
-    process_tree.stop_cookie(process.run_prefix(tmp_path, run), grace=1)
+    process_tree.stop_tagged(process.run_prefix(tmp_path, run), grace=1)
 
 
 def wait(what: Callable[[], object], seconds: float, log: Path) -> None:
@@ -73,8 +73,8 @@ def torchrun(folder: Path) -> process.Process:
     plain = llamafactory.command("train", "train.yaml")
     command = Command(plain.argv, plain.place, {**plain.env, **env})
     symbols = {"train": str(registry.require("train", "cpu"))}
-    cookie = process.new_cookie(folder.parent, folder)
-    given = child_environment(command, cookie=cookie, symbols=symbols)
+    run_tag = process.new_run_tag(folder.parent, folder)
+    given = child_environment(command, run_tag=run_tag, symbols=symbols)
     log = folder / "logs/train.log"
     child = process.start(resolve_argv(command, symbols), cwd=folder, env=given, log=log)
     wait(lambda: len(ranks(child)) == 2, 120, log)
@@ -109,16 +109,16 @@ def test_fault_068_torchruns_ranks_are_gone(folder: Path, how: str) -> None:
         wait(lambda: steps.exists() and steps.stat().st_size > 0, 180, child.log)
     child.stop(grace=60)
     assert gone(pids)
-    assert process_tree.scan(child.cookie) == []
+    assert process_tree.scan(child.run_tag) == []
 
 
 def start_vllm(folder: Path) -> Running:
     job = job_of("smoke", "cpu", "serve.max_model_len=512")
     wanted = vllm.service(job, name="vllm", folder="export", warm_during="")
     symbols = {"serve": str(registry.require("serve", "cpu")), "probes": str(PROBES)}
-    cookie = process.new_cookie(folder.parent, folder)
+    run_tag = process.new_run_tag(folder.parent, folder)
     return service.start_service(
-        wanted, symbols=symbols, cwd=folder, cookie=cookie, log=folder / "logs/vllm.log"
+        wanted, symbols=symbols, cwd=folder, run_tag=run_tag, log=folder / "logs/vllm.log"
     )
 
 

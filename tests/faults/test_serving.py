@@ -99,7 +99,7 @@ TOO_LONG = (
 def test_fault_073_a_cache_too_small_names_the_length_that_fits() -> None:
     found = explain(f"(EngineCore pid=1) ERROR {TOO_LONG}\nRuntimeError: Engine core failed", 1)
     assert "at most 17408 fits" in found.what
-    assert found.mend == "--set serve.max_model_len=17408"
+    assert found.hint == "--set serve.max_model_len=17408"
 
 
 def test_fault_075_a_template_that_is_not_the_proven_one(trained: SmallWorld) -> None:
@@ -163,7 +163,7 @@ def test_fault_080_a_flag_that_vllm_does_not_know_is_told_in_its_words(trained: 
         "usage: vllm serve [model_tag]\nvllm serve: error: unrecognized arguments: --no-such=1\n", 2
     )
     assert "it does not accept its options: unrecognized arguments: --no-such=1" in found.what
-    assert "vllm:" in found.mend
+    assert "vllm:" in found.hint
 
 
 def test_fault_081_a_server_that_is_never_ready_is_stopped(bench: Bench) -> None:

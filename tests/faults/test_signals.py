@@ -19,7 +19,7 @@ from orchestrator.errors import BusyError
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
-from orchestrator.execute.processes.process import new_cookie, start
+from orchestrator.execute.processes.process import new_run_tag, start
 from orchestrator.execute.run_store.listing import Standing, summary_of
 from orchestrator.execute.run_store.run_folder import hold
 from tests.small_world import SmallWorld
@@ -166,7 +166,7 @@ DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhil
 
 
 def started(tmp_path: Path, code: str) -> process.Process:
-    env = {"CONCH_RUN": new_cookie(tmp_path, tmp_path), "PATH": os.environ["PATH"]}
+    env = {"CONCH_RUN": new_run_tag(tmp_path, tmp_path), "PATH": os.environ["PATH"]}
     child = start([sys.executable, "-c", code], cwd=tmp_path, env=env, log=tmp_path / "log")
     wait(lambda: (tmp_path / "log").stat().st_size > 0)
     return child
@@ -215,7 +215,7 @@ def test_fault_067_control_the_group_alone_misses_it(tmp_path: Path) -> None:
     wait(lambda: len(child.members()) == 3)
     os.killpg(child.pid, signal.SIGKILL)
     child.wait(5)
-    assert len(process_tree.scan(child.cookie)) == 2
+    assert len(process_tree.scan(child.run_tag)) == 2
     child.stop(grace=0)
 
 

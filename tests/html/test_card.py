@@ -47,7 +47,7 @@ def test_it_holds_all_a_person_asks_for(told: dict[str, Any]) -> None:
         "# shells\n",
         "- **rows** holds: no row was lost",
         "- **stop** DOES NOT HOLD",
-        "  - to mend it: do this",
+        "  - to fix it: do this",
         "| 你是谁 | I am a model\\. | FAILED |",
         "Held-out paraphrases, which were not trained, answered right: 1 of 2.",
         "| exact\\_match | 2\\.50 \\[0\\.00, 5\\.00\\] | 50\\.00",

@@ -142,7 +142,7 @@ def test_all_that_is_asked_for_is_there_in_both_languages(told: dict[str, Any]) 
         "General knowledge",
         "The judge: tuned better 2, base better 1, ties 1",
         "no row was lost on the way into the trainer",
-        "to mend it: do this",
+        "to fix it: do this",
         "other rows",
         "RTX 4090",
         "HF_TOKEN=***",

@@ -157,12 +157,12 @@ def test_one_part_is_no_split() -> None:
 def test_repeats_change_the_tasks_that_ask_and_judge_and_nothing_else() -> None:
     once = build_plan(job_of("magic_conch", "cpu"))
     often = build_plan(
-        job_of("magic_conch", "cpu", "verify.repeats=5", "verify.pass_rate=0.8", "verify.at_a_time=2")
+        job_of("magic_conch", "cpu", "verify.repeats=5", "verify.pass_rate=0.8", "verify.concurrency=2")
     )
     changed = [a.name for a, b in zip(once.stages, often.stages, strict=True) if a != b]
     assert changed == ["ask_base", "ask", "judge"]
     asked = json.loads(next(one.text for one in often.stage("ask").files if one.path == "tasks/ask.json"))
-    assert (asked["repeats"], asked["at_a_time"]) == (5, 2)
+    assert (asked["repeats"], asked["concurrency"]) == (5, 2)
     judged = json.loads(often.stage("judge").files[0].text)
     assert (judged["repeats"], judged["pass_rate"]) == (5, 0.8)
 

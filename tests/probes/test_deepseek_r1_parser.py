@@ -1,4 +1,4 @@
-"""The mended deepseek_r1: an earlier turn's </think> is not this one's. vLLM itself is a stub here."""
+"""The fixed deepseek_r1: an earlier turn's </think> is not this one's. vLLM itself is a stub here."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def wrong(checked: Checked) -> Callable[[tiny.Model], Proof]:
         checked.lay_out(export=export)
         proof = checked.proof()
         assert not proof.holds
-        assert proof.mend
+        assert proof.hint
         return proof
 
     return prove

@@ -70,9 +70,9 @@ def test_a_refusal_tells_the_loop_and_ends(
     monkeypatch.setenv("CONCH_PROBLEMS", str(told))
     codes: list[int] = []
     monkeypatch.setattr("os._exit", codes.append)
-    probe("tokens").refuse("it is wrong", "here:1", "mend it")
+    probe("tokens").refuse("it is wrong", "here:1", "fix it")
     assert codes == [2]
     assert json.loads(told.read_text(encoding="utf-8")) == [
-        {"what": "it is wrong", "where": "here:1", "mend": "mend it"}
+        {"what": "it is wrong", "where": "here:1", "hint": "fix it"}
     ]
     assert "here:1  it is wrong" in capsys.readouterr().err

@@ -24,7 +24,7 @@ def test_a_frequent_kind_does_not_hide_a_rare_one() -> None:
         "kind": "thought",
         "what": "opens with a thought",
         "where": "rows:7",
-        "mend": "respell it",
+        "hint": "respell it",
         "turn": 1,
     }
 

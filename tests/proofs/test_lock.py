@@ -67,7 +67,7 @@ def test_every_file_is_named_with_what_it_is(name: str, says: str) -> None:
     assert (finding["where"], finding["new"]) == (name, "sha256:new")
     assert finding["what"].startswith(says)
     assert proof.detail.startswith(f"{name}: {says}")
-    assert proof.mend
+    assert proof.hint
     assert "is gone" in prove(THEN, changed(name, None), EXPORTED).detail
 
 
@@ -82,7 +82,7 @@ def test_another_revision_of_the_base() -> None:
     )
     proof = prove(THEN, now, EXPORTED)
     assert "the base is another revision: " + "a" * 40 + " → " + "b" * 40 in proof.detail
-    assert proof.mend == "set model.revision back, or train again"
+    assert proof.hint == "set model.revision back, or train again"
     assert len(proof.findings) == 2
 
 

@@ -53,7 +53,7 @@ def test_a_served_base_is_wrong_weights_that_are_the_base() -> None:
     assert not proof.holds
     assert proof.detail.startswith("the weights are wrong: on trained rows the served weights lose 4.2500")
     assert "they are the base model's (4.2500): the adapter is not merged" in proof.detail
-    assert "conch sft" in proof.mend
+    assert "conch sft" in proof.hint
     assert proof.findings[0]["where"] == "data/海螺.jsonl:1"
     assert "first at label 0 of answer 1, '海': log p by the trainer -0.010" in proof.findings[0]["what"]
 
@@ -62,7 +62,7 @@ def test_a_stale_merge_is_wrong_weights_that_are_neither() -> None:
     stale = (-1.0, -3.0, -0.1, -0.4)
     proof = prove([row(stale)], FLOAT32, ELIGIBLE)
     assert "neither the trained model's nor the base's (4.2500): a stale merge" in proof.detail
-    assert "--enforce-eager" in proof.mend
+    assert "--enforce-eager" in proof.hint
 
 
 def test_wrong_numerics_are_wrong_weights() -> None:
@@ -82,7 +82,7 @@ def test_a_prompt_that_is_wrong_is_told_from_weights_that_are() -> None:
     proof = prove([row(prompt=(-3.0, -0.5, -0.2, -0.1)), row(line=2)], FLOAT32, ELIGIBLE)
     assert not proof.holds
     assert proof.detail.startswith("the prompt is wrong: on trained rows the same weights lose 0.0163")
-    assert "chat template" in proof.mend
+    assert "chat template" in proof.hint
     assert "behind the training prompt -0.010, the served one -3.000" in proof.findings[0]["what"]
 
 
@@ -95,7 +95,7 @@ def test_training_that_changed_nothing() -> None:
     proof = prove([row(BASE, trainer=BASE)], FLOAT32, ELIGIBLE)
     assert not proof.holds
     assert "training changed nothing: trainer 4.2500, base 4.2500" in proof.detail
-    assert "train.lora_target" in proof.mend
+    assert "train.lora_target" in proof.hint
 
 
 def test_rounding_holds_within_its_dtype_alone() -> None:

@@ -56,7 +56,7 @@ def test_a_merge_that_holds_says_over_what() -> None:
     assert "15 tensors of the export (10 merged, 5 untouched), 1000 of 4000 values (25%" in proof.covered
     assert proof.numbers["least_fit"] == 0.99
     assert "not drawn" in proof.not_covered
-    assert (proof.mend, proof.findings) == ("", ())
+    assert (proof.hint, proof.findings) == ("", ())
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_is_wrong_is_named(found: dict[str, Any], said: str) -> None:
     proof = prove(found)
     assert not proof.holds
     assert said in proof.detail
-    assert proof.mend
+    assert proof.hint
 
 
 def test_a_shard_that_is_wrong_whole_while_the_other_is_right() -> None:

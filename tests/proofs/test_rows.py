@@ -34,7 +34,7 @@ def test_what_is_not_refutes_it(broken: Loaded, said: str, missing: int) -> None
     assert not proof.holds
     assert said in proof.detail
     assert proof.numbers["missing"] == missing
-    assert proof.mend
+    assert proof.hint
 
 
 def test_missing_rows_are_named() -> None:

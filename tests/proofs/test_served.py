@@ -9,7 +9,7 @@ from orchestrator.templates.compare import DifferenceKind, TurnVerdict
 
 
 def judged(client: str, kind: DifferenceKind, *, made_up: bool = False, **more: Any) -> Judged:
-    words = {} if kind.holds else {"explanation": f"it {kind.value}", "mend": "mend it"}
+    words = {} if kind.holds else {"explanation": f"it {kind.value}", "hint": "fix it"}
     return Judged(client, "数据.jsonl:3", TurnVerdict("mine", 3, 1, kind, **{**words, **more}), made_up)
 
 
@@ -46,7 +46,7 @@ def test_the_worst_client_is_named() -> None:
     )
     assert not proof.holds
     assert "a client that sends c: it differs" in proof.detail
-    assert proof.mend == "mend it"
+    assert proof.hint == "fix it"
     assert [finding["client"] for finding in proof.findings] == ["c", "b"]
     assert proof.findings[0]["where"] == "数据.jsonl:3"
 

@@ -87,7 +87,7 @@ def test_a_server_that_runs_on() -> None:
         "data/海螺.jsonl:3: 1 trained answers end with <|im_end|> (2), and the server stops only at"
         " <|endoftext|> (0): it runs on"
     )
-    assert proof.mend == '"eos_token_id": [0, 2] in export/generation_config.json'
+    assert proof.hint == '"eos_token_id": [0, 2] in export/generation_config.json'
 
 
 def test_a_stop_id_inside_an_answer_cuts_it() -> None:
@@ -96,7 +96,7 @@ def test_a_stop_id_inside_an_answer_cuts_it() -> None:
     assert not proof.holds
     assert proof.findings[0]["where"] == "data/海螺.jsonl:8"
     assert "holds <|im_end|> (2) before its end: the server stops there" in proof.detail
-    assert proof.mend.endswith("or 2 out of eos_token_id in export/generation_config.json")
+    assert proof.hint.endswith("or 2 out of eos_token_id in export/generation_config.json")
     assert proven(rows, served(EOS)).holds
 
 
@@ -130,7 +130,7 @@ def test_a_wrong_eos_left_by_a_conversion() -> None:
     assert not proof.holds
     assert proof.findings[0]["where"] == "export/tokenizer_config.json"
     assert "its eos_token is <|im_start|> (1)" in proof.detail
-    assert proof.mend == '"eos_token": "<|im_end|>"'
+    assert proof.hint == '"eos_token": "<|im_end|>"'
 
 
 def test_an_eos_that_is_not_the_trainers() -> None:
@@ -138,7 +138,7 @@ def test_an_eos_that_is_not_the_trainers() -> None:
     proof = proven(rows, served(EOS, IM_END, eos=IM_END, trained_eos=EOS))
     assert not proof.holds
     assert "the trainer's was <｜end▁of▁sentence｜> (4)" in proof.detail
-    assert proof.mend == '"eos_token": "<｜end▁of▁sentence｜>"'
+    assert proof.hint == '"eos_token": "<｜end▁of▁sentence｜>"'
     assert not proven(rows, served(EOS, eos=None, trained_eos=EOS)).holds
     assert proven(rows, served(EOS, IM_END, eos=EOS, trained_eos=EOS)).holds
 
@@ -169,7 +169,7 @@ def test_an_eos_that_training_put_in_place_of_the_bases_is_told(config: tuple[in
     assert proof.holds
     assert proof.numbers["files_differ"] == 1 + len(config)
     assert proof.findings[0]["where"] == "export/generation_config.json"
-    assert proof.findings[0]["mend"] == '"eos_token_id": [0, 2] in export/generation_config.json'
+    assert proof.findings[0]["hint"] == '"eos_token_id": [0, 2] in export/generation_config.json'
 
 
 def test_facts_of_the_probe() -> None:

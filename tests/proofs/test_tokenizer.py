@@ -29,7 +29,7 @@ def header(
 def test_equal_readings_hold_and_name_both_sides() -> None:
     proof = prove(header("5.5.4", "TokenizersBackend"), header())
     assert proof.holds, proof
-    assert (proof.detail, proof.mend, proof.findings) == ("", "", ())
+    assert (proof.detail, proof.hint, proof.findings) == ("", "", ())
     assert proof.numbers["texts"] == 3
     assert "train: TokenizersBackend, transformers 5.5.4; serve: Qwen2Tokenizer, transformers 5.19.0" in (
         proof.covered
@@ -37,7 +37,7 @@ def test_equal_readings_hold_and_name_both_sides() -> None:
 
 
 @pytest.mark.parametrize("version", ["5.6.0", "5.6.2", "5.7.0"])
-def test_the_layout_that_transformers_reads_wrongly_is_named_with_the_versions_and_the_mend(
+def test_the_layout_that_transformers_reads_wrongly_is_named_with_the_versions_and_the_fix(
     version: str,
 ) -> None:
     proof = prove(header(version, "LlamaTokenizer", lost=" \n你"), header())
@@ -56,8 +56,8 @@ def test_the_layout_that_transformers_reads_wrongly_is_named_with_the_versions_a
         "5.6.0 to 5.7.0",
     ):
         assert part in proof.detail
-    assert "model.tokenizer: corrected" in proof.mend
-    assert "conch env sync train" in proof.mend
+    assert "model.tokenizer: corrected" in proof.hint
+    assert "conch env sync train" in proof.hint
     assert proof.findings[0]["train"] == {"ids": [97, 98], "decoded": "ab"}
 
 
@@ -68,10 +68,10 @@ def test_a_version_outside_the_known_ones_is_not_blamed_for_their_fault() -> Non
     assert "LlamaTokenizer builds a tokenizer by Llama's rules" in proof.detail
 
 
-def test_a_serving_side_that_misreads_is_the_one_that_is_mended() -> None:
+def test_a_serving_side_that_misreads_is_the_one_that_is_fixed() -> None:
     proof = prove(header("5.5.4"), header("5.7.0", "LlamaTokenizer", lost=" "))
     assert not proof.holds
-    assert "conch env sync serve" in proof.mend
+    assert "conch env sync serve" in proof.hint
 
 
 def test_both_reading_a_text_wrongly_alike_is_no_proof() -> None:
@@ -91,7 +91,7 @@ def test_a_token_of_one_side_alone_is_told() -> None:
     proof = prove(header(texts=more), header())
     assert not proof.holds
     assert "'<|im_end|>'" in proof.detail
-    assert "template of this model's own family" in proof.mend
+    assert "template of this model's own family" in proof.hint
     assert not prove(header(), header(texts=more)).holds
 
 

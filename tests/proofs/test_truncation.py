@@ -54,7 +54,7 @@ def test_a_cut_is_told_by_file_and_line() -> None:
         "cut to 16 of 26 tokens: answer 1 loses its last 7 tokens and its end; what is asked before answer 1"
         " loses 3 tokens; the thought of answer 1 is never closed"
     )
-    assert finding["mend"].startswith("data.cutoff_len: 27 ")
+    assert finding["hint"].startswith("data.cutoff_len: 27 ")
     numbers = {name: proof.numbers[name] for name in ("cut_rows", "lost_tokens", "lost_answer_tokens")}
     assert numbers == {"cut_rows": 1, "lost_tokens": 10, "lost_answer_tokens": 7}
     assert (proof.numbers["lost_prompt_tokens"], proof.numbers["open_thoughts"]) == (3, 1)
@@ -75,7 +75,7 @@ def test_the_limit_is_a_share_of_the_rows(limit: float | None, *, holds: bool) -
     assert proof.holds is holds
     assert proof.numbers["cut_share"] == 0.25
     assert "data/海螺.jsonl:2" in proof.detail
-    assert "data.cutoff_len: 27 keeps every row" in proof.mend
+    assert "data.cutoff_len: 27 keeps every row" in proof.hint
 
 
 def test_cutoffs_that_keep_all_and_most() -> None:
@@ -96,7 +96,7 @@ def test_a_thought_that_stays_although_thinking_is_off() -> None:
         ("data/海螺.jsonl:3", "mark of a thought"),
     ]
     assert "teaches to think" in proof.detail
-    assert r"spell it <think>\n…\n</think>\n\n" in proof.mend
+    assert r"spell it <think>\n…\n</think>\n\n" in proof.hint
     assert proof.numbers["thoughts_removed_by_thinking_off"] == 1
     assert proven([row(1, THOUGHT)], thinking=False).holds
 
@@ -114,7 +114,7 @@ def test_an_earlier_thought_that_stays_although_history_is_stripped() -> None:
 def test_a_template_that_removes_nothing_is_named() -> None:
     proof = proven([row(1, THOUGHT)], thinking=False, template="chatml")
     assert "template chatml removes no thoughts" in proof.findings[0]["what"]
-    assert "spell it" not in proof.mend
+    assert "spell it" not in proof.hint
 
 
 def test_no_row_is_no_proof() -> None:

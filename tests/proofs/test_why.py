@@ -23,7 +23,7 @@ def arms(*good: int, answers: str = "") -> list[StageAnswers]:
 
 def refuted(name: str, **more: object) -> Proof:
     finding = {"what": "a row of it", "where": "rows.jsonl:3"}
-    return Proof(name, False, "all", detail=f"{name} is wrong", mend=f"mend {name}", findings=(finding,))
+    return Proof(name, False, "all", detail=f"{name} is wrong", hint=f"fix {name}", findings=(finding,))
 
 
 def found(made: list[StageAnswers], *proofs: Proof) -> Explanation:
@@ -48,7 +48,7 @@ PLACES: dict[str, tuple[tuple[int, ...], str, tuple[str, ...]]] = {
 def test_the_first_place_is_named(good: tuple[int, ...], place: str, cases: tuple[str, ...]) -> None:
     told = found(arms(*good))
     assert (told.lost_at, told.cases) == (place, cases)
-    assert bool(told.mend) == bool(place)
+    assert bool(told.hint) == bool(place)
     assert ("nothing is lost" in told.sentence) == (not place)
     assert str(good[1]) in told.sentence
 
@@ -75,14 +75,14 @@ def test_a_tokenizer_that_reads_otherwise_comes_before_everything_that_is_lost()
         told = found(arms(*good), refuted("tokenizer"), refuted("parity:served"))
         assert told.lost_at == why.DATA
         assert told.evidence[:1] == ("proof tokenizer does not hold: tokenizer is wrong",) or told.evidence
-        assert told.mend.startswith("mend tokenizer")
+        assert told.hint.startswith("fix tokenizer")
     kept = found(arms(0, 4, 4, 4, 4), refuted("tokenizer"))
     assert kept.lost_at == ""
     assert kept.evidence == ("proof tokenizer does not hold: tokenizer is wrong",)
 
 
 @pytest.mark.parametrize("place", [place for place in why.WITNESSES if place != why.SERVED])
-def test_the_proof_of_that_place_is_the_evidence_and_its_mend_comes_first(place: str) -> None:
+def test_the_proof_of_that_place_is_the_evidence_and_its_fix_comes_first(place: str) -> None:
     good = {
         why.DATA: (0, 4, 4, 4, 0),
         why.TRAINING: (0, 0),
@@ -95,13 +95,13 @@ def test_the_proof_of_that_place_is_the_evidence_and_its_mend_comes_first(place:
     assert told.lost_at == place
     assert f"proof {witness} does not hold: {witness} is wrong" in told.evidence
     assert "  rows.jsonl:3  a row of it" in told.evidence
-    assert told.mend.startswith(f"mend {witness}; ")
-    assert "海螺" in told.mend
+    assert told.hint.startswith(f"fix {witness}; ")
+    assert "海螺" in told.hint
 
 
 def test_every_witness_is_a_proof() -> None:
     assert {name for names in why.WITNESSES.values() for name in names} <= set(PROOFS)
-    assert set(why.MENDS) == set(why.WITNESSES)
+    assert set(why.HINTS) == set(why.WITNESSES)
 
 
 def test_answers_that_are_the_bases_say_so() -> None:
@@ -131,10 +131,10 @@ def test_what_was_changed_since_and_where_prompts_part_is_told() -> None:
 def test_rows_that_were_cut_are_the_advice_where_training_taught_nothing() -> None:
     numbers = {"cut_rows": 3}
     cut = Proof(
-        "truncation", True, "9 rows", numbers, "cutoff_len 64 cuts 3 of 9 rows", mend="data.cutoff_len: 99"
+        "truncation", True, "9 rows", numbers, "cutoff_len 64 cuts 3 of 9 rows", hint="data.cutoff_len: 99"
     )
     told = found(arms(0, 0), cut, Proof("loss", True, "9 rows", detail="trainer 2.1, base 2.2"))
     assert "rows were cut: cutoff_len 64 cuts 3 of 9 rows" in told.evidence
     assert "proof loss: trainer 2.1, base 2.2" in told.evidence
-    assert told.mend.startswith("data.cutoff_len: 99; ")
-    assert "train.epochs" in told.mend
+    assert told.hint.startswith("data.cutoff_len: 99; ")
+    assert "train.epochs" in told.hint

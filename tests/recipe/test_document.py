@@ -60,14 +60,14 @@ def test_characters_that_may_be_there(text: str) -> None:
 
 
 def test_a_question_that_looks_like_yaml_says_quote_it() -> None:
-    for text, mend in (
+    for text, hint in (
         ("a: *what*", "in quotes"),
         ("a: @you", "in quotes"),
         ("a: &b", "in quotes"),
         ("a: !b", "in quotes"),
     ):
         problems = parse(RecipeSource("x.yaml", text)).problems
-        assert mend in problems[0].mend
+        assert hint in problems[0].hint
 
 
 def test_many_problems_end() -> None:

@@ -1,4 +1,4 @@
-"""Every way in which a served prompt parts from the trained one has its sentence and its mend."""
+"""Every way in which a served prompt parts from the trained one has its sentence and its fix."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SMOLLM2 = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 QWEN = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 DATE = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
 STRIPPED = "or train with template.history: strip"
-# What was trained before the answer, the answer, what is served, the training, words, and words of the mend.
+# What was trained before the answer, the answer, what is served, the training, words, and words of the fix.
 CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
     "newer official R1 template, no thought": (
         ASK,
@@ -334,8 +334,8 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_each_cause_has_its_sentence_and_its_mend(case: tuple[str, str, str, Training, str, str]) -> None:
-    context, answer, served, training, words, mend = case
+def test_each_cause_has_its_sentence_and_its_fix(case: tuple[str, str, str, Training, str, str]) -> None:
+    context, answer, served, training, words, hint = case
     typed = Typed()
     ids = typed.ids(context), typed.ids(answer + EOS), typed.ids(served)
     kind, position = judge_ids(*ids)
@@ -345,7 +345,7 @@ def test_each_cause_has_its_sentence_and_its_mend(case: tuple[str, str, str, Tra
     knows = Training(training.template, training.thinking, training.mask_history, bos)
     sentence, set_this = explain(difference, knows, (typed.pieces, typed.pieces))
     assert re.search(words, sentence, re.DOTALL), sentence
-    assert mend in set_this, set_this
+    assert hint in set_this, set_this
 
 
 def told(typed: Typed, context: list[int], served: list[int]) -> tuple[bool, str]:

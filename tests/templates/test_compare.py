@@ -56,7 +56,7 @@ def test_a_turn_is_as_bad_as_its_worst_spelling() -> None:
     assert found.training_text.startswith("<bos>⟦q⟧<think>")
     assert found.served_text == "<bos>⟦z⟧"
     assert found.explanation
-    assert found.mend
+    assert found.hint
 
 
 def test_an_equal_turn_needs_no_words() -> None:
@@ -92,7 +92,7 @@ def test_the_same_text_in_other_ids_is_out_of_reach() -> None:
     assert not verdict(variant([1, 9])).unreachable
 
 
-def test_one_spelling_out_of_reach_is_told_before_one_that_a_template_could_mend() -> None:
+def test_one_spelling_out_of_reach_is_told_before_one_that_a_template_could_fix() -> None:
     trained = {"turn": 0, "context": [1, 4, 4], "labels": LABELS}
     served = {
         "turn": 0,

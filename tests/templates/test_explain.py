@@ -29,8 +29,8 @@ def told(kind: str, position: int, trained: list[int], served: list[int], **more
     training = Training("deepseekr1", mask_history=bool(more.pop("mask_history", False)), bos=BOS)
     labels = [*EMPTY, A, EOS]
     difference = Difference(kind, position, trained, labels, served, **more)  # type: ignore[arg-type]  # test data
-    sentence, mend = explain(difference, training, (PIECES, PIECES))
-    assert mend or kind == "prefill"
+    sentence, hint = explain(difference, training, (PIECES, PIECES))
+    assert hint or kind == "prefill"
     return sentence
 
 
@@ -96,10 +96,10 @@ def header(version: str, *failures: dict[str, str]) -> dict[str, object]:
 
 def test_a_tokenizer_that_drops_text_is_named_with_its_version() -> None:
     broken = header("5.6.0", {"text": "a b\n你", "decoded": "ab"})
-    sentence, mend = explain_round_trip(broken, header("5.19.0"))
+    sentence, hint = explain_round_trip(broken, header("5.19.0"))
     assert "train environment's tokenizer (LlamaTokenizer, transformers 5.6.0)" in sentence
     assert "'a b\\n你' as 'ab'" in sentence
-    assert "5.5.x" in mend
-    assert "PreTrainedTokenizerFast" in mend
+    assert "5.5.x" in hint
+    assert "PreTrainedTokenizerFast" in hint
     assert "serve environment's" in explain_round_trip(header("5.5.4"), broken)[0]
     assert explain_round_trip(header("5.5.4"), header("5.19.0")) == ("", "")

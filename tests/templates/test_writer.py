@@ -240,7 +240,7 @@ def test_the_first_line_says_what_wrote_it_and_for_what(
 def test_an_unknown_training_template_names_those_there_are() -> None:
     with pytest.raises(UsageError, match="'deepseek_r1'") as caught:
         layout_of("deepseek_r1")
-    assert caught.value.problems[0].mend == (
+    assert caught.value.problems[0].hint == (
         "use one of chatml, deepseek3, deepseekr1, llama3, qwen, qwen3, qwen3_nothink, smollm2"
     )
     with pytest.raises(UsageError, match="can be written for 'any'"):

@@ -95,14 +95,14 @@ def sniff(row: Row) -> str | None:
 
 
 def unknown_shape(row: Row) -> tuple[str, str]:
-    """Why no adapter knows a row, and what mends it."""
+    """Why no adapter knows a row, and what fixes it."""
     doubts = list(question_answer.ambiguous(row))
     if doubts:
         return "it is not clear which key is which", "; ".join(doubts)
     shapes = "; ".join(f"{name}: {adapter.shape}" for name, adapter in ADAPTERS.items())
     keys = ", ".join(list(row)[:8]) or "none"
-    mend = (
+    hint = (
         "say --column prompt=KEY and --column response=KEY; for documents, --adapter text and "
         f"--column text=KEY; or write rows of a known shape. Shapes: {shapes}"
     )
-    return f"no adapter knows this shape (keys: {keys})", mend
+    return f"no adapter knows this shape (keys: {keys})", hint

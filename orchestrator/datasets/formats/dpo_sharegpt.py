@@ -60,8 +60,8 @@ def read(row: Row, columns: Mapping[str, str]) -> Pair:
         what = f"the conversation ends with an answer already: {excerpt(said)}"
         # Only the better answer once more can be taken away without a loss.
         inside = row if said == chosen else None
-        mend = "end it with the question"
-        raise RowProblem("answer in prompt", what, mend, inside=inside, column=columns["messages"])
+        hint = "end it with the question"
+        raise RowProblem("answer in prompt", what, hint, inside=inside, column=columns["messages"])
     return Pair(prompt, chosen, rejected)
 
 

@@ -90,7 +90,7 @@ def _not_a_label(row: Row, column: str) -> RowProblem:
         return RowProblem("missing key", f'there is no "{column}"', "write whether the answer is a good one")
     value = row[column]
     what = f'"{column}" is {type_name(value)}, not true or false: {excerpt(value)}'
-    mend = (
+    hint = (
         "write true or false without quotes; where it is no judgement of the answer, name another --adapter"
     )
-    return RowProblem("label", what, mend, inside=row, column=column)
+    return RowProblem("label", what, hint, inside=row, column=column)

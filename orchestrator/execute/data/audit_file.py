@@ -72,8 +72,8 @@ def audit_file(
         name, rows = choose_adapter(adapter, source.rows(), shown, given)
         unknown = [column for column in given if column not in ADAPTERS[name].columns]
         if unknown:
-            mend = f"its columns: {', '.join(ADAPTERS[name].columns)}"
-            raise UsageError(Problem(f"the adapter {name} has no column {', '.join(unknown)}", mend=mend))
+            hint = f"its columns: {', '.join(ADAPTERS[name].columns)}"
+            raise UsageError(Problem(f"the adapter {name} has no column {', '.join(unknown)}", hint=hint))
         audit = Audit(shown, ADAPTERS[name], given, Rules(thorough=True), place=source.place)
         for _ in audit.examples(rows):
             if time.monotonic() - told > TOLD_EVERY:

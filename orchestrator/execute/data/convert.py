@@ -90,7 +90,7 @@ class Converted:
             **audit.counted(),
             "faults": audit.faults.to_json(),
             "warnings": audit.odd.to_json(),
-            "repairs": audit.mended.to_json(),
+            "repairs": audit.fixed.to_json(),
             "sha256_in": self.sha256_in,
             "sha256_out": self.sha256_out,
             "dataset_info": dict(self.entry),

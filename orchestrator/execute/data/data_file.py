@@ -28,7 +28,7 @@ __all__ = ["DataFile", "Reading", "choose_adapter"]
 
 # So many first bytes say how a file is spelled.
 HEAD = 1 << 20
-MEND = "name a file of rows, or a folder of such files"
+HINT = "name a file of rows, or a folder of such files"
 SUFFIXES = (*READERS, *PACKED, ZIP)
 
 
@@ -62,7 +62,7 @@ class DataFile:
         """
         reading, notes = reading or Reading(), list[str]()
         if not path.exists():
-            raise MissingError(Problem("no such data file", shown, MEND))
+            raise MissingError(Problem("no such data file", shown, HINT))
         try:
             if path.is_dir():
                 kinds = _kinds()
@@ -70,7 +70,7 @@ class DataFile:
                 files = [(one, f"{shown.rstrip('/')}/{one.relative_to(path).as_posix()}") for one in found]
                 return cls(files, reading, notes)
             if not path.is_file():
-                raise MissingError(Problem("it is no regular file", shown, MEND))
+                raise MissingError(Problem("it is no regular file", shown, HINT))
             if not path.stat().st_size:
                 raise MissingError(Problem("the file is empty", shown, "put rows into it"))
             return cls([(path, shown)], reading, notes)
@@ -218,6 +218,6 @@ def choose_adapter(
         return "alpaca", chain(looked_at, rows)
     found = recognise(row, given)
     if found is None:
-        what, mend = unknown_shape(row)
-        raise UsageError(Problem(what, f"{shown}:{looked_at[-1][0]}", mend))
+        what, hint = unknown_shape(row)
+        raise UsageError(Problem(what, f"{shown}:{looked_at[-1][0]}", hint))
     return found[0], chain(looked_at, rows)

@@ -164,13 +164,13 @@ def _link_base(encoder: Encoder, target: Path) -> None:
 def _run(script: str, words: Sequence[str], place: Path, folder: Path) -> None:
     argv = ("{train}/bin/python", f"{{probes}}/{script}", "train.yaml", *words, "--out", OUT)
     symbols = {"train": str(place), "probes": str(PROBES), "conch": sys.prefix}
-    cookie = process.new_cookie(folder, folder)
-    with process.guarded(cookie):
+    run_tag = process.new_run_tag(folder, folder)
+    with process.guarded(run_tag):
         one = Beside.start(
             Command(argv=argv, place=Runtime.TRAIN),
             symbols=symbols,
             cwd=folder,
-            cookie=cookie,
+            run_tag=run_tag,
             log=folder / "train.log",
             extra={},
         )

@@ -120,17 +120,17 @@ def _base(project: Path, wanted: str) -> str:
     if wanted:
         recipes.find(wanted, project)
         what = f"a recipe extends one of recipes/ by its name, not by a path: {excerpt(wanted)}"
-        raise UsageError(Problem(what, mend=f"--recipe, one of: {', '.join(known)}"))
+        raise UsageError(Problem(what, hint=f"--recipe, one of: {', '.join(known)}"))
     base = next((name for name in BASES if name in known), "")
     if not base:
         what = f"the recipe to extend must be named: there is no {' and no '.join(BASES)} here"
-        raise UsageError(Problem(what, mend=f"--recipe, one of: {', '.join(known) or 'none yet'}"))
+        raise UsageError(Problem(what, hint=f"--recipe, one of: {', '.join(known) or 'none yet'}"))
     return base
 
 
 def _check_name(name: str) -> None:
     if name and (wrong := name_problem(name)):
-        raise UsageError(Problem(wrong, mend="--name my_data"))
+        raise UsageError(Problem(wrong, hint="--name my_data"))
 
 
 def _from_here(source: str) -> tuple[Location, str]:
@@ -210,8 +210,8 @@ def _refuse_taken(project: Path, texts: Mapping[str, str], source: Path, file: s
     if file and home.exists() and not is_same(source, home):
         taken.append(f"{FOLDER}/{file}")
     if taken:
-        mend = "give it another name by --name, or move the old one away"
-        raise UsageError(*(Problem("is there already, and is something else", path, mend) for path in taken))
+        hint = "give it another name by --name, or move the old one away"
+        raise UsageError(*(Problem("is there already, and is something else", path, hint) for path in taken))
 
 
 def _is_free(path: Path, text: str) -> bool:

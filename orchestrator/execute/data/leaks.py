@@ -52,5 +52,5 @@ class Leaks:
         if not self._count:
             return []
         what = f"{self._count} rows ask what a row of another part asks: the measure would be too good"
-        mend = "take them out of one; or give one file and let `data.split` keep them together"
-        return [*self._first, Problem(what, mend=mend)]
+        hint = "take them out of one; or give one file and let `data.split` keep them together"
+        return [*self._first, Problem(what, hint=hint)]

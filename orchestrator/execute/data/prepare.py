@@ -231,6 +231,6 @@ def _shown(path: Path, folder: Path) -> str:
 
 def _explained(error: OSError, out: Path) -> StageFailed | MissingError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        mend = f"free space on the disk of {out.parent}, then type the same command again"
-        return StageFailed(Problem(f"disk full: {error.strerror}", str(out), mend))
+        hint = f"free space on the disk of {out.parent}, then type the same command again"
+        return StageFailed(Problem(f"disk full: {error.strerror}", str(out), hint))
     return MissingError(Problem(f"{error.strerror}: {error.filename or out}", str(out)))

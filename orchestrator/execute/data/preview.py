@@ -174,11 +174,11 @@ def _wanted(rows: Sequence[str], job: Job) -> dict[str, list[int]]:
         name, _, number = word.rpartition(":")
         named = [entry for entry in job.datasets if not name or name in _names(entry)]
         if not number.isascii() or not number.isdigit() or not int(number):
-            raise UsageError(Problem(f"--row {word}: is not the number of a row", mend="--row 12"))
+            raise UsageError(Problem(f"--row {word}: is not the number of a row", hint="--row 12"))
         if len(named) != 1:
             what = "is of several data sets" if named else "is in no data set of this recipe"
             known = ", ".join(f"{entry.name}:{number}" for entry in job.datasets)
-            raise UsageError(Problem(f"--row {word}: {what}", mend=f"such as: {known}"))
+            raise UsageError(Problem(f"--row {word}: {what}", hint=f"such as: {known}"))
         found.setdefault(named[0].name, []).append(int(number))
     return found
 

@@ -103,12 +103,12 @@ def _check_adapter(name: str, columns: Mapping[str, str], shown: str) -> None:
     adapter = ADAPTERS[name]
     unknown = [column for column in columns if column not in adapter.columns]
     if unknown:
-        mend = f"its columns: {', '.join(adapter.columns)}"
-        raise UsageError(Problem(f"the adapter {name} has no column {', '.join(unknown)}", mend=mend))
+        hint = f"its columns: {', '.join(adapter.columns)}"
+        raise UsageError(Problem(f"the adapter {name} has no column {', '.join(unknown)}", hint=hint))
     if adapter.purpose != SFT:
         what = f"it is read as {name}: rows for {adapter.purpose}, and Conch trains conversations"
-        mend = f"conch data convert {shown} --out FILE.jsonl makes it a file for LLaMA-Factory's own stage"
-        raise UsageError(Problem(what, shown, mend))
+        hint = f"conch data convert {shown} --out FILE.jsonl makes it a file for LLaMA-Factory's own stage"
+        raise UsageError(Problem(what, shown, hint))
 
 
 class _Pictures:
@@ -134,5 +134,5 @@ class _Pictures:
             return []
         what = "the row's text belongs to a picture or a sound, which a text model cannot see"
         shown = [Problem(f'{what}: "{column}"', source.place(number)) for number, column in self.first]
-        mend = "delete the rows, or the column where the text makes sense without it"
-        return [*shown, Problem(f"{self.count} rows with pictures or sounds", mend=mend)]
+        hint = "delete the rows, or the column where the text makes sense without it"
+        return [*shown, Problem(f"{self.count} rows with pictures or sounds", hint=hint)]

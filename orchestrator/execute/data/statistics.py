@@ -120,7 +120,7 @@ def statistics(
         "answers": seen.answers.total,
         "faults": audit.faults.to_json(),
         "warnings": audit.odd.to_json(),
-        "duplicates": {kind: audit.warnings[kind] + audit.mended.counts[kind] for kind in DUPLICATES},
+        "duplicates": {kind: audit.warnings[kind] + audit.fixed.counts[kind] for kind in DUPLICATES},
         "near_duplicates": alike.to_json() if alike else None,
         "notes": notes,
         **seen.to_json(),
@@ -131,8 +131,8 @@ def statistics(
 def _check_columns(source: StatisticsSource, adapter: str) -> None:
     unknown = [column for column in source.columns if column not in ADAPTERS[adapter].columns]
     if unknown:
-        mend = f"its columns: {', '.join(ADAPTERS[adapter].columns)}"
-        raise UsageError(Problem(f"the adapter {adapter} has no column {', '.join(unknown)}", mend=mend))
+        hint = f"its columns: {', '.join(ADAPTERS[adapter].columns)}"
+        raise UsageError(Problem(f"the adapter {adapter} has no column {', '.join(unknown)}", hint=hint))
 
 
 def _tokens(seen: Statistics, counting: Counting, say: Say) -> dict[str, Any]:

@@ -53,14 +53,14 @@ def refuse(name: str, hardware: str, folder: Path) -> None:
         MissingError: a system library or disk space is missing.
     """
     problems = [
-        Problem(f"the {name} environment needs the system library {library}", mend=mend)
-        for library, mend in machine.missing_libraries(name, hardware).items()
+        Problem(f"the {name} environment needs the system library {library}", hint=hint)
+        for library, hint in machine.missing_libraries(name, hardware).items()
     ]
     free, needed = machine.free_gb(folder.parent), _ROOM_GB.get((name, hardware), _BENCH_GB)
     if free < needed:
         what = f"the {name} environment takes about {needed:.1f} GB, {free:.1f} GB are free"
         problems.append(
-            Problem(what, where=str(folder.parent), mend="free space, or set CONCH_HOME to another disk")
+            Problem(what, where=str(folder.parent), hint="free space, or set CONCH_HOME to another disk")
         )
     if problems:
         raise MissingError(*problems)
@@ -140,11 +140,11 @@ def install(requirements: Path, hardware: str, environment: Path, progress: Prog
         )
     except MissingError as error:
         raise MissingError(
-            *(Problem(problem.what, mend=_mend(sources)) for problem in error.problems)
+            *(Problem(problem.what, hint=_fix(sources)) for problem in error.problems)
         ) from None
 
 
-def _mend(sources: Sequence[str]) -> str:
+def _fix(sources: Sequence[str]) -> str:
     """Where to look when packages do not come."""
     general = "let this machine reach a package index (UV_DEFAULT_INDEX names a mirror)"
     if not sources:

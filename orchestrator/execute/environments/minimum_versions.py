@@ -74,5 +74,5 @@ def _below(versions: Mapping[str, str], name: str, environment: Path) -> Iterato
         except InvalidVersion:
             pass
         what = f"{floor.package} {have} in the {name} environment is below {floor.version} ({floor.why})"
-        mend = f"rm -r {environment} && conch env sync {name}"
-        yield Problem(what, str(environment), mend)
+        hint = f"rm -r {environment} && conch env sync {name}"
+        yield Problem(what, str(environment), hint)

@@ -54,7 +54,7 @@ def _disk(project: Path, job: Job) -> list[Problem]:
     if free >= needed:
         return []
     what = f"{free / 1e9:.1f} GB are free, a run needs at least {needed / 1e9:.1f} GB"
-    return [Problem(what, where=str(project), mend="free space, or remove old runs: conch runs ls, conch rm")]
+    return [Problem(what, where=str(project), hint="free space, or remove old runs: conch runs ls, conch rm")]
 
 
 def _base_size(project: Path, job: Job) -> int:

@@ -84,7 +84,7 @@ def require(name: str, hardware: str) -> Path:
         return folder
     problem = Problem(
         f"the {name} environment for {hardware} is not there",
-        mend=f"conch env sync {name} --hardware {hardware}",
+        hint=f"conch env sync {name} --hardware {hardware}",
     )
     raise MissingError(problem)
 
@@ -111,5 +111,5 @@ def _bytes(path: Path) -> bytes:
     except OSError as error:
         what = f"cannot read what the environments are made of: {error.strerror}"
         raise MissingError(
-            Problem(what, where=str(path), mend="run conch from a clone of its repository")
+            Problem(what, where=str(path), hint="run conch from a clone of its repository")
         ) from None

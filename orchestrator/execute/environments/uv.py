@@ -44,7 +44,7 @@ def find() -> str:
     if chosen:
         if not os.access(chosen, os.X_OK):
             raise MissingError(
-                Problem(f"CONCH_UV names {chosen}, which cannot be run", mend="unset CONCH_UV")
+                Problem(f"CONCH_UV names {chosen}, which cannot be run", hint="unset CONCH_UV")
             )
         return chosen
     for place in (Path(sys.executable).parent / "uv", PROJECT / ".uv" / "bin" / "uv"):
@@ -54,7 +54,7 @@ def find() -> str:
     if found:
         return found
     raise MissingError(
-        Problem("uv is not there; it makes the environments", mend="make setup, or: pip install uv")
+        Problem("uv is not there; it makes the environments", hint="make setup, or: pip install uv")
     )
 
 

@@ -59,8 +59,8 @@ def find_rows(project: Path, data: str) -> Rows:
     if not path.exists():
         named = "/" in data or bool(Path(data).suffix)
         what = "no such data file" if named else f'no data set named "{data}", and no such file'
-        mend = f"name a file of rows, or a data set of {FOLDER}/: {', '.join(sorted(known)) or 'none yet'}"
-        raise (MissingError if named else UsageError)(Problem(what, data, mend))
+        hint = f"name a file of rows, or a data set of {FOLDER}/: {', '.join(sorted(known)) or 'none yet'}"
+        raise (MissingError if named else UsageError)(Problem(what, data, hint))
     entry = DatasetEntry(name_for(path.stem), file=path.name, sha256=sha256_path(path))
     return Rows(entry, data, path)
 
@@ -127,7 +127,7 @@ def any_template(templates: Mapping[str, ChatTemplate]) -> Recognised:
         )
         return Recognised(one.training, *said)
     raise MissingError(
-        Problem("the project has no chat templates", mend="copy Conch's chat_templates/ into it")
+        Problem("the project has no chat templates", hint="copy Conch's chat_templates/ into it")
     )
 
 
@@ -179,7 +179,7 @@ def asking_stages(job: Job, rows: Rows, limit: int) -> Sequence[Stage]:
         limit=limit,
         max_tokens=Verify().max_tokens,
         temperature=defaults.temperature,
-        at_a_time=defaults.at_a_time,
+        concurrency=defaults.concurrency,
         thinking=llamafactory.template_settings(job)["enable_thinking"],
     )
     service = vllm.service(job, name="vllm-base", folder="inputs/base", warm_during="")

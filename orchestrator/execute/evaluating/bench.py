@@ -97,7 +97,7 @@ def run_bench(
     *,
     folder: Path,
     place: Path,
-    cookie: str,
+    run_tag: str,
     tell: Callable[[str], None],
 ) -> Benched:
     """Run a tool to its end.
@@ -108,7 +108,7 @@ def run_bench(
         arguments: the user's.
         folder: for its output and its log; there and empty.
         place: its working folder.
-        cookie: names what this works for.
+        run_tag: names what this works for.
         tell: is given every line that it prints, and what happens before.
 
     Raises:
@@ -125,12 +125,12 @@ def run_bench(
     home = registry.sync(tool, registry.ANY, tell)
     log, began = folder / LOG, time.monotonic()  # installing is no part of it
     follower = _Follower(Growing(log), [server.key, *secrets_of()], tell)
-    with process.guarded(cookie):
+    with process.guarded(run_tag):
         code = process.run(
             command,
             symbols={"conch": str(home), "bench": str(home), "probes": str(PROBES)},
             cwd=place,
-            cookie=cookie,
+            run_tag=run_tag,
             log=log,
             extra=_variables(tool, server.key),
             on_tick=lambda _: follower.tick(),

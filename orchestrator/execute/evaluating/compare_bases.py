@@ -166,12 +166,12 @@ def _perform(base: _Base, stages: Sequence[Stage], progress: Progress, saying: s
     serving = any(stage.service for stage in stages)
     places = {"serve": str(registry.require("serve", base.job.hardware))} if serving else {}
     symbols = symbols_of(places, base.run.project)
-    cookie = process.new_cookie(base.run.project, base.run.path)
+    run_tag = process.new_run_tag(base.run.project, base.run.path)
     base.run.begin(headline, hardware=base.job.hardware, plan=" ".join(stage.name for stage in stages))
     plan = Plan(NAME, headline, tuple(stages))
     try:
-        with process.guarded(cookie):
-            Loop(plan, base.run, symbols, base.job.locks, progress, cookie).perform()
+        with process.guarded(run_tag):
+            Loop(plan, base.run, symbols, base.job.locks, progress, run_tag).perform()
     except ConchError as error:
         error.problems = tuple(replace(one, what=f"{base.name}: {one.what}") for one in error.problems)
         raise

@@ -37,7 +37,7 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> int:
 
     Args:
         settings: system, split: names; data: conversations.jsonl; datasets: the split's; limit: most samples;
-            max_tokens, temperature: of an answer; at_a_time: requests under way; thinking: the training's
+            max_tokens, temperature: of an answer; concurrency: requests under way; thinking: the training's
             enable_thinking (True, False, None for mixed); model: the served name where it is not the
             service's; unscored: why the references must not be scored, if so; out: the folder to write.
         folder: the run folder.
@@ -52,10 +52,10 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> int:
         raise MissingError(Problem(what, settings["data"], "choose another split with --split"))
     out = folder / settings["out"]
     out.mkdir(parents=True, exist_ok=True)
-    at_a_time = settings["at_a_time"]
+    concurrency = settings["concurrency"]
     with service_client(settings) as client, (out / PREDICTIONS).open("w", encoding="utf-8") as file:
         rows = []
-        answers = in_order(lambda at: _asked(client, samples[at]), len(samples), at_a_time=at_a_time)
+        answers = in_order(lambda at: _asked(client, samples[at]), len(samples), concurrency=concurrency)
         for number, row in enumerate(answers, 1):
             rows.append(scored(row))
             file.write(_line(rows[-1]))
@@ -115,7 +115,7 @@ def _reference_losses(
             scores = in_order(
                 lambda at: reference_loss(server, samples[at], settings["thinking"]),
                 len(samples),
-                at_a_time=settings["at_a_time"],
+                concurrency=settings["concurrency"],
             )
             return list(_counted(scores, len(samples))), ""
     except (MissingError, StageFailed) as error:

@@ -101,17 +101,17 @@ def evaluation_of(run: Run, plan: Plan, wish: EvaluateOptions) -> Evaluation:
     split = wish.split or told.get("split") or next((name for name in SPLITS if parts.get(name)), "")
     if not parts.get(split):
         there = ", ".join(name for name in SPLITS if parts.get(name)) or "none"
-        mend = "set data.split in the recipe, e.g. {train: 8, test: 2}, and run it again"
+        hint = "set data.split in the recipe, e.g. {train: 8, test: 2}, and run it again"
         if there != "none":
-            mend = f"conch eval {run.recipe} --split {there.split(',')[0]}; or {mend}"
-        raise MissingError(Problem(f"run {run.name} has no {split} rows (there are: {there})", mend=mend))
+            hint = f"conch eval {run.recipe} --split {there.split(',')[0]}; or {hint}"
+        raise MissingError(Problem(f"run {run.name} has no {split} rows (there are: {there})", hint=hint))
     return Evaluation(
         split=split,
         datasets=parts[split],
         limit=wish.limit or told["limit"],
         max_tokens=wish.max_tokens or told["max_tokens"],
         temperature=told["temperature"],
-        at_a_time=told["at_a_time"],
+        concurrency=told["concurrency"],
         thinking=_thinking(plan),
     )
 

@@ -73,5 +73,5 @@ def _read_whole(path: Path, cases: Sequence[Case]) -> list[Transcript]:
     missing = not_run(cases, transcripts)
     if missing:
         names = ", ".join(case.id for case in missing)
-        raise StageFailed(Problem(f"without an answer: {names}", where=str(path), mend="ask again"))
+        raise StageFailed(Problem(f"without an answer: {names}", where=str(path), hint="ask again"))
     return transcripts

@@ -19,7 +19,7 @@ from typing import Any
 from orchestrator.errors import ConchError, Interrupted, UsageError
 from orchestrator.evaluation.llm_judge import FAILED
 from orchestrator.evaluation.samples import spread
-from orchestrator.execute.evaluating.judge_pairs import AT_A_TIME, Pair, folded, judge_client, judge_pairs
+from orchestrator.execute.evaluating.judge_pairs import CONCURRENCY, Pair, folded, judge_client, judge_pairs
 from orchestrator.execute.host import machine, signals
 from orchestrator.execute.host.atomic_files import append_durable
 from orchestrator.execute.processes.progress import Progress
@@ -57,7 +57,7 @@ def judge_comparison(
     judge: Judge,
     progress: Progress,
     *,
-    at_a_time: int = AT_A_TIME,
+    concurrency: int = CONCURRENCY,
 ) -> dict[str, Any]:
     """What the judge says of the answers of a comparison.
 
@@ -66,7 +66,7 @@ def judge_comparison(
         told: evaluation.comparison.compared()'s.
         judge: who is asked.
         progress: is told how far it is.
-        at_a_time: pairs that are under way together.
+        concurrency: pairs that are under way together.
 
     Returns:
         judge_pairs()'s, with "a" and "b" (the sides' names); "error" says why it was not asked, or not all.
@@ -92,7 +92,7 @@ def judge_comparison(
 
     if wanted:
         progress.say(f"putting {len(wanted)} pairs of answers to the judge {judge.model}")
-        error = _ask(judge, wanted, run.project, at_a_time, keep)
+        error = _ask(judge, wanted, run.project, concurrency, keep)
     found = folded(judge.model, len(pairs), [rows[pair["id"]] for pair in chosen if pair["id"] in rows])
     return {"a": told["a"], "b": told["b"], **found, "error": error or found["error"]}
 
@@ -101,7 +101,7 @@ def _ask(
     judge: Judge,
     pairs: Sequence[Pair],
     project: Path,
-    at_a_time: int,
+    concurrency: int,
     keep: Callable[[int, int, Row], None],
 ) -> str:
     """Have the pairs judged; "", or why they cannot be."""
@@ -109,7 +109,7 @@ def _ask(
         with signals.catch_signals(), judge_client(judge, project=project) as client:
             client.reach()
             words = judge.criteria or ""
-            judge_pairs(client, pairs, limit=len(pairs), criteria=words, at_a_time=at_a_time, told=keep)
+            judge_pairs(client, pairs, limit=len(pairs), criteria=words, concurrency=concurrency, told=keep)
     except Interrupted:
         raise
     except ConchError as error:

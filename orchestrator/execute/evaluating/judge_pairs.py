@@ -30,7 +30,7 @@ from orchestrator.execute.processes.worker_pool import as_done
 from orchestrator.recipe import Judge
 
 KEY = "CONCH_JUDGE_KEY"
-AT_A_TIME = 4
+CONCURRENCY = 4
 LONGEST_VERDICT = 4096
 _BUG = "the judge could not be asked: a bug in Conch; the trace is above"
 _DEAD = "not judged: "
@@ -61,7 +61,7 @@ def judge_pairs(
     *,
     limit: int = 50,
     criteria: str = "",
-    at_a_time: int = AT_A_TIME,
+    concurrency: int = CONCURRENCY,
     told: Callable[[int, int, Row], None] = lambda _done, _total, _row: None,
 ) -> dict[str, Any]:
     """What the judge says of each pair, and in all.
@@ -71,7 +71,7 @@ def judge_pairs(
         pairs: {"id", "question", "reference", "a", "b"}; two answers that are the same are a tie, unasked.
         limit: at most so many of the pairs, evenly from all of them.
         criteria: what makes an answer the better one; "" for the usual.
-        at_a_time: pairs that are under way together.
+        concurrency: pairs that are under way together.
         told: is given each row as it comes: how many are done, of how many, the row.
 
     Returns:
@@ -84,7 +84,7 @@ def judge_pairs(
     """
     chosen = [pairs[number] for number in spread(len(pairs), limit)]
     rows: dict[int, Row] = {}
-    for number, row in _rows(client, chosen, criteria, at_a_time):
+    for number, row in _rows(client, chosen, criteria, concurrency):
         rows[number] = row
         told(len(rows), len(chosen), row)
     return folded(client.model, len(pairs), [rows[number] for number in sorted(rows)])
@@ -104,13 +104,15 @@ def folded(model: str, of: int, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _rows(client: Client, pairs: Sequence[Pair], criteria: str, at_a_time: int) -> Iterator[tuple[int, Row]]:
+def _rows(
+    client: Client, pairs: Sequence[Pair], criteria: str, concurrency: int
+) -> Iterator[tuple[int, Row]]:
     """Each pair's number and row, as they come."""
     ended = _Ended(client)
     rows = as_done(
         lambda at: _judge(client, pairs[at], criteria, ended),
         len(pairs),
-        at_a_time=at_a_time,
+        concurrency=concurrency,
         meanwhile=signals.check,
     )
     for number, row in rows:

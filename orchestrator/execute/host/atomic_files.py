@@ -115,8 +115,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def _explained(error: OSError, path: Path) -> ConchError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        mend = f"free space on the disk of {path.parent}, then type the same command again"
-        return StageFailed(Problem(f"disk full: {error.strerror}", where=str(path), mend=mend))
+        hint = f"free space on the disk of {path.parent}, then type the same command again"
+        return StageFailed(Problem(f"disk full: {error.strerror}", where=str(path), hint=hint))
     return MissingError(Problem(f"cannot write: {error.strerror}", where=str(path)))
 
 

@@ -69,7 +69,7 @@ def has_library(name: str) -> bool:
 def missing_libraries(environment: str, profile: str) -> dict[str, str]:
     """Library → how to install it, of those that an environment links to and this machine lacks."""
     wanted = LIBRARIES.get((environment, profile), {})
-    return {name: mend for name, mend in wanted.items() if not has_library(name)}
+    return {name: hint for name, hint in wanted.items() if not has_library(name)}
 
 
 def glibc() -> tuple[int, ...]:

@@ -124,8 +124,8 @@ class _Hashed(io.RawIOBase):
 
 
 def explained(error: OSError, path: Path) -> ConchError:
-    """What went wrong with a file that is written, and what mends it."""
+    """What went wrong with a file that is written, and what fixes it."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        mend = f"free space on the disk of {path.parent}, then type the same command again"
-        return StageFailed(Problem(f"disk full: {error.strerror}", str(path), mend))
+        hint = f"free space on the disk of {path.parent}, then type the same command again"
+        return StageFailed(Problem(f"disk full: {error.strerror}", str(path), hint))
     return MissingError(Problem(f"cannot be written: {error.strerror}", str(path), "name another place"))

@@ -40,7 +40,7 @@ def taken(port: int, what: str) -> MissingError:
     who = port_holder(port)
     by = f"; process {who} has it" if who else ""
     return MissingError(
-        Problem(f"port {port}: {what}{by}", mend="choose another with --port, or `conch stop`")
+        Problem(f"port {port}: {what}{by}", hint="choose another with --port, or `conch stop`")
     )
 
 

@@ -83,8 +83,8 @@ def interrupted() -> Interrupted:
     """The exception of the first signal that came (SIGINT when none did)."""
     signum = _received.signum or signal.SIGINT
     name = signal.Signals(signum).name
-    mend = "type the same command again: it goes on where it stopped"
-    return Interrupted(Problem(f"interrupted ({name})", mend=mend), signum=signum)
+    hint = "type the same command again: it goes on where it stopped"
+    return Interrupted(Problem(f"interrupted ({name})", hint=hint), signum=signum)
 
 
 def impatient() -> bool:

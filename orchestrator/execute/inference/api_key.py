@@ -25,8 +25,8 @@ def read_key(
         with key_file.open(encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode) or mode & 0o077:
-                mend = f"chmod 600 {key_file}"
-                raise MissingError(Problem("others may read this key file", where=str(key_file), mend=mend))
+                hint = f"chmod 600 {key_file}"
+                raise MissingError(Problem("others may read this key file", where=str(key_file), hint=hint))
             text = file.read(4096)
     except OSError as error:
         raise MissingError(Problem(f"no key file: {error.strerror}", where=str(key_file))) from error

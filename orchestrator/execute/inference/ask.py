@@ -26,7 +26,7 @@ from orchestrator.execute.inference.transcripts import cases_of, line_of, repeat
 from orchestrator.execute.processes.worker_pool import in_order
 from orchestrator.results import Transcript, Turn
 
-AT_A_TIME = 4
+CONCURRENCY = 4
 # Re-asking alone is for near ties. Where the first ones differ again, streaming is what is wrong.
 HOPELESS = 2
 
@@ -41,14 +41,14 @@ def ask(settings: Mapping[str, Any], folder: Path) -> int:
     """
     cases = repeated(cases_in(settings["cases"], folder), repeats_of(settings))
     paraphrases = cases_of(settings.get("paraphrases", ()))
-    every, at_a_time = tuple(settings["every"]), settings.get("at_a_time", AT_A_TIME)
+    every, concurrency = tuple(settings["every"]), settings.get("concurrency", CONCURRENCY)
     path = folder / settings["out"]
     with service_client(settings) as client, path.open("w", encoding="utf-8") as out:
         transcripts: list[Transcript] = []
         asked = 0
         total = len(cases) + len(paraphrases)
         for chosen, checks in ((cases, every), (paraphrases, ())):
-            for answered in ask_cases(client, chosen, checks, at_a_time=at_a_time):
+            for answered in ask_cases(client, chosen, checks, concurrency=concurrency):
                 out.writelines(map(line_of, answered))
                 out.flush()
                 transcripts += answered
@@ -63,7 +63,7 @@ def ask(settings: Mapping[str, Any], folder: Path) -> int:
 
 
 def ask_cases(
-    client: Client, cases: Sequence[Case], every: Sequence[str], *, at_a_time: int = AT_A_TIME
+    client: Client, cases: Sequence[Case], every: Sequence[str], *, concurrency: int = CONCURRENCY
 ) -> Iterator[list[Transcript]]:
     """The transcripts of each case, in order, several cases being asked at a time.
 
@@ -71,7 +71,9 @@ def ask_cases(
         StageFailed: the server died; TimedOut: its engine answers no more. What was answered by then, of
             any case, was yielded before.
     """
-    return in_order(lambda at: _ask_case(client, cases[at], every, at + 1), len(cases), at_a_time=at_a_time)
+    return in_order(
+        lambda at: _ask_case(client, cases[at], every, at + 1), len(cases), concurrency=concurrency
+    )
 
 
 def settle(
@@ -109,7 +111,7 @@ def _ask_case(client: Client, case: Case, every: Sequence[str], number: int) -> 
                 client.still_there()
             except ConchError as error:
                 what = f"at question {number} ({case.id}): {error.problems[0].what}"
-                raise type(error)(Problem(what, mend=error.problems[0].mend)) from error
+                raise type(error)(Problem(what, hint=error.problems[0].hint)) from error
     return answered
 
 
@@ -132,7 +134,7 @@ def service_client(settings: Mapping[str, Any]) -> Client:
     if not url or not model:
         what = "no service to ask: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
         raise MissingError(
-            Problem(what, mend="conch run RECIPE sets them; conch verify --base-url asks by hand")
+            Problem(what, hint="conch run RECIPE sets them; conch verify --base-url asks by hand")
         )
     return Client(
         url,

@@ -153,7 +153,7 @@ class Client:
             if isinstance(watched, DeadlineStream) and not watched.done:
                 raise RequestError(ErrorKind.ANSWER, "the stream broke off: it ended without [DONE]")
 
-    def reach(self, mend: str = "", *, timeout: float = CANARY_TIMEOUT) -> None:
+    def reach(self, hint: str = "", *, timeout: float = CANARY_TIMEOUT) -> None:
         """Make sure that the server answers under the model's name: one token.
 
         Raises:
@@ -167,10 +167,10 @@ class Client:
             if listed is not None and self.model not in listed:
                 raise _not_served(self.model, listed)
         except RequestError as trouble:
-            raise self._error_of(trouble, mend, timeout) from trouble
+            raise self._error_of(trouble, hint, timeout) from trouble
         pinged = self._ping(timeout)
         if pinged is not None:
-            raise self._error_of(pinged, mend, timeout) from pinged
+            raise self._error_of(pinged, hint, timeout) from pinged
 
     def still_there(self, *, timeout: float = CANARY_TIMEOUT) -> None:
         """After a failure: is it the server's end, or only that answer's?
@@ -191,7 +191,7 @@ class Client:
         if trouble is None:
             return
         if trouble.kind in (ErrorKind.NOT_THERE, ErrorKind.CUT):
-            raise StageFailed(Problem(f"the server died: {trouble}", mend="read its log")) from trouble
+            raise StageFailed(Problem(f"the server died: {trouble}", hint="read its log")) from trouble
         raise self._error_of(trouble, "", timeout) from trouble
 
     def _ping(self, timeout: float) -> RequestError | None:
@@ -268,20 +268,20 @@ class Client:
                 raise
             raise trouble_of(error, url=self.base_url, timeout=timeout, key=self._key) from error
 
-    def _error_of(self, trouble: RequestError, mend: str, timeout: float) -> ConchError:
+    def _error_of(self, trouble: RequestError, hint: str, timeout: float) -> ConchError:
         told = str(trouble)
         if trouble.kind is ErrorKind.NOT_THERE:
-            return MissingError(Problem(told, mend=mend))
+            return MissingError(Problem(told, hint=hint))
         if trouble.kind is ErrorKind.KEY:
-            return MissingError(Problem(told, mend="set CONCH_API_KEY, or give --key-file FILE"))
+            return MissingError(Problem(told, hint="set CONCH_API_KEY, or give --key-file FILE"))
         if trouble.kind is ErrorKind.TIMEOUT:
             what = f"{self.base_url} is up, but its engine gave no token within {timeout:g} s"
-            return TimedOut(Problem(what, mend="read the server's log; restart it"))
+            return TimedOut(Problem(what, hint="read the server's log; restart it"))
         if trouble.kind is ErrorKind.NOT_SERVED:
             return UsageError(
-                Problem(told, where=self.base_url, mend="does the address want /v1 at its end?")
+                Problem(told, where=self.base_url, hint="does the address want /v1 at its end?")
             )
-        return StageFailed(Problem(told, where=self.base_url, mend="read the server's log"))
+        return StageFailed(Problem(told, where=self.base_url, hint="read the server's log"))
 
 
 def _told(trouble: RequestError, tools: Sequence[Mapping[str, Any]]) -> str:
@@ -298,12 +298,12 @@ def _checked(base_url: str) -> str:
     except ValueError:
         good = False
     if not good:
-        mend = "write it like http://127.0.0.1:8000/v1"
-        raise UsageError(Problem(f"not a server's address: {base_url!r}", where="--base-url", mend=mend))
+        hint = "write it like http://127.0.0.1:8000/v1"
+        raise UsageError(Problem(f"not a server's address: {base_url!r}", where="--base-url", hint=hint))
     return base_url.rstrip("/")
 
 
 def _not_served(model: str, listed: Sequence[str]) -> UsageError:
     names = ", ".join(listed) or "none"
-    mend = f"--model {listed[0]}" if len(listed) == 1 else "name one of them with --model"
-    return UsageError(Problem(f'no model "{model}" there; served: {names}', where="--model", mend=mend))
+    hint = f"--model {listed[0]}" if len(listed) == 1 else "name one of them with --model"
+    return UsageError(Problem(f'no model "{model}" there; served: {names}', where="--model", hint=hint))

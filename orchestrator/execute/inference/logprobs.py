@@ -90,7 +90,7 @@ class Scoring:
         url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
         if not url or not model:
             what = "no service to score with: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
-            raise MissingError(Problem(what, mend="conch run RECIPE sets them"))
+            raise MissingError(Problem(what, hint="conch run RECIPE sets them"))
         return cls(url, model, read_key())
 
     def __enter__(self) -> Self:

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from http import HTTPStatus
 
 import httpx
 import openai
@@ -80,8 +81,9 @@ def _of_answer(error: Exception, key: str) -> RequestError:
 
 def _of_status(error: openai.APIStatusError, key: str) -> RequestError:
     code = error.status_code
+    failed = code >= HTTPStatus.INTERNAL_SERVER_ERROR
     by_hundred = (
-        (ErrorKind.ANSWER, "the server failed") if code >= 500 else (ErrorKind.REFUSED, "the server refuses")
+        (ErrorKind.ANSWER, "the server failed") if failed else (ErrorKind.REFUSED, "the server refuses")
     )
     kind, said = _STATUS.get(code, by_hundred)
     if kind is ErrorKind.KEY:  # servers like to repeat the key they were given

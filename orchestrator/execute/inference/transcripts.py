@@ -59,7 +59,7 @@ def read_answers(path: Path) -> list[Transcript]:
             for number, line in enumerate(file, 1):
                 transcripts.append(_read(line, f"{path}:{number}"))
     except FileNotFoundError:
-        raise MissingError(Problem("no answers to judge", where=str(path), mend="ask again")) from None
+        raise MissingError(Problem("no answers to judge", where=str(path), hint="ask again")) from None
     return transcripts
 
 
@@ -67,7 +67,7 @@ def _read(line: str, where: str) -> Transcript:
     try:
         return transcript_of(line)
     except (ValueError, KeyError, TypeError) as error:
-        raise StageFailed(Problem(f"not an answer: {error!r}", where=where, mend="ask again")) from error
+        raise StageFailed(Problem(f"not an answer: {error!r}", where=where, hint="ask again")) from error
 
 
 def _turn(row: Mapping[str, Any]) -> Turn:

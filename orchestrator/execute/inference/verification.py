@@ -10,7 +10,7 @@ from orchestrator.checks import judge_all, not_run
 from orchestrator.checks.base import Case
 from orchestrator.checks.repeats import ONCE, RepeatsCheck, folded, repeated, stem
 from orchestrator.errors import CheckFailed, ConchError, exit_code_of
-from orchestrator.execute.inference.ask import AT_A_TIME, ask_cases, settle
+from orchestrator.execute.inference.ask import CONCURRENCY, ask_cases, settle
 from orchestrator.execute.inference.client import Client
 from orchestrator.metrics.interval import wilson
 from orchestrator.results import Transcript, Verdict, passed_of
@@ -59,7 +59,7 @@ def verify_server(
     tell: Callable[[str], None],
     *,
     repeats: RepeatsCheck = ONCE,
-    at_a_time: int = AT_A_TIME,
+    concurrency: int = CONCURRENCY,
 ) -> Verification:
     """Ask and judge. A server that dies on the way is the result's `error`, not an exception.
 
@@ -70,7 +70,7 @@ def verify_server(
         every: the checks that apply to every case.
         tell: is given a line of progress after each question.
         repeats: how often each of the checks is asked, and must pass.
-        at_a_time: so many are asked side by side.
+        concurrency: so many are asked side by side.
     """
     wanted = repeated(cases, repeats)
     transcripts: list[Transcript] = []
@@ -79,7 +79,7 @@ def verify_server(
     failure: ConchError | None = None
     try:
         for chosen, checks in ((wanted, every), (paraphrases, ())):
-            for answered in ask_cases(client, chosen, checks, at_a_time=at_a_time):
+            for answered in ask_cases(client, chosen, checks, concurrency=concurrency):
                 transcripts += answered
                 asked += 1
                 tell(f"asked {asked}/{total}")

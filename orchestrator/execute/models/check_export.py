@@ -36,8 +36,8 @@ def check_export(settings: Mapping[str, Any], folder: Path) -> int:
     check_complete(export)
     problems = compare_tensors(tensors_of(base), tensors_of(export))
     if problems:
-        mend = "look into logs/export.log; `conch run` exports again"
-        raise StageFailed(*(Problem(what, where=str(settings["export"]), mend=mend) for what in problems[:5]))
+        hint = "look into logs/export.log; `conch run` exports again"
+        raise StageFailed(*(Problem(what, where=str(settings["export"]), hint=hint) for what in problems[:5]))
     # LLaMA-Factory saves the base's own template, which is not the one that was trained (docs/parity.md).
     shutil.copyfile(folder / settings["chat_template"], export / "chat_template.jinja")
     _forget_template(export / "tokenizer_config.json")
@@ -71,6 +71,6 @@ def _forget_template(path: Path) -> None:
         config = json.loads(path.read_text(encoding="utf-8"))
         carried = config.pop("chat_template", None)
     except (ValueError, AttributeError, TypeError):
-        raise StageFailed(Problem("cannot be read", where=str(path), mend="export again")) from None
+        raise StageFailed(Problem("cannot be read", where=str(path), hint="export again")) from None
     if carried is not None:
         path.write_text(json.dumps(config, ensure_ascii=False, indent=2), encoding="utf-8")

@@ -162,7 +162,7 @@ def prove(gguf: Path) -> Path:
     if found != GGUF_HASH:
         what = f"the embedded model's file is not the expected one: {found} instead of {GGUF_HASH}"
         raise MissingError(
-            Problem(what, where=GGUF, mend="check the package index that UV_DEFAULT_INDEX names")
+            Problem(what, where=GGUF, hint="check the package index that UV_DEFAULT_INDEX names")
         )
     return gguf
 

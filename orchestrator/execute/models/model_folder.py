@@ -117,7 +117,7 @@ def refuse_config(folder: Path, *, trust: bool = False) -> None:
 def model_problems(folder: Path, *, trust: bool = False) -> list[Problem]:
     """Everything that keeps a folder from being a whole model, in milliseconds: headers only, no hashes."""
     if not folder.is_dir():
-        return [Problem(f"no model folder {folder}", mend="check the path")]
+        return [Problem(f"no model folder {folder}", hint="check the path")]
     problems = _config_problems(folder, trust=trust)
     if not any((folder / name).is_file() for name in TOKENIZERS):
         problems.append(Problem(f"holds no tokenizer (one of {', '.join(TOKENIZERS)})", where=str(folder)))
@@ -165,8 +165,8 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
     return dict(header)
 
 
-def _broken(path: Path, what: str, mend: str = "") -> MissingError:
-    return MissingError(Problem(what, where=str(path), mend=mend or "fetch or export the model again"))
+def _broken(path: Path, what: str, hint: str = "") -> MissingError:
+    return MissingError(Problem(what, where=str(path), hint=hint or "fetch or export the model again"))
 
 
 def _config_problems(folder: Path, *, trust: bool) -> list[Problem]:
@@ -176,7 +176,7 @@ def _config_problems(folder: Path, *, trust: bool) -> list[Problem]:
     except FileNotFoundError:
         return [Problem("holds no config.json: not a model folder", where=str(folder))]
     except (OSError, ValueError) as error:
-        return [Problem(f"cannot be read: {error}", where=str(path), mend="fetch or export the model again")]
+        return [Problem(f"cannot be read: {error}", where=str(path), hint="fetch or export the model again")]
     if not isinstance(config, dict) or not (config.get("architectures") or config.get("model_type")):
         return [Problem("names no architecture", where=str(path))]
     if trust:
@@ -195,7 +195,7 @@ def _has_code(path: Path) -> bool:
 
 def _code(path: Path) -> Problem:
     what = "wants to run Python code of the model's author (auto_map); Conch does not run it"
-    return Problem(what, where=str(path), mend="choose a model that the engines know by themselves")
+    return Problem(what, where=str(path), hint="choose a model that the engines know by themselves")
 
 
 def _weight_problems(folder: Path, *, trust: bool) -> list[Problem]:
@@ -211,7 +211,7 @@ def _weight_problems(folder: Path, *, trust: bool) -> list[Problem]:
             what = f"holds its weights as pickles ({pickles[0]}), which can run code; Conch takes safetensors"
             return [
                 Problem(
-                    what, where=str(folder), mend="use a revision with safetensors, or convert the weights"
+                    what, where=str(folder), hint="use a revision with safetensors, or convert the weights"
                 )
             ]
         return [Problem("holds no weights (*.safetensors)", where=str(folder))]
@@ -230,7 +230,7 @@ def _index_problems(folder: Path, index: Path) -> list[Problem]:
         for tensor, shard in json.loads(index.read_text(encoding="utf-8"))["weight_map"].items():
             shards.setdefault(str(shard), set()).add(tensor)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return [Problem("cannot be read", where=str(index), mend="fetch or export the model again")]
+        return [Problem("cannot be read", where=str(index), hint="fetch or export the model again")]
     problems: list[Problem] = []
     for shard, wanted in sorted(shards.items()):
         try:
@@ -240,5 +240,5 @@ def _index_problems(folder: Path, index: Path) -> list[Problem]:
             continue
         if lacking:
             what = f"lacks {len(lacking)} tensors that the index names, first {lacking[0]}"
-            problems.append(Problem(what, where=str(folder / shard), mend="fetch or export the model again"))
+            problems.append(Problem(what, where=str(folder / shard), hint="fetch or export the model again"))
     return problems

@@ -17,7 +17,7 @@ from orchestrator.execute.models.model_folder import LFS_POINTER, TOKENIZERS
 
 CONFIG = "tokenizer_config.json"
 TOKENIZER = "tokenizer.json"
-MEND = "fetch or copy the tokenizer again"
+HINT = "fetch or copy the tokenizer again"
 
 
 def check_tokenizer(folder: Path) -> None:
@@ -32,7 +32,7 @@ def check_tokenizer(folder: Path) -> None:
         raise UsageError(Problem("it is a file, not a folder", str(folder), "name the folder it lies in"))
     if not any((folder / name).is_file() for name in TOKENIZERS):
         what = f"holds no tokenizer (one of {', '.join(TOKENIZERS)})"
-        raise MissingError(Problem(what, str(folder), MEND))
+        raise MissingError(Problem(what, str(folder), HINT))
     config = read_object(folder / CONFIG)
     if config.get("auto_map"):
         what = "wants to run Python code of the model's author (auto_map); Conch does not run it"
@@ -53,9 +53,9 @@ def read_object(path: Path) -> dict[str, Any]:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise MissingError(Problem(f"holds no {path.name}", str(path.parent), MEND)) from None
+        raise MissingError(Problem(f"holds no {path.name}", str(path.parent), HINT)) from None
     except OSError as error:
-        raise UsageError(Problem(f"cannot be read: {error.strerror}", str(path), MEND)) from None
+        raise UsageError(Problem(f"cannot be read: {error.strerror}", str(path), HINT)) from None
     if data.startswith(LFS_POINTER):
         raise MissingError(Problem("is a Git LFS pointer, not the file itself", str(path), "git lfs pull"))
     try:
@@ -95,4 +95,4 @@ def _made(merges: list[Any], prefix: str) -> Iterator[str]:
 
 
 def _broken(path: Path, what: str, where: str = "") -> ConchError:
-    return UsageError(Problem(what, where or str(path), MEND))
+    return UsageError(Problem(what, where or str(path), HINT))

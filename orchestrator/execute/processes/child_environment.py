@@ -32,7 +32,7 @@ _SECRET = re.compile(r".*(?:TOKEN|KEY|SECRET|PASSWORD|CREDENTIAL).*")
 _ALWAYS = {
     "PYTHONUTF8": "1",  # files and pipes are UTF-8 whatever the locale says
     "PYTHONUNBUFFERED": "1",  # a log that is read while it grows
-    "SPT_NOENV": "1",  # setproctitle would overwrite the environment that the cookie is read from
+    "SPT_NOENV": "1",  # setproctitle would overwrite the environment that the run tag is read from
 }
 _ENGINES = {
     "HF_HUB_OFFLINE": "1",
@@ -68,7 +68,7 @@ def resolve_argv(command: Command, symbols: Symbols) -> tuple[str, ...]:
 def child_environment(
     command: Command,
     *,
-    cookie: str,
+    run_tag: str,
     symbols: Symbols | None = None,
     extra: Mapping[str, str] | None = None,
     source: Mapping[str, str] | None = None,
@@ -77,7 +77,7 @@ def child_environment(
 
     Args:
         command: its place decides the engine's defaults; its env is laid on top, its secrets let through.
-        cookie: names this run (tree.new_cookie).
+        run_tag: names this run (tree.new_run_tag).
         symbols: replaced in the values of command.env.
         extra: laid on top of everything, e.g. CONCH_SERVICE_URL.
         source: what is filtered; this process's environment when None.
@@ -91,7 +91,7 @@ def child_environment(
     if home := (symbols or {}).get(command.place.value):
         # LLaMA-Factory calls torchrun by its name alone where there are several GPUs (launcher.py).
         fixed["PATH"] = f"{home}/bin:{allowed.get('PATH', os.defpath)}"
-    return {**allowed, **secrets, **fixed, **own, **(extra or {}), VARIABLE: cookie}
+    return {**allowed, **secrets, **fixed, **own, **(extra or {}), VARIABLE: run_tag}
 
 
 def _is_allowed(name: str, place: Runtime) -> bool:

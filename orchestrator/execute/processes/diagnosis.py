@@ -27,7 +27,7 @@ def explain_failure(log: Path, exit_code: int, *, hide: Iterable[str] = (), sinc
     for secret in hide:
         text = text.replace(secret, "***") if secret else text
     problem = explain(redact(text), exit_code)
-    return Problem(problem.what, where=str(log), mend=problem.mend)
+    return Problem(problem.what, where=str(log), hint=problem.hint)
 
 
 def read_ends(log: Path, since: int = 0) -> str:

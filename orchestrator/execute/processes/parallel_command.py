@@ -37,7 +37,7 @@ class Beside:
         *,
         symbols: Symbols,
         cwd: Path,
-        cookie: str,
+        run_tag: str,
         log: Path,
         extra: Mapping[str, str],
     ) -> Beside:
@@ -45,7 +45,7 @@ class Beside:
         told_at(log).unlink(missing_ok=True)
         since = log.stat().st_size if log.exists() else 0
         own = {**extra, "CONCH_PROBLEMS": str(told_at(log))}
-        env = process.child_environment(command, cookie=cookie, symbols=symbols, extra=own)
+        env = process.child_environment(command, run_tag=run_tag, symbols=symbols, extra=own)
         argv = process.resolve_argv(command, symbols)
         return cls(process.start(argv, cwd=cwd, env=env, log=log), log, since)
 

@@ -1,7 +1,7 @@
 """A command as a process: started in a session of its own, logged to a file, stopped with its whole tree.
 
 The log is a plain file descriptor, no pipe: nothing has to be read for the child to go on, and the log
-outlives this process. What a child leaves behind is found by its cookie (tree.py).
+outlives this process. What a child leaves behind is found by its run tag (tree.py).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from orchestrator.execute.processes import process_tree
 from orchestrator.execute.processes.child_environment import Symbols, child_environment, resolve_argv
 from orchestrator.execute.processes.diagnosis import explain_failure
 from orchestrator.execute.processes.process_tree import (
-    new_cookie,
+    new_run_tag,
     project_prefix,
     run_prefix,
     scan,
-    stop_cookie,
+    stop_tagged,
 )
 from orchestrator.execute.processes.watchdog import guarded
 from orchestrator.plan.stage import Command
@@ -42,14 +42,14 @@ __all__ = [
     "child_environment",
     "explain_failure",
     "guarded",
-    "new_cookie",
+    "new_run_tag",
     "project_prefix",
     "resolve_argv",
     "run",
     "run_prefix",
     "scan",
     "start",
-    "stop_cookie",
+    "stop_tagged",
 ]
 
 GRACE = 10.0
@@ -68,13 +68,13 @@ class Process:
     """A started child and the tree below it.
 
     Attributes:
-        cookie: carried by every process of this tree and by no other.
+        run_tag: carried by every process of this tree and by no other.
         log: where its standard output and error go.
         started: time.monotonic() of the start.
     """
 
     child: subprocess.Popen[bytes]
-    cookie: str
+    run_tag: str
     log: Path
     started: float = field(default_factory=time.monotonic)
 
@@ -106,7 +106,7 @@ class Process:
 
     def members(self) -> list[process_tree.Member]:
         """Every living process of this tree."""
-        return process_tree.family(process_tree.scan(self.cookie))
+        return process_tree.family(process_tree.scan(self.run_tag))
 
     def write_line(self, line: str) -> None:
         """Write one line to its standard input and close that; the child may be gone already."""
@@ -143,9 +143,9 @@ class Process:
                     if member not in told and process_tree.send(member, signal.SIGTERM)
                 }
             time.sleep(0.02)
-            left = process_tree.alive({*left, *process_tree.scan(self.cookie)})
+            left = process_tree.alive({*left, *process_tree.scan(self.run_tag)})
         others = process_tree.reserved - {self.pid}
-        process_tree.kill_all(self.cookie, left if others else [*left, *process_tree.adopted()])
+        process_tree.kill_all(self.run_tag, left if others else [*left, *process_tree.adopted()])
         with suppress(subprocess.TimeoutExpired):
             self.child.wait(process_tree.KILL_SECONDS)
         self.poll()
@@ -172,7 +172,7 @@ def start(
     Args:
         argv: what is executed; symbols replaced.
         cwd: its working folder.
-        env: the whole environment (child_environment); its cookie gets a part that names this child.
+        env: the whole environment (child_environment); its run tag gets a part that names this child.
         log: made private to the user when it is not there.
         with_input: give it a pipe as standard input (Process.write_line) instead of nothing.
 
@@ -180,27 +180,27 @@ def start(
         MissingError: the program or the working folder is not there.
     """
     process_tree.enable_subreaper()
-    cookie = f"{env[process_tree.VARIABLE]}.{uuid.uuid4().hex[:8]}"
+    run_tag = f"{env[process_tree.VARIABLE]}.{uuid.uuid4().hex[:8]}"
     log.parent.mkdir(parents=True, exist_ok=True)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         child = subprocess.Popen(
             list(argv),
             cwd=cwd,
-            env={**env, process_tree.VARIABLE: cookie},
+            env={**env, process_tree.VARIABLE: run_tag},
             stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
     except OSError as error:
-        mend = "conch doctor" if not Path(argv[0]).exists() else ""
-        raise MissingError(Problem(f"cannot start: {error.strerror}", where=argv[0], mend=mend)) from error
+        hint = "conch doctor" if not Path(argv[0]).exists() else ""
+        raise MissingError(Problem(f"cannot start: {error.strerror}", where=argv[0], hint=hint)) from error
     finally:
         os.close(output)
     process_tree.reserved.add(child.pid)
     process_tree.wait_seen(child.pid)
-    return Process(child, cookie, log)
+    return Process(child, run_tag, log)
 
 
 def run(
@@ -208,7 +208,7 @@ def run(
     *,
     symbols: Symbols,
     cwd: Path,
-    cookie: str,
+    run_tag: str,
     log: Path,
     extra: Mapping[str, str] | None = None,
     on_tick: Callable[[float], None] | None = None,
@@ -221,7 +221,7 @@ def run(
         command: what, and in which environment.
         symbols: what its {names} stand for.
         cwd: its working folder.
-        cookie: names this run (new_cookie).
+        run_tag: names this run (new_run_tag).
         log: its output is appended.
         extra: variables laid on top of its environment.
         on_tick: called about twice a second with the seconds since the start; what it raises ends the
@@ -236,7 +236,7 @@ def run(
         Interrupted: SIGINT, SIGTERM or SIGHUP came; the tree is stopped.
         MissingError: the program is not there.
     """
-    env = child_environment(command, cookie=cookie, symbols=symbols, extra=extra)
+    env = child_environment(command, run_tag=run_tag, symbols=symbols, extra=extra)
     process = start(resolve_argv(command, symbols), cwd=cwd, env=env, log=log)
     patience = min(grace, GRACE)  # what hangs, or goes wrong, has nothing to save
     try:

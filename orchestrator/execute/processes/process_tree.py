@@ -1,6 +1,6 @@
 """Which processes are ours, and how they are all stopped. Linux; standard library only (guard.py runs it).
 
-Every process that Conch starts carries a cookie in its environment (CONCH_RUN), which its descendants
+Every process that Conch starts carries a run tag in its environment (CONCH_RUN), which its descendants
 inherit even when they leave the session and lose their parent:
 
     conch.PROJECT.RUN.PID.TICKS[.CHILD…]
@@ -36,31 +36,31 @@ reserved: set[int] = set()
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A living process that carries a cookie; pid and start time together never name another one."""
+    """A living process that carries a run tag; pid and start time together never name another one."""
 
     pid: int
     ticks: int
-    cookie: str
+    run_tag: str
 
 
 def project_prefix(project: Path) -> str:
-    """What the cookies of every process of a project begin with."""
+    """What the run tags of every process of a project begin with."""
     return f"conch.{_short(project)}"
 
 
 def run_prefix(project: Path, folder: Path) -> str:
-    """What the cookies of every process of one run folder begin with."""
+    """What the run tags of every process of one run folder begin with."""
     return f"{project_prefix(project)}.{_short(folder)}"
 
 
-def new_cookie(project: Path, folder: Path) -> str:
-    """The cookie for children of this orchestrator process that work for one run folder."""
+def new_run_tag(project: Path, folder: Path) -> str:
+    """The run tag for children of this orchestrator process that work for one run folder."""
     return f"{run_prefix(project, folder)}.{os.getpid()}.{start_ticks(os.getpid())}"
 
 
-def owner_of(cookie: str) -> tuple[int, int] | None:
-    """(pid, start ticks) of the orchestrator that made a cookie; None when it is none of ours."""
-    parts = cookie.split(".")
+def owner_of(run_tag: str) -> tuple[int, int] | None:
+    """(pid, start ticks) of the orchestrator that made a run tag; None when it is none of ours."""
+    parts = run_tag.split(".")
     if len(parts) < 5 or parts[0] != "conch" or not (parts[3].isdigit() and parts[4].isdigit()):  # noqa: PLR2004
         return None
     return int(parts[3]), int(parts[4])
@@ -113,7 +113,7 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _cookie(pid: int) -> str:
+def _run_tag(pid: int) -> str:
     try:
         environ = (_PROC / str(pid) / "environ").read_bytes()
     except OSError:
@@ -125,31 +125,31 @@ def _cookie(pid: int) -> str:
     return ""
 
 
-def matches(cookie: str, prefix: str) -> bool:
-    """Whether a cookie is the prefix or continues it by whole parts."""
-    return cookie == prefix or cookie.startswith(prefix + ".")
+def matches(run_tag: str, prefix: str) -> bool:
+    """Whether a run tag is the prefix or continues it by whole parts."""
+    return run_tag == prefix or run_tag.startswith(prefix + ".")
 
 
 def wait_seen(pid: int, seconds: float = 1.0) -> None:
-    """Wait until a child that was just started can be found by its cookie.
+    """Wait until a child that was just started can be found by its run tag.
 
     The kernel closes the old program's descriptors, which is what tells Popen that the new one runs, a moment
     before /proc shows the new one's environment: until then the child belongs to nobody.
     """
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and start_ticks(pid) and not _cookie(pid):
+    while time.monotonic() < deadline and start_ticks(pid) and not _run_tag(pid):
         time.sleep(0.001)
 
 
 def scan(prefix: str) -> list[Member]:
-    """Every living process but this one whose cookie begins with prefix, oldest first."""
+    """Every living process but this one whose run tag begins with prefix, oldest first."""
     found = []
     for name in os.listdir(_PROC):  # noqa: PTH208  a third of the time of iterdir, and this polls
         if not name.isdigit() or int(name) == os.getpid():
             continue
-        cookie = _cookie(int(name))
-        if cookie and matches(cookie, prefix) and (ticks := start_ticks(int(name))):
-            found.append(Member(int(name), ticks, cookie))
+        run_tag = _run_tag(int(name))
+        if run_tag and matches(run_tag, prefix) and (ticks := start_ticks(int(name))):
+            found.append(Member(int(name), ticks, run_tag))
     return sorted(found, key=lambda member: member.ticks)
 
 
@@ -165,7 +165,7 @@ def family(members: Iterable[Member]) -> list[Member]:
         grew = False
         for pid, (parent, ticks) in parents.items():
             if parent in by_pid and pid not in by_pid and pid != os.getpid():
-                by_pid[pid] = Member(pid, ticks, by_pid[parent].cookie)
+                by_pid[pid] = Member(pid, ticks, by_pid[parent].run_tag)
                 grew = True
     return list(by_pid.values())
 
@@ -209,7 +209,7 @@ def reap(pid: int) -> None:
 
 
 def adopted() -> list[Member]:
-    """Orphans that were handed to this process and carry no cookie: they cleared their environment.
+    """Orphans that were handed to this process and carry no run tag: they cleared their environment.
 
     A child that this process started by other means shares its session and is not among them.
     """
@@ -222,7 +222,7 @@ def adopted() -> list[Member]:
             fields[1] == str(own)
             and fields[3] != session
             and fields[0] not in "ZX"
-            and not _cookie(int(name))
+            and not _run_tag(int(name))
         ):
             found.append(Member(int(name), int(fields[19]), ""))
     return found
@@ -244,7 +244,7 @@ def kill_all(prefix: str, known: Iterable[Member] = ()) -> list[Member]:
     return left
 
 
-def stop_cookie(prefix: str, *, grace: float = 10.0) -> list[int]:
+def stop_tagged(prefix: str, *, grace: float = 10.0) -> list[int]:
     """TERM everything with this prefix, wait up to `grace` seconds, KILL the rest; the pids it stopped."""
     members = family(scan(prefix))
     for member in members:

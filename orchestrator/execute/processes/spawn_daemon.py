@@ -159,4 +159,4 @@ def _vanished(folder: Path) -> ConchError:
     except OSError:
         said = ""
     what = "the supervisor ended before it said anything" + (f": {said[-400:]}" if said else "")
-    return StageFailed(Problem(what, mend="leave --detach out to see what happens"))
+    return StageFailed(Problem(what, hint="leave --detach out to see what happens"))

@@ -1,7 +1,7 @@
 """A watcher that outlives a killed orchestrator: `kill -9` must not leave a training or a server running.
 
 It holds one end of a pipe. A word through it means that all went well; its end without a word means that
-the orchestrator is gone, and everything that carries its cookie is stopped. It carries no cookie itself,
+the orchestrator is gone, and everything that carries its run tag is stopped. It carries no run tag itself,
 costs one idle Python without site-packages, and cannot help when it is killed too: the next run of the
 same recipe sweeps then (stop.sweep_leftovers).
 """
@@ -22,10 +22,10 @@ _ROOT = Path(__file__).parents[3]
 
 
 @contextmanager
-def guarded(cookie: str, *, grace: float = 10.0) -> Iterator[None]:
-    """While inside, the death of this process by any means stops everything with its cookie."""
+def guarded(run_tag: str, *, grace: float = 10.0) -> Iterator[None]:
+    """While inside, the death of this process by any means stops everything with its run tag."""
     watcher = subprocess.Popen(
-        [sys.executable, "-S", "-m", __name__, cookie, str(grace)],
+        [sys.executable, "-S", "-m", __name__, run_tag, str(grace)],
         cwd="/",
         env={"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.PIPE,
@@ -43,10 +43,10 @@ def guarded(cookie: str, *, grace: float = 10.0) -> Iterator[None]:
         process_tree.reserved.discard(watcher.pid)
 
 
-def watch(cookie: str, grace: float) -> None:
+def watch(run_tag: str, grace: float) -> None:
     """Wait for the word or the end of standard input."""
     if os.read(0, len(_DONE)) != _DONE:
-        process_tree.stop_cookie(cookie, grace=grace)
+        process_tree.stop_tagged(run_tag, grace=grace)
 
 
 if __name__ == "__main__":

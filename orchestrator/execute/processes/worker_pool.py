@@ -18,10 +18,10 @@ def as_done(
     work: Callable[[int], Result],
     count: int,
     *,
-    at_a_time: int,
+    concurrency: int,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[int, Result | ConchError | None]]:
-    """(index, what work(index) gave or raised) as they come, `at_a_time` of them under way.
+    """(index, what work(index) gave or raised) as they come, `concurrency` of them under way.
 
     None stands for a bug in the work, whose trace is on standard error. After a ConchError nothing more is
     begun, and so fewer may come than were wanted: whoever meets one stops listening. The workers are daemons,
@@ -30,7 +30,7 @@ def as_done(
     Args:
         work: is called from several threads.
         count: of the things.
-        at_a_time: so many threads.
+        concurrency: so many threads.
         meanwhile: is called now and then while nothing comes; may raise.
     """
     done: queue.Queue[tuple[int, Result | ConchError | None]] = queue.Queue()
@@ -47,14 +47,14 @@ def as_done(
             finally:  # the one who waits is told of a bug here too
                 done.put((index, result))
 
-    for _ in range(min(at_a_time, count)):
+    for _ in range(min(concurrency, count)):
         threading.Thread(target=worker, daemon=True).start()
     for _ in range(count):
         yield _next(done, meanwhile)
 
 
-def in_order(work: Callable[[int], Result], count: int, *, at_a_time: int) -> Iterator[Result]:
-    """work(0), work(1), … in order, `at_a_time` of them under way.
+def in_order(work: Callable[[int], Result], count: int, *, concurrency: int) -> Iterator[Result]:
+    """work(0), work(1), … in order, `concurrency` of them under way.
 
     Raises:
         ConchError: what the first work raised. Nothing more is begun; what was done by then was yielded
@@ -63,7 +63,7 @@ def in_order(work: Callable[[int], Result], count: int, *, at_a_time: int) -> It
     """
     ready: dict[int, Result] = {}
     next_one = 0
-    for index, result in as_done(work, count, at_a_time=at_a_time):
+    for index, result in as_done(work, count, concurrency=concurrency):
         if result is None:
             raise RuntimeError(f"work {index} failed; the trace is above")
         if isinstance(result, ConchError):

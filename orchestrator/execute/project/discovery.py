@@ -100,7 +100,7 @@ def _hashed(entry: DatasetEntry, project: Path) -> DatasetEntry:
             Problem(
                 f"{entry.path}: no such data file",
                 where=f"dataset_info/{entry.name}.yaml",
-                mend=f"put the file there, or mend `file:` in dataset_info/{entry.name}.yaml",
+                hint=f"put the file there, or fix `file:` in dataset_info/{entry.name}.yaml",
             )
         )
     return replace(entry, sha256=sha256_path(path))
@@ -118,8 +118,8 @@ def _paraphrases(entry: DatasetEntry, project: Path) -> tuple[Mapping[str, Any],
         except ValueError:
             row = None
         if wrong := _wrong_with(row):
-            mend = 'a line is {"ask": "…", "expect": {"contains": "…"}}'
-            problems.append(Problem(f"not a paraphrase: {wrong}", f"{entry.paraphrases_path}:{number}", mend))
+            hint = 'a line is {"ask": "…", "expect": {"contains": "…"}}'
+            problems.append(Problem(f"not a paraphrase: {wrong}", f"{entry.paraphrases_path}:{number}", hint))
         rows.append(row)
     if problems:
         raise UsageError(*problems)
@@ -179,6 +179,6 @@ def _read_text(path: Path, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise MissingError(Problem(f"no {what} at {path}", mend="check the name")) from None
+        raise MissingError(Problem(f"no {what} at {path}", hint="check the name")) from None
     except (UnicodeDecodeError, OSError) as error:
         raise UsageError(Problem(f"cannot read the {what}: {error}", where=str(path))) from None

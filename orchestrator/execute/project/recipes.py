@@ -55,7 +55,7 @@ def find(name: str, project: Path) -> Path:
         raise UsageError(Problem("no such recipe file", _clean(name), _others("", project)))
     if not _NAME.fullmatch(name):
         problem = f'"{_clean(name)}" cannot name a recipe: it must be {NAME_WORDS}, or a path'
-        raise UsageError(Problem(problem, mend=_others("", project)))
+        raise UsageError(Problem(problem, hint=_others("", project)))
     path = project / FOLDER / f"{name}{SUFFIX}"
     if not _exists(path):
         raise UsageError(_unknown(name, project))
@@ -134,15 +134,15 @@ def _parent(name: str, beside: Path, where: str, project: Path) -> Path:
         if _exists(path):
             return path
     unknown = _unknown(name, project)
-    raise UsageError(Problem(f"extends: {unknown.what}", where, unknown.mend))
+    raise UsageError(Problem(f"extends: {unknown.what}", where, unknown.hint))
 
 
 def _unknown(name: str, project: Path) -> Problem:
     import difflib
 
     near = difflib.get_close_matches(name, names(project), n=1)
-    hint = f'; did you mean "{near[0]}"?' if near else ""
-    return Problem(f'no recipe named "{name}"{hint}', "", _others(name, project))
+    suggestion = f'; did you mean "{near[0]}"?' if near else ""
+    return Problem(f'no recipe named "{name}"{suggestion}', "", _others(name, project))
 
 
 def _others(name: str, project: Path) -> str:

@@ -30,7 +30,7 @@ MEMORY = 512 << 20
 PROCESSOR_SECONDS = 1
 # Processor time ends a loop; this only ends what waits, and a machine that is busy must not end a sound one.
 WALL_SECONDS = 20.0
-MEND = "mend the template"
+HINT = "fix the template"
 ENDLESS = f"does not end: {PROCESSOR_SECONDS} s of processor time were not enough"
 TOO_LONG = f"prints more than {LONGEST_PROMPT >> 20} MB for a conversation of a few lines"
 _ROOT = Path(__file__).parents[3]
@@ -96,14 +96,14 @@ def guard_template(text: str, name: str) -> None:
         )
     except subprocess.TimeoutExpired:
         what = f"the chat template does not end within {WALL_SECONDS:g} s"
-        raise UsageError(Problem(what, name, "mend its loop")) from None
+        raise UsageError(Problem(what, name, "fix its loop")) from None
     if child.returncode == 0:
         return
     told = child.stdout.decode("utf-8", "replace")
     if child.returncode == UsageError.exit_code and told:
         found = json.loads(told)
         where = f"{name}:{found['line']}" if found["line"] else name
-        raise UsageError(Problem(found["what"], where, found["mend"]))
+        raise UsageError(Problem(found["what"], where, found["hint"]))
     raise UsageError(_killed(child.returncode, name))
 
 
@@ -113,8 +113,8 @@ class _EndlessError(Exception):
 
 def _killed(code: int, name: str) -> Problem:
     if code in {-signal.SIGXCPU, -signal.SIGKILL}:
-        return Problem(f"the chat template {ENDLESS}", name, "mend its loop")
-    return Problem(f"the chat template brings the template engine down (exit code {code})", name, MEND)
+        return Problem(f"the chat template {ENDLESS}", name, "fix its loop")
+    return Problem(f"the chat template brings the template engine down (exit code {code})", name, HINT)
 
 
 def compile_template(text: str) -> Any:
@@ -163,7 +163,7 @@ def _generation() -> type[Any]:
 
 
 def examine(text: str) -> Mapping[str, Any] | None:
-    """What is wrong with a template: {"what", "line", "mend"}; None for nothing."""
+    """What is wrong with a template: {"what", "line", "fix"}; None for nothing."""
     try:
         template = compile_template(text)
         for values in _contexts():
@@ -196,18 +196,18 @@ def _told(error: Exception) -> Mapping[str, Any]:
 
     line = _line(error)
     if isinstance(error, SecurityError):
-        what, mend = f"tries to leave its sandbox: {error}", "do not use this template; take one you trust"
+        what, hint = f"tries to leave its sandbox: {error}", "do not use this template; take one you trust"
     elif isinstance(error, MemoryError):
-        what, mend = f"wants more than {MEMORY >> 20} MB of memory", "mend what it repeats or joins"
+        what, hint = f"wants more than {MEMORY >> 20} MB of memory", "fix what it repeats or joins"
     elif isinstance(error, RecursionError):
-        what, mend = "calls itself, or is nested, without end", MEND
+        what, hint = "calls itself, or is nested, without end", HINT
     elif isinstance(error, _EndlessError):
-        what, mend = str(error), "mend its loop"
+        what, hint = str(error), "fix its loop"
     else:
         line = error.lineno if isinstance(error, TemplateSyntaxError) else line
         message = error.message if isinstance(error, TemplateSyntaxError) else error
-        what, mend = f"is not jinja: {message}", MEND
-    return {"what": f"the chat template {what}", "line": line, "mend": mend}
+        what, hint = f"is not jinja: {message}", HINT
+    return {"what": f"the chat template {what}", "line": line, "hint": hint}
 
 
 def _contexts() -> Iterator[dict[str, Any]]:

@@ -110,7 +110,7 @@ def first(
     """The fold over arms and the run's proofs."""
     try:
         certificate = read_certificate(run.path, recipe=run.recipe)
-        problems = changed_files(certificate, run.path, mend="")
+        problems = changed_files(certificate, run.path, hint="")
         changed = tuple(f"{problem.where}  {problem.what}" for problem in problems)
     except MissingError:
         changed = ()

@@ -34,7 +34,7 @@ DROPPED = {
 }
 SENT = ("role", "content", "name", "reasoning", "reasoning_content")
 TOLD = 10
-MEND = 'a line is {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'
+HINT = 'a line is {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def read_conversations(path: Path) -> list[Given]:
                 try:
                     found.append(_given(where, row))
                 except RowProblem as problem:
-                    problems.append(Problem(problem.what, where, problem.mend or MEND))
+                    problems.append(Problem(problem.what, where, problem.hint or HINT))
                 if len(problems) == TOLD:
                     break
     except OSError as error:
@@ -80,7 +80,7 @@ def read_conversations(path: Path) -> list[Given]:
     if problems:
         raise UsageError(*problems)
     if not found:
-        raise UsageError(Problem("holds no conversation", str(path), MEND))
+        raise UsageError(Problem("holds no conversation", str(path), HINT))
     return found
 
 
@@ -88,7 +88,7 @@ def _rows(file: IO[bytes], path: Path) -> Iterator[Numbered]:
     start = file.read(CHUNK)
     file.seek(0)
     if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UsageError(Problem("is a binary file, not text", str(path), MEND))
+        raise UsageError(Problem("is a binary file, not text", str(path), HINT))
     lines = _lines(file, path)
     first = next((line for line in lines if line[1].strip()), None)
     if first is None:
@@ -105,7 +105,7 @@ def _lines(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(iter(lambda: file.readline(LONGEST_ROW), b""), start=1):
         if len(line) == LONGEST_ROW:
             what = f"the line is longer than {LONGEST_ROW >> 20} MB"
-            raise UsageError(Problem(what, f"{path}:{number}", MEND))
+            raise UsageError(Problem(what, f"{path}:{number}", HINT))
         yield number, line
 
 
@@ -134,7 +134,7 @@ def _given(where: str, row: Mapping[str, Any] | RowProblem) -> Given:
     name = sniff(row)
     if name is None:
         keys = ", ".join(list(row)[:8]) or "none"
-        raise RowProblem("shape", f"no adapter knows this shape (keys: {keys})", MEND)
+        raise RowProblem("shape", f"no adapter knows this shape (keys: {keys})", HINT)
     adapter = ADAPTERS[name]
     conversation = read_conversation(adapter, row, columns_for(name, row))
     unread = {message["role"] for message in conversation} - {SYSTEM, USER, ASSISTANT}

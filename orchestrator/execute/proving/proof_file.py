@@ -17,12 +17,12 @@ from orchestrator.results import Proof
 def leave_proof(proof: Proof, settings: Mapping[str, Any], folder: Path) -> int:
     """Write a proof to settings["out"]; 5 when it does not hold, unless settings["accept_mismatch"].
 
-    The culprit and its mend are told on standard error, for the log.
+    The culprit and its fix are told on standard error, for the log.
     """
     accepted = bool(settings.get("accept_mismatch")) and not proof.holds
     told = asdict(replace(proof, accepted=accepted))
     write_durable(folder / settings["out"], json.dumps(told, ensure_ascii=False, indent=2) + "\n")
     if not proof.holds:
-        mend = f"\n    → {proof.mend}" if proof.mend else ""
-        sys.stderr.write(f"{proof.name}: {proof.detail}{mend}\n")
+        hint = f"\n    → {proof.hint}" if proof.hint else ""
+        sys.stderr.write(f"{proof.name}: {proof.detail}{hint}\n")
     return 0 if proof.holds or accepted else CheckFailed.exit_code

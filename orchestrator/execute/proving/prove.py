@@ -96,13 +96,13 @@ def at_work(run: Run, plan: Plan, progress: Progress, saying: str) -> Iterator[P
     symbols = symbols_of(places(run), run.project)
     with process.catch_signals(), hold(run.project, run.recipe):
         progress.say(saying)
-        cookie = process.new_cookie(run.project, run.path)
+        run_tag = process.new_run_tag(run.project, run.path)
 
         def perform(stages: Sequence[Stage], *, again: bool = False) -> None:
             mine = replace(plan, stages=tuple(stages))
-            Loop(mine, run, symbols, {}, progress, cookie, again=again).perform()
+            Loop(mine, run, symbols, {}, progress, run_tag, again=again).perform()
 
-        with process.guarded(cookie):
+        with process.guarded(run_tag):
             yield perform
 
 

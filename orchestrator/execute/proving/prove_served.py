@@ -35,7 +35,7 @@ from orchestrator.templates.explain import Training
 from orchestrator.templates.pieces import Pieces
 
 TIMEOUT = 120.0
-AT_A_TIME = 8
+CONCURRENCY = 8
 RETURNED = 8
 # Rows of each sort that completions are asked of: each costs the model a pass over the prompt.
 COMPLETED = 2
@@ -142,7 +142,7 @@ class ServedAsker:
         url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
         if not url or not model:
             what = "no service to prove: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
-            raise MissingError(Problem(what, mend="conch prove RECIPE starts one, or takes --base-url"))
+            raise MissingError(Problem(what, hint="conch prove RECIPE starts one, or takes --base-url"))
         key = read_key() or ""
         asker = cls(
             http_client(url, key, TIMEOUT), url.removesuffix("/v1"), model, key, training, pieces, files
@@ -175,7 +175,7 @@ class ServedAsker:
             for request in requests_of(row, messages, self.training, completions=key_of(row) in completed)
         ]
         several = [one for one in talks if _answers(one[0]) and not _is_made_up(one[0])][:RETURNED]
-        with ThreadPoolExecutor(AT_A_TIME) as pool:
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
             judged = list(pool.map(self.judge, requests))
             own = list(pool.map(lambda one: self.returned(*one), several))
         found = [one for one in own if one]

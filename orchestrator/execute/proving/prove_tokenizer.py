@@ -41,7 +41,7 @@ def read_header(path: Path) -> dict[str, Any]:
         )
     except FileNotFoundError:
         raise MissingError(
-            Problem("the probe left no token ids", where=str(path), mend="run it again")
+            Problem("the probe left no token ids", where=str(path), hint="run it again")
         ) from None
     except (ValueError, KeyError, TypeError):
         raise StageFailed(Problem("the token ids have no header", str(path), "run the stage again")) from None

@@ -16,7 +16,7 @@ def prove_truncation(settings: Mapping[str, Any], folder: Path) -> int:
 
     Args:
         settings: training_ids, prepare (prepare.json), conversations, out: paths in the folder; limit: the
-            recipe's data.cut_limit or None; accept_mismatch.
+            recipe's data.max_truncated_fraction or None; accept_mismatch.
         folder: the run folder.
 
     Raises:

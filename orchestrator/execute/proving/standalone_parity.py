@@ -176,13 +176,18 @@ def _run_probes(folder: Path, question: Question, places: Mapping[str, Path], sa
         "probes": str(PROBES),
         "conch": sys.prefix,
     }
-    cookie = process.new_cookie(folder, folder)
+    run_tag = process.new_run_tag(folder, folder)
     running: dict[str, Beside] = {}
-    with process.guarded(cookie):
+    with process.guarded(run_tag):
         try:
             for side, command in commands.items():
                 running[side] = Beside.start(
-                    command, symbols=symbols, cwd=folder, cookie=cookie, log=folder / f"{side}.log", extra={}
+                    command,
+                    symbols=symbols,
+                    cwd=folder,
+                    run_tag=run_tag,
+                    log=folder / f"{side}.log",
+                    extra={},
                 )
             _wait(dict(running), say)
         finally:

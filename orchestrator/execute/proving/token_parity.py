@@ -43,7 +43,7 @@ def compare(settings: Mapping[str, Any], folder: Path) -> int:
     paths = [folder / settings[name] for name in ("training_ids", "serving_ids")]
     for path in paths:
         if not path.is_file():
-            raise MissingError(Problem("the probe left no token ids", where=str(path), mend="run it again"))
+            raise MissingError(Problem("the probe left no token ids", where=str(path), hint="run it again"))
     trained, served = (IdsFile.open(path) for path in paths)
     tally = _tally(trained, served)
     parity = {**_summary(tally, trained.header, served.header), "accepted": False}
@@ -178,13 +178,13 @@ def _tally(trained: IdsFile, served: IdsFile) -> _ParityCounts:
 
 
 def _summary(tally: _ParityCounts, train: Mapping[str, Any], serve: Mapping[str, Any]) -> dict[str, Any]:
-    sentence, mend = explain_round_trip(train, serve)
+    sentence, hint = explain_round_trip(train, serve)
     compared = sum(tally.verdicts.values())
     first = tally.worst.to_json() if tally.worst else None
     if not compared:
-        sentence, mend = sentence or "no answer was compared", mend or "see what was left out"
+        sentence, hint = sentence or "no answer was compared", hint or "see what was left out"
     if sentence:
-        first = {**(first or {}), "explanation": sentence, "mend": mend}
+        first = {**(first or {}), "explanation": sentence, "hint": hint}
     return {
         "holds": first is None,
         "counts": {kind.value: tally.verdicts[kind.value] for kind in ORDER},

@@ -99,8 +99,8 @@ def _alone(run: Run) -> Iterator[None]:
             stack.enter_context(hold(run.project, run.recipe))
         except BusyError:
             if summary_of(run).standing is Standing.RUNNING:
-                mend = f"conch watch {run.name} shows it; type this again when it has ended"
-                raise BusyError(Problem(f"{run.name} is being worked on", str(run.path), mend)) from None
+                hint = f"conch watch {run.name} shows it; type this again when it has ended"
+                raise BusyError(Problem(f"{run.name} is being worked on", str(run.path), hint)) from None
         yield
 
 

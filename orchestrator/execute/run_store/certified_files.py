@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.errors import Problem
 from orchestrator.execute.models.model_folder import hash_files
 
-MEND = "export and prove again: `conch run`"
+HINT = "export and prove again: `conch run`"
 
 
 def check_files(
@@ -24,11 +24,11 @@ def check_files(
         progress: told of each large file that is hashed.
     """
     if not folder.is_dir():
-        return [Problem("the exported model is gone", str(folder), MEND)]
+        return [Problem("the exported model is gone", str(folder), HINT)]
     try:
         now = hash_files(folder, progress)
     except OSError as error:
-        return [Problem(f"cannot be read: {error.strerror}", str(error.filename or folder), MEND)]
+        return [Problem(f"cannot be read: {error.strerror}", str(error.filename or folder), HINT)]
     problems = []
     for name in sorted({*certificate_files, *now}):
         then, is_ = certificate_files.get(name, ""), now.get(name, "")
@@ -38,5 +38,5 @@ def check_files(
         if not then:
             what = "was added after the proof"
         hashes = " → ".join(value.removeprefix("sha256:")[:12] for value in (then, is_) if value)
-        problems.append(Problem(f"{what} ({hashes})", str(folder / name), MEND))
+        problems.append(Problem(f"{what} ({hashes})", str(folder / name), HINT))
     return problems

@@ -76,19 +76,19 @@ def refuse_unproven(certificate: Mapping[str, Any], folder: Path, *, recipe: str
         CheckFailed: with every proof that fails, and every file that was changed, added or removed.
     """
     problems = [
-        Problem(f"{proof['name']} does not hold: {proof['detail']}", str(folder / CERTIFICATE), proof["mend"])
+        Problem(f"{proof['name']} does not hold: {proof['detail']}", str(folder / CERTIFICATE), proof["hint"])
         for proof in certificate["proofs"]
         if not proof["holds"] and not proof["accepted"]
     ]
-    problems += changed_files(certificate, folder, mend=f"conch prove {recipe}")
+    problems += changed_files(certificate, folder, hint=f"conch prove {recipe}")
     if problems:
         raise CheckFailed(*problems)
 
 
-def changed_files(certificate: Mapping[str, Any], folder: Path, *, mend: str) -> list[Problem]:
+def changed_files(certificate: Mapping[str, Any], folder: Path, *, hint: str) -> list[Problem]:
     """What differs between the files that were proven and those that are there, byte by byte."""
     problems = check_files(certificate["files"], folder / "export")
     template = folder / TEMPLATE
     if not template.is_file() or sha256_file(template) != certificate["chat_template"]:
-        problems.append(Problem("the chat template was changed after it was proven", str(template), mend))
+        problems.append(Problem("the chat template was changed after it was proven", str(template), hint))
     return problems

@@ -73,8 +73,8 @@ def compare_runs(a: Run, b: Run) -> list[RunDifference]:
         found = read_manifest(run)
         if not found:
             what = f"{run.name} has no manifest.json: an older Conch made it, or it never began"
-            mend = f"conch run {run.recipe} writes one, and trains nothing again"
-            raise MissingError(Problem(what, str(run.path), mend))
+            hint = f"conch run {run.recipe} writes one, and trains nothing again"
+            raise MissingError(Problem(what, str(run.path), hint))
         manifests.append(found)
     return differences(*manifests)
 

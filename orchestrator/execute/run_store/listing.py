@@ -206,5 +206,5 @@ def read_state(run: Run) -> dict[str, Any]:
 
 
 def _owner_lives(member: process_tree.Member) -> bool:
-    owner = process_tree.owner_of(member.cookie)
+    owner = process_tree.owner_of(member.run_tag)
     return owner is not None and process_tree.start_ticks(owner[0]) == owner[1]

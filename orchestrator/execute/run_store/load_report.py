@@ -61,7 +61,7 @@ def proof_of(name: str, found: Mapping[str, Any]) -> Proof:
         numbers=found.get("counts", {}),
         detail=str(first.get("explanation", "")),
         accepted=bool(found.get("accepted", False)),
-        mend=str(first.get("mend", "")),
+        hint=str(first.get("hint", "")),
         findings=tuple(_finding(one) for one in found.get("verdicts", ()) if one["explanation"]),
     )
 

@@ -262,5 +262,5 @@ def _busy(recipe: str, folder: Path) -> BusyError:
         if who
         else "a process that is just starting"
     )
-    mend = "wait for it, or `conch stop`"
-    return BusyError(Problem(f"another run of {recipe} is going on: {named}", str(folder), mend))
+    hint = "wait for it, or `conch stop`"
+    return BusyError(Problem(f"another run of {recipe} is going on: {named}", str(folder), hint))

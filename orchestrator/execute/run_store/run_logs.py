@@ -29,9 +29,9 @@ def logs_of(run: Run, stage: str = "") -> list[Path]:
     found = [path for path in (run.path / FOLDER).glob(pattern) if path.is_file() and not path.is_symlink()]
     if not found:
         there = sorted(path.stem for path in (run.path / FOLDER).glob("*.log"))
-        mend = f"there are {', '.join(there)}" if there else f"conch status {run.name}"
+        hint = f"there are {', '.join(there)}" if there else f"conch status {run.name}"
         what = f"{run.name} has no log of {stage}" if stage else f"{run.name} has no log yet"
-        raise MissingError(Problem(what, str(run.path / FOLDER), mend))
+        raise MissingError(Problem(what, str(run.path / FOLDER), hint))
     return sorted(found, key=lambda path: path.stat().st_mtime_ns)
 
 

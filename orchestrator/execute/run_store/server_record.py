@@ -99,7 +99,7 @@ def is_lost(run: Run, serving: Serving) -> bool:
     """Whether the server lives although whoever looked after it is gone."""
     owner = (serving.pid, serving.ticks)
     members = process_tree.scan(process_tree.run_prefix(run.project, run.path))
-    return not is_up(run) and any(process_tree.owner_of(one.cookie) == owner for one in members)
+    return not is_up(run) and any(process_tree.owner_of(one.run_tag) == owner for one in members)
 
 
 def all_serving(project: Path) -> list[tuple[Run, Serving]]:

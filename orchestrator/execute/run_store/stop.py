@@ -25,7 +25,7 @@ class Stopped:
 
 
 def stop_project(project: Path, *, run: Run | None = None, grace: float = 15.0) -> list[Stopped]:
-    """Stop every orchestrator of a project, or of one run, and every process that carries its cookie.
+    """Stop every orchestrator of a project, or of one run, and every process that carries its run tag.
 
     Args:
         project: the folder that holds recipes/.
@@ -43,7 +43,7 @@ def stop_project(project: Path, *, run: Run | None = None, grace: float = 15.0) 
     for owner in owners:
         process_tree.send(owner, signal.SIGTERM)
     _wait(owners, grace)
-    process_tree.stop_cookie(prefix, grace=grace)
+    process_tree.stop_tagged(prefix, grace=grace)
     for owner in _wait(owners, grace):  # with its children gone it had nothing left to wait for
         process_tree.send(owner, signal.SIGKILL)
     return stopped
@@ -59,10 +59,10 @@ def _wait(members: list[process_tree.Member], seconds: float) -> list[process_tr
 def sweep_leftovers(project: Path, folder: Path, *, grace: float = 5.0) -> list[Stopped]:
     """Stop what a killed orchestrator left behind for one run folder; a living one's children stay."""
     prefix = process_tree.run_prefix(project, folder)
-    orphans = [one for one in process_tree.scan(prefix) if not _is_alive(process_tree.owner_of(one.cookie))]
+    orphans = [one for one in process_tree.scan(prefix) if not _is_alive(process_tree.owner_of(one.run_tag))]
     stopped = [Stopped(one.pid, command_line(one.pid)) for one in orphans]
-    for cookie in {one.cookie for one in orphans}:
-        process_tree.stop_cookie(cookie, grace=grace)
+    for run_tag in {one.run_tag for one in orphans}:
+        process_tree.stop_tagged(run_tag, grace=grace)
     return stopped
 
 
@@ -86,8 +86,8 @@ def _holders(project: Path, run: Run | None) -> set[tuple[int, int]]:
 
 
 def _owners(members: list[process_tree.Member], holders: set[tuple[int, int]]) -> list[process_tree.Member]:
-    """The living orchestrators: those the cookies name, and those that hold a lock."""
-    named = holders | {owner for one in members if (owner := process_tree.owner_of(one.cookie))}
+    """The living orchestrators: those the run tags name, and those that hold a lock."""
+    named = holders | {owner for one in members if (owner := process_tree.owner_of(one.run_tag))}
     carried = {one.pid for one in members}
     return [
         process_tree.Member(pid, ticks, "")

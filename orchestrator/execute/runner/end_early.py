@@ -24,6 +24,6 @@ def closing(run: Run, stage: Stage, command: Command, key: str) -> tuple[Stage, 
     found, _ = go_on(run, stage.name, stage.resumes, key)
     if found is None:
         what = "the training saved nothing when it was asked to end early"
-        mend = "set train.plateau to 0, or save more often (train.save_steps)"
-        raise StageFailed(Problem(what, str(run.path / "logs" / f"{stage.name}.log"), mend))
+        hint = "set train.plateau to 0, or save more often (train.save_steps)"
+        raise StageFailed(Problem(what, str(run.path / "logs" / f"{stage.name}.log"), hint))
     return replace(stage, plateau=0.0), resumed(command, found.path, last_step=found.step + 1)

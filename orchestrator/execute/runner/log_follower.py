@@ -118,8 +118,8 @@ class Follower:
         wanted = sum(each["rows"] for each in told if each.get("part") == TRAIN)
         if rows is not None and rows != wanted:
             what = f"training began with {rows} rows, and {wanted} were prepared: it was stopped"
-            mend = "conch run says which rows are missing (proof `rows`); prepare the data again"
-            raise CheckFailed(Problem(what, self.stage.name, mend))
+            hint = "conch run says which rows are missing (proof `rows`); prepare the data again"
+            raise CheckFailed(Problem(what, self.stage.name, hint))
 
     def _last_words(self) -> str:
         """The last line that a task of ours wrote; of an engine's chatter the last that bears our mark."""

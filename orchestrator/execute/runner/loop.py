@@ -43,7 +43,7 @@ class Loop:
     symbols: Mapping[str, str]
     locks: Mapping[str, str]
     progress: Progress
-    cookie: str
+    run_tag: str
     again: bool = False
     hashes: dict[str, str] = field(default_factory=dict)
     warm: dict[str, Warm] = field(default_factory=dict)
@@ -155,7 +155,7 @@ class Loop:
                         command,
                         symbols=self.symbols,
                         cwd=self.run.path,
-                        cookie=self.cookie,
+                        run_tag=self.run_tag,
                         log=log,
                         extra=self._own(extra),
                     )
@@ -188,7 +188,7 @@ class Loop:
                 command,
                 symbols=self.symbols,
                 cwd=self.run.path,
-                cookie=self.cookie,
+                run_tag=self.run_tag,
                 log=log,
                 extra=own,
                 on_tick=lambda _: self._tick(follower, stage, stall),
@@ -232,7 +232,7 @@ class Loop:
                     service,
                     symbols=self.symbols,
                     cwd=self.run.path,
-                    cookie=self.cookie,
+                    run_tag=self.run_tag,
                     log=self._service_log(service.name),
                 )
 
@@ -254,7 +254,7 @@ class Loop:
                 service,
                 symbols=self.symbols,
                 cwd=self.run.path,
-                cookie=self.cookie,
+                run_tag=self.run_tag,
                 log=self._service_log(service.name),
             )
         server = self.running[service.name]

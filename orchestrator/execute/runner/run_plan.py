@@ -74,11 +74,11 @@ def run_recipe(
         atomic_files.write_durable(
             run.path / "plan.json", json.dumps(whole.to_json(), ensure_ascii=False, indent=1)
         )
-        cookie = process.new_cookie(project, run.path)
-        loop = Loop(plan, run, symbols_of(places, project), job.locks, progress, cookie)
+        run_tag = process.new_run_tag(project, run.path)
+        loop = Loop(plan, run, symbols_of(places, project), job.locks, progress, run_tag)
         write_manifest(run, whole, job)
         try:
-            with process.guarded(cookie):
+            with process.guarded(run_tag):
                 runs = loop.perform()
         except ConchError:
             with suppress(ConchError):  # what ended the run is what must be told

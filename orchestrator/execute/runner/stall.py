@@ -45,8 +45,8 @@ class StallWatch:
         elif now - self._moved > self._limit:
             what = f"the training hangs: no word, no step and no written file for {now - self._moved:.0f} s"
             tail = last_lines(read_ends(self._log), 8)
-            mend = "type the same command again; raise train.stall_timeout if it was only slow"
-            raise TimedOut(Problem(f"{what}\n{tail}", str(self._log), mend))
+            hint = "type the same command again; raise train.stall_timeout if it was only slow"
+            raise TimedOut(Problem(f"{what}\n{tail}", str(self._log), hint))
 
     def _signs(self) -> object:
         """What changes while it works: the sizes of its log, its files and its checkpoints' files."""

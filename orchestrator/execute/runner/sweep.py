@@ -26,7 +26,7 @@ from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan, headline
 from orchestrator.results import Report
 
-# So many trials in a row that fail have a cause that no setting mends.
+# So many trials in a row that fail have a cause that no setting fixes.
 FAILURES = 3
 
 
@@ -55,7 +55,7 @@ def run_until_target(
     Raises:
         UsageError: the recipe has no target, or a value of the sweep is wrong.
         BusyError: another process works on this recipe.
-        ConchError: a trial ended in a way that no other setting mends.
+        ConchError: a trial ended in a way that no other setting fixes.
     """
     job = wanted.job()
     if not job.recipe.target.given:

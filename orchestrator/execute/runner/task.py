@@ -71,7 +71,7 @@ def _tell(problems: tuple[Problem, ...]) -> None:
         sys.stderr.write(f"{problem}\n")
     told = os.environ.get("CONCH_PROBLEMS")
     if told:
-        rows = [{"what": problem.what, "where": problem.where, "mend": problem.mend} for problem in problems]
+        rows = [{"what": problem.what, "where": problem.where, "hint": problem.hint} for problem in problems]
         Path(told).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
 
 

@@ -93,7 +93,7 @@ class TrialRun:
             if listener.pruned:
                 status, losses = PRUNED, dict(listener.losses)
             elif isinstance(error, CheckFailed):
-                status = RUNNING  # once that is mended, it is gone on with
+                status = RUNNING  # once that is fixed, it is gone on with
                 raise
         finally:
             minutes = self.trial.minutes + (time.monotonic() - began) / 60
@@ -118,7 +118,7 @@ def _judged(report: Report) -> tuple[str, float | None, str]:
     if report.unproven or report.target is None:
         what = ", ".join(report.unproven) or "the run ended before it was judged"
         raise CheckFailed(
-            Problem(f"not proven: {what}; no setting mends that", mend=f"conch why {report.recipe}")
+            Problem(f"not proven: {what}; no setting fixes that", hint=f"conch why {report.recipe}")
         )
     said = [part["sentence"] for part in report.target["parts"]]
     if report.target["met"] and report.exit_code:

@@ -36,8 +36,8 @@ def adapter_of(run: Run, number: str) -> LoraAdapter:
     steps = ", ".join(map(str, sorted(found))) or "none"
     if not found or (number != "last" and int(number) not in found):
         what = f"run {run.name} keeps no checkpoint {number} (there are: {steps})"
-        mend = "the last two are kept; set train.save_steps for others" if found else "set train.save_steps"
-        raise MissingError(Problem(what, str(run.path), mend))
+        hint = "the last two are kept; set train.save_steps for others" if found else "set train.save_steps"
+        raise MissingError(Problem(what, str(run.path), hint))
     # The last one that is whole: a training that goes on may be saving the next.
     whole = next((step for step in sorted(found, reverse=True) if not problem_of(found[step])), max(found))
     path = found[whole if number == "last" else int(number)]

@@ -117,14 +117,14 @@ class Running:
 
     def _late(self, what: str) -> TimedOut:
         tail = last_lines(self._log(), 8)
-        mend = "raise serve.ready_timeout if the machine is only slow"
-        return TimedOut(Problem(f"{self.service.name}: {what}\n{tail}", str(self.process.log), mend))
+        hint = "raise serve.ready_timeout if the machine is only slow"
+        return TimedOut(Problem(f"{self.service.name}: {what}\n{tail}", str(self.process.log), hint))
 
     def _died(self, code: int) -> ConchError:
         hide = (self.key,) if self.key else ()
         problem = explain_failure(self.process.log, code, hide=hide, since=self.since)
         what = f"{self.service.name}: {problem.what}{_who_fills(problem.what)}"
-        told = Problem(what, problem.where, problem.mend)
+        told = Problem(what, problem.where, problem.hint)
         if "port is taken" in problem.what:
             return taken(self.port, "it is in use")
         return MissingError(told) if lacks(self._log()) else StageFailed(told)
@@ -215,7 +215,7 @@ def start_warm(
     *,
     symbols: Symbols,
     cwd: Path,
-    cookie: str,
+    run_tag: str,
     log: Path,
     key: str | None = None,
     extra: Mapping[str, str] | None = None,
@@ -223,7 +223,7 @@ def start_warm(
     """Start a service's warm command; everything that its environment decides is decided here."""
     if service.warm is None:
         raise ValueError(f"{service.name} has no warm command")
-    env = child_environment(service.warm, cookie=cookie, symbols=symbols, extra=_with_key(extra, key))
+    env = child_environment(service.warm, run_tag=run_tag, symbols=symbols, extra=_with_key(extra, key))
     since = log.stat().st_size if log.exists() else 0
     process = start(resolve_argv(service.warm, symbols), cwd=cwd, env=env, log=log, with_input=True)
     return Warm(service, process, key, since)
@@ -234,7 +234,7 @@ def start_service(
     *,
     symbols: Symbols,
     cwd: Path,
-    cookie: str,
+    run_tag: str,
     log: Path,
     key: str | None = None,
     host: str = LOOPBACK,
@@ -247,7 +247,7 @@ def start_service(
         MissingError: the port is taken, or the program is not there.
     """
     chosen, nonce, argv = _address(service, symbols, host, port)
-    env = child_environment(service.command, cookie=cookie, symbols=symbols, extra=_with_key(extra, key))
+    env = child_environment(service.command, run_tag=run_tag, symbols=symbols, extra=_with_key(extra, key))
     since = log.stat().st_size if log.exists() else 0
     process = start(argv, cwd=cwd, env=env, log=log)
     return Running(service, process, host, chosen, nonce, key, since=since)

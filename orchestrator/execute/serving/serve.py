@@ -83,8 +83,8 @@ def serve(
     free_port(host, port)
     service = vllm.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
     symbols = symbols_of({"serve": str(place)}, project)
-    cookie = process.new_cookie(project, run.path)
-    with process.catch_signals(), hold_serving(run), process.guarded(cookie):
+    run_tag = process.new_run_tag(project, run.path)
+    with process.catch_signals(), hold_serving(run), process.guarded(run_tag):
         on_begin(run)
         atomic_files.write_durable(run.path / _CONFIG, vllm.vllm_yaml(job, chat_template=template))
         progress(f"serving {run.name}/export as {service.model}")
@@ -94,7 +94,7 @@ def serve(
                 service,
                 symbols=symbols,
                 cwd=run.path,
-                cookie=cookie,
+                run_tag=run_tag,
                 log=run.path / "logs" / "serve.log",
                 key=key,
                 host=host,
@@ -214,8 +214,8 @@ def check_proof(run: Run, *, accept: bool, progress: Callable[[str], None] = lam
         refuse_unproven(certificate, run.path, recipe=run.recipe)
     except CheckFailed as error:
         if not accept:
-            mend = Problem("not served", mend="--accept-mismatch serves it all the same")
-            raise CheckFailed(*error.problems, mend) from None
+            hint = Problem("not served", hint="--accept-mismatch serves it all the same")
+            raise CheckFailed(*error.problems, hint) from None
         for problem in error.problems:
             progress(f"accepted: {problem.what}")
     if certificate["not_proven"]:
@@ -233,8 +233,8 @@ def served_template(job: Job, run: Run, progress: Callable[[str], None]) -> str:
         return TEMPLATE
     if not job.accept_mismatch:
         what = "this chat template is not the one that was proven"
-        mend = f"conch parity {job.recipe.name} --chat-template FILE says where they part;"
-        raise CheckFailed(Problem(what, mend=f"{mend} --accept-mismatch serves it all the same"))
+        hint = f"conch parity {job.recipe.name} --chat-template FILE says where they part;"
+        raise CheckFailed(Problem(what, hint=f"{hint} --accept-mismatch serves it all the same"))
     atomic_files.write_durable(run.path / _OTHER_TEMPLATE, job.chat_template)
     progress("accepted: another chat template than the one that was proven")
     return _OTHER_TEMPLATE
@@ -245,7 +245,7 @@ def _guard_open_host(host: str, key: str | None, progress: Callable[[str], None]
         raise MissingError(
             Problem(
                 f"{host} is open to the network, and there is no key",
-                mend="set CONCH_API_KEY or give --key-file; or listen on 127.0.0.1",
+                hint="set CONCH_API_KEY or give --key-file; or listen on 127.0.0.1",
             )
         )
     progress(f"warning: {host} is open to the network; a key does not guard {OPEN_PATHS}")

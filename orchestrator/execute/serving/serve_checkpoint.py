@@ -73,14 +73,14 @@ def served_checkpoint(
     if held:
         progress.say(f"{run.name} is being worked on: it and this server share the machine")
     with _folder(project, run, plan, adapter) as (folder, service):
-        cookie = process.new_cookie(project, folder)
+        run_tag = process.new_run_tag(project, folder)
         log = folder.with_suffix(".log")
         server: Running | None = None
-        with process.guarded(cookie):
+        with process.guarded(run_tag):
             try:
                 with process.catch_signals():
                     progress.say(f"serving {adapter.name} of run {run.name} on its base")
-                    server = start_service(service, symbols=symbols, cwd=folder, cookie=cookie, log=log)
+                    server = start_service(service, symbols=symbols, cwd=folder, run_tag=run_tag, log=log)
                     seconds = server.wait_ready(progress.now)
                 progress.say(f"ready in {seconds:.0f} s: {server.url}  model {adapter.name}")
                 with signals.raised():
@@ -107,8 +107,8 @@ def _adapter(run: Run, number: str, *, held: bool) -> LoraAdapter:
     except MissingError as error:
         if not held:
             raise
-        mend = "it is being worked on: wait for the checkpoint, or name an earlier run as RECIPE/ID"
-        raise MissingError(*(replace(one, mend=mend) for one in error.problems)) from None
+        hint = "it is being worked on: wait for the checkpoint, or name an earlier run as RECIPE/ID"
+        raise MissingError(*(replace(one, hint=hint) for one in error.problems)) from None
 
 
 def _refuse_whole_models(run: Run, plan: Plan) -> None:
@@ -117,8 +117,8 @@ def _refuse_whole_models(run: Run, plan: Plan) -> None:
     method = yaml.safe_load(files["train.yaml"]).get("finetuning_type", "lora")
     if method != "lora":
         what = f"train.method is {method}: a checkpoint of {run.name} is a whole model, not an adapter"
-        mend = f"conch serve {run.recipe}, then conch chat {run.recipe}, once its export is there"
-        raise MissingError(Problem(what, str(run.path), mend))
+        hint = f"conch serve {run.recipe}, then conch chat {run.recipe}, once its export is there"
+        raise MissingError(Problem(what, str(run.path), hint))
 
 
 @contextmanager

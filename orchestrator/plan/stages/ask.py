@@ -36,5 +36,5 @@ def questions(job: Job, out: str) -> dict[str, Any]:
         "temperature": verify.temperature,
         "out": partial(out),
         **({"repeats": verify.repeats} if verify.repeats > 1 else {}),
-        **({"at_a_time": verify.at_a_time} if verify.at_a_time != Verify().at_a_time else {}),
+        **({"concurrency": verify.concurrency} if verify.concurrency != Verify().concurrency else {}),
     }

@@ -21,7 +21,7 @@ class Evaluation:
 
     Attributes:
         split: its name; datasets: the prepared data sets that make it up.
-        limit: most samples. max_tokens, temperature: of an answer. at_a_time: requests under way.
+        limit: most samples. max_tokens, temperature: of an answer. concurrency: requests under way.
         thinking: LLaMA-Factory's enable_thinking: True, False, or None for mixed.
     """
 
@@ -30,7 +30,7 @@ class Evaluation:
     limit: int
     max_tokens: int
     temperature: float
-    at_a_time: int
+    concurrency: int
     thinking: bool | None
 
     @classmethod
@@ -43,7 +43,7 @@ class Evaluation:
             limit=wanted.limit,
             max_tokens=wanted.max_tokens or job.recipe.verify.max_tokens,
             temperature=wanted.temperature,
-            at_a_time=wanted.at_a_time,
+            concurrency=wanted.concurrency,
             thinking=llamafactory.template_settings(job)["enable_thinking"],
         )
 
@@ -79,7 +79,7 @@ class Evaluation:
             "limit": self.limit,
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
-            "at_a_time": self.at_a_time,
+            "concurrency": self.concurrency,
             "thinking": self.thinking,
             "out": partial(self.output(system)),
         }

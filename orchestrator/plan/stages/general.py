@@ -23,7 +23,7 @@ def answers_of(system: str) -> str:
 def general_task(system: str) -> tuple[RenderedFile, Command]:
     """The questions to a model, greedily."""
     settings = {"cases": general.cases(), "every": [], "max_tokens": MAX_TOKENS, "temperature": 0}
-    return task(f"ask-general-{system}", settings | {"at_a_time": 16, "out": partial(answers_of(system))})
+    return task(f"ask-general-{system}", settings | {"concurrency": 16, "out": partial(answers_of(system))})
 
 
 def beside(evaluation: Stage) -> Stage:

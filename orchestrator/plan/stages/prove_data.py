@@ -27,7 +27,7 @@ def stage(job: Job) -> Stage:
     )
     ids = {"training_ids": training, "serving_ids": serving, "accept_mismatch": job.accept_mismatch}
     prepared = {"prepare": "data/prepare.json", "conversations": CONVERSATIONS}
-    limit = {"limit": job.recipe.data.cut_limit}
+    limit = {"limit": job.recipe.data.max_truncated_fraction}
     proofs = (
         task("prove_rows-data", ids | prepared | {"out": f"{made}/rows.json"}),
         task("prove_tokenizer-data", ids | {"out": f"{made}/tokenizer.json"}),

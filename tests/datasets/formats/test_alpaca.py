@@ -67,7 +67,7 @@ def test_a_history_of_another_shape_is_refused(history: Any, said: str) -> None:
     with pytest.raises(RowProblem, match=said) as caught:
         read(history=history)
     assert caught.value.kind == "history"
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -37,4 +37,4 @@ def test_what_would_be_lost_is_refused(row: dict[str, Any], kind: str) -> None:
     with pytest.raises(RowProblem) as caught:
         huatuo26m_lite.read(row, huatuo26m_lite.columns)
     assert caught.value.kind == kind
-    assert caught.value.mend
+    assert caught.value.hint

@@ -221,7 +221,7 @@ def test_a_recipe_must_be_named_where_none_of_ours_is(project: Path, file: Path)
         path.rename(path.with_name("mine_" + path.name))
     with pytest.raises(UsageError, match="must be named") as caught:
         add_data(project, ImportOptions(str(file)))
-    assert "mine_smoke" in caught.value.problems[0].mend
+    assert "mine_smoke" in caught.value.problems[0].hint
 
 
 def test_the_recipe_of_a_base_with_steps_leaves_them(project: Path, file: Path) -> None:

@@ -176,7 +176,7 @@ def test_a_shape_that_nobody_knows_is_refused_with_those_that_are(tmp_path: Path
         UsageError, match=r"raw\.jsonl:1  no adapter knows this shape \(keys: 甲方, 乙方\)"
     ) as caught:
         prepare(settings(source, adapter=""), tmp_path)
-    assert all(name in caught.value.problems[0].mend for name in ("alpaca", "sharegpt", "openai"))
+    assert all(name in caught.value.problems[0].hint for name in ("alpaca", "sharegpt", "openai"))
 
 
 def test_a_file_without_a_whole_row_is_refused_when_sniffing(tmp_path: Path) -> None:

@@ -58,12 +58,10 @@ def test_faults_are_refused_with_the_way_out(look: Any) -> None:
         look(GOOD, BAD)
     *_, last = caught.value.problems
     assert "海螺.jsonl:2" in str(caught.value)
-    assert last.mend == (
-        "--fix mends what can be mended safely; --drop-bad leaves such rows out; or mend them"
-    )
+    assert last.hint == ("--fix fixes what can be fixed safely; --drop-bad leaves such rows out; or fix them")
     with pytest.raises(UsageError) as caught:
         look(GOOD, BAD, rules=Rules(fix=True))
-    assert caught.value.problems[-1].mend == "--drop-bad leaves such rows out; or mend them"
+    assert caught.value.problems[-1].hint == "--drop-bad leaves such rows out; or fix them"
     assert look(GOOD, BAD, rules=Rules(drop_bad=True)).audit.kept == 1
 
 
@@ -97,4 +95,4 @@ def test_rows_for_another_stage_are_refused_with_what_makes_them_of_use(
     monkeypatch.setattr("orchestrator.datasets.formats.alpaca.purpose", "dpo")
     with pytest.raises(UsageError, match="rows for dpo, and Conch trains conversations") as caught:
         look(GOOD)
-    assert "conch data convert" in caught.value.problems[0].mend
+    assert "conch data convert" in caught.value.problems[0].hint

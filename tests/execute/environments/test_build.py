@@ -141,7 +141,7 @@ def test_where_torch_was_looked_for_is_said(
     monkeypatch.setenv("PIP_FIND_LINKS", str(empty))
     with pytest.raises(MissingError) as caught:
         registry.sync("train", "cpu", print)
-    assert f"PIP_FIND_LINKS ({empty})" in caught.value.problems[0].mend
+    assert f"PIP_FIND_LINKS ({empty})" in caught.value.problems[0].hint
 
 
 def test_without_find_links_pytorch_s_own_page_is_named(
@@ -151,11 +151,11 @@ def test_without_find_links_pytorch_s_own_page_is_named(
     with pytest.raises(MissingError) as caught:
         registry.sync("train", "cpu", print)
     assert "failed to fetch" in caught.value.problems[0].what
-    assert uv.PYTORCH_CPU in caught.value.problems[0].mend
+    assert uv.PYTORCH_CPU in caught.value.problems[0].hint
     assert f'"--find-links", "{uv.PYTORCH_CPU}"' in world.calls()[1]
     with pytest.raises(MissingError) as caught:
         registry.sync("train", "cuda", print)
-    assert "pytorch" not in caught.value.problems[0].mend
+    assert "pytorch" not in caught.value.problems[0].hint
 
 
 def test_a_missing_system_library_is_named_before_anything_is_fetched(
@@ -166,7 +166,7 @@ def test_a_missing_system_library_is_named_before_anything_is_fetched(
     with pytest.raises(MissingError) as caught:
         registry.sync("serve", "cpu", print)
     assert "libnotthere.so.9" in caught.value.problems[0].what
-    assert caught.value.problems[0].mend == "apt install libnotthere9"
+    assert caught.value.problems[0].hint == "apt install libnotthere9"
     assert world.calls() == []
 
 

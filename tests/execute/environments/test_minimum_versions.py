@@ -29,7 +29,7 @@ def test_the_floor_itself_runs_and_what_is_below_it_does_not(
     assert check_floors(environment(tmp_path / "at", **{package: floor.version}), name) == []
     (problem,) = check_floors(environment(tmp_path / "below", **{package: "0.0.1"}), name)
     assert f"{floor.package} 0.0.1 in the {name} environment is below {floor.version}" in problem.what
-    assert "conch env sync" in problem.mend
+    assert "conch env sync" in problem.hint
 
 
 def test_names_and_local_versions_are_read_as_pip_writes_them(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_an_absent_environment_is_named_with_the_command_that_makes_it(world: Wo
     with pytest.raises(MissingError) as caught:
         registry.require("serve", "cuda")
     assert "serve environment for cuda" in caught.value.problems[0].what
-    assert caught.value.problems[0].mend == "conch env sync serve --hardware cuda"
+    assert caught.value.problems[0].hint == "conch env sync serve --hardware cuda"
 
 
 def test_an_environment_whose_python_is_gone_is_absent(world: World) -> None:

@@ -35,7 +35,7 @@ def test_uv_is_looked_for_from_the_nearest_place_outwards(
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
     with pytest.raises(MissingError) as caught:
         uv.find()
-    assert "make setup" in caught.value.problems[0].mend
+    assert "make setup" in caught.value.problems[0].hint
     expected = [
         program(tmp_path / "path" / "uv"),
         program(tmp_path / "clone" / ".uv" / "bin" / "uv"),

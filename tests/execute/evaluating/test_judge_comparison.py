@@ -51,10 +51,10 @@ def run(project: Path) -> Run:
 
 
 def judged(
-    run: Run, server: FakeServer, what: dict[str, Any], at_a_time: int = 4, **more: Any
+    run: Run, server: FakeServer, what: dict[str, Any], concurrency: int = 4, **more: Any
 ) -> dict[str, Any]:
     judge = Judge(base_url=server.url, model="conch", **more)
-    return judge_comparison(run, what, judge, TerminalProgress(io.StringIO()), at_a_time=at_a_time)
+    return judge_comparison(run, what, judge, TerminalProgress(io.StringIO()), concurrency=concurrency)
 
 
 def test_it_says_which_is_better_and_is_not_asked_twice(run: Run, server: FakeServer) -> None:
@@ -78,7 +78,7 @@ def test_a_conversation_is_shown_whole(run: Run, server: FakeServer) -> None:
 
 def test_what_a_judge_said_before_it_died_is_kept(run: Run, server: FakeServer) -> None:
     server.fault, server.fault_after = "die", 5
-    found = judged(run, server, told(*(row(number) for number in range(8))), at_a_time=1)
+    found = judged(run, server, told(*(row(number) for number in range(8))), concurrency=1)
     assert "the server died" in found["error"]
     assert 0 < found["judged"] < 8
     assert len((run.path / JUDGED).read_text(encoding="utf-8").splitlines()) == found["judged"]
@@ -103,7 +103,7 @@ def test_an_interruption_keeps_what_was_judged(run: Run, server: FakeServer) -> 
 
     threading.Thread(target=once_it_hangs).start()
     with pytest.raises(Interrupted):
-        judged(run, server, told(*rows), at_a_time=1)
+        judged(run, server, told(*rows), concurrency=1)
     assert len((run.path / JUDGED).read_text(encoding="utf-8").splitlines()) == 2
     server.fault, asked = "", len(server.requests)
     assert judged(run, server, told(*rows))["wins_b"] == 8

@@ -72,7 +72,7 @@ def test_a_liking_for_the_first_place_is_a_tie() -> None:
 
 
 def test_a_server_that_knows_no_schema_is_asked_in_plain_words() -> None:
-    found, server = judged(fair, fault="refuse-schema", at_a_time=1)
+    found, server = judged(fair, fault="refuse-schema", concurrency=1)
     assert (found["wins_a"], found["wins_b"], found["failed"]) == (1, 1, 0)
     refused = [request for request in server.requests if "response_format" in request]
     assert len(refused) <= 2, "once it has refused, it is not asked again"
@@ -86,7 +86,7 @@ def test_what_is_no_verdict_is_counted() -> None:
 
 
 def test_a_failing_answer_fails_its_pair_alone() -> None:
-    found, _ = judged(fair, fault="empty-choices", after=3, times=1, pairs=PAIRS * 2, at_a_time=1)
+    found, _ = judged(fair, fault="empty-choices", after=3, times=1, pairs=PAIRS * 2, concurrency=1)
     assert [row["verdict"] for row in found["rows"][:1]] == ["b"]
     assert found["failed"] == 1
     assert found["error"] == ""
@@ -100,7 +100,7 @@ def test_a_judge_that_dies_leaves_what_it_has_judged() -> None:
         fault="die",
         after=4,
         pairs=pairs,
-        at_a_time=1,
+        concurrency=1,
         told=lambda done, total, row: told.append(f"{done}/{total} {row['verdict']}"),
     )
     assert (found["wins_b"], found["failed"], found["judged"]) == (2, 4, 2)

@@ -19,13 +19,13 @@ def test_a_free_port_can_be_listened_on() -> None:
     assert ports.port_holder(port) == ""
 
 
-def test_a_taken_port_names_its_holder_and_a_mend() -> None:
+def test_a_taken_port_names_its_holder_and_a_fix() -> None:
     """Fault 47 and 76."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
         with pytest.raises(MissingError, match=rf"port {port}: .*process {os.getpid()} .*has it") as caught:
             ports.free_port("127.0.0.1", port)
-    assert "--port" in caught.value.problems[0].mend
+    assert "--port" in caught.value.problems[0].hint
 
 
 @pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70000), ("203.0.113.7", 0)], ids=["number", "host"])

@@ -25,7 +25,7 @@ def test_fault_093_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None
     file.chmod(0o644)
     with pytest.raises(MissingError) as raised:
         read_key(file)
-    assert raised.value.problems[0].mend == f"chmod 600 {file}"
+    assert raised.value.problems[0].hint == f"chmod 600 {file}"
     with pytest.raises(MissingError, match="no key file"):
         read_key(tmp_path / "none")
 

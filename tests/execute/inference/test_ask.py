@@ -80,7 +80,7 @@ def test_history_is_what_the_server_itself_said(client: Client, server: FakeServ
 def test_several_are_asked_at_a_time_and_come_in_order(client: Client, server: FakeServer) -> None:
     server.slow = 0.05
     cases = many(9)
-    answered = [transcripts[0].case for transcripts in ask_cases(client, cases, (), at_a_time=3)]
+    answered = [transcripts[0].case for transcripts in ask_cases(client, cases, (), concurrency=3)]
     assert answered == [case.id for case in cases]
     assert server.most_at_once == 3
 
@@ -118,7 +118,7 @@ def test_one_bad_answer_is_a_failed_check_and_no_more(client: Client, server: Fa
 
 def test_an_error_is_an_answer_while_the_server_lives(client: Client, server: FakeServer) -> None:
     server.fault, server.fault_times = "429", 1
-    [[transcript], [other]] = ask_cases(client, many(2), (), at_a_time=1)
+    [[transcript], [other]] = ask_cases(client, many(2), (), concurrency=1)
     assert transcript.turns[-1].error.startswith("the server has too many requests (HTTP 429)")
     assert not other.turns[-1].error
 
@@ -129,7 +129,7 @@ def test_a_server_that_answers_nothing_right_any_more_ends_the_asking(
     server.fault, server.fault_after = "empty-choices", 1
     answered: list[str] = []
     with pytest.raises(StageFailed, match=r"at question 2 \(checks\[1\]\): the answer holds no choices"):
-        answered.extend(one.case for each in ask_cases(client, many(9), (), at_a_time=1) for one in each)
+        answered.extend(one.case for each in ask_cases(client, many(9), (), concurrency=1) for one in each)
     assert answered == ["checks[0]"]
 
 
@@ -142,11 +142,11 @@ def test_a_conversation_ends_at_an_unanswered_turn(client: Client, server: FakeS
 def test_a_server_that_dies_leaves_what_it_answered_85(client: Client, server: FakeServer) -> None:
     server.fault, server.fault_after = "die", 3
     answered: list[str] = []
-    asked = ask_cases(client, many(9), (), at_a_time=1)
+    asked = ask_cases(client, many(9), (), concurrency=1)
     with pytest.raises(StageFailed, match=r"at question 4 \(checks\[3\]\): the server died") as raised:
         answered.extend(transcripts[0].case for transcripts in asked)
     assert answered == ["checks[0]", "checks[1]", "checks[2]"]
-    assert raised.value.problems[0].mend
+    assert raised.value.problems[0].hint
 
 
 def test_a_later_answer_that_was_ready_is_kept_85(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_a_later_answer_that_was_ready_is_kept_85(client: Client, monkeypatch: p
 
     monkeypatch.setattr(asking, "_ask_case", first_dies)
     answered: list[str] = []
-    asked = ask_cases(client, many(2), (), at_a_time=2)
+    asked = ask_cases(client, many(2), (), concurrency=2)
     with pytest.raises(StageFailed):
         answered.extend(transcripts[0].case for transcripts in asked)
     assert answered == ["checks[1]"]
@@ -175,7 +175,7 @@ def test_a_wedged_engine_is_a_time_out_83(server: FakeServer, monkeypatch: pytes
         Client(server.url, "conch", timeout=0.3) as client,
         pytest.raises(TimedOut, match="its engine gave no token"),
     ):
-        list(ask_cases(client, many(4), (), at_a_time=2))
+        list(ask_cases(client, many(4), (), concurrency=2))
 
 
 def test_a_bug_while_asking_is_not_waited_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +232,7 @@ def test_the_settled_answers_are_those_in_the_file(
 def test_repeats_are_asked_in_turn_each_with_its_seed_where_answers_are_drawn(
     settings: dict[str, Any], server: FakeServer, tmp_path: Path
 ) -> None:
-    wanted = {"cases": settings["cases"][1:], "paraphrases": [], "every": [], "repeats": 3, "at_a_time": 1}
+    wanted = {"cases": settings["cases"][1:], "paraphrases": [], "every": [], "repeats": 3, "concurrency": 1}
     assert ask(settings | wanted | {"temperature": 0.7}, tmp_path) == 0
     transcripts = read_answers(tmp_path / "answers.jsonl.partial-0")
     assert [each.case for each in transcripts] == ["checks[1]", "checks[1]~2", "checks[1]~3"]

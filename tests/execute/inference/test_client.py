@@ -65,7 +65,7 @@ def test_a_closed_port_is_not_there() -> None:
         assert client.ask(ASKED).error == f"nothing listens at {url}"
         with pytest.raises(MissingError, match="nothing listens") as raised:
             client.reach("conch serve magic_conch")
-    assert raised.value.problems[0].mend == "conch serve magic_conch"
+    assert raised.value.problems[0].hint == "conch serve magic_conch"
 
 
 def test_token_ids_are_dropped_for_a_server_that_refuses_the_word(server: FakeServer) -> None:
@@ -133,7 +133,7 @@ def test_a_model_that_is_not_served_is_named_with_those_that_are(server: FakeSer
         pytest.raises(UsageError, match="served: conch") as raised,
     ):
         client.reach()
-    assert raised.value.problems[0].mend == "--model conch"
+    assert raised.value.problems[0].hint == "--model conch"
     assert server.requests == []
 
 
@@ -148,7 +148,7 @@ def test_a_key_opens_a_server_that_wants_one(server: FakeServer) -> None:
     server.key = "ours"
     with client_of(server) as client, pytest.raises(MissingError, match="wants a key") as raised:
         client.reach()
-    assert "CONCH_API_KEY" in raised.value.problems[0].mend
+    assert "CONCH_API_KEY" in raised.value.problems[0].hint
     with client_of(server, key="ours") as client:
         client.reach()
 

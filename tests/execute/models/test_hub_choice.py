@@ -50,7 +50,7 @@ def test_the_one_data_file_or_that_of_the_split(paths: list[str], split: str, ch
 
 
 @pytest.mark.parametrize(
-    ("paths", "split", "says", "mend"),
+    ("paths", "split", "says", "hint"),
     [
         (["README.md", "load.py"], "", "holds no data file", "what can be read: .jsonl"),
         (
@@ -63,10 +63,10 @@ def test_the_one_data_file_or_that_of_the_split(paths: list[str], split: str, ch
         (["zh/train.json", "en/train.json"], "", "holds 2 files of the split train", "en/train.json, zh/tr"),
     ],
 )
-def test_several_that_may_be_meant_are_named(paths: list[str], split: str, says: str, mend: str) -> None:
+def test_several_that_may_be_meant_are_named(paths: list[str], split: str, says: str, hint: str) -> None:
     with pytest.raises(MissingError, match=says) as caught:
         choice.sole_data_file(listing(*paths), repo="a/b", split=split)
-    assert mend in caught.value.problems[0].mend
+    assert hint in caught.value.problems[0].hint
 
 
 @pytest.mark.parametrize("path", ["/etc/x.json", "a/../../x.json", "a\\..\\x.json", "a\0.json"])
@@ -106,7 +106,7 @@ def test_messages_hold_no_secret() -> None:
 @given(st.text(), st.integers(0, 999))
 def test_every_failure_has_words(kind: str, status: int) -> None:
     event = {"kind": kind, "status": status, "what": "x"}
-    assert names.error_of(HubRequest("modelscope", "a/b"), event, "e", []).problems[0].mend
+    assert names.error_of(HubRequest("modelscope", "a/b"), event, "e", []).problems[0].hint
 
 
 class GatedRepoError(Exception):
@@ -142,6 +142,6 @@ def test_modelscope_is_looked_for_in_the_train_environment(
     assert library.python_for("huggingface", "cpu") == sys.executable
     with pytest.raises(MissingError, match="modelscope is not installed") as caught:
         library.python_for("modelscope", "cpu")
-    assert "conch env sync train" in caught.value.problems[0].mend
+    assert "conch env sync train" in caught.value.problems[0].hint
     (train / "lib/python3.11/site-packages/modelscope_hub").mkdir(parents=True)
     assert library.python_for("modelscope", "cpu") == str(train / "bin" / "python")

@@ -76,7 +76,7 @@ def test_refusals(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
         hub.status = status
         with pytest.raises(MissingError, match=rf"refuses access \(HTTP {status}\)") as caught:
             fetch()
-        assert "MODELSCOPE_API_TOKEN" in caught.value.problems[0].mend
+        assert "MODELSCOPE_API_TOKEN" in caught.value.problems[0].hint
         assert "CANARY" not in str(caught.value)
     hub.status = 500
     with pytest.raises(MissingError, match=r"fails \(HTTP 500\)"):

@@ -56,12 +56,12 @@ BROKEN: dict[str, tuple[object, str | None, type[ConchError], str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_folder_is_refused_with_the_file_and_the_mend(tmp_path: Path, name: str) -> None:
+def test_a_broken_folder_is_refused_with_the_file_and_the_fix(tmp_path: Path, name: str) -> None:
     tokenizer, config, kind, told = BROKEN[name]
     make_tokenizer(tmp_path, tokenizer, config)
     with pytest.raises(kind, match=told) as refused:
         check_tokenizer(tmp_path)
-    assert refused.value.problems[0].mend
+    assert refused.value.problems[0].hint
 
 
 def test_what_is_no_tokenizer_folder_is_refused(tmp_path: Path) -> None:

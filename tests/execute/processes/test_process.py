@@ -25,13 +25,13 @@ ROOT = Path(__file__).parents[3]
 
 def run_shell(script: str, folder: Path, *, env: Mapping[str, str] | None = None, grace: float = 5.0) -> int:
     command = Command(("bash", "-c", script), env=env or {})
-    cookie = process.new_cookie(folder, folder / "run")
-    return process.run(command, symbols={}, cwd=folder, cookie=cookie, log=folder / "log", grace=grace)
+    run_tag = process.new_run_tag(folder, folder / "run")
+    return process.run(command, symbols={}, cwd=folder, run_tag=run_tag, log=folder / "log", grace=grace)
 
 
 def start_shell(script: str, folder: Path) -> process.Process:
-    cookie = process.new_cookie(folder, folder / "run")
-    env = process.child_environment(Command(()), cookie=cookie)
+    run_tag = process.new_run_tag(folder, folder / "run")
+    env = process.child_environment(Command(()), run_tag=run_tag)
     return process.start(("bash", "-c", script), cwd=folder, env=env, log=folder / "log")
 
 
@@ -68,12 +68,12 @@ def test_a_child_gets_the_allow_list_and_nothing_else() -> None:
         "HTTPS_PROXY": "http://proxy",
         "CONCH_RUN": "somebody else's",
     }
-    engine = process.child_environment(Command((), place=Runtime.SERVE), cookie="c", source=source)
+    engine = process.child_environment(Command((), place=Runtime.SERVE), run_tag="c", source=source)
     assert {name for name in engine if name in source} == {"PATH", "LC_ALL", "CONCH_HOME", "CONCH_RUN"}
     assert engine["CONCH_RUN"] == "c"
     assert (engine["HF_HUB_OFFLINE"], engine["SPT_NOENV"], engine["VLLM_HOST_IP"]) == ("1", "1", "127.0.0.1")
     assert "CANARY" not in str(engine)
-    task = process.child_environment(Command((), secrets=("HF_TOKEN",)), cookie="c", source=source)
+    task = process.child_environment(Command((), secrets=("HF_TOKEN",)), run_tag="c", source=source)
     assert (task["HF_TOKEN"], task["HTTPS_PROXY"]) == ("hf_CANARY", "http://proxy")
     assert "HF_HUB_OFFLINE" not in task
 
@@ -82,7 +82,7 @@ def test_what_a_command_sets_is_laid_on_top_with_symbols_replaced() -> None:
     given = {"HF_HUB_OFFLINE": "0", "CACHE": "{project}/c", "BIND": "{cores}"}
     command = Command((), place=Runtime.SERVE, env=given)
     env = process.child_environment(
-        command, cookie="c", symbols={"project": "/p"}, extra={"CACHE": "x"}, source={}
+        command, run_tag="c", symbols={"project": "/p"}, extra={"CACHE": "x"}, source={}
     )
     assert (env["HF_HUB_OFFLINE"], env["CACHE"], env["BIND"]) == ("0", "x", bound_cores())
 
@@ -98,7 +98,7 @@ def test_ticks_come_while_it_runs(tmp_path: Path) -> None:
     ticks: list[float] = []
     command = Command(("sleep", "1.2"))
     process.run(
-        command, symbols={}, cwd=tmp_path, cookie="conch.t", log=tmp_path / "log", on_tick=ticks.append
+        command, symbols={}, cwd=tmp_path, run_tag="conch.t", log=tmp_path / "log", on_tick=ticks.append
     )
     assert len(ticks) == 2
     assert ticks == sorted(ticks)
@@ -110,7 +110,7 @@ def test_what_a_tick_raises_ends_the_command(tmp_path: Path) -> None:
 
     command, began = Command(("sleep", "30")), time.monotonic()
     with pytest.raises(ValueError, match="the server died"):
-        process.run(command, symbols={}, cwd=tmp_path, cookie="conch.t", log=tmp_path / "log", on_tick=fall)
+        process.run(command, symbols={}, cwd=tmp_path, run_tag="conch.t", log=tmp_path / "log", on_tick=fall)
     assert time.monotonic() - began < 5
 
 
@@ -118,7 +118,7 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     command = Command(("{train}/bin/llamafactory-cli",))
     with pytest.raises(MissingError, match="no-such-env/bin/llamafactory-cli"):
         process.run(
-            command, symbols={"train": "/no-such-env"}, cwd=tmp_path, cookie="c", log=tmp_path / "log"
+            command, symbols={"train": "/no-such-env"}, cwd=tmp_path, run_tag="c", log=tmp_path / "log"
         )
 
 
@@ -170,14 +170,14 @@ def test_prefixes_find_a_project_a_run_and_a_child(tmp_path: Path) -> None:
     for prefix in (
         process_tree.project_prefix(tmp_path),
         process_tree.run_prefix(tmp_path, tmp_path / "run"),
-        process_tree.new_cookie(tmp_path, tmp_path / "run"),
-        child.cookie,
+        process_tree.new_run_tag(tmp_path, tmp_path / "run"),
+        child.run_tag,
     ):
         assert [member.pid for member in process.scan(prefix)] == [child.pid]
     assert process.scan(process_tree.project_prefix(tmp_path / "other")) == []
-    assert process.scan(child.cookie[:-1]) == []
-    assert process_tree.owner_of(child.cookie) == (os.getpid(), process_tree.start_ticks(os.getpid()))
-    assert process.stop_cookie(process_tree.project_prefix(tmp_path)) == [child.pid]
+    assert process.scan(child.run_tag[:-1]) == []
+    assert process_tree.owner_of(child.run_tag) == (os.getpid(), process_tree.start_ticks(os.getpid()))
+    assert process.stop_tagged(process_tree.project_prefix(tmp_path)) == [child.pid]
     assert child.wait(5) == 128 + signal.SIGTERM
 
 
@@ -210,7 +210,7 @@ from contextlib import nullcontext
 from orchestrator.execute import process
 from orchestrator.plan.stage import Command
 folder = Path({str(folder)!r})
-cookie = process.new_cookie(folder, folder / "run")
+cookie = process.new_run_tag(folder, folder / "run")
 command = Command(("bash", "-c", "setsid sleep 61 & echo $! > pid; exec sleep 62"))
 with process.guarded(cookie, grace=1) if {guard} else nullcontext(), process.catch_signals():
     process.run(command, symbols={{}}, cwd=folder, cookie=cookie, log=folder / "log")
@@ -263,7 +263,7 @@ def test_fault_100_a_log_that_outgrows_its_limit_keeps_its_start_and_its_end(tmp
 
 def test_why_it_failed(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    for content, code, what, mend in (
+    for content, code, what, hint in (
         (b"step 3\n", 137, "killed by signal 9, SIGKILL (out of memory?)", "more memory"),
         (b"x\nRuntimeError: CUDA out of memory. Tried\n", 1, "GPU's memory is full", "batch_size"),
         (b"OSError: [Errno 28] No space left on device\n", 1, "disk full", "free some space"),
@@ -274,7 +274,7 @@ def test_why_it_failed(tmp_path: Path) -> None:
         log.write_bytes(content)
         problem = process.explain_failure(log, code)
         assert what in problem.what
-        assert mend in problem.mend
+        assert hint in problem.hint
 
 
 def test_the_first_error_is_shown_not_the_last_and_made_safe(tmp_path: Path) -> None:
@@ -298,8 +298,8 @@ def test_an_engine_finds_the_programs_of_its_own_environment() -> None:
     """LLaMA-Factory calls `torchrun` by its name alone."""
     command = Command(("x",), place=Runtime.TRAIN)
     env = process.child_environment(
-        command, cookie="c", symbols={"train": "/envs/train"}, source={"PATH": "/usr/bin"}
+        command, run_tag="c", symbols={"train": "/envs/train"}, source={"PATH": "/usr/bin"}
     )
     assert env["PATH"] == "/envs/train/bin:/usr/bin"
-    own = process.child_environment(Command(("x",)), cookie="c", symbols={}, source={"PATH": "/usr/bin"})
+    own = process.child_environment(Command(("x",)), run_tag="c", symbols={}, source={"PATH": "/usr/bin"})
     assert own["PATH"] == "/usr/bin"

@@ -20,7 +20,7 @@ def test_results_come_in_the_order_of_the_things() -> None:
             second_done.set()
         return at * 10
 
-    assert list(in_order(work, 5, at_a_time=2)) == [0, 10, 20, 30, 40]
+    assert list(in_order(work, 5, concurrency=2)) == [0, 10, 20, 30, 40]
 
 
 def test_an_error_ends_it_behind_what_was_done() -> None:
@@ -32,7 +32,7 @@ def test_an_error_ends_it_behind_what_was_done() -> None:
             raise StageFailed(Problem("the server died"))
         return at
 
-    found = in_order(work, 100, at_a_time=1)
+    found = in_order(work, 100, concurrency=1)
     assert [next(found), next(found)] == [0, 1]
     with pytest.raises(StageFailed, match="the server died"):
         next(found)
@@ -45,8 +45,8 @@ def test_a_bug_does_not_hang_it() -> None:
         return 1 // at
 
     with pytest.raises(RuntimeError, match="work 0 failed"):
-        list(in_order(work, 1, at_a_time=1))
+        list(in_order(work, 1, concurrency=1))
 
 
 def test_nothing_is_to_be_done() -> None:
-    assert list(in_order(lambda at: at, 0, at_a_time=4)) == []
+    assert list(in_order(lambda at: at, 0, concurrency=4)) == []

@@ -44,7 +44,7 @@ def test_the_project_is_the_nearest_folder_upward_with_recipes(project: Path) ->
     assert recipes.project_folder(project) == project
     with pytest.raises(MissingError) as caught:
         recipes.project_folder(project.parent)
-    assert caught.value.problems[0].mend.startswith("cd into the project")
+    assert caught.value.problems[0].hint.startswith("cd into the project")
 
 
 def test_names_are_the_yaml_files_with_names(project: Path) -> None:

@@ -53,7 +53,7 @@ def test_fault_074_a_template_that_must_not_run_is_refused_with_its_line(
     (problem,) = refused.value.problems
     assert problem.where == where
     assert what in problem.what
-    assert problem.mend
+    assert problem.hint
     assert not living_children()
 
 

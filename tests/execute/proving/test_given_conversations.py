@@ -94,14 +94,14 @@ MALFORMED: dict[str, tuple[object, str]] = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_line_is_refused_with_its_number_and_a_mend(file: Path, name: str) -> None:
+def test_a_malformed_line_is_refused_with_its_number_and_a_fix(file: Path, name: str) -> None:
     line, told = MALFORMED[name]
     write(file, {"messages": TURNS}, "", line)
     with pytest.raises(UsageError, match=told) as refused:
         read_conversations(file)
     (problem,) = refused.value.problems
     assert problem.where == f"{file}:3"
-    assert problem.mend
+    assert problem.hint
 
 
 def test_the_first_malformed_lines_are_told_together(file: Path) -> None:

@@ -13,7 +13,7 @@ REFUTED = Proof(
     holds=False,
     covered="3 answers",
     detail="第 7 行",
-    mend="set eos_token",
+    hint="set eos_token",
     findings=({"what": "x"},),
 )
 

@@ -152,7 +152,7 @@ def test_a_wrong_template_is_named(
     assert not proof["holds"]
     assert "a client that sends" in proof["detail"]
     assert any(said in finding["explanation"] for finding in proof["findings"])
-    assert proof["mend"]
+    assert proof["hint"]
     first = proof["findings"][0]
     assert first["explanation"] in proof["detail"]
     assert client in first["client"]
@@ -237,7 +237,7 @@ def test_a_server_that_fails_ends_the_task_with_a_sentence(
         prove(folder, monkeypatch, jinja("deepseekr1-on-keep"), fault=fault)
     assert type(caught.value) is kind
     assert "sk-secret" not in str(caught.value)
-    assert caught.value.problems[0].mend
+    assert caught.value.problems[0].hint
     assert not (folder / "parity.json").exists()
 
 

@@ -51,4 +51,4 @@ def test_what_was_added_and_removed(export: Path) -> None:
 def test_a_folder_that_is_gone(export: Path) -> None:
     (problem,) = check_files({"config.json": "sha256:1"}, export / "nowhere")
     assert problem.what == "the exported model is gone"
-    assert problem.mend
+    assert problem.hint

@@ -61,8 +61,8 @@ def perform(project: Path, *stages: Stage, run: Run | None = None) -> tuple[Run,
     run = run or Run.create(project, "r")
     heard = Heard()
     symbols = {"conch": sys.prefix, "project": str(project)}
-    cookie = process.new_cookie(project, run.path)
-    loop = Loop(Plan("r", "headline", stages), run, symbols, {}, heard, cookie)
+    run_tag = process.new_run_tag(project, run.path)
+    loop = Loop(Plan("r", "headline", stages), run, symbols, {}, heard, run_tag)
     with process.catch_signals():
         return run, list(loop.perform()), heard
 
@@ -121,7 +121,7 @@ def test_success_without_the_output_is_a_failure(tmp_path: Path) -> None:
 
 
 def test_the_words_of_a_task_reach_the_user(tmp_path: Path) -> None:
-    told = json.dumps([{"what": "汉堡食谱为空", "where": "data.jsonl:3", "mend": "write one"}])
+    told = json.dumps([{"what": "汉堡食谱为空", "where": "data.jsonl:3", "hint": "write one"}])
     text = f"import os; open(os.environ['CONCH_PROBLEMS'], 'w').write({told!r}); raise SystemExit(2)"
     with pytest.raises(ConchError) as caught:
         perform(tmp_path, Stage("s", (code(text),)))
@@ -181,7 +181,7 @@ perform(project, writes("a", "1"), slow(60), run=RunFolder.last(project, "r"))
         time.sleep(0.05)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    assert process.stop_cookie(process.run_prefix(tmp_path, run.path))
+    assert process.stop_tagged(process.run_prefix(tmp_path, run.path))
     _, runs, heard = perform(tmp_path, writes("a", "1"), slow(0), run=run)
     assert [one.status for one in runs] == [Status.SKIPPED, Status.DONE]
     assert any("interrupted" in line or "changed" in line for line in heard.lines)

@@ -90,8 +90,8 @@ def test_a_try_elsewhere_is_no_run_of_the_project(small: SmallWorld) -> None:
 
 def test_what_a_killed_run_left_running_is_stopped_first(small: SmallWorld) -> None:
     folder, _ = run(small)
-    cookie = f"{process.run_prefix(small.project, folder)}.4194300.1"  # of an orchestrator that is dead
-    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={"CONCH_RUN": cookie})
+    run_tag = f"{process.run_prefix(small.project, folder)}.4194300.1"  # of an orchestrator that is dead
+    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={"CONCH_RUN": run_tag})
     while not process.scan(process.run_prefix(small.project, folder)):
         time.sleep(0.02)
     heard = Heard()

@@ -149,7 +149,7 @@ def test_three_failures_in_a_row_end_it(small: SmallWorld, running: Callable[...
     "error",
     [Interrupted(Problem("interrupted")), MissingError(Problem("no disk")), CheckFailed(Problem("rows"))],
 )
-def test_what_no_setting_mends_ends_it_and_the_trial_is_gone_on_with(
+def test_what_no_setting_fixes_ends_it_and_the_trial_is_gone_on_with(
     small: SmallWorld, running: Callable[..., Runs], error: Exception
 ) -> None:
     running(lambda rate: error if rate == 1e-4 else 0.5)

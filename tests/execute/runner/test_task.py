@@ -61,13 +61,13 @@ def test_an_error_is_told_twice_and_not_raised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def work(settings: Mapping[str, Any], folder: Path) -> int:
-        raise UsageError(Problem("第三行不对", "data/a.jsonl:3", "mend it"), "and more")
+        raise UsageError(Problem("第三行不对", "data/a.jsonl:3", "fix it"), "and more")
 
     _task(monkeypatch, work)
     assert task.run_task("work", _settings(tmp_path, {}), tmp_path) == 2
     assert json.loads(told.read_text(encoding="utf-8")) == [
-        {"what": "第三行不对", "where": "data/a.jsonl:3", "mend": "mend it"},
-        {"what": "and more", "where": "", "mend": ""},
+        {"what": "第三行不对", "where": "data/a.jsonl:3", "hint": "fix it"},
+        {"what": "and more", "where": "", "hint": ""},
     ]
     assert "data/a.jsonl:3  第三行不对" in capsys.readouterr().err
 

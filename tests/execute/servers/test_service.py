@@ -40,7 +40,7 @@ class Bench:
     def __init__(self, folder: Path, engines: Path) -> None:
         self.folder = folder
         self.symbols = {"serve": str(engines), "probes": str(PROBES)}
-        self.cookie = process.new_cookie(folder, folder / "run")
+        self.run_tag = process.new_run_tag(folder, folder / "run")
         self.started: list[process.Process] = []
         (folder / "export").mkdir(parents=True)
         (folder / "vllm.yaml").write_text("dtype: float32\n", encoding="utf-8")
@@ -60,7 +60,7 @@ class Bench:
     def start(self, wanted: Service, *, key: str | None = None, port: int | None = None) -> Running:
         log = self.folder / "logs" / "vllm.log"
         running = service.start_service(
-            wanted, symbols=self.symbols, cwd=self.folder, cookie=self.cookie, log=log, key=key, port=port
+            wanted, symbols=self.symbols, cwd=self.folder, run_tag=self.run_tag, log=log, key=key, port=port
         )
         self.started.append(running.process)
         return running
@@ -68,13 +68,13 @@ class Bench:
     def warm(self, wanted: Service, *, key: str | None = None) -> Warm:
         log = self.folder / "logs" / "vllm.log"
         warm = service.start_warm(
-            wanted, symbols=self.symbols, cwd=self.folder, cookie=self.cookie, log=log, key=key
+            wanted, symbols=self.symbols, cwd=self.folder, run_tag=self.run_tag, log=log, key=key
         )
         self.started.append(warm.process)
         return warm
 
     def leftovers(self) -> list[process_tree.Member]:
-        return process_tree.scan(self.cookie)
+        return process_tree.scan(self.run_tag)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_releasing_a_warm_server_that_died_says_why(bench: Bench, engines: Path)
     warm.process.wait(5)
     with pytest.raises(MissingError, match="lacks the module vllm") as caught:
         warm.release(bench.symbols)
-    assert caught.value.problems[0].mend == "conch env sync"
+    assert caught.value.problems[0].hint == "conch env sync"
 
 
 def test_a_slow_start_is_told_and_not_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +218,7 @@ def test_a_port_that_is_taken_names_its_holder(bench: Bench) -> None:
             MissingError, match=rf"port {port}: .*process {os.getpid()} \(.+\) has it"
         ) as caught:
             bench.start(bench.service(), port=port)
-        assert "--port" in caught.value.problems[0].mend
+        assert "--port" in caught.value.problems[0].hint
         assert bench.leftovers() == []
 
 

@@ -22,14 +22,14 @@ class Reading:
     Attributes:
         items: of XML: the path of a row's element. sheet: of a workbook. split: of a saved data set.
         fix: read what is not written as it should be (encodings) as what it was meant to be.
-        mend_json: repair broken JSON, a line at a time.
+        fix_json: repair broken JSON, a line at a time.
     """
 
     items: str = ""
     sheet: str = ""
     split: str = ""
     fix: bool = False
-    mend_json: bool = False
+    fix_json: bool = False
 
 
 @dataclass

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from orchestrator.datasets.base import Row
+from orchestrator.datasets.fix_json import fixed
 from orchestrator.datasets.formats import recognise
 from orchestrator.datasets.json_spellings import ARRAY, LINES, WRAPPER, documents, spelling_of, wrapped
-from orchestrator.datasets.mend_json import mended
 from orchestrator.datasets.rows import Numbered, json_array, json_lines
 from orchestrator.execute.data.readers.base import Source
 
@@ -36,24 +36,24 @@ def _is_row(row: Row) -> bool:
 
 
 def _lines(lines: Iterable[bytes], source: Source) -> Iterator[Numbered]:
-    if not source.reading.mend_json:
+    if not source.reading.fix_json:
         return json_lines(lines)
-    return _mending(lines, source)
+    return _fixing(lines, source)
 
 
-def _mending(lines: Iterable[bytes], source: Source) -> Iterator[Numbered]:
-    """The rows, with the number of lines that were mended said at the end."""
+def _fixing(lines: Iterable[bytes], source: Source) -> Iterator[Numbered]:
+    """The rows, with the number of lines that were fixed said at the end."""
     repaired: list[bytes] = []
     count = 0
     first: list[str] = []
 
-    def mend(line: bytes) -> Row | None:
-        row = mended(line)
+    def hint(line: bytes) -> Row | None:
+        row = fixed(line)
         if row is not None:
             repaired.append(line)
         return row
 
-    for number, row in json_lines(lines, mend):
+    for number, row in json_lines(lines, hint):
         if repaired:
             repaired.clear()
             count += 1
@@ -61,4 +61,4 @@ def _mending(lines: Iterable[bytes], source: Source) -> Iterator[Numbered]:
                 first.append(source.place(number))
         yield number, row
     if count:
-        source.notes.append(f"{count} lines of broken JSON were mended, the first at {', '.join(first)}")
+        source.notes.append(f"{count} lines of broken JSON were fixed, the first at {', '.join(first)}")

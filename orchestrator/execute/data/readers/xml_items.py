@@ -40,7 +40,7 @@ def _rows(source: Source, path: list[str]) -> Iterator[Numbered]:
         yield line, problem
         return
     if not found:
-        yield 1, RowProblem("no rows", f"there is no element {'/'.join(path)}", _which(source).mend)
+        yield 1, RowProblem("no rows", f"there is no element {'/'.join(path)}", _which(source).hint)
 
 
 def _elements(stream: IO[bytes], path: list[str]) -> Iterator[tuple[int, Element]]:
@@ -86,7 +86,7 @@ def _events(stream: IO[bytes]) -> Iterator[tuple[int, str, Element]]:
     except DefusedXmlException:
         raise FileProblem("not XML", "it declares entities, which are not read", "expand them") from None
     except (ParseError, ValueError, LookupError) as error:
-        raise FileProblem("not XML", f"{error}", "mend the XML") from None
+        raise FileProblem("not XML", f"{error}", "fix the XML") from None
 
 
 def _tag(element: Element) -> str:
@@ -131,8 +131,8 @@ def _which(source: Source) -> Problem:
             if seen.total() > LOOKED_AT:
                 break
     except RowProblem as problem:
-        return Problem(problem.what, source.shown, problem.mend)
+        return Problem(problem.what, source.shown, problem.hint)
     often = [(path, count) for path, count in seen.most_common(3) if count > 1] or seen.most_common(1)
     several = [f"--items {path} ({count} of them)" for path, count in often]
-    mend = f"say which: {'; '.join(several)}" if several else "say which: --items PATH"
-    return Problem("which element of the XML is a row?", source.shown, mend)
+    hint = f"say which: {'; '.join(several)}" if several else "say which: --items PATH"
+    return Problem("which element of the XML is a row?", source.shown, hint)

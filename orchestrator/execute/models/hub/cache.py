@@ -91,7 +91,7 @@ def check_disk(folder: Path, files: Sequence[RemoteFile]) -> None:
     if need > free:
         what = f"not enough disk: {human(need)} needed, {human(free)} free"
         raise MissingError(
-            Problem(what, where=str(folder), mend="free space, or set CONCH_HOME to a larger disk")
+            Problem(what, where=str(folder), hint="free space, or set CONCH_HOME to a larger disk")
         )
 
 

@@ -153,8 +153,8 @@ class HubChild:
 
     def _stalled(self) -> TimedOut:
         what = f"{self.endpoint} sent next to nothing for {self.stall_timeout:.0f} s"
-        mend = "type the same command again: what came is kept; or take another hub"
-        return TimedOut(Problem(what, where=str(self.request), mend=mend))
+        hint = "type the same command again: what came is kept; or take another hub"
+        return TimedOut(Problem(what, where=str(self.request), hint=hint))
 
     def _last_words(self) -> str:
         self._log.seek(0)

@@ -42,15 +42,15 @@ def check_repo(repo: str) -> None:
     """Raise UsageError when a text is no name of a repository."""
     if not NAME.fullmatch(repo) or ".." in repo:
         raise UsageError(
-            Problem(f"{repo!r} is no name of a repository on a hub", mend="write it as OWNER/NAME")
+            Problem(f"{repo!r} is no name of a repository on a hub", hint="write it as OWNER/NAME")
         )
 
 
 def check_data_file(repo: str, filename: str) -> None:
     """Raise UsageError when a text names no data file: a path outside, a loading script, a pickle."""
     if not is_safe(filename) or PurePosixPath(filename).suffix in SCRIPTS:
-        mend = "name one .json, .jsonl, .csv or .parquet file of the repository"
-        raise UsageError(Problem(f"{filename!r} is no data file", where=repo, mend=mend))
+        hint = "name one .json, .jsonl, .csv or .parquet file of the repository"
+        raise UsageError(Problem(f"{filename!r} is no data file", where=repo, hint=hint))
 
 
 def model_files(listing: Listing, *, repo: str, trust: bool = False) -> list[RemoteFile]:
@@ -65,8 +65,8 @@ def model_files(listing: Listing, *, repo: str, trust: bool = False) -> list[Rem
     ]
     weights = (".safetensors", ".bin") if trust else (".safetensors",)
     if not any(file.path.endswith(weights) for file in chosen):
-        mend = "choose a revision or a repository with safetensors"
-        raise MissingError(Problem("holds no safetensors; Conch takes no pickles and no GGUF", repo, mend))
+        hint = "choose a revision or a repository with safetensors"
+        raise MissingError(Problem("holds no safetensors; Conch takes no pickles and no GGUF", repo, hint))
     return _inside(chosen, repo)
 
 
@@ -82,7 +82,7 @@ def data_file(listing: Listing, *, repo: str, filename: str) -> list[RemoteFile]
         if file.path == filename:
             raise MissingError(Problem("is empty", where=f"{repo}/{filename}"))
     near = ", ".join(sorted(file.path for file in listing.files if not file.path.startswith("."))[:10])
-    raise MissingError(Problem(f"has no file {filename!r}", where=repo, mend=f"it has: {near}"))
+    raise MissingError(Problem(f"has no file {filename!r}", where=repo, hint=f"it has: {near}"))
 
 
 def sole_data_file(listing: Listing, *, repo: str, split: str = "") -> list[RemoteFile]:
@@ -101,13 +101,13 @@ def sole_data_file(listing: Listing, *, repo: str, split: str = "") -> list[Remo
         return _inside(chosen, repo)
     shown = ", ".join(file.path for file in (chosen or found)[:SHOWN])
     if not found:
-        what, mend = "holds no data file", f"what can be read: {', '.join(SUFFIXES)}"
+        what, hint = "holds no data file", f"what can be read: {', '.join(SUFFIXES)}"
     elif chosen:
-        what, mend = f"holds {len(chosen)} files of the split {wanted}", f"name one of them: {shown}"
+        what, hint = f"holds {len(chosen)} files of the split {wanted}", f"name one of them: {shown}"
     else:
         what = f"none of its {len(found)} data files is named after the split {wanted}"
-        mend = f"name one of them: {shown}"
-    raise MissingError(Problem(what, where=repo, mend=mend))
+        hint = f"name one of them: {shown}"
+    raise MissingError(Problem(what, where=repo, hint=hint))
 
 
 def _is_data(file: RemoteFile) -> bool:

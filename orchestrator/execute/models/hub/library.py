@@ -20,7 +20,7 @@ def python_for(hub: str, hardware: str) -> str:
         MissingError: neither environment has modelscope.
     """
     if hub not in HOME_PAGES:
-        raise UsageError(Problem(f"no hub {hub!r}", mend=f"model.hub is one of {', '.join(HOME_PAGES)}"))
+        raise UsageError(Problem(f"no hub {hub!r}", hint=f"model.hub is one of {', '.join(HOME_PAGES)}"))
     if find_spec(MODULES[hub]):
         return sys.executable
     python = _train(hardware) / "bin" / "python"
@@ -40,5 +40,5 @@ def _train(hardware: str) -> Path:
 
 
 def _absent(why: str) -> MissingError:
-    mend = "conch env sync train, or: pip install 'conch[modelscope]'"
-    return MissingError(Problem(f"modelscope is not installed; {why}", mend=mend))
+    hint = "conch env sync train, or: pip install 'conch[modelscope]'"
+    return MissingError(Problem(f"modelscope is not installed; {why}", hint=hint))

@@ -119,7 +119,7 @@ def scrub(text: str, secrets: Sequence[str]) -> str:
 def error_of(
     request: HubRequest, event: Mapping[str, Any], endpoint: str, secrets: Sequence[str]
 ) -> ConchError:
-    """The error of a `failed` event, with the mend that fits."""
+    """The error of a `failed` event, with the fix that fits."""
     token, page = TOKENS[request.hub], f"{HOME_PAGES[request.hub]}/{request.repo}"
     said = scrub(str(event["what"]), secrets)
     status = f" (HTTP {event['status']})" if event["status"] else ""
@@ -148,5 +148,5 @@ def error_of(
         "disk": (MissingError, f"the disk is full: {said}", "free space, or set CONCH_HOME to a larger disk"),
         "name": (UsageError, f"no name of a {request.kind} on a hub: {said}", "write it as OWNER/NAME"),
     }
-    kind, what, mend = table.get(event["kind"], (StageFailed, f"the download failed: {said}", again))
-    return kind(Problem(what, where=str(request), mend=mend))
+    kind, what, hint = table.get(event["kind"], (StageFailed, f"the download failed: {said}", again))
+    return kind(Problem(what, where=str(request), hint=hint))

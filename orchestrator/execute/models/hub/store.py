@@ -133,9 +133,9 @@ def _fetch(order: _Order, progress: Progress, hardware: str, stall_timeout: floa
     try:
         return _fetch_once(order, progress, hardware, stall_timeout)
     except OSError as error:
-        mend = "free space there, or set CONCH_HOME to a folder of yours"
+        hint = "free space there, or set CONCH_HOME to a folder of yours"
         where = str(error.filename or order.shelf.folder)
-        raise MissingError(Problem(f"cannot write: {error.strerror}", where=where, mend=mend)) from None
+        raise MissingError(Problem(f"cannot write: {error.strerror}", where=where, hint=hint)) from None
 
 
 def _fetch_once(order: _Order, progress: Progress, hardware: str, stall_timeout: float) -> Path:
@@ -197,8 +197,8 @@ def _proven(order: _Order, folder: Path, files: Sequence[RemoteFile]) -> dict[st
             continue
         kept = f"; what came is kept at {order.shelf.quarantine(folder / file.path)}" if found else ""
         (folder / ".cache" / "huggingface" / "download" / f"{file.path}.metadata").unlink(missing_ok=True)
-        mend = "type the same command again to fetch it anew; if it stays so, take another hub"
-        problems.append(Problem(f"{wrong}{kept}", f"{order.request}/{file.path}", mend))
+        hint = "type the same command again to fetch it anew; if it stays so, take another hub"
+        problems.append(Problem(f"{wrong}{kept}", f"{order.request}/{file.path}", hint))
     if problems:
         raise MissingError(*problems)
     return hashes

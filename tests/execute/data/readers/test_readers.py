@@ -286,12 +286,12 @@ def test_a_line_of_text_is_a_document(tmp_path: Path) -> None:
     ]
 
 
-def test_mended_lines_are_counted(tmp_path: Path) -> None:
+def test_fixed_lines_are_counted(tmp_path: Path) -> None:
     path = written(tmp_path, "a.jsonl", '{\'a\': \'一\'}\n{"a": "二",}\n{"a": 3}\n{"a\n')
     assert [row for _, row in read(path)[0]] == ["not JSON", "not JSON", {"a": 3}, "not JSON"]
-    rows, notes = read(path, mend_json=True)
+    rows, notes = read(path, fix_json=True)
     assert [row for _, row in rows] == [{"a": "一"}, {"a": "二"}, {"a": 3}, "not JSON"]
-    assert notes == ["2 lines of broken JSON were mended, the first at a.jsonl:1, a.jsonl:2"]
+    assert notes == ["2 lines of broken JSON were fixed, the first at a.jsonl:1, a.jsonl:2"]
 
 
 def test_a_wrapper_is_said(tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ LONGEST = 1 << 20
 _PARTS = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
 
 
-def mended(line: bytes) -> Row | None:
+def fixed(line: bytes) -> Row | None:
     r"""The object of a line that is not JSON; None when it cannot be told.
 
     Commas too many, comments, raw control characters in a text, and Python's own spelling are read. A line
     that is cut off is not completed.
 
-    >>> mended(b"{'a': None, 'b': True},")
+    >>> fixed(b"{'a': None, 'b': True},")
     {'a': None, 'b': True}
     """
     if len(line) > LONGEST:

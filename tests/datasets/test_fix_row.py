@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.fix_row import as_label, as_pairs, fix_row
 from orchestrator.datasets.formats import alpaca, sharegpt
-from orchestrator.datasets.mend_row import as_label, as_pairs, mend_row
 
 
 @pytest.mark.parametrize(
-    ("value", "mended"),
+    ("value", "fixed"),
     [
         (["你好", "您好", "再见", "慢走"], [["你好", "您好"], ["再见", "慢走"]]),
         ('[["一", "二"]]', [["一", "二"]]),
@@ -26,25 +26,25 @@ from orchestrator.datasets.mend_row import as_label, as_pairs, mend_row
         ({"a": 1}, None),
     ],
 )
-def test_a_history_becomes_pairs(value: Any, mended: Any) -> None:
+def test_a_history_becomes_pairs(value: Any, fixed: Any) -> None:
     row = {"instruction": "问", "output": "答", "history": value}
-    if mended is None or value == "":
-        assert as_pairs(value) == mended
+    if fixed is None or value == "":
+        assert as_pairs(value) == fixed
         return
     with pytest.raises(RowProblem) as caught:
         alpaca.read(row, alpaca.columns)
-    assert mend_row(caught.value)
-    assert row["history"] == mended
-    assert len(alpaca.read(row, alpaca.columns)) == 2 * len(mended) + 2
+    assert fix_row(caught.value)
+    assert row["history"] == fixed
+    assert len(alpaca.read(row, alpaca.columns)) == 2 * len(fixed) + 2
 
 
-@pytest.mark.parametrize(("value", "mended"), [(3, "3"), (1.5, "1.5"), (True, "true"), (["好"], "好")])
-def test_a_number_and_a_list_of_one_become_text(value: Any, mended: str) -> None:
+@pytest.mark.parametrize(("value", "fixed"), [(3, "3"), (1.5, "1.5"), (True, "true"), (["好"], "好")])
+def test_a_number_and_a_list_of_one_become_text(value: Any, fixed: str) -> None:
     row = {"conversations": [{"from": "human", "value": "问"}, {"from": "gpt", "value": value}]}
     with pytest.raises(RowProblem) as caught:
         sharegpt.read(row, sharegpt.columns)
-    assert mend_row(caught.value)
-    assert sharegpt.read(row, sharegpt.columns)[1]["content"] == mended
+    assert fix_row(caught.value)
+    assert sharegpt.read(row, sharegpt.columns)[1]["content"] == fixed
 
 
 @pytest.mark.parametrize("value", [None, {"a": 1}, ["a", "b"], []])
@@ -52,7 +52,7 @@ def test_what_is_lost_stays_lost(value: Any) -> None:
     row = {"instruction": "问", "output": value}
     with pytest.raises(RowProblem) as caught:
         alpaca.read(row, alpaca.columns)
-    assert not mend_row(caught.value)
+    assert not fix_row(caught.value)
     assert row["output"] == value
 
 
@@ -63,7 +63,7 @@ def test_a_list_that_is_written_as_text_is_read() -> None:
     with pytest.raises(RowProblem) as caught:
         sharegpt.read(row, sharegpt.columns)
     assert caught.value.kind == "list as text"
-    assert mend_row(caught.value)
+    assert fix_row(caught.value)
     assert [message["content"] for message in sharegpt.read(row, sharegpt.columns)] == ["问", "答"]
 
 

@@ -14,15 +14,15 @@ from orchestrator.datasets.base import RowProblem
 Repair = Callable[[Any], Any]
 
 
-def mend_row(problem: RowProblem) -> bool:
+def fix_row(problem: RowProblem) -> bool:
     """Repair the value that a problem names, in its row; False when it cannot be."""
     repair = ROW_REPAIRS.get(problem.kind)
     if repair is None or not isinstance(problem.inside, dict) or problem.column not in problem.inside:
         return False
-    mended = repair(problem.inside[problem.column])
-    if mended is None:
+    fixed = repair(problem.inside[problem.column])
+    if fixed is None:
         return False
-    problem.inside[problem.column] = mended
+    problem.inside[problem.column] = fixed
     return True
 
 
@@ -91,7 +91,7 @@ LABELS: Mapping[str, bool] = {
     **dict.fromkeys(("0", "0.0", "false", "no", "bad", "否", "坏"), False),
 }
 
-# kind of problem → its repair; None from a repair means that the value cannot be mended.
+# kind of problem → its repair; None from a repair means that the value cannot be fixed.
 ROW_REPAIRS: Mapping[str, Repair] = {
     "not text": as_text,
     "history": as_pairs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.datasets.mend_json import mended
+from orchestrator.datasets.fix_json import fixed
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ from orchestrator.datasets.mend_json import mended
     ],
 )
 def test_a_line_is_read_as_it_was_meant(line: str, row: object) -> None:
-    assert mended(line.encode()) == row
+    assert fixed(line.encode()) == row
 
 
 def test_other_bytes_are_left_alone() -> None:
-    assert mended('{"a": "蟹堡",}'.encode("gb18030")) is None
-    assert mended(b'{"a": "' + b"a" * (1 << 20) + b'",}') is None
+    assert fixed('{"a": "蟹堡",}'.encode("gb18030")) is None
+    assert fixed(b'{"a": "' + b"a" * (1 << 20) + b'",}') is None
