@@ -231,7 +231,9 @@ class RunFault:
 GENERATION, TOKENIZER = "export/generation_config.json", "export/tokenizer_config.json"
 USER, PARITY = "{{- '<｜User｜>' + content -}}", ("parity:data", "parity:export")
 RUN_FAULTS = (
-    RunFault("eos-of-generation-config", _values(GENERATION, eos_token_id=[2]), "lock", ("eos_token_id is",)),
+    RunFault(
+        "eos-of-generation-config", _values(GENERATION, eos_token_id=[2]), "hashes", ("eos_token_id is",)
+    ),
     RunFault(
         "eos-of-tokenizer-config",
         _values(TOKENIZER, eos_token=OTHER_END),
@@ -239,13 +241,13 @@ RUN_FAULTS = (
         ("its eos_token is <|im_end|>",),
         ("parity:export",),
     ),
-    RunFault("eos-of-both", _no_end, "stop", ("the server stops only at",), ("parity:export", "lock")),
+    RunFault("eos-of-both", _no_end, "stop", ("the server stops only at",), ("parity:export", "hashes")),
     RunFault("not-merged", _as_base(lambda _: True), "merge", ("the export is the base model",)),
     RunFault("one-module-not-merged", _as_base(lambda name: name == UP), "merge", (UP[:-7], "not merged")),
-    RunFault("stale-merge", _stale, "merge", ("another adapter", "stale merge"), ("lock",)),
+    RunFault("stale-merge", _stale, "merge", ("another adapter", "stale merge"), ("hashes",)),
     RunFault("swapped-tensors", _swapped_tensors, "merge", (Q0[:-7], Q1[:-7])),
     RunFault("swapped-shard", _swapped_shard, "merge", ("model-00002-of-00002", "the base's own shard")),
-    RunFault("other-base-revision", _other_revision, "lock", ("another revision of the base",), ("merge",)),
+    RunFault("other-base-revision", _other_revision, "hashes", ("another revision of the base",), ("merge",)),
     RunFault("truncated-shard", _truncated, "merge", ("model.safetensors",)),
     RunFault("not-a-number", _not_a_number, "merge", ("infinite or undefined", UP[:-7])),
     RunFault(
@@ -253,12 +255,12 @@ RUN_FAULTS = (
         _values("adapter/adapter_config.json", lora_alpha=64),
         "merge",
         ("times the update", "lora_alpha"),
-        ("lock",),
+        ("hashes",),
     ),
     RunFault(
         "edited-export-template",
         _text("export/chat_template.jinja", (USER, USER.replace("<｜User｜>", "<｜User｜> "))),
-        "lock",
+        "hashes",
         ("the export's chat template is not the proven one",),
     ),
     RunFault(
@@ -266,17 +268,17 @@ RUN_FAULTS = (
         _text("chat_template.jinja", (USER, USER.replace("<｜User｜>", "<｜User｜> "))),
         "parity:export",
         ("the chat template was edited",),
-        ("parity:data", "lock"),
+        ("parity:data", "hashes"),
     ),
-    RunFault("export-template-gone", _template_gone, "lock", ("holds no chat template",)),
+    RunFault("export-template-gone", _template_gone, "hashes", ("holds no chat template",)),
     RunFault(
         "train-data-edited",
         _text("data/smoke.jsonl", ("我是神奇海螺。", "我是海绵宝宝。")),
-        "lock",
+        "hashes",
         ("the training data",),
         PARITY,
     ),
     RunFault(
-        "generation-config-changed", _values(GENERATION, temperature=0.1), "lock", ("temperature is 0.1",)
+        "generation-config-changed", _values(GENERATION, temperature=0.1), "hashes", ("temperature is 0.1",)
     ),
 )

@@ -31,7 +31,7 @@ from orchestrator.results import StageResult, Status
 LIMIT, FEW, TIMES = 5.0, 10, 7
 CONCH = str(Path(sys.executable).with_name("conch"))
 FAKES = Path(__file__).parents[1] / "tests" / "fakes"
-STAGES = ("fetch", "prepare", "prove_data", "train", "lock", "export", "prove_export", "certify")
+STAGES = ("fetch", "prepare", "prove_data", "train", "hashes", "export", "prove_export", "certify")
 
 
 def main() -> int:

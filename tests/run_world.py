@@ -150,7 +150,7 @@ def _manifest(run: Run) -> dict[str, Any]:
         },
         "data": {"shells": {"file": "dataset_info/shells.jsonl", "is": "sha256:aa"}},
         "base": {"asked_for": "org/base", "name": "org/base", "source": "huggingface", "revision": "main"},
-        "environments": {"train": {"lock": "f5cc", "packages": {"torch": "2.13.0"}}},
+        "environments": {"train": {"lockfile": "f5cc", "packages": {"torch": "2.13.0"}}},
         "hardware": {"profile": "cuda", "machine": "x86_64", "cores": 2, "memory_gb": 25.3}
         | {"gpus": [{"name": "RTX 4090", "driver": "1", "memory_mib": 24564}]},
         "stages": {"ask": {"commands": [command], "server": "{serve}/bin/vllm serve export"}},

@@ -11,7 +11,6 @@ from typing import Any
 
 from orchestrator.checks import (
     any_of,
-    clean,
     consistent,
     contains,
     equals,
@@ -20,6 +19,7 @@ from orchestrator.checks import (
     language,
     length,
     matches,
+    no_control_tokens,
     no_repetition,
     not_contains,
     persona,
@@ -53,12 +53,12 @@ CHECKS: dict[str, Check] = {
     "remembers": remembers,
     "forgets": forgets,
     "stops": stops,
-    "clean": clean,
+    "no_control_tokens": no_control_tokens,
     "streamed": streamed,
 }
 
 # The checks that need no argument: what a recipe's `verify.every` may name.
-EVERY: tuple[str, ...] = ("stops", "clean", "streamed", "no_repetition", "thinks")
+EVERY: tuple[str, ...] = ("stops", "no_control_tokens", "streamed", "no_repetition", "thinks")
 
 
 def problems_of(expect: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import click
 from orchestrator.cli.verb import Outcome, hardware_option, progress, verb
 
 
-@click.group(name="env", epilog="\b\nExample:\n  conch env sync\n  conch env lock\n  conch env audit")
+@click.group(name="env", epilog="\b\nExample:\n  conch env sync\n  conch env compile\n  conch env audit")
 def command() -> None:
     """Make or lock the train and serve environments."""
 
@@ -39,17 +39,17 @@ def sync(name: str | None, hardware: str) -> Outcome:
     return Outcome({"hardware": profile, "environments": made}, text)
 
 
-@verb(example="conch env lock")
-def lock() -> Outcome:
-    """Make the requirement files under environments/ anew from their .in files.
+@verb(example="conch env compile")
+def compile_() -> Outcome:
+    """Compile the lockfiles under environments/ from their .in files.
 
     Resolves the newest versions that the .in files allow. The CUDA files are resolved, not installed.
     """
-    from orchestrator.execute.environments.compile import lock_all
+    from orchestrator.execute.environments.compile import compile_all
     from orchestrator.execute.host import signals
 
     with signals.catch_signals():
-        paths = [str(path) for path in lock_all(progress)]
+        paths = [str(path) for path in compile_all(progress)]
     return Outcome({"files": paths}, "\n".join(paths))
 
 
@@ -74,7 +74,7 @@ def audit() -> Outcome:
     ]
     lines += [f"SKIPPED     {one}" for one in done.skipped]
     problems = [
-        Problem(f"{one.id}: {one.package} {one.version}: {one.what}", one.lock, "conch env lock")
+        Problem(f"{one.id}: {one.package} {one.version}: {one.what}", one.lock, "conch env compile")
         for one in done.open
     ]
     problems += [Problem("was not looked up", one, "try again later") for one in done.skipped]
@@ -84,5 +84,5 @@ def audit() -> Outcome:
 
 
 command.add_command(sync, "sync")
-command.add_command(lock, "lock")
+command.add_command(compile_, "compile")
 command.add_command(audit, "audit")

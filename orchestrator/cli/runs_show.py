@@ -66,7 +66,7 @@ def _made_of(manifest: Mapping[str, Any]) -> Iterator[list[str]]:
     yield ["base", str(base.get("name") or base["asked_for"]), str(base.get("revision", ""))]
     for name, one in manifest["environments"].items():
         packages = ", ".join(f"{package} {version}" for package, version in one["packages"].items())
-        yield [f"{name} environment", one["lock"], packages]
+        yield [f"{name} environment", one["lockfile"], packages]
     yield ["Conch", conch["version"], conch["commit"]]
     gpus = ", ".join(gpu["name"] for gpu in hardware["gpus"]) or "no GPU"
     yield ["hardware", hardware["profile"], f"{hardware['cores']} cores, {hardware['memory_gb']} GB, {gpus}"]

@@ -4,7 +4,7 @@ Strict unless it is told otherwise: nothing is repaired, every row that LLaMA-Fa
 wrongly is counted, and the first ones of each kind are kept to be shown. Memory does not grow with the rows,
 but for what is remembered to find duplicates, which ends somewhere (seen.py).
 
-A row that is plain at a glance (oddities.is_plain over its line, faults.is_whole over its texts) is looked at
+A row that is plain at a glance (warnings.is_plain over its line, faults.is_whole over its texts) is looked at
 no further: nearly every row is, and a closer look costs ten times as much.
 """
 
@@ -30,12 +30,12 @@ from orchestrator.datasets.base import (
 from orchestrator.datasets.faults import faults_of, is_whole
 from orchestrator.datasets.fix_row import fix_row
 from orchestrator.datasets.formats import columns_for
-from orchestrator.datasets.oddities import PERSONAL, is_plain, oddities, peculiarities
 from orchestrator.datasets.repairs import repairs_for
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.seen import Duplicates
 from orchestrator.datasets.tally import Counts
 from orchestrator.datasets.targets import Spell, speller
+from orchestrator.datasets.warnings import PERSONAL, is_plain, peculiarities, warnings_of
 from orchestrator.errors import Problem
 
 # A repair may bring another fault to light (a text that was nothing but control tokens); never without end.
@@ -231,7 +231,7 @@ class Audit:
     def _look(self, number: int, row: Row, example: Example) -> tuple[Example, int] | None:
         """The example, repaired where the rules say so, and its answers; None when it is refused."""
         self.turns_in += _answers(example)
-        found, odd = list(faults_of(example)), list(oddities(_said(example)))
+        found, odd = list(faults_of(example)), list(warnings_of(_said(example)))
         if self.rules.fix and isinstance(example, list):
             example, found, odd = self._repaired(number, example, found, odd)
         if found:
@@ -246,7 +246,7 @@ class Audit:
     def _repaired(
         self, number: int, conversation: Conversation, found: list[RowProblem], odd: list[tuple[str, str]]
     ) -> tuple[Conversation, list[RowProblem], list[tuple[str, str]]]:
-        """The conversation after the repairs that its faults and oddities ask for; what is left."""
+        """The conversation after the repairs that its faults and warnings_of ask for; what is left."""
         repairs = repairs_for(self.rules.also)
         done: dict[str, None] = {}
         for _ in range(ROUNDS):
@@ -258,7 +258,7 @@ class Audit:
                     done[kind], conversation = None, after
             if conversation == before:
                 break
-            found, odd = list(faults_of(conversation)), list(oddities(conversation))
+            found, odd = list(faults_of(conversation)), list(warnings_of(conversation))
         for kind in done:
             self.fixed.add(kind, kind, self.where(number))
         return conversation, found, odd

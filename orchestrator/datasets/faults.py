@@ -27,7 +27,7 @@ from orchestrator.datasets.base import (
     Text,
     excerpt,
 )
-from orchestrator.datasets.oddities import MARK
+from orchestrator.datasets.warnings import MARK
 
 ASKING, ANSWERING = (USER, OBSERVATION), (ASSISTANT, FUNCTION_CALL)
 
@@ -76,7 +76,7 @@ def faults_of(example: Example) -> Iterator[RowProblem]:
 def is_whole(conversation: Conversation) -> bool:
     """Whether it is sure at a glance that there is neither a fault nor an odd character outside ASCII.
 
-    For rows of which oddities.is_plain is true. False says nothing: then a closer look must decide.
+    For rows of which warnings.is_plain is true. False says nothing: then a closer look must decide.
     """
     expected = USER
     for message in conversation:

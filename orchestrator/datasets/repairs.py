@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, Message
 from orchestrator.datasets.faults import ANSWERING, CONTROL_TOKEN
-from orchestrator.datasets.oddities import CARD, EMAIL, IDENTITY, INVISIBLE, MARK, PHONE, is_card, is_identity
+from orchestrator.datasets.warnings import CARD, EMAIL, IDENTITY, INVISIBLE, MARK, PHONE, is_card, is_identity
 
 _THOUGHT = re.compile(r"\s*(?:<think>)?(.*?)</think>(.*)", re.DOTALL)
 _BREAK = re.compile(r"<br\s*/?>|</p>\s*<p>", re.IGNORECASE)

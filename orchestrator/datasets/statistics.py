@@ -13,8 +13,8 @@ from typing import Any
 
 from orchestrator.datasets.base import ASSISTANT, USER, Conversation, Example, KtoExample, Pair, excerpt
 from orchestrator.datasets.distribution import Distribution
+from orchestrator.datasets.language_id import language_of, scripts_of
 from orchestrator.datasets.repairs import mask_personal
-from orchestrator.datasets.scripts import language_of, scripts_of
 
 MOST_SAMPLED = 20_000
 MOST_ANSWERS = 200_000

@@ -193,7 +193,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "license": ("licence", "许可证"),
 }
 
-# What orchestrator/datasets/scripts.py calls a language.
+# What orchestrator/datasets/language_id.py calls a language.
 TONGUES = {
     "Chinese, simplified": "简体中文",
     "Chinese, traditional": "繁体中文",
@@ -213,7 +213,7 @@ PROOF_WORDS: dict[str, tuple[str, str]] = {
     "tokenizer": ("training and serving read text as the same tokens", "训练与服务把文本读成相同的 token"),
     "parity:data": ("the data is asked in the form in which it is taught", "数据的提问形式与训练形式一致"),
     "truncation": ("what the cutoff takes is known", "被截断的内容已查明"),
-    "lock": ("the export is of the files that were trained", "导出的模型来自训练时的文件"),
+    "hashes": ("the export is of the files that were trained", "导出的模型来自训练时的文件"),
     "merge": ("the adapter was merged rightly", "适配器合并正确"),
     "parity:export": ("the export is asked in the form that was taught", "导出模型的提问形式与训练形式一致"),
     "stop": ("the server stops where the training taught it to", "服务在训练教会的位置停止"),

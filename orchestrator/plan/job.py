@@ -23,7 +23,7 @@ class Context:
         templates: every pairing in chat_templates/, by name.
         datasets: every entry in dataset_info/, by name.
         paraphrases: the held-out questions of each dataset that has some: {"ask", "expect", "of"} rows.
-        locks: environment name ("train", "serve") → hash of the lock it is built from.
+        lockfiles: environment name ("train", "serve") → hash of the lock it is built from.
         base_folder: symbol or path of a local base model, "" where the base comes from a hub.
         base_state: of a local base model, what changes when its files do.
     """
@@ -32,7 +32,7 @@ class Context:
     templates: Mapping[str, ChatTemplate] = field(default_factory=dict)
     datasets: Mapping[str, DatasetEntry] = field(default_factory=dict)
     paraphrases: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
-    locks: Mapping[str, str] = field(default_factory=dict)
+    lockfiles: Mapping[str, str] = field(default_factory=dict)
     base_folder: str = ""
     base_state: str = ""
 
@@ -55,7 +55,7 @@ class Job:
     hardware: str
     template: ChatTemplate
     datasets: tuple[DatasetEntry, ...]
-    locks: Mapping[str, str]
+    lockfiles: Mapping[str, str]
     chat_template: str
     cases: tuple[Mapping[str, Any], ...] = ()
     paraphrases: tuple[Mapping[str, Any], ...] = ()

@@ -9,7 +9,7 @@ from orchestrator.plan.stage import Plan
 from orchestrator.plan.stages import STAGES
 
 # What each verb runs; a stage that a recipe has switched off is left out.
-SFT = ("fetch", "prepare", "prove_data", "train", "curve", "lock", "export", "prove_export", "certify")
+SFT = ("fetch", "prepare", "prove_data", "train", "curve", "hashes", "export", "prove_export", "certify")
 PARITY = ("fetch", "prepare", "prove_data")
 PROVE = ("prove_data", "prove_export", "score", "prove_served", "certify")
 RUN = tuple(STAGES)

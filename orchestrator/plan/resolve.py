@@ -50,7 +50,7 @@ def resolve(
         hardware=surroundings.hardware,
         template=template,
         datasets=datasets,
-        locks=surroundings.locks,
+        lockfiles=surroundings.lockfiles,
         chat_template=template.text if chat_template is None else chat_template,
         paraphrases=tuple(_paraphrases(datasets, surroundings)) if recipe.verify.paraphrases else (),
         base_folder=surroundings.base_folder,

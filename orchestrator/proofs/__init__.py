@@ -12,7 +12,7 @@ PROOFS: dict[str, str] = {
     "tokenizer": "proofs/data/tokenizer.json",
     "parity:data": "proofs/data/parity.json",
     "truncation": "proofs/data/truncation.json",
-    "lock": "proofs/export/lock.json",
+    "hashes": "proofs/export/hashes.json",
     "merge": "proofs/export/merge.json",
     "parity:export": "proofs/export/parity.json",
     "stop": "proofs/export/stop.json",

@@ -38,7 +38,7 @@ HINT = (
     "set `model.tokenizer: corrected` in the recipe, or write a corrected copy with `conch parity --tokenizer"
     " DIR --template NAME --fix COPY` (tokenizer_class PreTrainedTokenizerFast, which every version reads"
     " rightly); or make the {side} environment as it is pinned: environments/{side}-HARDWARE.txt, made by"
-    " `conch env lock {side}` and installed by `conch env sync {side}`"
+    " `conch env compile {side}` and installed by `conch env sync {side}`"
 )
 ADDED = (
     "train with the template of this model's own family; tokens that you add on purpose (add_tokens) are not"

@@ -1,8 +1,8 @@
 """The truncation ledger: what cutoff_len took from the rows that are trained, and what became of thoughts.
 
-Holds when no more rows were cut than the recipe allows (data.max_truncated_fraction; if
-unset, truncation is only reported) and no thought stayed that the recipe says is removed. Rows are read one by one; what is kept are counts and
-the first findings, so memory does not grow with the rows.
+Holds when no more rows were cut than the recipe allows (data.max_truncated_fraction; if unset, truncation is
+only reported) and no thought stayed that the recipe says is removed. Rows are read one
+by one; only counts and the first findings are stored, so memory does not grow with the rows.
 """
 
 from __future__ import annotations

@@ -25,10 +25,10 @@ SERVED_WEIGHTS, SERVED_PROMPT, SERVED = "served weights", "served prompt", "serv
 WITNESSES: Mapping[str, tuple[str, ...]] = {
     DATA: ("tokenizer",),
     TRAINING: ("loss", "truncation"),
-    MERGE: ("merge", "lock"),
-    SERVED_WEIGHTS: ("loss", "lock", "merge"),
+    MERGE: ("merge", "hashes"),
+    SERVED_WEIGHTS: ("loss", "hashes", "merge"),
     SERVED_PROMPT: ("parity:served", "parity:export", "parity:data", "stop"),
-    SERVED: ("parity:served", "parity:export", "loss", "lock"),
+    SERVED: ("parity:served", "parity:export", "loss", "hashes"),
 }
 HINTS: Mapping[str, str] = {
     DATA: "conch prove {recipe} names the versions and what each reads; then conch sft {recipe} trains anew",

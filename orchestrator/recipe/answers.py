@@ -70,7 +70,7 @@ class Verify(Section):
         0.0, description="0 is the likeliest token."
     )
     every: Annotated[tuple[str, ...], ListField(WORD, least=0, unique=True)] = Field(
-        ("stops", "clean", "streamed"), description="Checks that every answer must pass."
+        ("stops", "no_control_tokens", "streamed"), description="Checks that every answer must pass."
     )
     checks: tuple[CheckCase, ...] = Field((), description="The conversations.")
     repeats: Annotated[int, Whole(least=1, most=10000)] = Field(

@@ -27,7 +27,7 @@ def test_a_conversation_is_asked_once_and_streamed_when_one_check_wants_it() -> 
 
 def test_a_check_of_every_case_is_not_judged_twice() -> None:
     case = Case("checks[0]", ("谁",), expect={"stops": True})
-    assert wanted(case, ("stops", "clean")) == [("stops", True), ("clean", True)]
+    assert wanted(case, ("stops", "no_control_tokens")) == [("stops", True), ("no_control_tokens", True)]
 
 
 def test_verdicts_come_in_order_and_only_for_what_was_asked() -> None:
@@ -50,7 +50,7 @@ def test_verdicts_come_in_order_and_only_for_what_was_asked() -> None:
 
 
 def test_what_a_recipe_expects_wrongly_is_named() -> None:
-    assert problems_of({"contain": "x", "equals": "", "clean": True}) == [
+    assert problems_of({"contain": "x", "equals": "", "no_control_tokens": True}) == [
         ("contain", 'no check named "contain"; did you mean "contains"?'),
         ("equals", "must not be empty"),
     ]

@@ -74,5 +74,5 @@ def test_lock_says_which_files_it_made(
         (world.sources / f"{name}.in").write_text("pebble\n", encoding="utf-8")
     line = f"pebble==1 --hash=sha256:{'a' * 64}\n"
     fake_uv(world, monkeypatch, f"Path('out.txt').write_text({line!r})")
-    assert main.run(["env", "lock", "--json"]) == 0
+    assert main.run(["env", "compile", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["data"]["files"]) == 7

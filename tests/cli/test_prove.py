@@ -15,7 +15,7 @@ NAMES = [
     "tokenizer",
     "parity:data",
     "truncation",
-    "lock",
+    "hashes",
     "merge",
     "parity:export",
     "stop",
@@ -79,7 +79,7 @@ def edit_template(path: Path) -> None:
         jinja.write("\n{{ ' ' }}")
 
 
-FAULTS = {"other weights": (swap_weights, "merge"), "an edited template": (edit_template, "lock")}
+FAULTS = {"other weights": (swap_weights, "merge"), "an edited template": (edit_template, "hashes")}
 
 
 @pytest.mark.parametrize(("plant", "name"), FAULTS.values(), ids=FAULTS)

@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.datasets.base import Conversation
 from orchestrator.datasets.faults import faults
-from orchestrator.datasets.oddities import oddities
 from orchestrator.datasets.repairs import OPTIONAL, SAFE, repairs_for
+from orchestrator.datasets.warnings import warnings_of
 
 ROLES = {"u": "user", "a": "assistant", "s": "system", "t": "observation", "f": "function_call"}
 WHOLE = [
@@ -54,7 +54,7 @@ FIXED = {
 
 
 def found(talk: Conversation) -> set[str]:
-    return {problem.kind for problem in faults(talk)} | {kind for kind, _ in oddities(talk)}
+    return {problem.kind for problem in faults(talk)} | {kind for kind, _ in warnings_of(talk)}
 
 
 def test_every_safe_repair_is_tried() -> None:

@@ -40,7 +40,7 @@ def test_a_recipe_becomes_a_verified_model(trained: Trained) -> None:
     verdicts = json.loads((last_run(trained) / "verdicts.json").read_text(encoding="utf-8"))
     assert verdicts["verdicts"], "nothing was asked"
     assert all(verdict["passed"] for verdict in verdicts["verdicts"])
-    assert {"contains", "remembers", "stops", "clean", "streamed"} <= {
+    assert {"contains", "remembers", "stops", "no_control_tokens", "streamed"} <= {
         v["check"] for v in verdicts["verdicts"]
     }
 

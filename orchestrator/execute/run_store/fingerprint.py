@@ -44,7 +44,7 @@ def _names(folder: Path) -> list[str]:
     return names
 
 
-def stage_key(stage: Stage, inputs: Mapping[str, str], locks: Mapping[str, str]) -> str:
+def stage_key(stage: Stage, inputs: Mapping[str, str], lockfiles: Mapping[str, str]) -> str:
     """What a stage's result depends on: itself, its inputs' content, the environments it runs in, Conch.
 
     Time limits are left out: waiting longer changes no result.
@@ -57,13 +57,13 @@ def stage_key(stage: Stage, inputs: Mapping[str, str], locks: Mapping[str, str])
         for limit in ("ready_timeout", "stall_timeout", "warm_during", "warm"):
             value["service"].pop(limit)
     places = {command.place for command in commands} - {Runtime.CONCH}
-    used = {place.value: locks.get(place.value, "") for place in places}
+    used = {place.value: lockfiles.get(place.value, "") for place in places}
     return _digest({"stage": value, "inputs": dict(inputs), "locks": used, "conch": __version__})
 
 
-def plan_key(plan: Plan, locks: Mapping[str, str]) -> str:
+def plan_key(plan: Plan, lockfiles: Mapping[str, str]) -> str:
     """The identity of a whole run: the same recipe, data and tools give the same."""
-    return _digest({"plan": plan.to_json(), "locks": dict(locks), "conch": __version__})
+    return _digest({"plan": plan.to_json(), "locks": dict(lockfiles), "conch": __version__})
 
 
 def _digest(value: object) -> str:

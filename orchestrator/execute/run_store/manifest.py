@@ -55,7 +55,7 @@ def write_manifest(run: Run, plan: Plan, job: Job) -> None:
         "recipe": recipe_of(job),
         "data": {entry.name: {"file": entry.path, "is": entry.sha256} for entry in job.all_datasets},
         "base": base_of(job, run.path),
-        "environments": {name: environment_of(name, job) for name in job.locks},
+        "environments": {name: environment_of(name, job) for name in job.lockfiles},
         "hardware": hardware_of(job.hardware),
         "stages": stages_of(plan, run),
         **results_of(run),
@@ -106,7 +106,7 @@ def environment_of(name: str, job: Job) -> dict[str, Any]:
     except OSError:
         text = ""
     pins = dict(_PIN.findall(text))
-    return {"lock": job.locks[name], "packages": {one: pins[one] for one in PACKAGES if one in pins}}
+    return {"lockfile": job.lockfiles[name], "packages": {one: pins[one] for one in PACKAGES if one in pins}}
 
 
 def hardware_of(profile: str) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from typing import Any
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host.atomic_files import sha256_file, write_durable
 from orchestrator.execute.models.model_folder import MANIFEST
-from orchestrator.proofs.lock import ADAPTER, BASE, GENERATION, SETTINGS, TEMPLATE, Lock, matters
+from orchestrator.proofs.hashes import ADAPTER, BASE, GENERATION, SETTINGS, TEMPLATE, ModelHashes, matters
 
 _SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
-def record_lock(settings: Mapping[str, Any], folder: Path) -> int:
+def record_hashes(settings: Mapping[str, Any], folder: Path) -> int:
     """Write the lock.
 
     Args:
@@ -41,7 +41,7 @@ def record_lock(settings: Mapping[str, Any], folder: Path) -> int:
     return 0
 
 
-def survey(settings: Mapping[str, Any], folder: Path) -> Lock:
+def survey(settings: Mapping[str, Any], folder: Path) -> ModelHashes:
     """What lies there now, for the settings of record_lock; what is missing is left out."""
     base, adapter = folder / settings["base"], folder / settings["adapter"]
     manifest = read_json(folder / settings["manifest"]) or {}
@@ -55,7 +55,7 @@ def survey(settings: Mapping[str, Any], folder: Path) -> Lock:
         **{name: folder / name for name in settings["data"]},
         **texts,
     }
-    return Lock(
+    return ModelHashes(
         base={name: str(named.get(name) or "") for name in ("name", "source", "revision")},
         fetched=fetched,
         files={name: sha256_file(path) for name, path in sorted(places.items()) if path.is_file()},

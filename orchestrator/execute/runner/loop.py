@@ -41,7 +41,7 @@ class Loop:
     plan: Plan
     run: Run
     symbols: Mapping[str, str]
-    locks: Mapping[str, str]
+    lockfiles: Mapping[str, str]
     progress: Progress
     run_tag: str
     again: bool = False
@@ -276,7 +276,7 @@ class Loop:
         return self.run.path / "logs" / f"{name}.log"
 
     def _key(self, stage: Stage) -> str:
-        return stage_key(stage, self._hashes(stage.inputs), self.locks)
+        return stage_key(stage, self._hashes(stage.inputs), self.lockfiles)
 
     def _unchanged(self, stage: Stage, key: str) -> str:
         """Why a stage need not run again; "" when it must."""

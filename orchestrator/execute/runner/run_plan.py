@@ -59,7 +59,7 @@ def run_recipe(
     """
     places = preflight(plan, job, project=project)
     whole = build_plan(job)
-    identity = plan_key(whole, job.locks)
+    identity = plan_key(whole, job.lockfiles)
     home = home or project
     with process.catch_signals(), hold(home, job.recipe.name):
         run = _folder_for(home, job.recipe.name, identity)
@@ -75,7 +75,7 @@ def run_recipe(
             run.path / "plan.json", json.dumps(whole.to_json(), ensure_ascii=False, indent=1)
         )
         run_tag = process.new_run_tag(project, run.path)
-        loop = Loop(plan, run, symbols_of(places, project), job.locks, progress, run_tag)
+        loop = Loop(plan, run, symbols_of(places, project), job.lockfiles, progress, run_tag)
         write_manifest(run, whole, job)
         try:
             with process.guarded(run_tag):

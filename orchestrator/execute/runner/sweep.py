@@ -65,7 +65,9 @@ def run_until_target(
     _check_values(wanted, sweep["settings"])
     folder = wanted.project / "runs" / job.recipe.name
     with only_one(folder, job.recipe.name):
-        study = f"{plan_key(build_plan(job), job.locks)} {sweep['search']} {json.dumps(sweep['settings'])}"
+        study = (
+            f"{plan_key(build_plan(job), job.lockfiles)} {sweep['search']} {json.dumps(sweep['settings'])}"
+        )
         trials = TrialsFile.open(folder, study, sweep["settings"])
         progress.say(headline(job))
         while (trial := next_trial(sweep, trials.history)) is not None:

@@ -12,7 +12,7 @@ from orchestrator.plan.stage import Command, RenderedFile
 CONVERSATIONS = "data/conversations.jsonl"
 DATA_PROOF = "proofs/data"
 EXPORT_PROOF = "proofs/export"
-LOCK = "lock.json"
+HASHES = "hashes.json"
 SCORES = "proofs/scores"
 SERVED_PROOF = "proofs/served"
 CERTIFICATE = "proof.json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from orchestrator.backends import vllm
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage, partial
-from orchestrator.plan.stages.base import DATA_PROOF, EXPORT_PROOF, LOCK, task
-from orchestrator.plan.stages.lock import locked
+from orchestrator.plan.stages.base import DATA_PROOF, EXPORT_PROOF, HASHES, task
+from orchestrator.plan.stages.hashes import hashed_paths
 from orchestrator.plan.stages.prove_data import serving_probe, template_file
 
 
@@ -16,9 +16,9 @@ def stage(job: Job) -> Stage:
     training, serving = f"{DATA_PROOF}/training_ids.jsonl", f"{made}/serving_ids.jsonl"
     accept = {"accept_mismatch": job.accept_mismatch}
     stops = {"stop_ids": f"{made}/stop_ids.json", "base": "inputs/base", "prepare": "data/prepare.json"}
-    lock = {**locked(job), "lock": LOCK, "export": "export"}
+    lock = {**hashed_paths(job), "hashes": HASHES, "export": "export"}
     proofs = (
-        task("prove_lock-export", accept | lock | {"out": f"{made}/lock.json"}),
+        task("prove_hashes-export", accept | lock | {"out": f"{made}/hashes.json"}),
         task(
             "prove_merge-export", accept | {"facts": f"{made}/merge_facts.json", "out": f"{made}/merge.json"}
         ),
@@ -43,7 +43,7 @@ def stage(job: Job) -> Stage:
             _stop_probe(f"{made}/stop_ids.json"),
             *(command for _, command in proofs),
         ),
-        inputs=("inputs", "data", DATA_PROOF, "adapter", LOCK, "export"),
+        inputs=("inputs", "data", DATA_PROOF, "adapter", HASHES, "export"),
         outputs=(EXPORT_PROOF,),
         gate=True,
         at_once=2,

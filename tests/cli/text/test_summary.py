@@ -61,7 +61,9 @@ def test_a_proof_that_does_not_hold_stands_out(*, accepted: bool, word: str) -> 
 
 
 def test_what_a_model_answers_cannot_drive_the_terminal() -> None:
-    wild = Verdict("checks[0]", "clean", passed=False, question="?", answer=WILD, reason=f"got {WILD}")
+    wild = Verdict(
+        "checks[0]", "no_control_tokens", passed=False, question="?", answer=WILD, reason=f"got {WILD}"
+    )
     assert "\x1b" not in _said(Report("r", "h", DONE, [wild]))
     assert "\x07" not in _said(Report("r", "h", DONE, [wild]))
 

@@ -18,7 +18,7 @@ from orchestrator.execute.host.gpu import Load
 from orchestrator.execute.reporting.watch import Snapshot, WatchedStage
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-NAMES = ["fetch", "prepare", "prove_data", "ask_base", "train", "lock", "export", "prove_export", "score"]
+NAMES = ["fetch", "prepare", "prove_data", "ask_base", "train", "hashes", "export", "prove_export", "score"]
 NAMES += ["prove_served", "ask", "judge", "certify", "report"]
 TOOK = (24.8, 0.1, 16.2, 54.7, 192.4)
 STAGES = tuple(

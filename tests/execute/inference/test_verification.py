@@ -13,7 +13,7 @@ from orchestrator.execute.inference.client import Client
 from orchestrator.execute.inference.verification import verify_server
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
-EVERY = ("stops", "clean", "streamed")
+EVERY = ("stops", "no_control_tokens", "streamed")
 
 
 def many(number: int) -> list[Case]:
@@ -56,7 +56,7 @@ def test_verifying_a_base_that_only_thinks_is_a_no_and_shows_it(client: Client, 
     assert {verdict.check: verdict.passed for verdict in result.verdicts} == {
         "contains": False,
         "stops": False,
-        "clean": True,
+        "no_control_tokens": True,
         "streamed": True,
     }
 

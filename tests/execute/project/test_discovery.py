@@ -25,7 +25,7 @@ def test_it_sees_templates_data_sets_locks_and_the_base(small: SmallWorld) -> No
     assert "deepseekr1-on-keep" in seen.templates
     assert seen.datasets["small"].sha256.startswith("sha256:")
     assert seen.paraphrases["small"][0]["ask"] == "你叫什么"
-    assert set(seen.locks) == {"train", "serve"}
+    assert set(seen.lockfiles) == {"train", "serve"}
     assert seen.base_folder == "{project}/base"
     assert look(small) == seen
 

@@ -84,9 +84,9 @@ def test_a_link_is_where_it_points(tree: Path, tmp_path: Path) -> None:
     ],
 )
 def test_whatever_decides_the_result_is_in_the_key(
-    stage: Stage, inputs: dict[str, str], locks: dict[str, str]
+    stage: Stage, inputs: dict[str, str], lockfiles: dict[str, str]
 ) -> None:
-    assert stage_key(stage, inputs, locks) != stage_key(STAGE, {"in": "1"}, LOCKS)
+    assert stage_key(stage, inputs, lockfiles) != stage_key(STAGE, {"in": "1"}, LOCKS)
 
 
 def test_patience_and_other_environments_are_not() -> None:

@@ -1,6 +1,6 @@
 """Things in a conversation that train as they are, and that somebody may want to know of. Pure.
 
-Two depths: `oddities` looks at what costs little and is asked of every text; `peculiarities` is for an audit
+Two depths: `warnings_of` looks at what costs little and is asked of every text; `peculiarities` is for an audit
 that may take its time. Each yields (kind, the text it is about); a kind is a stable name by which rows are
 counted. `is_plain` says of a row's JSON, at the speed of memory, that there is nothing to look for.
 """
@@ -66,7 +66,7 @@ def is_plain(line: bytes) -> bool:
     return _BACKSLASH not in marks or marks.find(_ESCAPE) < 0
 
 
-def oddities(conversation: Conversation) -> Iterator[tuple[str, str]]:
+def warnings_of(conversation: Conversation) -> Iterator[tuple[str, str]]:
     """(kind, text) of what costs little to see."""
     for message in conversation:
         text = message["content"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.datasets.base import Conversation, Message
 from orchestrator.datasets.faults import faults, is_whole
-from orchestrator.datasets.oddities import is_plain, oddities, peculiarities
+from orchestrator.datasets.warnings import is_plain, peculiarities, warnings_of
 
 
 def talk(question: str, answer: str = "好的。") -> Conversation:
@@ -45,7 +45,7 @@ ODD = {
 
 @pytest.mark.parametrize("text", ODD)
 def test_it_is_told_with_its_text_and_never_plain(text: str) -> None:
-    told = dict(oddities(talk(text)))
+    told = dict(warnings_of(talk(text)))
     assert told == {ODD[text]: text}
     line = orjson.dumps({"messages": talk(text)})
     assert not (is_plain(line) and is_whole(talk(text)))
@@ -67,7 +67,7 @@ def test_it_is_told_with_its_text_and_never_plain(text: str) -> None:
     ],
 )
 def test_what_is_usual_is_not_told(text: str) -> None:
-    assert not list(oddities(talk(text)))
+    assert not list(warnings_of(talk(text)))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_look_at_a_glance_misses_nothing_that_a_closer_one_finds(conversation:
     with suppress(TypeError):  # half a character: no line can be written
         line = orjson.dumps({"messages": conversation})
         if is_plain(line) and is_whole(conversation):
-            assert not [*faults(conversation), *oddities(conversation)]
+            assert not [*faults(conversation), *warnings_of(conversation)]
 
 
 def test_most_rows_are_plain_and_whole() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.proofs.lock import Exported, Lock, changed_values, first_difference, prove
+from orchestrator.proofs.hashes import Exported, ModelHashes, changed_values, first_difference, prove
 
 TEMPLATE = "{{ bos_token }}\n{%- for 消息 in messages -%}\n{{ 消息 }}\n{%- endfor -%}\n"
-THEN = Lock(
+THEN = ModelHashes(
     base={"name": "org/model", "source": "huggingface:org/model", "revision": "a" * 40},
     fetched={"model.safetensors": "sha256:w1"},
     files={
@@ -32,7 +32,7 @@ THEN = Lock(
 EXPORTED = Exported("export", TEMPLATE, "sha256:j1", {"eos_token_id": [2, 4], "temperature": 0.6})
 
 
-def changed(name: str, value: str | None) -> Lock:
+def changed(name: str, value: str | None) -> ModelHashes:
     files = {**THEN.files, name: value or ""}
     return replace(THEN, files={key: found for key, found in files.items() if found})
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.checks import clean
+from orchestrator.checks import no_control_tokens
 from tests.checks.room import CASE, FOLLOW_UP, said, turn
 
 
@@ -27,24 +27,24 @@ def garbled(text: str) -> str:
 
 @given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), min_size=1))
 def test_chinese_is_clean_and_its_raw_bytes_are_not(text: str) -> None:
-    assert clean.leak(text) == ""
-    assert "garbled" in clean.leak(garbled(text))
+    assert no_control_tokens.leak(text) == ""
+    assert "garbled" in no_control_tokens.leak(garbled(text))
 
 
 @given(st.lists(st.text("abcdefghijklmnopqrstuvwxyz,.", min_size=1), min_size=2))
 def test_english_is_clean_and_its_raw_tokens_are_not(words: list[str]) -> None:
-    assert clean.leak(" ".join(words)) == ""
-    assert "garbled" in clean.leak(garbled(" ".join(words)))
+    assert no_control_tokens.leak(" ".join(words)) == ""
+    assert "garbled" in no_control_tokens.leak(garbled(" ".join(words)))
 
 
 @pytest.mark.parametrize("text", ["🦀", "Привет, мир", "我", "你好\n我", "a é", "日本語です"])
 def test_raw_bytes_of_other_texts_are_garbled(text: str) -> None:
-    assert "garbled" in clean.leak(garbled(text))
+    assert "garbled" in no_control_tokens.leak(garbled(text))
 
 
 def test_a_garbled_first_character_is_found() -> None:
     """What vLLM says when the first token is part of a character and it keeps special tokens in the text."""
-    assert "garbled" in clean.leak("æĪ是神奇海螺")
+    assert "garbled" in no_control_tokens.leak("æĪ是神奇海螺")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_garbled_first_character_is_found() -> None:
     ],
 )
 def test_real_text_is_clean(text: str) -> None:
-    assert clean.leak(text) == ""
+    assert no_control_tokens.leak(text) == ""
 
 
 @pytest.mark.parametrize(
@@ -83,34 +83,37 @@ def test_real_text_is_clean(text: str) -> None:
     ],
 )
 def test_control_tokens_leak(text: str) -> None:
-    assert "control token" in clean.leak(text)
-    assert "control token" in clean.leak(text, thinking=True)
+    assert "control token" in no_control_tokens.leak(text)
+    assert "control token" in no_control_tokens.leak(text, thinking=True)
 
 
 @pytest.mark.parametrize("text", ["<think>", "嗯</think>\n\n好"])
 def test_think_tags_leak_into_answers_only(text: str) -> None:
-    assert "think>" in clean.leak(text)
-    assert clean.leak(text, thinking=True) == ""
+    assert "think>" in no_control_tokens.leak(text)
+    assert no_control_tokens.leak(text, thinking=True) == ""
 
 
 def test_other_leaks() -> None:
-    assert "U+FFFD" in clean.leak("我\ufffd是")
-    assert "role label" in clean.leak("assistant\n我是神奇海螺")
-    assert "role label" in clean.leak("\n Assistant:\n好")
+    assert "U+FFFD" in no_control_tokens.leak("我\ufffd是")
+    assert "role label" in no_control_tokens.leak("assistant\n我是神奇海螺")
+    assert "role label" in no_control_tokens.leak("\n Assistant:\n好")
 
 
 def test_every_turn_and_the_streamed_answer_count() -> None:
-    assert clean.judge(FOLLOW_UP, True, said("a", "b")).passed
-    first = clean.judge(FOLLOW_UP, True, said("a<|im_end|>", "b"))
+    assert no_control_tokens.judge(FOLLOW_UP, True, said("a", "b")).passed
+    first = no_control_tokens.judge(FOLLOW_UP, True, said("a<|im_end|>", "b"))
     assert first.reason == 'turn 1: in the answer, the control token "<|im_end|>" leaked'
-    streamed = clean.judge(CASE, True, said(turn("a", streamed=True, streamed_content="a\ufffd")))
+    streamed = no_control_tokens.judge(CASE, True, said(turn("a", streamed=True, streamed_content="a\ufffd")))
     assert "in the streamed answer" in streamed.reason
-    thought = clean.judge(CASE, True, said(turn("a", reasoning="<｜User｜>")))
+    thought = no_control_tokens.judge(CASE, True, said(turn("a", reasoning="<｜User｜>")))
     assert "in the thinking" in thought.reason
 
 
 def test_no_answer_is_not_clean() -> None:
-    assert clean.judge(CASE, True, said(turn(error="no whole answer"))).reason == "turn 1: no whole answer"
-    assert not clean.judge(CASE, True, []).passed
-    assert clean.problem("x")
-    assert clean.problem(True) is None
+    assert (
+        no_control_tokens.judge(CASE, True, said(turn(error="no whole answer"))).reason
+        == "turn 1: no whole answer"
+    )
+    assert not no_control_tokens.judge(CASE, True, []).passed
+    assert no_control_tokens.problem("x")
+    assert no_control_tokens.problem(True) is None

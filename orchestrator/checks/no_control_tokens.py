@@ -32,7 +32,7 @@ from orchestrator.checks.base import (
 )
 from orchestrator.results import Transcript, Turn, Verdict
 
-name = "clean"
+name = "no_control_tokens"
 
 _CONTROL = re.compile(
     r"<[|｜][^<>|｜\n]{1,40}[|｜]>"  # <|im_end|>, <｜User｜>, <｜begin▁of▁sentence｜>

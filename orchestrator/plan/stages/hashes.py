@@ -6,23 +6,23 @@ from typing import Any
 
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage, partial
-from orchestrator.plan.stages.base import LOCK, task
+from orchestrator.plan.stages.base import HASHES, task
 from orchestrator.plan.stages.prove_data import template_file
 
 
 def stage(job: Job) -> Stage:
     """Recorded when training ends; prove_export and `conch prove` hash the same files again."""
-    file, command = task("record_lock", locked(job) | {"out": partial(LOCK)})
+    file, command = task("record_lock", hashed_paths(job) | {"out": partial(HASHES)})
     return Stage(
-        name="lock",
+        name="hashes",
         files=(template_file(job), file),
         commands=(command,),
         inputs=("inputs", "adapter"),
-        outputs=(LOCK,),
+        outputs=(HASHES,),
     )
 
 
-def locked(job: Job) -> dict[str, Any]:
+def hashed_paths(job: Job) -> dict[str, Any]:
     """What is hashed: base, adapter, template, settings, data; and the environments by name."""
     return {
         "base": "inputs/base",
@@ -31,5 +31,5 @@ def locked(job: Job) -> dict[str, Any]:
         "chat_template": "chat_template.jinja",
         "train_yaml": "train.yaml",
         "data": [f"data/{name}.jsonl" for name in (*job.names_of("train"), *job.names_of("validation"))],
-        "environments": dict(job.locks),
+        "environments": dict(job.lockfiles),
     }

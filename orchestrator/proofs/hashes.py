@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.proofs.findings import Findings
 from orchestrator.results import Proof
 
-NAME = "lock"
+NAME = "hashes"
 BASE, ADAPTER, DATA, TEMPLATE, SETTINGS = (
     "inputs/base/",
     "adapter/",
@@ -42,7 +42,7 @@ _SHORT = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class ModelHashes:
     """What a model is trained from, seen at one moment.
 
     Attributes:
@@ -88,7 +88,7 @@ def matters(name: str) -> bool:
     return known or name.endswith((".safetensors", ".safetensors.index.json"))
 
 
-def prove(then: Lock, now: Lock, exported: Exported | None = None) -> Proof:
+def prove(then: ModelHashes, now: ModelHashes, exported: Exported | None = None) -> Proof:
     """Whether what was recorded when training ended is what is there now.
 
     Args:
@@ -146,7 +146,7 @@ def first_difference(old: str, new: str) -> str:
     return f"line {line + 1}: {ours[shown]!r} → {theirs[shown]!r}"
 
 
-def _base(then: Lock, now: Lock, found: Findings) -> None:
+def _base(then: ModelHashes, now: ModelHashes, found: Findings) -> None:
     where = BASE.rstrip("/")
     for what in ("source", "revision"):
         old, new = then.base.get(what, ""), now.base.get(what, "")
@@ -172,7 +172,7 @@ def _base(then: Lock, now: Lock, found: Findings) -> None:
             )
 
 
-def _file(name: str, then: Lock, now: Lock, found: Findings) -> None:
+def _file(name: str, then: ModelHashes, now: ModelHashes, found: Findings) -> None:
     kind, old, new = _kind(name), then.files.get(name, ""), now.files.get(name, "")
     if not new:
         what = f"{kind}: the file is gone since training"
@@ -187,7 +187,7 @@ def _file(name: str, then: Lock, now: Lock, found: Findings) -> None:
     found.add(kind, what, name, _fix(name), old=old, new=new)
 
 
-def _export(then: Lock, exported: Exported, found: Findings) -> None:
+def _export(then: ModelHashes, exported: Exported, found: Findings) -> None:
     where, old = f"{exported.folder}/{TEMPLATE}", then.files.get(TEMPLATE, "")
     hint = "export again: `conch run` puts the proven template in"
     if exported.template is None:
@@ -230,7 +230,7 @@ def _value(value: Any) -> Any:
     return [str(value)] if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _environments(then: Lock, now: Lock, found: Findings) -> None:
+def _environments(then: ModelHashes, now: ModelHashes, found: Findings) -> None:
     """Told, not judged: the parity proofs are run again in another environment."""
     for name, old in then.environments.items():
         new = now.environments.get(name, old)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.datasets.scripts import SIMPLIFIED, TRADITIONAL, language_of, scripts_of
+from orchestrator.datasets.language_id import SIMPLIFIED, TRADITIONAL, language_of, scripts_of
 
 
 @pytest.mark.parametrize(
