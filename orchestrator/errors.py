@@ -4,7 +4,7 @@
     ├── UsageError      2   the recipe, the data or the command line is wrong
     ├── MissingError    3   a model, an environment, disk, a port, a GPU, a version is missing
     ├── StageFailed     4   a stage's child failed
-    ├── Refuted         5   it ran and the answer is no (a check or a proof)
+    ├── CheckFailed     5   it ran and the answer is no (a check or a proof)
     ├── BusyError       6   another run holds it
     ├── TimedOut        7   it did not come in time
     └── Interrupted   130   Ctrl-C (143 for SIGTERM)
@@ -15,6 +15,7 @@ mistakes found at once, each with what is wrong, where, and what to do about it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,6 +38,27 @@ class Problem:
         place = f"{self.where}  " if self.where else ""
         hint = f"\n    → {self.hint}" if self.hint else ""
         return f"{place}{self.what}{hint}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that a mistyped one most likely stands for; "" when none is near.
+
+    >>> nearest("contain", ["contains", "equals"])
+    'contains'
+    """
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(known), n=1)), "")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The nearest known word as the end of a sentence; "" when none is near.
+
+    >>> did_you_mean("contain", ["contains", "equals"])
+    '; did you mean "contains"?'
+    """
+    near = nearest(word, known)
+    return f'; did you mean "{near}"?' if near else ""
 
 
 class ConchError(Exception):

@@ -7,13 +7,12 @@ known, its own columns and roles are compared with what the entry says.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.datasets.dataset_info import TAGS
-from orchestrator.errors import Problem
+from orchestrator.errors import Problem, did_you_mean
 from orchestrator.recipe.tree import Node
 
 DEFAULT_COLUMNS = {
@@ -79,9 +78,8 @@ def _misnamed(node: Node, known: tuple[str, ...], section: str) -> Iterator[Prob
     """Keys that there are not, and values that are no names."""
     for key, value in node.value.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            suggestion = f'; did you mean "{near[0]}"?' if near else ""
-            what = f'no key "{section}.{key}"{suggestion}: LLaMA-Factory passes it over in silence'
+            meant = did_you_mean(key, known)
+            what = f'no key "{section}.{key}"{meant}: LLaMA-Factory passes it over in silence'
             yield Problem(what, value.key_where, f"keys: {', '.join(known)}")
         elif value.value is not None and (not isinstance(value.value, str) or not value.value):
             yield Problem(f"{section}.{key}: must be a name, in quotes", value.where, f'"{key}": "…"')

@@ -8,14 +8,13 @@ Columns and tags: dataset_columns.py. Not covered: what is wrong with the rows (
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from orchestrator.backends.dataset_columns import Listed, column_problems, tag_problems
 from orchestrator.datasets.json_places import read_json
-from orchestrator.errors import Problem
+from orchestrator.errors import Problem, did_you_mean, nearest
 from orchestrator.recipe.tree import Node
 
 NAME = "dataset_info.json"
@@ -89,7 +88,7 @@ def _entry_problems(name: str, entry: Node, look: Look, stage: str) -> Iterator[
         yield from _local_problems(entry)
     yield from _script_problems(entry)
     yield from _sample_problems(entry, listed)
-    if any(difflib.get_close_matches(key, KEYS, n=1) for key in entry.value if key not in KEYS):
+    if any(nearest(key, KEYS) for key in entry.value if key not in KEYS):
         listed = None  # what is meant is not what is written: the data would be compared with something else
     yield from column_problems(entry, listed, stage)
     yield from tag_problems(entry, listed)
@@ -98,9 +97,7 @@ def _entry_problems(name: str, entry: Node, look: Look, stage: str) -> Iterator[
 def _unknown(entry: Node) -> Iterator[Problem]:
     for key, value in entry.value.items():
         if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, n=1)
-            suggestion = f'; did you mean "{near[0]}"?' if near else ""
-            what = f'no key "{key}"{suggestion}: LLaMA-Factory passes it over in silence'
+            what = f'no key "{key}"{did_you_mean(key, KEYS)}: LLaMA-Factory passes it over in silence'
             yield Problem(what, value.key_where, f"keys: {', '.join(KEYS)}")
 
 
@@ -113,7 +110,7 @@ def _format_problems(entry: Node) -> Iterator[Problem]:
         yield Problem(what, node.where, '"formatting": "sharegpt", with the tags "role" and "content"')
         return
     meant = node.value.lower() if isinstance(node.value, str) and node.value.lower() in FORMATS else ""
-    near = meant or next(iter(difflib.get_close_matches(str(node.value), FORMATS, n=1)), "")
+    near = meant or nearest(str(node.value), FORMATS)
     suggestion = f'; did you mean "{near}"?' if near else ""
     yield Problem(
         f"formatting: no format {node.text}{suggestion} (its case counts)",

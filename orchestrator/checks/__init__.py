@@ -32,6 +32,7 @@ from orchestrator.checks import (
     tool_call,
 )
 from orchestrator.checks.base import Case, Check, PromptPlan, whole
+from orchestrator.errors import did_you_mean
 from orchestrator.results import Transcript, Verdict
 
 CHECKS: dict[str, Check] = {
@@ -77,11 +78,7 @@ def problems_of(expect: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def unknown(name: str) -> str:
     """The sentence for a name that is no check's, with the nearest that is."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, CHECKS, n=1)
-    suggestion = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(CHECKS)}"
-    return f'no check named "{name}"; {suggestion}'
+    return f'no check named "{name}"' + (did_you_mean(name, CHECKS) or f"; there are {', '.join(CHECKS)}")
 
 
 def wanted(case: Case, every: Sequence[str] = ()) -> list[tuple[str, Any]]:

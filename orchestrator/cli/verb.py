@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from orchestrator.errors import Problem
+from orchestrator.errors import Problem, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,7 @@ class VerbGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Say which verb may have been meant."""
         if args and args[0] not in self.verbs and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], self.verbs, n=1)
-            suggestion = f'; did you mean "{near[0]}"?' if near else ""
-            raise click.UsageError(f'no verb named "{args[0]}"{suggestion}', ctx)
+            raise click.UsageError(f'no verb named "{args[0]}"{did_you_mean(args[0], self.verbs)}', ctx)
         return super().resolve_command(ctx, args)
 
 

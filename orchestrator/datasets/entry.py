@@ -25,7 +25,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from orchestrator.datasets.formats import ADAPTERS
-from orchestrator.errors import Problem, UsageError
+from orchestrator.errors import Problem, UsageError, did_you_mean
 from orchestrator.recipe.document import RecipeSource, parse
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
 from orchestrator.recipe.tree import Node
@@ -143,13 +143,8 @@ def _misnamed(name: str, file: str) -> Iterator[Problem]:
 def _unknown(node: Node, known: tuple[str, ...], section: str) -> Iterator[Problem]:
     for key, value in node.value.items():
         if key not in known:
-            import difflib
-
-            near = difflib.get_close_matches(key, known, n=1)
-            suggestion = f'; did you mean "{near[0]}"?' if near else ""
-            yield Problem(
-                f'no key named "{section}{key}"{suggestion}', value.key_where, f"keys: {', '.join(known)}"
-            )
+            what = f'no key named "{section}{key}"{did_you_mean(key, known)}'
+            yield Problem(what, value.key_where, f"keys: {', '.join(known)}")
 
 
 def _place_problems(root: Node) -> Iterator[Problem]:
@@ -213,11 +208,7 @@ def _value_problems(root: Node) -> Iterator[Problem]:
     adapter = root.value.get("adapter")
     known = adapter is None or adapter.value in ADAPTERS
     if adapter is not None and isinstance(adapter.value, str) and not known:
-        import difflib
-
-        near = difflib.get_close_matches(adapter.value, ADAPTERS, n=1)
-        suggestion = f'; did you mean "{near[0]}"?' if near else ""
-        what = f'adapter: no adapter named "{adapter.value}"{suggestion}'
+        what = f'adapter: no adapter named "{adapter.value}"{did_you_mean(adapter.value, ADAPTERS)}'
         yield Problem(what, adapter.where, f"adapters: {', '.join(ADAPTERS)}")
     columns = root.value.get("columns")
     if columns is not None:

@@ -14,7 +14,7 @@ from orchestrator.backends import llamafactory, vllm
 from orchestrator.checks import CHECKS, EVERY, tool_call
 from orchestrator.checks.reference import with_reference
 from orchestrator.datasets.split import part_name
-from orchestrator.errors import Problem
+from orchestrator.errors import Problem, did_you_mean
 from orchestrator.metrics import METRICS
 from orchestrator.plan.job import Context
 from orchestrator.recipe import CheckCase, Data, Resolved
@@ -43,7 +43,7 @@ def _dataset_problems(resolved: Resolved, surroundings: Context) -> Iterable[Pro
         if name not in surroundings.datasets:
             known = ", ".join(sorted(surroundings.datasets)) or "none"
             yield Problem(
-                f'{key}: no data set named "{name}"{_near(name, surroundings.datasets)}',
+                f'{key}: no data set named "{name}"{did_you_mean(name, surroundings.datasets)}',
                 resolved.where(key),
                 f"write dataset_info/{name}.yaml, or name one that is there: {known}",
             )
@@ -105,7 +105,7 @@ def _target_problems(resolved: Resolved, surroundings: Context) -> Iterable[Prob
     target = recipe.target
     for name in target.metrics:
         if name not in METRICS:
-            what = f'target.metrics: no metric named "{name}"{_near(name, METRICS)}'
+            what = f'target.metrics: no metric named "{name}"{did_you_mean(name, METRICS)}'
             where = resolved.where(f"target.metrics.{name}", key=True)
             yield Problem(what, where, f"metrics: {', '.join(METRICS)}")
     if target.metrics and recipe.evaluate.split == "none":
@@ -140,13 +140,13 @@ def _check_problems(resolved: Resolved) -> Iterable[Problem]:
         for name, argument in expect.items():
             key = f"verify.checks[{index}].expect"
             if name not in CHECKS:
-                what = f'{key}: no check named "{name}"{_near(name, CHECKS)}'
+                what = f'{key}: no check named "{name}"{did_you_mean(name, CHECKS)}'
                 yield Problem(what, resolved.where(f"{key}.{name}", key=True), f"checks: {', '.join(CHECKS)}")
             elif wrong := CHECKS[name].problem(argument) or _misfit(name, argument, case):
                 yield Problem(f"{key}.{name}: {wrong}", resolved.where(f"{key}.{name}"))
     for name in resolved.recipe.verify.every:
         if name not in EVERY:
-            what = f'verify.every: no check named "{name}" that needs no argument{_near(name, EVERY)}'
+            what = f'verify.every: no check named "{name}" that needs no argument{did_you_mean(name, EVERY)}'
             yield Problem(what, resolved.where("verify.every"), f"there are: {', '.join(EVERY)}")
 
 
@@ -176,10 +176,3 @@ def _unsafe_problems(
         if why := unsafe(key):
             what = f"{section}.{key}: Conch does not pass this on: {why}"
             yield Problem(what, resolved.where(f"{section}.{key}", key=True), "delete it")
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""

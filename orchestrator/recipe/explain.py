@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.errors import Problem
+from orchestrator.errors import Problem, nearest
 from orchestrator.recipe.answers import CheckCase
-from orchestrator.recipe.fields import close_to
 from orchestrator.recipe.section import Section
 from orchestrator.recipe.sections import FILE_KEYS, SECTIONS
 from orchestrator.recipe.tree import Node
@@ -118,7 +117,7 @@ def shown(node: Node) -> str:
 
 def _meant(location: Sequence[int | str]) -> str:
     key, here = str(location[-1]), keys_at(location[:-1])
-    near = close_to(key, here)
+    near = nearest(key, here)
     if near:
         return near
     for section, kind in SECTIONS.items():

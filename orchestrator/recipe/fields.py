@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic_core import PydanticCustomError, core_schema
 
+from orchestrator.errors import nearest
 from orchestrator.recipe.scalars import resolve
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
@@ -45,13 +45,6 @@ def wrong(words: str, *, near: str = "") -> PydanticCustomError:
 def unquoted() -> PydanticCustomError:
     """The error of a text that YAML reads as a number, a boolean or nothing."""
     return PydanticCustomError("unquoted", "must be text")
-
-
-def close_to(word: str, known: Sequence[str]) -> str:
-    """The known word nearest to a mistyped one, or ""."""
-    import difflib
-
-    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +164,7 @@ class TextField(FieldType):
             raise wrong(f"{self.words}, at most {self.limit} characters")
         # Without its $, which would let a trailing newline through.
         if self.pattern and not re.fullmatch(self.pattern.removesuffix("$"), value):
-            raise wrong(self.words, near=close_to(value, self.known))
+            raise wrong(self.words, near=nearest(value, self.known))
         return value
 
     def json(self) -> dict[str, Any]:
@@ -191,7 +184,7 @@ class Choice(FieldType):
             value = "on" if value else "off"
         if isinstance(value, str) and value in self.choices:
             return value
-        near = close_to(value, self.choices) if isinstance(value, str) else ""
+        near = nearest(value, self.choices) if isinstance(value, str) else ""
         raise wrong(f"{', '.join(self.choices[:-1])} or {self.choices[-1]}", near=near)
 
     def json(self) -> dict[str, Any]:
@@ -261,7 +254,7 @@ class LossWeights(FieldType):
         weight = Number(above=0, most=1e9)
         for key, given in value.items():
             if key not in self.words:
-                raise wrong(f"{wanted}; there is no part {key}", near=close_to(str(key), self.words))
+                raise wrong(f"{wanted}; there is no part {key}", near=nearest(str(key), self.words))
             number = weight.convert(given)
             if number is None or not weight.holds(number):
                 raise wrong(f"{wanted}; {key} needs {weight.words}")

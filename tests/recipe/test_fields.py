@@ -18,7 +18,7 @@ from orchestrator.recipe.fields import (
     Switch,
     TextField,
     Whole,
-    close_to,
+    nearest,
 )
 
 
@@ -128,5 +128,5 @@ def test_its_schema(kind: FieldType, schema: dict[str, Any]) -> None:
 
 
 def test_close_to() -> None:
-    assert close_to("learing_rate", ["epochs", "learning_rate"]) == "learning_rate"
-    assert close_to("xyz", ["epochs"]) == ""
+    assert nearest("learing_rate", ["epochs", "learning_rate"]) == "learning_rate"
+    assert nearest("xyz", ["epochs"]) == ""

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.errors import MissingError, Problem, UsageError
+from orchestrator.errors import MissingError, Problem, UsageError, did_you_mean
 from orchestrator.recipe import (
     NAME_PATTERN,
     NAME_WORDS,
@@ -138,11 +138,9 @@ def _parent(name: str, beside: Path, where: str, project: Path) -> Path:
 
 
 def _unknown(name: str, project: Path) -> Problem:
-    import difflib
-
-    near = difflib.get_close_matches(name, names(project), n=1)
-    suggestion = f'; did you mean "{near[0]}"?' if near else ""
-    return Problem(f'no recipe named "{name}"{suggestion}', "", _others(name, project))
+    return Problem(
+        f'no recipe named "{name}"{did_you_mean(name, names(project))}', "", _others(name, project)
+    )
 
 
 def _others(name: str, project: Path) -> str:
