@@ -5,7 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
+
+
+class Sentence(str):
+    """A sentence of a report in both languages: the text is English, `zh` the same in Chinese.
+
+    It is written once, where it is decided, as `Sentence(f"…", f"…")`. to_json() of what holds it leaves the
+    Chinese beside the English, as KEY_zh.
+    """
+
+    __slots__ = ("zh",)
+    zh: str
+
+    def __new__(cls, en: str = "", zh: str = "") -> Self:
+        """`zh` left out: the text needs no translation (a name, a number, a user's own words)."""
+        sentence = super().__new__(cls, en)
+        sentence.zh = zh or en
+        return sentence
 
 
 class Status(StrEnum):

@@ -1,8 +1,9 @@
 """Things in a conversation that train as they are, and that somebody may want to know of. Pure.
 
 Two depths: `warnings_of` looks at what costs little and is asked of every text; `peculiarities` is for an
-audit that may take its time. Each yields (kind, the text it is about); a kind is a stable name by which rows are
-counted. `is_plain` says of a row's JSON, at the speed of memory, that there is nothing to look for.
+audit that may take its time. Each yields (kind, the text it is about); a kind is a stable name
+by which rows are counted. `is_plain` says of a row's JSON, at the speed of memory, that there is nothing to
+look for.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticCustomError
 
+from orchestrator.errors import nearest
 from orchestrator.recipe.fields import (
     Choice,
     FieldType,
@@ -18,7 +19,6 @@ from orchestrator.recipe.fields import (
     Switch,
     TextField,
     Whole,
-    nearest,
 )
 
 

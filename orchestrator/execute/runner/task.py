@@ -10,13 +10,15 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from orchestrator.errors import ConchError, Problem, UsageError, exit_code_of
+from orchestrator.errors import ConchError, Problem, StageFailed, UsageError, exit_code_of
 
-# name → module:function. A task is `function(settings, folder) -> int`: 0, or 5 when the answer is no.
+# name → module:function. A task is `function(settings, folder) -> int`: 0, or 5 when the answer is no. Its
+# settings are a frozen Settings type, defined beside the stage that renders it (plan/stages/).
 TASKS: dict[str, str] = {
     "fetch": "orchestrator.execute.models.fetch:fetch",
     "prepare": "orchestrator.execute.data.prepare:prepare",
@@ -48,11 +50,32 @@ def run_task(name: str, settings_path: Path, folder: Path) -> int:
     try:
         module, _, function = TASKS[name].partition(":")
         settings = json.loads(settings_path.read_text(encoding="utf-8"))
-        work: Callable[[Mapping[str, Any], Path], int] = getattr(import_module(module), function)
-        return work(_with_project(settings, os.environ.get("CONCH_PROJECT", "")), folder)
+        work: Callable[[Any, Path], int] = getattr(import_module(module), function)
+        return work(typed(work, _with_project(settings, os.environ.get("CONCH_PROJECT", ""))), folder)
     except ConchError as error:
         _tell(error.problems)
         return exit_code_of(error)
+
+
+def typed(work: Callable[[Any, Path], int], settings: Mapping[str, Any]) -> Any:
+    """A task's settings as the type that its function takes.
+
+    Raises:
+        StageFailed: they are another version's.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    wanted = get_type_hints(work)["settings"]
+    if not is_dataclass(wanted):
+        return settings
+    unknown = sorted(set(settings) - {field.name for field in fields(wanted)})
+    try:
+        if not unknown:
+            return TypeAdapter(wanted).validate_python(settings)
+        what = f"no setting {', '.join(unknown)}"
+    except ValidationError as error:
+        what = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    raise StageFailed(Problem(f"the task's settings are another version's: {what}", hint="run it again"))
 
 
 def _with_project(value: Any, project: str) -> Any:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import MISSING, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CONVERSATIONS = "data/conversations.jsonl"
 DATA_PROOF = "proofs/data"
@@ -29,14 +33,39 @@ def asks_rows(job: Job) -> bool:
 
 
 def task(
-    name: str, settings: Mapping[str, Any], *, secrets: tuple[str, ...] = ()
+    name: str, settings: DataclassInstance | Mapping[str, Any], *, secrets: tuple[str, ...] = ()
 ) -> tuple[RenderedFile, Command]:
-    """Work of Conch's own as a process: its settings as a file a person can read, and the command.
+    """A task of Conch's own as a process: its settings as a file a person can read, and the command.
 
     A task is a process so that it can be killed, logged and resumed like any other.
+
+    Args:
+        name: of TASKS in execute/runner/task.py, with "-SUFFIX" where a plan runs it more than once.
+        settings: the frozen Settings that the task's function takes; fields at their default are left out.
+        secrets: names of variables that are passed through from the user.
     """
     path = f"tasks/{name}.json"
-    text = json.dumps(settings, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    values = settings_json(settings) if is_dataclass(settings) else settings
+    text = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
     module = name.partition("-")[0]
     argv = ("{conch}/bin/python", "-m", "orchestrator.execute.runner.task", module, path)
     return RenderedFile(path, text), Command(argv=argv, secrets=secrets)
+
+
+def settings_json(settings: DataclassInstance) -> dict[str, Any]:
+    """The fields of a Settings that differ from their defaults, JSON-able; nested ones the same way."""
+    values = {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        if default is MISSING or value != default:
+            values[field.name] = _plain(value)
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return settings_json(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return {key: _plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value
