@@ -98,7 +98,7 @@ def _halves(folder: Path) -> list[str]:
 
 
 def _carriers() -> list[process_tree.Member]:
-    """Our living descendants that carry a cookie; orphans are handed to this process."""
+    """Our living descendants that carry a run tag; orphans are handed to this process."""
     me = process_tree.Member(os.getpid(), process_tree.start_ticks(os.getpid()), "")
     mine = {member.pid for member in process_tree.family([me])}
     return [member for member in process_tree.scan("conch") if member.pid in mine]

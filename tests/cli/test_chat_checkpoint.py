@@ -1,4 +1,5 @@
 """`conch chat --checkpoint`: a server of its own for the time, beside a training; nothing is left."""
+# Covers execute/serving/serve_checkpoint.py
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """`conch compare` in a small world: base against tuned, run against run, and what is wrong."""
+# Covers execute/evaluating/compare_models.py
 
 from __future__ import annotations
 

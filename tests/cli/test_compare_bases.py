@@ -2,6 +2,7 @@
 
 The tasks and the servers are called in this process; `two` with real children is for `make soak`.
 """
+# Covers cli/text/bases.py execute/evaluating/base_stages.py execute/evaluating/compare_bases.py
 
 from __future__ import annotations
 

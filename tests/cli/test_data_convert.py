@@ -1,4 +1,5 @@
 """`conch data convert`: any shape in, LLaMA-Factory's out; nothing lost in silence, nothing left half."""
+# Covers cli/data_options.py execute/data/convert.py execute/data/rejects.py execute/host/parquet_writer.py
 
 from __future__ import annotations
 

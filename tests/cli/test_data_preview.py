@@ -1,4 +1,5 @@
 """`conch data preview`: rows of a recipe token by token, as text, JSON and page."""
+# Covers cli/text/page_file.py execute/data/encode_rows.py
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """`conch data split`: parts that share no question, appear whole or not at all, and are the same again."""
+# Covers execute/data/split.py
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """`conch data stats`: a file or a recipe's data, with and without tokens, as text, JSON and page."""
+# Covers execute/data/statistics.py
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """`--detach`: the true outcome of the start; then logs, status and stop from elsewhere."""
+# Covers execute/daemon.py
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """`conch parity`: 0 when serving asks what training taught, 5 with the first difference when not."""
+# Covers execute/proving/standalone_parity.py
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """`conch report`: made anew in its place, nothing left to do for a run, shown where there is a screen."""
+# Covers execute/reporting/screen.py
 
 from __future__ import annotations
 

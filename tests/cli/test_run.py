@@ -1,4 +1,5 @@
 """`conch run` from a recipe to verified answers, over the fake engines; and carry_out, which `sft` shares."""
+# Covers cli/carry_out.py
 
 from __future__ import annotations
 

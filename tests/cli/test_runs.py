@@ -1,4 +1,5 @@
 """`conch runs ls|show|diff`, `status` and `rm`."""
+# Covers cli/rm.py cli/runs_diff.py cli/runs_ls.py cli/runs_show.py cli/status.py
 
 from __future__ import annotations
 

@@ -22,13 +22,14 @@ def orchestrate(project: Path, script: str) -> subprocess.Popen[bytes]:
     """An orchestrator that holds a recipe's lock and runs a script."""
     code = f"""
 from pathlib import Path
-from orchestrator.execute import process, state
+from orchestrator.execute.processes import process
+from orchestrator.execute.run_store import run_folder
 from orchestrator.plan.stage import Command
 project = Path({str(project)!r})
-with process.catch_signals(), state.hold(project, "r"):
-    cookie = process.new_run_tag(project, project / "runs" / "r" / "1")
+with process.catch_signals(), run_folder.hold(project, "r"):
+    run_tag = process.new_run_tag(project, project / "runs" / "r" / "1")
     command = Command(("bash", "-c", {script!r}))
-    process.run(command, symbols={{}}, cwd=project, cookie=cookie, log=project / "log", grace=1)
+    process.run(command, symbols={{}}, cwd=project, run_tag=run_tag, log=project / "log", grace=1)
 """
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     child = subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.DEVNULL)

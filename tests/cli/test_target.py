@@ -1,4 +1,5 @@
 """A recipe's target in a small world: met, missed, and aimed at what is never measured."""
+# Covers execute/evaluating/check_target.py
 
 from __future__ import annotations
 

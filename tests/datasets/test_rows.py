@@ -1,4 +1,5 @@
 """Lines and arrays as numbered rows: every odd file has its line and a reason, and none a traceback."""
+# Covers datasets/json_text.py
 
 from __future__ import annotations
 

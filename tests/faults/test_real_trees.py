@@ -148,7 +148,7 @@ def test_fault_061_an_api_server_that_is_killed_leaves_no_engine_behind(folder: 
     running.wait_ready()
     pids = [member.pid for member in running.process.members()]
     engines = engines_of(running)
-    assert engines, "they carry their cookie although they renamed themselves"
+    assert engines, "they carry their run tag although they renamed themselves"
     os.kill(running.process.pid, signal.SIGKILL)
     wait(lambda: running.process.poll() is not None, 20, running.process.log)
     with pytest.raises(ConchError, match="signal 9, SIGKILL"):

@@ -1,4 +1,5 @@
 """The report of a run: all that is asked for is there, in both languages, and every foreign text is text."""
+# Covers html/verdict.py
 
 from __future__ import annotations
 

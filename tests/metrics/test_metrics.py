@@ -1,4 +1,5 @@
 """The metrics against known numbers, and the intervals against what they promise."""
+# Covers metrics/
 
 from __future__ import annotations
 

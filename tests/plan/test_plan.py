@@ -1,4 +1,5 @@
 """Plans: golden files for every recipe on both profiles, and every mistake of a name at once."""
+# Covers plan/resolve.py plan/validation.py
 
 from __future__ import annotations
 

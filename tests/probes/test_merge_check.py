@@ -1,4 +1,5 @@
 """The merge proof on real small files: a right merge holds in every dtype, a wrong export is named."""
+# Covers probes/lora.py probes/merge_rows.py probes/weights.py
 
 from __future__ import annotations
 

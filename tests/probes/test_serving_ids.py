@@ -1,4 +1,5 @@
 """vLLM's own ids against LLaMA-Factory's own: with Conch's templates equal, with official ones not."""
+# Covers probes/quick_render.py probes/spellings.py
 
 from __future__ import annotations
 

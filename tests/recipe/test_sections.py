@@ -1,4 +1,5 @@
 """What each section takes and refuses, as Python values."""
+# Covers recipe/answers.py recipe/section.py
 
 from __future__ import annotations
 

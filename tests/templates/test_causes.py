@@ -1,4 +1,5 @@
 """Every way in which a served prompt parts from the trained one has its sentence and its fix."""
+# Covers templates/sides.py
 
 from __future__ import annotations
 

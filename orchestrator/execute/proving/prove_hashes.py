@@ -1,4 +1,4 @@
-"""prove_lock: what a model was trained from is still there, and its export fits it.
+"""prove_hashes: what a model was trained from is still there, and its export fits it.
 
 Everything is hashed again, the base's weights too: no size, time or manifest is believed.
 """
@@ -21,7 +21,7 @@ def prove_hashes(settings: Mapping[str, Any], folder: Path) -> int:
     """Write the proof; 5 when it does not hold and was not accepted.
 
     Args:
-        settings: those of record_lock, with adapter and the rest where they lie now; lock: what record_lock
+        settings: those of record_hashes, with adapter and the rest where they lie now; lock: what record_hashes
             wrote; export: the exported model's folder, absent before there is one; out; accept_mismatch.
         folder: the run folder.
 
@@ -34,7 +34,7 @@ def prove_hashes(settings: Mapping[str, Any], folder: Path) -> int:
 
 
 def read_hashes(path: Path) -> hashes.ModelHashes:
-    """What record_lock wrote.
+    """What record_hashes wrote.
 
     Raises:
         MissingError: there is none. StageFailed: it cannot be read.

@@ -1,4 +1,4 @@
-"""record_lock: what a model was just trained from, hashed and written down; the last command of training.
+"""record_hashes: what a model was just trained from, hashed and written down; the last command of training.
 
 Every hash is of the bytes that lie there, never the manifest's: a shard that was swapped behind its manifest
 would be trusted otherwise. That costs one reading of the base, about two seconds a GB.
@@ -42,7 +42,7 @@ def record_hashes(settings: Mapping[str, Any], folder: Path) -> int:
 
 
 def survey(settings: Mapping[str, Any], folder: Path) -> ModelHashes:
-    """What lies there now, for the settings of record_lock; what is missing is left out."""
+    """What lies there now, for the settings of record_hashes; what is missing is left out."""
     base, adapter = folder / settings["base"], folder / settings["adapter"]
     manifest = read_json(folder / settings["manifest"]) or {}
     # The folder's own manifest tells of a link that leads elsewhere now; a folder of the user's has none.

@@ -12,7 +12,7 @@ from orchestrator.plan.stages.prove_data import template_file
 
 def stage(job: Job) -> Stage:
     """Recorded when training ends; prove_export and `conch prove` hash the same files again."""
-    file, command = task("record_lock", hashed_paths(job) | {"out": partial(HASHES)})
+    file, command = task("record_hashes", hashed_paths(job) | {"out": partial(HASHES)})
     return Stage(
         name="hashes",
         files=(template_file(job), file),

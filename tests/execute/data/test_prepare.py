@@ -1,4 +1,5 @@
 """prepare: what is written, byte for byte; what is refused; what an interruption leaves."""
+# Covers execute/data/held_out.py
 
 from __future__ import annotations
 

@@ -47,13 +47,14 @@ def syncing(world: World, name: str = "train") -> subprocess.Popen[str]:
     code = f"""
 import sys
 from pathlib import Path
-from orchestrator.execute import environments, interrupts
+from orchestrator.execute.environments import registry
+from orchestrator.execute.host import signals
 from orchestrator.errors import ConchError, exit_code_of
-environments.SOURCES = Path({str(world.sources)!r})
-environments.SHIMS = dict.fromkeys(environments.SHIMS, ())
+registry.SOURCES = Path({str(world.sources)!r})
+registry.SHIMS = dict.fromkeys(registry.SHIMS, ())
 try:
-    with interrupts.catch_signals():
-        environments.sync({name!r}, "cpu", lambda line: print(line, flush=True))
+    with signals.catch_signals():
+        registry.sync({name!r}, "cpu", lambda line: print(line, flush=True))
 except ConchError as error:
     print(error)
     sys.exit(exit_code_of(error))

@@ -102,8 +102,8 @@ def test_without_the_requirement_files_the_error_says_where_they_belong(world: W
 def test_naming_an_environment_loads_nothing_heavy() -> None:
     code = """
 import sys
-from orchestrator.execute import environments
-environments.lock_hash("train", "cpu")
+from orchestrator.execute.environments import registry
+registry.lockfile_hash("train", "cpu")
 print(sorted({"platformdirs", "filelock", "psutil", "subprocess"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

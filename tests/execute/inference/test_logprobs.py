@@ -1,4 +1,5 @@
 """Scoring by a server: which ids are sent, what comes back, and every way in which it does not."""
+# Covers execute/host/jsonl.py
 
 from __future__ import annotations
 

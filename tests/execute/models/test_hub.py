@@ -1,4 +1,5 @@
 """The real huggingface_hub against a hub on this machine (faults 30-37): promise, refusal, interruption."""
+# Covers execute/models/hub/ probes/hub_download.py
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Which files of a repository are taken, what the downloader gets to know, and what it says."""
+# Covers probes/hub_failures.py
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Real processes: symbols, the allow-list, trees that hide, signals, logs, and why a child failed."""
+# Covers execute/processes/watchdog.py
 
 from __future__ import annotations
 
@@ -207,13 +208,13 @@ def orchestrate(folder: Path, *, guard: bool) -> subprocess.Popen[bytes]:
     code = f"""
 from pathlib import Path
 from contextlib import nullcontext
-from orchestrator.execute import process
+from orchestrator.execute.processes import process
 from orchestrator.plan.stage import Command
 folder = Path({str(folder)!r})
-cookie = process.new_run_tag(folder, folder / "run")
+run_tag = process.new_run_tag(folder, folder / "run")
 command = Command(("bash", "-c", "setsid sleep 61 & echo $! > pid; exec sleep 62"))
-with process.guarded(cookie, grace=1) if {guard} else nullcontext(), process.catch_signals():
-    process.run(command, symbols={{}}, cwd=folder, cookie=cookie, log=folder / "log")
+with process.guarded(run_tag, grace=1) if {guard} else nullcontext(), process.catch_signals():
+    process.run(command, symbols={{}}, cwd=folder, run_tag=run_tag, log=folder / "log")
 """
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.DEVNULL)

@@ -1,4 +1,5 @@
 """The running server's ids against those of training: every client, wrong templates, dead servers."""
+# Covers proofs/requests.py
 
 from __future__ import annotations
 

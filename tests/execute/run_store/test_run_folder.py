@@ -26,8 +26,8 @@ def other_holder(project: Path, *, then: str = "input()") -> subprocess.Popen[st
     code = f"""
 import subprocess, sys
 from pathlib import Path
-from orchestrator.execute import state
-with state.hold(Path({str(project)!r}), "r"):
+from orchestrator.execute.run_store.run_folder import hold
+with hold(Path({str(project)!r}), "r"):
     print("held", flush=True)
     {then}
 """

@@ -1,4 +1,5 @@
 """Which checkpoint a training goes on from: the last whole one, of the same training, and no other."""
+# Covers execute/runner/stall.py
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """The loop: order, skipping, refusing, failing, interruption, adoption; over small real processes."""
+# Covers execute/processes/parallel_command.py
 
 from __future__ import annotations
 
@@ -166,12 +167,12 @@ def test_a_killed_loop_goes_on_where_it_was(tmp_path: Path) -> None:
     """After kill -9 of the orchestrator while a stage works, the next start redoes that stage alone."""
     script = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from test_loop import perform, slow, writes
-from orchestrator.execute.run_store.run_folder import RunFolder
+from orchestrator.execute.run_store.run_folder import Run
 project = Path({str(tmp_path)!r})
-perform(project, writes("a", "1"), slow(60), run=RunFolder.last(project, "r"))
+perform(project, writes("a", "1"), slow(60), run=Run.last(project, "r"))
 """
     run = Run.create(tmp_path, "r")
     child = subprocess.Popen([sys.executable, "-c", script])

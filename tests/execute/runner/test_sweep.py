@@ -1,4 +1,5 @@
 """Trials above the loop: what is tried, kept and chosen, over runs that only leave their files."""
+# Covers execute/runner/pruning.py execute/runner/trials_file.py
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Services with the fake vllm: ready means a real answer of ours; every way to fail has its own words."""
+# Covers execute/servers/health.py
 
 from __future__ import annotations
 

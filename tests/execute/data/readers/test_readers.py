@@ -1,4 +1,5 @@
 """Each format gives its rows with their places; what is wrong in a file is a finding with a place."""
+# Covers execute/data/readers/
 
 from __future__ import annotations
 
