@@ -1,5 +1,5 @@
 """`conch eval` in a small world: the numbers of each system, what is not asked again, what is wrong."""
-# Covers execute/evaluating/evaluate_run.py execute/servers/lora_adapters.py
+# Covers execute/evaluating/evaluate_run.py execute/runner/lora_adapters.py
 
 from __future__ import annotations
 

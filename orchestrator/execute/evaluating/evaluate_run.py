@@ -22,7 +22,7 @@ from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.proving.prove import Server, at_server, at_work, finished_run, read_plan
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.servers.lora_adapters import adapter_of, rank_of
+from orchestrator.execute.runner.lora_adapters import adapter_of, rank_of
 from orchestrator.plan.stage import Plan, Service, Stage
 from orchestrator.plan.stages.evaluate import BASE, TUNED, Evaluation
 from orchestrator.recipe import Evaluate

@@ -21,7 +21,7 @@ def prove_hashes(settings: Mapping[str, Any], folder: Path) -> int:
     """Write the proof; 5 when it does not hold and was not accepted.
 
     Args:
-        settings: those of record_hashes, with adapter and the rest where they lie now; lock: what record_hashes
+        settings: those of record_hashes, with adapter and the rest where they lie now; lock: what it
             wrote; export: the exported model's folder, absent before there is one; out; accept_mismatch.
         folder: the run folder.
 

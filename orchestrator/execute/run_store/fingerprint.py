@@ -58,12 +58,12 @@ def stage_key(stage: Stage, inputs: Mapping[str, str], lockfiles: Mapping[str, s
             value["service"].pop(limit)
     places = {command.place for command in commands} - {Runtime.CONCH}
     used = {place.value: lockfiles.get(place.value, "") for place in places}
-    return _digest({"stage": value, "inputs": dict(inputs), "locks": used, "conch": __version__})
+    return _digest({"stage": value, "inputs": dict(inputs), "lockfiles": used, "conch": __version__})
 
 
 def plan_key(plan: Plan, lockfiles: Mapping[str, str]) -> str:
     """The identity of a whole run: the same recipe, data and tools give the same."""
-    return _digest({"plan": plan.to_json(), "locks": dict(lockfiles), "conch": __version__})
+    return _digest({"plan": plan.to_json(), "lockfiles": dict(lockfiles), "conch": __version__})
 
 
 def _digest(value: object) -> str:

@@ -24,8 +24,8 @@ from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.proving.prove import places, read_plan
 from orchestrator.execute.run_store.run_folder import Run, is_held
+from orchestrator.execute.runner.lora_adapters import LoraAdapter, adapter_of, rank_of
 from orchestrator.execute.runner.run_plan import symbols_of
-from orchestrator.execute.servers.lora_adapters import LoraAdapter, adapter_of, rank_of
 from orchestrator.execute.servers.service import Running, start_service
 from orchestrator.plan.stage import Plan, Service
 

@@ -70,7 +70,7 @@ def test_a_link_is_where_it_points(tree: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "inputs", "locks"),
+    ("stage", "inputs", "lockfiles"),
     [
         (replace(STAGE, name="t"), {"in": "1"}, LOCKS),
         (replace(STAGE, commands=(replace(COMMAND, argv=("{train}/bin/x", "b")),)), {"in": "1"}, LOCKS),
