@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, Self
 
@@ -21,8 +21,74 @@ class Sentence(str):
     def __new__(cls, en: str = "", zh: str = "") -> Self:
         """`zh` left out: the text needs no translation (a name, a number, a user's own words)."""
         sentence = super().__new__(cls, en)
-        sentence.zh = zh or en
+        sentence.zh = zh or getattr(en, "zh", en)
         return sentence
+
+
+def in_chinese(text: str) -> str:
+    """The Chinese of a Sentence; any other text as it is."""
+    return text.zh if isinstance(text, Sentence) else text
+
+
+def joined(parts: Iterable[str], en: str = "; ", zh: str = "；") -> Sentence:
+    """The parts that are not empty as one Sentence, with a separator of each language between them.
+
+    >>> joined([Sentence("a row", "一行"), "", Sentence("a turn", "一轮")]).zh
+    '一行；一轮'
+    """
+    filled = [part for part in parts if part]
+    return Sentence(en.join(filled), zh.join(map(in_chinese, filled)))
+
+
+def json_of(value: object) -> Any:
+    """A value of dataclasses, mappings and sequences as JSON: beside KEY of a Sentence stands KEY_zh.
+
+    >>> json_of({"detail": Sentence("no row", "没有数据行")})
+    {'detail': 'no row', 'detail_zh': '没有数据行'}
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {one.name: getattr(value, one.name) for one in fields(value)}
+    if isinstance(value, Mapping):
+        found = {}
+        for key, one in value.items():
+            found[key] = json_of(one)
+            if (chinese := _chinese(one)) is not None:
+                found[f"{key}_zh"] = chinese
+        return found
+    if isinstance(value, list | tuple):
+        return [json_of(one) for one in value]
+    return str(value) if isinstance(value, Sentence) else value
+
+
+def from_json(value: Any) -> Any:
+    """What json_of wrote: KEY and KEY_zh are one Sentence again.
+
+    >>> from_json({"detail": "no row", "detail_zh": "没有数据行"})["detail"].zh
+    '没有数据行'
+    """
+    if isinstance(value, list):
+        return [from_json(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found: dict[str, Any] = {}
+    for key, one in value.items():
+        chinese = value.get(f"{key}_zh")
+        if isinstance(chinese, str):
+            found[key] = Sentence(one, chinese)
+        elif isinstance(chinese, list):
+            found[key] = [Sentence(*pair) for pair in zip(one, chinese, strict=True)]
+        elif not (key.endswith("_zh") and key.removesuffix("_zh") in value):
+            found[key] = from_json(one)
+    return found
+
+
+def _chinese(value: object) -> object:
+    """The Chinese of a Sentence, or of a sequence with one; None where there is none."""
+    if isinstance(value, Sentence):
+        return value.zh if value.zh != value else None
+    if isinstance(value, list | tuple) and any(isinstance(one, Sentence) for one in value):
+        return [in_chinese(one) for one in value]
+    return None
 
 
 class Status(StrEnum):
@@ -171,7 +237,8 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, JSON-able."""
-        return asdict(self)
+        found: dict[str, Any] = json_of(self)
+        return found
 
     @property
     def exit_code(self) -> int:

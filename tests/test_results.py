@@ -6,7 +6,17 @@ import json
 
 import pytest
 
-from orchestrator.results import Proof, Report, StageResult, Status, Verdict, passed_of
+from orchestrator.results import (
+    Proof,
+    Report,
+    Sentence,
+    StageResult,
+    Status,
+    Verdict,
+    from_json,
+    json_of,
+    passed_of,
+)
 
 GOOD = Verdict("checks[0]", "contains", passed=True, question="?", answer="!")
 BAD = Verdict("checks[0]", "stops", passed=False, question="?", answer="!", reason="cut")
@@ -42,3 +52,18 @@ def test_a_report_is_json() -> None:
     said = json.loads(json.dumps(Report("r", "h", [StageResult("ask", Status.SKIPPED)], [GOOD]).to_json()))
     assert said["runs"][0]["status"] == "skipped"
     assert said["verdicts"][0]["check"] == "contains"
+
+
+def test_a_report_carries_both_languages_and_is_read_back() -> None:
+    detail = Sentence("row 3 was cut", "第 3 行被截断")
+    finding = {"what": Sentence("cut", "截断"), "where": "a.jsonl:3"}
+    proof = Proof("truncation", holds=False, covered="", detail=detail, findings=(finding,))
+    told = json.loads(json.dumps(json_of({"proof": proof, "notes": [detail, "as it is"]})))
+    assert told["proof"]["detail"] == "row 3 was cut"
+    assert told["proof"]["detail_zh"] == "第 3 行被截断"
+    assert told["proof"]["findings"] == [{"what": "cut", "what_zh": "截断", "where": "a.jsonl:3"}]
+    assert told["notes_zh"] == ["第 3 行被截断", "as it is"]
+    back = from_json(told)
+    assert back["proof"]["findings"][0]["what"].zh == "截断"
+    assert [note.zh for note in back["notes"]] == ["第 3 行被截断", "as it is"]
+    assert json_of(back) == told
