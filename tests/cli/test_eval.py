@@ -48,7 +48,7 @@ def test_what_was_scored_is_not_asked_again_until_it_changes(trained: SmallWorld
     assert first.code == 0, first.err
     assert "exact_match" in first.out
     again = trained.run("eval", "small")
-    assert "skipped: nothing it depends on has changed" in again.err
+    assert "skipped (inputs unchanged)" in again.err
     other = trained.run("eval", "small", "--limit", "2", "--json")
     assert "skipped" not in other.err
     assert other.envelope["data"]["systems"]["tuned"]["samples"] == 2

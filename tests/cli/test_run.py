@@ -49,7 +49,7 @@ def test_a_recipe_becomes_verified_answers_and_the_second_time_nothing_is_done(s
     runs = again.envelope["data"]["runs"]
     assert [(one["stage"], one["status"]) for one in runs] == [(name, "skipped") for name in STAGES]
     assert again.envelope["data"]["folder"] == str(run)
-    assert again.err.count("nothing it depends on has changed") == len(STAGES)
+    assert again.err.count("skipped (inputs unchanged)") == len(STAGES)
 
 
 def test_a_failed_check_is_exit_5_and_the_report_is_written(small: SmallWorld) -> None:
@@ -68,8 +68,8 @@ def test_a_failed_check_is_exit_5_and_the_report_is_written(small: SmallWorld) -
     fixed = small.run("run", "small", *NO_BASE)
     assert fixed.code == 0, fixed.err
     runs = {run.stage: run.reason for run in small.last().runs()}
-    assert "taken from run" in runs["train"]
-    assert "taken from run" in runs["export"]
+    assert "reused from run" in runs["train"]
+    assert "reused from run" in runs["export"]
 
 
 def test_a_trainer_that_was_killed_is_exit_4_with_its_cause_and_the_same_line_goes_on(
@@ -87,8 +87,8 @@ def test_a_trainer_that_was_killed_is_exit_4_with_its_cause_and_the_same_line_go
     monkeypatch.delenv("CONCH_FAULT")
     said = small.run("run", "small", *NO_BASE)
     assert said.code == 0, said.err
-    assert said.err.count("nothing it depends on has changed") == 3
-    assert "· prove_data skipped" in said.err
+    assert said.err.count("skipped (inputs unchanged)") == 3
+    assert "· Comparing training and serving tokens of the data: skipped" in said.err
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -67,7 +67,7 @@ def test_nothing_is_lost_and_what_is_known_is_not_asked_again(small: SmallWorld)
     assert (code, data["lost_at"], data["hint"]) == (0, None, "")
     assert passed(data) == {"base": 0, "base+adapter": 2, "merged": 2, "served_chat": 2}
     again = small.run("why", "small")
-    assert "why-trained skipped: nothing it depends on has changed" in again.err
+    assert "why-trained: skipped (inputs unchanged)" in again.err
 
 
 def test_after_sft_alone_a_server_of_our_own_is_asked_both_ways(small: SmallWorld) -> None:

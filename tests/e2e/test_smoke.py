@@ -72,8 +72,8 @@ def test_a_killed_training_goes_on_without_redoing_what_was_done(trained: Traine
     names = [event["stage"] for event in ended]
     assert trained.killed_after_steps >= 3
     assert len(names) == len(set(names)), "a completed stage was done twice"
-    assert "prove_data skipped" in trained.said.err
-    assert "train: it was interrupted" in trained.said.err
+    assert "tokens of the data: skipped" in trained.said.err
+    assert "Training (interrupted before)" in trained.said.err
     assert not trained.world.processes()
 
 
@@ -114,7 +114,7 @@ def test_a_run_that_is_killed_while_it_serves_is_finished_by_the_next(trained: T
     wait_for(lambda: not trained.world.processes(), seconds=30)
     again = trained.world.run(*changed)
     assert again.code == 0, again.err + again.out
-    assert "train done: taken from run" in again.err or "train skipped" in again.err
+    assert "Training: done (reused from run" in again.err or "Training: skipped" in again.err
     assert not trained.world.processes()
 
 

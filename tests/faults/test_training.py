@@ -74,7 +74,7 @@ def test_fault_059_an_export_that_was_being_written_never_has_its_name(
     monkeypatch.setenv("CONCH_FAULT", "")
     said = small.run("sft", "small")
     assert said.code == 0
-    assert "train skipped: nothing it depends on has changed" in said.err
+    assert "Training: skipped (inputs unchanged)" in said.err
     assert (small.last().path / "export/model.safetensors").stat().st_size > 20
 
 

@@ -1,6 +1,6 @@
-"""The progress of a run on a terminal: one live line while something works, one that stays for each stage.
+"""The progress of a run on stderr: one live line while a stage works, and lines that stay.
 
-On a pipe or a CI log the live line becomes an ordinary line now and then.
+On a pipe or in a CI log the live line becomes an ordinary line now and then, never the same line twice.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TextIO
 
 from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.cli.text.terminal import one_line
+from orchestrator.plan.titles import title_of
 from orchestrator.results import StageResult, Status
 
 _MARKS = {
@@ -25,96 +26,110 @@ _MARKS = {
 }
 _QUIET_SECONDS = 15.0
 _BAR = 24
+_INDENT = "      "
 
 
 class TerminalProgress:
-    """Draws on standard error; standard output stays the result's alone."""
+    """Draws on stderr; stdout carries the result only."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
-        self._moving = (
+        self._live = (
             self._stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         )
         self._losses: list[float] = []
+        self._last_line = ""
         self._printed_at = 0.0
         self._stage = ""
         self._began = time.monotonic()
-        self._shown = 0
+        self._drawn = False
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         self._clear()
         self._write(text + "\n")
 
     def start(self, number: int, total: int, stage: str, reason: str) -> None:
         """A stage begins."""
-        self._stage, self._began, self._printed_at = stage, time.monotonic(), 0.0
-        self.say(f"[{number}/{total}] {stage}: {reason}")
+        self._stage, self._began = stage, time.monotonic()
+        self._printed_at, self._last_line = 0.0, ""
+        self.say(f"[{number}/{total}] {title_of(stage)} ({reason})")
 
     def now(self, text: str) -> None:
-        """The live line; on a pipe at most one every 15 seconds."""
-        seconds = time.monotonic() - self._began
-        self._show(f"      {one_line(text)}  {seconds:.0f}s")
+        """Update the live line."""
+        line = one_line(text)
+        self._show(f"{line}  {time.monotonic() - self._began:.0f}s" if self._live else line)
 
     def step(self, step: TrainStep) -> None:
-        """Step, loss, rate and time left, as one line."""
+        """Show a training step on the live line."""
         if step.loss is not None:
             self._losses.append(step.loss)
-        self._show("      " + step_line(step, self._losses))
+        bar = progress_bar(step) + "  " if self._live else ""
+        self._show(bar + step_line(step, self._losses))
 
     def end(self, run: StageResult) -> None:
-        """A stage ended: its mark, its time; after training, the loss curve."""
-        self._clear()
-        took = f" in {run.seconds:.1f}s" if run.status is not Status.SKIPPED else ""
-        detail = f": {one_line(run.reason)}" if run.reason else ""
-        self._write(f"  {_MARKS.get(run.status, '?')} {run.stage} {run.status}{took}{detail}\n")
+        """A stage ended: its mark and time; after training, the loss curve."""
+        title = "" if run.stage == self._stage else f"{title_of(run.stage)}: "
+        took = f" in {run.seconds:.1f} s" if run.seconds else ""
+        reason = one_line(run.reason)
+        if reason:
+            reason = f" ({reason})" if run.status in (Status.DONE, Status.SKIPPED) else f": {reason}"
+        self.say(f"  {_MARKS.get(run.status, '?')} {title}{run.status}{took}{reason}")
         if run.stage == "train" and len(self._losses) > 1:
-            self._write(loss_curve(self._losses) + "\n")
+            self.say(loss_curve(self._losses))
 
     def _show(self, line: str) -> None:
-        if self._moving:
-            width = shutil.get_terminal_size().columns - 1
+        if self._live:
             self._clear()
-            self._write(line[:width])
-            self._shown = 1
-        elif time.monotonic() - self._printed_at > _QUIET_SECONDS:
-            self._printed_at = time.monotonic()
-            self._write(line + "\n")
+            self._write((_INDENT + line)[: shutil.get_terminal_size().columns - 1])
+            self._drawn = True
+        elif line != self._last_line and time.monotonic() - self._printed_at > _QUIET_SECONDS:
+            self._printed_at, self._last_line = time.monotonic(), line
+            self._write(f"{_INDENT}{line}\n")
 
     def _clear(self) -> None:
-        if self._shown:
+        if self._drawn:
             self._write("\r\x1b[2K")
-            self._shown = 0
+            self._drawn = False
 
     def _write(self, text: str) -> None:
         encoding = self._stream.encoding or "utf-8"
-        # A training goes on when nobody watches it any more (`conch run 2>&1 | head`).
+        # Training continues when nobody reads its output any more (`conch run 2>&1 | head`).
         with suppress(OSError):
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
             self._stream.flush()
 
 
-def step_line(step: TrainStep, losses: list[float]) -> str:
-    """One line: bar, step, loss with its recent course, learning rate, time left.
+def progress_bar(step: TrainStep) -> str:
+    """The share of the steps that are done, as a bar.
 
-    >>> step_line(TrainStep(step=5, total=10, loss=0.5, learning_rate=1e-3, remaining="0:00:20"), [1.0, 0.5])
-    '████████████············ 5/10  loss 0.5000 █▁  rate 1.0e-03  left 0:00:20'
+    >>> progress_bar(TrainStep(step=5, total=10))
+    '████████████············'
     """
     done = max(0, min(_BAR, round(_BAR * step.step / step.total))) if step.total else 0
-    parts = [f"{'█' * done}{'·' * (_BAR - done)} {step.step}/{step.total}"]
+    return "█" * done + "·" * (_BAR - done)
+
+
+def step_line(step: TrainStep, losses: list[float]) -> str:
+    """A training step in words: step, loss with its recent course, learning rate, time left.
+
+    >>> step_line(TrainStep(step=5, total=10, loss=0.5, learning_rate=1e-3, remaining="0:00:20"), [1.0, 0.5])
+    'training · step 5/10 · loss 0.5000 █▁ · learning rate 1.0e-03 · 0:00:20 left'
+    """
+    parts = ["training", f"step {step.step}/{step.total}"]
     if losses:
-        parts.append(f"loss {losses[-1]:.4f} {sparkline(losses[-16:])}")
+        parts.append(f"loss {losses[-1]:.4f} {sparkline(losses[-16:])}".rstrip())
     if step.eval_loss is not None:
-        parts.append(f"validation {step.eval_loss:.4f}")
+        parts.append(f"validation loss {step.eval_loss:.4f}")
     if step.learning_rate is not None:
-        parts.append(f"rate {step.learning_rate:.1e}")
+        parts.append(f"learning rate {step.learning_rate:.1e}")
     if step.remaining:
-        parts.append(f"left {step.remaining}")
-    return "  ".join(parts)
+        parts.append(f"{step.remaining} left")
+    return " · ".join(parts)
 
 
 def sparkline(values: list[float]) -> str:
-    """A number a block, lowest to highest; nan and inf are left out."""
+    """One block per number, lowest to highest; nan and inf are left out."""
     finite = [value for value in values if value == value and abs(value) != float("inf")]  # noqa: PLR0124
     if not finite:
         return ""
@@ -124,7 +139,7 @@ def sparkline(values: list[float]) -> str:
 
 
 def loss_curve(losses: list[float]) -> str:
-    """The loss over the steps as a plot of characters (plotext), colourless; nan and inf are left out."""
+    """The loss over the steps as a plot of characters, without colours; nan and inf are left out."""
     import math
 
     import plotext

@@ -1,4 +1,4 @@
-"""The one loop: stages in order, each skipped when nothing it depends on has changed.
+"""The one loop: stages in order, each skipped when its inputs are unchanged.
 
 A stage begins by rendering its files and ends by renaming its outputs; in between its commands run, each a
 process with a log. Whatever happens, nothing is left running.
@@ -208,7 +208,9 @@ class Loop:
 
     def _tell_of_saving(self, stage: Stage) -> None:
         if stage.resumes:
-            self.progress.say(f"      it saves and ends (up to {stage.grace:.0f} s); once more kills it")
+            self.progress.say(
+                f"      Saving a checkpoint (up to {stage.grace:.0f} s). Press Ctrl-C again to kill."
+            )
 
     def _tick(self, follower: Follower, stage: Stage, stall: StallWatch | None) -> None:
         follower.tick()
@@ -286,20 +288,18 @@ class Loop:
         if any(fingerprint(self.run.path / path) != found for path, found in record.outputs.items()):
             return ""
         self.hashes.update(record.outputs)
-        return "nothing it depends on has changed"
+        return "inputs unchanged"
 
     def _why(self, stage: Stage, key: str) -> str:
         if self.again:
-            return "asked for"
+            return "requested"
         record = self.run.stage_record(stage.name)
         if record is None:
             begun = any(
                 e.get("event") == "stage_begun" and e.get("stage") == stage.name for e in self.run.events()
             )
-            return "it was interrupted" if begun else "not done yet"
-        return (
-            "what it made was changed or removed" if record.key == key else "what it depends on has changed"
-        )
+            return "interrupted before" if begun else "first time"
+        return "output changed or missing" if record.key == key else "inputs changed"
 
     def _hashes(self, paths: tuple[str, ...]) -> dict[str, str]:
         return {path: self.hashes.get(path) or fingerprint(self.run.path / path) for path in paths}

@@ -1,4 +1,4 @@
-"""Take over what an earlier run of the recipe already made, when nothing it depends on differs."""
+"""Take over what an earlier run of the recipe already made, when its inputs are the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def adopt(stage: Stage, key: str, run: Run) -> str:
         if record is not None and record.key == key and stage.outputs and _intact(other, record):
             for name in stage.outputs:
                 _take(other, run, name)
-            return f"taken from run {other.name}, where nothing it depends on differs"
+            return f"reused from run {other.name}"
     return ""
 
 

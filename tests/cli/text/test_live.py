@@ -21,17 +21,17 @@ from orchestrator.results import StageResult, Status
 WILD = "\x1b[2J\x1b]52;c;eA==\x07"
 STORY = """
 import sys
-from orchestrator.cli.text.live import Live
+from orchestrator.cli.text.live import TerminalProgress
 from orchestrator.backends.trainer_log import TrainStep
-from orchestrator.results import Run, Status
-live = Live()
+from orchestrator.results import StageResult, Status
+live = TerminalProgress()
 live.say("海螺: training")
-live.start(1, 2, "train", "not done yet")
+live.start(1, 2, "train", "first time")
 for step in (1, 2, 3):
     live.step(TrainStep(step, 3, 3 / step, None, 1e-3, "", "0:00:01"))
-live.end(Run("train", Status.DONE, seconds=1.5))
+live.end(StageResult("train", Status.DONE, seconds=1.5))
 live.now("asked 1/2")
-live.end(Run("ask", Status.FAILED, "no answer"))
+live.end(StageResult("ask", Status.FAILED, "no answer"))
 """
 
 
@@ -46,7 +46,7 @@ class Terminal(io.StringIO):
 
 def tell(stream: io.StringIO) -> str:
     shown = TerminalProgress(stream)
-    shown.start(1, 2, "train", "not done yet")
+    shown.start(1, 2, "train", "first time")
     for step in (1, 2, 3):
         shown.step(TrainStep(step, 3, 3 / step))
     shown.end(StageResult("train", Status.DONE, seconds=1.5))
@@ -57,10 +57,10 @@ def test_a_pipe_gets_lines_and_no_escape() -> None:
     text = tell(io.StringIO())
     assert "\x1b" not in text
     assert "\r" not in text
-    assert text.startswith("[1/2] train: not done yet\n")
-    assert "1/3  loss 3.0000" in text
-    assert "2/3  loss" not in text  # at most one line every 15 seconds
-    assert "  ✓ train done in 1.5s\n" in text
+    assert text.startswith("[1/2] Training (first time)\n")
+    assert "      training · step 1/3 · loss 3.0000" in text
+    assert "step 2/3" not in text  # at most one line every 15 seconds
+    assert "  ✓ done in 1.5 s\n" in text
     assert "training loss" in text
 
 
@@ -69,17 +69,31 @@ def test_a_pipe_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     stream = io.StringIO()
     shown = TerminalProgress(stream)
-    shown.start(1, 1, "ask", "not done yet")
-    for _ in range(31):
-        shown.now("asking")
+    shown.start(1, 1, "ask", "first time")
+    for second in range(31):
+        shown.now(f"{second} of 31 questions asked")
         now[0] += 1
-    assert stream.getvalue().count("asking") == 2
+    assert stream.getvalue().count("questions asked") == 2
+
+
+def test_a_pipe_gets_no_line_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    shown = TerminalProgress(stream)
+    shown.start(1, 1, "ask", "first time")
+    for _ in range(60):
+        shown.now("loading the model")
+        now[0] += 1
+    shown.end(StageResult("ask", Status.DONE, seconds=60))
+    lines = stream.getvalue().splitlines()
+    assert lines[1:] == ["      loading the model", "  ✓ done in 60.0 s"]
 
 
 def test_a_terminal_gets_one_line_that_is_written_over() -> None:
     text = tell(Terminal())
     assert text.count("\r\x1b[2K") == 3
-    assert "2/3  loss 1.5000" in text
+    assert "step 2/3 · loss 1.5000" in text
     assert text.endswith("\n")
 
 
@@ -109,10 +123,10 @@ def test_foreign_text_cannot_drive_the_terminal(stream: io.StringIO) -> None:
     assert "\\x1b]52" in text
 
 
-def test_a_skipped_stage_took_no_time() -> None:
+def test_a_stage_that_was_not_started_is_named_and_took_no_time() -> None:
     stream = io.StringIO()
-    TerminalProgress(stream).end(StageResult("fetch", Status.SKIPPED, "nothing it depends on has changed"))
-    assert stream.getvalue() == "  · fetch skipped: nothing it depends on has changed\n"
+    TerminalProgress(stream).end(StageResult("fetch", Status.SKIPPED, "unchanged"))
+    assert stream.getvalue() == "  · Fetching the base model: skipped (unchanged)\n"
 
 
 @pytest.mark.parametrize("status", Status)
@@ -132,7 +146,7 @@ def test_a_real_terminal_in_a_real_locale_shows_it_all() -> None:
     assert "海螺: training" in text
     assert "\x1b[2K" in text
     assert "training loss" in text
-    assert "✗ ask failed" in text
+    assert "✗ Asking the tuned model the recipe's questions: failed" in text
 
 
 def test_a_stream_that_cannot_say_it_gets_escapes() -> None:

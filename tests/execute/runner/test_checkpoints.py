@@ -133,7 +133,7 @@ def test_asked_to_end_it_saves_first_and_is_not_taken_for_done(small: SmallWorld
         time.sleep(0.05)
     child.send_signal(signal.SIGINT)
     assert child.wait(60) == 130
-    assert "it saves and ends (up to 60 s); once more kills it" in small.read("said.err")
+    assert "Saving a checkpoint (up to 60 s). Press Ctrl-C again to kill." in small.read("said.err")
     assert not (small.last().path / "adapter").exists()
     said = small.run("sft", "small")
     assert said.code == 0, said.err
