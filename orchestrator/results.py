@@ -1,25 +1,29 @@
-"""What happened, as values: Run, Turn, Transcript, Verdict, Proof, Report; all that is shown folds them."""
+"""Results as values: StageResult, Turn, Transcript, Verdict, Proof, Report; all output folds over them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypedDict, TypeVar
+
+EN, ZH = "en", "zh"
+_ZH = "_zh"
+_Value = TypeVar("_Value")
 
 
 class Sentence(str):
-    """A sentence of a report in both languages: the text is English, `zh` the same in Chinese.
+    """A sentence of a report in both languages: the text is English, `zh` is the Chinese version.
 
-    It is written once, where it is decided, as `Sentence(f"…", f"…")`. to_json() of what holds it leaves the
-    Chinese beside the English, as KEY_zh.
+    Write both where the sentence is decided: `Sentence(f"…", f"…")`. In JSON, json_of() writes the Chinese
+    beside the English as KEY_zh.
     """
 
     __slots__ = ("zh",)
     zh: str
 
     def __new__(cls, en: str = "", zh: str = "") -> Self:
-        """`zh` left out: the text needs no translation (a name, a number, a user's own words)."""
+        """Omit `zh` for text that needs no translation: a name, a number, the user's own words."""
         sentence = super().__new__(cls, en)
         sentence.zh = zh or getattr(en, "zh", en)
         return sentence
@@ -91,6 +95,23 @@ def _chinese(value: object) -> object:
     return None
 
 
+def in_language(value: _Value, language: str) -> _Value:
+    """The same JSON value with each KEY in the language: the text of KEY_zh where Chinese is asked for."""
+    return _in_language(value, language)  # type: ignore[no-any-return]  # the shape stays
+
+
+def _in_language(value: Any, language: str) -> Any:
+    if isinstance(value, list):
+        return [_in_language(item, language) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _in_language(value.get(f"{key}{_ZH}", item) if language == ZH else item, language)
+        for key, item in value.items()
+        if not key.endswith(_ZH)
+    }
+
+
 class Status(StrEnum):
     """How a stage ended."""
 
@@ -125,19 +146,19 @@ class StageResult:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question put to the server, and everything that came back.
+    """One request to the server and its response.
 
     Attributes:
-        messages: the whole conversation that was sent, oldest first: {"role", "content"}.
-        content: what an OpenAI client sees as the answer; "" when the server sent none.
-        reasoning: the thinking part that the server split off; "" when none.
-        finish_reason: "stop", "length", … as the server said it.
-        token_ids: generated ids when the server gives them (vLLM's return_token_ids), else ().
-        streamed_content, streamed_reasoning, streamed_token_ids: the same request sent again with
-            stream=true; streamed is False when it was not.
+        messages: the conversation that was sent, oldest first: {"role", "content"}.
+        content: the answer as an OpenAI client sees it; "" if the server sent none.
+        reasoning: the thinking part that the server split off; "" if none.
+        finish_reason: "stop", "length", … as reported by the server.
+        token_ids: generated ids if the server returns them (vLLM's return_token_ids), else ().
+        streamed_content, streamed_reasoning, streamed_token_ids: of the same request with stream=true;
+            `streamed` is False if that was not sent.
         seconds: wall time of the unstreamed request.
-        error: one sentence when no answer came; then everything else is empty.
-        tool_calls, streamed_tool_calls: {"name", "arguments"} of each, the arguments as the text that came.
+        error: one sentence if no answer came; then everything else is empty.
+        tool_calls, streamed_tool_calls: {"name", "arguments"} of each; the arguments are unparsed text.
     """
 
     messages: tuple[Mapping[str, str], ...]
@@ -157,7 +178,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The turns of one conversation: what was asked for one purpose of one case."""
+    """The turns of one conversation of a case."""
 
     case: str
     purpose: str
@@ -166,14 +187,14 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one check says of one case's transcripts.
+    """The result of one check on one case.
 
     Attributes:
         case: the case's id ("checks[2]", "paraphrases[0]").
         check: the check's name ("contains").
-        question, answer: as shown to a person (the last turn's).
-        expected: what the recipe asked for, as text.
-        reason: one sentence; why it failed, or what passed.
+        question, answer: of the last turn, for display.
+        expected: what the recipe expects, as text (a Sentence where it is Conch's own words).
+        reason: a Sentence: why the check failed, or what passed.
     """
 
     case: str
@@ -184,22 +205,26 @@ class Verdict:
     expected: str = ""
     reason: str = ""
 
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """The inverse of json_of()."""
+        return cls(**from_json(dict(row)))
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was proven over what.
+    """One proof: whether its claim holds, and what it covers.
 
     Attributes:
         name: one of orchestrator/proofs: "tokenizer", "parity:data", "merge", …
         holds: the claim is true of everything that was covered.
         accepted: it does not hold, and the user accepted that by name.
-        covered: what was compared, in words and numbers.
-        numbers: counts per verdict and the like.
-        detail: one sentence; the first difference when it does not hold.
-        hint: what to set or to type, "" when there is nothing to fix.
-        not_covered: what the claim does not speak of, in words.
-        findings: the first places it was found at, each with "what" and, where there is one, "where"
-            (file:line) and "fix"; JSON-able.
+        covered: a Sentence: what was compared, with numbers.
+        numbers: counts.
+        detail: a Sentence; the first difference if the proof does not hold.
+        hint: a Sentence: what to set or to run; "" if there is nothing to fix.
+        not_covered: a Sentence: what the claim does not cover.
+        findings: the first findings, each with "what" and, where known, "where" (file:line) and "fix".
     """
 
     name: str
@@ -213,14 +238,43 @@ class Proof:
     findings: tuple[Mapping[str, Any], ...] = ()
 
 
+class CurveJson(TypedDict):
+    """curve.json: `sentence` and `advice` are Sentences, `ended` says why training stopped early."""
+
+    kind: str
+    sentence: str
+    advice: str
+    step: int
+    ended: str
+
+
+class PartJson(TypedDict):
+    """One part of target.json."""
+
+    name: str
+    wanted: float
+    got: float | None
+    met: bool
+    sentence: str
+    near: float
+
+
+class TargetJson(TypedDict):
+    """target.json."""
+
+    met: bool
+    score: float
+    parts: list[PartJson]
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Runs, verdicts and proofs of one run folder; its text, JSON and exit code are folds over these.
+    """The results of one run folder; text, JSON, HTML and exit code are folds over them.
 
     Attributes:
-        general, general_base: of the questions of general knowledge; they decide nothing by themselves.
-        curve: what curve.json holds; None when nothing was trained yet.
-        target: what target.json holds; None when the recipe has no target, or nothing was judged yet.
+        general, general_base: the questions of general knowledge; they are only counted.
+        curve: curve.json; None if nothing is trained yet.
+        target: target.json; None if the recipe has no target, or nothing is judged yet.
     """
 
     recipe: str
@@ -232,8 +286,8 @@ class Report:
     proofs: Sequence[Proof] = ()
     general: Sequence[Verdict] = ()
     general_base: Sequence[Verdict] = ()
-    curve: Mapping[str, Any] | None = None
-    target: Mapping[str, Any] | None = None
+    curve: CurveJson | None = None
+    target: TargetJson | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, JSON-able."""
@@ -242,10 +296,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """4: a stage failed; 5: a check failed, a proof does not hold or the target is missed; else 0.
-
-        A target for the checks says how many of them must pass.
-        """
+        """4: a stage failed; 5: a check, a proof or the target failed; else 0."""
         if any(run.status is Status.FAILED for run in self.runs):
             return 4
         failed = any(not verdict.passed for verdict in self.verdicts)
@@ -253,21 +304,23 @@ class Report:
 
     @property
     def unproven(self) -> tuple[str, ...]:
-        """The proofs that do not hold and were not accepted, by name."""
+        """The names of the proofs that do not hold and were not accepted."""
         return tuple(proof.name for proof in self.proofs if not proof.holds and not proof.accepted)
 
 
-def falls_short(target: Mapping[str, Any] | None, *, failed: bool) -> bool:
-    """Whether checks or target say no; a target for the checks says how many of them must pass.
+def falls_short(target: TargetJson | None, *, failed: bool) -> bool:
+    """Whether checks or target are not met.
+
+    Failed checks do not count by themselves if the target says how many of them must pass.
 
     Args:
-        target: what target.json holds, None where nothing is aimed at.
+        target: target.json, None if the recipe has no target.
         failed: whether any check failed.
     """
     if not target:
         return failed
-    counted = any(part.get("name") == "checks" for part in target.get("parts", ()))
-    return (failed and not counted) or not target.get("met")
+    counted = any(part["name"] == "checks" for part in target["parts"])
+    return (failed and not counted) or not target["met"]
 
 
 def passed_of(verdicts: Sequence[Verdict]) -> tuple[int, int]:

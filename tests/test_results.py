@@ -14,6 +14,7 @@ from orchestrator.results import (
     Status,
     Verdict,
     from_json,
+    in_language,
     json_of,
     passed_of,
 )
@@ -67,3 +68,9 @@ def test_a_report_carries_both_languages_and_is_read_back() -> None:
     assert back["proof"]["findings"][0]["what"].zh == "截断"
     assert [note.zh for note in back["notes"]] == ["第 3 行被截断", "as it is"]
     assert json_of(back) == told
+
+
+def test_json_is_shown_in_one_language() -> None:
+    rows = {"parts": [{"sentence": "no", "sentence_zh": "否", "name": "chrf"}], "plain": "x"}
+    assert in_language(rows, "zh") == {"parts": [{"sentence": "否", "name": "chrf"}], "plain": "x"}
+    assert in_language(rows, "en") == {"parts": [{"sentence": "no", "name": "chrf"}], "plain": "x"}

@@ -26,7 +26,7 @@ class Figure:
 
 def passed(told: Mapping[str, Any], name: str) -> tuple[int, int]:
     """(cases with every verdict passed, cases) of "verdicts", "paraphrases", "base_verdicts" or "general"."""
-    return passed_of([Verdict(**one) for one in told.get(name, ())])
+    return passed_of([Verdict.from_json(one) for one in told.get(name, ())])
 
 
 def proven(told: Mapping[str, Any]) -> tuple[int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from orchestrator.errors import CheckFailed, Problem, StageFailed
 from orchestrator.evaluation import general
 from orchestrator.execute.inference.dataset_cases import cases_in
 from orchestrator.execute.inference.transcripts import cases_of, read_answers, repeats_of
-from orchestrator.results import Transcript, Verdict
+from orchestrator.results import Transcript, Verdict, json_of
 
 
 def judge(settings: Mapping[str, Any], folder: Path) -> int:
@@ -48,7 +47,7 @@ def judge(settings: Mapping[str, Any], folder: Path) -> int:
         "general_base": _general(settings, folder, "base"),
     }
     text = json.dumps(
-        {name: [asdict(each) for each in found] for name, found in written.items()},
+        {name: [json_of(each) for each in found] for name, found in written.items()},
         ensure_ascii=False,
         indent=1,
     )

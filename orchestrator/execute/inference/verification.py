@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.checks import judge_all, not_run
@@ -13,7 +13,7 @@ from orchestrator.errors import CheckFailed, ConchError, exit_code_of
 from orchestrator.execute.inference.ask import CONCURRENCY, ask_cases, settle
 from orchestrator.execute.inference.client import Client
 from orchestrator.metrics.interval import wilson
-from orchestrator.results import Transcript, Verdict, passed_of
+from orchestrator.results import Transcript, Verdict, json_of, passed_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Verification:
     def to_json(self) -> dict[str, Any]:
         """Everything, JSON-able."""
         return {
-            "verdicts": [asdict(verdict) for verdict in self.verdicts],
-            "paraphrases": [asdict(verdict) for verdict in self.paraphrases],
+            "verdicts": [json_of(verdict) for verdict in self.verdicts],
+            "paraphrases": [json_of(verdict) for verdict in self.paraphrases],
             "not_run": [case.id for case in self.left],
             "passed": passed_of(self.verdicts),
             "passed_interval": wilson(*passed_of(self.verdicts)),

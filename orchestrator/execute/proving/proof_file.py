@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import CheckFailed
 from orchestrator.execute.host.atomic_files import write_durable
-from orchestrator.results import Proof
+from orchestrator.results import Proof, json_of
 
 
 def leave_proof(proof: Proof, settings: Mapping[str, Any], folder: Path) -> int:
@@ -20,7 +20,7 @@ def leave_proof(proof: Proof, settings: Mapping[str, Any], folder: Path) -> int:
     The culprit and its fix are told on standard error, for the log.
     """
     accepted = bool(settings.get("accept_mismatch")) and not proof.holds
-    told = asdict(replace(proof, accepted=accepted))
+    told = json_of(replace(proof, accepted=accepted))
     write_durable(folder / settings["out"], json.dumps(told, ensure_ascii=False, indent=2) + "\n")
     if not proof.holds:
         hint = f"\n    → {proof.hint}" if proof.hint else ""

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, 
 from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.plan.stage import Command, Runtime
 from orchestrator.proofs.tokenizer import prove
-from orchestrator.results import Proof
+from orchestrator.results import Proof, json_of
 from orchestrator.templates.compare import ORDER
 from orchestrator.templates.conversations import ConversationVerdict, judge_conversation
 from orchestrator.templates.generated import generated_conversations
@@ -256,7 +256,7 @@ def _summary(question: Question, found: Sequence[ConversationVerdict], proof: Pr
         "covered": f"{sum(one.answers for one in found)} answers in {len(found)} conversations",
         "first_difference": dict(bad[0].told) if bad else None,
         "spellings": {name: dict(counted) for name, counted in sorted(spelled.items())},
-        "tokenizer": asdict(proof),
+        "tokenizer": json_of(proof),
         "verdicts": [dict(one.told) for one in found],
     }
 

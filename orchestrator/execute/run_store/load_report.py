@@ -10,7 +10,17 @@ from typing import Any
 from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.plan.stages.base import CURVE, TARGET, VERDICTS
 from orchestrator.proofs import PROOFS
-from orchestrator.results import Proof, Report, StageResult, Verdict
+from orchestrator.results import (
+    CurveJson,
+    Proof,
+    Report,
+    Sentence,
+    StageResult,
+    TargetJson,
+    Verdict,
+    from_json,
+    in_chinese,
+)
 
 KINDS = ("verdicts", "paraphrases", "base_verdicts", "general", "general_base")
 
@@ -18,6 +28,8 @@ KINDS = ("verdicts", "paraphrases", "base_verdicts", "general", "general_base")
 def read_report(folder: Path, *, recipe: str, headline: str = "", runs: Sequence[StageResult] = ()) -> Report:
     """Verdicts and proofs of a run folder; what is not there yet is empty."""
     verdicts = read_verdicts(folder / VERDICTS)
+    curve: CurveJson | None = from_json(read_json(folder / CURVE))
+    target: TargetJson | None = from_json(read_json(folder / TARGET))
     return Report(
         recipe=recipe,
         headline=headline,
@@ -28,15 +40,15 @@ def read_report(folder: Path, *, recipe: str, headline: str = "", runs: Sequence
         general=verdicts["general"],
         general_base=verdicts["general_base"],
         proofs=tuple(read_proofs(folder)),
-        curve=read_json(folder / CURVE),
-        target=read_json(folder / TARGET),
+        curve=curve,
+        target=target,
     )
 
 
 def read_verdicts(path: Path) -> dict[str, tuple[Verdict, ...]]:
     """Every kind of verdicts.json; empty where it has none, or is not there."""
     found = _json(path) or {}
-    return {name: tuple(Verdict(**row) for row in found.get(name) or ()) for name in KINDS}
+    return {name: tuple(Verdict.from_json(row) for row in found.get(name) or ()) for name in KINDS}
 
 
 def read_proofs(folder: Path) -> Iterable[Proof]:
@@ -49,6 +61,7 @@ def read_proofs(folder: Path) -> Iterable[Proof]:
 
 def proof_of(name: str, found: Mapping[str, Any]) -> Proof:
     """The Proof in a proof's file, or in a parity.json of compare's."""
+    found = from_json(dict(found))
     if "name" in found:
         findings = tuple(found.get("findings", ()))
         known = {key: found[key] for key in Proof.__dataclass_fields__ if key in found}
@@ -57,18 +70,20 @@ def proof_of(name: str, found: Mapping[str, Any]) -> Proof:
     return Proof(
         name=name,
         holds=bool(found["holds"]),
-        covered=str(found.get("covered", "")),
+        covered=found.get("covered", ""),
         numbers=found.get("counts", {}),
-        detail=str(first.get("explanation", "")),
+        detail=first.get("explanation", ""),
         accepted=bool(found.get("accepted", False)),
-        hint=str(first.get("hint", "")),
+        hint=first.get("hint", ""),
         findings=tuple(_finding(one) for one in found.get("verdicts", ()) if one["explanation"]),
     )
 
 
 def _finding(verdict: Mapping[str, Any]) -> dict[str, Any]:
     place = f"{verdict['dataset']}:{verdict['row']}"
-    return {"what": f"answer {verdict['turn'] + 1}: {verdict['explanation']}", "where": place, **verdict}
+    number, why = verdict["turn"] + 1, verdict["explanation"]
+    what = Sentence(f"answer {number}: {why}", f"第 {number} 个回答：{in_chinese(why)}")
+    return {"what": what, "where": place, **verdict}
 
 
 def _json(path: Path) -> dict[str, Any] | None:
