@@ -54,7 +54,7 @@ def command(
     from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.evaluating.evaluate_run import EvaluateOptions, evaluate_run
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.proving.prove import Server
+    from orchestrator.execute.runner.existing_run import Server
 
     named = [word.strip() for word in systems.split(",") if word.strip()]
     if checkpoint:

@@ -37,7 +37,8 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
 
     from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.proving.prove import Server, prove
+    from orchestrator.execute.proving.prove import prove
+    from orchestrator.execute.runner.existing_run import Server
 
     if offline and base_url:
         raise click.UsageError("--offline needs no server: leave --base-url out")

@@ -112,7 +112,7 @@ def command(
 def _cases(job: Job, project: Path) -> list[Case]:
     """The recipe's cases; those of data rows as the last finished run prepared them."""
     from orchestrator.execute.inference.dataset_cases import cases_in, is_drawn
-    from orchestrator.execute.proving.prove import finished_run
+    from orchestrator.execute.runner.existing_run import finished_run
 
     if not any(map(is_drawn, job.cases)):
         return cases_in(job.cases, project)

@@ -38,7 +38,7 @@ def command(*, recipe: str, base_url: str, model: str) -> Outcome:
     from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.project import recipes
     from orchestrator.execute.proving.diagnose import why
-    from orchestrator.execute.proving.prove import Server
+    from orchestrator.execute.runner.existing_run import Server
 
     found = why(
         recipe,

@@ -11,7 +11,7 @@ import signal
 import pytest
 
 from orchestrator.errors import StageFailed
-from orchestrator.execute.run_store.run_folder import hold
+from orchestrator.execute.run_store.run_lock import hold
 from tests.fakes.openai_server import Said, openai_server
 from tests.in_process import served_in_process
 from tests.small_world import SmallWorld, make_checkpoint

@@ -1,4 +1,5 @@
 """`conch prove`: the certificate of a run, made anew over the very files that are there."""
+# Covers execute/proving/prove.py
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.execute.processes import process
 from orchestrator.execute.reporting.renew_report import renew_report
-from orchestrator.execute.run_store import run_folder
+from orchestrator.execute.run_store import run_lock
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.plan.stage import Plan, Stage, partial
@@ -100,7 +100,7 @@ def test_a_run_that_is_worked_on_is_left_alone_and_its_siblings_are_not(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = make_run(run.project, now=datetime(2027, 1, 1, tzinfo=UTC))
-    with run_folder.hold(run.project, "shells"):
+    with run_lock.hold(run.project, "shells"):
         other.begin("another trial")
         assert main.run(["report", other.name]) == 6
         said = capsys.readouterr().err

@@ -167,9 +167,9 @@ def test_a_server_that_fails_is_told_and_nothing_is_left(
 
 
 def test_two_at_once_are_not_let(small: SmallWorld) -> None:
-    from orchestrator.execute.run_store.run_folder import hold
+    from orchestrator.execute.run_store.run_lock import hold
 
     with hold(small.project, "small"):
         said = small.run("run", "small", "--json")
     assert said.code == 6
-    assert "another run of small is going on" in said.envelope["problems"][0]["what"]
+    assert "another run of small is in progress" in said.envelope["problems"][0]["what"]

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.execute.processes import process, process_tree
-from orchestrator.execute.run_store import run_folder
+from orchestrator.execute.run_store import run_lock
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,10 +23,10 @@ def orchestrate(project: Path, script: str) -> subprocess.Popen[bytes]:
     code = f"""
 from pathlib import Path
 from orchestrator.execute.processes import process
-from orchestrator.execute.run_store import run_folder
+from orchestrator.execute.run_store import run_lock
 from orchestrator.plan.stage import Command
 project = Path({str(project)!r})
-with process.catch_signals(), run_folder.hold(project, "r"):
+with process.catch_signals(), run_lock.hold(project, "r"):
     run_tag = process.new_run_tag(project, project / "runs" / "r" / "1")
     command = Command(("bash", "-c", {script!r}))
     process.run(command, symbols={{}}, cwd=project, run_tag=run_tag, log=project / "log", grace=1)
@@ -59,7 +59,7 @@ def test_it_stops_the_orchestrator_and_its_tree(
     assert {"sleep 71", "sleep 72"} < set(commands)
     assert "-c" in commands[0]
     assert other.wait(5) == 1  # its own script has no boundary that turns Interrupted into 143
-    assert not run_folder.is_held(project, "r")
+    assert not run_lock.is_held(project, "r")
     assert stop(project, monkeypatch, capsys) == []
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.inference.transcripts import line_of
-from orchestrator.execute.proving.prove import read_plan
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.runner.existing_run import read_plan
 from orchestrator.results import StageResult, Status, Transcript, Turn
 from tests.fakes.answering_server import answering_server
 from tests.small_world import ROWS, SmallWorld

@@ -21,14 +21,14 @@ from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.processes.process import new_run_tag, start
 from orchestrator.execute.run_store.listing import Standing, summary_of
-from orchestrator.execute.run_store.run_folder import hold
+from orchestrator.execute.run_store.run_lock import hold
 from tests.small_world import SmallWorld
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
 import subprocess, sys, time
 from pathlib import Path
-from orchestrator.execute.run_store.run_folder import hold
+from orchestrator.execute.run_store.run_lock import hold
 with hold(Path(sys.argv[1]), "small"):
     print(subprocess.Popen(["sleep", "60"]).pid, flush=True)
     time.sleep(60)

@@ -17,9 +17,8 @@ from orchestrator.datasets.added import name_for
 from orchestrator.datasets.entry import FOLDER, DatasetEntry
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host import machine
-from orchestrator.execute.host.atomic_files import sha256_path
+from orchestrator.execute.host.atomic_files import read_json, read_text, sha256_path
 from orchestrator.execute.project import discovery
-from orchestrator.execute.run_store.record_hashes import read_json, read_text
 from orchestrator.plan.job import EMBEDDED, Job
 from orchestrator.plan.resolve import resolve
 from orchestrator.plan.stage import Stage

@@ -10,8 +10,8 @@ from typing import Any
 from orchestrator.errors import CheckFailed
 from orchestrator.evaluation.target import Figures, told
 from orchestrator.execute.evaluating.evaluate import NUMBERS
+from orchestrator.execute.host.atomic_files import read_json
 from orchestrator.execute.run_store.load_report import read_verdicts
-from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.results import passed_of
 
 

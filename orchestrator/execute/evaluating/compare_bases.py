@@ -33,14 +33,14 @@ from orchestrator.execute.evaluating.base_stages import (
 )
 from orchestrator.execute.evaluating.evaluate import NUMBERS, PREDICTIONS, read_samples
 from orchestrator.execute.evaluating.judge import judge_general
-from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.host.atomic_files import read_json, write_durable
 from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project.discovery import read_templates
 from orchestrator.execute.run_store.fingerprint import plan_key
-from orchestrator.execute.run_store.record_hashes import read_json
-from orchestrator.execute.run_store.run_folder import Run, hold
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_lock import hold
 from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.execute.runner.run_plan import symbols_of

@@ -21,9 +21,9 @@ from orchestrator.execute.evaluating.judge_comparison import judge_comparison, j
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.proving.prove import at_work, finished_run, read_plan
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.runner.existing_run import finished_run, read_plan, reopened
 from orchestrator.plan.stages.evaluate import BASE, TUNED
 from orchestrator.plan.stages.general import answers_of, beside
 from orchestrator.results import Verdict
@@ -98,7 +98,7 @@ def _asked(run: Run, systems: tuple[str, ...], wish: EvaluateOptions, progress: 
     stages = []
     for stage in stages_of(run, plan, wanted, systems, None):
         stages += [stage, beside(stage)]
-    with at_work(run, plan, progress, f"asking {' and '.join(systems)} of run {run.name}") as perform:
+    with reopened(run, plan, progress, f"asking {' and '.join(systems)} of run {run.name}") as perform:
         perform(stages)
     report = read_report(run.path, recipe=run.recipe)
     checks = {BASE: tuple(report.base_verdicts), TUNED: tuple(report.verdicts)}

@@ -18,10 +18,10 @@ import yaml
 from orchestrator.backends import vllm
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.evaluating.evaluate import NUMBERS
+from orchestrator.execute.host.atomic_files import read_json
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.proving.prove import Server, at_server, at_work, finished_run, read_plan
-from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
 from orchestrator.execute.runner.lora_adapters import adapter_of, rank_of
 from orchestrator.plan.stage import Plan, Service, Stage
 from orchestrator.plan.stages.evaluate import BASE, TUNED, Evaluation
@@ -78,7 +78,7 @@ def evaluate_run(recipe: str, wish: EvaluateOptions, *, project: Path, progress:
     systems = wish.systems or (TUNED,)
     stages = stages_of(run, plan, wanted, systems, wish.server)
     saying = f"scoring {', '.join(systems)} of run {run.name} on its {wanted.split} rows"
-    with at_work(run, plan, progress, saying) as perform:
+    with reopened(run, plan, progress, saying) as perform:
         perform(stages, again=wish.server is not None)
     names = [stage.name.partition("-")[2] for stage in stages]
     folders = {name: run.path / wanted.output(name) for name in names}
@@ -147,7 +147,7 @@ def stages_of(
 
     if server is not None:
         add(TUNED, ("export",), None)
-        stages[-1] = replace(stages[-1], commands=at_server(stages[-1].commands, server, service.model))
+        stages[-1] = replace(stages[-1], commands=against_server(stages[-1].commands, server, service.model))
     elif TUNED in systems:
         add(TUNED, ("export",), vllm.of_folder(service, "export", name="eval-vllm"))
     if adapters:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed
 from orchestrator.execute.host import signals
@@ -55,6 +57,19 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
         for name in names:
             path = Path(parent, name)
             yield path.relative_to(folder).as_posix(), path
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object; None where there is none."""
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def read_text(path: Path) -> str | None:
+    """The text of a file, line ends as they are; None where there is no such file."""
+    return path.read_bytes().decode("utf-8", "replace") if path.is_file() else None
 
 
 def write_durable(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:

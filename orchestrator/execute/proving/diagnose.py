@@ -21,12 +21,12 @@ from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.inference.dataset_cases import is_drawn
 from orchestrator.execute.inference.transcripts import cases_of, read_answers
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.proving.prove import Server, at_server, at_work, finished_run, read_plan
 from orchestrator.execute.proving.stage_answers import arm_of, transcript_of
 from orchestrator.execute.run_store.certify import changed_files, read_certificate
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.load_report import read_proofs
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
 from orchestrator.plan.stage import Command, Plan, RenderedFile, Runtime, Stage, partial
 from orchestrator.plan.stages.base import ANSWERS, CONVERSATIONS, task
 from orchestrator.proofs import why as fold
@@ -86,7 +86,7 @@ def why(recipe: str, *, project: Path, progress: Progress, server: Server | None
     plan = read_plan(run)
     asked = questions(plan, run)
     saying = f"asking every stage of run {run.name} {len(asked.cases)} questions"
-    with at_work(run, plan, progress, saying) as perform:
+    with reopened(run, plan, progress, saying) as perform:
         _complete(run, plan)
         perform([_trained_stage(run, asked)])
         arms = _trained(run, asked, progress)
@@ -219,7 +219,7 @@ def _served_stage(plan: Plan, asked: Questions, server: Server | None) -> Stage:
     made = [task("answer_served", ids), task("ask-why", chat)]
     commands = [command for _, command in made]
     if server is not None:
-        commands = [*at_server(commands, server, service.model if service else "")]
+        commands = [*against_server(commands, server, service.model if service else "")]
     own = replace(service, name="why-vllm", warm=None, warm_during="") if service else None
     return Stage(
         name="why-served",

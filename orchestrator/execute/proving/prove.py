@@ -7,21 +7,15 @@ rendered or trained anew: a chat template or a shard that was changed in the run
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.environments import registry
-from orchestrator.execute.host import machine
-from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.certify import read_certificate
-from orchestrator.execute.run_store.run_folder import Run, hold
-from orchestrator.execute.runner.loop import Loop
-from orchestrator.execute.runner.run_plan import symbols_of
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
 from orchestrator.plan.plan import PROVE
 from orchestrator.plan.stage import Command, Plan, Stage
 from orchestrator.plan.stages.base import SERVED_PROOF
@@ -31,14 +25,6 @@ from orchestrator.proofs import PROOFS
 SERVED = ("score", "prove_served")
 # Files that are judged as they are, not rendered.
 KEPT = ("chat_template.jinja", "train.yaml", "vllm.yaml")
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server that is up already, and is to be proven in place of one of our own."""
-
-    url: str
-    model: str
 
 
 def prove(
@@ -67,87 +53,10 @@ def prove(
     """
     run = finished_run(project, recipe)
     plan = stages_of(read_plan(run), offline=offline, accept_mismatch=accept_mismatch, server=server)
-    with at_work(run, plan, progress, f"proving run {run.name}") as perform:
+    with reopened(run, plan, progress, f"proving run {run.name}") as perform:
         run.append_event({"event": "proving"})
         perform(plan.stages, again=True)
     return run, read_certificate(run.path, recipe=run.recipe)
-
-
-class Perform(Protocol):
-    """Does stages of a run in turn; `again` does them whatever is known of them."""
-
-    def __call__(self, stages: Sequence[Stage], *, again: bool = False) -> None:
-        """Raises what the loop raises."""
-
-
-@contextmanager
-def at_work(run: Run, plan: Plan, progress: Progress, saying: str) -> Iterator[Perform]:
-    """What every verb shares that does further stages of a run that was made: its lock, and no process left.
-
-    Args:
-        run: the run; its recipe is held meanwhile.
-        plan: its plan, whose headline and recipe the stages go under.
-        progress: is told what happens.
-        saying: the first line of that.
-
-    Raises:
-        BusyError: another process works on this recipe. MissingError: an environment is missing.
-    """
-    symbols = symbols_of(places(run), run.project)
-    with process.catch_signals(), hold(run.project, run.recipe):
-        progress.say(saying)
-        run_tag = process.new_run_tag(run.project, run.path)
-
-        def perform(stages: Sequence[Stage], *, again: bool = False) -> None:
-            mine = replace(plan, stages=tuple(stages))
-            Loop(mine, run, symbols, {}, progress, run_tag, again=again).perform()
-
-        with process.guarded(run_tag):
-            yield perform
-
-
-def at_server(commands: Iterable[Command], server: Server, model: str) -> tuple[Command, ...]:
-    """Commands that ask this server, under the name it is known by, else `model`."""
-    told = {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": server.model or model}
-    return tuple(
-        replace(one, env={**one.env, **told}, secrets=(*one.secrets, "CONCH_API_KEY")) for one in commands
-    )
-
-
-def finished_run(project: Path, recipe: str) -> Run:
-    """The newest run of a recipe that finished an export, whatever became of its files since.
-
-    Raises:
-        MissingError: there is none.
-    """
-    name, _, number = recipe.partition("/")
-    runs = [Run.open(project, recipe)] if number else Run.all(project, name)
-    for run in reversed(runs):
-        if run.stage_record("export") is not None:
-            return run
-    where = str(project / "runs" / name)
-    raise MissingError(Problem(f"{name} has no finished export", where, f"conch sft {name}"))
-
-
-def read_plan(run: Run) -> Plan:
-    """The whole plan that a run was made by.
-
-    Raises:
-        MissingError: it is not there, or is another version's.
-    """
-    path = run.path / "plan.json"
-    try:
-        return Plan.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
-        what = "the run's plan cannot be read: another version of Conch may have made it"
-        raise MissingError(Problem(what, str(path), f"conch sft {run.recipe}")) from None
-
-
-def places(run: Run) -> dict[str, str]:
-    """The environments of a run's hardware: "train" and "serve" → folder."""
-    hardware = [event["hardware"] for event in run.events() if event.get("hardware")]
-    profile = hardware[-1] if hardware else machine.hardware()
-    return {name: str(registry.require(name, profile)) for name in registry.NAMES}
 
 
 def stages_of(plan: Plan, *, offline: bool, accept_mismatch: bool, server: Server | None) -> Plan:
@@ -176,7 +85,7 @@ def _again(
     commands: Iterable[Command] = stage.commands
     service = stage.service
     if server is not None and service is not None:
-        commands = at_server(commands, server, service.model)
+        commands = against_server(commands, server, service.model)
         service = None
     # All that is wrong is told: one refuted stage does not keep the next from being looked at.
     return replace(

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.host.atomic_files import sha256_file
+from orchestrator.execute.host.atomic_files import read_json, read_text, sha256_file
 from orchestrator.execute.proving.proof_file import leave_proof
-from orchestrator.execute.run_store.record_hashes import read_json, read_text, survey
+from orchestrator.execute.run_store.record_hashes import survey
 from orchestrator.proofs import hashes
 
 

@@ -16,13 +16,14 @@ from typing import Any
 
 from orchestrator.errors import BusyError, MissingError, Problem, UsageError
 from orchestrator.execute.host import atomic_files
-from orchestrator.execute.proving.prove import read_plan
+from orchestrator.execute.host.atomic_files import read_json
 from orchestrator.execute.reporting.write_report import write_report
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.listing import Standing, latest, summary_of
 from orchestrator.execute.run_store.manifest import MANIFEST
-from orchestrator.execute.run_store.record_hashes import read_json
-from orchestrator.execute.run_store.run_folder import Run, hold
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_lock import hold
+from orchestrator.execute.runner.existing_run import read_plan
 from orchestrator.plan.stage import partial
 from orchestrator.plan.stages.report import CARD, REPORT
 from orchestrator.results import StageResult, Status

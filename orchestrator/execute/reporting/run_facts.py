@@ -15,11 +15,11 @@ from typing import Any
 import yaml
 
 from orchestrator.backends import clients
+from orchestrator.execute.host.atomic_files import read_json
 from orchestrator.execute.host.redact import redact
 from orchestrator.execute.reporting.run_numbers import data_of, training_of
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.manifest import MANIFEST
-from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.html.words import EN, ZH
 from orchestrator.proofs import PROOFS

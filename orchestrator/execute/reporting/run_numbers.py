@@ -17,7 +17,7 @@ from typing import Any
 from orchestrator.backends.trainer_log import TrainStep, seconds_of
 from orchestrator.datasets.distribution import Distribution
 from orchestrator.datasets.statistics import Statistics
-from orchestrator.execute.run_store.record_hashes import read_json
+from orchestrator.execute.host.atomic_files import read_json
 from orchestrator.execute.run_store.training_log import Course
 
 MOST = 20_000

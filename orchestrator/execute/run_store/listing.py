@@ -17,7 +17,7 @@ import orjson
 from orchestrator.errors import BusyError, MissingError, Problem
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.processes import process_tree
-from orchestrator.execute.run_store import run_folder
+from orchestrator.execute.run_store import run_folder, run_lock
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.results import Status
 
@@ -127,7 +127,7 @@ def remove_run(run: Run) -> None:
         BusyError: it is being worked on, or a process of it lives.
         MissingError: it cannot be deleted.
     """
-    with run_folder.hold(run.project, run.recipe):
+    with run_lock.hold(run.project, run.recipe):
         living = [one.pid for one in process_tree.scan(process_tree.run_prefix(run.project, run.path))]
         if living:
             what = f"{run.name} has living processes: {', '.join(map(str, living))}"
@@ -167,10 +167,8 @@ def _of_recipe(project: Path, recipe: str) -> Sequence[RunSummary]:
 
 def _active(project: Path, recipe: str) -> tuple[int, int] | None:
     """(pid, start ticks) of the process that works on a recipe's runs now; None when nobody does."""
-    if not run_folder.is_held(project, recipe):
-        return None
-    who = run_folder.holder(project, recipe)
-    return int(who.get("pid", 0)), int(who.get("ticks", 0))
+    who = run_lock.holder(project, recipe) if run_lock.is_held(project, recipe) else None
+    return (who["pid"], who["ticks"] or 0) if who else None
 
 
 def _summary(run: Run, active: tuple[int, int] | None) -> RunSummary:

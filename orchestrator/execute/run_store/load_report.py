@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.execute.run_store.record_hashes import read_json
+from orchestrator.execute.host.atomic_files import read_json
 from orchestrator.plan.stages.base import CURVE, TARGET, VERDICTS
 from orchestrator.proofs import PROOFS
 from orchestrator.results import (

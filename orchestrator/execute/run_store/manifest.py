@@ -16,9 +16,8 @@ from typing import Any
 from orchestrator import __version__
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
-from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.host.atomic_files import read_json, write_durable
 from orchestrator.execute.run_store.load_report import read_report
-from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.host.atomic_files import sha256_file, write_durable
+from orchestrator.execute.host.atomic_files import read_json, read_text, sha256_file, write_durable
 from orchestrator.execute.models.model_folder import MANIFEST
 from orchestrator.proofs.hashes import ADAPTER, BASE, GENERATION, SETTINGS, TEMPLATE, ModelHashes, matters
 
@@ -63,19 +63,6 @@ def survey(settings: Mapping[str, Any], folder: Path) -> ModelHashes:
         generation=_generation(adapter, base),
         environments=dict(settings.get("environments") or {}),
     )
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object; None where there is none."""
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def read_text(path: Path) -> str | None:
-    """The text of a file, line ends as they are; None where there is no such file."""
-    return path.read_bytes().decode("utf-8", "replace") if path.is_file() else None
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,11 +1,9 @@
-"""The record of a run: its folder, its lock, its events, and what they say of each stage.
+"""The record of a run: its folder, its events, and the state of each stage that follows from them.
 
-    runs/RECIPE/.lock           held (flock) while somebody works on that recipe; says who
-    runs/RECIPE/ID/events.jsonl one line an event, only ever appended to: the truth
+    runs/RECIPE/ID/events.jsonl one event per line, append-only: the source of truth
     runs/RECIPE/ID/state.json   a fold over the events, for people and other programs
 
-A line that a crash tore is ignored. Liveness is the lock, never a pid: a holder that was killed holds
-nothing. Not covered: network file systems on which flock does nothing.
+A line torn by a crash is ignored. run_lock.py says who may write.
 """
 
 from __future__ import annotations
@@ -14,19 +12,15 @@ import json
 import os
 import re
 import secrets
-import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import filelock
-
-from orchestrator.errors import BusyError, MissingError, Problem, UsageError
+from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import append_durable, write_durable
-from orchestrator.execute.processes import process_tree
+from orchestrator.execute.run_store.run_lock import this_process
 from orchestrator.results import StageResult, Status
 
 SCHEMA = 1
@@ -132,7 +126,7 @@ class Run:
         """Record that work on this run begins, and who does it; clear away what a killed write left."""
         for torn in self.path.glob(".*.tmp"):
             torn.unlink(missing_ok=True)
-        self.append_event({"event": "begun", "headline": headline, **_self(), **facts}, durable=True)
+        self.append_event({"event": "begun", "headline": headline, **this_process(), **facts}, durable=True)
         self.write_state()
 
     def begin_stage(self, stage: str, key: str) -> None:
@@ -191,76 +185,3 @@ def fold(events: Iterator[dict[str, Any]]) -> dict[str, Any]:
                 **rest,
             }
     return state
-
-
-@contextmanager
-def hold(project: Path, recipe: str) -> Iterator[None]:
-    """Be the only one who works on a recipe's runs.
-
-    Raises:
-        BusyError: somebody else is; names pid, host and since when.
-        MissingError: the project's runs folder cannot be written.
-    """
-    folder = project / "runs" / recipe
-    lock = filelock.UnixFileLock(folder / ".lock", mode=0o600, fallback_to_soft=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise _busy(recipe, folder) from error
-    except OSError as error:
-        raise MissingError(Problem(f"cannot lock: {error.strerror}", str(folder))) from error
-    try:
-        write_durable(folder / ".holder.json", json.dumps(_self()), mode=0o600)
-        yield
-    finally:
-        lock.release()
-
-
-def is_held(project: Path, recipe: str) -> bool:
-    """Whether somebody works on a recipe's runs now."""
-    folder = project / "runs" / recipe
-    if not (folder / ".lock").exists():
-        return False
-    lock = filelock.UnixFileLock(folder / ".lock", mode=0o600)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        return True
-    lock.release()
-    return False
-
-
-def holder(project: Path, recipe: str) -> dict[str, Any]:
-    """Who holds, or last held, a recipe: pid, ticks, host, since; {} when that is not known."""
-    try:
-        found = json.loads((project / "runs" / recipe / ".holder.json").read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _self() -> dict[str, Any]:
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    pid = os.getpid()
-    who = {"pid": pid, "ticks": process_tree.start_ticks(pid), "boot": _boot(), "host": socket.gethostname()}
-    return {**who, "by": since}
-
-
-def _boot() -> str:
-    """Names this boot of this machine; "" where the kernel does not say."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-
-
-def _busy(recipe: str, folder: Path) -> BusyError:
-    who = holder(folder.parent.parent, recipe)
-    named = (
-        f"process {who['pid']} on {who['host']} since {who['by']}"
-        if who
-        else "a process that is just starting"
-    )
-    hint = "wait for it, or `conch stop`"
-    return BusyError(Problem(f"another run of {recipe} is going on: {named}", str(folder), hint))

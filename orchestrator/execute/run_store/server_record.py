@@ -12,13 +12,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import filelock
-
 from orchestrator.errors import BusyError, Problem
-from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.host.atomic_files import read_json, write_durable
 from orchestrator.execute.processes import process_tree
-from orchestrator.execute.run_store.record_hashes import read_json
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_lock import exclusive, is_locked
 
 RECORD = "serving.json"
 _LOCK = ".serving.lock"
@@ -54,18 +52,9 @@ def hold_serving(run: Run) -> Iterator[None]:
     Raises:
         BusyError: it is served already; says where.
     """
-    lock = filelock.UnixFileLock(run.path / _LOCK, mode=0o600, fallback_to_soft=False)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        found = serving_of(run)
-        by = f" at {found.url}, by process {found.pid} since {found.began}" if found else ""
-        raise BusyError(Problem(f"{run.name} is served already{by}", str(run.path), "conch stop")) from None
-    try:
+    with exclusive(run.path / _LOCK, lambda: _busy(run)):
         yield
         (run.path / RECORD).unlink(missing_ok=True)
-    finally:
-        lock.release()
 
 
 def write_serving(run: Run, serving: Serving) -> None:
@@ -84,15 +73,7 @@ def serving_of(run: Run) -> Serving | None:
 
 def is_up(run: Run) -> bool:
     """Whether somebody looks after a server of this run now."""
-    if not (run.path / _LOCK).exists():
-        return False
-    lock = filelock.UnixFileLock(run.path / _LOCK, mode=0o600)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        return True
-    lock.release()
-    return False
+    return is_locked(run.path / _LOCK)
 
 
 def is_lost(run: Run, serving: Serving) -> bool:
@@ -110,3 +91,9 @@ def all_serving(project: Path) -> list[tuple[Run, Serving]]:
         if (serving := serving_of(run)) is not None:
             found.append((run, serving))
     return found
+
+
+def _busy(run: Run) -> BusyError:
+    found = serving_of(run)
+    by = f" at {found.url}, by process {found.pid} since {found.began}" if found else ""
+    return BusyError(Problem(f"{run.name} is already served{by}", str(run.path), "conch stop"))

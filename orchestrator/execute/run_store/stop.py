@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.backends.symptoms import visible
 from orchestrator.execute.processes import process_tree
-from orchestrator.execute.run_store import run_folder
+from orchestrator.execute.run_store import run_lock
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.server_record import all_serving, is_up
 
@@ -75,12 +75,12 @@ def _holders(project: Path, run: Run | None) -> set[tuple[int, int]]:
     found: set[tuple[int, int]] = set()
     runs = project / "runs"
     for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
-        if not folder.is_dir() or not run_folder.is_held(project, folder.name):
+        if not folder.is_dir() or not run_lock.is_held(project, folder.name):
             continue
-        who = run_folder.holder(project, folder.name)
+        who = run_lock.holder(project, folder.name)
         theirs = run is None or (run.recipe == folder.name and run == Run.last(project, folder.name))
-        if theirs and who.get("host") == socket.gethostname():
-            found.add((int(who.get("pid", 0)), int(who.get("ticks", 0))))
+        if theirs and who and who["host"] == socket.gethostname():
+            found.add((who["pid"], who["ticks"] or 0))
     served = ((one, serving) for one, serving in all_serving(project) if run is None or one == run)
     return found | {(serving.pid, serving.ticks) for one, serving in served if is_up(one)}
 

@@ -15,7 +15,8 @@ from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import plan_key
 from orchestrator.execute.run_store.manifest import write_manifest
-from orchestrator.execute.run_store.run_folder import Run, hold
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_lock import hold
 from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.plan.job import Job

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from orchestrator.errors import BusyError, Problem
 from orchestrator.evaluation.trials import Trial, best_of
-from orchestrator.execute.host.atomic_files import write_durable
-from orchestrator.execute.run_store.record_hashes import read_json
+from orchestrator.execute.host.atomic_files import read_json, write_durable
+from orchestrator.execute.run_store.run_lock import exclusive
 
 
 @dataclass(slots=True)
@@ -66,21 +64,10 @@ def _trial(row: Mapping[str, Any]) -> Trial:
     return Trial(**{name: row[name] for name in Trial.__dataclass_fields__ if name in row})
 
 
-@contextmanager
-def only_one(folder: Path, recipe: str) -> Iterator[None]:
-    """Be the only one who makes trials of a recipe.
-
-    Raises:
-        BusyError: somebody else does.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.UnixFileLock(folder / ".trials.lock", mode=0o600, fallback_to_soft=False)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        what = f"another `conch run {recipe} --until target` makes trials"
-        raise BusyError(Problem(what, str(folder), "wait for it, or `conch stop`")) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def only_one(folder: Path, recipe: str) -> AbstractContextManager[None]:
+    """Be the only process that runs trials of a recipe; BusyError when another one does."""
+    what, hint = (
+        f"another `conch run {recipe} --until target` is running trials",
+        "wait for it, or `conch stop`",
+    )
+    return exclusive(folder / ".trials.lock", lambda: BusyError(Problem(what, str(folder), hint)))

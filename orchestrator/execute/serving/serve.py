@@ -23,11 +23,11 @@ from orchestrator.execute.environments import registry
 from orchestrator.execute.host import atomic_files, gpu, signals
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
-from orchestrator.execute.proving.prove import finished_run
 from orchestrator.execute.run_store.certify import TEMPLATE, read_certificate, refuse_unproven
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.server_record import Serving, hold_serving, write_serving
 from orchestrator.execute.run_store.stop import sweep_leftovers
+from orchestrator.execute.runner.existing_run import finished_run
 from orchestrator.execute.runner.run_plan import symbols_of
 from orchestrator.execute.servers.liveness import Limits, Liveness
 from orchestrator.execute.servers.restarts import Restarts

@@ -22,8 +22,9 @@ from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host import signals
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.proving.prove import places, read_plan
-from orchestrator.execute.run_store.run_folder import Run, is_held
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_lock import is_held
+from orchestrator.execute.runner.existing_run import read_plan, runtimes_of
 from orchestrator.execute.runner.lora_adapters import LoraAdapter, adapter_of, rank_of
 from orchestrator.execute.runner.run_plan import symbols_of
 from orchestrator.execute.servers.service import Running, start_service
@@ -69,7 +70,7 @@ def served_checkpoint(
     _refuse_whole_models(run, plan)
     held = is_held(project, run.recipe)
     adapter = _adapter(run, number, held=held)
-    symbols = symbols_of(places(run), project)
+    symbols = symbols_of(runtimes_of(run), project)
     if held:
         progress.say(f"{run.name} is being worked on: it and this server share the machine")
     with _folder(project, run, plan, adapter) as (folder, service):

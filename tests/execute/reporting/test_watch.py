@@ -12,7 +12,8 @@ from orchestrator.execute.host import machine
 from orchestrator.execute.host.gpu import Load
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.reporting.watch import Watcher, thinned
-from orchestrator.execute.run_store.run_folder import Run, hold
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_lock import hold
 from orchestrator.results import StageResult, Status
 from tests.execute.host.test_gpu import nvidia_smi
 

@@ -13,7 +13,8 @@ from orchestrator.errors import BusyError
 from orchestrator.execute.processes import process
 from orchestrator.execute.run_store import listing, run_folder
 from orchestrator.execute.run_store.listing import Standing, standing_of, summaries, summary_of
-from orchestrator.execute.run_store.run_folder import Run, hold
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_lock import hold
 from orchestrator.results import StageResult, Status
 
 

@@ -1,4 +1,5 @@
 """Run folders, the lock that a killed holder cannot keep, events that survive a torn line, records."""
+# Covers execute/run_store/run_lock.py
 
 from __future__ import annotations
 
@@ -9,11 +10,12 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from orchestrator.errors import BusyError, MissingError, UsageError
-from orchestrator.execute.run_store import run_folder
+from orchestrator.execute.run_store import run_folder, run_lock
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.results import StageResult, Status
 
@@ -26,7 +28,7 @@ def other_holder(project: Path, *, then: str = "input()") -> subprocess.Popen[st
     code = f"""
 import subprocess, sys
 from pathlib import Path
-from orchestrator.execute.run_store.run_folder import hold
+from orchestrator.execute.run_store.run_lock import hold
 with hold(Path({str(project)!r}), "r"):
     print("held", flush=True)
     {then}
@@ -78,7 +80,7 @@ def test_a_runs_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
     with pytest.raises(MissingError, match="cannot make a run folder"):
         Run.create(tmp_path, "magic")
-    with pytest.raises(MissingError, match="cannot lock"), run_folder.hold(tmp_path, "magic"):
+    with pytest.raises(MissingError, match="cannot lock"), run_lock.hold(tmp_path, "magic"):
         pass
 
 
@@ -115,8 +117,8 @@ def test_fault_056_kill_9_between_events_never_loses_a_whole_one(tmp_path: Path)
     run = Run.create(tmp_path, "magic")
     code = f"""
 from pathlib import Path
-from orchestrator.execute.run_store.run_folder import RunFolder
-run = RunFolder(Path({str(tmp_path)!r}), "magic", {run.id!r})
+from orchestrator.execute.run_store.run_folder import Run
+run = Run(Path({str(tmp_path)!r}), "magic", {run.id!r})
 for number in range(10**9):
     run.append_event({{"event": "n", "number": number, "text": "x" * 5000}}, durable=True)
     run.write_state()
@@ -137,13 +139,13 @@ def test_fault_045_a_second_holder_is_told_who_holds(tmp_path: Path) -> None:
     """Fault 45."""
     other = other_holder(tmp_path)
     assert said(other) == "held"
-    assert run_folder.is_held(tmp_path, "r")
+    assert run_lock.is_held(tmp_path, "r")
     with (
         pytest.raises(BusyError, match=rf"process {other.pid} on \S+ since 20"),
-        run_folder.hold(tmp_path, "r"),
+        run_lock.hold(tmp_path, "r"),
     ):
         pass
-    with run_folder.hold(tmp_path, "another"):
+    with run_lock.hold(tmp_path, "another"):
         pass
     end(other)
 
@@ -154,10 +156,10 @@ def test_fault_049_a_killed_holder_holds_nothing_even_through_its_child(tmp_path
     assert said(other) == "held"
     child = int(said(other))
     end(other)
-    assert not run_folder.is_held(tmp_path, "r")
-    with run_folder.hold(tmp_path, "r"):
-        assert run_folder.holder(tmp_path, "r")["pid"] == os.getpid()
-    assert not run_folder.is_held(tmp_path, "r")
+    assert not run_lock.is_held(tmp_path, "r")
+    with run_lock.hold(tmp_path, "r"):
+        assert run_lock.holder(tmp_path, "r") == {**run_lock.this_process(), "by": ANY}
+    assert not run_lock.is_held(tmp_path, "r")
     os.kill(child, 9)
 
 

@@ -29,7 +29,7 @@ def test_it_is_up_while_it_is_held_and_has_one_holder(project: Path) -> None:
         write_serving(run, serving)
         assert is_up(run)
         assert all_serving(project) == [(run, serving)]
-        with pytest.raises(BusyError, match=r"is served already at http://127.0.0.1:1/v1"), hold_serving(run):
+        with pytest.raises(BusyError, match=r"is already served at http://127.0.0.1:1/v1"), hold_serving(run):
             pass
     assert not is_up(run)
     assert serving_of(run) is None, "ended in order, it leaves no record"

@@ -13,7 +13,8 @@ import pytest
 from orchestrator.errors import BusyError, MissingError
 from orchestrator.execute.processes import process
 from orchestrator.execute.project import discovery
-from orchestrator.execute.run_store.run_folder import Run, hold
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_lock import hold
 from orchestrator.execute.runner import run_plan
 from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.plan.job import Job

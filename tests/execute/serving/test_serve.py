@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import CheckFailed, MissingError
-from orchestrator.execute.proving.prove import finished_run
 from orchestrator.execute.run_store.certify import certify
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.runner.existing_run import finished_run
 from orchestrator.execute.serving.serve import _guard_open_host, check_proof
 from orchestrator.results import Proof, StageResult, Status
 

@@ -1,0 +1,106 @@
+"""A run that was made before: finding it, reading its plan, and running further stages in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.errors import MissingError, Problem
+from orchestrator.execute.environments import registry
+from orchestrator.execute.host import machine
+from orchestrator.execute.processes import process
+from orchestrator.execute.processes.progress import Progress
+from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_lock import hold
+from orchestrator.execute.runner.loop import Loop
+from orchestrator.execute.runner.run_plan import symbols_of
+from orchestrator.plan.stage import Command, Plan, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is up already, and is to be proven in place of one of our own."""
+
+    url: str
+    model: str
+
+
+class Perform(Protocol):
+    """Does stages of a run in turn; `again` does them whatever is known of them."""
+
+    def __call__(self, stages: Sequence[Stage], *, again: bool = False) -> None:
+        """Raises what the loop raises."""
+
+
+@contextmanager
+def reopened(run: Run, plan: Plan, progress: Progress, saying: str) -> Iterator[Perform]:
+    """What every verb shares that does further stages of a run that was made: its lock, and no process left.
+
+    Args:
+        run: the run; its recipe is held meanwhile.
+        plan: its plan, whose headline and recipe the stages go under.
+        progress: is told what happens.
+        saying: the first line of that.
+
+    Raises:
+        BusyError: another process works on this recipe. MissingError: an environment is missing.
+    """
+    symbols = symbols_of(runtimes_of(run), run.project)
+    with process.catch_signals(), hold(run.project, run.recipe):
+        progress.say(saying)
+        run_tag = process.new_run_tag(run.project, run.path)
+
+        def perform(stages: Sequence[Stage], *, again: bool = False) -> None:
+            mine = replace(plan, stages=tuple(stages))
+            Loop(mine, run, symbols, {}, progress, run_tag, again=again).perform()
+
+        with process.guarded(run_tag):
+            yield perform
+
+
+def against_server(commands: Iterable[Command], server: Server, model: str) -> tuple[Command, ...]:
+    """Commands that ask this server, under the name it is known by, else `model`."""
+    told = {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": server.model or model}
+    return tuple(
+        replace(one, env={**one.env, **told}, secrets=(*one.secrets, "CONCH_API_KEY")) for one in commands
+    )
+
+
+def finished_run(project: Path, recipe: str) -> Run:
+    """The newest run of a recipe that finished an export, whatever became of its files since.
+
+    Raises:
+        MissingError: there is none.
+    """
+    name, _, number = recipe.partition("/")
+    runs = [Run.open(project, recipe)] if number else Run.all(project, name)
+    for run in reversed(runs):
+        if run.stage_record("export") is not None:
+            return run
+    where = str(project / "runs" / name)
+    raise MissingError(Problem(f"{name} has no finished export", where, f"conch sft {name}"))
+
+
+def read_plan(run: Run) -> Plan:
+    """The whole plan that a run was made by.
+
+    Raises:
+        MissingError: it is not there, or is another version's.
+    """
+    path = run.path / "plan.json"
+    try:
+        return Plan.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        what = "the run's plan cannot be read: another version of Conch may have made it"
+        raise MissingError(Problem(what, str(path), f"conch sft {run.recipe}")) from None
+
+
+def runtimes_of(run: Run) -> dict[str, str]:
+    """The environments of a run's hardware: "train" and "serve" → folder."""
+    hardware = [event["hardware"] for event in run.events() if event.get("hardware")]
+    profile = hardware[-1] if hardware else machine.hardware()
+    return {name: str(registry.require(name, profile)) for name in registry.NAMES}
