@@ -81,7 +81,7 @@ def _training(adapter: Path) -> None:
 
 def _data(folder: Path) -> None:
     told = {"name": "shells", "part": "train", "file": "dataset_info/shells.jsonl", "rows": 2}
-    told |= {"adapter": "alpaca", "dropped": {"empty answer": 1}, "repairs": {"white space": 2}}
+    told |= {"format": "alpaca", "dropped": {"empty answer": 1}, "repairs": {"white space": 2}}
     write(folder / "data/prepare.json", {"datasets": [told], "generated": 0, "held_out": 1})
     rows = [
         {

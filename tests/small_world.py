@@ -135,7 +135,7 @@ def make_small_world(
     for part in ("recipes", "dataset_info"):
         (project / part).mkdir(parents=True)
     (project / "dataset_info/small.yaml").write_text(
-        "adapter: alpaca\nfile: small.jsonl\nlicence: Apache-2.0\nsource: written here\n"
+        "format: alpaca\nfile: small.jsonl\nlicence: Apache-2.0\nsource: written here\n"
         "paraphrases: small.paraphrases.jsonl\n",
         encoding="utf-8",
     )

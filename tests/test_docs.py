@@ -156,7 +156,7 @@ def test_the_example_recipe_plans(name: str, tmp_path: Path) -> None:
 
     recipe, entry, row = (
         next(block for language, block in _blocks(_text(name)) if language == kind and mark in block)
-        for kind, mark in (("yaml", "extends:"), ("yaml", "adapter:"), ("json", "instruction"))
+        for kind, mark in (("yaml", "extends:"), ("yaml", "format:"), ("json", "instruction"))
     )
     project = tmp_path / "project"
     for folder in ("recipes", "dataset_info", "chat_templates"):

@@ -20,7 +20,7 @@ from orchestrator.checks import CHECKS, EVERY
 from orchestrator.cli.data import DATA_VERBS
 from orchestrator.cli.main import VERBS, conch
 from orchestrator.cli.runs import RUNS_VERBS
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.execute.runner.task import TASKS
 from orchestrator.plan.stages import STAGES
 
@@ -45,7 +45,7 @@ BOARDS = (
     Board("cli", RUNS_VERBS, "command", "runs_"),
     Board("plan/stages", STAGES, "stage"),
     Board("checks", CHECKS, "judge"),
-    Board("datasets/formats", ADAPTERS, "sniff"),
+    Board("datasets/formats", FORMATS, "sniff"),
 )
 
 
@@ -159,7 +159,7 @@ def test_every_chat_template_is_a_pair() -> None:
 @pytest.mark.parametrize("entry", sorted((ROOT / "dataset_info").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_data_set_has_its_files_and_its_licence(entry: Path) -> None:
     said = yaml.safe_load(entry.read_text(encoding="utf-8"))
-    assert said["adapter"] in ADAPTERS
+    assert said["format"] in FORMATS
     assert said["licence"]
     for key in ("file", "paraphrases"):
         assert key not in said or (entry.parent / said[key]).is_file(), said[key]

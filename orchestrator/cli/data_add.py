@@ -63,8 +63,8 @@ def _lines(added: Added) -> Iterator[tuple[str, str]]:
     seen, audit = added.seen, added.audit
     if added.stem and added.stem != added.name:
         yield "name", f"{added.name}, made of “{added.stem}”; --name gives another"
-    why = ": the first whole row is of its shape; another is named by --adapter" if seen.sniffed else ""
-    yield "read as", seen.adapter + why
+    why = ": the first whole row is of its shape; another is named by --format" if seen.sniffed else ""
+    yield "read as", seen.format + why
     if seen.columns:
         yield "columns", ", ".join(f"{part} = {name}" for part, name in seen.columns.items())
     for note in seen.notes:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @verb(
     example="conch data audit my_rows.jsonl\n"
-    "conch data audit faq.json --adapter alpaca --column prompt=问题 --column response=答案 --json\n"
+    "conch data audit faq.json --format alpaca --column prompt=问题 --column response=答案 --json\n"
     "conch data audit LLaMA-Factory/data/dataset_info.json"
 )
 @file_argument
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     help="Of a dataset_info.json: LLaMA-Factory's stage that it is for, e.g. dpo.",
 )
 def command(
-    *, file: Path, adapter: str, columns: Sequence[str], items: str, sheet: str, part: str, stage: str
+    *, file: Path, format_name: str, columns: Sequence[str], items: str, sheet: str, part: str, stage: str
 ) -> Outcome:
     """Say what a data file holds, and every row that would be dropped or trained wrongly.
 
@@ -51,7 +51,7 @@ def command(
         return Outcome({"file": str(file), "problems": len(wrong)}, text, 2 if wrong else 0, wrong)
     found = audit_file(
         file,
-        adapter=adapter,
+        format_name=format_name,
         columns=columns_of(columns),
         reading=reading_of(items=items, sheet=sheet, part=part),
         progress=progress,
@@ -64,8 +64,8 @@ def command(
 
 def _lines(found: AuditResult) -> Iterator[tuple[str, str]]:
     audit = found.audit
-    why = ": the first whole row is of its shape; another is named by --adapter" if found.sniffed else ""
-    yield "read as", found.adapter + why
+    why = ": the first whole row is of its shape; another is named by --format" if found.sniffed else ""
+    yield "read as", found.format + why
     for note in found.notes:
         yield "note", note
     yield "rows", f"{audit.rows}, of which {audit.kept} can be trained as they stand"

@@ -69,7 +69,7 @@ def command(
 
 def _lines(made: Converted, out: Path) -> Iterator[tuple[str, str]]:
     audit = made.audit
-    yield "read as", made.adapter
+    yield "read as", made.format
     for note in made.notes:
         yield "note", note
     yield "rows", f"{audit.rows} read, {audit.kept} kept"

@@ -19,7 +19,7 @@ file_argument = click.argument("file", type=click.Path(path_type=Path), metavar=
 
 
 def reading_options(function: _Body) -> _Body:
-    """--adapter, --column, --items, --sheet and --part: how a file is read."""
+    """--format, --column, --items, --sheet and --part: how a file is read."""
     for option in (
         click.option("--part", default="", metavar="NAME", help="Of a saved data set: which split is read."),
         click.option("--sheet", default="", metavar="NAME", help="Of a workbook: which sheet is read."),
@@ -34,7 +34,8 @@ def reading_options(function: _Body) -> _Body:
             help="What a part is called in this file.",
         ),
         click.option(
-            "--adapter",
+            "--format",
+            "format_name",
             default="",
             metavar="NAME",
             help="How a row is read (docs/data.md); default: the first row's.",
@@ -84,7 +85,7 @@ def reading_of(*, items: str, sheet: str, part: str, fix: bool = False, also: Se
 
 def manner_of(
     *,
-    adapter: str,
+    format_name: str,
     columns: Sequence[str],
     items: str,
     sheet: str,
@@ -105,4 +106,4 @@ def manner_of(
         raise click.UsageError(f"--also {also[0]} needs --fix")
     rules = Rules(fix=fix, also=frozenset(also) - {"json"}, drop_bad=drop_bad)
     reading = reading_of(items=items, sheet=sheet, part=part, fix=fix, also=also)
-    return Manner(adapter, columns_of(columns), reading, rules)
+    return Manner(format_name, columns_of(columns), reading, rules)

@@ -97,7 +97,7 @@ def _weights(parts: str) -> Mapping[str, float]:
 
 def _lines(made: Split, folder: Path) -> Iterator[tuple[str, str]]:
     audit = made.audit
-    yield "read as", made.adapter
+    yield "read as", made.format
     for note in made.notes:
         yield "note", note
     yield "rows", f"{audit.rows} read, {audit.kept} kept"

@@ -65,7 +65,7 @@ def _sources(what: str, asked: Mapping[str, Any]) -> tuple[list[StatisticsSource
     from orchestrator.execute.data.statistics import StatisticsSource
 
     reading = reading_of(items=asked["items"], sheet=asked["sheet"], part=asked["part"])
-    source = StatisticsSource(path, what, asked["adapter"], columns_of(asked["columns"]), reading)
+    source = StatisticsSource(path, what, asked["format_name"], columns_of(asked["columns"]), reading)
     return [source], _counting(asked)
 
 
@@ -80,7 +80,7 @@ def _of_recipe(what: str, asked: Mapping[str, Any]) -> tuple[list[StatisticsSour
     from orchestrator.execute.data.encode_rows import file_of
     from orchestrator.execute.data.statistics import StatisticsSource
 
-    words = {"adapter": "--adapter", "columns": "--column", "items": "--items", "sheet": "--sheet"}
+    words = {"format_name": "--format", "columns": "--column", "items": "--items", "sheet": "--sheet"}
     words |= {"part": "--part", "recipe": "--recipe", "template": "--template"}
     lost = [word for name, word in words.items() if asked[name]]
     if lost:

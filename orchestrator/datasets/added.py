@@ -38,11 +38,11 @@ class Origin:
 
     Attributes:
         place: the entry's `file:` or `hub:`, as a line of YAML.
-        adapter, columns, items, sheet, split, fix, drop_bad: as in entry.py.
+        format, columns, items, sheet, split, fix, drop_bad: as in entry.py.
     """
 
     place: str
-    adapter: str
+    format: str
     columns: Mapping[str, str] = field(default_factory=dict)
     items: str = ""
     sheet: str = ""
@@ -107,7 +107,7 @@ def _can_stand(text: str) -> bool:
 
 def entry_text(origin: Origin, title: str) -> str:
     """dataset_info/NAME.yaml: all that Conch knows, and what only a person does."""
-    lines = [f"# {title}", f"adapter: {origin.adapter}", origin.place]
+    lines = [f"# {title}", f"format: {origin.format}", origin.place]
     if origin.columns:
         said = ", ".join(f"{part}: {quoted(name)}" for part, name in origin.columns.items())
         lines.append(f"columns: {{{said}}}")

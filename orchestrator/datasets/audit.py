@@ -71,8 +71,8 @@ class Audit:
 
     Attributes:
         file: the file's name, as people know it.
-        adapter: how a row is read.
-        given: the columns that the data set's entry names; the others keep the adapter's names.
+        format: how a row is read.
+        given: the columns that the data set's entry names; the others keep the format's names.
         columns: what each part is called in this file, known after its first whole row.
         rules: what is done about what is found.
         spell: writes a row as one line.
@@ -84,7 +84,7 @@ class Audit:
     """
 
     file: str
-    adapter: Format
+    format: Format
     given: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict, init=False)
     rules: Rules = field(default_factory=Rules)
@@ -123,7 +123,7 @@ class Audit:
                 self._refuse(number, [row], None)
                 continue
             if not columns:
-                columns = self.columns = columns_for(self.adapter.name, row, self.given)
+                columns = self.columns = columns_for(self.format.name, row, self.given)
                 used = set(columns.values())
             if not row.keys() <= used:
                 self.unread.update(row.keys() - used)
@@ -142,7 +142,7 @@ class Audit:
     ) -> tuple[Example, bytes, int] | None:
         """What a row says, its line, and how many answers there are; None when it is refused."""
         try:
-            example = self.adapter.read(row, columns)
+            example = self.format.read(row, columns)
         except RowProblem as problem:
             fixed = self._fix(number, row, columns, problem)
             if fixed is None:
@@ -168,7 +168,7 @@ class Audit:
             return None
 
     def conversations(self, rows: Iterable[Numbered]) -> Iterator[tuple[int, Conversation]]:
-        """The number and the conversation of every row that is kept; of an adapter of conversations."""
+        """The number and the conversation of every row that is kept; of a format of conversations."""
         for number, example, _ in self.examples(rows):
             if isinstance(example, list):
                 yield number, example
@@ -218,7 +218,7 @@ class Audit:
         while self.rules.fix and fix_row(problem) and len(kinds) < MOST_VALUES:
             kinds.append((problem.kind, problem.what))
             try:
-                example = self.adapter.read(row, columns)
+                example = self.format.read(row, columns)
             except RowProblem as another:
                 problem = another
             else:

@@ -1,7 +1,7 @@
-"""The socket of an adapter: one raw shape of rows, read as conversations. Pure.
+"""The socket of a format: one raw shape of rows, read as conversations. Pure.
 
-An adapter is a module with a `name`, `purpose`, `shape`, `columns`, `sniff` and `read`;
-`orchestrator.datasets.ADAPTERS` is the board. It reads shapes and types only: what is wrong with a
+A format is a module with a `name`, `purpose`, `shape`, `columns`, `sniff` and `read`;
+`orchestrator.datasets.FORMATS` is the board. It reads shapes and types only: what is wrong with a
 conversation whatever shape it came in (order of roles, empty turns, control tokens) is faults.py's work.
 Text is never changed.
 """
@@ -91,22 +91,22 @@ class Format(Protocol):
 
         Args:
             row: the JSON object.
-            columns: what each part is called in this file; every key of the adapter's own `columns`.
+            columns: what each part is called in this file; every key of the format's own `columns`.
 
         Raises:
             RowProblem: the row is of another shape or has a value of a wrong type.
         """
 
 
-def read_conversation(adapter: Format, row: Row, columns: Mapping[str, str]) -> Conversation:
+def read_conversation(row_format: Format, row: Row, columns: Mapping[str, str]) -> Conversation:
     """A row of purpose "sft".
 
     Raises:
-        RowProblem: as `read`; and when the adapter's rows are of another purpose.
+        RowProblem: as `read`; and when the format's rows are of another purpose.
     """
-    example = adapter.read(row, columns)
+    example = row_format.read(row, columns)
     if not isinstance(example, list):
-        what = f"a row of {adapter.name} is for {adapter.purpose}, not a conversation"
+        what = f"a row of {row_format.name} is for {row_format.purpose}, not a conversation"
         raise RowProblem("purpose", what, "name a data set of conversations")
     return example
 
@@ -205,7 +205,7 @@ def single_turn(row: Row, columns: Mapping[str, str]) -> Conversation:
 
 
 def refuse_unread(row: Row, *columns: str) -> None:
-    """Refuse a row that holds something this adapter would silently leave untrained."""
+    """Refuse a row that holds something this format would silently leave untrained."""
     for column in columns:
         if row.get(column):
             what = f'"{column}" is not read, and would be lost: {excerpt(row[column])}'

@@ -1,6 +1,6 @@
 """dataset_info/NAME.yaml: where a data set's rows are, and how they are read. Pure.
 
-    adapter: alpaca                          # a name of ADAPTERS; left out: the first row decides
+    format: alpaca                          # a name of FORMATS; left out: the first row decides
     file: data/magic_conch.jsonl             # in dataset_info/; or
     hub: {id: owner/name, revision: main, file: train.jsonl, hub: huggingface}   # file: where it has several
     columns: {prompt: 问题, response: 答案}    # only what is called otherwise in this file
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.errors import Problem, UsageError, did_you_mean
 from orchestrator.recipe.document import RecipeSource, parse
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
@@ -37,9 +37,9 @@ SUFFIXES = (
     *(".gz", ".bz2", ".xz", ".zst", ".zip"),
 )
 HUBS = ("huggingface", "modelscope")
-TEXT_KEYS = ("adapter", "licence", "source", "paraphrases", "items", "sheet", "split")
+TEXT_KEYS = ("format", "licence", "source", "paraphrases", "items", "sheet", "split")
 SWITCHES = ("fix", "drop_bad")
-KEYS = ("adapter", "file", "hub", "columns", *TEXT_KEYS[1:], *SWITCHES)
+KEYS = ("format", "file", "hub", "columns", *TEXT_KEYS[1:], *SWITCHES)
 HUB_KEYS = ("id", "revision", "file", "split", "hub")
 # Names that the prepared folder uses itself.
 RESERVED = ("conch_generated", "conch_held_out", "conversations", "dataset_info", "prepare")
@@ -52,11 +52,11 @@ class DatasetEntry:
 
     Attributes:
         name: its name in recipes, and in LLaMA-Factory's dataset_info.json.
-        adapter: a name of ADAPTERS; "" when the first row decides.
+        format: a name of FORMATS; "" when the first row decides.
         file: relative to dataset_info/; "" when it comes from a hub.
         hub_id, hub_revision, hub_file, hub_split, hub: where on a hub; "" when it is a file here. Without a
             hub_file the repository's one data file is meant, or that of the split ("" for train).
-        columns: the adapter's column → what it is called in this file; only those that differ.
+        columns: the format's column → what it is called in this file; only those that differ.
         items, sheet, split: which part of the file holds the rows (XML, a workbook, a saved data set); ""
             where it has one.
         fix: rows are fixed where that is safe; drop_bad: rows that cannot be trained are left out. Without
@@ -66,7 +66,7 @@ class DatasetEntry:
     """
 
     name: str
-    adapter: str = ""
+    format: str = ""
     file: str = ""
     hub_id: str = ""
     hub_revision: str = ""
@@ -114,7 +114,7 @@ def read_entry(name: str, yaml_text: str) -> DatasetEntry:
     hub = plain.get("hub") or {}
     return DatasetEntry(
         name=name,
-        adapter=plain.get("adapter") or "",
+        format=plain.get("format") or "",
         file=plain.get("file") or "",
         hub_id=hub.get("id", ""),
         hub_revision=hub.get("revision") or ("main" if hub else ""),
@@ -205,24 +205,24 @@ def _value_problems(root: Node) -> Iterator[Problem]:
     paraphrases = root.value.get("paraphrases")
     if paraphrases is not None and isinstance(paraphrases.value, str):
         yield from _file_problems("paraphrases", paraphrases, (".jsonl", ".json"))
-    adapter = root.value.get("adapter")
-    known = adapter is None or adapter.value in ADAPTERS
-    if adapter is not None and isinstance(adapter.value, str) and not known:
-        what = f'adapter: no adapter named "{adapter.value}"{did_you_mean(adapter.value, ADAPTERS)}'
-        yield Problem(what, adapter.where, f"adapters: {', '.join(ADAPTERS)}")
+    node = root.value.get("format")
+    known = node is None or node.value in FORMATS
+    if node is not None and isinstance(node.value, str) and not known:
+        what = f'format: no format named "{node.value}"{did_you_mean(node.value, FORMATS)}'
+        yield Problem(what, node.where, f"formats: {', '.join(FORMATS)}")
     columns = root.value.get("columns")
     if columns is not None:
-        yield from _column_problems(columns, adapter.value if adapter is not None and known else None)
+        yield from _column_problems(columns, node.value if node is not None and known else None)
 
 
-def _column_problems(columns: Node, adapter: Any) -> Iterator[Problem]:
+def _column_problems(columns: Node, format_name: Any) -> Iterator[Problem]:
     if not isinstance(columns.value, dict):
         yield Problem("columns: must be a mapping", columns.where, "columns: {prompt: question}")
         return
-    if adapter is None:
-        yield Problem("columns: need an `adapter:` that says what they are", columns.where, "adapter: alpaca")
+    if format_name is None:
+        yield Problem("columns: need a `format:` that says what they are", columns.where, "format: alpaca")
         return
-    yield from _unknown(columns, tuple(ADAPTERS[adapter].columns), "columns.")
+    yield from _unknown(columns, tuple(FORMATS[format_name].columns), "columns.")
     for key, node in columns.value.items():
         if not isinstance(node.value, str) or not node.value:
             yield Problem(f"columns.{key}: must be text", node.where, "put it in quotes")

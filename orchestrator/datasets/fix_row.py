@@ -1,4 +1,4 @@
-"""Repairs of a row that its adapter refused: the value is put into the shape that was meant. Pure.
+"""Repairs of a row that its format refused: the value is put into the shape that was meant. Pure.
 
 Only what can be meant in one way is repaired; a value that is lost (null, half a character) is not.
 """

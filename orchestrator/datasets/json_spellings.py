@@ -33,7 +33,7 @@ LINES = "lines"
 ARRAY = "array"
 DOCUMENTS = "documents"
 WRAPPER = "wrapper"
-# Whether an adapter knows a row.
+# Whether a format knows a row.
 IsRow = Callable[[Row], bool]
 
 
@@ -43,7 +43,7 @@ def spelling_of(head: bytes, *, whole: bool, is_row: IsRow) -> tuple[str, str]:
     Args:
         head: its first bytes in UTF-8.
         whole: whether they are all.
-        is_row: whether an adapter knows a row.
+        is_row: whether a format knows a row.
     """
     if is_array(head):
         return ARRAY, ""

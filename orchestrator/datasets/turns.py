@@ -1,6 +1,6 @@
 """Lists of messages, {"from", "value"} or {"role", "content"}, and what may stand beside. Pure.
 
-Shared by the adapters of conversations, of pairs and of labelled answers. The usual names of the roles are
+Shared by the formats of conversations, of pairs and of labelled answers. The usual names of the roles are
 understood, in any case. `reasoning_content` becomes the answer's thought as LLaMA-Factory spells it; a call
 of a tool becomes a turn of its own, with its arguments as JSON and not as JSON inside a text.
 """

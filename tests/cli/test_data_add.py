@@ -46,7 +46,7 @@ def test_a_file_is_added_and_what_to_type_next_is_said(small: SmallWorld, file: 
 def test_json_says_it_for_machines(small: SmallWorld, file: Path) -> None:
     data = small.run("data", "add", str(file), *BASE, "--name", "faq", "--json").envelope["data"]
     assert data["file"].endswith("海螺.jsonl")
-    assert (data["name"], data["base"], data["adapter"]) == ("faq", "small", "question_answer")
+    assert (data["name"], data["base"], data["format"]) == ("faq", "small", "question_answer")
     assert (data["rows_kept"], data["cases"], data["columns"]["prompt"]) == (2, 2, "问题")
     assert [data[key] for key in ("rows", "entry", "recipe")] == [
         "dataset_info/data/faq.jsonl",

@@ -39,7 +39,7 @@ def test_a_file_is_understood_and_said_so(tmp_path: Path, capsys: pytest.Capture
     assert code == 0
     assert said["data"] == {
         "file": str(path),
-        "adapter": "huatuo",
+        "format": "huatuo",
         "sniffed": True,
         "columns": {"data": "data"},
         "notes": [],
@@ -81,14 +81,14 @@ def test_every_bad_row_is_counted_and_the_first_are_shown_with_their_lines(
 def test_parts_with_other_names_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path / "faq.jsonl", {"问题": "你是谁", "答案": "海螺。"})
     code, said = audited(capsys, str(path))
-    assert (code, said["data"]["adapter"], said["data"]["keys_not_used"]) == (0, "question_answer", {})
+    assert (code, said["data"]["format"], said["data"]["keys_not_used"]) == (0, "question_answer", {})
     path = written(tmp_path / "strange.jsonl", {"甲": "你是谁", "乙": "海螺。"})
     code, said = audited(capsys, str(path))
     assert code == 2
-    assert "no adapter knows this shape (keys: 甲, 乙)" in said["problems"][0]["what"]
+    assert "no format knows this shape (keys: 甲, 乙)" in said["problems"][0]["what"]
     names = ("--column", "prompt=甲", "--column", "response=乙")
-    for adapter in ((), ("--adapter", "firefly")):
-        code, said = audited(capsys, str(path), *adapter, *names)
+    for option in ((), ("--format", "firefly")):
+        code, said = audited(capsys, str(path), *option, *names)
         assert (code, said["data"]["turns"], said["data"]["keys_not_used"]) == (0, 1, {})
 
 
@@ -97,7 +97,7 @@ def test_parts_with_other_names_are_named(tmp_path: Path, capsys: pytest.Capture
     [
         (("nowhere.jsonl",), 3, "no such data file"),
         (("leer",), 3, "a folder"),
-        (("rows.jsonl", "--adapter", "alpacca"), 2, 'no adapter named "alpacca"'),
+        (("rows.jsonl", "--format", "alpacca"), 2, 'no format named "alpacca"'),
         (("rows.jsonl", "--column", "data"), 2, "PART=NAME"),
         (("rows.jsonl", "--column", "question=问"), 2, "has no column question"),
     ],

@@ -125,7 +125,7 @@ def test_what_is_nothing_but_dates_is_refused(tmp_path: Path, capsys: pytest.Cap
     [
         (("--also", "markup"), "needs --fix"),
         (("--column", "data"), "PART=NAME"),
-        (("--adapter", "nobody"), "nobody"),
+        (("--format", "nobody"), "nobody"),
         (("--to", "parquet"), "would not read parquet under this name"),
     ],
 )

@@ -150,7 +150,7 @@ def test_a_recipe_that_splits_is_previewed_too(small: SmallWorld) -> None:
 def test_a_data_set_of_another_purpose_is_refused(small: SmallWorld) -> None:
     path = small.project / "dataset_info/small.jsonl"
     path.write_text(json.dumps({"text": "神奇海螺的书"}, ensure_ascii=False) + "\n", encoding="utf-8")
-    entry = "adapter: text\nfile: small.jsonl\nlicence: x\nsource: x\n"
+    entry = "format: text\nfile: small.jsonl\nlicence: x\nsource: x\n"
     (small.project / "dataset_info/small.yaml").write_text(entry, encoding="utf-8")
     said = small.run("data", "preview", "small")
     assert said.code == 2, said.err

@@ -39,7 +39,7 @@ def stats(world: SmallWorld, *words: str) -> Any:
 
 def test_a_file_without_a_tokenizer_has_characters_alone_and_says_so(there: SmallWorld) -> None:
     (one,) = stats(there, "问答.jsonl")
-    assert (one["adapter"], one["rows"], one["rows_whole"], one["answers"]) == ("huatuo", 5, 4, 6)
+    assert (one["format"], one["rows"], one["rows_whole"], one["answers"]) == ("huatuo", 5, 4, 6)
     assert one["tokens"] is None
     assert one["duplicates"]["duplicate rows"] == 1
     assert one["duplicates"]["one question, several answers"] == 1
@@ -109,10 +109,10 @@ def test_nearly_the_same_questions_are_found_when_asked(there: SmallWorld) -> No
         (["问答.jsonl", "--template", "qwen3"], 2, "--template needs --tokenizer"),
         (["问答.jsonl", "--tokenizer", "nowhere"], 3, "no such folder"),
         (["问答.jsonl", "--recipe", "small", "--template", "qwen3"], 2, "--template"),
-        (["small", "--adapter", "alpaca"], 2, "--adapter is for a file"),
+        (["small", "--format", "alpaca"], 2, "--format is for a file"),
         (["small", "--column", "prompt=问"], 2, "--column is for a file"),
         (["问答.jsonl", "--out", "page.txt"], 2, "ends in .html"),
-        (["问答.jsonl", "--adapter", "huatuo", "--column", "nothing=x"], 2, "has no column nothing"),
+        (["问答.jsonl", "--format", "huatuo", "--column", "nothing=x"], 2, "has no column nothing"),
         (["问答.jsonl", "--cutoff", "0"], 2, "--cutoff"),
     ],
 )
@@ -134,7 +134,7 @@ def test_a_file_of_which_nothing_can_be_read_says_why(there: SmallWorld) -> None
 
 def test_rows_for_validation_are_counted_too(there: SmallWorld) -> None:
     write(there.project / "dataset_info/given.jsonl", ROWS[:2])
-    entry = "adapter: huatuo\nfile: given.jsonl\nlicence: x\nsource: x\n"
+    entry = "format: huatuo\nfile: given.jsonl\nlicence: x\nsource: x\n"
     (there.project / "dataset_info/given.yaml").write_text(entry, encoding="utf-8")
     there.write_recipe(("{dataset: small}", "{dataset: small, validation: given}"))
     found = stats(there, "small")

@@ -14,9 +14,9 @@ import yaml
 
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import Example
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.errors import ConchError
-from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapter
+from orchestrator.execute.data.data_file import DataFile, Reading, choose_format
 
 CORPUS = Path(__file__).with_name("corpus")
 TABLE = Path(__file__).with_name("corpus.yaml")
@@ -46,9 +46,9 @@ def read(entry: Entry, *, fix: bool) -> tuple[str, Audit, list[tuple[int, Exampl
     """The file through the pass: strictly, or with what can be repaired and the rest left out."""
     path, reading = CORPUS / entry.file, Reading(**entry.reading, fix=fix)
     with DataFile.open(path, entry.file, reading) as file:
-        name, rows = choose_adapter("", file.rows(), entry.file, entry.columns)
+        name, rows = choose_format("", file.rows(), entry.file, entry.columns)
         rules = Rules(fix=fix, drop_bad=fix, thorough=True)
-        audit = Audit(entry.file, ADAPTERS[name], entry.columns, rules, place=file.place)
+        audit = Audit(entry.file, FORMATS[name], entry.columns, rules, place=file.place)
         kept = [(number, example) for number, example, _ in audit.examples(rows)]
     return name, audit, kept
 
@@ -57,7 +57,7 @@ def judged(entry: Entry) -> dict[str, Any]:
     """What Conch says of a file: the counts of its strict reading, and the rows that are kept with --fix."""
     try:
         name, audit, _ = read(entry, fix=False)
-        verdict: dict[str, Any] = {"adapter": name, "rows": audit.rows, "kept": audit.kept}
+        verdict: dict[str, Any] = {"format": name, "rows": audit.rows, "kept": audit.kept}
         verdict |= {"faults": dict(audit.counts), "warnings": dict(audit.warnings)}
         if not audit.rows:
             return {"refused": audit.problems()[0].what}

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.datasets.formats.question_answer import NAMES
 from tests.datasets.corpus_world import CORPUS, Entry, entries
 
@@ -73,7 +73,7 @@ MORE = (
     "tools tool_calls function_call refusal weight images label type message reasoning_content thinking name"
 )
 KEYS = sorted(
-    {column for adapter in ADAPTERS.values() for column in adapter.columns.values()}
+    {column for one in FORMATS.values() for column in one.columns.values()}
     | {name for names in NAMES.values() for name in names}
     | {*MORE.split(), "arguments", "function", "human", "assistant", "input", "output", "甲", ""}
 )
@@ -165,21 +165,21 @@ EDITS: list[Callable[[st.DrawFn, bytes], bytes]] = [_flip, _delete, _insert, _tr
 
 
 def whole_rows() -> dict[str, list[dict[str, Any]]]:
-    """Adapter → rows of the corpus that are whole, from files of one JSON object a line."""
+    """Format → rows of the corpus that are whole, from files of one JSON object a line."""
     found: dict[str, list[dict[str, Any]]] = {}
     for entry in ENTRIES:
         kept = entry.verdict.get("kept", 0)
         if entry.file[0].isdigit() or entry.columns or not entry.file.endswith(".jsonl") or not kept:
             continue
         lines = (CORPUS / entry.file).read_text(encoding="utf-8").splitlines()
-        found.setdefault(entry.verdict["adapter"], []).extend(map(json.loads, lines))
+        found.setdefault(entry.verdict["format"], []).extend(map(json.loads, lines))
     return found
 
 
 @st.composite
 def strange_rows(draw: st.DrawFn) -> Strange:
     """Rows of a shape, after a whole one or not, with values of any kind in any place."""
-    name = draw(st.sampled_from(sorted(ADAPTERS)))
+    name = draw(st.sampled_from(sorted(FORMATS)))
     whole = WHOLE[name]
     rows = [draw(st.sampled_from(whole))] if draw(st.booleans()) else []
     for _ in range(draw(st.integers(1, 4))):
@@ -188,11 +188,11 @@ def strange_rows(draw: st.DrawFn) -> Strange:
             row = _changed(draw, row)
         rows.append(row)
     if draw(st.booleans()):
-        rows.append({key: draw(values) for key in ADAPTERS[name].columns.values() if draw(st.booleans())})
+        rows.append({key: draw(values) for key in FORMATS[name].columns.values() if draw(st.booleans())})
     if draw(st.integers(0, 3)) == 0:
         rows.append(draw(values))
     data = "".join(json.dumps(row, ensure_ascii=draw(st.booleans())) + "\n" for row in rows)
-    words = [f"--adapter={name}"] if draw(st.booleans()) else []
+    words = [f"--format={name}"] if draw(st.booleans()) else []
     return Strange({"rows.jsonl": data.encode("utf-8", "surrogatepass")}, "rows.jsonl", words)
 
 

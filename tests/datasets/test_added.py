@@ -97,7 +97,7 @@ def test_an_entry_reads_back_as_it_was_meant() -> None:
         drop_bad=True,
     )
     entry = read_entry("x", entry_text(origin, "x: 3 rows"))
-    assert (entry.adapter, entry.file, dict(entry.columns)) == (
+    assert (entry.format, entry.file, dict(entry.columns)) == (
         "alpaca",
         "data/x.jsonl",
         dict(origin.columns),
@@ -109,7 +109,7 @@ def test_an_entry_reads_back_as_it_was_meant() -> None:
 def test_a_short_entry_says_no_more_than_it_must() -> None:
     text = entry_text(Origin("hub: {id: a/b}", "alpaca"), "x")
     assert [line for line in text.splitlines() if not line.startswith("#")] == [
-        "adapter: alpaca",
+        "format: alpaca",
         "hub: {id: a/b}",
     ]
     assert "# licence:" in text

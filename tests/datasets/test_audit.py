@@ -6,11 +6,11 @@ from typing import Any
 
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import FileProblem, RowProblem
-from orchestrator.datasets.formats import ADAPTERS, alpaca
+from orchestrator.datasets.formats import FORMATS, alpaca
 
 
 def audited(*rows: dict[str, Any] | RowProblem, **given: str) -> Audit:
-    audit = Audit("d.jsonl", ADAPTERS["alpaca"], given)
+    audit = Audit("d.jsonl", FORMATS["alpaca"], given)
     for _ in audit.conversations(enumerate(rows, start=1)):
         pass
     return audit

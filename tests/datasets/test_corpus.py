@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from tests.datasets.corpus_world import CORPUS, Entry, entries, judged
 
 # Mistakes of which no single file is the place: two files (4), a dataset_info.json (18, 28 to 32, 71, 73:
@@ -30,9 +30,9 @@ def test_the_corpus_is_whole() -> None:
     assert len(table) >= 120
 
 
-def test_every_adapter_and_every_mistake_that_a_file_can_hold_is_there() -> None:
+def test_every_format_and_every_mistake_that_a_file_can_hold_is_there() -> None:
     table = entries()
-    assert {entry.verdict.get("adapter") for entry in table} >= set(ADAPTERS)
+    assert {entry.verdict.get("format") for entry in table} >= set(FORMATS)
     numbers = {int(found[1]) for entry in table if (found := re.match(r"(\d\d)_", entry.file))}
     numbers |= {int(number) for entry in table for number in re.findall(r"\((\d\d)\)", entry.why)}
     assert set(range(1, 78)) - numbers == ELSEWHERE

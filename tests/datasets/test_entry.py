@@ -13,7 +13,7 @@ from orchestrator.datasets.entry import read_entry
 from orchestrator.errors import UsageError
 
 WHOLE = """\
-adapter: alpaca
+format: alpaca
 file: data/x.jsonl
 columns: {prompt: 问题, response: 答案}
 paraphrases: data/x.paraphrases.jsonl
@@ -30,7 +30,7 @@ def refused(text: str, name: str = "x") -> list[str]:
 
 def test_an_entry_is_read() -> None:
     entry = read_entry("x", WHOLE)
-    assert (entry.name, entry.adapter, entry.licence, entry.source) == ("x", "alpaca", "Apache-2.0", "us")
+    assert (entry.name, entry.format, entry.licence, entry.source) == ("x", "alpaca", "Apache-2.0", "us")
     assert entry.path == "dataset_info/data/x.jsonl"
     assert entry.paraphrases_path == "dataset_info/data/x.paraphrases.jsonl"
     assert dict(entry.columns) == {"prompt": "问题", "response": "答案"}
@@ -39,7 +39,7 @@ def test_an_entry_is_read() -> None:
 
 def test_a_short_entry_is_enough() -> None:
     entry = read_entry("x", "file: x.json\n")
-    assert (entry.adapter, entry.paraphrases_path, dict(entry.columns)) == ("", "", {})
+    assert (entry.format, entry.paraphrases_path, dict(entry.columns)) == ("", "", {})
 
 
 def test_a_folder_of_data_can_be_named() -> None:
@@ -75,10 +75,10 @@ def test_a_hub_s_file_has_defaults() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("file: x.jsonl\nadaptor: a\n", '2:1  no key named "adaptor"; did you mean "adapter"?'),
-        ("adapter: alpca\nfile: x.json\n", '1:10  adapter: no adapter named "alpca"; did you mean "alpaca"?'),
-        ("adapter: 3\nfile: x.jsonl\n", "1:10  adapter: must be text"),
-        ("adapter: alpaca\n", "1:1  neither `file:` nor `hub:` says where the rows are"),
+        ("file: x.jsonl\nformt: a\n", '2:1  no key named "formt"; did you mean "format"?'),
+        ("format: alpca\nfile: x.json\n", '1:9  format: no format named "alpca"; did you mean "alpaca"?'),
+        ("format: 3\nfile: x.jsonl\n", "1:9  format: must be text"),
+        ("format: alpaca\n", "1:1  neither `file:` nor `hub:` says where the rows are"),
         ("file: a.jsonl\nhub: {id: a/b, file: c.json}\n", "1:1  both `file:` and `hub:` are given; one is"),
         ("file: ../a.jsonl\n", "1:7  file: must be a path inside dataset_info/, got ../a.jsonl"),
         ("file: /etc/a.jsonl\n", "1:7  file: must be a path inside dataset_info/, got /etc/a.jsonl"),
@@ -103,10 +103,10 @@ def test_a_hub_s_file_has_defaults() -> None:
         ("hub: {file: a.json}\n", "1:6  hub.id: is not given"),
         ("hub: {id: a/b, file: a.json, hub: hf}\n", '1:35  hub.hub: no hub named "hf"'),
         ("hub: {id: a/b, file: a.json, rev: x}\n", '1:30  no key named "hub.rev"'),
-        ("file: a.json\ncolumns: {prompt: q}\n", "2:10  columns: need an `adapter:` that says what they are"),
-        ("adapter: alpaca\nfile: a.json\ncolumns: {promt: q}\n", '3:11  no key named "columns.promt"; did'),
-        ("adapter: alpaca\nfile: a.json\ncolumns: {prompt: 3}\n", "3:19  columns.prompt: must be text"),
-        ("adapter: alpaca\nfile: a.json\ncolumns: x\n", "3:10  columns: must be a mapping"),
+        ("file: a.json\ncolumns: {prompt: q}\n", "2:10  columns: need a `format:` that says what they are"),
+        ("format: alpaca\nfile: a.json\ncolumns: {promt: q}\n", '3:11  no key named "columns.promt"; did'),
+        ("format: alpaca\nfile: a.json\ncolumns: {prompt: 3}\n", "3:19  columns.prompt: must be text"),
+        ("format: alpaca\nfile: a.json\ncolumns: x\n", "3:10  columns: must be a mapping"),
     ],
 )
 def test_a_mistake_has_its_place(text: str, problem: str) -> None:
@@ -115,7 +115,7 @@ def test_a_mistake_has_its_place(text: str, problem: str) -> None:
 
 
 def test_all_mistakes_are_said_at_once() -> None:
-    assert len(refused("adaptor: a\nfile: ../x.csv\nlicense: x\n")) == 3
+    assert len(refused("formt: a\nfile: ../x.csv\nlicense: x\n")) == 3
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_text_that_is_no_entry_is_refused(text: str) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["adapter", "file", "hub", "columns", "paraphrases", "fix", "sheet"]),
+        st.sampled_from(["format", "file", "hub", "columns", "paraphrases", "fix", "sheet"]),
         st.text() | st.none(),
     )
 )

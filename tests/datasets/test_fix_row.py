@@ -1,4 +1,4 @@
-"""Values that an adapter refuses are repaired where one thing can be meant, and left where not."""
+"""Values that a format refuses are repaired where one thing can be meant, and left where not."""
 
 from __future__ import annotations
 

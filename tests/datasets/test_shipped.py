@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.entry import DatasetEntry, read_entry
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.datasets.rows import json_lines
 
 PROJECT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def conversations(entry: DatasetEntry) -> tuple[Audit, list[list[str]]]:
-    audit = Audit(entry.path, ADAPTERS[entry.adapter], entry.columns)
+    audit = Audit(entry.path, FORMATS[entry.format], entry.columns)
     lines = (PROJECT / entry.path).read_bytes().splitlines(keepends=True)
     return audit, [[turn["content"] for turn in told] for _, told in audit.conversations(json_lines(lines))]
 

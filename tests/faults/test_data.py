@@ -114,7 +114,7 @@ def test_fault_026_duplicates_are_told_with_counts(small: SmallWorld) -> None:
 
 def test_fault_026_a_question_in_training_and_evaluation_is_refused(small: SmallWorld) -> None:
     write(small, GOOD, "held.jsonl")
-    entry = "adapter: alpaca\nfile: held.jsonl\nlicence: Apache-2.0\nsource: written here\n"
+    entry = "format: alpaca\nfile: held.jsonl\nlicence: Apache-2.0\nsource: written here\n"
     write(small, entry, "held.yaml")
     small.write_recipe(("{dataset: small}", "{dataset: small, test: held}"))
     said = small.run(*TRAIN)
@@ -162,7 +162,7 @@ def test_fault_029_a_data_set_that_is_a_path_out_a_url_or_a_script(
     small: SmallWorld, name: str, entry: str, code: int
 ) -> None:
     if entry:
-        write(small, f"adapter: alpaca\n{entry}\nlicence: Apache-2.0\nsource: here\n", "small.yaml")
+        write(small, f"format: alpaca\n{entry}\nlicence: Apache-2.0\nsource: here\n", "small.yaml")
     said = small.run("plan", "small", "--set", f"data.dataset={name}")
     assert said.code == code, said
     assert "Traceback" not in said.err

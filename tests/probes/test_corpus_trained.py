@@ -20,7 +20,7 @@ import pytest
 
 from orchestrator.datasets.base import DPO, SFT, RowProblem
 from orchestrator.datasets.dataset_info import TAGS
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.datasets.targets import FirstBlock, entry_of, speller
 from orchestrator.execute.data.data_file import DataFile, Reading
 from orchestrator.execute.models import demo_model
@@ -54,7 +54,7 @@ def write(folder: Path, entry: Entry, form: str, *, fix: bool) -> int | None:
         return None
     folder.mkdir(parents=True)
     (folder / "rows.jsonl").write_bytes(b"".join(lines))
-    info = {"rows": entry_of("rows.jsonl", form, ADAPTERS[name].purpose)}
+    info = {"rows": entry_of("rows.jsonl", form, FORMATS[name].purpose)}
     (folder / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
     return len(lines)
 
@@ -99,7 +99,7 @@ def test_llamafactory_keeps_what_conch_says(train_python: Path, tmp_path: Path) 
     wanted: dict[str, int] = {}
     sets: list[dict[str, str]] = []
     for number, entry in enumerate(readable()):
-        purpose = ADAPTERS[entry.verdict["adapter"]].purpose
+        purpose = FORMATS[entry.verdict["format"]].purpose
         for way, form, fix in WAYS:
             folder = tmp_path / f"{number}-{way}"
             rows = write(folder, entry, form, fix=fix)

@@ -20,7 +20,7 @@ def stats_text(data_sets: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _lines(one: Mapping[str, Any]) -> Iterator[str]:
-    yield _line("file", f"{one['file']}, read as {one['adapter']}")
+    yield _line("file", f"{one['file']}, read as {one['format']}")
     bad = one["rows"] - one["rows_whole"]
     broken = f", {number(bad)} cannot be trained as they stand" if bad else ""
     yield _line("rows", f"{number(one['rows'])}{broken}")

@@ -31,7 +31,7 @@ from orchestrator.datasets.formats import (
 
 # One line a shape. To add one: write its module (base.py says what it offers), and its line here; the first
 # that knows a row reads it, so that a narrower shape (belle) stands before a wider one (alpaca).
-ADAPTERS: Mapping[str, Format] = {
+FORMATS: Mapping[str, Format] = {
     "dpo_messages": dpo_messages,
     "dpo_sharegpt": dpo_sharegpt,
     "dpo": dpo,
@@ -66,7 +66,7 @@ RESOLVERS: Mapping[str, Callable[[Row], Mapping[str, str]]] = {
 
 
 def recognise(row: Row, given: Mapping[str, str] | None = None) -> tuple[str, Mapping[str, str]] | None:
-    """The first adapter whose shape a row has, and its columns for that row's file; None when it has none's.
+    """The first format whose shape a row has, and its columns for that row's file; None when it has none's.
 
     Args:
         row: the first whole row of a file.
@@ -84,25 +84,25 @@ def recognise(row: Row, given: Mapping[str, str] | None = None) -> tuple[str, Ma
 
 
 def columns_for(name: str, row: Row, given: Mapping[str, str] | None = None) -> Mapping[str, str]:
-    """Every column of an adapter as it is called in a file with rows like this one; what was given wins."""
+    """Every column of a format as it is called in a file with rows like this one; what was given wins."""
     resolve = RESOLVERS.get(name)
-    return {**ADAPTERS[name].columns, **(resolve(row) if resolve else {}), **(given or {})}
+    return {**FORMATS[name].columns, **(resolve(row) if resolve else {}), **(given or {})}
 
 
 def sniff(row: Row) -> str | None:
-    """The name of the first adapter whose shape a row has; None when it has none's."""
-    return next((name for name, adapter in ADAPTERS.items() if adapter.sniff(row)), None)
+    """The name of the first format whose shape a row has; None when it has none's."""
+    return next((name for name, one in FORMATS.items() if one.sniff(row)), None)
 
 
 def unknown_shape(row: Row) -> tuple[str, str]:
-    """Why no adapter knows a row, and what fixes it."""
+    """Why no format knows a row, and what fixes it."""
     doubts = list(question_answer.ambiguous(row))
     if doubts:
         return "it is not clear which key is which", "; ".join(doubts)
-    shapes = "; ".join(f"{name}: {adapter.shape}" for name, adapter in ADAPTERS.items())
+    shapes = "; ".join(f"{name}: {one.shape}" for name, one in FORMATS.items())
     keys = ", ".join(list(row)[:8]) or "none"
     hint = (
-        "say --column prompt=KEY and --column response=KEY; for documents, --adapter text and "
+        "say --column prompt=KEY and --column response=KEY; for documents, --format text and "
         f"--column text=KEY; or write rows of a known shape. Shapes: {shapes}"
     )
-    return f"no adapter knows this shape (keys: {keys})", hint
+    return f"no format knows this shape (keys: {keys})", hint

@@ -82,7 +82,7 @@ def _label(row: Row) -> str:
 def _inner(row: Row) -> Format | None:
     """How the row would be read without its label."""
     inner: tuple[Any, ...] = (sharegpt, openai, alpaca, question_answer)
-    return next((adapter for adapter in inner if adapter.sniff(row)), None)
+    return next((one for one in inner if one.sniff(row)), None)
 
 
 def _not_a_label(row: Row, column: str) -> RowProblem:
@@ -90,7 +90,5 @@ def _not_a_label(row: Row, column: str) -> RowProblem:
         return RowProblem("missing key", f'there is no "{column}"', "write whether the answer is a good one")
     value = row[column]
     what = f'"{column}" is {type_name(value)}, not true or false: {excerpt(value)}'
-    hint = (
-        "write true or false without quotes; where it is no judgement of the answer, name another --adapter"
-    )
+    hint = "write true or false without quotes; where it is no judgement of the answer, name another --format"
     return RowProblem("label", what, hint, inside=row, column=column)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.datasets.audit import Audit, Rules
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapter
+from orchestrator.execute.data.data_file import DataFile, Reading, choose_format
 
 TOLD_EVERY = 2.0
 
@@ -21,12 +21,12 @@ class AuditResult:
     """What a data file holds.
 
     Attributes:
-        adapter: which shape it was read as; sniffed: whether its first whole row decided.
+        format: which shape it was read as; sniffed: whether its first whole row decided.
         audit: rows, turns, faults and warnings.
         notes: how the file was understood. sha256: of the whole of it.
     """
 
-    adapter: str
+    format: str
     sniffed: bool
     audit: Audit
     notes: tuple[str, ...]
@@ -35,7 +35,7 @@ class AuditResult:
     def to_json(self) -> dict[str, Any]:
         """The `data` of `conch data audit --json`."""
         return {
-            "adapter": self.adapter,
+            "format": self.format,
             "sniffed": self.sniffed,
             "columns": dict(self.audit.columns),
             "notes": list(self.notes),
@@ -49,7 +49,7 @@ class AuditResult:
 def audit_file(
     path: Path,
     *,
-    adapter: str = "",
+    format_name: str = "",
     columns: Mapping[str, str] | None = None,
     reading: Reading | None = None,
     progress: Callable[[str], None] = lambda _: None,
@@ -58,25 +58,25 @@ def audit_file(
 
     Args:
         path: the file; only read.
-        adapter: a name of ADAPTERS; "" when the first whole row decides.
-        columns: the adapter's column → what it is called in this file.
+        format_name: a name of FORMATS; "" when the first whole row decides.
+        columns: the format's column → what it is called in this file.
         reading: which part of the file is read, and how.
         progress: told how far it is, every two seconds.
 
     Raises:
         MissingError: the file is not there, or empty.
-        UsageError: no such adapter or column, or no adapter knows the first row.
+        UsageError: no such format or column, or no format knows the first row.
     """
     shown, given, told = str(path), columns or {}, time.monotonic()
     with DataFile.open(path, shown, reading or Reading()) as source:
-        name, rows = choose_adapter(adapter, source.rows(), shown, given)
-        unknown = [column for column in given if column not in ADAPTERS[name].columns]
+        name, rows = choose_format(format_name, source.rows(), shown, given)
+        unknown = [column for column in given if column not in FORMATS[name].columns]
         if unknown:
-            hint = f"its columns: {', '.join(ADAPTERS[name].columns)}"
-            raise UsageError(Problem(f"the adapter {name} has no column {', '.join(unknown)}", hint=hint))
-        audit = Audit(shown, ADAPTERS[name], given, Rules(thorough=True), place=source.place)
+            hint = f"its columns: {', '.join(FORMATS[name].columns)}"
+            raise UsageError(Problem(f"the format {name} has no column {', '.join(unknown)}", hint=hint))
+        audit = Audit(shown, FORMATS[name], given, Rules(thorough=True), place=source.place)
         for _ in audit.examples(rows):
             if time.monotonic() - told > TOLD_EVERY:
                 told = time.monotonic()
                 progress(f"{audit.rows} rows read")
-        return AuditResult(name, not adapter, audit, tuple(source.notes), source.sha256())
+        return AuditResult(name, not format_name, audit, tuple(source.notes), source.sha256())

@@ -18,10 +18,10 @@ import orjson
 
 from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import Example
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.datasets.targets import ROWS, FirstBlock, entry_of, speller
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.data_file import DataFile, choose_adapter
+from orchestrator.execute.data.data_file import DataFile, choose_format
 from orchestrator.execute.data.manner import Manner
 from orchestrator.execute.data.rejects import DroppedRows
 from orchestrator.execute.host.atomic_files import write_durable
@@ -62,7 +62,7 @@ class Converted:
     """What came of it.
 
     Attributes:
-        adapter: how the rows were read. audit: what was found.
+        format: how the rows were read. audit: what was found.
         problems: why nothing was written; empty when all is well.
         notes: how the file was understood.
         sha256_in, sha256_out: of the two files; "" for an output that was not written.
@@ -70,7 +70,7 @@ class Converted:
         ledger: the file of rows that were left out, None when none were.
     """
 
-    adapter: str
+    format: str
     audit: Audit
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
@@ -84,7 +84,7 @@ class Converted:
         """The report."""
         audit = self.audit
         return {
-            "adapter": self.adapter,
+            "format": self.format,
             "columns": dict(audit.columns),
             "notes": list(self.notes),
             **audit.counted(),
@@ -131,7 +131,7 @@ def convert(source: Path, wish: ConvertOptions, progress: Progress = lambda _: N
 
     Raises:
         MissingError: the file is not there, or the output cannot be written.
-        UsageError: no adapter knows it; the output is there already; or it is the input.
+        UsageError: no format knows it; the output is there already; or it is the input.
         StageFailed: the disk is full. Interrupted: a signal came.
     """
     began = time.monotonic()
@@ -143,20 +143,20 @@ def convert(source: Path, wish: ConvertOptions, progress: Progress = lambda _: N
     with process.catch_signals(), _without_cycles(), ExitStack() as stack:
         manner, shown = wish.manner, str(source)
         file = stack.enter_context(DataFile.open(source, shown, manner.reading))
-        name, rows = choose_adapter(manner.adapter, file.rows(), shown, manner.columns)
+        name, rows = choose_format(manner.format, file.rows(), shown, manner.columns)
         output = stack.enter_context(OutputFile.create(wish.out, force=wish.force))
         dropped = DroppedRows(stack, wish.ledger, file.place)
         form = "sharegpt" if wish.form == "parquet" else wish.form
         audit = Audit(
             shown,
-            ADAPTERS[name],
+            FORMATS[name],
             manner.columns,
             manner.rules,
             speller(form),
             file.place,
             dropped.add if manner.rules.drop_bad else None,
         )
-        sink = _sink(wish.form, output, ADAPTERS[name].purpose)
+        sink = _sink(wish.form, output, FORMATS[name].purpose)
         first = FirstBlock(form) if wish.form != "parquet" else None
         told, put = time.monotonic(), sink.put
         for _, example, line in audit.examples(rows):
@@ -173,7 +173,7 @@ def convert(source: Path, wish: ConvertOptions, progress: Progress = lambda _: N
             *audit.problems(fix="--fix", drop="--drop-bad"),
             *(first.problems(str(wish.out)) if first else ()),
         )
-        entry = {wish.out.stem: entry_of(wish.out.name, form, ADAPTERS[name].purpose)}
+        entry = {wish.out.stem: entry_of(wish.out.name, form, FORMATS[name].purpose)}
         sha256_in, sha256_out = file.sha256(), ""
         if not problems:
             ledger = dropped.finish()

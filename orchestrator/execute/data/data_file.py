@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Self, cast
 
 from orchestrator.datasets.base import RowProblem
-from orchestrator.datasets.formats import ADAPTERS, recognise, unknown_shape
+from orchestrator.datasets.formats import FORMATS, recognise, unknown_shape
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.data.readers import READERS, json_rows
@@ -24,7 +24,7 @@ from orchestrator.execute.data.readers.folder import files_of
 from orchestrator.execute.data.readers.hashed import BLOCK, HashedFile
 from orchestrator.execute.data.readers.packed import PACKED, ZIP, member_of, unpacked, until_damaged
 
-__all__ = ["DataFile", "Reading", "choose_adapter"]
+__all__ = ["DataFile", "Reading", "choose_format"]
 
 # So many first bytes say how a file is spelled.
 HEAD = 1 << 20
@@ -188,25 +188,23 @@ def _unpacking(begin: Callable[[], IO[bytes]], suffix: str) -> Callable[[], IO[b
     return lambda: unpacked(begin(), suffix)
 
 
-def choose_adapter(
+def choose_format(
     named: str, rows: Iterator[Numbered], shown: str, given: Mapping[str, str] | None = None
 ) -> tuple[str, Iterator[Numbered]]:
-    """The adapter's name, found by the first whole row unless it was named; and all the rows.
+    """The format's name, found by the first whole row unless it was named; and all the rows.
 
     Args:
-        named: an adapter; "" when the row decides.
+        named: a format; "" when the row decides.
         rows: of the file.
         shown: the file's name, as people know it.
         given: part → column, as the user said it.
 
     Raises:
-        UsageError: no adapter has that name, or none knows the row's shape.
+        UsageError: no format has that name, or none knows the row's shape.
     """
     if named:
-        if named not in ADAPTERS:
-            raise UsageError(
-                Problem(f'no adapter named "{named}"', shown, f"adapters: {', '.join(ADAPTERS)}")
-            )
+        if named not in FORMATS:
+            raise UsageError(Problem(f'no format named "{named}"', shown, f"formats: {', '.join(FORMATS)}"))
         return named, rows
     looked_at = []
     for numbered in rows:

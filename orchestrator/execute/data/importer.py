@@ -179,7 +179,7 @@ def _origin(manner: Manner, seen: ScanResult, place: Location, file: str) -> Ori
     reading, rules = manner.reading, manner.rules
     return Origin(
         place=place.hub or f"file: {quoted(file)}",
-        adapter=seen.adapter,
+        format=seen.format,
         columns=seen.columns,
         items=reading.items,
         sheet=reading.sheet,

@@ -14,13 +14,13 @@ class Manner:
     """How rows are read, and what is done about bad ones.
 
     Attributes:
-        adapter: a name of ADAPTERS; "" when the first whole row decides.
-        columns: the adapter's column → what it is called in this file, where otherwise than usual.
+        format: a name of FORMATS; "" when the first whole row decides.
+        columns: the format's column → what it is called in this file, where otherwise than usual.
         reading: which part of the file is read, and how.
         rules: what is done about faults.
     """
 
-    adapter: str = ""
+    format: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
     rules: Rules = field(default_factory=Rules)

@@ -25,12 +25,12 @@ import orjson
 from orchestrator.datasets.audit import Audit, Drop, Rules
 from orchestrator.datasets.base import SFT, Conversation, RowProblem
 from orchestrator.datasets.dataset_info import dataset_info_text
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.datasets.ledger import ledger_line
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.split import PARTS, TRAIN, SplitWish, part_name
 from orchestrator.errors import MissingError, Problem, StageFailed, UsageError
-from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapter
+from orchestrator.execute.data.data_file import DataFile, Reading, choose_format
 from orchestrator.execute.data.dealt_rows import DealtRows
 from orchestrator.execute.data.held_out import HeldOut
 from orchestrator.execute.data.leaks import Leaks
@@ -46,7 +46,7 @@ def prepare(settings: Mapping[str, Any], folder: Path) -> int:
     """Convert, audit and split.
 
     Args:
-        settings: datasets: [{name, adapter ("" to sniff), path, columns, and where they are not empty items,
+        settings: datasets: [{name, format ("" to sniff), path, columns, and where they are not empty items,
             sheet, split, fix, drop_bad, part ("validation" or "test": not trained)}], those that are not
             trained first; max_samples: the first rows of each that are taken, None for all; split: {weights,
             seed, stratify, near_duplicates} of those that are trained; generated: {seed, count, thoughts},
@@ -106,19 +106,21 @@ class _Preparation:
         with DataFile.open(path, shown, Reading(**which)) as source:
             most = self.settings.get("max_samples")
             given = dataset.get("columns") or {}
-            adapter, rows = choose_adapter(
-                dataset.get("adapter") or "", islice(source.rows(), most), shown, given
+            format_name, rows = choose_format(
+                dataset.get("format") or "", islice(source.rows(), most), shown, given
             )
-            if ADAPTERS[adapter].purpose != SFT:
-                what = f"it is read as {adapter}: rows for {ADAPTERS[adapter].purpose}, not conversations"
+            if FORMATS[format_name].purpose != SFT:
+                what = (
+                    f"it is read as {format_name}: rows for {FORMATS[format_name].purpose}, not conversations"
+                )
                 raise UsageError(Problem(what, shown, "name a data set of conversations"))
             rules = Rules(fix=bool(dataset.get("fix")), drop_bad=bool(dataset.get("drop_bad")))
             drop = self.ledger.taker(source.place) if rules.drop_bad else None
-            audit = Audit(shown, ADAPTERS[adapter], given, rules, place=source.place, drop=drop)
+            audit = Audit(shown, FORMATS[format_name], given, rules, place=source.place, drop=drop)
             parts = self._split(audit, rows, name, wish) if wish else [self._whole(audit, rows, name, part)]
             sha256_in = source.sha256()
         self.problems += audit.problems()
-        parts[0] |= {"adapter": adapter, **audit.counted(), "sha256_in": sha256_in}
+        parts[0] |= {"format": format_name, **audit.counted(), "sha256_in": sha256_in}
         return [{"name": each["name"], "file": shown, **each} for each in parts]
 
     def _whole(self, audit: Audit, rows: Iterator[Numbered], name: str, part: str) -> dict[str, Any]:

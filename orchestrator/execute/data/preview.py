@@ -14,9 +14,9 @@ from typing import Any
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import SFT
 from orchestrator.datasets.entry import DatasetEntry
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapter
+from orchestrator.execute.data.data_file import DataFile, Reading, choose_format
 from orchestrator.execute.data.encode_rows import Numbered, Say, base_of, encode, encoder_of, file_of
 from orchestrator.execute.models.tokenizer_folder import check_tokenizer
 from orchestrator.execute.project import discovery
@@ -201,11 +201,11 @@ def _choose(entry: DatasetEntry, job: Job, project: Path, count: int, numbers: S
     chosen = Chosen()
     with DataFile.open(path, shown, reading) as source:
         taken = islice(source.rows(), job.recipe.data.max_samples)
-        name, numbered = choose_adapter(entry.adapter, taken, shown)
-        if ADAPTERS[name].purpose != SFT:
-            what = f"rows of {name} are for {ADAPTERS[name].purpose}; a recipe trains conversations"
+        name, numbered = choose_format(entry.format, taken, shown)
+        if FORMATS[name].purpose != SFT:
+            what = f"rows of {name} are for {FORMATS[name].purpose}; a recipe trains conversations"
             raise UsageError(Problem(what, shown, "name a data set of conversations"))
-        audit = Audit(shown, ADAPTERS[name], entry.columns, Rules(fix=entry.fix), place=source.place)
+        audit = Audit(shown, FORMATS[name], entry.columns, Rules(fix=entry.fix), place=source.place)
         if numbers:
             numbered = (one for one in numbered if one[0] in numbers)
         for number, conversation in islice(audit.conversations(numbered), len(numbers) or count):

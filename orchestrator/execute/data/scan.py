@@ -10,11 +10,11 @@ from typing import Any
 from orchestrator.datasets.added import TaughtCase, cases_of
 from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import SFT, Conversation, RowProblem
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.bring_data import Location
-from orchestrator.execute.data.data_file import DataFile, choose_adapter
+from orchestrator.execute.data.data_file import DataFile, choose_format
 from orchestrator.execute.data.lint_dataset_info import names_data_sets
 from orchestrator.execute.data.manner import Manner
 from orchestrator.execute.host.signals import check
@@ -33,13 +33,13 @@ class ScanResult:
     """What is in the rows.
 
     Attributes:
-        adapter, sniffed: how they are read, and whether the first whole row said so.
-        columns: what the adapter's parts are called in this file, where otherwise than usual.
+        format, sniffed: how they are read, and whether the first whole row said so.
+        columns: what the format's parts are called in this file, where otherwise than usual.
         audit, notes, sha256: what was found, how the file was understood, and the hash of it.
         cases: what the tuned model can be asked.
     """
 
-    adapter: str
+    format: str
     sniffed: bool
     columns: Mapping[str, str]
     audit: Audit
@@ -50,7 +50,7 @@ class ScanResult:
     def to_json(self) -> dict[str, Any]:
         """As `conch data add --json` says it."""
         return {
-            "adapter": self.adapter,
+            "format": self.format,
             "sniffed": self.sniffed,
             "columns": dict(self.columns),
             **self.audit.counted(),
@@ -74,10 +74,10 @@ def look_through(place: Location, manner: Manner, progress: Progress) -> ScanRes
             Problem(what, place.shown, "add the file that it names; conch data audit judges the list")
         )
     with DataFile.open(place.path, place.shown, manner.reading) as source:
-        name, rows = choose_adapter(manner.adapter, source.rows(), place.shown, manner.columns)
-        _check_adapter(name, manner.columns, place.shown)
+        name, rows = choose_format(manner.format, source.rows(), place.shown, manner.columns)
+        _check_format(name, manner.columns, place.shown)
         pictures = _Pictures()
-        audit = Audit(place.shown, ADAPTERS[name], manner.columns, rules=manner.rules, place=source.place)
+        audit = Audit(place.shown, FORMATS[name], manner.columns, rules=manner.rules, place=source.place)
         first: list[Conversation] = []
         told = time.monotonic()
         for _, conversation in audit.conversations(pictures.seen(rows)):
@@ -92,21 +92,21 @@ def look_through(place: Location, manner: Manner, progress: Progress) -> ScanRes
         if problems:
             raise UsageError(*problems)
         notes, sha256 = tuple(source.notes), source.sha256()
-    usual = ADAPTERS[name].columns.items()
+    usual = FORMATS[name].columns.items()
     # What was named is said again: it may be what keeps another name from being meant.
     named = {part: column for part, column in audit.columns.items() if (part, column) not in usual}
     named |= manner.columns
-    return ScanResult(name, not manner.adapter, named, audit, notes, sha256, cases_of(first))
+    return ScanResult(name, not manner.format, named, audit, notes, sha256, cases_of(first))
 
 
-def _check_adapter(name: str, columns: Mapping[str, str], shown: str) -> None:
-    adapter = ADAPTERS[name]
-    unknown = [column for column in columns if column not in adapter.columns]
+def _check_format(name: str, columns: Mapping[str, str], shown: str) -> None:
+    row_format = FORMATS[name]
+    unknown = [column for column in columns if column not in row_format.columns]
     if unknown:
-        hint = f"its columns: {', '.join(adapter.columns)}"
-        raise UsageError(Problem(f"the adapter {name} has no column {', '.join(unknown)}", hint=hint))
-    if adapter.purpose != SFT:
-        what = f"it is read as {name}: rows for {adapter.purpose}, and Conch trains conversations"
+        hint = f"its columns: {', '.join(row_format.columns)}"
+        raise UsageError(Problem(f"the format {name} has no column {', '.join(unknown)}", hint=hint))
+    if row_format.purpose != SFT:
+        what = f"it is read as {name}: rows for {row_format.purpose}, and Conch trains conversations"
         hint = f"conch data convert {shown} --out FILE.jsonl makes it a file for LLaMA-Factory's own stage"
         raise UsageError(Problem(what, shown, hint))
 

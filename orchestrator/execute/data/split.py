@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.datasets.audit import Audit
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.datasets.split import PARTS, SplitWish, part_name
 from orchestrator.datasets.targets import entry_of
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.data_file import DataFile, choose_adapter
+from orchestrator.execute.data.data_file import DataFile, choose_format
 from orchestrator.execute.data.dealt_rows import DealtRows
 from orchestrator.execute.data.manner import Manner
 from orchestrator.execute.data.rejects import DroppedRows
@@ -52,13 +52,13 @@ class Split:
     """What came of it.
 
     Attributes:
-        adapter: how the rows were read. audit: what was found.
+        format: how the rows were read. audit: what was found.
         problems: why nothing was written; empty when all is well.
         parts: {"name", "part", "file", "rows", "sha256"} of each.
         ledger: the file of rows that were left out, None when none were.
     """
 
-    adapter: str
+    format: str
     audit: Audit
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
@@ -68,7 +68,7 @@ class Split:
     def to_json(self) -> dict[str, Any]:
         """As `conch data split --json` says it."""
         return {
-            "adapter": self.adapter,
+            "format": self.format,
             "notes": list(self.notes),
             **self.audit.counted(),
             "faults": dict(self.audit.counts),
@@ -87,20 +87,20 @@ def split(source: Path, wish: SplitOptions, progress: Callable[[str], None] = la
 
     Raises:
         MissingError: the file is not there, or the folder cannot be written to.
-        UsageError: no adapter knows it; a part is there already; or it has too few different questions.
+        UsageError: no format knows it; a part is there already; or it has too few different questions.
         StageFailed: the disk is full. Interrupted: a signal came.
     """
     with process.catch_signals(), ExitStack() as stack:
         manner, shown = wish.manner, str(source)
         file = stack.enter_context(DataFile.open(source, shown, manner.reading))
-        adapter, rows = choose_adapter(manner.adapter, file.rows(), shown, manner.columns)
+        format_name, rows = choose_format(manner.format, file.rows(), shown, manner.columns)
         stem = source.name.partition(".")[0] or "rows"
         names = {part: part_name(stem, part) for part in PARTS if part in wish.split.weights}
         files = {part: wish.folder / f"{name}.jsonl" for part, name in names.items()}
         outputs = _opened(stack, source, {**files, INFO: wish.folder / INFO}, force=wish.force)
         dropped = DroppedRows(stack, wish.folder / f"{stem}.dropped.jsonl", file.place)
         drop = dropped.add if manner.rules.drop_bad else None
-        audit = Audit(shown, ADAPTERS[adapter], manner.columns, manner.rules, place=file.place, drop=drop)
+        audit = Audit(shown, FORMATS[format_name], manner.columns, manner.rules, place=file.place, drop=drop)
         try:
             dealt = stack.enter_context(DealtRows(wish.folder, wish.split, shown))
             told = time.monotonic()
@@ -112,7 +112,7 @@ def split(source: Path, wish: SplitOptions, progress: Callable[[str], None] = la
                     told = time.monotonic()
                     progress(f"{audit.rows} rows read")
             if problems := audit.problems(fix="--fix", drop="--drop-bad"):
-                return Split(adapter, audit, tuple(problems), tuple(file.notes))
+                return Split(format_name, audit, tuple(problems), tuple(file.notes))
             counts = dealt.deal()
         except OSError as error:
             raise explained(error, wish.folder) from None
@@ -120,7 +120,8 @@ def split(source: Path, wish: SplitOptions, progress: Callable[[str], None] = la
             for _, line in dealt.rows_of(part):
                 outputs[part].write(line)
         entries = {
-            name: entry_of(f"{name}.jsonl", "sharegpt", ADAPTERS[adapter].purpose) for name in names.values()
+            name: entry_of(f"{name}.jsonl", "sharegpt", FORMATS[format_name].purpose)
+            for name in names.values()
         }
         # ASCII only: LLaMA-Factory opens it in the locale's encoding.
         outputs[INFO].write(_ascii(entries))
@@ -136,7 +137,7 @@ def split(source: Path, wish: SplitOptions, progress: Callable[[str], None] = la
             }
             for part, path in files.items()
         )
-        return Split(adapter, audit, (), tuple(file.notes), parts, ledger)
+        return Split(format_name, audit, (), tuple(file.notes), parts, ledger)
 
 
 def _opened(

@@ -13,12 +13,12 @@ from orchestrator.backends import llamafactory
 from orchestrator.datasets.audit import Audit, Rules
 from orchestrator.datasets.base import USER, Conversation, excerpt
 from orchestrator.datasets.entry import DatasetEntry
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.datasets.near import NearDuplicates
 from orchestrator.datasets.statistics import Statistics, conversation_of, tokens_json, without_personal
 from orchestrator.datasets.tally import SHOWN_OF_A_KIND
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.data_file import DataFile, Reading, choose_adapter
+from orchestrator.execute.data.data_file import DataFile, Reading, choose_format
 from orchestrator.execute.data.encode_rows import Encoder, Say, token_lengths
 from orchestrator.execute.host.signals import check
 
@@ -32,13 +32,13 @@ class StatisticsSource:
 
     Attributes:
         path: the file. shown: its name, as people know it.
-        adapter, columns, reading: as a data set's entry says them.
+        format, columns, reading: as a data set's entry says them.
         most: the first so many rows are looked at; None for all.
     """
 
     path: Path
     shown: str
-    adapter: str = ""
+    format: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
     most: int | None = None
@@ -48,7 +48,7 @@ class StatisticsSource:
         """A data set of a recipe."""
         reading = Reading(items=entry.items, sheet=entry.sheet, split=entry.split, fix=entry.fix)
         shown = entry.path or f"{entry.hub_id}/{entry.hub_file}"
-        return cls(path, shown, entry.adapter, entry.columns, reading, most)
+        return cls(path, shown, entry.format, entry.columns, reading, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +84,16 @@ def statistics(
         say: is told how far it is.
 
     Raises:
-        MissingError: the file, the environment or a package is not there. UsageError: no adapter knows it, or
+        MissingError: the file, the environment or a package is not there. UsageError: no format knows it, or
         not one row can be read. StageFailed: the probe failed. Interrupted: a signal came.
     """
     seen, alike = Statistics(), _Near(NearDuplicates()) if near else None
     with DataFile.open(source.path, source.shown, source.reading) as file:
-        name, rows = choose_adapter(source.adapter, islice(file.rows(), source.most), source.shown)
+        name, rows = choose_format(source.format, islice(file.rows(), source.most), source.shown)
         _check_columns(source, name)
         audit = Audit(
             source.shown,
-            ADAPTERS[name],
+            FORMATS[name],
             source.columns,
             Rules(fix=source.reading.fix, thorough=True),
             place=file.place,
@@ -114,7 +114,7 @@ def statistics(
         raise UsageError(*audit.problems())
     return {
         "file": source.shown,
-        "adapter": name,
+        "format": name,
         "rows": audit.rows,
         "rows_whole": audit.kept,
         "answers": seen.answers.total,
@@ -128,11 +128,11 @@ def statistics(
     }
 
 
-def _check_columns(source: StatisticsSource, adapter: str) -> None:
-    unknown = [column for column in source.columns if column not in ADAPTERS[adapter].columns]
+def _check_columns(source: StatisticsSource, format_name: str) -> None:
+    unknown = [column for column in source.columns if column not in FORMATS[format_name].columns]
     if unknown:
-        hint = f"its columns: {', '.join(ADAPTERS[adapter].columns)}"
-        raise UsageError(Problem(f"the adapter {adapter} has no column {', '.join(unknown)}", hint=hint))
+        hint = f"its columns: {', '.join(FORMATS[format_name].columns)}"
+        raise UsageError(Problem(f"the format {format_name} has no column {', '.join(unknown)}", hint=hint))
 
 
 def _tokens(seen: Statistics, counting: Counting, say: Say) -> dict[str, Any]:

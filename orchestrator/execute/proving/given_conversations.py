@@ -1,7 +1,7 @@
 """Conversations in a file, for a proof without a recipe: as training takes them, and as a client sends them.
 
-A line is any row that an adapter of datasets/ knows, or a bare list of messages; the file may be one JSON
-array of rows. Training gets the row as the adapter reads it. What is sent is what stands there: content as a
+A line is any row that a format of datasets/ knows, or a bare list of messages; the file may be one JSON
+array of rows. Training gets the row as the format reads it. What is sent is what stands there: content as a
 list of parts and a `reasoning` field as they are. Refused is what LLaMA-Factory would drop, with its line;
 what a data set would rather not hold (empty answers, control tokens) is not: that is what is to be compared.
 """
@@ -18,7 +18,7 @@ import orjson
 
 from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, RowProblem, read_conversation
 from orchestrator.datasets.faults import faults
-from orchestrator.datasets.formats import ADAPTERS, columns_for, sniff
+from orchestrator.datasets.formats import FORMATS, columns_for, sniff
 from orchestrator.datasets.rows import LONGEST_ROW, Numbered, is_array, json_array, json_lines
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import CHUNK
@@ -134,9 +134,9 @@ def _given(where: str, row: Mapping[str, Any] | RowProblem) -> Given:
     name = sniff(row)
     if name is None:
         keys = ", ".join(list(row)[:8]) or "none"
-        raise RowProblem("shape", f"no adapter knows this shape (keys: {keys})", HINT)
-    adapter = ADAPTERS[name]
-    conversation = read_conversation(adapter, row, columns_for(name, row))
+        raise RowProblem("shape", f"no format knows this shape (keys: {keys})", HINT)
+    row_format = FORMATS[name]
+    conversation = read_conversation(row_format, row, columns_for(name, row))
     unread = {message["role"] for message in conversation} - {SYSTEM, USER, ASSISTANT}
     if unread:
         what = f"messages from {', '.join(sorted(unread))} are not compared: only text conversations are"

@@ -78,7 +78,7 @@ def data_of(run: Path) -> list[dict[str, Any]]:
     """Each prepared data set: what prepare.json says of it, and how long its rows are.
 
     Returns:
-        {"name", "part", "file", "rows", "adapter", …, "counted", "answers", "characters": {"row", "question",
+        {"name", "part", "file", "rows", "format", …, "counted", "answers", "characters": {"row", "question",
         "answer"}, "languages", "tokens"}: a spread (datasets/distribution.py) each; tokens is None where the
         proofs encoded none, else of whole rows, as LLaMA-Factory encodes them.
     """

@@ -60,7 +60,7 @@ def _dataset(entry: DatasetEntry, part: str) -> dict[str, Any]:
     }
     return {
         "name": entry.name,
-        "adapter": entry.adapter,
+        "format": entry.format,
         "path": f"inputs/data/{entry.name}" if entry.hub_id else f"{{project}}/{entry.path}",
         "columns": dict(entry.columns),
         **{key: value for key, value in told.items() if value},

@@ -20,9 +20,9 @@ def test_long_files_say_how_far_they_are(tmp_path: Path, monkeypatch: pytest.Mon
     assert found.audit.warnings["duplicate rows"] == 2
 
 
-def test_a_named_adapter_is_not_doubted(tmp_path: Path) -> None:
+def test_a_named_format_is_not_doubted(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"instruction": "Human:一\\nAssistant:", "output": "二"}\n', encoding="utf-8")
-    assert audit_file(path).to_json()["adapter"] == "belle"
-    named = audit_file(path, adapter="alpaca").to_json()
-    assert (named["adapter"], named["sniffed"]) == ("alpaca", False)
+    assert audit_file(path).to_json()["format"] == "belle"
+    named = audit_file(path, format_name="alpaca").to_json()
+    assert (named["format"], named["sniffed"]) == ("alpaca", False)

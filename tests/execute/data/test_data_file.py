@@ -10,7 +10,7 @@ import pytest
 from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import MissingError, UsageError
-from orchestrator.execute.data.data_file import DataFile, choose_adapter
+from orchestrator.execute.data.data_file import DataFile, choose_format
 
 LINES = '{"input": "一", "target": "二"}\n\n{"input": "三", "target": "四"}\n'
 
@@ -39,10 +39,10 @@ def test_the_first_whole_row_decides_and_none_is_lost() -> None:
         (2, {"input": "一", "target": "二"}),
         (3, {"input": 3}),
     ]
-    name, all_of_them = choose_adapter("", iter(rows), "rows")
+    name, all_of_them = choose_format("", iter(rows), "rows")
     assert (name, list(all_of_them)) == ("firefly", rows)
-    with pytest.raises(UsageError, match="no adapter knows this shape"):
-        choose_adapter("", iter([(1, {"嗯": "一"})]), "rows")
+    with pytest.raises(UsageError, match="no format knows this shape"):
+        choose_format("", iter([(1, {"嗯": "一"})]), "rows")
 
 
 def test_what_is_no_file_of_rows_is_refused(tmp_path: Path) -> None:

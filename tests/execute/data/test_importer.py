@@ -68,7 +68,7 @@ def test_a_file_becomes_a_data_set_and_a_recipe_that_plans(project: Path, file: 
     assert (project / added.file).read_bytes() == file.read_bytes()
     for hardware in ("cpu", "cuda"):
         job = discovery.read_job("conch_faq", project=project, hardware=hardware)
-        assert [(entry.name, entry.adapter) for entry in job.datasets] == [("conch_faq", "alpaca")]
+        assert [(entry.name, entry.format) for entry in job.datasets] == [("conch_faq", "alpaca")]
         assert [case["ask"] for case in job.cases] == [["你是谁"], ["几点开门"]]
         assert build_plan(job).stages
 

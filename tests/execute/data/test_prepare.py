@@ -17,7 +17,7 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from orchestrator.datasets.dataset_info import entry
-from orchestrator.datasets.formats import ADAPTERS
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.errors import MissingError, StageFailed, UsageError
 from orchestrator.execute.data.prepare import prepare
 
@@ -25,7 +25,7 @@ ROW = {"instruction": "怎么修复这个报错", "input": "汉堡食谱为空",
 
 
 def settings(path: Path, **more: Any) -> dict[str, Any]:
-    dataset = {"name": "x", "adapter": "alpaca", "path": str(path), "columns": {}}
+    dataset = {"name": "x", "format": "alpaca", "path": str(path), "columns": {}}
     return {"datasets": [{**dataset, **more}], "max_samples": None, "generated": {"count": 0}}
 
 
@@ -77,12 +77,12 @@ def test_a_paraphrase_gets_the_answer_of_the_row_it_asks_for(tmp_path: Path) -> 
 
 def test_the_report_counts_and_hashes(tmp_path: Path) -> None:
     source = written(tmp_path / "raw.jsonl", {**ROW, "id": 7}, {**ROW, "id": 8})
-    prepare(settings(source, adapter=""), tmp_path)
+    prepare(settings(source, format=""), tmp_path)
     out = tmp_path / "data.partial-0"
     report = json.loads((out / "prepare.json").read_text(encoding="utf-8"))
     assert report["datasets"][0] == {
         "name": "x",
-        "adapter": "alpaca",
+        "format": "alpaca",
         "file": "raw.jsonl",
         "part": "train",
         "rows": 2,
@@ -174,9 +174,9 @@ def test_the_faults_of_every_data_set_are_said_at_once(tmp_path: Path) -> None:
 def test_a_shape_that_nobody_knows_is_refused_with_those_that_are(tmp_path: Path) -> None:
     source = written(tmp_path / "raw.jsonl", {"甲方": "你好", "乙方": "您好"})
     with pytest.raises(
-        UsageError, match=r"raw\.jsonl:1  no adapter knows this shape \(keys: 甲方, 乙方\)"
+        UsageError, match=r"raw\.jsonl:1  no format knows this shape \(keys: 甲方, 乙方\)"
     ) as caught:
-        prepare(settings(source, adapter=""), tmp_path)
+        prepare(settings(source, format=""), tmp_path)
     assert all(name in caught.value.problems[0].hint for name in ("alpaca", "sharegpt", "openai"))
 
 
@@ -184,12 +184,12 @@ def test_a_file_without_a_whole_row_is_refused_when_sniffing(tmp_path: Path) -> 
     source = tmp_path / "raw.jsonl"
     source.write_text("{\n", encoding="utf-8")
     with pytest.raises(UsageError, match="1 of 1 rows"):
-        prepare(settings(source, adapter=""), tmp_path)
+        prepare(settings(source, format=""), tmp_path)
 
 
-def test_an_unknown_adapter_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match='no adapter named "moss"'):
-        prepare(settings(written(tmp_path / "raw.jsonl", ROW), adapter="moss"), tmp_path)
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match='no format named "moss"'):
+        prepare(settings(written(tmp_path / "raw.jsonl", ROW), format="moss"), tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "empty"])
@@ -296,4 +296,4 @@ def test_no_file_makes_a_traceback(data: st.DataObject) -> None:
         source = Path(name) / "raw.jsonl"
         source.write_bytes(raw)
         with suppress(UsageError, MissingError):
-            prepare(settings(source, adapter=data.draw(st.sampled_from(["", *ADAPTERS]))), Path(name))
+            prepare(settings(source, format=data.draw(st.sampled_from(["", *FORMATS]))), Path(name))

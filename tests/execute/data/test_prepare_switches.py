@@ -28,4 +28,4 @@ def test_rows_are_left_out_only_where_the_entry_says_so_and_stand_in_a_ledger(tm
 def test_rows_that_are_no_conversations_are_refused(tmp_path: Path) -> None:
     source = written(tmp_path / "raw.jsonl", {"text": "一篇文章"})
     with pytest.raises(UsageError, match="read as text: rows for pt, not conversations"):
-        prepare(settings(source, adapter=""), tmp_path)
+        prepare(settings(source, format=""), tmp_path)

@@ -31,7 +31,7 @@ def look(tmp_path: Path) -> Any:
 
 def test_what_is_in_it(look: Any) -> None:
     seen = look(GOOD, {**GOOD, "instruction": "几点开门", "extra": 1})
-    assert (seen.adapter, seen.sniffed, seen.audit.kept) == ("alpaca", True, 2)
+    assert (seen.format, seen.sniffed, seen.audit.kept) == ("alpaca", True, 2)
     assert [case.ask for case in seen.cases] == [("你是谁",), ("几点开门",)]
     said = seen.to_json()
     assert (said["rows_in"], said["cases"], said["keys_not_used"]) == (2, 2, {"extra": 1})
@@ -39,15 +39,15 @@ def test_what_is_in_it(look: Any) -> None:
 
 def test_columns_can_be_named(look: Any) -> None:
     columns = {"prompt": "问题", "response": "答案"}
-    seen = look({"问题": "一", "答案": "二"}, adapter="alpaca", columns=columns)
+    seen = look({"问题": "一", "答案": "二"}, format="alpaca", columns=columns)
     assert (seen.sniffed, dict(seen.columns), seen.cases[0].taught) == (False, columns, "二")
-    with pytest.raises(UsageError, match="the adapter alpaca has no column frage"):
-        look(GOOD, adapter="alpaca", columns={"frage": "x"})
+    with pytest.raises(UsageError, match="the format alpaca has no column frage"):
+        look(GOOD, format="alpaca", columns={"frage": "x"})
 
 
 def test_columns_of_other_names_are_found_and_said(look: Any) -> None:
     seen = look({"问题": "一", "答案": "二", "编号": 3})
-    assert (seen.adapter, seen.sniffed, seen.cases[0].ask) == ("question_answer", True, ("一",))
+    assert (seen.format, seen.sniffed, seen.cases[0].ask) == ("question_answer", True, ("一",))
     assert dict(seen.columns) == {"prompt": "问题", "response": "答案"}
     seen = look({"question": "一", "prompt": "图", "answer": "二"}, columns={"prompt": "question"})
     assert (seen.cases[0].ask, dict(seen.columns)) == (("一",), {"prompt": "question"})

@@ -49,7 +49,7 @@ def test_a_base_outside_the_project_is_an_absolute_path(small: SmallWorld, tmp_p
 
 def test_a_data_set_on_a_hub_is_not_fetched_to_be_seen(small: SmallWorld) -> None:
     (small.project / "dataset_info/small.yaml").write_text(
-        "adapter: alpaca\nlicence: x\nhub: {id: a/b, file: x.jsonl, revision: v1}\n", encoding="utf-8"
+        "format: alpaca\nlicence: x\nhub: {id: a/b, file: x.jsonl, revision: v1}\n", encoding="utf-8"
     )
     assert look(small).datasets["small"].sha256 == "huggingface:a/b@v1/x.jsonl"
 
@@ -114,7 +114,7 @@ def test_a_folder_of_data_is_hashed_with_all_its_files(small: SmallWorld) -> Non
     folder = small.project / "dataset_info/data"
     folder.mkdir()
     (small.project / "dataset_info/small.jsonl").rename(folder / "a.jsonl")
-    (small.project / "dataset_info/small.yaml").write_text("adapter: alpaca\nfile: data\n", encoding="utf-8")
+    (small.project / "dataset_info/small.yaml").write_text("format: alpaca\nfile: data\n", encoding="utf-8")
     before = look(small).datasets["small"].sha256
     (folder / "b.jsonl").write_text("{}\n", encoding="utf-8")
     assert before.startswith("sha256:")

@@ -75,7 +75,7 @@ def test_what_is_odd_but_trained_is_kept(file: Path) -> None:
 MALFORMED: dict[str, tuple[object, str]] = {
     "not JSON": ('{"messages": [', "not whole|unexpected|JSON|end of data"),
     "a number": ("7", "a number"),
-    "shape": ({"question": "x"}, "no adapter knows this shape"),
+    "shape": ({"question": "x"}, "no format knows this shape"),
     "role": ([USER, {"role": "narrator", "content": "x"}], 'no role named "narrator"'),
     "order": ([USER, USER, ANSWER], "turn 2 is from user"),
     "answer first": ([ANSWER, USER], "begins with an answer"),

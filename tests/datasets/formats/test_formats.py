@@ -1,4 +1,4 @@
-"""The board of adapters: each sniffs its own shape, and no other's."""
+"""The board of formats: each sniffs its own shape, and no other's."""
 
 from __future__ import annotations
 
@@ -22,55 +22,55 @@ from orchestrator.datasets.base import (
     read_conversation,
 )
 from orchestrator.datasets.faults import faults_of
-from orchestrator.datasets.formats import ADAPTERS, RESOLVERS, columns_for, recognise, sniff, unknown_shape
+from orchestrator.datasets.formats import FORMATS, RESOLVERS, columns_for, recognise, sniff, unknown_shape
 from orchestrator.datasets.targets import ROWS
 
 KINDS = {SFT: list, DPO: Pair, KTO: KtoExample, PT: Text}
 
 
-@pytest.mark.parametrize("name", list(ADAPTERS))
-def test_each_adapter_reads_the_shape_that_it_shows(name: str) -> None:
-    adapter = ADAPTERS[name]
-    row = json.loads(adapter.shape)
-    assert adapter.name == name
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_each_format_reads_the_shape_that_it_shows(name: str) -> None:
+    row_format = FORMATS[name]
+    row = json.loads(row_format.shape)
+    assert row_format.name == name
     assert sniff(row) == name
-    example = adapter.read(row, columns_for(name, row))
-    assert type(example) is KINDS[adapter.purpose]
+    example = row_format.read(row, columns_for(name, row))
+    assert type(example) is KINDS[row_format.purpose]
     assert list(faults_of(example)) == []
 
 
 @pytest.mark.parametrize("form", ROWS)
-@pytest.mark.parametrize("name", list(ADAPTERS))
+@pytest.mark.parametrize("name", list(FORMATS))
 def test_what_was_converted_is_read_as_it_was_meant(name: str, form: str) -> None:
-    row = json.loads(ADAPTERS[name].shape)
-    example = ADAPTERS[name].read(row, columns_for(name, row))
+    row = json.loads(FORMATS[name].shape)
+    example = FORMATS[name].read(row, columns_for(name, row))
     found = recognise(written := ROWS[form](example))
     assert found is not None
-    assert ADAPTERS[found[0]].read(written, found[1]) == example
+    assert FORMATS[found[0]].read(written, found[1]) == example
 
 
 @pytest.mark.parametrize("name", RESOLVERS)
-def test_a_resolver_names_columns_of_its_adapter(name: str) -> None:
-    row = json.loads(ADAPTERS[name].shape)
-    assert set(RESOLVERS[name](row)) <= set(ADAPTERS[name].columns)
-    assert set(RESOLVERS[name]({})) <= set(ADAPTERS[name].columns)
+def test_a_resolver_names_columns_of_its_format(name: str) -> None:
+    row = json.loads(FORMATS[name].shape)
+    assert set(RESOLVERS[name](row)) <= set(FORMATS[name].columns)
+    assert set(RESOLVERS[name]({})) <= set(FORMATS[name].columns)
 
 
-@pytest.mark.parametrize("name", list(ADAPTERS))
+@pytest.mark.parametrize("name", list(FORMATS))
 @pytest.mark.parametrize("value", [None, 1, True, "嗯", "", [], {}, [[]], [{}], ["a"], [None]])
 def test_a_value_of_any_kind_is_read_or_refused_with_a_reason(name: str, value: Any) -> None:
     """Nothing but RowProblem comes out, whatever stands in a row."""
-    shaped = json.loads(ADAPTERS[name].shape)
-    keys = {*shaped, *ADAPTERS[name].columns.values()}
+    shaped = json.loads(FORMATS[name].shape)
+    keys = {*shaped, *FORMATS[name].columns.values()}
     for row in (dict.fromkeys(keys, value), *({**shaped, key: value} for key in keys)):
         sniff(row)
         unknown_shape(row)
         columns = columns_for(name, row)
         with suppress(RowProblem):
-            assert type(ADAPTERS[name].read(row, columns)) is KINDS[ADAPTERS[name].purpose]
+            assert type(FORMATS[name].read(row, columns)) is KINDS[FORMATS[name].purpose]
 
 
-def test_no_adapter_claims_what_it_does_not_know() -> None:
+def test_no_format_claims_what_it_does_not_know() -> None:
     assert sniff({"data": ["你好"]}) is None
     assert sniff({"title": "你好", "body": "您好"}) is None
     assert sniff({}) is None
@@ -105,7 +105,7 @@ def test_the_genuine_rows_of_chinese_data_sets_are_known() -> None:
     belle = {"instruction": "问", "input": "", "output": "答"}
     for row in (cqia, ruozhiba, belle):
         assert sniff(row) == "alpaca"
-        assert len(read_conversation(ADAPTERS["alpaca"], row, columns_for("alpaca", row))) == 2
+        assert len(read_conversation(FORMATS["alpaca"], row, columns_for("alpaca", row))) == 2
 
 
 def test_what_was_named_is_not_guessed() -> None:
@@ -128,10 +128,10 @@ def test_what_was_named_is_not_guessed() -> None:
 
 def test_a_purpose_that_is_no_conversation_is_told() -> None:
     with pytest.raises(RowProblem, match="for pt, not a conversation"):
-        read_conversation(ADAPTERS["text"], {"text": "文"}, {"text": "text"})
+        read_conversation(FORMATS["text"], {"text": "文"}, {"text": "text"})
 
 
-def test_the_documentation_lists_every_adapter_in_the_order_in_which_they_are_asked() -> None:
+def test_the_documentation_lists_every_format_in_the_order_in_which_they_are_asked() -> None:
     text = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
-    table = text.partition("| adapter |")[2].partition("\n\n")[0]
-    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(ADAPTERS)
+    table = text.partition("| format |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(FORMATS)
