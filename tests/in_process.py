@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute.processes import process
+from orchestrator.execute.launchers.commands import run_command
+from orchestrator.execute.runner import loop
 from orchestrator.execute.runner.task import run_task
 from orchestrator.plan.stage import Command, Service
 from tests.fakes.openai_server import FakeServer
@@ -29,11 +30,10 @@ def tasks_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     What is asked is asked one at a time: a failure leaves no request of another thread on its way.
     """
-    as_process = process.run
 
     def run(command: Command, **given: Any) -> int:
         if command.argv[1:3] != ("-m", "orchestrator.execute.runner.task"):
-            return as_process(command, **given)
+            return run_command(command, **given)
         name, file = command.argv[3:]
         settings = json.loads((given["cwd"] / file).read_text(encoding="utf-8"))
         alone = settings | ({"concurrency": 1} if name in ("ask", "evaluate") else {})
@@ -50,7 +50,7 @@ def tasks_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
             path.write_text(json.dumps(alone), encoding="utf-8")
             return run_task(name, path, given["cwd"])
 
-    monkeypatch.setattr(process, "run", run)
+    monkeypatch.setattr(loop, "run_command", run)
 
 
 @dataclass

@@ -30,7 +30,8 @@ def build_plan(job: Job, names: Iterable[str] = RUN) -> Plan:
     if not job.recipe.target.given:
         wanted.discard("target")
     stages = tuple(make(job) for name, make in STAGES.items() if name in wanted)
-    return Plan(recipe=job.recipe.name, headline=headline(job), stages=stages)
+    launcher = job.recipe.launch.launcher
+    return Plan(recipe=job.recipe.name, headline=headline(job), stages=stages, launcher=launcher)
 
 
 def headline(job: Job) -> str:

@@ -149,15 +149,19 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The ordered stages of one job, and the sentence that opens its run."""
+    """The ordered stages of one job, the sentence that opens its run, and the launcher of its commands."""
 
     recipe: str
     headline: str
     stages: tuple[Stage, ...]
+    launcher: str = "local"
 
     def to_json(self) -> dict[str, Any]:
         """The whole plan as JSON-able values, in a stable order."""
-        return asdict(self)
+        value = asdict(self)
+        if self.launcher == "local":
+            del value["launcher"]
+        return value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Plan:
@@ -166,7 +170,8 @@ class Plan:
         Raises:
             KeyError, TypeError, ValueError: it is another version's, or none.
         """
-        return cls(value["recipe"], value["headline"], tuple(_stage_of(one) for one in value["stages"]))
+        stages = tuple(_stage_of(one) for one in value["stages"])
+        return cls(value["recipe"], value["headline"], stages, value.get("launcher", "local"))
 
     def stage(self, name: str) -> Stage:
         """The stage of that name; KeyError when there is none."""

@@ -16,7 +16,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schema() -> dict[str, Any]:
     """The schema, in a stable order."""
     whole = Recipe.model_json_schema()
-    definitions = {name: _section(one, case=name == "Case") for name, one in whole["$defs"].items()}
+    definitions = {name: _section(one, case=name == "CheckCase") for name, one in whole["$defs"].items()}
     properties = {key: whole["properties"][key] for key in (*SECTIONS, *PASSAGES)}
     for one in properties.values():
         one.pop("title", None)

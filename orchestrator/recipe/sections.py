@@ -248,6 +248,14 @@ class Hardware(Section):
     )
 
 
+class Launch(Section):
+    """Where the commands run."""
+
+    launcher: Annotated[str, WORD] = Field(
+        "local", description="What starts commands and servers: local, on this machine."
+    )
+
+
 class Recipe(Section):
     """What the user wrote, checked, with the defaults of what was not written."""
 
@@ -269,6 +277,7 @@ class Recipe(Section):
         description="Settings that conch run --until target tries; there is none unless this says which.",
     )
     hardware: Hardware = Field(default_factory=Hardware)
+    launch: Launch = Field(default_factory=Launch)
     llamafactory: Annotated[dict[str, Any], Mapped("a mapping of LLaMA-Factory's own settings")] = Field(
         default_factory=dict, description="LLaMA-Factory's own settings, passed on as they are."
     )
@@ -295,6 +304,7 @@ SECTIONS: dict[str, type[Section]] = {
     "target": Target,
     "sweep": Sweep,
     "hardware": Hardware,
+    "launch": Launch,
 }
 PASSAGES = ("llamafactory", "vllm")
 FILE_KEYS = ("extends", *SECTIONS, *PASSAGES)

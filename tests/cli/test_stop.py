@@ -22,6 +22,7 @@ def orchestrate(project: Path, script: str) -> subprocess.Popen[bytes]:
     """An orchestrator that holds a recipe's lock and runs a script."""
     code = f"""
 from pathlib import Path
+from orchestrator.execute.launchers.commands import run_command
 from orchestrator.execute.processes import process
 from orchestrator.execute.run_store import run_lock
 from orchestrator.plan.stage import Command
@@ -29,7 +30,7 @@ project = Path({str(project)!r})
 with process.catch_signals(), run_lock.hold(project, "r"):
     run_tag = process.new_run_tag(project, project / "runs" / "r" / "1")
     command = Command(("bash", "-c", {script!r}))
-    process.run(command, symbols={{}}, cwd=project, run_tag=run_tag, log=project / "log", grace=1)
+    run_command(command, symbols={{}}, cwd=project, run_tag=run_tag, log=project / "log", grace=1)
 """
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     child = subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.DEVNULL)

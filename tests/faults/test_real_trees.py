@@ -112,6 +112,12 @@ def test_fault_068_torchruns_ranks_are_gone(folder: Path, how: str) -> None:
     assert process_tree.scan(child.run_tag) == []
 
 
+def local(server: Running) -> process.Process:
+    """Its process, which the local launcher started."""
+    assert isinstance(server.process, process.Process)
+    return server.process
+
+
 def start_vllm(folder: Path) -> Running:
     job = job_of("smoke", "cpu", "serve.max_model_len=512")
     wanted = vllm.service(job, name="vllm", folder="export", warm_during="")
@@ -125,7 +131,7 @@ def start_vllm(folder: Path) -> Running:
 def engines_of(running: Running) -> list[int]:
     """The pids of vLLM's engine and its workers, which name themselves so."""
     found = []
-    for member in running.process.members():
+    for member in local(running).members():
         try:
             words = " ".join(psutil.Process(member.pid).cmdline())
         except psutil.Error:
@@ -137,8 +143,8 @@ def engines_of(running: Running) -> list[int]:
 
 def test_fault_069_a_server_that_is_loading_is_gone_after_a_stop(folder: Path) -> None:
     running = start_vllm(folder)
-    wait(lambda: len(running.process.members()) >= 2, 120, running.process.log)
-    pids = [member.pid for member in running.process.members()]
+    wait(lambda: len(local(running).members()) >= 2, 120, running.process.log)
+    pids = [member.pid for member in local(running).members()]
     running.stop()
     assert gone(pids)
 
@@ -146,10 +152,10 @@ def test_fault_069_a_server_that_is_loading_is_gone_after_a_stop(folder: Path) -
 def test_fault_061_an_api_server_that_is_killed_leaves_no_engine_behind(folder: Path) -> None:
     running = start_vllm(folder)
     running.wait_ready()
-    pids = [member.pid for member in running.process.members()]
+    pids = [member.pid for member in local(running).members()]
     engines = engines_of(running)
     assert engines, "they carry their run tag although they renamed themselves"
-    os.kill(running.process.pid, signal.SIGKILL)
+    os.kill(local(running).pid, signal.SIGKILL)
     wait(lambda: running.process.poll() is not None, 20, running.process.log)
     with pytest.raises(ConchError, match="signal 9, SIGKILL"):
         running.check()
@@ -160,7 +166,7 @@ def test_fault_061_an_api_server_that_is_killed_leaves_no_engine_behind(folder: 
 def test_fault_062_an_engine_that_is_killed_ends_the_server(folder: Path) -> None:
     running = start_vllm(folder)
     running.wait_ready()
-    pids = [member.pid for member in running.process.members()]
+    pids = [member.pid for member in local(running).members()]
     for pid in engines_of(running):
         os.kill(pid, signal.SIGKILL)
     wait(lambda: running.process.poll() is not None, 60, running.process.log)

@@ -21,12 +21,12 @@ from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.errors import ConchError, Problem, StageFailed
 from orchestrator.execute.environments import registry
+from orchestrator.execute.launchers.commands import ParallelCommand
 from orchestrator.execute.models import fetch
 from orchestrator.execute.models.fix_tokenizer import link_corrected
 from orchestrator.execute.models.hub import fetch_dataset_file
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.diagnosis import read_ends
-from orchestrator.execute.processes.parallel_command import Beside
 from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime
@@ -166,16 +166,15 @@ def _run(script: str, words: Sequence[str], place: Path, folder: Path) -> None:
     symbols = {"train": str(place), "probes": str(PROBES), "conch": sys.prefix}
     run_tag = process.new_run_tag(folder, folder)
     with process.guarded(run_tag):
-        one = Beside.start(
+        one = ParallelCommand.start(
             Command(argv=argv, place=Runtime.TRAIN),
             symbols=symbols,
             cwd=folder,
             run_tag=run_tag,
             log=folder / "train.log",
-            extra={},
         )
         try:
-            one.finish(lambda: None)
+            one.finish()
         finally:
             one.stop()
 

@@ -20,6 +20,7 @@ from orchestrator.backends.benches import BENCHES, Score, argv, scores
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host.redact import redact, secrets_of
+from orchestrator.execute.launchers.commands import run_command
 from orchestrator.execute.processes import process
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_logs import Growing, last_state
@@ -126,7 +127,7 @@ def run_bench(
     log, began = folder / LOG, time.monotonic()  # installing is no part of it
     follower = _Follower(Growing(log), [server.key, *secrets_of()], tell)
     with process.guarded(run_tag):
-        code = process.run(
+        code = run_command(
             command,
             symbols={"conch": str(home), "bench": str(home), "probes": str(PROBES)},
             cwd=place,

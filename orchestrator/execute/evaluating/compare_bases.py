@@ -168,7 +168,7 @@ def _perform(base: _Base, stages: Sequence[Stage], progress: Progress, saying: s
     symbols = symbols_of(places, base.run.project)
     run_tag = process.new_run_tag(base.run.project, base.run.path)
     base.run.begin(headline, hardware=base.job.hardware, plan=" ".join(stage.name for stage in stages))
-    plan = Plan(NAME, headline, tuple(stages))
+    plan = Plan(NAME, headline, tuple(stages), base.job.recipe.launch.launcher)
     try:
         with process.guarded(run_tag):
             Loop(plan, base.run, symbols, base.job.lockfiles, progress, run_tag).perform()

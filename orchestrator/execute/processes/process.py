@@ -11,12 +11,12 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.errors import Interrupted, MissingError, Problem
+from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.signals import catch_signals
 from orchestrator.execute.processes import process_tree
@@ -30,7 +30,6 @@ from orchestrator.execute.processes.process_tree import (
     stop_tagged,
 )
 from orchestrator.execute.processes.watchdog import guarded
-from orchestrator.plan.stage import Command
 
 __all__ = [
     "TICK",
@@ -45,7 +44,6 @@ __all__ = [
     "new_run_tag",
     "project_prefix",
     "resolve_argv",
-    "run",
     "run_prefix",
     "scan",
     "start",
@@ -60,7 +58,7 @@ LOG_TAIL = 1 << 20
 
 
 class StopEarly(Exception):
-    """Raised by on_tick: the command has done enough, and is asked to end in its own time."""
+    """Raised by on_tick: the command has done enough, so ask it to end."""
 
 
 @dataclass(slots=True)
@@ -103,6 +101,10 @@ class Process:
     def seconds(self) -> float:
         """Since the start."""
         return time.monotonic() - self.started
+
+    def cpu_seconds(self) -> float:
+        """CPU time that the living processes of this tree have used."""
+        return process_tree.cpu_seconds(member.pid for member in self.members())
 
     def members(self) -> list[process_tree.Member]:
         """Every living process of this tree."""
@@ -201,62 +203,6 @@ def start(
     process_tree.reserved.add(child.pid)
     process_tree.wait_seen(child.pid)
     return Process(child, run_tag, log)
-
-
-def run(
-    command: Command,
-    *,
-    symbols: Symbols,
-    cwd: Path,
-    run_tag: str,
-    log: Path,
-    extra: Mapping[str, str] | None = None,
-    on_tick: Callable[[float], None] | None = None,
-    grace: float = GRACE,
-    on_stop: Callable[[], None] = lambda: None,
-) -> int:
-    """Run a command to its end and clear up what it leaves running.
-
-    Args:
-        command: what, and in which environment.
-        symbols: what its {names} stand for.
-        cwd: its working folder.
-        run_tag: names this run (new_run_tag).
-        log: its output is appended.
-        extra: variables laid on top of its environment.
-        on_tick: called about twice a second with the seconds since the start; what it raises ends the
-            command: Enough in its own time, anything else at once.
-        grace: seconds between TERM and KILL when a signal or Enough came; else at most GRACE.
-        on_stop: called when a signal came, before the command is asked to end.
-
-    Returns:
-        the exit code, 128 + n when signal n ended it.
-
-    Raises:
-        Interrupted: SIGINT, SIGTERM or SIGHUP came; the tree is stopped.
-        MissingError: the program is not there.
-    """
-    env = child_environment(command, run_tag=run_tag, symbols=symbols, extra=extra)
-    process = start(resolve_argv(command, symbols), cwd=cwd, env=env, log=log)
-    patience = min(grace, GRACE)  # what hangs, or goes wrong, has nothing to save
-    try:
-        while (code := process.wait(TICK)) is None:
-            bound_log(log)
-            if on_tick:
-                on_tick(process.seconds())
-    except StopEarly:
-        process.stop(grace)
-        code = process.wait(0)
-        return 128 + signal.SIGKILL if code is None else code
-    except Interrupted:
-        patience = grace
-        on_stop()
-        raise
-    except KeyboardInterrupt as error:
-        raise Interrupted(*signals.interrupted().problems, signum=signal.SIGINT) from error
-    finally:
-        process.stop(patience)
-    return code
 
 
 def bound_log(log: Path, limit: int = LOG_LIMIT) -> None:

@@ -16,6 +16,7 @@ from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path
+from orchestrator.execute.launchers import launcher
 from orchestrator.execute.project import recipes
 from orchestrator.execute.project.template_sandbox import guard_template, read_template
 from orchestrator.plan.job import Context, Job
@@ -42,6 +43,7 @@ def read_job(
     resolved = recipes.read(
         name, project=project, sets=sets, environ=os.environ, profile=hardware, machine=machine.hardware()
     )
+    launcher(resolved.recipe.launch.launcher, resolved.where("launch.launcher"))
     surroundings = survey(project, resolved)
     text = None if chat_template is None else _guarded(chat_template)
     return resolve(resolved, surroundings, chat_template=text, accept_mismatch=accept_mismatch)

@@ -23,10 +23,10 @@ from orchestrator.errors import ConchError, Problem, UsageError
 from orchestrator.execute.data.prepare import GENERATED
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
+from orchestrator.execute.launchers.commands import ParallelCommand
 from orchestrator.execute.models.tokenizer_folder import check_tokenizer
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.diagnosis import read_ends
-from orchestrator.execute.processes.parallel_command import Beside
 from orchestrator.execute.project.discovery import read_templates
 from orchestrator.execute.project.template_sandbox import guard_template, read_template
 from orchestrator.execute.proving.given_conversations import Given, read_conversations
@@ -177,17 +177,16 @@ def _run_probes(folder: Path, question: Question, places: Mapping[str, Path], sa
         "conch": sys.prefix,
     }
     run_tag = process.new_run_tag(folder, folder)
-    running: dict[str, Beside] = {}
+    running: dict[str, ParallelCommand] = {}
     with process.guarded(run_tag):
         try:
             for side, command in commands.items():
-                running[side] = Beside.start(
+                running[side] = ParallelCommand.start(
                     command,
                     symbols=symbols,
                     cwd=folder,
                     run_tag=run_tag,
                     log=folder / f"{side}.log",
-                    extra={},
                 )
             _wait(dict(running), say)
         finally:
@@ -200,15 +199,15 @@ def _probe(side: str, script: str, *words: str) -> Command:
     return Command(argv=argv, place=Runtime(side))
 
 
-def _wait(running: dict[str, Beside], say: Say) -> None:
+def _wait(running: dict[str, ParallelCommand], say: Say) -> None:
     while running:
         for side, one in list(running.items()):
-            if one.running.wait(process.TICK) is None:
+            if one.launched.wait(process.TICK) is None:
                 process.bound_log(one.log)
                 continue
-            one.finish(lambda: None)
+            one.finish()
             del running[side]
-            say(f"{side} environment: done after {one.running.seconds():.0f} s")
+            say(f"{side} environment: done after {one.launched.seconds():.0f} s")
 
 
 def _judge(folder: Path, question: Question, given: Sequence[Given]) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from pathlib import Path
 from orchestrator.backends.llamafactory import resumed
 from orchestrator.errors import CheckFailed, ConchError, Interrupted, exit_code_of
 from orchestrator.execute.host import atomic_files, signals
-from orchestrator.execute.processes import process
-from orchestrator.execute.processes.parallel_command import Beside, outcome, told_at
+from orchestrator.execute.launchers import LAUNCHERS, Launcher
+from orchestrator.execute.launchers.commands import ParallelCommand, outcome, problems_file, run_command
+from orchestrator.execute.processes.process import StopEarly
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import fingerprint, stage_key
 from orchestrator.execute.run_store.run_folder import Run
@@ -48,6 +49,10 @@ class Loop:
     hashes: dict[str, str] = field(default_factory=dict)
     warm: dict[str, Warm] = field(default_factory=dict)
     running: dict[str, Running] = field(default_factory=dict)
+
+    @property
+    def _launcher(self) -> Launcher:
+        return LAUNCHERS[self.plan.launcher]
 
     def perform(self) -> tuple[StageResult, ...]:
         """Run every stage in turn; stop at the first that says no; leave no process."""
@@ -145,19 +150,20 @@ class Loop:
 
         A "no" keeps no other command from being heard: all that is wrong is told at once.
         """
-        others: list[Beside] = []
+        others: list[ParallelCommand] = []
         codes = set()
         try:
             for number, command in enumerate(stage.commands[: stage.at_once - 1], start=2):
                 log = self.run.path / "logs" / f"{stage.name}-{number}.log"
                 others.append(
-                    Beside.start(
+                    ParallelCommand.start(
                         command,
                         symbols=self.symbols,
                         cwd=self.run.path,
                         run_tag=self.run_tag,
                         log=log,
                         extra=self._own(extra),
+                        launcher=self._launcher,
                     )
                 )
             for command in stage.commands[stage.at_once - 1 :]:
@@ -175,16 +181,16 @@ class Loop:
 
     def _command(self, stage: Stage, command: Command, extra: Mapping[str, str]) -> int:
         log = self.run.path / "logs" / f"{stage.name}.log"
-        told_at(log).unlink(missing_ok=True)
+        problems_file(log).unlink(missing_ok=True)
         since = log.stat().st_size if log.exists() else 0
         # A probe that runs in an engine's environment refuses what is wrong in the same way as a task.
-        own = {**self._own(extra), "CONCH_PROBLEMS": str(told_at(log))}
+        own = {**self._own(extra), "CONCH_PROBLEMS": str(problems_file(log))}
         follower = Follower(self.run.path, stage, command, log, since, self.progress)
         stall = (
             StallWatch(log, self.run.path / stage.progress, stage.stall_timeout) if stage.progress else None
         )
         try:
-            code = process.run(
+            code = run_command(
                 command,
                 symbols=self.symbols,
                 cwd=self.run.path,
@@ -194,9 +200,10 @@ class Loop:
                 on_tick=lambda _: self._tick(follower, stage, stall),
                 grace=stage.grace,
                 on_stop=lambda: self._tell_of_saving(stage),
+                launcher=self._launcher,
             )
         finally:
-            with suppress(OSError, process.StopEarly):
+            with suppress(OSError, StopEarly):
                 follower.tick()
         if follower.enough:
             self.run.append_event({"event": "ended_early", "stage": stage.name, "step": follower.step})
@@ -236,6 +243,7 @@ class Loop:
                     cwd=self.run.path,
                     run_tag=self.run_tag,
                     log=self._service_log(service.name),
+                    launcher=self._launcher,
                 )
 
     def _release(self, stage: Stage) -> None:
@@ -258,6 +266,7 @@ class Loop:
                 cwd=self.run.path,
                 run_tag=self.run_tag,
                 log=self._service_log(service.name),
+                launcher=self._launcher,
             )
         server = self.running[service.name]
         server.wait_ready(self.progress.now)

@@ -17,9 +17,9 @@ from orchestrator.backends.symptoms import PHASES, lacks, last_lines, latest_pha
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
 from orchestrator.execute.host import gpu, signals
 from orchestrator.execute.host.ports import LOOPBACK, free_port, reachable, taken
-from orchestrator.execute.processes import process_tree
+from orchestrator.execute.launchers import Launched, Launcher, local
+from orchestrator.execute.processes.child_environment import Symbols, child_environment, resolve_argv
 from orchestrator.execute.processes.diagnosis import explain_failure, read_ends
-from orchestrator.execute.processes.process import Process, Symbols, child_environment, resolve_argv, start
 from orchestrator.execute.servers.health import Canary, Health
 from orchestrator.plan.stage import Service
 
@@ -45,7 +45,7 @@ class Running:
     """
 
     service: Service
-    process: Process
+    process: Launched
     host: str
     port: int
     nonce: str
@@ -162,7 +162,7 @@ class _Watch:
         now = time.monotonic()
         if now - self._looked > min(1.0, _SAY_SECONDS):
             self._looked = now
-            cpu = process_tree.cpu_seconds(member.pid for member in self._process.members())
+            cpu = self._process.cpu_seconds()
             worked = abs(cpu - self._cpu) > max(0.05, _BUSY_SHARE * (now - self._active))
             if self._read() or worked:
                 self._active, self._cpu = now, cpu
@@ -185,7 +185,7 @@ class Warm:
     """
 
     service: Service
-    process: Process
+    process: Launched
     key: str | None = field(default=None, repr=False)
     since: int = 0
 
@@ -219,13 +219,14 @@ def start_warm(
     log: Path,
     key: str | None = None,
     extra: Mapping[str, str] | None = None,
+    launcher: Launcher = local,
 ) -> Warm:
     """Start a service's warm command; everything that its environment decides is decided here."""
     if service.warm is None:
         raise ValueError(f"{service.name} has no warm command")
     env = child_environment(service.warm, run_tag=run_tag, symbols=symbols, extra=_with_key(extra, key))
     since = log.stat().st_size if log.exists() else 0
-    process = start(resolve_argv(service.warm, symbols), cwd=cwd, env=env, log=log, with_input=True)
+    process = launcher.start(resolve_argv(service.warm, symbols), cwd=cwd, env=env, log=log, with_input=True)
     return Warm(service, process, key, since)
 
 
@@ -240,6 +241,7 @@ def start_service(
     host: str = LOOPBACK,
     port: int | None = None,
     extra: Mapping[str, str] | None = None,
+    launcher: Launcher = local,
 ) -> Running:
     """Start a service cold, on a free port when none is given.
 
@@ -249,7 +251,7 @@ def start_service(
     chosen, nonce, argv = _address(service, symbols, host, port)
     env = child_environment(service.command, run_tag=run_tag, symbols=symbols, extra=_with_key(extra, key))
     since = log.stat().st_size if log.exists() else 0
-    process = start(argv, cwd=cwd, env=env, log=log)
+    process = launcher.start(argv, cwd=cwd, env=env, log=log)
     return Running(service, process, host, chosen, nonce, key, since=since)
 
 

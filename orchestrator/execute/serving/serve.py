@@ -22,6 +22,7 @@ from orchestrator.errors import (
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import atomic_files, gpu, signals
 from orchestrator.execute.host.ports import free_port
+from orchestrator.execute.launchers import LAUNCHERS
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.run_store.certify import TEMPLATE, read_certificate, refuse_unproven
 from orchestrator.execute.run_store.run_folder import Run
@@ -99,6 +100,7 @@ def serve(
                 key=key,
                 host=host,
                 port=port,
+                launcher=LAUNCHERS[job.recipe.launch.launcher],
             )
 
         kept = _Kept(run, start, progress, Restarts(job.recipe.serve.restart), detached=detached)

@@ -20,6 +20,7 @@ import yaml
 from orchestrator.backends import vllm
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host import signals
+from orchestrator.execute.launchers import LAUNCHERS
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.run_folder import Run
@@ -81,7 +82,14 @@ def served_checkpoint(
             try:
                 with process.catch_signals():
                     progress.say(f"serving {adapter.name} of run {run.name} on its base")
-                    server = start_service(service, symbols=symbols, cwd=folder, run_tag=run_tag, log=log)
+                    server = start_service(
+                        service,
+                        symbols=symbols,
+                        cwd=folder,
+                        run_tag=run_tag,
+                        log=log,
+                        launcher=LAUNCHERS[plan.launcher],
+                    )
                     seconds = server.wait_ready(progress.now)
                 progress.say(f"ready in {seconds:.0f} s: {server.url}  model {adapter.name}")
                 with signals.raised():

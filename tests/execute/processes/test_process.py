@@ -1,5 +1,5 @@
 """Real processes: symbols, the allow-list, trees that hide, signals, logs, and why a child failed."""
-# Covers execute/processes/watchdog.py
+# Covers execute/processes/watchdog.py execute/launchers/commands.py
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 from orchestrator.errors import Interrupted, MissingError
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.machine import bound_cores
+from orchestrator.execute.launchers.commands import run_command
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.run_store import stop
 from orchestrator.plan.stage import Command, Runtime
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 def run_shell(script: str, folder: Path, *, env: Mapping[str, str] | None = None, grace: float = 5.0) -> int:
     command = Command(("bash", "-c", script), env=env or {})
     run_tag = process.new_run_tag(folder, folder / "run")
-    return process.run(command, symbols={}, cwd=folder, run_tag=run_tag, log=folder / "log", grace=grace)
+    return run_command(command, symbols={}, cwd=folder, run_tag=run_tag, log=folder / "log", grace=grace)
 
 
 def start_shell(script: str, folder: Path) -> process.Process:
@@ -98,7 +99,7 @@ def test_the_exit_code_and_the_output_of_a_command(script: str, tmp_path: Path) 
 def test_ticks_come_while_it_runs(tmp_path: Path) -> None:
     ticks: list[float] = []
     command = Command(("sleep", "1.2"))
-    process.run(
+    run_command(
         command, symbols={}, cwd=tmp_path, run_tag="conch.t", log=tmp_path / "log", on_tick=ticks.append
     )
     assert len(ticks) == 2
@@ -111,14 +112,14 @@ def test_what_a_tick_raises_ends_the_command(tmp_path: Path) -> None:
 
     command, began = Command(("sleep", "30")), time.monotonic()
     with pytest.raises(ValueError, match="the server died"):
-        process.run(command, symbols={}, cwd=tmp_path, run_tag="conch.t", log=tmp_path / "log", on_tick=fall)
+        run_command(command, symbols={}, cwd=tmp_path, run_tag="conch.t", log=tmp_path / "log", on_tick=fall)
     assert time.monotonic() - began < 5
 
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     command = Command(("{train}/bin/llamafactory-cli",))
     with pytest.raises(MissingError, match="no-such-env/bin/llamafactory-cli"):
-        process.run(
+        run_command(
             command, symbols={"train": "/no-such-env"}, cwd=tmp_path, run_tag="c", log=tmp_path / "log"
         )
 
@@ -208,13 +209,14 @@ def orchestrate(folder: Path, *, guard: bool) -> subprocess.Popen[bytes]:
     code = f"""
 from pathlib import Path
 from contextlib import nullcontext
+from orchestrator.execute.launchers.commands import run_command
 from orchestrator.execute.processes import process
 from orchestrator.plan.stage import Command
 folder = Path({str(folder)!r})
 run_tag = process.new_run_tag(folder, folder / "run")
 command = Command(("bash", "-c", "setsid sleep 61 & echo $! > pid; exec sleep 62"))
 with process.guarded(run_tag, grace=1) if {guard} else nullcontext(), process.catch_signals():
-    process.run(command, symbols={{}}, cwd=folder, run_tag=run_tag, log=folder / "log")
+    run_command(command, symbols={{}}, cwd=folder, run_tag=run_tag, log=folder / "log")
 """
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.DEVNULL)

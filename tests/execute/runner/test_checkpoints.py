@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.processes import process
+from orchestrator.execute.launchers import commands
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.checkpoints import problem_of
 from tests.small_world import SmallWorld, make_checkpoint
@@ -161,7 +161,7 @@ def test_fault_088_a_training_that_hangs_is_stopped(
     small: SmallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONCH_FAULT", "hang-in-training")
-    monkeypatch.setattr(process, "GRACE", 1.0)
+    monkeypatch.setattr(commands, "GRACE", 1.0)
     said = small.run("sft", "small", "--set", "train.stall_timeout=1")
     assert said.code == 7
     assert "the training hangs: no word, no step and no written file" in said.err

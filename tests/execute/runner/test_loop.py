@@ -1,5 +1,5 @@
 """The loop: order, skipping, refusing, failing, interruption, adoption; over small real processes."""
-# Covers execute/processes/parallel_command.py
+# Covers execute/launchers/commands.py
 
 from __future__ import annotations
 

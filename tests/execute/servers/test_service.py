@@ -35,6 +35,12 @@ SERVE = (
 )
 
 
+def local(server: Running | Warm) -> process.Process:
+    """Its process, which the local launcher started."""
+    assert isinstance(server.process, process.Process)
+    return server.process
+
+
 class Bench:
     """A run folder with an export, and the fake environment."""
 
@@ -63,7 +69,7 @@ class Bench:
         running = service.start_service(
             wanted, symbols=self.symbols, cwd=self.folder, run_tag=self.run_tag, log=log, key=key, port=port
         )
-        self.started.append(running.process)
+        self.started.append(local(running))
         return running
 
     def warm(self, wanted: Service, *, key: str | None = None) -> Warm:
@@ -71,7 +77,7 @@ class Bench:
         warm = service.start_warm(
             wanted, symbols=self.symbols, cwd=self.folder, run_tag=self.run_tag, log=log, key=key
         )
-        self.started.append(warm.process)
+        self.started.append(local(warm))
         return warm
 
     def leftovers(self) -> list[process_tree.Member]:
@@ -116,7 +122,7 @@ def test_a_key_is_needed_and_never_shown(bench: Bench) -> None:
     running.wait_ready()
     assert answer(running, "请问你是谁", key="sk-CANARY") == "我是神奇海螺"
     assert "CANARY" not in repr(running)
-    commands = [Path(f"/proc/{one.pid}/cmdline").read_bytes() for one in running.process.members()]
+    commands = [Path(f"/proc/{one.pid}/cmdline").read_bytes() for one in local(running).members()]
     assert b"CANARY" not in b"".join(commands)
     running.stop()
     assert "CANARY" not in running.process.log.read_text(encoding="utf-8")
@@ -135,7 +141,7 @@ def test_a_warm_server_waits_for_the_word_and_then_serves(bench: Bench) -> None:
 
 def test_a_warm_server_that_is_not_wanted_ends_by_itself_or_is_stopped(bench: Bench) -> None:
     first, second = bench.warm(bench.service()), bench.warm(bench.service())
-    first.process.close_input()
+    local(first).close_input()
     assert first.process.wait(20) == 0
     first.stop()
     second.stop()
