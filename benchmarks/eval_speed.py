@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import read_plan
 from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.execute.servers.service import start_service
+from orchestrator.plan.stages.evaluate import EvaluateSettings
 from tests.e2e.predict import predict
 
 EVALUATION, THROUGHPUT = 3.5, 8.0
@@ -111,21 +113,22 @@ def serve_and_ask(run: Path, scratch: Path, names: list[str], count: int) -> dic
     try:
         start = server.wait_ready()
         os.environ |= {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": service.model}
-        settings = {
-            "system": "tuned",
-            "split": "train",
-            "data": str(run / "data/conversations.jsonl"),
-            "datasets": names,
-            "limit": count,
-            "max_tokens": MAX_TOKENS,
-            "temperature": 0.0,
-            "concurrency": CONCURRENCY,
-            "thinking": True,
-            "unscored": "do_predict has no such number",
-        }
-        evaluate({**settings, "out": "warm", "limit": 2}, scratch)
+        settings = EvaluateSettings(
+            system="tuned",
+            split="train",
+            data=str(run / "data/conversations.jsonl"),
+            datasets=tuple(names),
+            limit=count,
+            max_tokens=MAX_TOKENS,
+            temperature=0.0,
+            concurrency=count,
+            thinking=True,
+            unscored="do_predict has no such number",
+            out="whole",
+        )
+        evaluate(replace(settings, concurrency=CONCURRENCY, out="warm", limit=2), scratch)
         began = time.monotonic()
-        evaluate({**settings, "concurrency": count, "out": "whole"}, scratch)
+        evaluate(settings, scratch)
         seconds = time.monotonic() - began
         lines = (scratch / "whole/predictions.jsonl").read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]

@@ -46,6 +46,26 @@ class Case:
     tools: tuple[Mapping[str, Any], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetCase:
+    """An entry of a recipe's `verify.checks` that stands for rows of the data: one Case for each row.
+
+    Attributes:
+        id, system, expect, tools: as of Case; an empty `system` leaves each row its own.
+        part: "train", "validation" or "test".
+        datasets: the prepared data sets of that part.
+        limit: the largest number of rows, evenly spread; None for all.
+    """
+
+    id: str
+    part: str
+    datasets: tuple[str, ...]
+    limit: int | None = None
+    system: str = ""
+    expect: Mapping[str, Any] = field(default_factory=dict)
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class PromptPlan:
     """A conversation that a check wants.

@@ -64,7 +64,6 @@ def command(
     from orchestrator.cli.text.junit import junit_xml, open_junit
     from orchestrator.execute.inference.api_key import read_key
     from orchestrator.execute.inference.client import Client
-    from orchestrator.execute.inference.transcripts import cases_of
     from orchestrator.execute.inference.verification import verify_server
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.project.endpoint import address_of
@@ -73,7 +72,7 @@ def command(
     project = recipes.project_folder(Path.cwd())
     job = discovery.read_job(recipe, project=project, sets=sets, hardware=hardware)
     verify = job.recipe.verify
-    cases, paraphrases = _cases(job, project), cases_of(job.paraphrases)
+    cases, paraphrases = _cases(job, project), job.paraphrases
     if not cases:
         raise UsageError(Problem("this recipe asks nothing", where=recipe, hint="add verify.checks to it"))
     with ExitStack() as stack:
@@ -111,10 +110,11 @@ def command(
 
 def _cases(job: Job, project: Path) -> list[Case]:
     """The recipe's cases; those of data rows as the last finished run prepared them."""
-    from orchestrator.execute.inference.dataset_cases import cases_in, is_drawn
+    from orchestrator.execute.inference.dataset_cases import cases_in
     from orchestrator.execute.runner.existing_run import finished_run
+    from orchestrator.plan.stages.base import asks_rows
 
-    if not any(map(is_drawn, job.cases)):
+    if not asks_rows(job):
         return cases_in(job.cases, project)
     run = finished_run(project, job.recipe.name)
     progress(f"asking rows of run {run.name}")

@@ -6,8 +6,7 @@ looked for is that a tuned model passes as many as its base, not that either pas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from orchestrator.checks.base import Case
 
 _QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("中国的首都是哪座城市？", ("北京",)),
@@ -37,9 +36,9 @@ _QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-def cases() -> list[Mapping[str, Any]]:
-    """The questions as cases of a task's settings: {"id", "ask", "system", "expect"}."""
-    return [
-        {"id": f"general[{at}]", "ask": [ask], "system": None, "expect": {"any_of": list(answers)}}
+def cases() -> tuple[Case, ...]:
+    """The questions, each with the answers of which one must occur."""
+    return tuple(
+        Case(f"general[{at}]", (ask,), expect={"any_of": list(answers)})
         for at, (ask, answers) in enumerate(_QUESTIONS)
-    ]
+    )

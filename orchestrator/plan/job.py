@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.split import PARTS, TRAIN, part_name
 from orchestrator.recipe import Recipe
@@ -44,8 +45,8 @@ class Job:
     Attributes:
         template: the pairing that reproduces the recipe's training tokens.
         chat_template: the jinja that is served and proven; the pairing's, unless another was named.
-        cases: the checks as {"id", "ask", "system", "expect"}; paraphrases likewise, not
-            trained, and none where the recipe does not want them asked.
+        cases: the recipe's checks. paraphrases: held-out questions of the data sets, unless the recipe
+            switches them off.
         accept_mismatch: the user accepted by name that the proofs do not hold.
         validation, test: data sets of their own on which the loss is measured, and that are only prepared.
         origins: dotted key of every value of the recipe → "recipes/x.yaml:14:3", "--set …", "default".
@@ -57,8 +58,8 @@ class Job:
     datasets: tuple[DatasetEntry, ...]
     lockfiles: Mapping[str, str]
     chat_template: str
-    cases: tuple[Mapping[str, Any], ...] = ()
-    paraphrases: tuple[Mapping[str, Any], ...] = ()
+    cases: tuple[Case | DatasetCase, ...] = ()
+    paraphrases: tuple[Case, ...] = ()
     base_folder: str = ""
     base_state: str = ""
     accept_mismatch: bool = False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
+from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.errors import Problem, UsageError
 from orchestrator.plan.job import Context, Job
@@ -63,23 +63,26 @@ def resolve(
     return replace(job, cases=tuple(_cases(job)))
 
 
-def _cases(job: Job) -> Iterable[Mapping[str, Any]]:
+def _cases(job: Job) -> Iterable[Case | DatasetCase]:
     for index, case in enumerate(job.recipe.verify.checks):
-        told: dict[str, Any] = {"id": f"checks[{index}]", "system": case.system, "expect": dict(case.expect)}
-        told |= {"tools": list(case.tools)} if case.tools else {}
+        name, system = f"checks[{index}]", case.system or ""
+        expect, tools = dict(case.expect), tuple(case.tools)
         if case.part is None:
-            yield told | {"ask": list(case.ask or ())}
+            yield Case(name, tuple(case.ask or ()), system, expect, tools=tools)
         else:
-            yield told | {"from": case.part, "limit": case.limit, "datasets": list(job.names_of(case.part))}
+            yield DatasetCase(
+                id=name,
+                part=case.part,
+                datasets=job.names_of(case.part),
+                limit=case.limit,
+                system=system,
+                expect=expect,
+                tools=tools,
+            )
 
 
-def _paraphrases(datasets: tuple[DatasetEntry, ...], surroundings: Context) -> Iterable[Mapping[str, Any]]:
+def _paraphrases(datasets: tuple[DatasetEntry, ...], surroundings: Context) -> Iterable[Case]:
     rows = [row for entry in datasets for row in surroundings.paraphrases.get(entry.name, ())]
     for index, row in enumerate(rows):
-        ask = row["ask"]
-        yield {
-            "id": f"paraphrases[{index}]",
-            "ask": [ask] if isinstance(ask, str) else list(ask),
-            "system": row.get("system"),
-            "expect": dict(row["expect"]),
-        }
+        ask = (row["ask"],) if isinstance(row["ask"], str) else tuple(row["ask"])
+        yield Case(f"paraphrases[{index}]", ask, row.get("system") or "", dict(row["expect"]))

@@ -25,6 +25,7 @@ from orchestrator.execute.inference.ask import service_client
 from orchestrator.execute.inference.client import Client
 from orchestrator.execute.inference.logprobs import Scoring
 from orchestrator.execute.processes.worker_pool import in_order
+from orchestrator.plan.stages.evaluate import EvaluateSettings
 
 PREDICTIONS = "predictions.jsonl"
 NUMBERS = "eval.json"
@@ -32,28 +33,24 @@ NUMBERS = "eval.json"
 Row = dict[str, Any]
 
 
-def evaluate(settings: Mapping[str, Any], folder: Path) -> int:
+def evaluate(settings: EvaluateSettings, folder: Path) -> int:
     """Ask, score, and write both files.
-
-    Args:
-        settings: system, split: names; data: conversations.jsonl; datasets: the split's; limit: most samples;
-            max_tokens, temperature: of an answer; concurrency: requests under way; thinking: the training's
-            enable_thinking (True, False, None for mixed); model: the served name where it is not the
-            service's; unscored: why the references must not be scored, if so; out: the folder to write.
-        folder: the run folder.
 
     Raises:
         MissingError: no service was named, or the split holds no sample.
         StageFailed: the server died; what was answered is in predictions.jsonl. TimedOut: it answers no more.
     """
-    samples = read_samples(folder / settings["data"], settings["datasets"], settings["limit"])
+    samples = read_samples(folder / settings.data, settings.datasets, settings.limit)
     if not samples:
-        what = f"no row of the split {settings['split']} ends in an answer to a user"
-        raise MissingError(Problem(what, settings["data"], "choose another split with --split"))
-    out = folder / settings["out"]
+        what = f"no row of the split {settings.split} ends in an answer to a user"
+        raise MissingError(Problem(what, settings.data, "choose another split with --split"))
+    out = folder / settings.out
     out.mkdir(parents=True, exist_ok=True)
-    concurrency = settings["concurrency"]
-    with service_client(settings) as client, (out / PREDICTIONS).open("w", encoding="utf-8") as file:
+    concurrency = settings.concurrency
+    client = service_client(
+        max_tokens=settings.max_tokens, temperature=settings.temperature, model=settings.model
+    )
+    with client, (out / PREDICTIONS).open("w", encoding="utf-8") as file:
         rows = []
         answers = in_order(lambda at: _asked(client, samples[at]), len(samples), concurrency=concurrency)
         for number, row in enumerate(answers, 1):
@@ -65,7 +62,7 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> int:
     losses, missing = _reference_losses(base_url, model, settings, samples)
     rows = [row | loss for row, loss in zip(rows, losses, strict=True)]
     write_durable(out / PREDICTIONS, "".join(map(_line, rows)))
-    told = numbers(rows, system=settings["system"], split=settings["split"], missing=missing)
+    told = numbers(rows, system=settings.system, split=settings.split, missing=missing)
     write_durable(out / NUMBERS, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
     return 0
 
@@ -105,17 +102,17 @@ def _asked(client: Client, sample: Prediction) -> Row:
 
 
 def _reference_losses(
-    base_url: str, model: str, settings: Mapping[str, Any], samples: Sequence[Prediction]
+    base_url: str, model: str, settings: EvaluateSettings, samples: Sequence[Prediction]
 ) -> tuple[Sequence[Row], str]:
     """({"nll", "label_tokens"} of each reference, why there are none); a server need not be able to."""
-    if settings.get("unscored"):
-        return [{}] * len(samples), settings["unscored"]
+    if settings.unscored:
+        return [{}] * len(samples), settings.unscored
     try:
         with Scoring(base_url, model, read_key()) as server:
             scores = in_order(
-                lambda at: reference_loss(server, samples[at], settings["thinking"]),
+                lambda at: reference_loss(server, samples[at], settings.thinking),
                 len(samples),
-                concurrency=settings["concurrency"],
+                concurrency=settings.concurrency,
             )
             return list(_counted(scores, len(samples))), ""
     except (MissingError, StageFailed) as error:

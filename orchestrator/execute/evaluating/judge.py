@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from orchestrator.checks import judge_all, not_run
 from orchestrator.checks.base import Case
-from orchestrator.checks.repeats import folded, repeated
+from orchestrator.checks.repeats import RepeatsCheck, folded, repeated
 from orchestrator.errors import CheckFailed, Problem, StageFailed
 from orchestrator.evaluation import general
 from orchestrator.execute.inference.dataset_cases import cases_in
-from orchestrator.execute.inference.transcripts import cases_of, read_answers, repeats_of
+from orchestrator.execute.inference.transcripts import read_answers
+from orchestrator.plan.stages.evaluate import BASE, TUNED
+from orchestrator.plan.stages.judge import JudgeSettings
 from orchestrator.results import Transcript, Verdict, json_of
 
 
-def judge(settings: Mapping[str, Any], folder: Path) -> int:
+def judge(settings: JudgeSettings, folder: Path) -> int:
     """Write {"verdicts", "paraphrases", "base_verdicts", "general", "general_base"}.
 
     5 when a verdict of the tuned model is no, unless a target decides how many of them must pass. The general
@@ -30,40 +31,39 @@ def judge(settings: Mapping[str, Any], folder: Path) -> int:
         MissingError: there are no answers.
         StageFailed: the answers are not those of these cases.
     """
-    repeats = repeats_of(settings)
-    cases, every = repeated(cases_in(settings["cases"], folder), repeats), tuple(settings["every"])
-    paraphrases = cases_of(settings.get("paraphrases", ()))
-    answers = _read_whole(folder / settings["answers"], [*cases, *paraphrases])
-    verdicts = folded(judge_all(cases, every, answers), repeats)
+    repeats = RepeatsCheck(settings.repeats, settings.pass_rate)
+    cases, paraphrases = repeated(cases_in(settings.cases, folder), repeats), settings.paraphrases
+    answers = _read_whole(folder / settings.answers, [*cases, *paraphrases])
+    verdicts = folded(judge_all(cases, settings.every, answers), repeats)
     base: list[Verdict] = []
-    if settings.get("base_answers"):
-        told = _read_whole(folder / settings["base_answers"], cases)
+    if settings.base_answers:
+        told = _read_whole(folder / settings.base_answers, cases)
         base = folded(judge_all(cases, (), told), repeats)
     written = {
         "verdicts": verdicts,
         "paraphrases": judge_all(paraphrases, (), answers),
         "base_verdicts": base,
-        "general": _general(settings, folder, "tuned"),
-        "general_base": _general(settings, folder, "base"),
+        "general": _general(settings, folder, TUNED),
+        "general_base": _general(settings, folder, BASE),
     }
     text = json.dumps(
         {name: [json_of(each) for each in found] for name, found in written.items()},
         ensure_ascii=False,
         indent=1,
     )
-    (folder / settings["out"]).write_text(text + "\n", encoding="utf-8")
+    (folder / settings.out).write_text(text + "\n", encoding="utf-8")
     failed = any(not verdict.passed for verdict in verdicts)
-    return CheckFailed.exit_code if failed and settings.get("decides", True) else 0
+    return CheckFailed.exit_code if failed and settings.decides else 0
 
 
-def _general(settings: Mapping[str, Any], folder: Path, system: str) -> list[Verdict]:
-    answers = settings.get("general", {}).get(system)
+def _general(settings: JudgeSettings, folder: Path, system: str) -> list[Verdict]:
+    answers = settings.general.get(system)
     return judge_general(folder / answers) if answers else []
 
 
 def judge_general(answers: Path) -> list[Verdict]:
     """The verdicts of the questions of general knowledge (evaluation/general.py)."""
-    cases = cases_of(general.cases())
+    cases = general.cases()
     return judge_all(cases, (), _read_whole(answers, cases))
 
 

@@ -1,13 +1,37 @@
-"""The key for a server: from CONCH_API_KEY or a file that only its owner reads; never from OPENAI_*."""
+"""Which server a task talks to, and the key for it: never from the user's OPENAI_* variables."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAddress:
+    """The service of a stage: its base URL (ending in /v1), its model name, and the key, "" for none."""
+
+    url: str
+    model: str
+    key: str = field(default="", repr=False)
+
+    @classmethod
+    def of_environment(cls) -> ServiceAddress:
+        """The service that the loop names in the task's environment.
+
+        Raises:
+            MissingError: it names none. UsageError: CONCH_API_KEY is not a key.
+        """
+        url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
+        if not url or not model:
+            what = "no server to ask: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
+            hint = "conch run RECIPE sets them; conch verify --base-url URL asks another server"
+            raise MissingError(Problem(what, hint=hint))
+        return cls(url, model, read_key())
 
 
 def read_key(

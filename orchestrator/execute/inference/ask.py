@@ -8,22 +8,21 @@ ways once more, alone, before it counts.
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from orchestrator.checks import asks_of
 from orchestrator.checks.base import Case, PromptPlan
-from orchestrator.checks.repeats import repeated
+from orchestrator.checks.repeats import RepeatsCheck, repeated
 from orchestrator.checks.streamed import difference
-from orchestrator.errors import ConchError, MissingError, Problem
-from orchestrator.execute.inference.api_key import read_key
-from orchestrator.execute.inference.client import ANSWER_TIMEOUT, Client, Message
+from orchestrator.errors import ConchError, Problem
+from orchestrator.execute.inference.api_key import ServiceAddress
+from orchestrator.execute.inference.client import Client, Message
 from orchestrator.execute.inference.dataset_cases import cases_in
-from orchestrator.execute.inference.transcripts import cases_of, line_of, repeats_of
+from orchestrator.execute.inference.transcripts import line_of
 from orchestrator.execute.processes.worker_pool import in_order
+from orchestrator.plan.stages.ask import AskSettings
 from orchestrator.results import Transcript, Turn
 
 CONCURRENCY = 4
@@ -31,7 +30,7 @@ CONCURRENCY = 4
 HOPELESS = 2
 
 
-def ask(settings: Mapping[str, Any], folder: Path) -> int:
+def ask(settings: AskSettings, folder: Path) -> int:
     """The task: put every case to the service and write answers.jsonl as they come.
 
     Raises:
@@ -39,22 +38,21 @@ def ask(settings: Mapping[str, Any], folder: Path) -> int:
         StageFailed: the server died; the answers that came are in the file.
         TimedOut: the server's engine answers no more.
     """
-    cases = repeated(cases_in(settings["cases"], folder), repeats_of(settings))
-    paraphrases = cases_of(settings.get("paraphrases", ()))
-    every, concurrency = tuple(settings["every"]), settings.get("concurrency", CONCURRENCY)
-    path = folder / settings["out"]
-    with service_client(settings) as client, path.open("w", encoding="utf-8") as out:
+    repeats = RepeatsCheck(settings.repeats, seeded=settings.temperature > 0)
+    cases, paraphrases = repeated(cases_in(settings.cases, folder), repeats), settings.paraphrases
+    client = service_client(max_tokens=settings.max_tokens, temperature=settings.temperature)
+    with client, (folder / settings.out).open("w", encoding="utf-8") as out:
         transcripts: list[Transcript] = []
         asked = 0
         total = len(cases) + len(paraphrases)
-        for chosen, checks in ((cases, every), (paraphrases, ())):
-            for answered in ask_cases(client, chosen, checks, concurrency=concurrency):
+        for chosen, checks in ((cases, settings.every), (paraphrases, ())):
+            for answered in ask_cases(client, chosen, checks, concurrency=settings.concurrency):
                 out.writelines(map(line_of, answered))
                 out.flush()
                 transcripts += answered
                 asked += 1
                 sys.stderr.write(f"asked {asked}/{total}\n")
-        settled = settle(client, cases, every, transcripts)
+        settled = settle(client, cases, settings.every, transcripts)
         if settled != transcripts:
             out.seek(0)
             out.truncate()
@@ -128,19 +126,17 @@ def _converse(client: Client, case: str, asked: PromptPlan) -> Transcript:
     return Transcript(case, asked.purpose, tuple(turns))
 
 
-def service_client(settings: Mapping[str, Any]) -> Client:
-    """A client of the service that is up meanwhile; `model` in the settings names another than its own."""
-    url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
-    if not url or not model:
-        what = "no service to ask: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
-        raise MissingError(
-            Problem(what, hint="conch run RECIPE sets them; conch verify --base-url asks by hand")
-        )
+def service_client(*, max_tokens: int, temperature: float, model: str = "") -> Client:
+    """A client of the service of this stage; `model` names another of its models than the main one.
+
+    Raises:
+        MissingError: there is no service.
+    """
+    service = ServiceAddress.of_environment()
     return Client(
-        url,
-        settings.get("model") or model,
-        key=read_key(),
-        max_tokens=settings.get("max_tokens"),
-        temperature=settings.get("temperature"),
-        timeout=settings.get("timeout", ANSWER_TIMEOUT),
+        service.url,
+        model or service.model,
+        key=service.key,
+        max_tokens=max_tokens,
+        temperature=temperature,
     )

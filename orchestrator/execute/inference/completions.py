@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import lines_of
-from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.inference.logprobs import Scoring
 
 AROUND = 6
@@ -25,30 +25,42 @@ AROUND = 6
 Row = dict[str, Any]
 
 
-def answer_served(settings: Mapping[str, Any], folder: Path) -> int:
-    """The task: ask, and write the answers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerServedSettings:
+    """Settings of the task `answer_served`.
 
-    Args:
-        settings: merged, out: paths in the folder; systems: case → its system prompt; max_tokens.
-        folder: the run folder.
+    Attributes:
+        merged: the answers of probes/answer_ids.py. out: the file to write.
+        systems: case → its system prompt.
+        max_tokens: of an answer.
+    """
+
+    merged: str
+    systems: Mapping[str, str]
+    max_tokens: int
+    out: str
+
+
+def answer_served(settings: AnswerServedSettings, folder: Path) -> int:
+    """The task: ask, and write the answers.
 
     Raises:
         MissingError: a file, or the service, is not there; it wants a key or knows no such way.
         StageFailed: the server died, or answers in no known shape. TimedOut: it answers no more.
     """
-    rows = [row for row in lines_of(folder / settings["merged"]) if "case" in row]
+    rows = [row for row in lines_of(folder / settings.merged) if "case" in row]
     answered = []
-    with _server() as server:
+    with Completing.of_environment() as server:
         for number, row in enumerate(rows, 1):
-            turns = [_answer(server, turn, settings["max_tokens"]) for turn in row["turns"]]
-            system = settings["systems"].get(row["case"], "")
+            turns = [_answer(server, turn, settings.max_tokens) for turn in row["turns"]]
+            system = settings.systems.get(row["case"], "")
             parted = _parted(server, row["turns"][0], system)
             answered.append(
                 {"case": row["case"], "purpose": row["purpose"], "turns": turns, "parted": parted}
             )
             sys.stderr.write(f"answered served_ids {number}/{len(rows)}\n")
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in answered)
-    write_durable(folder / settings["out"], text)
+    write_durable(folder / settings.out, text)
     return 0
 
 
@@ -81,12 +93,6 @@ class Completing(Scoring):
             return ""
         told = str(answer.get("prompt", "")) if isinstance(answer, dict) else ""
         return told.strip("\ufffd")  # half a character at either end
-
-
-def _server() -> Completing:
-    """The service that runs meanwhile."""
-    named = Scoring.of_environment()
-    return Completing(named.base_url, named.model, read_key())
 
 
 def _answer(server: Completing, turn: Mapping[str, Any], max_tokens: int) -> Row:

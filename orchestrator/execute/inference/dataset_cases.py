@@ -9,53 +9,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from orchestrator.checks.base import Case
+from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.checks.reference import with_reference
 from orchestrator.errors import MissingError, Problem
 from orchestrator.evaluation.samples import spread
 from orchestrator.execute.host.jsonl import lines_of
-from orchestrator.execute.inference.transcripts import case_of
 from orchestrator.plan.stages.base import CONVERSATIONS
+
+Message = Mapping[str, str]
 
 _ROLES = {"system", "user", "assistant"}
 
 
-def is_drawn(row: Mapping[str, Any]) -> bool:
-    """Whether a case of a task's settings stands for rows of the data."""
-    return "from" in row
-
-
-def cases_in(rows: Sequence[Mapping[str, Any]], folder: Path) -> list[Case]:
-    """The cases of a task's settings, or of a Job; those of the data are read from a run folder.
-
-    Args:
-        rows: {"id", "ask", "system", "expect"}, or {"id", "system", "expect", "from", "limit", "datasets"}.
-        folder: of the run.
+def cases_in(cases: Sequence[Case | DatasetCase], folder: Path) -> list[Case]:
+    """The cases, each DatasetCase replaced by those of its rows, read from a run folder.
 
     Raises:
-        MissingError: the run's data is not there, or holds no such row.
+        MissingError: the run's data is missing, or holds no usable row.
     """
-    cases: list[Case] = []
-    for row in rows:
-        cases += _drawn(row, folder / CONVERSATIONS) if is_drawn(row) else [case_of(row)]
-    return cases
+    return [
+        one
+        for case in cases
+        for one in ([case] if isinstance(case, Case) else _of_rows(case, folder / CONVERSATIONS))
+    ]
 
 
-def _drawn(row: Mapping[str, Any], path: Path) -> list[Case]:
+def _of_rows(case: DatasetCase, path: Path) -> Iterator[Case]:
     """The cases of the first to the last row, evenly spread where there are more than the limit."""
-    names = set(row["datasets"])
+    names = set(case.datasets)
     total = sum(1 for _ in _usable(path, names))
     if not total:
-        what = f"{row['id']}: no row of {', '.join(sorted(names))} can be asked"
+        what = f"{case.id}: no row of {', '.join(sorted(names))} can be asked"
         raise MissingError(Problem(what, str(path), "prepare the data again: conch sft, or conch run"))
-    wanted = frozenset(spread(total, row.get("limit") or total))
-    chosen = ((at, one) for at, one in enumerate(_usable(path, names)) if at in wanted)
-    return [_case(row, at, messages) for at, messages in chosen]
+    chosen = frozenset(spread(total, case.limit or total))
+    return (_case(case, at, row) for at, row in enumerate(_usable(path, names)) if at in chosen)
 
 
-def _usable(path: Path, names: set[str]) -> Iterator[Sequence[Mapping[str, str]]]:
+def _usable(path: Path, names: set[str]) -> Iterator[Sequence[Message]]:
     for line in lines_of(path):
         if line["dataset"] not in names:
             continue
@@ -65,14 +56,14 @@ def _usable(path: Path, names: set[str]) -> Iterator[Sequence[Mapping[str, str]]
             yield messages
 
 
-def _case(row: Mapping[str, Any], at: int, messages: Sequence[Mapping[str, str]]) -> Case:
-    said = {role: tuple(one["content"] for one in messages if one["role"] == role) for role in _ROLES}
-    system = row.get("system") or "".join(said["system"][:1])
-    expect = with_reference(row["expect"], _reference(messages))
-    return Case(f"{row['id']}.rows[{at}]", said["user"], system, expect, tools=tuple(row.get("tools") or ()))
+def _case(case: DatasetCase, at: int, messages: Sequence[Message]) -> Case:
+    turns = {role: tuple(one["content"] for one in messages if one["role"] == role) for role in _ROLES}
+    system = case.system or "".join(turns["system"][:1])
+    expect = with_reference(case.expect, _reference(messages))
+    return Case(f"{case.id}.rows[{at}]", turns["user"], system, expect, tools=case.tools)
 
 
-def _reference(messages: Sequence[Mapping[str, str]]) -> str:
+def _reference(messages: Sequence[Message]) -> str:
     """The row's last answer without its thinking; "" when it ends otherwise."""
     last = messages[-1]
     return last["content"].rpartition("</think>")[2].strip() if last["role"] == "assistant" else ""

@@ -12,7 +12,6 @@ JSON lines, one a row: {"dataset", "row", "held_out", "error", "turns": [{"turn"
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,9 +22,10 @@ import httpx
 from orchestrator.errors import MissingError, Problem, StageFailed, TimedOut
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import key_of, lines_of
-from orchestrator.execute.inference.api_key import read_key
+from orchestrator.execute.inference.api_key import ServiceAddress
 from orchestrator.execute.inference.request_errors import ErrorKind, trouble_of
 from orchestrator.execute.inference.transport import http_client
+from orchestrator.plan.stages.prove_served import ScoreServedSettings
 
 TIMEOUT = 300.0
 BAD_REQUEST = 400
@@ -37,25 +37,21 @@ SHOWN = 300
 Row = dict[str, Any]
 
 
-def score_served(settings: Mapping[str, Any], folder: Path) -> int:
+def score_served(settings: ScoreServedSettings, folder: Path) -> int:
     """The task: write the server's scores of every row that the trainer scored.
-
-    Args:
-        settings: training_ids, conversations, trainer (of probes/trainer_loss.py), out: paths in the folder.
-        folder: the run folder.
 
     Raises:
         MissingError: a file, or the service, is not there; the server wants a key or knows no such way.
         StageFailed: the server died, or gives no prompt_logprobs. TimedOut: it answers no more.
     """
-    wanted = {key_of(row) for row in lines_of(folder / settings["trainer"]) if "dataset" in row}
+    wanted = {key_of(row) for row in lines_of(folder / settings.trainer) if "dataset" in row}
     header, rows = {}, []
-    for row in lines_of(folder / settings["training_ids"]):
+    for row in lines_of(folder / settings.training_ids):
         if "template" in row:
             header = row
         elif "dataset" in row and key_of(row) in wanted:
             rows.append(row)
-    lines = lines_of(folder / settings["conversations"])
+    lines = lines_of(folder / settings.conversations)
     messages = {key_of(each): each["messages"] for each in lines if key_of(each) in wanted}
     scored = []
     with Scoring.of_environment() as server:
@@ -63,7 +59,7 @@ def score_served(settings: Mapping[str, Any], folder: Path) -> int:
             scored.append(_score(server, row, messages.get(key_of(row), []), header))
             sys.stderr.write(f"scored {number}/{len(rows)}\n")
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in scored)
-    write_durable(folder / settings["out"], text)
+    write_durable(folder / settings.out, text)
     return 0
 
 
@@ -81,17 +77,10 @@ class Scoring:
         self._http = http_client(self.base_url, key, TIMEOUT)
 
     @classmethod
-    def of_environment(cls) -> Scoring:
-        """The service that runs meanwhile.
-
-        Raises:
-            MissingError: none was named.
-        """
-        url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
-        if not url or not model:
-            what = "no service to score with: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
-            raise MissingError(Problem(what, hint="conch run RECIPE sets them"))
-        return cls(url, model, read_key())
+    def of_environment(cls) -> Self:
+        """The service of this stage. Raises MissingError when there is none."""
+        service = ServiceAddress.of_environment()
+        return cls(service.url, service.model, service.key)
 
     def __enter__(self) -> Self:
         return self

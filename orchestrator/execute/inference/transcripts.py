@@ -1,38 +1,17 @@
-"""answers.jsonl, one transcript a line in the order of the questions; and cases from the tasks' JSON."""
+"""answers.jsonl: one transcript a line, in the order of the questions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.checks.base import Case
-from orchestrator.checks.repeats import RepeatsCheck
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.results import Transcript, Turn
 
 _TUPLES = ("token_ids", "streamed_token_ids", "tool_calls", "streamed_tool_calls")
-
-
-def case_of(row: Mapping[str, Any]) -> Case:
-    """A case from {"id", "ask", "system", "expect"}, and "tools" where it has some."""
-    ask = row["ask"]
-    turns = (ask,) if isinstance(ask, str) else tuple(ask)
-    expect, tools = dict(row.get("expect") or {}), tuple(row.get("tools") or ())
-    return Case(row["id"], turns, row.get("system") or "", expect, tools=tools)
-
-
-def cases_of(rows: Sequence[Mapping[str, Any]]) -> list[Case]:
-    """The cases of a task's settings, or of a Job."""
-    return [case_of(row) for row in rows]
-
-
-def repeats_of(settings: Mapping[str, Any]) -> RepeatsCheck:
-    """How a task's settings want cases repeated."""
-    drawn = bool(settings.get("temperature"))
-    return RepeatsCheck(settings.get("repeats", 1), settings.get("pass_rate", 1.0), drawn)
 
 
 def line_of(transcript: Transcript) -> str:

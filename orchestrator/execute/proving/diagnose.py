@@ -15,11 +15,12 @@ from typing import Any
 
 from orchestrator.checks import asks_of
 from orchestrator.checks.base import WITH_HISTORY, Case
-from orchestrator.errors import MissingError, Problem
+from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.host.jsonl import lines_of
-from orchestrator.execute.inference.dataset_cases import is_drawn
-from orchestrator.execute.inference.transcripts import cases_of, read_answers
+from orchestrator.execute.inference.ask import ask
+from orchestrator.execute.inference.completions import AnswerServedSettings
+from orchestrator.execute.inference.transcripts import read_answers
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.proving.stage_answers import arm_of, transcript_of
 from orchestrator.execute.run_store.certify import changed_files, read_certificate
@@ -27,7 +28,9 @@ from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.load_report import read_proofs
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
+from orchestrator.execute.runner.task import typed
 from orchestrator.plan.stage import Command, Plan, RenderedFile, Runtime, Stage, partial
+from orchestrator.plan.stages.ask import AskSettings
 from orchestrator.plan.stages.base import ANSWERS, CONVERSATIONS, task
 from orchestrator.proofs import why as fold
 from orchestrator.results import Status, Transcript
@@ -127,20 +130,19 @@ def questions(plan: Plan, run: Run) -> Questions:
     try:
         stage = plan.stage("ask")
         told = {file.path: file.text for file in stage.files}
-        settings = json.loads(told["tasks/ask.json"])
-        cases = cases_of([case for case in settings["cases"] if not is_drawn(case) and not case.get("tools")])
-        limit, temperature = settings["max_tokens"], settings["temperature"]
-    except (KeyError, ValueError, TypeError):
+        settings = typed(ask, json.loads(told["tasks/ask.json"]))
+    except (KeyError, ValueError, StageFailed):
         what = "the run's plan asks nothing that can be read: another version of Conch may have made it"
         raise MissingError(Problem(what, str(run.path / "plan.json"), f"conch sft {run.recipe}")) from None
+    cases = [case for case in settings.cases if isinstance(case, Case) and not case.tools]
     whole = [replace(case, expect=_unstreamed(case.expect)) for case in cases]
     judged = [case for case in whole if case.expect]
     if not judged:
         raise MissingError(Problem("this recipe asks nothing", run.recipe, "add verify.checks to it"))
     step = max(1.0, len(judged) / MOST)
     chosen = tuple(judged[int(number * step)] for number in range(min(MOST, len(judged))))
-    same = limit <= LONGEST and temperature == 0
-    return Questions(chosen, min(limit, LONGEST), _parser(told.get("vllm.yaml", "")), same)
+    same = settings.max_tokens <= LONGEST and settings.temperature == 0
+    return Questions(chosen, min(settings.max_tokens, LONGEST), _parser(told.get("vllm.yaml", "")), same)
 
 
 def _unstreamed(expect: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,20 +204,13 @@ def _trained(run: Run, asked: Questions, progress: Progress) -> list[fold.StageA
 def _served_stage(plan: Plan, asked: Questions, server: Server | None) -> Stage:
     """Both served arms, one server for them."""
     service = plan.stage("ask").service
-    chat = {
-        "cases": [_row(case) for case in asked.cases],
-        "every": [],
-        "max_tokens": asked.max_tokens,
-        "temperature": 0,
-        "out": partial(CHAT),
-    }
-    systems = {case.id: case.system for case in asked.cases}
-    ids = {
-        "merged": f"{TRAINED}/merged.jsonl",
-        "systems": systems,
-        "max_tokens": asked.max_tokens,
-        "out": partial(IDS),
-    }
+    chat = AskSettings(cases=asked.cases, max_tokens=asked.max_tokens, temperature=0, out=partial(CHAT))
+    ids = AnswerServedSettings(
+        merged=f"{TRAINED}/merged.jsonl",
+        systems={case.id: case.system for case in asked.cases},
+        max_tokens=asked.max_tokens,
+        out=partial(IDS),
+    )
     made = [task("answer_served", ids), task("ask-why", chat)]
     commands = [command for _, command in made]
     if server is not None:
@@ -229,10 +224,6 @@ def _served_stage(plan: Plan, asked: Questions, server: Server | None) -> Stage:
         outputs=(IDS, CHAT),
         service=None if server else own,
     )
-
-
-def _row(case: Case) -> dict[str, Any]:
-    return {"id": case.id, "ask": list(case.ask), "system": case.system, "expect": dict(case.expect)}
 
 
 def _own_answers(run: Run, plan: Plan, asked: Questions) -> list[Transcript] | None:

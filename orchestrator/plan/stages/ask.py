@@ -1,20 +1,43 @@
-"""ask: the one stage that talks to the served model; leaves every answer for others to judge."""
+"""ask: send the recipe's questions to the served model, and write every answer for other stages to judge."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
 
 from orchestrator.backends import vllm
+from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import RenderedFile, Stage, partial
-from orchestrator.plan.stages.base import ANSWERS, asks_rows, task
+from orchestrator.plan.stages.base import ANSWERS, BASE_ANSWERS, asks_rows, task
 from orchestrator.plan.stages.prove_data import template_file
-from orchestrator.recipe import Verify
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskSettings:
+    """Settings of the task `ask`.
+
+    Attributes:
+        cases: the questions, with the checks under `every` on top of what each expects.
+        paraphrases: questions with only the checks that each expects.
+        max_tokens, temperature: of an answer.
+        repeats: how often each case is asked.
+        concurrency: requests in flight.
+        out: the file of answers.
+    """
+
+    cases: tuple[Case | DatasetCase, ...]
+    max_tokens: int
+    temperature: float
+    out: str
+    paraphrases: tuple[Case, ...] = ()
+    every: tuple[str, ...] = ()
+    repeats: int = 1
+    concurrency: int = 4
 
 
 def stage(job: Job) -> Stage:
-    """VLLM serves the export; its imports are made while the export is written."""
-    file, command = task("ask", questions(job, ANSWERS))
+    """The export answers; its server imports its libraries while the export is written."""
+    file, command = task("ask", settings(job))
     return Stage(
         name="ask",
         files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),
@@ -25,16 +48,21 @@ def stage(job: Job) -> Stage:
     )
 
 
-def questions(job: Job, out: str) -> dict[str, Any]:
-    """The settings of the ask task."""
+def settings(job: Job) -> AskSettings:
+    """What the tuned model is asked."""
     verify = job.recipe.verify
-    return {
-        "cases": [dict(case) for case in job.cases],
-        "paraphrases": [dict(case) for case in job.paraphrases],
-        "every": list(verify.every),
-        "max_tokens": verify.max_tokens,
-        "temperature": verify.temperature,
-        "out": partial(out),
-        **({"repeats": verify.repeats} if verify.repeats > 1 else {}),
-        **({"concurrency": verify.concurrency} if verify.concurrency != Verify().concurrency else {}),
-    }
+    return AskSettings(
+        cases=job.cases,
+        paraphrases=job.paraphrases,
+        every=tuple(verify.every),
+        max_tokens=verify.max_tokens,
+        temperature=verify.temperature,
+        repeats=verify.repeats,
+        concurrency=verify.concurrency,
+        out=partial(ANSWERS),
+    )
+
+
+def base_settings(job: Job) -> AskSettings:
+    """What the base is asked: only what it can fail. Paraphrases and general checks would only cost time."""
+    return replace(settings(job), paraphrases=(), every=(), out=partial(BASE_ANSWERS))

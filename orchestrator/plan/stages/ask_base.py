@@ -5,16 +5,14 @@ from __future__ import annotations
 from orchestrator.backends import vllm
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import RenderedFile, Stage
-from orchestrator.plan.stages.ask import questions
+from orchestrator.plan.stages.ask import base_settings
 from orchestrator.plan.stages.base import BASE_ANSWERS, asks_rows, task
 from orchestrator.plan.stages.prove_data import template_file
 
 
 def stage(job: Job) -> Stage:
     """Before training: the base is served the same way as the tuned model will be."""
-    # What a case expects is what a base can fail; paraphrases and manners would only cost time.
-    asked = questions(job, BASE_ANSWERS) | {"paraphrases": [], "every": []}
-    file, command = task("ask-base", asked)
+    file, command = task("ask-base", base_settings(job))
     return Stage(
         name="ask_base",
         files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.checks.base import DatasetCase
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile
 
@@ -29,7 +30,7 @@ TARGET = "target.json"
 
 def asks_rows(job: Job) -> bool:
     """Whether a case of the recipe is made of rows of the data."""
-    return any("from" in case for case in job.cases)
+    return any(isinstance(case, DatasetCase) for case in job.cases)
 
 
 def task(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from orchestrator.backends import llamafactory, vllm
 from orchestrator.plan.job import Job
@@ -13,6 +12,32 @@ from orchestrator.plan.stages.base import CONVERSATIONS, task
 from orchestrator.plan.stages.prove_data import template_file
 
 TUNED, BASE = "tuned", "base"
+UNMERGED = "vLLM ends when it is asked for prompt_logprobs with an adapter that is not merged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateSettings:
+    """Settings of the task `evaluate`.
+
+    Attributes:
+        system, split, datasets, limit, max_tokens, temperature, concurrency, thinking: as of Evaluation.
+        data: conversations.jsonl. out: the folder of predictions and scores.
+        model: the served model name, if it is not the service's own.
+        unscored: why the references are not scored; "" to score them.
+    """
+
+    system: str
+    split: str
+    datasets: tuple[str, ...]
+    limit: int
+    max_tokens: int
+    temperature: float
+    concurrency: int
+    thinking: bool | None
+    data: str
+    out: str
+    model: str = ""
+    unscored: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +96,21 @@ class Evaluation:
             service: its server; None for one that is up.
             model: the served name of an adapter on the base, "" for the service's own model.
         """
-        settings: dict[str, Any] = {
-            "system": system,
-            "split": self.split,
-            "data": CONVERSATIONS,
-            "datasets": list(self.datasets),
-            "limit": self.limit,
-            "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
-            "concurrency": self.concurrency,
-            "thinking": self.thinking,
-            "out": partial(self.output(system)),
-        }
-        file, command = task(f"evaluate-{system}", settings | (_unmerged(model) if model else {}))
+        settings = EvaluateSettings(
+            system=system,
+            split=self.split,
+            datasets=tuple(self.datasets),
+            limit=self.limit,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            concurrency=self.concurrency,
+            thinking=self.thinking,
+            data=CONVERSATIONS,
+            model=model,
+            unscored=UNMERGED if model else "",
+            out=partial(self.output(system)),
+        )
+        file, command = task(f"evaluate-{system}", settings)
         return Stage(
             name=name,
             files=(*files, file),
@@ -92,11 +119,6 @@ class Evaluation:
             outputs=(self.output(system),),
             service=service,
         )
-
-
-def _unmerged(model: str) -> dict[str, str]:
-    why = "vLLM ends when it is asked for prompt_logprobs with an adapter that is not merged"
-    return {"model": model, "unscored": why}
 
 
 def served_files(job: Job) -> tuple[RenderedFile, ...]:

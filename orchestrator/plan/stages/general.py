@@ -8,11 +8,13 @@ from orchestrator.backends import vllm
 from orchestrator.evaluation import general
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile, Stage, partial
+from orchestrator.plan.stages.ask import AskSettings
 from orchestrator.plan.stages.base import task
 from orchestrator.plan.stages.evaluate import TUNED, served_files
 
 # Long enough for a sentence: what is looked for is a word or a number.
 MAX_TOKENS = 64
+CONCURRENCY = 16
 
 
 def answers_of(system: str) -> str:
@@ -22,8 +24,14 @@ def answers_of(system: str) -> str:
 
 def general_task(system: str) -> tuple[RenderedFile, Command]:
     """The questions to a model, greedily."""
-    settings = {"cases": general.cases(), "every": [], "max_tokens": MAX_TOKENS, "temperature": 0}
-    return task(f"ask-general-{system}", settings | {"concurrency": 16, "out": partial(answers_of(system))})
+    settings = AskSettings(
+        cases=general.cases(),
+        max_tokens=MAX_TOKENS,
+        temperature=0,
+        concurrency=CONCURRENCY,
+        out=partial(answers_of(system)),
+    )
+    return task(f"ask-general-{system}", settings)
 
 
 def beside(evaluation: Stage) -> Stage:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from orchestrator.backends import vllm
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import RenderedFile, Stage, partial
@@ -12,28 +14,73 @@ from orchestrator.plan.stages.prove_data import template_file
 ROWS = 12
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveServedSettings:
+    """Settings of the task `prove_served`: files, and the number of rows of each kind."""
+
+    training_ids: str
+    conversations: str
+    prepared: str
+    rows: int
+    out: str
+    accept_mismatch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreServedSettings:
+    """Settings of the task `score_served`: files; `trainer` is what probes/trainer_loss.py wrote."""
+
+    training_ids: str
+    conversations: str
+    trainer: str
+    out: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveLossSettings:
+    """Settings of the task `prove_loss`: files, and the server's dtype."""
+
+    training_ids: str
+    trainer: str
+    served: str
+    prepare: str
+    dtype: str
+    out: str
+    accept_mismatch: bool = False
+
+
 def stage(job: Job) -> Stage:
     """What clients send and how the weights answer; a "no" does not keep the questions from being asked."""
     made = partial(SERVED_PROOF)
-    shared = {
-        "training_ids": f"{DATA_PROOF}/training_ids.jsonl",
-        "conversations": CONVERSATIONS,
-        "thinking": job.recipe.template.thinking,
-        "accept_mismatch": job.accept_mismatch,
-    }
-    scores = {"trainer": f"{SCORES}/trainer_loss.jsonl"}
+    ids, prepared = f"{DATA_PROOF}/training_ids.jsonl", "data/prepare.json"
+    trainer, scores = f"{SCORES}/trainer_loss.jsonl", f"{made}/served_loss.jsonl"
     proofs = (
         task(
             "prove_served",
-            shared | {"prepared": "data/prepare.json", "rows": ROWS, "out": f"{made}/parity.json"},
+            ProveServedSettings(
+                training_ids=ids,
+                conversations=CONVERSATIONS,
+                prepared=prepared,
+                rows=ROWS,
+                accept_mismatch=job.accept_mismatch,
+                out=f"{made}/parity.json",
+            ),
         ),
-        task("score_served", shared | scores | {"out": f"{made}/served_loss.jsonl"}),
+        task(
+            "score_served",
+            ScoreServedSettings(training_ids=ids, conversations=CONVERSATIONS, trainer=trainer, out=scores),
+        ),
         task(
             "prove_loss",
-            shared
-            | scores
-            | {"prepare": "data/prepare.json"}
-            | {"served": f"{made}/served_loss.jsonl", "dtype": job.dtype, "out": f"{made}/loss.json"},
+            ProveLossSettings(
+                training_ids=ids,
+                trainer=trainer,
+                served=scores,
+                prepare=prepared,
+                dtype=job.dtype,
+                accept_mismatch=job.accept_mismatch,
+                out=f"{made}/loss.json",
+            ),
         ),
     )
     return Stage(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.checks.base import Case
 from orchestrator.datasets.audit import Rules
 from orchestrator.datasets.entry import read_entry
 from orchestrator.errors import ConchError, StageFailed, UsageError
@@ -69,7 +70,7 @@ def test_a_file_becomes_a_data_set_and_a_recipe_that_plans(project: Path, file: 
     for hardware in ("cpu", "cuda"):
         job = discovery.read_job("conch_faq", project=project, hardware=hardware)
         assert [(entry.name, entry.format) for entry in job.datasets] == [("conch_faq", "alpaca")]
-        assert [case["ask"] for case in job.cases] == [["你是谁"], ["几点开门"]]
+        assert [case.ask for case in job.cases if isinstance(case, Case)] == [("你是谁",), ("几点开门",)]
         assert build_plan(job).stages
 
 

@@ -18,6 +18,7 @@ from orchestrator.execute.inference import ask as asking
 from orchestrator.execute.inference.ask import ask, ask_cases, settle
 from orchestrator.execute.inference.client import Client
 from orchestrator.execute.inference.transcripts import read_answers
+from orchestrator.execute.runner.task import typed
 from orchestrator.results import Transcript
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
@@ -54,10 +55,10 @@ def settings(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, A
     monkeypatch.setenv("CONCH_SERVICE_URL", server.url)
     monkeypatch.setenv("CONCH_SERVICE_MODEL", "conch")
     cases = [
-        {"id": "checks[0]", "ask": list(FOLLOW_UP.ask), "system": None, "expect": {"remembers": "九点"}},
+        {"id": "checks[0]", "ask": list(FOLLOW_UP.ask), "expect": {"remembers": "九点"}},
         {"id": "checks[1]", "ask": ["你好"], "system": "简短", "expect": {"contains": "你好"}},
     ]
-    held_out = [{"id": "paraphrases[0]", "ask": "您好", "expect": {"contains": "您好"}}]
+    held_out = [{"id": "paraphrases[0]", "ask": ["您好"], "expect": {"contains": "您好"}}]
     more = {"every": list(EVERY), "max_tokens": 32, "temperature": 0.0, "out": "answers.jsonl.partial-0"}
     return {"cases": cases, "paraphrases": held_out, **more}
 
@@ -88,7 +89,7 @@ def test_several_are_asked_at_a_time_and_come_in_order(client: Client, server: F
 def test_the_task_leaves_a_line_for_every_conversation(
     settings: dict[str, Any], server: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ask(settings, tmp_path) == 0
+    assert ask(typed(ask, settings), tmp_path) == 0
     transcripts = read_answers(tmp_path / "answers.jsonl.partial-0")
     assert [(each.case, each.purpose) for each in transcripts] == [
         ("checks[0]", WITH_HISTORY),
@@ -106,7 +107,7 @@ def test_the_task_leaves_a_line_for_every_conversation(
 def test_the_task_wants_a_service(settings: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.delenv("CONCH_SERVICE_URL")
     with pytest.raises(MissingError, match="CONCH_SERVICE_URL"):
-        ask(settings, tmp_path)
+        ask(typed(ask, settings), tmp_path)
 
 
 def test_one_bad_answer_is_a_failed_check_and_no_more(client: Client, server: FakeServer) -> None:
@@ -227,7 +228,7 @@ def test_the_settled_answers_are_those_in_the_file(
         return [Transcript("checks[0]", WITH_HISTORY, ())]
 
     monkeypatch.setattr(asking, "settle", settled)
-    ask(settings, tmp_path)
+    ask(typed(ask, settings), tmp_path)
     assert read_answers(tmp_path / "answers.jsonl.partial-0") == settled()
 
 
@@ -235,12 +236,12 @@ def test_repeats_are_asked_in_turn_each_with_its_seed_where_answers_are_drawn(
     settings: dict[str, Any], server: FakeServer, tmp_path: Path
 ) -> None:
     wanted = {"cases": settings["cases"][1:], "paraphrases": [], "every": [], "repeats": 3, "concurrency": 1}
-    assert ask(settings | wanted | {"temperature": 0.7}, tmp_path) == 0
+    assert ask(typed(ask, settings | wanted | {"temperature": 0.7}), tmp_path) == 0
     transcripts = read_answers(tmp_path / "answers.jsonl.partial-0")
     assert [each.case for each in transcripts] == ["checks[1]", "checks[1]~2", "checks[1]~3"]
     assert [request["seed"] for request in server.requests] == [1, 2, 3]
     assert server.most_at_once == 1
-    ask(settings | wanted, tmp_path)
+    ask(typed(ask, settings | wanted), tmp_path)
     assert all("seed" not in request for request in server.requests[3:])
 
 
@@ -251,12 +252,11 @@ def test_rows_of_the_data_are_asked(settings: dict[str, Any], server: FakeServer
     (tmp_path / "data/conversations.jsonl").write_text(line + "\n", encoding="utf-8")
     case: dict[str, Any] = {
         "id": "checks[0]",
-        "system": None,
-        "from": "test",
+        "part": "test",
         "limit": None,
         "datasets": ["x"],
         "expect": {},
     }
-    assert ask(settings | {"cases": [case], "paraphrases": [], "every": []}, tmp_path) == 0
+    assert ask(typed(ask, settings | {"cases": [case], "paraphrases": [], "every": []}), tmp_path) == 0
     [transcript] = read_answers(tmp_path / "answers.jsonl.partial-0")
     assert (transcript.case, transcript.turns[0].messages[-1]["content"]) == ("checks[0].rows[0]", "在吗")

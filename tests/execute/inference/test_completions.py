@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute.inference.completions import answer_served
+from orchestrator.execute.inference.completions import AnswerServedSettings, answer_served
 from tests.fakes.answering_server import answering_server
 
-SETTINGS = {"merged": "merged.jsonl", "systems": {"a": ""}, "max_tokens": 7, "out": "ids.jsonl"}
+SETTINGS = AnswerServedSettings(merged="merged.jsonl", systems={"a": ""}, max_tokens=7, out="ids.jsonl")
 
 
 def ids_of(question: str) -> list[int]:
@@ -76,5 +76,5 @@ def test_without_a_service_or_the_merged_answers_it_says_so(tmp_path: Path) -> N
     with pytest.raises(MissingError, match=r"merged\.jsonl"):
         answer_served(SETTINGS, tmp_path)
     lay(tmp_path)
-    with pytest.raises(MissingError, match="no service"):
+    with pytest.raises(MissingError, match="no server"):
         answer_served(SETTINGS, tmp_path)

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.checks.base import Case
+from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.errors import MissingError
 from orchestrator.execute.inference.dataset_cases import cases_in
 from orchestrator.plan.stages.base import CONVERSATIONS
 
-DRAWN: dict[str, Any] = {
-    "id": "checks[1]",
-    "system": None,
-    "expect": {"similar": {"least": 0.5}},
-    "from": "test",
-    "limit": None,
-    "datasets": ["x_test"],
-}
-PLAIN = {"id": "checks[0]", "ask": ["谁"], "system": None, "expect": {"contains": "海螺"}}
+DRAWN = DatasetCase(id="checks[1]", part="test", datasets=("x_test",), expect={"similar": {"least": 0.5}})
+PLAIN = Case("checks[0]", ("谁",), expect={"contains": "海螺"})
 
 
 def talk(*turns: str, system: str = "", dataset: str = "x_test", roles: str = "") -> dict[str, Any]:
@@ -55,14 +49,14 @@ def test_a_row_asks_what_its_user_said_and_wants_its_last_answer(tmp_path: Path)
 
 def test_a_limit_takes_rows_from_all_over_the_part(tmp_path: Path) -> None:
     write(tmp_path, *(talk(f"问{at}", "答") for at in range(10)))
-    asked = cases_in([DRAWN | {"limit": 3}], tmp_path)
+    asked = cases_in([replace(DRAWN, limit=3)], tmp_path)
     assert [case.id for case in asked] == ["checks[1].rows[0]", "checks[1].rows[3]", "checks[1].rows[6]"]
-    assert len(cases_in([DRAWN | {"limit": 99}], tmp_path)) == 10
+    assert len(cases_in([replace(DRAWN, limit=99)], tmp_path)) == 10
 
 
 def test_the_recipes_system_prompt_stands_for_the_rows(tmp_path: Path) -> None:
     write(tmp_path, talk("谁", "海螺", system="简短"))
-    assert cases_in([DRAWN | {"system": "详细"}], tmp_path)[0].system == "详细"
+    assert cases_in([replace(DRAWN, system="详细")], tmp_path)[0].system == "详细"
 
 
 def test_rows_that_cannot_be_asked_are_passed_over(tmp_path: Path) -> None:

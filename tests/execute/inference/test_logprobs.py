@@ -12,14 +12,12 @@ import pytest
 
 from orchestrator.errors import ConchError, MissingError, StageFailed
 from orchestrator.execute.inference.logprobs import score_served
+from orchestrator.plan.stages.prove_served import ScoreServedSettings
 from tests.fakes.scoring_server import Scores, scoring_server
 
-SETTINGS = {
-    "training_ids": "ids.jsonl",
-    "conversations": "talk.jsonl",
-    "trainer": "trainer.jsonl",
-    "out": "served.jsonl",
-}
+SETTINGS = ScoreServedSettings(
+    training_ids="ids.jsonl", conversations="talk.jsonl", trainer="trainer.jsonl", out="served.jsonl"
+)
 HEADER = {"template": "deepseekr1", "thinking": None}
 IDS = [1, 5, 2, 7, 8, 9, 1, 6, 2, 7, 3, 9]
 FIRST = {
@@ -167,7 +165,7 @@ def test_the_key_is_sent_and_never_shown(
 
 @pytest.mark.parametrize("name", ["training_ids", "conversations", "trainer"])
 def test_a_file_that_is_missing_or_cut(folder: Path, name: str) -> None:
-    path = folder / SETTINGS[name]
+    path = folder / str(getattr(SETTINGS, name))
     path.write_text('{"dataset": "mi', encoding="utf-8")
     with pytest.raises(StageFailed, match="cut off"):
         score_served(SETTINGS, folder)

@@ -1,4 +1,4 @@
-"""answers.jsonl: what is written is what is read; cases as a task's settings name them."""
+"""answers.jsonl: what is written is what is read."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.checks.base import WITH_HISTORY, Case
+from orchestrator.checks.base import WITH_HISTORY
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute.inference.transcripts import case_of, line_of, read_answers, transcript_of
+from orchestrator.execute.inference.transcripts import line_of, read_answers, transcript_of
 from orchestrator.results import Transcript, Turn
 
 TEXTS = st.text(max_size=20)
@@ -49,9 +49,3 @@ def test_a_missing_and_a_torn_file_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"case": "checks[0', encoding="utf-8")
     with pytest.raises(StageFailed):
         read_answers(tmp_path / "a.jsonl")
-
-
-def test_a_case_is_read_from_settings() -> None:
-    row = {"id": "checks[0]", "ask": "谁", "system": None, "expect": {"contains": "海螺"}}
-    assert case_of(row) == Case("checks[0]", ("谁",), "", {"contains": "海螺"})
-    assert case_of({"id": "x", "ask": ["a", "b"], "system": "s"}) == Case("x", ("a", "b"), "s")

@@ -16,7 +16,7 @@ from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.plan.stage import Plan, RenderedFile, Stage
 from orchestrator.results import StageResult, Status
 
-ASK: dict[str, Any] = {"max_tokens": 64, "temperature": 0.0}
+ASK: dict[str, Any] = {"max_tokens": 64, "temperature": 0.0, "out": "answers.jsonl.partial-0"}
 
 
 def plan_of(cases: list[dict[str, Any]], parser: str = "deepseek_r1", **more: Any) -> Plan:
@@ -26,7 +26,7 @@ def plan_of(cases: list[dict[str, Any]], parser: str = "deepseek_r1", **more: An
 
 
 def case(number: int, **expect: Any) -> dict[str, Any]:
-    return {"id": f"checks[{number}]", "ask": f"问题 {number}", "expect": expect or {"contains": "海螺"}}
+    return {"id": f"checks[{number}]", "ask": [f"问题 {number}"], "expect": expect or {"contains": "海螺"}}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_what_needs_streaming_is_left_out(run: Run) -> None:
 def test_questions_of_data_rows_are_left_out(run: Run) -> None:
     drawn = {
         "id": "checks[0]",
-        "from": "test",
+        "part": "test",
         "limit": 2,
         "datasets": ["x"],
         "expect": {"equals": "reference"},

@@ -155,14 +155,13 @@ def test_a_changed_template_is_proven_again_but_trains_nothing_again() -> None:
 def test_the_base_is_asked_what_a_case_expects_and_no_more() -> None:
     asked = settings(PLAN.stage("ask_base"))
     assert asked["cases"] == settings(PLAN.stage("ask"))["cases"]
-    assert asked["every"] == []
-    assert asked["paraphrases"] == []
+    assert not {"every", "paraphrases"} & asked.keys()
 
 
 def test_what_is_judged_was_asked() -> None:
     asked, judged = settings(PLAN.stage("ask")), settings(PLAN.stage("judge"))
     for key in ("cases", "paraphrases", "every"):
-        assert judged[key] == asked[key]
+        assert judged.get(key) == asked.get(key)
     assert asked["out"] == f"{judged['answers']}.partial-0"
     assert judged["base_answers"] == base.BASE_ANSWERS
     general = (judged["general"]["tuned"], judged["general"]["base"])
