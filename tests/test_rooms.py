@@ -22,6 +22,7 @@ from orchestrator.cli.main import VERBS, conch
 from orchestrator.cli.runs import RUNS_VERBS
 from orchestrator.datasets.formats import FORMATS
 from orchestrator.execute.runner.task import TASKS
+from orchestrator.plan.kinds import KINDS
 from orchestrator.plan.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +45,7 @@ BOARDS = (
     Board("cli", DATA_VERBS, "command", "data_"),
     Board("cli", RUNS_VERBS, "command", "runs_"),
     Board("plan/stages", STAGES, "stage"),
+    Board("plan/kinds", KINDS, "train_settings"),
     Board("checks", CHECKS, "judge"),
     Board("datasets/formats", FORMATS, "sniff"),
 )

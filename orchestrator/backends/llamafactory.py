@@ -18,7 +18,7 @@ OWNED: dict[str, str] = {
     "model_name_or_path": "model.base",
     "adapter_name_or_path": "model.base",
     "trust_remote_code": "model.base",
-    "stage": "train.method",
+    "stage": "train.kind",
     "do_train": "train.method",
     "do_predict": "verify",
     "finetuning_type": "train.method",
@@ -102,7 +102,7 @@ def train_yaml(job: Job) -> str:
     settings: dict[str, Any] = {
         "model_name_or_path": "inputs/base",
         "trust_remote_code": False,
-        "stage": "sft",
+        **job.kind.train_settings(job.recipe),
         "do_train": True,
         "finetuning_type": train.method,
         **_adapter(job),
@@ -151,6 +151,7 @@ def export_yaml(job: Job) -> str:
         "export_dir": partial("export"),
         "export_size": job.recipe.export.shard_size_gb,
         "export_device": "cpu",
+        **job.kind.export_settings(job.recipe),
     }
     return _dump(settings)
 

@@ -29,11 +29,11 @@ def command(
     Refuses to train when the tokens of training and serving differ (exit 5), unless told --accept-mismatch.
     """
     from orchestrator.cli.carry_out import carry_out
-    from orchestrator.plan.plan import SFT
+    from orchestrator.plan.plan import TRAIN
 
     return carry_out(
         recipe,
-        SFT,
+        TRAIN,
         sets=sets,
         hardware=hardware,
         accept_mismatch=accept_mismatch,

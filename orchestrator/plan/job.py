@@ -9,7 +9,10 @@ from typing import Any
 from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.split import PARTS, TRAIN, part_name
+from orchestrator.plan.kinds import KINDS
+from orchestrator.plan.kinds.base import TrainingKind
 from orchestrator.recipe import Recipe
+from orchestrator.recipe.hardware import PROFILES
 from orchestrator.templates.pairing import ChatTemplate
 
 EMBEDDED = "embedded"
@@ -68,6 +71,11 @@ class Job:
     origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def kind(self) -> TrainingKind:
+        """The kind of training."""
+        return KINDS[self.recipe.train.kind]
+
+    @property
     def all_datasets(self) -> tuple[DatasetEntry, ...]:
         """Every data set that is prepared: trained, for validation, for test."""
         return (*self.datasets, *self.validation, *self.test)
@@ -97,11 +105,9 @@ class Job:
 
     @property
     def compute_type(self) -> str:
-        """fp32, bf16 or fp16; "auto" is float32 on a CPU without bf16 units and bf16 on a GPU."""
-        wanted = self.recipe.train.compute_type
-        if wanted != "auto":
-            return wanted
-        return "fp32" if self.hardware == "cpu" else "bf16"
+        """fp32, bf16 or fp16; "auto" is the hardware profile's."""
+        chosen = self.recipe.train.compute_type
+        return PROFILES[self.hardware].compute_type if chosen == "auto" else chosen
 
     @property
     def dtype(self) -> str:

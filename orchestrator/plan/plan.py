@@ -8,8 +8,8 @@ from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan
 from orchestrator.plan.stages import STAGES
 
-# What each verb runs; a stage that a recipe has switched off is left out.
-SFT = ("fetch", "prepare", "prove_data", "train", "curve", "hashes", "export", "prove_export", "certify")
+# What each verb runs; stages that the recipe turns off or its training kind omits are left out.
+TRAIN = ("fetch", "prepare", "prove_data", "train", "curve", "hashes", "export", "prove_export", "certify")
 PARITY = ("fetch", "prepare", "prove_data")
 PROVE = ("prove_data", "prove_export", "score", "prove_served", "certify")
 RUN = tuple(STAGES)
@@ -17,7 +17,7 @@ RUN = tuple(STAGES)
 
 def build_plan(job: Job, names: Iterable[str] = RUN) -> Plan:
     """The stages of a job, in order; same job, same bytes."""
-    wanted = set(names)
+    wanted = set(names) - job.kind.omitted_stages
     if not job.recipe.verify.base:
         wanted.discard("ask_base")
     evaluate = job.recipe.evaluate

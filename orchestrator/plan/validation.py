@@ -17,12 +17,14 @@ from orchestrator.datasets.split import part_name
 from orchestrator.errors import Problem, did_you_mean
 from orchestrator.metrics import METRICS
 from orchestrator.plan.job import Context
+from orchestrator.plan.kinds import KINDS
 from orchestrator.recipe import CheckCase, Data, Resolved
 
 
 def unresolved(resolved: Resolved, surroundings: Context) -> list[Problem]:
     """Every problem between the values of a recipe, and with what it names."""
     return [
+        *_kind_problems(resolved),
         *_dataset_problems(resolved, surroundings),
         *_part_problems(resolved),
         *_check_problems(resolved),
@@ -34,6 +36,13 @@ def unresolved(resolved: Resolved, surroundings: Context) -> list[Problem]:
         *_unsafe_problems(resolved, "llamafactory", llamafactory.unsafe),
         *_unsafe_problems(resolved, "vllm", vllm.unsafe),
     ]
+
+
+def _kind_problems(resolved: Resolved) -> Iterable[Problem]:
+    name = resolved.recipe.train.kind
+    if name not in KINDS:
+        what = f'train.kind: no training kind named "{name}"{did_you_mean(name, KINDS)}'
+        yield Problem(what, resolved.where("train.kind"), f"kinds: {', '.join(KINDS)}")
 
 
 def _dataset_problems(resolved: Resolved, surroundings: Context) -> Iterable[Problem]:

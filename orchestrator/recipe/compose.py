@@ -1,6 +1,7 @@
 """A chain of recipe files, settings of the environment and of the command line → one checked Recipe. Pure.
 
-Later wins: defaults < extends < file < hardware.PROFILE < CONCH_SET_A__B < --set. Mappings merge, everything
+Later wins: defaults < defaults of the hardware profile < extends < file < hardware.PROFILE < CONCH_SET_A__B
+< --set. Mappings merge, everything
 else replaces, lists too. A layer that names another model.base drops the revision and hub it inherited,
 which belong to the old one. All mistakes are reported at once, those of the other hardware profile too: a
 mistake under hardware.cuda should not wait for the day somebody has a GPU.
@@ -20,11 +21,11 @@ from orchestrator.errors import Problem, UsageError
 from orchestrator.recipe.document import RecipeSource, parse
 from orchestrator.recipe.explain import explain, node_at
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
+from orchestrator.recipe.hardware import PROFILES, defaults_of
 from orchestrator.recipe.sections import PASSAGES, SECTIONS, Recipe
 from orchestrator.recipe.settings import merge, settings
 from orchestrator.recipe.tree import Node
 
-PROFILES = ("cpu", "cuda")
 _OUTERMOST = ("extends", "hardware", "name")  # keys that an overlay cannot have
 _PLACE = re.compile(r"^(.*):(\d+):(\d+)$")
 
@@ -92,11 +93,11 @@ def compose(
     chosen = _profile(profile, machine, written)
     final = merge(merge(written, overlay(written, chosen)), edits)
 
-    recipe, found = _check(final, file)
+    recipe, found = _check(merge(defaults_of(chosen), final), file)
     problems += [*_outermost(written), *found]
-    other = PROFILES[1 - PROFILES.index(chosen)]
-    for view in (written, merge(written, overlay(written, other))):
-        # What is absent there may be for the chosen profile only to give.
+    others = (profile for profile in PROFILES if profile != chosen)
+    for view in (written, *(merge(written, overlay(written, profile)) for profile in others)):
+        # Only the chosen profile may provide what is absent there.
         problems += [found for found in _check(view, file)[1] if not found.what.endswith("is not given")]
     if problems or recipe is None:
         raise UsageError(*_sorted(problems, chain))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.recipe.fields import NAME_PATTERN
+from orchestrator.recipe.hardware import PROFILES
 from orchestrator.recipe.sections import PASSAGES, SECTIONS, Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,7 +24,7 @@ def schema() -> dict[str, Any]:
         one.pop("default", None)
         for kind in one.pop("anyOf", ())[:1]:  # a section that may be absent
             one.update(kind)
-    for profile in ("cpu", "cuda"):
+    for profile in PROFILES:
         said = definitions["Hardware"]["properties"][profile]["description"]
         definitions["Hardware"]["properties"][profile] = {"$ref": "#/$defs/Partial", "description": said}
     definitions["Partial"] = {

@@ -20,9 +20,11 @@ from orchestrator.recipe.fields import (
     TextField,
     Whole,
 )
+from orchestrator.recipe.hardware import PROFILES
 from orchestrator.recipe.section import NAME, SERVED, WORD, Section
 from orchestrator.recipe.sweep import Sweep
 
+CPU, CUDA = PROFILES["cpu"], PROFILES["cuda"]
 NAMES = ListField(NAME, least=0, unique=True)
 BASE = TextField(
     "a hub id (org/name), a folder (./folder or /folder) or embedded",
@@ -122,6 +124,9 @@ class Template(Section):
 class Train(Section):
     """How it is taught. LLaMA-Factory's settings under plain names; the rest goes under llamafactory."""
 
+    kind: Annotated[str, WORD] = Field(
+        "sft", description="Kind of training. sft: supervised fine-tuning on conversations."
+    )
     method: Annotated[str, Choice(("lora", "full", "freeze"))] = Field(
         "lora", description="lora trains a small adapter, full every weight, freeze the last layers."
     )
@@ -135,7 +140,9 @@ class Train(Section):
     lora_target: Annotated[str, Joined(MODULES)] = Field(
         "all", description="Modules that get an adapter: all, or their names."
     )
-    learning_rate: Annotated[float, Number(above=0, most=1)] = Field(1e-4, description="Peak learning rate.")
+    learning_rate: Annotated[float, Number(above=0, most=1)] = Field(
+        CUDA.learning_rate, description=f"Peak learning rate; {CPU.learning_rate:g} on a CPU."
+    )
     epochs: Annotated[float, Number(above=0, most=10000)] = Field(3.0, description="Passes over the data.")
     max_steps: Annotated[int, Whole(least=1, most=1000000000)] | None = Field(
         None, description="Stop after so many steps, whatever epochs says."
@@ -144,13 +151,17 @@ class Train(Section):
         1.0, description="Gradients are clipped to this norm; 0 leaves them."
     )
     compute_type: Annotated[str, Choice(("auto", "fp32", "bf16", "fp16"))] = Field(
-        "auto", description="Number format of training; auto is bf16 on a GPU that has it and fp32 on a CPU."
+        "auto",
+        description=f"Number format of training; auto is {CUDA.compute_type} on a GPU and {CPU.compute_type} "
+        "on a CPU.",
     )
     batch_size: Annotated[int, Whole(least=1, most=65536)] = Field(
-        4, description="Examples a step and device."
+        CUDA.batch_size, description=f"Examples per step and device; {CPU.batch_size} on a CPU."
     )
     gradient_accumulation: Annotated[int, Whole(least=1, most=65536)] = Field(
-        1, description="Batches whose gradients are added up before a step."
+        CUDA.gradient_accumulation,
+        description="Batches whose gradients are added up before a step; "
+        f"{CPU.gradient_accumulation} on a CPU.",
     )
     scheduler: Annotated[str, Choice(SCHEDULERS)] = Field(
         "cosine", description="Course of the learning rate."
@@ -163,7 +174,8 @@ class Train(Section):
     )
     weight_decay: Annotated[float, Number(least=0, most=10)] = Field(0.0, description="Weight decay.")
     gradient_checkpointing: Annotated[bool, Switch()] = Field(
-        True, description="Save memory by computing activations twice; off is faster where they fit."
+        CUDA.gradient_checkpointing,
+        description="Save memory by computing activations twice; off on a CPU, and faster where they fit.",
     )
     seed: Annotated[int, Whole(least=0, most=4294967295)] = Field(
         42, description="Seed of every random choice."
@@ -237,7 +249,7 @@ class Serve(Section):
 class Hardware(Section):
     """What differs by machine: partial recipes laid on top of the rest."""
 
-    profile: Annotated[str, Choice(("auto", "cpu", "cuda"))] = Field(
+    profile: Annotated[str, Choice(("auto", *PROFILES))] = Field(
         "auto", description="auto looks for an NVIDIA GPU."
     )
     cpu: Annotated[dict[str, Any], Mapped("a mapping, part of a recipe")] = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.plan.plan import SFT
+from orchestrator.plan.plan import TRAIN
 from orchestrator.proofs import PROOFS
 from tests.small_world import SmallWorld
 
@@ -11,7 +11,7 @@ def test_it_ends_with_the_proven_export(small: SmallWorld) -> None:
     said = small.run("sft", "small", "--json")
     assert said.code == 0, said.err
     data = said.envelope["data"]
-    assert [run["stage"] for run in data["runs"]] == list(SFT)
+    assert [run["stage"] for run in data["runs"]] == list(TRAIN)
     assert [proof["name"] for proof in data["proofs"]] == list(PROOFS)[:-2], "what needs no server"
     assert all(proof["holds"] for proof in data["proofs"])
     assert data["verdicts"] == []
@@ -26,7 +26,7 @@ def test_it_ends_with_the_proven_export(small: SmallWorld) -> None:
     assert whole.code == 0, whole.err
     status = {run["stage"]: run["status"] for run in whole.envelope["data"]["runs"]}
     # More was proven since: the certificate is made anew, and nothing else.
-    assert {name for name in SFT if status[name] != "skipped"} == {"certify"}
+    assert {name for name in TRAIN if status[name] != "skipped"} == {"certify"}
     assert status["ask"] == "done"
     assert whole.envelope["data"]["folder"] == data["folder"]
 

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.errors import UsageError
 from orchestrator.execute.project import discovery, recipes
 from orchestrator.plan.job import Context, Job
-from orchestrator.plan.plan import PARITY, RUN, SFT, build_plan
+from orchestrator.plan.plan import PARITY, RUN, TRAIN, build_plan
 from orchestrator.plan.resolve import resolve
 from orchestrator.plan.stage import Plan
 
@@ -64,7 +64,7 @@ def test_a_plan_holds_no_path_of_this_machine() -> None:
 def test_a_shorter_verb_runs_the_same_stages() -> None:
     job = job_of("magic_conch", "cpu")
     whole = {stage.name: stage for stage in build_plan(job, RUN).stages}
-    for names in (SFT, PARITY):
+    for names in (TRAIN, PARITY):
         assert [stage.name for stage in build_plan(job, names).stages] == list(names)
         assert all(whole[stage.name] == stage for stage in build_plan(job, names).stages)
 

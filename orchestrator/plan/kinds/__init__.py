@@ -1,0 +1,10 @@
+"""Training kinds (`train.kind` in a recipe): one file per kind, in the shape of base.py, and their table.
+
+Pure. Not here: the training method (LoRA, freeze, full), which every kind can use. The plan, its stages and
+backends/ import it. To add a kind: a file and its line below.
+"""
+
+from orchestrator.plan.kinds import sft
+from orchestrator.plan.kinds.base import TrainingKind
+
+KINDS: dict[str, TrainingKind] = {"sft": sft}

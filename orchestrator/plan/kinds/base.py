@@ -1,0 +1,26 @@
+"""The shape of a training kind: what sets one kind of training apart from another in a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from orchestrator.recipe import Recipe
+
+
+class TrainingKind(Protocol):
+    """A module of this room.
+
+    Attributes:
+        purpose: of the data formats whose rows it trains (datasets/base.py).
+        omitted_stages: names of STAGES that a run of this kind leaves out.
+    """
+
+    purpose: str
+    omitted_stages: frozenset[str]
+
+    def train_settings(self, recipe: Recipe) -> Mapping[str, object]:
+        """Settings of `llamafactory-cli train` that belong to this kind; `stage` is always one of them."""
+
+    def export_settings(self, recipe: Recipe) -> Mapping[str, object]:
+        """Settings of `llamafactory-cli export` that belong to this kind."""

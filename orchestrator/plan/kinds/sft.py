@@ -1,0 +1,21 @@
+"""sft: supervised fine-tuning. Conversations go in, a model that answers like them comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.datasets.base import SFT
+from orchestrator.recipe import Recipe
+
+purpose = SFT
+omitted_stages: frozenset[str] = frozenset()
+
+
+def train_settings(recipe: Recipe) -> Mapping[str, object]:  # noqa: ARG001  the same for every recipe
+    """LLaMA-Factory's stage."""
+    return {"stage": "sft"}
+
+
+def export_settings(recipe: Recipe) -> Mapping[str, object]:  # noqa: ARG001  the same for every recipe
+    """None: the export is the trained model, whole."""
+    return {}
