@@ -189,13 +189,14 @@ class Asker:
             return answer[:-1], "stop"
         return answer, "length"
 
-    def _precision(self) -> AbstractContextManager[Any]:
+    def _precision(self) -> AbstractContextManager[None]:
         """Mixed precision, where training has it."""
         import torch
 
         dtype = self.model_args.compute_dtype
         if dtype in (torch.float16, torch.bfloat16):
-            return torch.autocast(self.device.type, dtype=dtype)
+            mixed: AbstractContextManager[None] = torch.autocast(self.device.type, dtype=dtype)
+            return mixed
         return nullcontext()
 
 

@@ -30,12 +30,12 @@ def last_answer(token_ids: Sequence[int], marker: int | None) -> list[int]:
     return ids
 
 
-class TurnAwareParser(DeepSeekR1ReasoningParser):
+class TurnAwareParser(DeepSeekR1ReasoningParser):  # type: ignore[misc]  # vLLM is not in the checker's environment
     """vLLM's deepseek_r1, asked about the answer at hand alone."""
 
     def is_reasoning_end(self, input_ids: Sequence[int]) -> bool:
         """Whether the thinking of the last turn has ended; earlier turns do not count."""
-        return super().is_reasoning_end(last_answer(input_ids, self.vocab.get(ASSISTANT)))
+        return bool(super().is_reasoning_end(last_answer(input_ids, self.vocab.get(ASSISTANT))))
 
     def extract_reasoning_streaming(  # noqa: PLR0917  vLLM's signature
         self,

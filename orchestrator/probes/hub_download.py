@@ -60,14 +60,16 @@ class HuggingFace:
 
     def listing(self) -> tuple[str, list[dict[str, Any]]]:
         """The commit behind the revision, and every file at that commit."""
+        from huggingface_hub.hf_api import RepoFile
+
         repo, kind = self.request["repo"], self.request["kind"]
         revision = self.request["revision"]
         if not COMMIT.fullmatch(revision):
             revision = self.api.repo_info(repo, repo_type=kind, revision=revision or None).sha or ""
         files = []
         for entry in self.api.list_repo_tree(repo, repo_type=kind, revision=revision, recursive=True):
-            if not hasattr(entry, "blob_id"):
-                continue  # a folder
+            if not isinstance(entry, RepoFile):
+                continue
             sha256 = entry.lfs.sha256 if entry.lfs else ""
             if sha256:
                 self.large[entry.path] = entry.size
@@ -108,7 +110,7 @@ class HuggingFace:
             return Path(into, path).exists() and path in self.large
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
         from huggingface_hub.file_download import http_get
-        from huggingface_hub.utils import build_hf_headers
+        from huggingface_hub.utils._headers import build_hf_headers
 
         url = hf_hub_url(self.request["repo"], path, repo_type=self.request["kind"], revision=revision)
         found = get_hf_file_metadata(url)
@@ -209,7 +211,7 @@ class ModelScope:
         )
 
 
-HUBS = {"huggingface": HuggingFace, "modelscope": ModelScope}
+HUBS: dict[str, type[HuggingFace | ModelScope]] = {"huggingface": HuggingFace, "modelscope": ModelScope}
 
 
 def orders() -> Iterator[dict[str, Any]]:

@@ -38,13 +38,13 @@ def what_was_cut(turns: list[Row], ids: Sequence[int], whole: Row, tokenizer: An
         tokenizer: reads what is left of an answer.
         first: the number of the first turn that is trained.
     """
-    complete, whole = turns_of(whole["labels"]), whole["input_ids"]
-    if ids == whole:
+    complete, all_ids = turns_of(whole["labels"]), whole["input_ids"]
+    if ids == all_ids:
         return None
     lost, kept_end, whole_end = [], 0, 0
     for place, uncut in enumerate(complete):
         turn = turns[place] if place < len(turns) else {"start": len(ids), "end": len(ids)}
-        turn["cut"] = ids[: turn["start"]] != whole[: uncut["start"]]
+        turn["cut"] = ids[: turn["start"]] != all_ids[: uncut["start"]]
         lengths = [one["end"] - one["start"] for one in (uncut, turn)]
         labels = lengths[0] - lengths[1]
         context = (uncut["start"] - whole_end) - (turn["start"] - kept_end)
@@ -52,7 +52,7 @@ def what_was_cut(turns: list[Row], ids: Sequence[int], whole: Row, tokenizer: An
         if context or labels:
             left = labels > 0 and thought_open(tokenizer, ids[turn["start"] : turn["end"]])
             lost.append({"turn": first + place, "context": context, "labels": labels, "thought_open": left})
-    return {"tokens": len(whole) - len(ids), "turns": lost}
+    return {"tokens": len(all_ids) - len(ids), "turns": lost}
 
 
 def thought_open(tokenizer: Any, kept: Sequence[int]) -> bool:

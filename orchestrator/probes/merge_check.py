@@ -30,8 +30,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lora import Adapter, read_adapter, tied_to
-from merge_rows import Sides, compare_merged, compare_same
+from lora import LoraWeights, read_adapter, tied_to
+from merge_rows import MergedRows, compare_merged, compare_same
 from weights import SAMPLE, Weights, sampled
 
 Record = dict[str, Any]
@@ -108,7 +108,7 @@ def check(arguments: argparse.Namespace) -> Record:
         adapter = read_adapter(Path(arguments.adapter), base)
     else:
         trained = Weights(Path(arguments.adapter))
-        adapter = Adapter(trained, replaced={name: name for name in trained.files})
+        adapter = LoraWeights(trained, replaced={name: name for name in trained.files})
     parts = Parts(base, export, adapter, arguments)
     tally, resized = Tally(), {}
     names = {name: base.named(name) or tied_to(name, base) for name in export.files}
@@ -137,7 +137,7 @@ class Parts:
     """The three folders, and the record of each tensor."""
 
     def __init__(
-        self, base: Weights, export: Weights, adapter: Adapter, arguments: argparse.Namespace
+        self, base: Weights, export: Weights, adapter: LoraWeights, arguments: argparse.Namespace
     ) -> None:
         self.base, self.export, self.adapter = base, export, adapter
         self.full = arguments.method != "lora"
@@ -154,7 +154,7 @@ class Parts:
         weights, key = (self.adapter.weights, whole) if whole else (self.base, source)
         if whole and self.adapter.weights.shapes[whole][1:] != self.base.shapes[source][1:]:
             weights, key, whole = self.base, source, None
-        sides = Sides(self.export.read(name, stretches), weights.read(key, stretches), self.loaded)
+        sides = MergedRows(self.export.read(name, stretches), weights.read(key, stretches), self.loaded)
         told: Record = {"tensor": name, "file": self.export.files[name], "values": sides.export.numel()}
         updates = self.adapter.updates.get(source, [])
         if source in self.adapter.uncovered:
@@ -163,8 +163,9 @@ class Parts:
         if updates:
             both = [update.rows(self.adapter.weights, stretches) for update in updates]
             merged = compare_merged(sides, both, updates[0].rank, self._adapter_eps(updates[0].a))
-            scale = {"scale": updates[0].scale, "alpha": updates[0].alpha, "rank": updates[0].rank}
-            return told | {"kind": "merged", "module": updates[0].module} | scale | merged
+            first = updates[0]
+            told |= {"scale": first.scale, "alpha": first.alpha, "rank": first.rank}
+            return told | {"kind": "merged", "module": first.module} | merged
         if source in self.adapter.biases:
             bias, scale = self.adapter.biases[source]
             update = self.adapter.weights.read(bias, stretches).double() * scale
@@ -173,7 +174,7 @@ class Parts:
         same = compare_same(sides)
         if not whole:
             return told | {"kind": "untouched"} | same
-        before = compare_same(Sides(sides.export, self.base.read(source, stretches), self.loaded))
+        before = compare_same(MergedRows(sides.export, self.base.read(source, stretches), self.loaded))
         return told | {"kind": "trained" if self.full else "replaced"} | same | {"like_base": before["ok"]}
 
     def _adapter_eps(self, key: str) -> float:

@@ -21,7 +21,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from tokens import pieces, put, refuse, versions
 from training_ids import (
@@ -35,6 +35,8 @@ from training_ids import (
     read_settings,
     source_rows,
 )
+
+Pairs = list[tuple[list[int], list[int]]]
 
 
 def main() -> None:
@@ -86,7 +88,7 @@ def record(row: Row, encoded: Row, pipeline: Pipeline, place: Row) -> Row:
     pairs = encoded_pairs(row, pipeline)
     masked = pipeline.data_args.mask_history
     tail = [pipeline.tokenizer.eos_token_id] if pipeline.template.efficient_eos else []
-    parts = [
+    parts: list[Row] = [
         {
             "source": list(source),
             "target": list(target),
@@ -104,18 +106,18 @@ def record(row: Row, encoded: Row, pipeline: Pipeline, place: Row) -> Row:
     return {"pairs": parts, "tail": tail}
 
 
-def encoded_pairs(row: Row, pipeline: Pipeline) -> list[tuple[list[int], list[int]]]:
+def encoded_pairs(row: Row, pipeline: Pipeline) -> Pairs:
     """(question, answer) in ids, nothing cut (data/processor/supervised.py, _encode_data_example)."""
     template = pipeline.template
     messages = [*row["_prompt"], *row["_response"]]
     messages = template.mm_plugin.process_messages(messages, [], [], [], pipeline.module["processor"])
     dropped = pipeline.data_args.mask_history and not template.preserve_thinking
-    return template.encode_multiturn(
-        pipeline.tokenizer, messages, row["_system"], row.get("_tools") or "", dropped
-    )
+    encode, tools = template.encode_multiturn, row.get("_tools") or ""
+    pairs: Pairs = encode(pipeline.tokenizer, messages, row["_system"], tools, dropped)
+    return pairs
 
 
-def kept_lengths(pairs: Sequence[Any], cutoff: int, taken: int, masked: bool) -> list[list[int]]:  # noqa: FBT001
+def kept_lengths(pairs: Pairs, cutoff: int, taken: int, masked: bool) -> list[list[int]]:  # noqa: FBT001
     """How many ids of each question and answer are left; of masked history the last pair comes first."""
     whole = [[len(source), len(target)] for source, target in pairs]
     if taken + sum(map(sum, whole)) < cutoff:

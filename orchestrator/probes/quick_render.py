@@ -44,12 +44,15 @@ class QuickRender:
     ) -> list[tuple[list[int], str] | None]:
         """(ids, "") or ([], why the template refuses it) of each request; None of one that is not plain."""
         texts = [self._text(messages, kwargs) for messages, kwargs in requests]
-        wanted = [text for text in texts if isinstance(text, str)]
-        ids = iter(self.tokenizer(wanted, add_special_tokens=False)["input_ids"] if wanted else ())
-        return [
-            (next(ids), "") if isinstance(text, str) else text and ([], str(text) or "refused")
-            for text in texts
-        ]
+        rendered = [text for text in texts if isinstance(text, str)]
+        ids = iter(self.tokenizer(rendered, add_special_tokens=False)["input_ids"] if rendered else ())
+        results: list[tuple[list[int], str] | None] = []
+        for text in texts:
+            if isinstance(text, Exception):
+                results.append(([], str(text) or "refused"))
+            else:
+                results.append(None if text is None else (next(ids), ""))
+        return results
 
     def _text(self, messages: Sequence[Message], kwargs: Message | None) -> str | Exception | None:
         if not all(isinstance(one["content"], str) and one.keys() <= _FIELDS for one in messages):

@@ -23,6 +23,7 @@ import os
 import re
 import socket
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def preloads() -> dict[str, str]:
     return {"LD_PRELOAD": str(found[0])} if found else {}
 
 
-def at_load(environment: dict[str, str]) -> dict[str, str]:
+def at_load(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that count when a process starts and not after."""
     return {name: value for name, value in environment.items() if AT_LOAD.fullmatch(name)}
 
@@ -150,7 +151,7 @@ def hand_over(early: Early) -> None:
     ordinary = util.spawnv_passfds
     waiting = [early]
 
-    def spawn(path: bytes, args: list, descriptors: list[int]) -> int:
+    def spawn(path: bytes, args: list[bytes], descriptors: list[int]) -> int:
         words = [os.fsdecode(word) for word in args]
         if waiting and "--multiprocessing-fork" in words and "-c" in words:
             waiting.clear()
@@ -159,7 +160,7 @@ def hand_over(early: Early) -> None:
             early.dismiss()
         return ordinary(path, args, descriptors)
 
-    util.spawnv_passfds = spawn
+    util.spawnv_passfds = spawn  # type: ignore[assignment]  # narrower; multiprocessing alone calls it
 
 
 def wait_as(role: str) -> None:
@@ -168,7 +169,7 @@ def wait_as(role: str) -> None:
     control.set_inheritable(False)
     # A spawned child expects its descriptors under the numbers they have in its parent: keep the low ones
     # free of what the imports open.
-    kept = []
+    kept: list[int] = []
     while not kept or kept[-1] < _KEPT:
         kept.append(os.open(os.devnull, os.O_RDONLY))
     worker = None
