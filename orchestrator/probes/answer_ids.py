@@ -21,32 +21,34 @@ thinking is mixed, answers were trained behind an empty thought. Leaves OUT/{bas
 that need more than one process to fit.
 """
 
+from __future__ import annotations
+
 import argparse
 import gc
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from tokens import put, refuse, versions
-from trainer_loss import read_settings
+from tokens import Row, offline, put, refuse, versions
+from train_settings import model_settings
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def main() -> None:
     """Write one file an arm."""
     arguments = parse_arguments()
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+    offline()
     wanted = read_wanted(Path(arguments.wanted))
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="conch-why-") as scratch:
-        settings = read_settings(Path(arguments.train_yaml), scratch)
+        settings = model_settings(arguments.train_yaml, scratch)
         # It would switch the cache of keys and values off: slow, and the same answers.
         settings["disable_gradient_checkpointing"] = True
         for arm, asker in arms(settings, arguments.adapter, arguments.export, wanted):
@@ -81,7 +83,7 @@ def read_wanted(path: Path) -> Row:
     return dict(wanted)
 
 
-def arms(settings: Row, adapter: str, export: str, wanted: Row) -> Iterator[tuple[str, "Asker"]]:
+def arms(settings: Row, adapter: str, export: str, wanted: Row) -> Iterator[tuple[str, Asker]]:
     """(name, asker) of each arm, one model in memory at a time."""
     if settings.get("finetuning_type", "lora") == "lora":
         asker = Asker(settings | {"adapter_name_or_path": adapter}, wanted)
@@ -115,13 +117,15 @@ class Asker:
         self.stops = sorted(self.template.get_stop_token_ids(self.tokenizer))
         self.limit, self.bare = int(wanted["max_tokens"]), bool(wanted["bare"])
         # Not trainable, LLaMA-Factory would merge the adapter at once.
-        self.model: Any = load_model(self.tokenizer, self.model_args, finetuning_args, is_trainable=True)
+        self.model: PreTrainedModel = load_model(
+            self.tokenizer, self.model_args, finetuning_args, is_trainable=True
+        )
         self.device = next(self.model.parameters()).device
         self._prepare()
 
     def free(self) -> None:
         """Let the model go."""
-        self.model = None
+        del self.model
         gc.collect()
 
     def take(self, export: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +67,7 @@ def build_tokenizer(tokens: list[str], merges: list[str]) -> Tokenizer:
     return tokenizer
 
 
-def tokenizer_config(names: dict[int, str]) -> dict[str, Any]:
+def tokenizer_config(names: dict[int, str]) -> dict[str, object]:
     """Only what both engines must agree on; the class loads tokenizer.json as it stands, in every version."""
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -87,7 +86,7 @@ def rewrite_rows(weight: torch.Tensor, ids: dict[str, int]) -> None:
         weight[index] = SOURCE_SHARE * before[ids[source]] + WORD_SHARE * before[ids[word]]
 
 
-def convert(source: Path, out: Path) -> dict[str, Any]:
+def convert(source: Path, out: Path) -> dict[str, object]:
     """Write the base model into `out`; returns what was made, for the log."""
     reader = GGUFReader(str(source))
     tokens = strings(reader, "tokenizer.ggml.tokens")

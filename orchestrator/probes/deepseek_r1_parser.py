@@ -13,10 +13,13 @@ where a turn begins).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vllm.reasoning import ReasoningParserManager
 from vllm.reasoning.deepseek_r1_reasoning_parser import DeepSeekR1ReasoningParser
+
+if TYPE_CHECKING:
+    from vllm.entrypoints.openai.engine.protocol import DeltaMessage
 
 ASSISTANT = "<｜Assistant｜>"
 
@@ -45,7 +48,7 @@ class TurnAwareParser(DeepSeekR1ReasoningParser):  # type: ignore[misc]  # vLLM 
         previous_token_ids: Sequence[int],
         current_token_ids: Sequence[int],
         delta_token_ids: Sequence[int],
-    ) -> Any:
+    ) -> DeltaMessage | None:
         """The next piece; the opening tag is no part of it, whatever came with it in one chunk."""
         piece = super().extract_reasoning_streaming(
             previous_text, current_text, delta_text, previous_token_ids, current_token_ids, delta_token_ids

@@ -7,14 +7,20 @@ of an embedding it is scale · (B·A)ᵀ. scale is alpha/r, with rslora alpha/�
 adapters that change the base weights when they begin (PiSSA and its like), convolutions.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from tokens import Row
 from weights import Stretch, Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PREFIX = "base_model.model."
 PART = re.compile(r"(.*)\.(lora_A|lora_B|lora_embedding_A|lora_embedding_B)(\.weight)?\Z")
@@ -34,7 +40,7 @@ class Update:
     scale: float
     transposed: bool
 
-    def rows(self, weights: Weights, stretches: list[Stretch]) -> tuple[Any, Any]:
+    def rows(self, weights: Weights, stretches: list[Stretch]) -> tuple[Tensor, Tensor]:
         """(the update, the sum of its terms' magnitudes) for those rows of the tensor, in float64."""
         import torch
 
@@ -95,7 +101,7 @@ def read_adapter(folder: Path, base: Weights) -> LoraWeights:
     return adapter
 
 
-def _variant(config: dict[str, Any]) -> str:
+def _variant(config: Row) -> str:
     """What makes the merge another formula than LoRA's; "" for plain LoRA."""
     if config.get("peft_type", "LORA") != "LORA":
         return str(config["peft_type"])
@@ -107,9 +113,7 @@ def _variant(config: dict[str, Any]) -> str:
     return begin if isinstance(begin, str) and begin.startswith(changing) else ""
 
 
-def _add(
-    adapter: LoraWeights, config: dict[str, Any], module: str, parts: dict[str, str], base: Weights
-) -> None:
+def _add(adapter: LoraWeights, config: Row, module: str, parts: dict[str, str], base: Weights) -> None:
     """One module's update, under the tensor that it is merged into."""
     adapter.modules += 1
     tensor = _tensor(f"{module}.weight", base)
@@ -135,7 +139,7 @@ def _add(
         adapter.silent.append(module)
 
 
-def _bias(adapter: LoraWeights, config: dict[str, Any], module: str, key: str, base: Weights) -> None:
+def _bias(adapter: LoraWeights, config: Row, module: str, key: str, base: Weights) -> None:
     """lora_bias: B's own bias, scaled, is added to the layer's."""
     tensor = _tensor(f"{module}.bias", base)
     rank = _of_module(config.get("rank_pattern"), module, config["r"])
@@ -146,7 +150,7 @@ def _bias(adapter: LoraWeights, config: dict[str, Any], module: str, key: str, b
         adapter.unmatched.append(f"{module}.bias")
 
 
-def _of_module(pattern: dict[str, Any] | None, module: str, default: Any) -> Any:
+def _of_module(pattern: dict[str, int] | None, module: str, default: int) -> int:
     """As get_pattern_key of peft does: the first pattern that ends the module's path."""
     for key, value in (pattern or {}).items():
         if re.match(rf"(.*\.)?({key})\Z", module):

@@ -22,19 +22,22 @@ kind is merged, replaced (saved whole by the adapter), trained (full, freeze) or
 that were not drawn (the lock holds the hash of all bytes), quantized weights, what lora.py does not cover.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lora import LoraWeights, read_adapter, tied_to
 from merge_rows import MergedRows, compare_merged, compare_same
+from tokens import Row, output, put
 from weights import SAMPLE, Weights, sampled
 
-Record = dict[str, Any]
+if TYPE_CHECKING:
+    from torch import dtype
 
 LISTED = 400
 DTYPES = {"float32": "float32", "float16": "float16", "bfloat16": "bfloat16", "float64": "float64"}
@@ -47,11 +50,8 @@ def main() -> None:
     # The work is moving memory: threads that wait for one another only cost, most of all on a busy machine.
     torch.set_num_threads(1)
     arguments = parse_arguments()
-    out = Path(arguments.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    half = out.with_name(out.name + ".half")
-    half.write_text(json.dumps(check(arguments), ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(half, out)  # noqa: PTH105
+    with output(arguments.out) as stream:
+        put(stream, check(arguments))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -73,7 +73,7 @@ class Tally:
 
     kinds: Counter[str] = field(default_factory=Counter)
     files: dict[str, Counter[str]] = field(default_factory=dict)
-    bad: list[Record] = field(default_factory=list)
+    bad: list[Row] = field(default_factory=list)
     bad_number: int = 0
     values: int = 0
     looked: int = 0
@@ -82,7 +82,7 @@ class Tally:
     fits: list[float] = field(default_factory=list)
     worst: float = 0.0
 
-    def add(self, record: Record, values: int) -> None:
+    def add(self, record: Row, values: int) -> None:
         """Count one tensor."""
         self.kinds[record["kind"]] += 1
         self.files.setdefault(record["file"], Counter()).update(
@@ -101,7 +101,7 @@ class Tally:
                 self.bad.append(record)
 
 
-def check(arguments: argparse.Namespace) -> Record:
+def check(arguments: argparse.Namespace) -> Row:
     """The facts of the module docstring."""
     base, export = Weights(Path(arguments.base)), Weights(Path(arguments.export))
     if arguments.method == "lora":
@@ -145,7 +145,7 @@ class Parts:
         # transformers casts every weight to the configuration's dtype when it loads a model.
         self.loaded = dtype_of(Path(arguments.adapter if self.full else arguments.base))
 
-    def record(self, name: str, source: str) -> Record:
+    def record(self, name: str, source: str) -> Row:
         """Compare one tensor of the export with what it must be."""
         rows = min((self.export.shapes[name] or (1,))[0], (self.base.shapes[source] or (1,))[0])
         shape = (rows, *self.export.shapes[name][1:]) if self.export.shapes[name] else ()
@@ -155,7 +155,7 @@ class Parts:
         if whole and self.adapter.weights.shapes[whole][1:] != self.base.shapes[source][1:]:
             weights, key, whole = self.base, source, None
         sides = MergedRows(self.export.read(name, stretches), weights.read(key, stretches), self.loaded)
-        told: Record = {"tensor": name, "file": self.export.files[name], "values": sides.export.numel()}
+        told: Row = {"tensor": name, "file": self.export.files[name], "values": sides.export.numel()}
         updates = self.adapter.updates.get(source, [])
         if source in self.adapter.uncovered:
             same = compare_same(sides)
@@ -183,7 +183,7 @@ class Parts:
         return float(torch.finfo(self.adapter.weights.read(key, [(0, 1)]).dtype).eps)
 
 
-def dtype_of(folder: Path) -> Any:
+def dtype_of(folder: Path) -> dtype | None:
     """The dtype that config.json loads a model in; None when it does not say."""
     import torch
 
@@ -193,10 +193,11 @@ def dtype_of(folder: Path) -> Any:
     except (OSError, ValueError, AttributeError):
         return None
     name = DTYPES.get(str(said))
-    return getattr(torch, name) if name else None
+    found: dtype | None = getattr(torch, name) if name else None
+    return found
 
 
-def facts(arguments: argparse.Namespace, parts: Parts, tally: Tally) -> Record:
+def facts(arguments: argparse.Namespace, parts: Parts, tally: Tally) -> Row:
     """The tally as JSON-able values."""
     adapter = parts.adapter
     updates = [update for each in adapter.updates.values() for update in each]

@@ -15,9 +15,16 @@ base, the export must have moved by 1.0 times what it should (0.02, and 2/√n f
 A tensor that nothing is merged into is not computed with, only cast: it must be equal, bit by bit.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+from tokens import Row
+
+if TYPE_CHECKING:
+    from torch import Tensor, dtype
 
 FEW = 36  # fewer values in which the update can be seen say nothing of its size
 ROWS = 96
@@ -27,17 +34,17 @@ ROWS = 96
 class MergedRows:
     """The same rows of one tensor: exported, and before the merge; and the dtype that the base loads in."""
 
-    export: Any
-    before: Any
-    loaded: Any
+    export: Tensor
+    before: Tensor
+    loaded: dtype | None
 
-    def plain(self) -> tuple[Any, Any]:
+    def plain(self) -> tuple[Tensor, Tensor]:
         """What the export holds where nothing was merged: cast at once, or over the dtype of loading."""
         straight = self.before.to(self.export.dtype)
         return straight, self.before.to(self.loaded or self.before.dtype).to(self.export.dtype)
 
 
-def compare_same(sides: MergedRows) -> dict[str, Any]:
+def compare_same(sides: MergedRows) -> Row:
     """Whether the export holds the same values, cast: ok, finite, share (of values that differ), off (by)."""
     import torch
 
@@ -56,8 +63,8 @@ def compare_same(sides: MergedRows) -> dict[str, Any]:
 
 
 def compare_merged(
-    sides: MergedRows, updates: list[tuple[Any, Any]], rank: int, adapter_eps: float
-) -> dict[str, Any]:
+    sides: MergedRows, updates: list[tuple[Tensor, Tensor]], rank: int, adapter_eps: float
+) -> Row:
     """Whether the export is the base with the updates merged; what it looks like when it is not.
 
     Args:
@@ -101,7 +108,9 @@ def compare_merged(
     return found
 
 
-def _bound(before: Any, update: Any, terms: Any, dtypes: tuple[Any, Any, float], rank: int) -> Any:
+def _bound(
+    before: Tensor, update: Tensor, terms: Tensor, dtypes: tuple[dtype, dtype, float], rank: int
+) -> Tensor:
     import torch
 
     loaded, exported, adapter_eps = dtypes
@@ -113,7 +122,7 @@ def _bound(before: Any, update: Any, terms: Any, dtypes: tuple[Any, Any, float],
     return 1.01 * units * size + half * update.abs() + (rank + 4) * 2.0**-24 * terms + tiny
 
 
-def _looks(moved: Any, update: Any, bound: Any, ratio: Any, found: dict[str, Any]) -> dict[str, Any]:
+def _looks(moved: Tensor, update: Tensor, bound: Tensor, ratio: Tensor, found: Row) -> Row:
     """What a wrong tensor is: the base's, scaled, merged in part, another adapter's, or other weights."""
     if found["like_base"]:
         return {"looks": "base"}
@@ -134,7 +143,7 @@ def _looks(moved: Any, update: Any, bound: Any, ratio: Any, found: dict[str, Any
     return {"looks": "other", "share": float((ratio > 1).double().mean())}
 
 
-def _rank(moved: Any, bound: Any) -> int:
+def _rank(moved: Tensor, bound: Tensor) -> int:
     """The rank of what was added when it is a low one, above the noise of rounding; 0 for any other matrix.
 
     An adapter adds a matrix of its own rank; other weights differ from the base by one of full rank.

@@ -17,22 +17,19 @@ JSON lines: a header, one line for each kept row, and last the text of every id 
 says how many of each are left below cutoff_len. `tail` is an end that a template puts behind everything.
 """
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from tokens import pieces, put, refuse, versions
+from tokens import Row, offline, output, pieces, put, refuse, versions
+from train_settings import ids_settings
 from training_ids import (
     Pipeline,
-    Row,
     in_step,
     load,
     make_pipeline,
     named,
     parse_arguments,
-    read_settings,
     source_rows,
 )
 
@@ -42,15 +39,9 @@ Pairs = list[tuple[list[int], list[int]]]
 def main() -> None:
     """Write the file under a temporary name, and rename it."""
     arguments = parse_arguments()
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1")
-    out = Path(arguments.out)
-    with tempfile.TemporaryDirectory(prefix="conch-preview-") as scratch:
-        os.environ["HF_DATASETS_CACHE"] = scratch
-        settings = read_settings(Path(arguments.train_yaml), scratch)
-        half = out.with_name(out.name + ".half")
-        with half.open("w", encoding="utf-8") as stream:
-            write(settings, stream)
-        half.replace(out)
+    offline()
+    with ids_settings(arguments.train_yaml) as settings, output(arguments.out) as stream:
+        write(settings, stream)
 
 
 def write(settings: Row, stream: IO[str]) -> None:

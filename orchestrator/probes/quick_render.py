@@ -7,14 +7,21 @@ with or without a `reasoning` field, are done here: serving_ids.py sends all oth
 checks this one against it.
 """
 
+from __future__ import annotations
+
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING
 
+from spellings import Message
 from tokens import refuse
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from transformers import PreTrainedTokenizerBase
+
 _FIELDS = {"role", "content", "reasoning"}
 
 
@@ -22,13 +29,15 @@ _FIELDS = {"role", "content", "reasoning"}
 class QuickRender:
     """One template and one tokenizer."""
 
-    template: Any
-    tokenizer: Any
+    template: Template
+    tokenizer: PreTrainedTokenizerBase
     variables: Message
     seconds: float
 
     @classmethod
-    def of(cls, tokenizer: Any, template: str | None, kwargs: Message | None, seconds: float) -> Any:
+    def of(
+        cls, tokenizer: PreTrainedTokenizerBase, template: str | None, kwargs: Message | None, seconds: float
+    ) -> QuickRender | None:
         """None where the template is not known as one text: then vLLM must choose."""
         from transformers.utils.chat_template_utils import _compile_jinja_template
 
@@ -79,5 +88,5 @@ class QuickRender:
         return text
 
 
-def _too_long(_signum: int, _frame: Any) -> None:
+def _too_long(_signum: int, _frame: FrameType | None) -> None:
     raise TimeoutError

@@ -34,6 +34,8 @@ JSON lines: a header, a line for each conversation, and last the text of every i
 The last two count the requests that vLLM rendered itself, and the rows that were sent in all spellings.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import hashlib
@@ -42,17 +44,20 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 from quick_render import QuickRender
-from spellings import SPELLINGS, as_it_is, has_dropped, is_bare
-from tokens import fixed_texts, pieces, put, refuse, round_trip, versions
+from spellings import SPELLINGS, Message, as_it_is, has_dropped, is_bare
+from tokens import fixed_texts, offline, output, pieces, put, refuse, round_trip, versions
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+    from vllm.renderers.online_renderer import OnlineRenderer
 
 # A real server refuses longer prompts; whether a prompt fits is not this probe's question.
 MAX_MODEL_LEN = 1 << 30
@@ -67,24 +72,24 @@ MADE_UP = "conch_"
 PLAIN = 2  # a message of a role and a content, and nothing else
 
 
+class PathsDiffer(Exception):
+    """QuickRender and vLLM's own code made different ids of one request."""
+
+
 def main() -> None:
     """Write the file under a temporary name, and rename it."""
     arguments = parse_arguments()
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", VLLM_NO_USAGE_STATS="1")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    offline()
     os.environ["VLLM_CHAT_TEMPLATE_RENDER_TIMEOUT"] = str(RENDER_SECONDS)
-    out = Path(arguments.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    half = out.with_name(out.name + ".half")
     renderer, template = load(arguments)
     for quick in (True, False):
         with (
+            suppress(PathsDiffer),
             Path(arguments.conversations).open(encoding="utf-8") as lines,
-            half.open("w", encoding="utf-8") as stream,
+            output(arguments.out) as stream,
         ):
-            if asyncio.run(write(renderer, template, arguments.thinking, lines, stream, quick=quick)):
-                break
-    half.replace(out)
+            asyncio.run(write(renderer, template, arguments.thinking, lines, stream, quick=quick))
+            break
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -107,9 +112,19 @@ def parse_arguments() -> argparse.Namespace:
 
 
 async def write(
-    renderer: Any, template: str | None, thinking: str | None, lines: IO[str], stream: IO[str], *, quick: bool
-) -> bool:
-    """Header, conversations, pieces; False when the quick road and vLLM's own part somewhere."""
+    renderer: OnlineRenderer,
+    template: str | None,
+    thinking: str | None,
+    lines: IO[str],
+    stream: IO[str],
+    *,
+    quick: bool,
+) -> None:
+    """Write header, conversations, and pieces.
+
+    Raises:
+        PathsDiffer: QuickRender and vLLM's own code made different ids.
+    """
     tokenizer = renderer.renderer.get_tokenizer()
     kwargs = renderer.default_chat_template_kwargs
     put(stream, header(tokenizer, template, kwargs))
@@ -117,8 +132,7 @@ async def write(
     used: set[int] = set()
     for batch in batches(lines):
         asked = [one for place, row in enumerate(batch) for one in road.asked(place, row, thinking or "")]
-        if not await road.render(asked):
-            return False
+        await road.render(asked)
         for place, its in groupby(asked, key=lambda one: one.place):
             turns = [
                 {"turn": turn, "variants": variants_of(list(requests))}
@@ -127,7 +141,6 @@ async def write(
             used.update(*(variant["ids"] for turn in turns for variant in turn["variants"]))
             put(stream, {"dataset": batch[place]["dataset"], "row": batch[place]["row"], "turns": turns})
     put(stream, pieces(tokenizer, used) | {"whole_road": road.whole, "spelled": road.spelled})
-    return True
 
 
 def batches(lines: IO[str]) -> Iterator[list[Message]]:
@@ -154,7 +167,7 @@ class Asked:
 
 def variants_of(asked: Sequence[Asked]) -> list[Message]:
     """The requests of one answer, those with the same ids put together."""
-    variants: dict[Any, Message] = {}
+    variants: dict[tuple[tuple[int, ...], str, bool], Message] = {}
     for one in asked:
         variant = {"names": [], "lossy": one.lossy, "ids": one.ids, "error": one.error}
         variants.setdefault((tuple(one.ids), one.error, one.lossy), variant)["names"] += one.names
@@ -165,7 +178,7 @@ def variants_of(asked: Sequence[Asked]) -> list[Message]:
 class Road:
     """Which rows are asked for how, and who renders them."""
 
-    renderer: Any
+    renderer: OnlineRenderer
     quick: QuickRender | None
     seen: Counter[str] = field(default_factory=Counter)
     whole: int = 0
@@ -187,8 +200,8 @@ class Road:
                 lossy = has_dropped(before, names)
                 yield Asked(place, turn, names, sent, lossy, kwargs, wholly)
 
-    async def render(self, asked: Sequence[Asked]) -> bool:
-        """Fill in ids and errors; False when the two roads part."""
+    async def render(self, asked: Sequence[Asked]) -> None:
+        """Fill in ids and errors."""
         quick = self.quick.render([(one.messages, one.kwargs) for one in asked]) if self.quick else None
         for at, one in enumerate(asked):
             found = quick[at] if quick else None
@@ -199,8 +212,7 @@ class Road:
                 self.whole += 1
                 one.ids, one.error = await render(self.renderer, one.messages, one.kwargs)
                 if found is not None and (found[0], bool(found[1])) != (one.ids, bool(one.error)):
-                    return False
-        return True
+                    raise PathsDiffer
 
 
 def spelled(
@@ -221,7 +233,7 @@ def spelled(
     return list(requests.values())
 
 
-def load(arguments: argparse.Namespace) -> tuple[Any, str | None]:
+def load(arguments: argparse.Namespace) -> tuple[OnlineRenderer, str | None]:
     """(vLLM's OnlineRenderer, the template's text or None)."""
     # vllm/env_override.py only prepares torch's compiler; importing it costs seconds and changes no token.
     sys.modules.setdefault("vllm.env_override", ModuleType("vllm.env_override"))
@@ -292,7 +304,7 @@ def model_config(model: str, tokenizer: str) -> SimpleNamespace:
     )
 
 
-def header(tokenizer: Any, template: str | None, kwargs: Message) -> Message:
+def header(tokenizer: PreTrainedTokenizerBase, template: str | None, kwargs: Message) -> Message:
     """What was used, and whether the tokenizer gives back what it was given."""
     text = template if template is not None else tokenizer.chat_template or ""
     return {
@@ -314,7 +326,9 @@ def wanted(row: Message) -> Sequence[int]:
     return range(sum(message["role"] == "assistant" for message in row["messages"]))
 
 
-async def render(renderer: Any, messages: Sequence[Message], kwargs: Message | None) -> tuple[list[int], str]:
+async def render(
+    renderer: OnlineRenderer, messages: Sequence[Message], kwargs: Message | None
+) -> tuple[list[int], str]:
     """(ids, "") as vLLM renders the request, or ([], the sentence with which it refuses it)."""
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
     from vllm.exceptions import VLLMClientError

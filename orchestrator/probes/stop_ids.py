@@ -22,13 +22,11 @@ they say nothing.
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
 
-from tokens import refuse, versions
+from tokens import Row, offline, output, refuse, versions
 
 GENERATION = "generation_config.json"
 VLLM_AUTO = "auto"
@@ -37,9 +35,8 @@ VLLM_AUTO = "auto"
 def main() -> None:
     """Write the facts under a temporary name, and rename it."""
     arguments = parse_arguments()
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", VLLM_NO_USAGE_STATS="1")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    model, out = Path(arguments.model), Path(arguments.out)
+    offline()
+    model = Path(arguments.model)
     source = generation_source(Path(arguments.config)) if arguments.config else VLLM_AUTO
     facts = served(model, source) | said(model, source)
     tokenizer = facts.pop("tokenizer")
@@ -49,10 +46,8 @@ def main() -> None:
     named = {*facts["stop_ids"], *ids_of(facts["generation_config"]), *ids_of(facts["config"])}
     named |= {known} - {None}
     facts["tokens"] = {str(each): tokenizer.convert_ids_to_tokens(each) for each in sorted(named)}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    half = out.with_name(out.name + ".half")
-    half.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    half.replace(out)
+    with output(arguments.out) as stream:
+        stream.write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -75,7 +70,7 @@ def generation_source(path: Path) -> str:
         refuse(f"cannot be read: {error}", str(path), "render it again: type the same command")
 
 
-def served(model: Path, source: str) -> dict[str, Any]:
+def served(model: Path, source: str) -> Row:
     """The ids at which the server stops, as its own functions tell, and its tokenizer."""
     # vllm/env_override.py only prepares torch's compiler; importing it costs seconds and changes no id.
     sys.modules.setdefault("vllm.env_override", ModuleType("vllm.env_override"))
@@ -128,7 +123,7 @@ def model_config(model: str, source: str) -> SimpleNamespace:
     )
 
 
-def said(model: Path, source: str) -> dict[str, Any]:
+def said(model: Path, source: str) -> Row:
     """What each of the three files says of the end of an answer."""
     folder = model if source in {"auto", "vllm"} else Path(source)
     token = read(model / "tokenizer_config.json").get("eos_token")
@@ -142,18 +137,18 @@ def said(model: Path, source: str) -> dict[str, Any]:
     }
 
 
-def eos_of(path: Path) -> dict[str, Any]:
+def eos_of(path: Path) -> Row:
     """A file and its eos_token_id as a list; None where it has none."""
     found = read(path).get("eos_token_id")
     return {"file": str(path), "eos_token_id": [found] if isinstance(found, int) else found}
 
 
-def ids_of(file: dict[str, Any]) -> list[int]:
+def ids_of(file: Row) -> list[int]:
     """The ids that a file names."""
     return file["eos_token_id"] or []
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Row:
     """A JSON object; {} where there is no such file."""
     if not path.is_file():
         return {}

@@ -12,13 +12,11 @@ that the template cannot encode. A document ({"role": "document"}) is an answer 
 
 import argparse
 import json
-import os
-import tempfile
 from pathlib import Path
-from typing import Any
 
-from tokens import put, versions
-from training_ids import Row, make_pipeline, read_settings
+from tokens import Row, offline, output, put, versions
+from train_settings import ids_settings
+from training_ids import Pipeline, make_pipeline
 
 
 def main() -> None:
@@ -28,14 +26,10 @@ def main() -> None:
     parser.add_argument("--rows", required=True, help="the conversations, one a line")
     parser.add_argument("--out", required=True, help="the JSON lines to write")
     arguments = parser.parse_args()
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1")
-    with tempfile.TemporaryDirectory(prefix="conch-lengths-") as scratch:
-        os.environ["HF_DATASETS_CACHE"] = scratch
-        settings = read_settings(Path(arguments.train_yaml), scratch)
+    offline()
+    with ids_settings(arguments.train_yaml) as settings:
         pipeline = make_pipeline(settings)
-    out = Path(arguments.out)
-    half = out.with_name(out.name + ".half")
-    with half.open("w", encoding="utf-8") as stream, Path(arguments.rows).open(encoding="utf-8") as rows:
+    with output(arguments.out) as stream, Path(arguments.rows).open(encoding="utf-8") as rows:
         data_args = pipeline.data_args
         put(
             stream,
@@ -48,10 +42,9 @@ def main() -> None:
         dropped = data_args.mask_history and not pipeline.template.preserve_thinking
         for line in rows:
             put(stream, lengths(json.loads(line)["messages"], pipeline, dropped=dropped))
-    half.replace(out)
 
 
-def lengths(messages: list[Row], pipeline: Any, *, dropped: bool) -> list[int] | None:
+def lengths(messages: list[Row], pipeline: Pipeline, *, dropped: bool) -> list[int] | None:
     """The lengths of a conversation's questions and answers in turn; `dropped`: earlier thoughts are."""
     if messages[0]["role"] == "document":
         return [0, len(pipeline.tokenizer.encode(messages[0]["content"], add_special_tokens=False))]

@@ -1,11 +1,20 @@
-"""What both token probes share: round trip, pieces, versions, refusals. No engine is imported."""
+"""What the probes share: tokenizer checks, versions, output files, refusals. Imports no engine."""
+
+from __future__ import annotations
 
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Row = dict[str, Any]
 
 ROUND_TRIP_TEXTS = (
     "a b\n你",
@@ -46,8 +55,8 @@ FIXED_TEXTS = (
 )
 
 
-def round_trip(tokenizer: Any) -> dict[str, Any]:
-    """Texts that the tokenizer does not give back: it reads something else than what was written."""
+def round_trip(tokenizer: PreTrainedTokenizerBase) -> Row:
+    """Encode and decode some texts; the failures are those that do not come back as they were."""
     failures = []
     for text in ROUND_TRIP_TEXTS:
         ids = tokenizer.encode(text, add_special_tokens=False)
@@ -57,10 +66,11 @@ def round_trip(tokenizer: Any) -> dict[str, Any]:
     return {"ok": not failures, "failures": failures}
 
 
-def fixed_texts(tokenizer: Any) -> list[dict[str, Any]]:
-    """What the tokenizer makes of the same texts everywhere: {"text", "ids", "decoded"}, one each.
+def fixed_texts(tokenizer: PreTrainedTokenizerBase) -> list[Row]:
+    """Encode the fixed texts and every special and added token, alone and between two words.
 
-    After the fixed ones come all of its special and added tokens, each alone and between two words.
+    Returns:
+        {"text", "ids", "decoded"} of each.
     """
     tokens = sorted({*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()})
     found = []
@@ -70,21 +80,21 @@ def fixed_texts(tokenizer: Any) -> list[dict[str, Any]]:
     return found
 
 
-def decode(tokenizer: Any, ids: list[int]) -> str:
-    """The text of ids, nothing left out and nothing cleaned up."""
+def decode(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> str:
+    """Decode ids with special tokens kept and nothing cleaned up."""
     text: str = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     return text
 
 
-def pieces(tokenizer: Any, ids: set[int]) -> dict[str, dict[str, str]]:
-    """The last line of a probe's file: id → token, as the tokenizer spells it."""
+def pieces(tokenizer: PreTrainedTokenizerBase, ids: set[int]) -> dict[str, dict[str, str]]:
+    """The last line of a probe's file: id → token."""
     ordered = sorted(ids)
     tokens = tokenizer.convert_ids_to_tokens(ordered)
     return {"pieces": {str(number): token for number, token in zip(ordered, tokens, strict=True)}}
 
 
 def versions(*distributions: str) -> dict[str, str]:
-    """Distribution → installed version, those that are not installed left out; and Python's."""
+    """Distribution → installed version, of those that are installed; and Python's."""
     found = {}
     for name in distributions:
         try:
@@ -94,17 +104,35 @@ def versions(*distributions: str) -> dict[str, str]:
     return found | {"python": sys.version.split()[0]}
 
 
-def put(stream: IO[str], value: Any) -> None:
-    """One JSON line."""
+def put(stream: IO[str], value: object) -> None:
+    """Write one JSON line."""
     stream.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
+@contextmanager
+def output(path: Path | str) -> Iterator[IO[str]]:
+    """Open a file for writing under a temporary name; rename it at the end."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(path.name + ".half")
+    with half.open("w", encoding="utf-8") as stream:
+        yield stream
+    half.replace(path)
+
+
+def offline() -> None:
+    """Keep the engines' libraries off the network, and quiet."""
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1")
+    os.environ.update(VLLM_NO_USAGE_STATS="1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+
+
 def refuse(what: str, where: str = "", hint: str = "") -> NoReturn:
-    """End with exit code 2: the input is wrong. Tells the loop that started this probe, and the log."""
-    told = os.environ.get("CONCH_PROBLEMS")
-    if told:
+    """Report a problem with the input to the runner and the log, and exit with code 2."""
+    report = os.environ.get("CONCH_PROBLEMS")
+    if report:
         problem = {"what": what, "where": where, "hint": hint}
-        Path(told).write_text(json.dumps([problem], ensure_ascii=False), encoding="utf-8")
+        Path(report).write_text(json.dumps([problem], ensure_ascii=False), encoding="utf-8")
     print(f"{where}  {what}\n    → {hint}", file=sys.stderr, flush=True)
-    # A chat template that never ends keeps a thread busy, which an ordinary exit would wait for.
+    # An ordinary exit would wait for the thread of a chat template that never ends.
     os._exit(2)

@@ -19,32 +19,22 @@ text alone, and shorter than --max-len. Never rows of conch_generated, which nob
 Not covered: what only exists across processes (DeepSpeed, FSDP): the model must fit where this runs.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
-import os
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING
 
-from tokens import put, refuse, versions
+from tokens import Row, offline, output, put, refuse, versions
+from train_settings import model_settings
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from torch import Tensor
 
-# What changes no loss, and would want data, a cluster or a finished folder.
-NEUTRAL = {
-    "val_size": 0.0,
-    "do_train": True,
-    "do_eval": False,
-    "do_predict": False,
-    "predict_with_generate": False,
-    "eval_strategy": "no",
-    "load_best_model_at_end": False,
-    "report_to": "none",
-    "plot_loss": False,
-}
-DROPPED = ("eval_dataset", "deepspeed", "fsdp", "resume_from_checkpoint", "early_stopping_steps")
 MADE_UP = "conch_generated"
 DIGITS = 6
 
@@ -52,18 +42,14 @@ DIGITS = 6
 def main() -> None:
     """Write the file under a temporary name, and rename it."""
     arguments = parse_arguments()
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
-    out = Path(arguments.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    offline()
     rows, eligible = choose(Path(arguments.ids), arguments.rows, arguments.max_len)
-    half = out.with_name(out.name + ".half")
     with tempfile.TemporaryDirectory(prefix="conch-loss-") as scratch:
-        scored, about = score(read_settings(Path(arguments.train_yaml), scratch), arguments.adapter, rows)
-    with half.open("w", encoding="utf-8") as stream:
+        scored, about = score(model_settings(arguments.train_yaml, scratch), arguments.adapter, rows)
+    with output(arguments.out) as stream:
         put(stream, about | {"max_len": arguments.max_len, "eligible": eligible})
         for row in scored:
             put(stream, row)
-    half.replace(out)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -77,15 +63,6 @@ def parse_arguments() -> argparse.Namespace:
     add("--max-len", type=int, required=True, help="rows must be shorter: the server's max_model_len")
     add("--out", required=True, help="the JSON lines to write")
     return parser.parse_args()
-
-
-def read_settings(path: Path, scratch: str) -> Row:
-    """train.yaml with what changes no loss neutralised."""
-    import yaml
-
-    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    kept = {key: value for key, value in settings.items() if key not in DROPPED}
-    return kept | NEUTRAL | {"output_dir": scratch}
 
 
 def choose(path: Path, most: int, max_len: int) -> tuple[list[Row], dict[str, int]]:
@@ -109,7 +86,7 @@ def choose(path: Path, most: int, max_len: int) -> tuple[list[Row], dict[str, in
     return rows, {group: len(offsets) for group, offsets in places.items()}
 
 
-def lines_of(stream: Any) -> Iterator[tuple[int, Row]]:
+def lines_of(stream: IO[bytes]) -> Iterator[tuple[int, Row]]:
     """(offset, row) of every line that is a row."""
     offset = 0
     for line in stream:
@@ -124,7 +101,7 @@ def fits(row: Row, max_len: int) -> bool:
     return bool(whole) and row["dataset"] != MADE_UP and len(row["ids"]) < max_len
 
 
-def spread(offsets: Any, most: int) -> list[int]:
+def spread(offsets: Sequence[int], most: int) -> list[int]:
     """At most so many of them, evenly from the first to the last.
 
     >>> spread([0, 1, 2, 3, 4, 5, 6, 7, 8], 3)
@@ -232,7 +209,7 @@ class Scorer:
             "logprobs": [self._of(logits[0], ids, t) for t in row["turns"]],
         }
 
-    def _of(self, logits: Any, ids: list[int], turn: Row) -> list[float]:
+    def _of(self, logits: Tensor, ids: list[int], turn: Row) -> list[float]:
         """The log probability of each label: it is predicted at the place before it."""
         import torch
 

@@ -30,51 +30,30 @@ Rows are read batch by batch from the file that `datasets` keeps them in: memory
 Not covered: packing, tool calls and media (such rows are named in `uncovered`).
 """
 
+from __future__ import annotations
+
 import argparse
 import json
-import os
-import tempfile
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
-from labels import turns_of, what_was_cut
-from tokens import fixed_texts, pieces, put, refuse, round_trip, versions
+from tokens import Row, decode, fixed_texts, offline, output, pieces, put, refuse, round_trip, versions
+from train_settings import ids_settings
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from llamafactory.data.processor.processor_utils import DatasetProcessor
+    from llamafactory.data.template import Template
+    from llamafactory.hparams import DataArguments, ModelArguments, TrainingArguments
+    from llamafactory.model.loader import TokenizerModule
+    from transformers import PreTrainedTokenizerBase
 
-NEUTRAL = {
-    "val_size": 0.0,
-    "do_train": True,
-    "do_eval": False,
-    "do_predict": False,
-    "predict_with_generate": False,
-    "eval_strategy": "no",
-    "load_best_model_at_end": False,
-    "bf16": False,
-    "fp16": False,
-    "pure_bf16": False,
-    "report_to": "none",
-    "streaming": False,
-    # The cache is a folder of this probe's own, and new: what is in it was made a moment ago.
-    "overwrite_cache": False,
-    "plot_loss": False,
-}
-DROPPED = (
-    "eval_dataset",
-    "tokenized_path",
-    "deepspeed",
-    "fsdp",
-    "resume_from_checkpoint",
-    "early_stopping_steps",
-    "quantization_bit",
-)
 ROW = ("_prompt", "_response", "_system", "_tools", "_images", "_videos", "_audios")
-WHOLE_TEXTS = ("train_on_prompt", "packing", "neat_packing")
 UNCUT = 1 << 30
 BATCH = 1000
 MADE_UP = "conch_generated"
@@ -83,19 +62,14 @@ MADE_UP = "conch_generated"
 def main() -> None:
     """Write the file under a temporary name, and rename it."""
     arguments = parse_arguments()
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1")
-    out = Path(arguments.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="conch-ids-") as scratch:
-        os.environ["HF_DATASETS_CACHE"] = scratch
-        settings = read_settings(Path(arguments.train_yaml), scratch)
-        names = [name for name in arguments.datasets.split(",") if name] or named(settings["dataset"])
+    offline()
+    with ids_settings(arguments.train_yaml) as settings:
+        trained = named(settings["dataset"])
+        names = [name for name in arguments.datasets.split(",") if name] or trained
         # A data set that is only compared may have no rows.
-        names = [name for name in names if name in named(settings["dataset"]) or has_rows(settings, name)]
-        half = out.with_name(out.name + ".half")
-        with half.open("w", encoding="utf-8") as stream:
+        names = [name for name in names if name in trained or has_rows(settings, name)]
+        with output(arguments.out) as stream:
             write(settings, names, stream)
-        half.replace(out)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -107,26 +81,13 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_settings(path: Path, scratch: str) -> Row:
-    """train.yaml with what changes no id neutralised."""
-    import yaml
-
-    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for key in WHOLE_TEXTS:
-        if settings.get(key):
-            what = f"{key} trains whole texts, not answers after prompts: there is no prompt to compare"
-            refuse(what, str(path), f"take {key} out of the recipe's llamafactory passage")
-    kept = {key: value for key, value in settings.items() if key not in DROPPED}
-    return kept | NEUTRAL | {"output_dir": str(Path(scratch) / "output")}
-
-
 def has_rows(settings: Row, name: str) -> bool:
     """Whether a file of our own, NAME.jsonl beside dataset_info.json, holds anything."""
     path = Path(settings["dataset_dir"]) / f"{name}.jsonl"
     return not path.is_file() or path.stat().st_size > 0
 
 
-def named(value: Any) -> list[str]:
+def named(value: str | Sequence[str]) -> list[str]:
     """LLaMA-Factory's `dataset` as a list of names."""
     return [name.strip() for name in value.split(",")] if isinstance(value, str) else list(value)
 
@@ -135,20 +96,20 @@ def named(value: Any) -> list[str]:
 class Pipeline:
     """LLaMA-Factory's parts, made by its own functions, and the ids that were seen."""
 
-    template: Any
-    model_args: Any
-    data_args: Any
-    training_args: Any
-    module: Any
-    published: Mapping[str, Any]
+    template: Template
+    model_args: ModelArguments
+    data_args: DataArguments
+    training_args: TrainingArguments
+    module: TokenizerModule
+    published: Mapping[str, int | None]
     used: set[int] = field(default_factory=set)
 
     @property
-    def tokenizer(self) -> Any:
+    def tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer that training uses."""
         return self.module["tokenizer"]
 
-    def encoder(self, data_args: Any) -> Any:
+    def encoder(self, data_args: DataArguments) -> DatasetProcessor:
         """The processor of rows that get_dataset would take."""
         from llamafactory.data import loader
 
@@ -198,7 +159,7 @@ def write(settings: Row, names: Sequence[str], stream: IO[str]) -> None:
     put(stream, pieces(pipeline.tokenizer, pipeline.used))
 
 
-def in_step(rows: Any, kept: Any, indexes: Sequence[int]) -> Iterator[tuple[int, Row, Row]]:
+def in_step(rows: Dataset, kept: Dataset, indexes: Sequence[int]) -> Iterator[tuple[int, Row, Row]]:
     """(index in the file, aligned row, encoded row) of every kept row, read in batches."""
     aligned = zip(count(), batched(rows, ROW), strict=False)
     for index, encoded in zip(indexes, batched(kept, ("input_ids", "labels")), strict=True):
@@ -206,7 +167,7 @@ def in_step(rows: Any, kept: Any, indexes: Sequence[int]) -> Iterator[tuple[int,
         yield index, row, encoded
 
 
-def batched(dataset: Any, columns: Sequence[str]) -> Iterator[Row]:
+def batched(dataset: Dataset, columns: Sequence[str]) -> Iterator[Row]:
     """A data set's rows, some columns of them; far quicker than to ask for one after the other."""
     chosen = dataset.select_columns([name for name in columns if name in dataset.column_names])
     for batch in chosen.with_format("arrow").iter(BATCH):
@@ -215,7 +176,7 @@ def batched(dataset: Any, columns: Sequence[str]) -> Iterator[Row]:
 
 def source_rows(path: Path) -> Mapping[str, Sequence[int]]:
     """Data set → the source's number of each row of LLaMA-Factory's file; nothing when no file tells."""
-    numbers: dict[str, Any] = {}
+    numbers: dict[str, array[int]] = {}
     if path.is_file():
         with path.open(encoding="utf-8") as lines:
             for row in map(json.loads, lines):
@@ -223,7 +184,7 @@ def source_rows(path: Path) -> Mapping[str, Sequence[int]]:
     return numbers
 
 
-def load(name: str, pipeline: Pipeline) -> tuple[Any, Any, Sequence[int]]:
+def load(name: str, pipeline: Pipeline) -> tuple[Dataset, Dataset, Sequence[int]]:
     """(aligned rows, encoded rows that get_dataset keeps, index in the file of each kept row)."""
     from llamafactory.data import get_dataset, loader
     from llamafactory.data.parser import get_dataset_list
@@ -292,6 +253,57 @@ def uncut(row: Row, pipeline: Pipeline) -> Row:
     unlimited.cutoff_len = UNCUT
     encoded = pipeline.encoder(unlimited).preprocess_dataset({key: [value] for key, value in row.items()})
     return {key: encoded[key][0] for key in ("input_ids", "labels")}
+
+
+def turns_of(labels: Sequence[int]) -> list[Row]:
+    """The labelled stretches."""
+    from llamafactory.extras.constants import IGNORE_INDEX
+
+    turns: list[Row] = []
+    inside = False
+    for position, label in enumerate(labels):
+        if inside == (label == IGNORE_INDEX):
+            inside = not inside
+            if inside:
+                turns.append({"turn": 0, "start": position, "end": len(labels), "cut": False})
+            else:
+                turns[-1]["end"] = position
+    return turns
+
+
+def what_was_cut(
+    turns: list[Row], ids: Sequence[int], whole: Row, tokenizer: PreTrainedTokenizerBase, first: int
+) -> Row | None:
+    """Mark the turns whose context the cutoff changed, and say what it took; None when it took nothing.
+
+    Args:
+        turns: of the row as it is trained.
+        ids: of the row as it is trained.
+        whole: the same row encoded without a cutoff: input_ids and labels.
+        tokenizer: reads what is left of an answer.
+        first: the number of the first turn that is trained.
+    """
+    complete, all_ids = turns_of(whole["labels"]), whole["input_ids"]
+    if ids == all_ids:
+        return None
+    lost, kept_end, whole_end = [], 0, 0
+    for place, uncut in enumerate(complete):
+        turn = turns[place] if place < len(turns) else {"start": len(ids), "end": len(ids)}
+        turn["cut"] = ids[: turn["start"]] != all_ids[: uncut["start"]]
+        lengths = [one["end"] - one["start"] for one in (uncut, turn)]
+        labels = lengths[0] - lengths[1]
+        context = (uncut["start"] - whole_end) - (turn["start"] - kept_end)
+        kept_end, whole_end = turn["end"], uncut["end"]
+        if context or labels:
+            left = labels > 0 and thought_open(tokenizer, ids[turn["start"] : turn["end"]])
+            lost.append({"turn": first + place, "context": context, "labels": labels, "thought_open": left})
+    return {"tokens": len(all_ids) - len(ids), "turns": lost}
+
+
+def thought_open(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int]) -> bool:
+    """Whether what is left of an answer opens a thought that it does not close."""
+    text = decode(tokenizer, list(kept))
+    return "<think>" in text and "</think>" not in text
 
 
 def uncovered(row: Row) -> str:

@@ -4,12 +4,20 @@ What cannot be read becomes a problem with the file's name, and the rest is stil
 pickled and quantized weights.
 """
 
+from __future__ import annotations
+
 import json
 import random
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from tokens import Row
+
+if TYPE_CHECKING:
+    from safetensors import safe_open
+    from torch import Tensor
 
 # A tensor is looked at whole up to so many values, and above that in so many stretches of rows.
 SAMPLE = 1 << 17
@@ -36,7 +44,7 @@ class Weights:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.dtypes: dict[str, str] = {}
         self.problems: list[dict[str, str]] = []
-        self._open: dict[str, Any] = {}
+        self._open: dict[str, safe_open] = {}
         for name, promised in _files(folder, self.problems).items():
             self._take(name, promised)
 
@@ -58,7 +66,7 @@ class Weights:
                 self.shapes[tensor] = tuple(entry["shape"])
                 self.dtypes[tensor] = entry["dtype"]
 
-    def read(self, name: str, stretches: Sequence[Stretch] | None = None) -> Any:
+    def read(self, name: str, stretches: Sequence[Stretch] | None = None) -> Tensor:
         """The tensor, or those rows of it, one stretch after the other, in its own dtype."""
         import torch
         from safetensors import safe_open
@@ -99,7 +107,7 @@ def _files(folder: Path, problems: list[dict[str, str]]) -> dict[str, set[str]]:
     return promised
 
 
-def read_header(path: Path) -> dict[str, Any]:
+def read_header(path: Path) -> Row:
     """Tensor → dtype, shape, data_offsets of a safetensors file that is whole.
 
     Raises:
@@ -112,7 +120,7 @@ def read_header(path: Path) -> dict[str, Any]:
         if not 0 < length <= min(HEADER_LIMIT, size - 8):
             raise ValueError(f"is cut short or no safetensors file ({size} bytes)")
         try:
-            header: dict[str, Any] = json.loads(file.read(length))
+            header: Row = json.loads(file.read(length))
             header.pop("__metadata__", None)
             end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
             _ = [tuple(entry["shape"]) for entry in header.values()]

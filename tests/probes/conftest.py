@@ -45,7 +45,7 @@ def reference() -> Path:
 def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
     """A probe as a module: only what needs no engine may be called."""
     monkeypatch.syspath_prepend(str(PROBES))
-    names = ["tokens", "training_ids", "serving_ids", "labels", "spellings", "quick_render"]
+    names = ["tokens", "training_ids", "serving_ids", "train_settings", "spellings", "quick_render"]
     names += ["weights", "trainer_loss", "answer_ids"]
     yield import_module
     for name in names:

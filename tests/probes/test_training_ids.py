@@ -1,5 +1,5 @@
 """LLaMA-Factory's own ids: of the right rows, of every trained answer, cut or not, right or wrong."""
-# Covers probes/labels.py
+# Covers probes/train_settings.py
 
 from __future__ import annotations
 
