@@ -28,7 +28,8 @@ from tests.fakes.openai_server import FakeServer
 def tasks_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every in-process task is a call; engines and probes stay processes.
 
-    What is asked is asked one at a time: a failure leaves no request of another thread on its way.
+    Requests go one at a time: a failure leaves no request of another thread on its way. A few generated
+    conversations do for what is not about them (500 cost each probe a second).
     """
 
     def run(command: Command, **given: Any) -> int:
@@ -36,7 +37,10 @@ def tasks_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
             return run_command(command, **given)
         name, file = command.argv[3:]
         settings = json.loads((given["cwd"] / file).read_text(encoding="utf-8"))
-        alone = settings | ({"concurrency": 1} if name in ("ask", "evaluate") else {})
+        if name in ("ask", "evaluate"):
+            settings["concurrency"] = 1
+        elif name == "prepare":
+            settings["generated"]["count"] = 30
         given["log"].parent.mkdir(exist_ok=True)
         with (
             TemporaryDirectory() as apart,
@@ -47,7 +51,7 @@ def tasks_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
             for key, value in {**command.env, **given["extra"]}.items():
                 patched.setenv(key, value)
             path = Path(apart, "settings.json")
-            path.write_text(json.dumps(alone), encoding="utf-8")
+            path.write_text(json.dumps(settings), encoding="utf-8")
             return run_task(name, path, given["cwd"])
 
     monkeypatch.setattr(loop, "run_command", run)
