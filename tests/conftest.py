@@ -54,7 +54,7 @@ def hostile_world(
     nowhere.touch()  # a file: whoever makes a folder or a file below it gets an error
     monkeypatch.setenv("HOME", str(nowhere))
     monkeypatch.setenv("CONCH_HOME", str(apart / "conch-home"))
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # no test pulls the plug: waiting for a disk shows nothing
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # no test pulls the plug
     yield
 
 
