@@ -2,15 +2,15 @@
 
     ConchError
     ├── UsageError      2   the recipe, the data or the command line is wrong
-    ├── MissingError    3   a model, an environment, disk, a port, a GPU, a version is missing
-    ├── StageFailed     4   a stage's child failed
-    ├── CheckFailed     5   it ran and the answer is no (a check or a proof)
-    ├── BusyError       6   another run holds it
-    ├── TimedOut        7   it did not come in time
+    ├── MissingError    3   a model, an environment, disk space, a port, a GPU or a version is missing
+    ├── StageFailed     4   a stage's child process failed
+    ├── CheckFailed     5   it ran and the answer is no (a check, a proof or a target)
+    ├── BusyError       6   another process uses it
+    ├── TimedOut        7   it took too long
     └── Interrupted   130   Ctrl-C (143 for SIGTERM)
 
-0 is success; 1 is a bug in Conch and has no class. An error carries one or more `Problem`s, all the
-mistakes found at once, each with what is wrong, where, and what to do about it.
+0 is success; 1 is a bug in Conch and has no class. An error carries one or more `Problem`s: all mistakes
+found at once, each with what is wrong, where, and how to fix it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Problem:
     """One thing that is wrong.
 
     Attributes:
-        what: one sentence a user can act on, without a traceback.
-        where: `file:line:column`, a path, or "" when no place is to blame.
-        hint: the command or the edit that fixes it, "" when there is none.
+        what: one sentence that the user can act on.
+        where: `file:line:column`, a path, or "".
+        hint: the command or edit that fixes it, or "".
     """
 
     what: str
@@ -35,13 +35,13 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.where}  " if self.where else ""
+        where = f"{self.where}  " if self.where else ""
         hint = f"\n    → {self.hint}" if self.hint else ""
-        return f"{place}{self.what}{hint}"
+        return f"{where}{self.what}{hint}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that a mistyped one most likely stands for; "" when none is near.
+    """The known word most similar to a mistyped one; "" if none is similar.
 
     >>> nearest("contain", ["contains", "equals"])
     'contains'
@@ -52,7 +52,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest known word as the end of a sentence; "" when none is near.
+    """The nearest known word as the end of a sentence; "" if none is similar.
 
     >>> did_you_mean("contain", ["contains", "equals"])
     '; did you mean "contains"?'
@@ -62,7 +62,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 class ConchError(Exception):
-    """A failure the user can understand; caught at one boundary (cli/main.py)."""
+    """A failure that the user can understand; caught at one boundary (cli/main.py)."""
 
     exit_code: ClassVar[int]
 
@@ -80,7 +80,7 @@ class UsageError(ConchError):
 
 
 class MissingError(ConchError):
-    """Something that is needed is not there: model, environment, disk, port, GPU, version."""
+    """Something required is missing: model, environment, disk space, port, GPU, version."""
 
     exit_code = 3
 
@@ -92,25 +92,25 @@ class StageFailed(ConchError):
 
 
 class CheckFailed(ConchError):
-    """It ran, and the answer is no: a check failed or a proof does not hold."""
+    """It ran, and the answer is no: a check failed, a proof does not hold, a target is missed."""
 
     exit_code = 5
 
 
 class BusyError(ConchError):
-    """Another process holds what is needed."""
+    """Another process uses what is needed."""
 
     exit_code = 6
 
 
 class TimedOut(ConchError):
-    """It did not happen in time."""
+    """It took too long."""
 
     exit_code = 7
 
 
 class Interrupted(ConchError):
-    """A signal ended it: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
+    """A signal ended it: exit 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
 
     exit_code = 130
 
@@ -131,7 +131,7 @@ TREE: tuple[type[ConchError], ...] = (
 
 
 def error_for(exit_code: int, *problems: Problem | str) -> ConchError:
-    """The error of an exit code that a child of ours returned; StageFailed for any other code."""
+    """The error for the exit code of one of our own child processes; StageFailed for an unknown code."""
     for kind in TREE:
         if kind.exit_code == exit_code:
             return kind(*problems)
@@ -139,5 +139,5 @@ def error_for(exit_code: int, *problems: Problem | str) -> ConchError:
 
 
 def exit_code_of(error: ConchError) -> int:
-    """The process exit code of an error: its class's, or 128 + the signal's number."""
+    """The exit code of an error: its class's, or 128 plus the signal number."""
     return 128 + error.signum if isinstance(error, Interrupted) else error.exit_code

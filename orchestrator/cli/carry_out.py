@@ -1,9 +1,9 @@
-"""What `run` and `sft` share: a recipe becomes a plan, the plan is run, the report is told."""
+"""What `run` and `sft` share: turn a recipe into a plan, run the plan, and sum up the result."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.verb import Outcome
 
@@ -23,9 +23,10 @@ def carry_out(
     accept_mismatch: bool,
     detach: bool = False,
 ) -> Outcome:
-    """Run the named stages of a recipe; progress on stderr, the closing summary as the outcome.
+    """Run the named stages of a recipe, with progress on stderr.
 
-    Detached, the outcome is that of the start.
+    Returns:
+        the closing summary; of a detached run, the outcome of its start.
     """
     from dataclasses import replace
     from pathlib import Path
@@ -43,17 +44,19 @@ def carry_out(
     plan = build_plan(job, stages)
     if detach:
         request = {"recipe": recipe, "sets": list(sets), "hardware": hardware}
-        return started({"verb": "run", "stages": list(stages), "accept_mismatch": accept_mismatch, **request})
-    live = TerminalProgress()
-    live.say(plan.headline)
-    folder, runs = run_recipe(plan, job, project=project, progress=live)
+        return start_detached(
+            {"verb": "run", "stages": list(stages), "accept_mismatch": accept_mismatch, **request}
+        )
+    progress = TerminalProgress()
+    progress.say(plan.headline)
+    folder, runs = run_recipe(plan, job, project=project, progress=progress)
     report = read_report(folder, recipe=job.recipe.name, headline=plan.headline, runs=runs)
     if "judge" not in stages:
         report = replace(report, verdicts=(), paraphrases=(), base_verdicts=())
-    return told_of(report, job, folder, project=project)
+    return outcome_of(report, job, folder, project=project)
 
 
-def told_of(report: Report, job: Job, folder: Path, *, project: Path) -> Outcome:
+def outcome_of(report: Report, job: Job, folder: Path, *, project: Path) -> Outcome:
     """A run's closing summary, its data and its exit code."""
     from pathlib import Path
 
@@ -66,21 +69,21 @@ def told_of(report: Report, job: Job, folder: Path, *, project: Path) -> Outcome
     return Outcome(data=data, text=text, exit_code=report.exit_code)
 
 
-def started(request: Mapping[str, Any]) -> Outcome:
-    """Start a supervisor for a request; what came of the start, and how to see more of it."""
+def start_detached(request: Mapping[str, object]) -> Outcome:
+    """Start a background process for a request, and list the commands that follow and stop it."""
     from pathlib import Path
 
     from orchestrator.execute.processes.spawn_daemon import detach
     from orchestrator.execute.project import recipes
 
-    begun = detach(request, project=recipes.project_folder(Path.cwd()))
-    told = begun.told
-    what = f"serving at {told['url']} as {told['model']}" if "url" in told else "working"
+    started = detach(request, project=recipes.project_folder(Path.cwd()))
+    message = started.told
+    run = message["run"]
+    what = f"serving {message['model']} at {message['url']}" if "url" in message else "running"
     lines = [
-        f"{told['run']}: {what}, in the background",
-        f"  conch logs -f {told['run']}    follow it",
-        "  conch status    what runs",
-        f"  conch stop {told['run']}    end it",
+        f"{run}: {what}, in the background",
+        f"  conch logs -f {run}    follow its output",
+        "  conch status    show what is running",
+        f"  conch stop {run}    stop it",
     ]
-    data = {**told, "pid": begun.pid, "unit": begun.unit}
-    return Outcome(data, "\n".join(lines))
+    return Outcome({**message, "pid": started.pid, "unit": started.unit}, "\n".join(lines))

@@ -1,4 +1,4 @@
-"""`conch chat`: a conversation with a served model, its answers shown as they come."""
+"""`conch chat`: a conversation with a served model, its answers streamed."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from orchestrator.errors import Problem, StageFailed, UsageError
 if TYPE_CHECKING:
     from orchestrator.execute.inference.client import Client
 
-_HELP = "/reset forgets the conversation, /exit ends (or Ctrl-D), Ctrl-C stops an answer, /help says this"
+_HELP = "/reset forgets the conversation, /exit or Ctrl-D ends it, Ctrl-C stops an answer, /help shows this"
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
 @dataclass(slots=True)
 class _Talk:
-    """A conversation and how it is shown; `alive` raises what ended a server of our own."""
+    """A conversation and how it is shown; `alive` raises the error that ended our own server."""
 
     client: Client
     system: str
@@ -46,7 +46,7 @@ class _Talk:
     turns: list[dict[str, str]] = field(default_factory=list)
 
     def reset(self) -> None:
-        """Forget everything but the system prompt."""
+        """Forget everything except the system prompt."""
         self.messages = [{"role": "system", "content": self.system}] if self.system else []
 
 
@@ -60,10 +60,10 @@ class _Talk:
     "--checkpoint",
     default="",
     metavar="last|N",
-    help="Serve this checkpoint of the last run for as long as you talk: before any merging.",
+    help="Chat with this checkpoint of the latest run, unmerged; its server stops when you leave.",
 )
 @server_options
-@click.option("--system", default="", metavar="TEXT", help="A system prompt.")
+@click.option("--system", default="", metavar="TEXT", help="System prompt.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=512, show_default=True)
 @click.option("--temperature", type=click.FloatRange(0, 2), default=0.0, show_default=True)
 @set_option
@@ -77,11 +77,11 @@ def command(
     temperature: float,
     **server: Any,
 ) -> Outcome:
-    """Talk to a served model: several turns, shown as they come; /reset, /exit, /help.
+    """Chat with a served model over several turns; /reset, /exit and /help control the conversation.
 
-    Without a terminal on standard input, each line of it is a question. With --json, each turn is a line of
-    JSON and the envelope ends them. With --checkpoint a server of that checkpoint is started on a free port,
-    also of a training that goes on, and is gone when the conversation ends.
+    If standard input is not a terminal, each of its lines is a question. With --json, each turn is one line
+    of JSON and the envelope comes last. With --checkpoint, Conch starts a server for that checkpoint, even
+    while training continues, and stops it when the conversation ends.
     """
     from orchestrator.execute.inference.client import Client
 
@@ -98,7 +98,7 @@ def command(
         if talk.interactive:
             progress(f"{visible(found.model)} at {client.base_url}\n{_HELP}")
         for line in _lines(interactive=talk.interactive):
-            if _obeyed(talk, line):
+            if _handle(talk, line):
                 break
     data = {"base_url": client.base_url, "model": found.model, "turns": talk.turns}
     return Outcome(data=data | ({"run": found.run} if found.run else {}))
@@ -106,7 +106,7 @@ def command(
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """Who answers."""
+    """The server that answers."""
 
     base_url: str
     model: str
@@ -126,7 +126,7 @@ def _server(
     sets: Sequence[str],
     hardware: str,
 ) -> Iterator[_Server]:
-    """The server that is up, or one of a checkpoint for the time."""
+    """The running server, or a temporary one for a checkpoint."""
     if not checkpoint:
         from orchestrator.execute.inference.api_key import read_key
         from orchestrator.execute.project.endpoint import served
@@ -141,19 +141,19 @@ def _server(
     from orchestrator.execute.project import recipes
     from orchestrator.execute.serving.serve_checkpoint import served_checkpoint
 
-    given: dict[str, Any] = {"--base-url": base_url, "--model": model, "--key-file": key_file, "--set": sets}
-    given["--hardware"] = hardware != "auto"
-    if lost := [name for name, value in given.items() if value]:
-        raise click.UsageError(f"--checkpoint starts a server of its own: leave {', '.join(lost)} out")
+    options = {"--base-url": base_url, "--model": model, "--key-file": key_file, "--set": sets}
+    options["--hardware"] = hardware if hardware != "auto" else ""
+    if unused := [name for name, value in options.items() if value]:
+        raise click.UsageError(f"--checkpoint starts its own server: omit {', '.join(unused)}")
     number, project = checkpoint.removeprefix("checkpoint-"), recipes.project_folder(Path.cwd())
     with served_checkpoint(recipe, number, project=project, progress=TerminalProgress()) as one:
         yield _Server(one.server.url, one.model, run=one.run.name, alive=one.server.check)
 
 
 def _lines(*, interactive: bool) -> Iterator[str]:
-    """What the person types, or the lines of standard input, which are UTF-8 whatever the locale says."""
+    """What the user types, or the lines of standard input: UTF-8 in every locale."""
     if interactive:
-        import readline  # noqa: F401  gives input() editing that knows wide characters, and a history
+        import readline  # noqa: F401  gives input() line editing with wide characters, and a history
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     while True:
@@ -164,45 +164,45 @@ def _lines(*, interactive: bool) -> Iterator[str]:
                 emit("\n")
             return
         if not line.isascii() and any("\ud800" <= character <= "\udfff" for character in line):
-            raise UsageError(Problem("a question that is not UTF-8", where="standard input"))
+            raise UsageError(Problem("the question is not UTF-8", where="standard input"))
         yield line.strip()
 
 
-def _obeyed(talk: _Talk, line: str) -> bool:
-    """Do what a line says; True when it ends the conversation."""
+def _handle(talk: _Talk, line: str) -> bool:
+    """Run a command or ask a question; True when the conversation ends."""
     if line in ("/exit", "/quit"):
         return True
     if line == "/reset":
         talk.reset()
-        progress("forgotten")
+        progress("conversation reset")
     elif line == "/help":
         progress(_HELP)
     elif line.startswith("/"):
-        progress(f"no such word: {visible(line.split(maxsplit=1)[0])}; {_HELP}")
+        progress(f"unknown command {visible(line.split(maxsplit=1)[0])}; {_HELP}")
     elif line:
         _answer(talk, line)
     return False
 
 
 def _answer(talk: _Talk, question: str) -> None:
-    """Ask, show the answer as it comes, and remember both; a failure is told and forgotten."""
+    """Ask, stream the answer, and remember both; after a failure, report it and forget the question."""
     from orchestrator.execute.inference.request_errors import RequestError
 
     talk.messages.append({"role": "user", "content": question})
     try:
         content, stopped = _shown(talk)
-    except RequestError as trouble:
+    except RequestError as error:
         del talk.messages[-1]
         talk.alive()
         if not talk.interactive:
-            raise StageFailed(Problem(str(trouble), where=talk.client.base_url)) from trouble
-        progress(f"no answer: {visible(str(trouble))}")
+            raise StageFailed(Problem(str(error), where=talk.client.base_url)) from error
+        progress(f"no answer: {visible(str(error))}")
         return
     if content:
         talk.messages.append({"role": "assistant", "content": content})
     else:
         del talk.messages[-1]
-        progress("no answer came, or thinking alone; the question is forgotten")
+        progress("no answer, or only thinking; the question is forgotten")
     row = {"question": question, "answer": content}
     talk.turns.append(row)
     if talk.as_json:
@@ -212,23 +212,23 @@ def _answer(talk: _Talk, question: str) -> None:
 
 
 def _shown(talk: _Talk) -> tuple[str, bool]:
-    """The answer, and whether Ctrl-C ended it. Thinking is dim, and shown on a terminal alone."""
+    """The answer, and whether Ctrl-C ended it. Thinking is dimmed, and shown on a terminal only."""
     content, thinking = "", False
-    pieces = talk.client.stream(talk.messages)
+    deltas = talk.client.stream(talk.messages)
     dims = talk.interactive and sys.stdout.isatty()
     try:
-        for piece in pieces:
-            if piece.reasoning and dims:
-                emit(("" if thinking else _DIM) + visible(piece.reasoning))
+        for delta in deltas:
+            if delta.reasoning and dims:
+                emit(("" if thinking else _DIM) + visible(delta.reasoning))
                 thinking = True
-            if piece.content and thinking:
+            if delta.content and thinking:
                 emit(_PLAIN + "\n")
                 thinking = False
-            # A reasoning parser leaves newlines before the answer; they are sent back, not shown.
-            told = piece.content if content.strip() else piece.content.lstrip()
-            content += piece.content
+            # A reasoning parser leaves newlines before the answer; send them back, but do not show them.
+            shown = delta.content if content.strip() else delta.content.lstrip()
+            content += delta.content
             if not talk.as_json:
-                emit(visible(told))
+                emit(visible(shown))
     except KeyboardInterrupt:
         if not talk.interactive:
             raise

@@ -1,4 +1,4 @@
-"""`conch doctor`: what is missing here, and the command that fixes it."""
+"""`conch doctor`: what is missing on this machine, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from orchestrator.cli.verb import Outcome, hardware_option, verb
 @verb(example="conch doctor\nconch doctor --hardware cuda --json")
 @hardware_option
 def command(hardware: str) -> Outcome:
-    """Say what is missing and the command that fixes it; exit code 3 when a run could not work."""
+    """Report what is missing and the command that fixes it; exit 3 if a run cannot work."""
     from dataclasses import asdict
 
     from orchestrator.cli.text.terminal import one_line
@@ -22,7 +22,7 @@ def command(hardware: str) -> Outcome:
     lines = []
     for finding in findings:
         lines.append(f"{finding.status:<8} {finding.id:<22} {one_line(finding.what)}")
-        if finding.hint and finding not in missing:  # what is missing is said with its fix at the end
+        if finding.hint and finding not in missing:  # missing ones are listed at the end, with their hints
             lines.append(f"{'':<31} → {finding.hint}")
     lines.append(f"\n{len(missing)} missing" if missing else "\nnothing is missing")
     data = {"hardware": profile, "findings": [asdict(finding) for finding in findings]}

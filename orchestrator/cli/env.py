@@ -1,4 +1,4 @@
-"""`conch env`: make the engine environments, or their requirement files; ask what is known against them."""
+"""`conch env`: build the engine environments, compile their lockfiles, audit their packages."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from orchestrator.cli.verb import Outcome, hardware_option, progress, verb
 
 @click.group(name="env", epilog="\b\nExample:\n  conch env sync\n  conch env compile\n  conch env audit")
 def command() -> None:
-    """Make or lock the train and serve environments."""
+    """Build, compile or audit the engine environments."""
 
 
 @verb(example="conch env sync\nconch env sync serve --hardware cpu")
 @click.argument("name", type=click.Choice(["train", "serve", "evalscope", "lm-eval"]), required=False)
 @hardware_option
 def sync(name: str | None, hardware: str) -> Outcome:
-    """Make the train and serve environments in CONCH_HOME, unless they are there.
+    """Build the train and serve environments in CONCH_HOME, unless they exist.
 
-    Every package is pinned and hashed (environments/). The CPU build of torch is looked for in
-    PIP_FIND_LINKS, else on PyTorch's own page; CONCH_UV names another uv. evalscope and lm-eval, for
-    `conch bench`, are made only when they are named here or first used.
+    Every package is pinned and hashed (environments/). The CPU build of torch comes from PIP_FIND_LINKS if
+    set, else from PyTorch's own index; CONCH_UV names another uv. evalscope and lm-eval, for `conch bench`,
+    are built only when you name them here or first use them.
     """
     import time
 
@@ -43,7 +43,7 @@ def sync(name: str | None, hardware: str) -> Outcome:
 def compile_() -> Outcome:
     """Compile the lockfiles under environments/ from their .in files.
 
-    Resolves the newest versions that the .in files allow. The CUDA files are resolved, not installed.
+    Resolves the newest versions that the .in files allow. CUDA files are resolved but not installed.
     """
     from orchestrator.execute.environments.compile import compile_all
     from orchestrator.execute.host import signals
@@ -55,10 +55,10 @@ def compile_() -> Outcome:
 
 @verb(example="conch env audit")
 def audit() -> Outcome:
-    """Ask what is known against the pinned packages of Conch and of both environments.
+    """Look up known vulnerabilities of every pinned package, with pip-audit.
 
-    pip-audit asks an advisory service; where none can be reached, a dated table stands in, and that is said.
-    Exits 5 when something is known that nobody has accepted with a reason, or a package was skipped.
+    If no advisory service can be reached, a dated table is used instead, and the output says so. Exits 5 when
+    a vulnerability is not accepted with a reason, or when a package was skipped.
     """
     from dataclasses import asdict
 
@@ -66,7 +66,7 @@ def audit() -> Outcome:
     from orchestrator.execute.environments.audit import audit as look
 
     done = look(progress)
-    lines = [f"asked       {done.source}", f"packages    {done.packages} pins"]
+    lines = [f"source      {done.source}", f"packages    {done.packages} pinned"]
     lines += [
         f"{'accepted' if one.accepted else 'KNOWN':<11} {one.id}  {one.package} {one.version} ({one.lock}): "
         f"{one.accepted or one.what}"

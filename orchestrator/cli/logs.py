@@ -1,4 +1,4 @@
-"""`conch logs`: what a run's commands and servers print."""
+"""`conch logs`: the output of a run's commands and servers."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     example="conch logs magic_conch\nconch logs -f magic_conch\nconch logs magic_conch --stage train -n 100"
 )
 @click.argument("run", metavar="RUN")
-@click.option("--stage", default="", metavar="NAME", help="The log of this stage or server alone.")
-@click.option("-f", "--follow", is_flag=True, help="Go on while it runs, from stage to stage.")
-@click.option("-n", "--lines", default=30, type=click.IntRange(min=0), show_default=True, help="Last lines.")
+@click.option("--stage", default="", metavar="NAME", help="Show only the log of this stage or server.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the run from stage to stage while it works.")
+@click.option(
+    "-n", "--lines", default=30, type=click.IntRange(min=0), show_default=True, help="Number of last lines."
+)
 @click.pass_context
 def command(context: click.Context, *, run: str, stage: str, follow: bool, lines: int) -> Outcome:
-    """Show what a run printed last. RUN is RECIPE/ID, or RECIPE for its last.
+    """Show the last output of a run. RUN is RECIPE/ID, or RECIPE for its latest run.
 
-    Control characters are shown as escapes, and secrets as ***; the files in the run's logs/ hold the bytes.
-    With --json every line is an object of its own, and the envelope comes last.
+    Control characters are shown as escapes and secrets as ***; the files in the run's logs/ hold the raw
+    bytes. With --json, each line is one object and the envelope comes last.
     """
     from pathlib import Path
 
@@ -48,13 +50,13 @@ def command(context: click.Context, *, run: str, stage: str, follow: bool, lines
 
 
 class _Shown:
-    """Writes lines, and whose they are when that changes."""
+    """Writes log lines, with a heading when the log changes."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json, self._name = as_json, ""
 
     def line(self, name: str, text: str) -> None:
-        """One line of a log; of a bar that draws over itself its last state."""
+        """Write one line; of a progress bar that redraws itself, only its last state."""
         from orchestrator.cli.text.terminal import emit, visible
         from orchestrator.execute.host.redact import redact
         from orchestrator.execute.run_store.run_logs import last_state
@@ -70,7 +72,7 @@ class _Shown:
 
 
 def _follow(folder: Run, tail: Tail, show: _Shown) -> None:
-    """Until nobody works on the run or serves it any more, or Ctrl-C."""
+    """Follow until the run and its server have stopped, or Ctrl-C."""
     import time
 
     from orchestrator.execute.host import signals
@@ -79,10 +81,10 @@ def _follow(folder: Run, tail: Tail, show: _Shown) -> None:
 
     with signals.catch_signals():
         while True:
-            going_on = summary_of(folder).standing is Standing.RUNNING or is_up(folder)
+            active = summary_of(folder).standing is Standing.RUNNING or is_up(folder)
             for name, line in tail.added():
                 show.line(name, line)
-            if not going_on:
+            if not active:
                 return
             signals.check()
             time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""`conch ls`: what there is in this project."""
+"""`conch ls`: what this project contains."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ KINDS = ("recipes", "datasets", "templates", "runs")
 @verb(example="conch ls\nconch ls templates\nconch ls --json")
 @click.argument("what", required=False, type=click.Choice(KINDS), metavar="[WHAT]")
 def command(what: str | None) -> Outcome:
-    """List recipes, datasets, chat templates and runs, or one of these; templates as a matrix.
+    """List recipes, datasets, chat templates and runs, or one of these.
 
-    The matrix has a row for each training template and a column for each setting of template.thinking and
-    template.history; a cell names the chat template that asks as that training taught.
+    `conch ls templates` prints a matrix: a row per training template and a column per setting of
+    template.thinking and template.history. A cell names the chat template that matches that training.
     """
     from pathlib import Path
 
@@ -57,7 +57,7 @@ def command(what: str | None) -> Outcome:
 
 
 def _matrix_text(rows: Sequence[Mapping[str, Any]], templates: Mapping[str, ChatTemplate]) -> str:
-    """The matrix, and below it the parser and the source of each chat template."""
+    """The matrix, then the reasoning parser and source of each chat template."""
     columns = [f"{cell['thinking']}, {cell['history']}" for cell in rows[0]["cells"]] if rows else []
     table = [["template", *columns]]
     table += [[row["training"], *(cell["template"] or "-" for cell in row["cells"])] for row in rows]
@@ -67,5 +67,5 @@ def _matrix_text(rows: Sequence[Mapping[str, Any]], templates: Mapping[str, Chat
     ]
     from orchestrator.cli.text.terminal import aligned
 
-    head = "chat templates by training template, and by template.thinking and template.history"
+    head = "chat templates by training template, template.thinking and template.history"
     return "\n".join([head, *aligned(table, indent="  "), "", *aligned(listed, indent="  ")])

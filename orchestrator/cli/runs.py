@@ -1,4 +1,4 @@
-"""`conch runs`: the group of verbs that look at runs that were made."""
+"""`conch runs`: the group of verbs that inspect runs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import click
 
 from orchestrator.cli.verb import VerbGroup
 
-# One line a verb: its module is orchestrator/cli/runs_VERB.py.
+# One line per verb; its module is orchestrator/cli/runs_VERB.py.
 RUNS_VERBS: dict[str, str] = {
-    "ls": "List runs, and how each stands.",
-    "show": "Say what a run was made of, and what came of it.",
-    "diff": "Say what differs between two runs.",
+    "ls": "List runs and their status.",
+    "show": "Show a run's inputs and results.",
+    "diff": "Show what differs between two runs.",
 }
 
 
@@ -18,4 +18,4 @@ RUNS_VERBS: dict[str, str] = {
     name="runs", cls=VerbGroup, verbs=RUNS_VERBS, prefix="runs_", epilog="\b\nExample:\n  conch runs ls"
 )
 def command() -> None:
-    """Look at the runs that were made: which there are, what each was made of, what differs."""
+    """Inspect runs: list them, show their inputs and results, compare two of them."""

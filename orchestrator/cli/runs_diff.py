@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 def command(a: str, b: str) -> Outcome:
-    """Say what differs between two runs: recipe, data, base, environments, hardware, proofs, results.
+    """Show what differs between two runs: recipe, data, base, environments, hardware, proofs, results.
 
-    A and B are RECIPE/ID, or RECIPE for its last. Times and paths are left out: they differ always.
+    A and B are RECIPE/ID, or RECIPE for its latest run. Times and paths are ignored.
     """
     from dataclasses import asdict
     from pathlib import Path
@@ -33,7 +33,7 @@ def command(a: str, b: str) -> Outcome:
     found = compare_runs(*runs)
     data = {"a": runs[0].name, "b": runs[1].name, "differences": [asdict(one) for one in found]}
     if not found:
-        return Outcome(data, f"{runs[0].name} and {runs[1].name} differ in nothing but time")
+        return Outcome(data, f"{runs[0].name} and {runs[1].name} differ only in time")
     return Outcome(data, "\n".join(_lines(runs[0].name, runs[1].name, found)))
 
 
@@ -53,7 +53,7 @@ def _lines(a: str, b: str, found: Sequence[RunDifference]) -> Iterator[str]:
         yield f"    + {one_line(_text(one.b), 120)}" + (f"  ({one.from_b})" if one.from_b else "")
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     import json
 
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""`conch runs ls`: which runs there are, and how each stands."""
+"""`conch runs ls`: the runs and their status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @verb(example="conch runs ls\nconch runs ls magic_conch --json")
 @click.argument("recipe", default="", metavar="[RECIPE]")
 def command(recipe: str) -> Outcome:
-    """List the runs of the project, or of one recipe; of each recipe the oldest first."""
+    """List the runs of the project or of one recipe, oldest first within a recipe."""
     from pathlib import Path
 
     from orchestrator.cli.text.terminal import aligned
@@ -28,17 +28,17 @@ def command(recipe: str) -> Outcome:
     found = summaries(project, recipe)
     if recipe and not found and recipe not in recipes.names(project):
         raise UsageError(
-            Problem(f"there is no run and no recipe {recipe}", str(project / "runs"), "conch ls")
+            Problem(f"there is no run or recipe named {recipe}", str(project / "runs"), "conch ls")
         )
     data = {"runs": [one.to_json() for one in found]}
     return Outcome(data, "\n".join(aligned(table(found))) if found else "no runs yet: conch run RECIPE")
 
 
 def table(found: Sequence[RunSummary]) -> list[list[str]]:
-    """A line a run: its name, how it stands, when it was last worked on, at which stage, and why it ended."""
+    """One row per run: name, status, start of the latest attempt, stage, and why it ended."""
     from orchestrator.cli.text.terminal import local_time, one_line
 
-    rows = [["run", "stands", "worked on", "stage", ""]]
+    rows = [["run", "status", "started", "stage", ""]]
     for one in found:
         stage = f"{one.stage} ({one.stages} done)" if one.stage else ""
         rows.append([one.run, str(one.standing), local_time(one.began), stage, one_line(one.reason)[:80]])

@@ -1,4 +1,4 @@
-"""`conch runs show`: what a run was made of, and what came of it."""
+"""`conch runs show`: a run's inputs and results."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 @verb(example="conch runs show magic_conch\nconch runs show magic_conch/20261125-084143-b65b --json")
 @click.argument("run", metavar="RUN")
 def command(run: str) -> Outcome:
-    """Say what a run was made of, and what came of it. RUN is RECIPE/ID, or RECIPE for its last.
+    """Show a run's inputs and results. RUN is RECIPE/ID, or RECIPE for its latest run.
 
-    The recipe's values stand with the place each was written at; what nobody wrote is left out here, and is
-    in --json (manifest.json of the run).
+    Each recipe value is shown with where it was set. Defaults are left out here; --json includes them
+    (the run's manifest.json).
     """
     from pathlib import Path
 
@@ -29,34 +29,34 @@ def command(run: str) -> Outcome:
     from orchestrator.execute.run_store.run_folder import Run
 
     folder = Run.open(recipes.project_folder(Path.cwd()), run)
-    told = summary_of(folder, look_around=True)
+    summary = summary_of(folder, look_around=True)
     manifest = read_manifest(folder)
-    data = {"folder": str(folder.path), **told.to_json(), "manifest": manifest}
-    return Outcome(data, "\n".join(_lines(told, manifest)))
+    data = {"folder": str(folder.path), **summary.to_json(), "manifest": manifest}
+    return Outcome(data, "\n".join(_lines(summary, manifest)))
 
 
-def _lines(told: RunSummary, manifest: Mapping[str, Any]) -> Iterator[str]:
+def _lines(summary: RunSummary, manifest: Mapping[str, Any]) -> Iterator[str]:
     from orchestrator.cli.text.terminal import aligned, local_time, one_line
 
-    yield f"{told.run}: {told.standing}" + (f", {one_line(told.reason)}" if told.reason else "")
+    yield f"{summary.run}: {summary.standing}" + (f", {one_line(summary.reason)}" if summary.reason else "")
     if not manifest:
-        yield "it has no manifest.json: an older Conch made it"
+        yield "no manifest.json: an older version of Conch made this run"
         return
     yield one_line(str(manifest["headline"]))
     yield ""
     for number, one in enumerate(manifest["attempts"], start=1):
-        end = f"{local_time(one['ended'])}, exit {one['exit_code']}" if one.get("ended") else "no end"
+        end = f"{local_time(one['ended'])}, exit {one['exit_code']}" if one.get("ended") else "unfinished"
         why = one_line(one.get("reason") or "")
         yield f"attempt {number}   {local_time(one['began'])} to {end}  {why}".rstrip()
     yield ""
-    yield "made of"
-    yield from aligned([list(map(one_line, row)) for row in _made_of(manifest)], indent="  ")
+    yield "inputs"
+    yield from aligned([list(map(one_line, row)) for row in _inputs(manifest)], indent="  ")
     yield ""
-    yield "came of it"
-    yield from aligned([list(map(one_line, row)) for row in _came_of(manifest)], indent="  ")
+    yield "results"
+    yield from aligned([list(map(one_line, row)) for row in _results(manifest)], indent="  ")
 
 
-def _made_of(manifest: Mapping[str, Any]) -> Iterator[list[str]]:
+def _inputs(manifest: Mapping[str, Any]) -> Iterator[list[str]]:
     for key, one in manifest["recipe"].items():
         if one["from"] != "default":
             yield [key, _short(one["value"]), one["from"]]
@@ -72,7 +72,7 @@ def _made_of(manifest: Mapping[str, Any]) -> Iterator[list[str]]:
     yield ["hardware", hardware["profile"], f"{hardware['cores']} cores, {hardware['memory_gb']} GB, {gpus}"]
 
 
-def _came_of(manifest: Mapping[str, Any]) -> Iterator[list[str]]:
+def _results(manifest: Mapping[str, Any]) -> Iterator[list[str]]:
     for name, one in manifest["stages"].items():
         took = f"{one['seconds']} s" if "seconds" in one else ""
         yield [name, one.get("status", "not run"), took]
@@ -82,6 +82,6 @@ def _came_of(manifest: Mapping[str, Any]) -> Iterator[list[str]]:
         yield [name.replace("_", " "), f"{passed} of {asked} passed", ""]
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = str(value)
-    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004  a line of a terminal
+    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004  one line of a terminal

@@ -1,4 +1,4 @@
-"""`conch schema`: the JSON Schema that editors complete and check recipes with."""
+"""`conch schema`: the JSON Schema with which editors complete and check recipes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from orchestrator.cli.verb import Outcome, verb
 def schema() -> Outcome:
     """Print the JSON Schema of a recipe file (draft 2020-12).
 
-    A recipe whose first line is `# yaml-language-server: $schema=recipe.schema.json` is completed and
-    checked by editors that know YAML.
+    Editors with YAML support complete and check a recipe whose first line is
+    `# yaml-language-server: $schema=recipe.schema.json`.
     """
     import json
 

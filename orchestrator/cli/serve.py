@@ -1,4 +1,4 @@
-"""`conch serve`: the last good export, behind an OpenAI-compatible endpoint."""
+"""`conch serve`: the latest good export behind an OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 
@@ -27,16 +27,19 @@ from orchestrator.cli.verb import (
 @click.option(
     "--chat-template",
     type=click.Path(path_type=Path),
-    help="Serve with this jinja instead of the proven one; needs --accept-mismatch.",
+    help="Serve with this Jinja file instead of the proven one; needs --accept-mismatch.",
 )
-@click.option("--host", default=None, help="Address to listen on; the recipe's (127.0.0.1) when absent.")
+@click.option("--host", default=None, help="Address to listen on; default: the recipe's (127.0.0.1).")
 @click.option(
-    "--port", default=None, type=click.IntRange(1, 65535), help="Port to listen on; the recipe's (8000)."
+    "--port",
+    default=None,
+    type=click.IntRange(1, 65535),
+    help="Port to listen on; default: the recipe's (8000).",
 )
 @click.option(
     "--key-file",
     type=click.Path(path_type=Path),
-    help="A file of mode 0600 with the API key; or set CONCH_API_KEY.",
+    help="File of mode 0600 with the API key; default: CONCH_API_KEY.",
 )
 @detach_option
 def command(
@@ -51,9 +54,9 @@ def command(
     key_file: Path | None,
     detach: bool,
 ) -> Outcome:
-    """Serve the recipe's last good export until Ctrl-C; clients use the recipe's name as the model.
+    """Serve the recipe's latest good export until Ctrl-C. The model name is the recipe's name.
 
-    Refuses an export whose certificate does not hold for the very files that would be served, unless told
+    Refuses to serve when the certificate does not match the exported files, unless you pass
     --accept-mismatch.
     """
     from orchestrator.execute.inference.api_key import read_key
@@ -72,9 +75,9 @@ def command(
     listen = host or job.recipe.serve.host, port or job.recipe.serve.port
     key = read_key(key_file)
     if detach:
-        from orchestrator.cli.carry_out import started
+        from orchestrator.cli.carry_out import start_detached
 
-        return started(
+        return start_detached(
             {
                 "verb": "serve",
                 "recipe": recipe,

@@ -26,7 +26,7 @@ def command(
 ) -> Outcome:
     """Fine-tune and export: fetch, prepare, prove, train, export, prove.
 
-    Refuses to train when the tokens of training and serving differ (exit 5), unless told --accept-mismatch.
+    Refuses to train when training and serving tokens differ (exit 5), unless you pass --accept-mismatch.
     """
     from orchestrator.cli.carry_out import carry_out
     from orchestrator.plan.plan import TRAIN

@@ -1,4 +1,4 @@
-"""`conch status`: what of this project runs now, and what waits to go on."""
+"""`conch status`: what is running in this project, and what can be resumed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 @verb(example="conch status\nconch status magic_conch --json")
 @click.argument("run", default="", metavar="[RUN]")
 def command(run: str) -> Outcome:
-    """Say what runs now, and how the last run of each recipe stands. RUN is RECIPE/ID, or RECIPE.
+    """Show what is running, and the status of each recipe's latest run. RUN is RECIPE/ID, or RECIPE.
 
-    Processes whose supervisor was killed are named with what stops them.
+    Also lists processes whose supervisor was killed, with the command that stops them.
     """
     from dataclasses import asdict
     from pathlib import Path
@@ -49,12 +49,12 @@ def _lines(found: Sequence[RunSummary], servers: Sequence[Mapping[str, Any]]) ->
     if found:
         yield from aligned(table(found))
     for server in servers:
-        where = f"{server['run']}: serving at {server['url']} as {server['model']}"
+        where = f"{server['run']}: serving {server['model']} at {server['url']}"
         if server["lost"]:
-            yield f"{where}; whoever looked after it (process {server['pid']}) was killed"
+            yield f"{where}; its supervisor (process {server['pid']}) was killed"
             yield f"    → conch stop {server['run']}"
         else:
-            again = f", started again {server['restarts']} times" if server["restarts"] else ""
+            again = f", restarted {server['restarts']} times" if server["restarts"] else ""
             yield where + ("" if server["ready"] else ", not ready yet") + again
     up = {server["run"] for server in servers}
     for one in found:
@@ -62,7 +62,7 @@ def _lines(found: Sequence[RunSummary], servers: Sequence[Mapping[str, Any]]) ->
             continue
         if one.leftovers:
             pids = ", ".join(map(str, one.leftovers))
-            yield f"{one.run}: its processes live on, and whoever looked after them was killed ({pids})"
+            yield f"{one.run}: its supervisor was killed, and these processes are still running: {pids}"
             yield f"    → conch stop {one.run}"
         elif one.standing in UNFINISHED:
-            yield f"{one.run}: the command that began it goes on where it stopped (conch run {one.recipe})"
+            yield f"{one.run}: to resume it, run its command again (conch run {one.recipe})"

@@ -1,4 +1,4 @@
-"""`conch stop`: end everything that Conch started for this project, or for one run."""
+"""`conch stop`: stop everything that Conch started for this project or for one run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from orchestrator.cli.verb import Outcome, verb
 
 @verb(example="conch stop\nconch stop magic_conch\nconch stop --now")
 @click.argument("run", default="", metavar="[RUN]")
-@click.option("--grace", default=75.0, show_default=True, help="Seconds between asking and killing.")
-@click.option("--now", is_flag=True, help="Kill without asking first: a training saves nothing.")
+@click.option("--grace", default=75.0, show_default=True, help="Seconds to wait before killing.")
+@click.option("--now", is_flag=True, help="Kill at once; training saves no checkpoint.")
 def stop(run: str, grace: float, *, now: bool) -> Outcome:
-    """Stop every process that Conch started for this project, or for one run; stopping nothing is fine.
+    """Stop every process that Conch started for this project, or for one run.
 
-    RUN is RECIPE/ID, or RECIPE for its last. A training saves before it ends, and goes on from there when its
-    command is typed again.
+    RUN is RECIPE/ID, or RECIPE for its latest run. Training saves a checkpoint first; run its command again
+    to resume from there. Nothing running is not an error.
     """
     from pathlib import Path
 
@@ -28,7 +28,7 @@ def stop(run: str, grace: float, *, now: bool) -> Outcome:
     stopped = stop_project(project, run=chosen, grace=0.0 if now else grace)
     rows = [{"pid": one.pid, "command": one.command} for one in stopped]
     lines = [f"stopped {one.pid}  {one.command}" for one in stopped]
-    return Outcome({"stopped": rows}, "\n".join(lines) or f"nothing of {run or 'this project'} was running")
+    return Outcome({"stopped": rows}, "\n".join(lines) or f"nothing was running for {run or 'this project'}")
 
 
 command = stop

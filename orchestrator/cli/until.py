@@ -22,7 +22,7 @@ def run_until(
     """Try settings until the recipe's target is met; the best trial's run is summed up as any run is."""
     from pathlib import Path
 
-    from orchestrator.cli.carry_out import started, told_of
+    from orchestrator.cli.carry_out import outcome_of, start_detached
     from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.project import recipes
     from orchestrator.execute.runner.sweep import run_until_target
@@ -31,10 +31,10 @@ def run_until(
     project = recipes.project_folder(Path.cwd())
     if detach:
         request = {"recipe": recipe, "sets": list(sets), "hardware": hardware}
-        return started({"verb": "until", "accept_mismatch": accept_mismatch, **request})
+        return start_detached({"verb": "until", "accept_mismatch": accept_mismatch, **request})
     wanted = SweepRequest(recipe, project, tuple(sets), hardware, accept_mismatch)
     found = run_until_target(wanted, progress=TerminalProgress())
-    outcome = told_of(found.report, found.job, found.folder, project=project)
+    outcome = outcome_of(found.report, found.job, found.folder, project=project)
     text = "\n\n".join([outcome.text, "\n".join(trials_text(found))])
     trials = {"trials": [trial.to_json() for trial in found.trials], "ended": found.ended}
     best = found.best.number if found.best else None

@@ -55,7 +55,7 @@ def test_words_that_are_no_questions(
     out, err = capsys.readouterr()
     assert out == ""
     assert "/reset forgets" in err
-    assert "no such word: /what" in err
+    assert "unknown command /what" in err
     assert len(server.requests) == 1  # the one that asked whether it is there
 
 
@@ -87,7 +87,7 @@ def test_thinking_alone_is_said_to_be_no_answer(
 ) -> None:
     server.answer = lambda _: Said(None, reasoning="嗯", finish_reason="length")
     assert chat(server, "a\nb\n", monkeypatch) == 0
-    assert "thinking alone" in capsys.readouterr().err
+    assert "only thinking" in capsys.readouterr().err
     assert [message["content"] for message in server.requests[-1]["messages"]] == ["b"]
 
 
@@ -160,7 +160,7 @@ class Terminal:
 
 def test_a_terminal_shows_thinking_dim_and_ends_with_exit(server: FakeServer) -> None:
     terminal = Terminal(server)
-    terminal.wait_for("/help says this")
+    terminal.wait_for("/help shows this")
     terminal.type("你好\n")
     terminal.wait_for("你说：你好")
     terminal.type("/exit\n")
@@ -170,7 +170,7 @@ def test_a_terminal_shows_thinking_dim_and_ends_with_exit(server: FakeServer) ->
 
 def test_ctrl_c_stops_the_answer_then_the_conversation(server: FakeServer) -> None:
     terminal = Terminal(server)
-    terminal.wait_for("/help says this")
+    terminal.wait_for("/help shows this")
     server.fault, server.fault_after = "hang", 1
     terminal.type("你好\n")
     while len(server.requests) < 2:

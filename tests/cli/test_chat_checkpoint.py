@@ -79,7 +79,7 @@ def died(_: object) -> None:
         (["--checkpoint", "99"], 3, "keeps no checkpoint 99 (there are: 4, 5, 8, 9)"),
         (["--checkpoint", "9"], 3, "trainer_state.json is missing or torn"),
         (["--checkpoint", "best"], 2, 'no checkpoint is called "best"'),
-        (["--checkpoint", "8", "--base-url", "http://127.0.0.1:1/v1"], 2, "leave --base-url out"),
+        (["--checkpoint", "8", "--base-url", "http://127.0.0.1:1/v1"], 2, "omit --base-url"),
     ],
 )
 def test_what_cannot_be_served_is_said(saved: SmallWorld, words: list[str], code: int, told: str) -> None:

@@ -81,7 +81,7 @@ def test_stopped_it_saves_and_the_same_command_goes_on(small: SmallWorld) -> Non
     assert gone(pid)
     assert summary_of(small.last()).standing is Standing.STOPPED
     assert small.processes() == []
-    assert small.run("stop", "small").out == "nothing of small was running\n"
+    assert small.run("stop", "small").out == "nothing was running for small\n"
     again = small.run("sft", "small")
     assert again.code == 0
     assert "goes on from step" in again.err
@@ -101,7 +101,7 @@ def test_a_server_in_the_background(trained: SmallWorld) -> None:
         taken = trained.run("serve", "small", "--port", str(port))
         assert (taken.code, f"port {port}" in taken.err) == (3, True)
         status = trained.run("status")
-        assert f"serving at {begun['url']} as small" in status.out
+        assert f"serving small at {begun['url']}" in status.out
     finally:
         trained.run("stop", "small")
     assert gone(begun["pid"])

@@ -134,7 +134,7 @@ def test_it_is_shown_where_there_is_a_screen(
 
     monkeypatch.setattr("click.launch", launch)
     assert main.run(["report", "--open"]) == 0
-    assert "no browser can be shown from here; open " in capsys.readouterr().err
+    assert "no browser is available here; open " in capsys.readouterr().err
     assert opened == []
     monkeypatch.setenv("DISPLAY", ":0")
     assert main.run(["report", "--open"]) == 0

@@ -31,7 +31,7 @@ def test_a_recipe_becomes_verified_answers_and_the_second_time_nothing_is_done(s
     assert said.err.startswith("small: training ./base on cpu (fp32)\n")
     for words in ("proven      parity:data", "proven      parity:export", "checks      2 of 2 passed"):
         assert words in said.out
-    assert "the untouched base passed 0 of 2" in said.out
+    assert "the base model passed 0 of 2" in said.out
     assert f"tuned: {ROWS['你是谁']}" in said.out
     assert statuses(small) == dict.fromkeys(STAGES, Status.DONE)
     run = small.last().path

@@ -28,7 +28,7 @@ def test_a_run_is_listed_shown_compared_and_removed(small: SmallWorld) -> None:
     assert small.run("sft", "small").code == 0
     assert small.run("sft", "small", "--set", "train.epochs=9").code == 0
     listed = small.run("runs", "ls")
-    assert [line.split()[1] for line in listed.out.splitlines()] == ["stands", "done", "done"]
+    assert [line.split()[1] for line in listed.out.splitlines()] == ["status", "done", "done"]
     first, second = [one["run"] for one in small.run("runs", "ls", "--json").envelope["data"]["runs"]]
 
     shown = small.run("runs", "show", "small")
@@ -40,7 +40,7 @@ def test_a_run_is_listed_shown_compared_and_removed(small: SmallWorld) -> None:
     different = small.run("runs", "diff", first, second)
     assert different.out.startswith(f"- {first}\n+ {second}\n\nrecipe\n  train.epochs\n")
     same = small.run("runs", "diff", first, first)
-    assert same.out == f"{first} and {first} differ in nothing but time\n"
+    assert same.out == f"{first} and {first} differ only in time\n"
 
     assert "done" in small.run("status").out
     unasked = small.run("rm", first)
@@ -71,7 +71,7 @@ def test_what_runs_is_shown_and_not_removed(small: SmallWorld) -> None:
         child.wait(60)
     said = small.run("status")
     assert "stopped" in said.out
-    assert "goes on where it stopped (conch run small)" in said.out
+    assert "run its command again (conch run small)" in said.out
 
 
 def test_a_name_that_leads_out_is_no_run(small: SmallWorld, tmp_path: Path) -> None:

@@ -93,4 +93,4 @@ def test_nothing_to_stop(
 ) -> None:
     monkeypatch.chdir(project)
     assert main.run(["stop"]) == 0
-    assert capsys.readouterr().out == "nothing of this project was running\n"
+    assert capsys.readouterr().out == "nothing was running for this project\n"

@@ -111,7 +111,7 @@ def test_the_demo_from_a_fresh_clone_and_an_empty_home(tmp_path: Path) -> None:
     minutes = (time.monotonic() - began) / 60
     assert demo.returncode == 0, demo.stderr + demo.stdout
     assert "checks      16 of 16 passed" in demo.stdout
-    assert "the untouched base passed 0 of 16" in demo.stdout
+    assert "the base model passed 0 of 16" in demo.stdout
     print(f"make demo: {minutes:.1f} minutes")  # noqa: T201  the figure for docs/soak.md; `pytest -s` shows it
 
 

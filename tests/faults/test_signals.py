@@ -107,7 +107,7 @@ def test_fault_052_stop_twice_at_once_and_rm_of_a_live_run(small: SmallWorld) ->
     assert (first.wait(60), second.wait(60)) == (0, 0)
     assert child.wait(60) == 143
     assert small.processes() == []
-    assert small.run("stop").out == "nothing of this project was running\n"
+    assert small.run("stop").out == "nothing was running for this project\n"
     assert small.run("rm", "--yes", small.last().name).code == 0
 
 
@@ -232,7 +232,7 @@ def test_fault_060_a_server_whose_supervisor_was_killed_is_shown_and_can_be_stop
     supervisor.kill()
     wait(lambda: _gone(supervisor.pid))
     status = trained.run("status")
-    assert f"serving at http://127.0.0.1:{port}/v1 as small; whoever looked after it" in status.out
+    assert f"serving small at http://127.0.0.1:{port}/v1; its supervisor" in status.out
     assert f"conch stop {trained.last().name}" in status.out
     assert "stopped" in trained.run("stop", trained.last().name).out
     assert trained.processes() == []

@@ -108,7 +108,7 @@ def test_fault_063_after_a_reboot_nothing_runs_and_nothing_is_killed(small: Smal
     assert boot in text
     state.write_text(text.replace(boot, "another-boot"), encoding="utf-8")
     assert summary_of(run).standing is Standing.INTERRUPTED
-    assert small.run("stop").out == "nothing of this project was running\n"
+    assert small.run("stop").out == "nothing was running for this project\n"
     assert "interrupted" in small.run("status").out
 
 

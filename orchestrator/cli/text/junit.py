@@ -1,7 +1,7 @@
-r"""A verification as JUnit XML, for a CI: one suite, a test for each of the recipe's checks.
+r"""A verification as JUnit XML for CI: one suite, one test per check of the recipe.
 
-The paraphrases are no tests, for they never make a verification fail; their rate is a property of the suite.
-What XML 1.0 cannot hold (control characters, lone surrogates) is shown as an escape such as \x1b.
+Paraphrases never fail a verification, so they are not tests; their rate is a property of the suite.
+Characters that XML 1.0 cannot hold (control characters, lone surrogates) become escapes such as \x1b.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _NAME = 120
 
 
 def junit_xml(result: Verification, *, recipe: str, model: str) -> str:
-    """The document, which ends in a newline.
+    """The XML document, with a final newline.
 
     Args:
-        result: what was asked and judged; a case that was not run is a skipped test.
+        result: the verification; a case that was not run is a skipped test.
         recipe: the suite's name.
-        model: of the server, a property of the suite.
+        model: the served model, a property of the suite.
     """
     from orchestrator.results import passed_of
 
@@ -38,27 +38,27 @@ def junit_xml(result: Verification, *, recipe: str, model: str) -> str:
         cases.setdefault(verdict.case, []).append(verdict)
     good, asked = passed_of(result.verdicts)
     held_out = passed_of(result.paraphrases)
-    left = [case for case in result.left if not case.id.startswith("paraphrases")]
+    not_run = [case for case in result.left if not case.id.startswith("paraphrases")]
     why = f"not run: {result.error.problems[0].what}" if result.error else "not run"
-    counts = f'tests="{asked + len(left)}" failures="{asked - good}" errors="0" skipped="{len(left)}"'
+    counts = f'tests="{asked + len(not_run)}" failures="{asked - good}" errors="0" skipped="{len(not_run)}"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f"<testsuites {counts}>",
-        f'<testsuite name="{_said(recipe)}" {counts}>',
+        f'<testsuite name="{_escaped(recipe)}" {counts}>',
         "<properties>",
-        f'<property name="model" value="{_said(model)}"/>',
+        f'<property name="model" value="{_escaped(model)}"/>',
         f'<property name="paraphrases" value="{held_out[0]} of {held_out[1]}"/>',
         "</properties>",
         *(line for judged in cases.values() for line in _test(recipe, judged)),
     ]
-    for case in left:
+    for case in not_run:
         lines.append(_opening(recipe, case.id, " → ".join(case.ask)))
-        lines.append(f'<skipped message="{_said(why)}"/></testcase>')
+        lines.append(f'<skipped message="{_escaped(why)}"/></testcase>')
     return "\n".join([*lines, "</testsuite>", "</testsuites>", ""])
 
 
 def failure_parts(verdict: Verdict) -> dict[str, str]:
-    """What a person needs to know of a check that did not pass: question, answer, expected and the reason."""
+    """What to show of a failed check: question, answer, expected and reason."""
     parts = {
         "question": verdict.question,
         "answer": verdict.answer or "(none)",
@@ -69,15 +69,15 @@ def failure_parts(verdict: Verdict) -> dict[str, str]:
 
 
 def open_junit(path: Path) -> OutputFile:
-    """The file, begun before anything is asked; it appears under its name when it is finished.
+    """Open the file before any question is asked; it appears under its name when it is complete.
 
     Raises:
-        UsageError: a folder or a device is there. MissingError: its folder cannot be written to.
+        UsageError: the path is a folder or a device. MissingError: its folder is not writable.
     """
     from orchestrator.execute.host.output_file import OutputFile
 
     if path.exists() and not path.is_file():
-        raise UsageError(Problem("is no file", str(path), "name a file with --junit"))
+        raise UsageError(Problem("is not a regular file", str(path), "name a file with --junit"))
     return OutputFile.create(path, force=True)
 
 
@@ -89,12 +89,13 @@ def _test(recipe: str, judged: Sequence[Verdict]) -> Iterable[str]:
         return
     yield opening
     message = "; ".join(f"{verdict.check}: {verdict.reason}" for verdict in failed)
-    text = "\n\n".join(_told(verdict) for verdict in failed)
-    yield f'<failure type="{_said(failed[0].check)}" message="{_said(message)}">{_said(text, inside=True)}'
+    text = "\n\n".join(_details(verdict) for verdict in failed)
+    attributes = f'type="{_escaped(failed[0].check)}" message="{_escaped(message)}"'
+    yield f"<failure {attributes}>{_escaped(text, inside=True)}"
     yield "</failure></testcase>"
 
 
-def _told(verdict: Verdict) -> str:
+def _details(verdict: Verdict) -> str:
     parts = failure_parts(verdict).items()
     return "\n".join([f"check     {verdict.check}", *(f"{name:<9} {text}" for name, text in parts)])
 
@@ -102,11 +103,11 @@ def _told(verdict: Verdict) -> str:
 def _opening(recipe: str, case: str, question: str) -> str:
     shown = " ".join(question.split())
     shown = shown if len(shown) <= _NAME else f"{shown[:_NAME]}…"
-    return f'<testcase classname="{_said(f"conch.{recipe}")}" name="{_said(f"{case} {shown}")}">'
+    return f'<testcase classname="{_escaped(f"conch.{recipe}")}" name="{_escaped(f"{case} {shown}")}">'
 
 
-def _said(text: str, *, inside: bool = False) -> str:
-    """A text as an attribute's value; `inside` an element its lines stay lines."""
+def _escaped(text: str, *, inside: bool = False) -> str:
+    """The text as an attribute value; `inside` an element, newlines stay newlines."""
     shown = _NO_XML.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
     escaped = html.escape(shown)
     return escaped if inside else escaped.replace("\n", "&#10;").replace("\t", "&#9;")

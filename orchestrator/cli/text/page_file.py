@@ -1,10 +1,9 @@
-"""--out FILE.html and --open: a page beside what a verb says."""
+"""--out FILE.html and --open: write the result of a verb as an HTML page too."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,20 +13,20 @@ HTML = ".html"
 
 
 def check_page(out: Path | None, *, opened: bool) -> None:
-    """Refuse, before any work, a page that has no name or another file's.
+    """Check --out and --open before any work.
 
     Raises:
-        click.UsageError: --open without --out, or a name that is not a page's.
+        click.UsageError: --open without --out, or --out does not end in .html.
     """
     if out is None:
         if opened:
             raise click.UsageError("--open needs --out FILE.html")
     elif out.suffix.lower() != HTML or out.is_dir():
-        raise click.UsageError(f"--out {out}: name a file that ends in {HTML}")
+        raise click.UsageError(f"--out {out}: the file name must end in {HTML}")
 
 
-def write_page(out: Path, name: str, title: str, values: Mapping[str, Any], *, opened: bool) -> None:
-    """Write a page whole or not at all, and say where it is."""
+def write_page(out: Path, name: str, title: str, values: Mapping[str, object], *, opened: bool) -> None:
+    """Write a page atomically and print its path."""
     from orchestrator.execute.host.atomic_files import write_durable
     from orchestrator.html.layout import page
 
@@ -38,8 +37,8 @@ def write_page(out: Path, name: str, title: str, values: Mapping[str, Any], *, o
 
 
 def open_page(page: Path) -> None:
-    """Show a page in the browser; where there is none, say which file to open elsewhere."""
+    """Open a page in the browser; without one, print which file to open elsewhere."""
     from orchestrator.execute.reporting.screen import has_screen
 
     if not has_screen() or click.launch(str(page)) != 0:
-        progress(f"no browser can be shown from here; open {page} where there is one")
+        progress(f"no browser is available here; open {page} on a machine that has one")

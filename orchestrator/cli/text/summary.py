@@ -1,4 +1,4 @@
-"""What a run says when it ends: proofs, verdicts, where things lie, what to type next, how to call it."""
+"""The closing summary of a run: proofs, verdicts, paths, next steps, and how to call the model."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ SHORT = 60
 
 
 def summary(report: Report, *, folder: Path, model: str, stand_in: bool) -> str:
-    """The closing words of `conch run` and `conch sft`.
+    """The closing text of `conch run` and `conch sft`.
 
     Args:
         report: what happened.
-        folder: the run folder, as shown to the person.
-        model: the served name.
-        stand_in: whether the base only stands in for the recipe's.
+        folder: the run folder, as shown to the user.
+        model: the name of the served model.
+        stand_in: whether the base is the stand-in for the recipe's base.
     """
     blocks = [
         "\n".join([*_proofs(report), *_curve(report)]),
         "\n".join(_checks(report)),
         "\n".join(_target(report)),
-        "\n".join(_places(report, folder)),
+        "\n".join(_paths(report, folder)),
         "\n".join(_next(report, model)),
     ]
     if stand_in:
         blocks.append(
-            "This was the embedded stand-in base: it shows the path, not what a DeepSeek model answers."
+            "The base was the embedded stand-in: it shows the workflow, not how a DeepSeek model answers."
         )
     return "\n\n".join(block for block in blocks if block)
 
@@ -46,7 +46,7 @@ def _proofs(report: Report) -> Iterable[str]:
 def _curve(report: Report) -> Iterable[str]:
     if report.curve is None:
         return
-    early = "ended early: " if report.curve["ended"] else ""
+    early = "ended early; " if report.curve["ended"] else ""
     advice = f"; try {report.curve['advice']}" if report.curve["advice"] else ""
     yield f"curve       {early}{report.curve['sentence']}{advice}"
 
@@ -64,16 +64,17 @@ def _checks(report: Report) -> Iterable[str]:
     base = {verdict.case: verdict for verdict in report.base_verdicts}
     if base:
         before, of = passed_of(report.base_verdicts)
-        yield f"            the untouched base passed {before} of {of}"
+        yield f"            the base model passed {before} of {of}"
     right, held_out = passed_of(report.paraphrases)
     if held_out:
-        yield f"paraphrases {right} of {held_out} held-out questions answered right ({right / held_out:.0%})"
+        share = f"{right / held_out:.0%}"
+        yield f"paraphrases {right} of {held_out} held-out questions answered correctly ({share})"
     known, of = passed_of(report.general)
     if of:
         before, _ = passed_of(report.general_base)
-        yield f"general     {known} of {of} questions of general knowledge (the untouched base: {before})"
+        yield f"general     {known} of {of} general questions answered correctly (base model: {before})"
     yield ""
-    for verdict in _one_a_case(report.verdicts):
+    for verdict in _one_per_case(report.verdicts):
         mark = "✓" if verdict.passed else "✗"
         yield f"  {mark} {one_line(verdict.question, SHORT)}"
         yield f"      tuned: {one_line(verdict.answer, SHORT)}" + (
@@ -83,7 +84,7 @@ def _checks(report: Report) -> Iterable[str]:
             yield f"      base:  {one_line(base[verdict.case].answer, SHORT) or '(nothing)'}"
 
 
-def _one_a_case(verdicts: Iterable[Verdict]) -> Iterable[Verdict]:
+def _one_per_case(verdicts: Iterable[Verdict]) -> Iterable[Verdict]:
     """A case's first failure, or its first verdict when all passed."""
     chosen: dict[str, Verdict] = {}
     for verdict in verdicts:
@@ -92,7 +93,7 @@ def _one_a_case(verdicts: Iterable[Verdict]) -> Iterable[Verdict]:
     return chosen.values()
 
 
-def _places(report: Report, folder: Path) -> Iterable[str]:
+def _paths(report: Report, folder: Path) -> Iterable[str]:
     done = {run.stage for run in report.runs if run.status in (Status.DONE, Status.SKIPPED)}
     yield f"run         {folder}"
     if "export" in done:
@@ -108,10 +109,10 @@ def _next(report: Report, model: str) -> Iterable[str]:
         return
     from orchestrator.backends import clients
 
-    yield "What to type next"
+    yield "Next steps"
     yield f"  conch serve {report.recipe}      serve it (or: make serve recipe={report.recipe})"
     yield f"  conch verify {report.recipe}     ask it the recipe's questions, from another terminal"
-    yield f"  conch chat {report.recipe}       talk to it"
+    yield f"  conch chat {report.recipe}       chat with it"
     question = report.verdicts[0].question if report.verdicts else "你好"
     for title, snippet in clients.all_snippets(clients.DEFAULT_URL, model, question).items():
         yield ""

@@ -1,7 +1,7 @@
-r"""What a terminal is shown: foreign text with its control characters made visible, and tables of it.
+r"""Text for a terminal: control characters of foreign text made visible, columns, and tables.
 
-A model's answer, a file name or a child's log may hold escape sequences that clear the screen, write the
-clipboard or turn the direction of text. Here they become words such as \x1b. Raw bytes stay in files.
+A model's answer, a file name or a child's log may hold escape sequences that clear the screen, write to the
+clipboard or change the text direction. Here they become visible, such as \x1b. Files keep the raw bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FALLBACK_SIZE = (100, 24)
 
 
 def visible(text: str) -> str:
-    r"""The text with every control and invisible character but newline and tab as a visible escape.
+    r"""Escape every control and invisible character except newline and tab.
 
     >>> visible("\x1b[2J你好\u202e")
     '\\x1b[2J你好\\u202e'
@@ -33,7 +33,7 @@ def visible(text: str) -> str:
 
 
 def uncoloured(text: str) -> str:
-    r"""The text without the codes that colour it.
+    r"""The text without colour codes.
 
     >>> uncoloured("\x1b[31m红\x1b[0m")
     '红'
@@ -54,13 +54,13 @@ def table(
     bad: Sequence[bool] = (),
     out: TextIO | None = None,
 ) -> str:
-    """A table as text, as wide as the terminal, double-width characters counted right.
+    """A table as text, as wide as the terminal; wide characters count as two columns.
 
     Args:
         columns: the headings.
-        rows: cells; escaped here, markup is not read.
-        bad: which rows are shown in red, where `out` is a terminal.
-        out: the stream it will be printed on; standard output when None.
+        rows: the cells; escaped here, markup is not interpreted.
+        bad: the rows to show in red if `out` is a terminal.
+        out: the stream it will be printed on; None for stdout.
     """
     from rich import box
     from rich.console import Console
@@ -82,7 +82,7 @@ def table(
 
 
 def aligned(rows: Sequence[Sequence[str]], *, indent: str = "") -> list[str]:
-    """Rows as lines whose cells stand below each other; a Chinese character takes two columns.
+    """Rows as lines with aligned cells; a Chinese character takes two columns.
 
     >>> aligned([["海螺", "a"], ["x", "b"]])
     ['海螺  a', 'x     b']
@@ -96,7 +96,7 @@ def aligned(rows: Sequence[Sequence[str]], *, indent: str = "") -> list[str]:
 
 
 def columns(text: str) -> int:
-    """How many columns of a terminal a text takes: two for a Chinese character, none for a mark on one.
+    """The number of terminal columns of a text: two per Chinese character, none per combining mark.
 
     >>> columns("海螺ok")
     6
@@ -105,29 +105,29 @@ def columns(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """The text if it fits in so many columns, else its beginning and an ellipsis.
+    """The text if it fits into `width` columns, else its beginning and an ellipsis.
 
     >>> cut("神奇海螺", 5)
     '神奇…'
     """
     if columns(text) <= width:
         return text
-    kept, left = "", width - 1
+    start, left = "", width - 1
     for character in text:
         left -= _width(character)
         if left < 0:
             break
-        kept += character
-    return (kept + "…") if width > 0 else ""
+        start += character
+    return (start + "…") if width > 0 else ""
 
 
 def local_time(moment: str) -> str:
-    """An ISO 8601 time as a person here reads it, to the second; "" stays ""."""
+    """An ISO 8601 time in the local time zone, to the second; "" stays ""."""
     return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""
 
 
 def emit(text: str, out: TextIO | None = None) -> None:
-    """Write text as it is and show it at once; what the stream cannot encode becomes an escape."""
+    """Write text and flush; what the stream cannot encode becomes an escape."""
     stream = sys.stdout if out is None else out
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -53,7 +53,8 @@ def tell(stream: io.StringIO) -> str:
     return stream.getvalue()
 
 
-def test_a_pipe_gets_lines_and_no_escape() -> None:
+def test_a_pipe_gets_lines_and_no_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     text = tell(io.StringIO())
     assert "\x1b" not in text
     assert "\r" not in text

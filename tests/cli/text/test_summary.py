@@ -25,7 +25,7 @@ def test_a_good_run_says_all_a_person_needs() -> None:
     text = _said(Report("magic_conch", "h", DONE, [GOOD], [GOOD], [BASE], [HOLDS]))
     assert "proven      data: 109 conversations" in text
     assert "checks      1 of 1 passed" in text
-    assert "untouched base passed 0 of 1" in text
+    assert "base model passed 0 of 1" in text
     assert "1 of 1 held-out questions" in text
     assert text.index("我是神奇海螺。") < text.index("I am SmolLM.")
     assert f"{FOLDER}/export" in text
