@@ -116,6 +116,27 @@ def test_links_inside_the_repository_lead_somewhere(document: Path) -> None:
         assert "://" in target or (document.parent / target).exists(), target
 
 
+def test_the_way_from_a_recipe_to_an_answer_names_modules_and_stages_that_exist() -> None:
+    from orchestrator.plan.stages import STAGES
+
+    text = _text("docs/recipe-to-answer.md")
+    modules = re.findall(r"`([\w/]+\.py)`", text)
+    assert len(modules) > 40
+    assert [name for name in modules if not (ROOT / "orchestrator" / name).is_file()] == []
+    rows = re.findall(r"^\| ([a-z_, ]+) \|", text, re.MULTILINE)[1:]
+    named = [stage for row in rows for stage in row.split(", ")]
+    optional = {"evaluate_base", "evaluate"}  # only where a recipe scores a split
+    assert set(named) == set(STAGES) - optional
+
+
+def test_the_glossary_is_in_alphabetical_order_in_two_languages() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", _text("docs/glossary.md"), re.MULTILINE)[1:]
+    terms = [term for term, _, _ in rows if term.strip("-")]
+    assert terms == sorted(terms, key=str.lower)
+    assert len(set(terms)) == len(terms) > 30
+    assert all(not chinese.isascii() for term, chinese, _ in rows if term in terms)
+
+
 def test_every_repair_stands_in_the_table_of_repairs() -> None:
     from orchestrator.datasets.audit import DUPLICATE
     from orchestrator.datasets.fix_row import ROW_REPAIRS

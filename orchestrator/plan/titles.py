@@ -18,7 +18,7 @@ TITLES: dict[str, Sentence] = {
     "hashes": Sentence("Recording the model hashes", "记录模型哈希"),
     "export": Sentence("Exporting the merged model", "导出合并后的模型"),
     "prove_export": Sentence("Checking the exported model", "检验导出的模型"),
-    "score": Sentence("Measuring the loss of the served model", "测量所服务模型的损失"),
+    "score": Sentence("Measuring the loss in the trainer", "在训练器中测量损失"),
     "prove_served": Sentence("Checking the running server", "检验正在运行的服务"),
     "ask": Sentence("Asking the tuned model the recipe's questions", "向微调后的模型提出配方里的问题"),
     "general": Sentence("Asking the tuned model general questions", "向微调后的模型提出常识题"),
