@@ -94,7 +94,7 @@ def _outcome_of(argv: Sequence[str]) -> Outcome:  # noqa: PLR0911  one return pe
         return Outcome(silent=True)
     except Exception as error:  # noqa: BLE001  the one boundary
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            full = Problem(f"disk full: {error.strerror}", str(error.filename or ""), "free some disk space")
+            full = Problem(f"disk full: {error.strerror}", str(error.filename or ""), "free some space")
             return Outcome(exit_code=MissingError.exit_code, problems=(full,))
         return Outcome(exit_code=1, problems=(_bug(error),))
 

@@ -176,7 +176,7 @@ def test_nobody_listening_changes_no_exit_code_but_a_lost_result_does(
 def test_a_full_disk_is_no_bug(plan_is: Callable[[Body], None], capsys: pytest.CaptureFixture[str]) -> None:
     plan_is(_raise(OSError(errno.ENOSPC, "No space left on device", "/a/file")))
     assert main.run(["plan"]) == 3
-    assert capsys.readouterr().err == "/a/file  disk full: No space left on device\n    → free some disk space\n"
+    assert capsys.readouterr().err == "/a/file  disk full: No space left on device\n    → free some space\n"
 
 
 def test_a_bug_whose_file_cannot_be_written_is_told_all_the_same(
