@@ -35,9 +35,9 @@ from orchestrator.execute.environments import registry
 from orchestrator.execute.evaluating.evaluate import evaluate, read_samples
 from orchestrator.execute.inference.logprobs import Scoring
 from orchestrator.execute.processes import process
+from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import read_plan
-from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.execute.servers.service import start_service
 from orchestrator.plan.stages.evaluate import EvaluateSettings
 from tests.e2e.predict import predict

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.verb import Outcome, hardware_option, limit_option, split_option, verb
+from orchestrator.hubs import DEFAULT, REMOTE
 
 if TYPE_CHECKING:
     from orchestrator.errors import Problem
@@ -41,8 +42,8 @@ _ANSWER = 120
 )
 @click.option(
     "--hub",
-    type=click.Choice(["huggingface", "modelscope"]),
-    default="huggingface",
+    type=click.Choice([*REMOTE]),
+    default=DEFAULT,
     show_default=True,
     help="With --bases: where hub ids are fetched from.",
 )

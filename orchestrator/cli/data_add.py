@@ -9,6 +9,7 @@ import click
 
 from orchestrator.cli.data_options import manner_of, reading_options
 from orchestrator.cli.verb import Outcome, progress, verb
+from orchestrator.hubs import DEFAULT, REMOTE
 
 if TYPE_CHECKING:
     from orchestrator.execute.data.importer import Added
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--hub",
-    type=click.Choice(["huggingface", "modelscope"]),
-    default="huggingface",
+    type=click.Choice([*REMOTE]),
+    default=DEFAULT,
     show_default=True,
     help="Where hub:OWNER/NAME is.",
 )

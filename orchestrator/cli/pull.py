@@ -6,14 +6,13 @@ import click
 
 from orchestrator.cli.verb import Outcome, hardware_option, progress, verb
 from orchestrator.errors import Problem, UsageError
+from orchestrator.hubs import DEFAULT, REMOTE
 
 
 @verb(example="conch pull embedded\nconch pull Qwen/Qwen3-0.6B --hub modelscope")
 @click.argument("name", metavar="NAME")
 @click.option("--revision", default="", metavar="COMMIT", help="Commit of a hub model; default: the latest.")
-@click.option(
-    "--hub", type=click.Choice(["huggingface", "modelscope"]), default="huggingface", show_default=True
-)
+@click.option("--hub", type=click.Choice([*REMOTE]), default=DEFAULT, show_default=True)
 @hardware_option
 def command(name: str, revision: str, hub: str, hardware: str) -> Outcome:
     """Download a base model into CONCH_HOME. NAME is `embedded` or a hub id such as Qwen/Qwen3-0.6B.

@@ -26,6 +26,7 @@ from typing import Any
 
 from orchestrator.datasets.formats import FORMATS
 from orchestrator.errors import Problem, UsageError, did_you_mean
+from orchestrator.hubs import DEFAULT, REMOTE
 from orchestrator.recipe.document import RecipeSource, parse
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
 from orchestrator.recipe.tree import Node
@@ -36,7 +37,6 @@ SUFFIXES = (
     *(".parquet", ".arrow", ".feather", ".txt", ".md"),
     *(".gz", ".bz2", ".xz", ".zst", ".zip"),
 )
-HUBS = ("huggingface", "modelscope")
 TEXT_KEYS = ("format", "licence", "source", "paraphrases", "items", "sheet", "split")
 SWITCHES = ("fix", "drop_bad")
 KEYS = ("format", "file", "hub", "columns", *TEXT_KEYS[1:], *SWITCHES)
@@ -120,7 +120,7 @@ def read_entry(name: str, yaml_text: str) -> DatasetEntry:
         hub_revision=hub.get("revision") or ("main" if hub else ""),
         hub_file=hub.get("file", ""),
         hub_split=hub.get("split", ""),
-        hub=hub.get("hub") or ("huggingface" if hub else ""),
+        hub=hub.get("hub") or (DEFAULT if hub else ""),
         columns=plain.get("columns") or {},
         items=plain.get("items") or "",
         sheet=plain.get("sheet") or "",
@@ -175,8 +175,8 @@ def _hub_problems(hub: Node) -> Iterator[Problem]:
             yield Problem(f"hub.{key}: must be text", node.where, "put it in quotes")
         elif key == "id" and not _HUB_ID.fullmatch(node.value):
             yield Problem(f'hub.id: "{node.value}" is not owner/name', node.where, "id: owner/name")
-        elif key == "hub" and node.value not in HUBS:
-            yield Problem(f'hub.hub: no hub named "{node.value}"', node.where, f"one of: {', '.join(HUBS)}")
+        elif key == "hub" and node.value not in REMOTE:
+            yield Problem(f'hub.hub: no hub named "{node.value}"', node.where, f"one of: {', '.join(REMOTE)}")
 
 
 def _file_problems(key: str, node: Node, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Problem]:

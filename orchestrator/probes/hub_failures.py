@@ -1,13 +1,12 @@
-"""Why a hub's library gave up, in a few words of ours. Imported by hub_download.py, which lies beside it."""
+"""Classify the errors of the hubs' libraries. Imported by hub_download.py beside it."""
 
 from __future__ import annotations
 
 import errno
-from typing import Any
 
 SERVER_ERROR = 500
 
-# Names of the libraries' exceptions, in order: the first that an error's classes hold decides.
+# Names of the libraries' exceptions; the first that is among an error's classes decides.
 KINDS = {
     "GatedRepoError": "gated",
     "RevisionNotFoundError": "revision",
@@ -52,8 +51,8 @@ def status_of(error: BaseException) -> int:
     return status if isinstance(status, int) else 0
 
 
-def explain(error: BaseException) -> dict[str, Any]:
-    """Which kind of failure it is, in the words of KINDS, with the status and one line."""
+def explain(error: BaseException) -> dict[str, str | int]:
+    """The kind of a failure (a value of KINDS), its HTTP status and one line."""
     chain = causes(error)
     status = next((code for code in map(status_of, chain) if code), 0)
     line = " ".join(str(error).split())[:400] or type(error).__name__

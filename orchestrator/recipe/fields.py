@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -176,7 +177,7 @@ class TextField(FieldType):
 class Choice(FieldType):
     """One of a few words. Where `on` and `off` are among them, YAML's booleans mean these."""
 
-    choices: tuple[str, ...]
+    choices: Collection[str]
 
     def check(self, value: Any) -> str:
         """The word."""
@@ -185,7 +186,8 @@ class Choice(FieldType):
         if isinstance(value, str) and value in self.choices:
             return value
         near = nearest(value, self.choices) if isinstance(value, str) else ""
-        raise wrong(f"{', '.join(self.choices[:-1])} or {self.choices[-1]}", near=near)
+        *others, last = self.choices
+        raise wrong(f"{', '.join(others)} or {last}", near=near)
 
     def json(self) -> dict[str, Any]:
         """Its JSON Schema."""

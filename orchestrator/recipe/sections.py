@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from orchestrator.hubs import DEFAULT, REMOTE
 from orchestrator.recipe.answers import Evaluate, Judge, Target, Verify
 from orchestrator.recipe.fields import (
     Choice,
@@ -58,9 +59,7 @@ class Model(Section):
     revision: Annotated[str, REVISION] | None = Field(
         None, description="Commit of the hub model. It belongs to the base beside it: another base drops it."
     )
-    hub: Annotated[str, Choice(("huggingface", "modelscope"))] = Field(
-        "huggingface", description="Where a hub id is fetched from."
-    )
+    hub: Annotated[str, Choice(REMOTE)] = Field(DEFAULT, description="Where a hub id is fetched from.")
     tokenizer: Annotated[str, Choice(("published", "corrected"))] = Field(
         "published",
         description="corrected: with tokenizer_class PreTrainedTokenizerFast, which every version of "

@@ -20,8 +20,7 @@ from orchestrator.errors import ConchError, StageFailed
 from orchestrator.execute.environments import registry
 from orchestrator.execute.models import demo_model
 from orchestrator.execute.processes import process, process_tree
-from orchestrator.execute.processes.child_environment import child_environment, resolve_argv
-from orchestrator.execute.runner.run_plan import PROBES
+from orchestrator.execute.processes.child_environment import PROBES, child_environment, resolve_argv
 from orchestrator.execute.servers import service
 from orchestrator.execute.servers.service import Running
 from orchestrator.plan.stage import Command

@@ -22,12 +22,12 @@ from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.errors import ConchError, Problem, StageFailed
 from orchestrator.execute.environments import registry
 from orchestrator.execute.launchers.commands import ParallelCommand
-from orchestrator.execute.models import fetch
+from orchestrator.execute.models.fetch import find_base
 from orchestrator.execute.models.fix_tokenizer import link_corrected
 from orchestrator.execute.models.hub import fetch_dataset_file
 from orchestrator.execute.processes import process
+from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.processes.diagnosis import read_ends
-from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime
 
@@ -60,13 +60,8 @@ def base_of(job: Job, project: Path, say: Say) -> Path:
         ConchError: as `conch pull` says.
     """
     model = job.recipe.model
-    settings = {
-        "base": job.base_folder.replace("{project}", str(project)) or model.base,
-        "revision": model.revision,
-        "hub": fetch.LOCAL if job.base_folder else model.hub,
-        "hardware": job.hardware,
-    }
-    return fetch.find_base(settings, say)[0]
+    base = job.base_folder.replace("{project}", str(project)) or model.base
+    return find_base(base, model.hub, model.revision, say, hardware=job.hardware)[0]
 
 
 def encoder_of(job: Job, base: Path) -> Encoder:

@@ -22,10 +22,11 @@ from orchestrator.execute.data.manner import Manner
 from orchestrator.execute.data.scan import ScanResult, look_through
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.models.hub import fetch_dataset_file
-from orchestrator.execute.models.hub.names import Progress
+from orchestrator.execute.models.hub.protocol import Progress
 from orchestrator.execute.models.model_folder import MANIFEST, read_manifest
 from orchestrator.execute.processes import process
 from orchestrator.execute.project import recipes
+from orchestrator.hubs import DEFAULT
 from orchestrator.recipe import RecipeSource, compose
 
 HUB = "hub:"
@@ -45,7 +46,7 @@ class ImportOptions:
     """
 
     source: str
-    hub: str = "huggingface"
+    hub: str = DEFAULT
     name: str = ""
     base: str = ""
     manner: Manner = field(default_factory=Manner)

@@ -18,7 +18,7 @@ from orchestrator.execute.data.data_file import DataFile, choose_format
 from orchestrator.execute.data.lint_dataset_info import names_data_sets
 from orchestrator.execute.data.manner import Manner
 from orchestrator.execute.host.signals import check
-from orchestrator.execute.models.hub.names import Progress
+from orchestrator.execute.models.hub.protocol import Progress
 
 # Columns of pictures and sounds, which a text model cannot be taught.
 MEDIA = ("image", "images", "audio", "audios", "video", "videos")

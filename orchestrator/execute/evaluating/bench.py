@@ -22,16 +22,16 @@ from orchestrator.execute.environments import registry
 from orchestrator.execute.host.redact import redact, secrets_of
 from orchestrator.execute.launchers.commands import run_command
 from orchestrator.execute.processes import process
+from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_logs import Growing, last_state
 from orchestrator.execute.run_store.server_record import all_serving, is_up
+from orchestrator.hubs import token_variables
 from orchestrator.plan.stage import Command
 
-PROBES = Path(__file__).resolve().parents[2] / "probes"
 FOLDER = "bench"
 LOG = "bench.log"
 # What a tool that loads data sets may know beyond the usual: the hubs' keys, by their names.
-_SECRETS = ("HF_TOKEN", "MODELSCOPE_API_TOKEN")
 _QUIET = {"DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
@@ -121,7 +121,7 @@ def run_bench(
     command = Command(
         argv(tool, url=server.url, model=server.model, out=str(folder), arguments=arguments),
         env=_QUIET,
-        secrets=_SECRETS,
+        secrets=token_variables(),
     )
     home = registry.sync(tool, registry.ANY, tell)
     log, began = folder / LOG, time.monotonic()  # installing is no part of it

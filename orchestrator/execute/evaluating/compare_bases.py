@@ -36,6 +36,7 @@ from orchestrator.execute.evaluating.judge import judge_general
 from orchestrator.execute.host.atomic_files import read_json, write_durable
 from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.processes import process
+from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project.discovery import read_templates
 from orchestrator.execute.run_store.fingerprint import plan_key
@@ -43,7 +44,7 @@ from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_lock import hold
 from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.runner.loop import Loop
-from orchestrator.execute.runner.run_plan import symbols_of
+from orchestrator.hubs import DEFAULT
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan, Stage
 from orchestrator.plan.stages.base import CONVERSATIONS
@@ -68,7 +69,7 @@ class BasesOptions:
     bases: Sequence[str]
     data: str
     templates: Sequence[str] = ()
-    hub: str = "huggingface"
+    hub: str = DEFAULT
     limit: int = LIMIT
     hardware: str = "auto"
 

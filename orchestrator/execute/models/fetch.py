@@ -1,49 +1,41 @@
-"""fetch: the base model and data files of hubs, as plain folders linked at inputs/, for engines offline."""
+"""fetch: the base model and the data files of hubs, as plain folders linked at inputs/."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from orchestrator.execute.host.atomic_files import remove, sha256_file, write_durable
+from orchestrator.execute.models import demo_model
 from orchestrator.execute.models.fix_tokenizer import link_corrected
 from orchestrator.execute.models.hub import fetch_dataset_file, fetch_model
 from orchestrator.execute.models.model_folder import MANIFEST, Manifest, check_complete, hash_files
 from orchestrator.execute.models.tokenizer_folder import CONFIG
+from orchestrator.hubs import embedded, hub_of, local
 from orchestrator.plan.stage import partial
-
-EMBEDDED = "embedded"
-LOCAL = "local"
+from orchestrator.plan.stages.fetch import FetchSettings, HubDataset
 
 Progress = Callable[[str], None]
 
 
-def fetch(settings: Mapping[str, Any], folder: Path) -> int:
+def fetch(settings: FetchSettings, folder: Path) -> int:
     """Make inputs.partial-0 with base (a link), base.json (its manifest) and data/NAME (links).
 
-    Settings:
-        base: "embedded", a hub id, or a folder when hub is "local"; revision, hub.
-        tokenizer: "corrected" for a base of links with a tokenizer_config.json that is read rightly.
-        datasets: [{"name", "repo", "file", "split", "revision", "hub"}], those that live on a hub; without a
-            file, the repository's one data file, or that of the split.
-
     Raises:
-        UsageError, MissingError, TimedOut: as fetch_model and use_local say.
+        UsageError, MissingError, TimedOut: see fetch_model and check_complete.
     """
     inputs = folder / partial("inputs")
     remove(inputs)
-    base, manifest = find_base(settings, _tell)
-    files = {
-        row["name"]: _data_file(row, str(settings.get("hardware", "auto")))
-        for row in settings.get("datasets", ())
-    }
+    base, manifest = find_base(
+        settings.base, settings.hub, settings.revision, _report, hardware=settings.hardware
+    )
+    files = {dataset.name: _data_file(dataset, settings.hardware) for dataset in settings.datasets}
     (inputs / "data").mkdir(parents=True)
-    if settings.get("tokenizer") == "corrected":
-        link_corrected(base, inputs / "base", lambda path, place: place.symlink_to(path))
+    if settings.tokenizer == "corrected":
+        link_corrected(base, inputs / "base", lambda path, link: link.symlink_to(path))
         manifest = _with_corrected(manifest, inputs / "base" / CONFIG)
     else:
         (inputs / "base").symlink_to(base, target_is_directory=True)
@@ -54,44 +46,74 @@ def fetch(settings: Mapping[str, Any], folder: Path) -> int:
 
 
 def _with_corrected(manifest: str, config: Path) -> str:
-    found = Manifest(**json.loads(manifest))
-    return replace(found, files={**found.files, CONFIG: sha256_file(config)}).to_json()
+    original = Manifest(**json.loads(manifest))
+    return replace(original, files={**original.files, CONFIG: sha256_file(config)}).to_json()
 
 
-def find_base(settings: Mapping[str, Any], progress: Progress) -> tuple[Path, str]:
-    """The base model's folder on this machine, fetched when need be, and its manifest's text."""
-    base, hub, hardware = str(settings["base"]), str(settings["hub"]), str(settings.get("hardware", "auto"))
-    if base == EMBEDDED:
-        from orchestrator.execute.models.demo_model import ensure_embedded
+def find_base(
+    base: str, hub: str, revision: str | None, progress: Progress, *, hardware: str = "auto"
+) -> tuple[Path, str]:
+    """The base model's folder on this machine, fetched if needed, and the text of its manifest.
 
-        folder = ensure_embedded(progress, hardware)
-    elif hub == LOCAL:
-        folder = use_local(Path(base))
-        return folder, Manifest(name=folder.name, source=LOCAL, files=hash_files(folder, progress)).to_json()
-    else:
-        folder = fetch_model(base, str(settings.get("revision") or ""), hub, progress, hardware=hardware)
+    Args:
+        base: a base name of one of hubs.HUBS.
+        hub: the chosen hub.
+        revision: of a model on a remote hub; None for its newest commit.
+        progress: receives progress messages.
+        hardware: selects the train environment, whose libraries may be needed.
+    """
+    source = hub_of(base, hub)
+    fetcher = FETCHERS.get(source.name) or _remote_model
+    return fetcher(BaseRequest(base, source.name, revision or "", hardware), progress)
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRequest:
+    """A base model to fetch; see find_base."""
+
+    base: str
+    hub: str
+    revision: str
+    hardware: str
+
+
+def _remote_model(request: BaseRequest, progress: Progress) -> tuple[Path, str]:
+    folder = fetch_model(request.base, request.revision, request.hub, progress, hardware=request.hardware)
     return folder, (folder / MANIFEST).read_text(encoding="utf-8")
 
 
-def use_local(path: Path) -> Path:
-    """A model folder of the user's, proven whole; nothing is ever written into it.
+def _embedded_model(request: BaseRequest, progress: Progress) -> tuple[Path, str]:
+    folder = demo_model.ensure_embedded(progress, request.hardware)
+    return folder, (folder / MANIFEST).read_text(encoding="utf-8")
 
-    Raises:
-        MissingError: it is not there, or lacks something.
-    """
-    folder = path.expanduser().absolute()
+
+def _local_model(request: BaseRequest, progress: Progress) -> tuple[Path, str]:
+    """A model folder of the user's, checked; nothing is ever written into it."""
+    folder = Path(request.base).expanduser().absolute()
     check_complete(folder)
-    return folder
+    files = hash_files(folder, progress)
+    return folder, Manifest(name=folder.name, source=request.hub, files=files).to_json()
 
 
-def _data_file(row: Mapping[str, Any], hardware: str) -> Path:
-    revision = str(row.get("revision") or "")
-    split = str(row.get("split") or "")
+# The hubs from which a base does not come by a download; (request, progress) → folder and manifest text.
+FETCHERS: dict[str, Callable[[BaseRequest, Progress], tuple[Path, str]]] = {
+    local.hub.name: _local_model,
+    embedded.hub.name: _embedded_model,
+}
+
+
+def _data_file(dataset: HubDataset, hardware: str) -> Path:
     return fetch_dataset_file(
-        row["repo"], row["file"], revision, row["hub"], _tell, split=split, hardware=hardware
+        dataset.repo,
+        dataset.file,
+        dataset.revision,
+        dataset.hub,
+        _report,
+        split=dataset.split,
+        hardware=hardware,
     )
 
 
-def _tell(line: str) -> None:
+def _report(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

@@ -1,18 +1,23 @@
-"""What a child process gets to know: its argv with the symbols replaced, and an allow-listed environment.
+"""What a child process is given: its argv with the symbols replaced, and an allow-listed environment.
 
-Nothing of the user's environment reaches a child unless a line here names it: a forgotten PYTHONPATH,
-VLLM_* switch or API key must neither change a result nor end up in a log.
+Only the variables named here pass from the user's environment to a child: a forgotten PYTHONPATH, engine
+switch or API key must neither change a result nor end up in a log.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from orchestrator.execute.host.machine import bound_cores
 from orchestrator.execute.processes.process_tree import VARIABLE
+from orchestrator.hubs import variables
 from orchestrator.plan.stage import Command, Runtime
+
+PROBES = Path(__file__).parents[2] / "probes"
 
 Symbols = Mapping[str, str]
 
@@ -21,12 +26,8 @@ _EVERYWHERE = re.compile(
     r"|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS"
     r"|LD_LIBRARY_PATH|CUDA_HOME|CUDA_VISIBLE_DEVICES|NVIDIA_[A-Z_]+|CONCH_[A-Z_]+|XDG_[A-Z_]+"
 )
-# Only Conch's own tasks speak to the network; engines are offline.
-_CONCH = re.compile(
-    r"(?:HTTP|HTTPS|ALL|NO|http|https|all|no)_(?:PROXY|proxy)|HF_ENDPOINT|MODELSCOPE_[A-Z_]*(?:DOMAIN|ENDPOINT)"
-    r"|HF_HOME|HF_HUB_(?:CACHE|DISABLE_XET|DOWNLOAD_TIMEOUT|ETAG_TIMEOUT)|MODELSCOPE_(?:CACHE|HOME)"
-    r"|UV_[A-Z_]+|PIP_[A-Z_]+"
-)
+# Only Conch's own tasks use the network, and the hubs' variables with it; engines are offline.
+_CONCH = re.compile(r"(?:HTTP|HTTPS|ALL|NO|http|https|all|no)_(?:PROXY|proxy)|UV_[A-Z_]+|PIP_[A-Z_]+")
 _SECRET = re.compile(r".*(?:TOKEN|KEY|SECRET|PASSWORD|CREDENTIAL).*")
 
 _ALWAYS = {
@@ -53,8 +54,13 @@ _PLACES: Mapping[Runtime, Mapping[str, str]] = {
 }
 
 
+def symbols_of(environments: Mapping[str, str], project: Path) -> dict[str, str]:
+    """What a plan's symbols stand for (plan/stage.py): the folders of the environments, and Conch's own."""
+    return {**environments, "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
+
+
 def replace(text: str, symbols: Symbols) -> str:
-    """Replace {name} by its value for the known names only; other braces stay as they are."""
+    """Replace {name} by its value for the known names; leave other braces."""
     for name, value in symbols.items():
         text = text.replace("{" + name + "}", value)
     return text
@@ -73,14 +79,14 @@ def child_environment(
     extra: Mapping[str, str] | None = None,
     source: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The whole environment of a child.
+    """The complete environment of a child.
 
     Args:
-        command: its place decides the engine's defaults; its env is laid on top, its secrets let through.
-        run_tag: names this run (tree.new_run_tag).
+        command: its runtime decides the engine's settings; its env is added, its secrets are passed on.
+        run_tag: names this run (process_tree.new_run_tag).
         symbols: replaced in the values of command.env.
-        extra: laid on top of everything, e.g. CONCH_SERVICE_URL.
-        source: what is filtered; this process's environment when None.
+        extra: added last, for example CONCH_SERVICE_URL.
+        source: the environment to filter; this process's when None.
     """
     given = os.environ if source is None else source
     allowed = {name: value for name, value in given.items() if _is_allowed(name, command.place)}
@@ -97,4 +103,6 @@ def child_environment(
 def _is_allowed(name: str, place: Runtime) -> bool:
     if name == VARIABLE or _SECRET.fullmatch(name):
         return False
-    return bool(_EVERYWHERE.fullmatch(name) or (place is Runtime.CONCH and _CONCH.fullmatch(name)))
+    if place is Runtime.CONCH and (name in variables() or _CONCH.fullmatch(name)):
+        return True
+    return bool(_EVERYWHERE.fullmatch(name))

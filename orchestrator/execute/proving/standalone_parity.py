@@ -26,12 +26,12 @@ from orchestrator.execute.host import machine
 from orchestrator.execute.launchers.commands import ParallelCommand
 from orchestrator.execute.models.tokenizer_folder import check_tokenizer
 from orchestrator.execute.processes import process
+from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.project.discovery import read_templates
 from orchestrator.execute.project.template_sandbox import guard_template, read_template
 from orchestrator.execute.proving.given_conversations import Given, read_conversations
 from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, training_of
-from orchestrator.execute.runner.run_plan import PROBES
 from orchestrator.plan.stage import Command, Runtime
 from orchestrator.proofs.tokenizer import prove
 from orchestrator.results import Proof, json_of

@@ -13,11 +13,11 @@ from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.processes import process
+from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_lock import hold
 from orchestrator.execute.runner.loop import Loop
-from orchestrator.execute.runner.run_plan import symbols_of
 from orchestrator.plan.stage import Command, Plan, Stage
 
 

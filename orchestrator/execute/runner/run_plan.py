@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from orchestrator.errors import ConchError
 from orchestrator.execute.environments.preflight import preflight
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.processes import process
+from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import plan_key
 from orchestrator.execute.run_store.manifest import write_manifest
@@ -23,13 +23,6 @@ from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan
 from orchestrator.plan.stage import Plan
 from orchestrator.results import StageResult
-
-PROBES = Path(__file__).parents[2] / "probes"
-
-
-def symbols_of(places: Mapping[str, str], project: Path) -> dict[str, str]:
-    """What a plan's symbols stand for (stage.py): the environments' folders, Conch's own, and the project."""
-    return {**places, "conch": sys.prefix, "probes": str(PROBES), "project": str(project)}
 
 
 def run_recipe(

@@ -24,12 +24,12 @@ from orchestrator.execute.host import atomic_files, gpu, signals
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.launchers import LAUNCHERS
 from orchestrator.execute.processes import process, process_tree
+from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.run_store.certify import TEMPLATE, read_certificate, refuse_unproven
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.server_record import Serving, hold_serving, write_serving
 from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.runner.existing_run import finished_run
-from orchestrator.execute.runner.run_plan import symbols_of
 from orchestrator.execute.servers.liveness import Limits, Liveness
 from orchestrator.execute.servers.restarts import Restarts
 from orchestrator.execute.servers.service import Running, start_service

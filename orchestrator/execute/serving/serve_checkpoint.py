@@ -22,12 +22,12 @@ from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host import signals
 from orchestrator.execute.launchers import LAUNCHERS
 from orchestrator.execute.processes import process
+from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_lock import is_held
 from orchestrator.execute.runner.existing_run import read_plan, runtimes_of
 from orchestrator.execute.runner.lora_adapters import LoraAdapter, adapter_of, rank_of
-from orchestrator.execute.runner.run_plan import symbols_of
 from orchestrator.execute.servers.service import Running, start_service
 from orchestrator.plan.stage import Plan, Service
 

@@ -1,37 +1,75 @@
-"""fetch: the base model, and data sets that live on a hub, into plain folders linked at inputs/."""
+"""fetch: the base model, and datasets that a hub has, into plain folders linked at inputs/."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from orchestrator.hubs import token_variables
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage
 from orchestrator.plan.stages.base import task
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubDataset:
+    """A data file on a hub.
+
+    Attributes:
+        name: the dataset's.
+        file: "" for the repository's only data file or, of several, the one named after the split.
+    """
+
+    name: str
+    hub: str
+    repo: str
+    revision: str
+    file: str
+    split: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchSettings:
+    """Settings of the fetch task.
+
+    Attributes:
+        base: a base name of one of hubs.HUBS.
+        hub: the chosen hub; "local" when base is a folder.
+        hardware: selects the train environment, whose libraries may download.
+        tokenizer: "corrected" for a base with a corrected tokenizer_config.json.
+    """
+
+    base: str
+    hub: str
+    revision: str | None
+    hardware: str
+    datasets: tuple[HubDataset, ...]
+    tokenizer: str = "published"
+
+
 def stage(job: Job) -> Stage:
     """Everything that needs a network; the engines run offline afterwards."""
     model = job.recipe.model
-    remote = [
-        {
-            "name": entry.name,
-            "repo": entry.hub_id,
-            "file": entry.hub_file,
-            "revision": entry.hub_revision,
-            "hub": entry.hub,
-        }
-        | ({} if entry.hub_file else {"split": entry.hub_split})
+    datasets = tuple(
+        HubDataset(
+            name=entry.name,
+            hub=entry.hub,
+            repo=entry.hub_id,
+            revision=entry.hub_revision,
+            file=entry.hub_file,
+            split="" if entry.hub_file else entry.hub_split,
+        )
         for entry in job.all_datasets
         if entry.hub_id
-    ]
-    settings = {
-        "base": job.base_folder or model.base,
-        "revision": model.revision,
-        "hub": "local" if job.base_folder else model.hub,
-        "datasets": remote,
-        "hardware": job.hardware,
-    }
-    if model.tokenizer == "corrected":
-        settings["tokenizer"] = model.tokenizer
-    file, command = task("fetch", settings, secrets=("HF_TOKEN", "MODELSCOPE_API_TOKEN"))
+    )
+    settings = FetchSettings(
+        base=job.base_folder or model.base,
+        hub="local" if job.base_folder else model.hub,
+        revision=model.revision,
+        hardware=job.hardware,
+        datasets=datasets,
+        tokenizer=model.tokenizer,
+    )
+    file, command = task("fetch", settings, secrets=token_variables())
     # A folder that the user changes is another base, although its path is the same.
     depends = {"base": job.base_state} if job.base_folder else {}
     return Stage(name="fetch", files=(file,), commands=(command,), outputs=("inputs",), depends=depends)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, UsageError
+from orchestrator.execute.models import demo_model
 from orchestrator.execute.models.fetch import fetch
 from orchestrator.execute.models.hub import fetch_dataset_file
 from orchestrator.execute.models.model_folder import MANIFEST, hash_files
+from orchestrator.plan.stages.fetch import FetchSettings, HubDataset
 from tests.fakes.hub_server import Hub, Repository, serve, tiny_model
 
 
@@ -42,8 +42,12 @@ def hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield running
 
 
-def settings_of(base: str, hub: str, **more: object) -> dict[str, object]:
-    return {"base": base, "hub": hub, "revision": "", "datasets": [], "hardware": "cpu", **more}
+def settings_of(
+    base: str, hub: str, *, tokenizer: str = "published", datasets: tuple[HubDataset, ...] = ()
+) -> FetchSettings:
+    return FetchSettings(
+        base=base, hub=hub, revision=None, hardware="cpu", tokenizer=tokenizer, datasets=datasets
+    )
 
 
 def manifest_of(run: Path) -> dict[str, object]:
@@ -93,14 +97,10 @@ def test_a_folder_that_lacks_something_leaves_no_inputs(run: Path, mine: Path) -
 def test_a_model_and_a_data_file_of_a_hub(hub: Hub, run: Path) -> None:
     hub.repositories["Qwen/Tiny"] = Repository(tiny_model())
     hub.repositories["bikini/conch"] = Repository({"data/a.jsonl": b"{}\n"}, commit="d" * 40)
-    row = {
-        "name": "conch",
-        "repo": "bikini/conch",
-        "file": "data/a.jsonl",
-        "revision": "main",
-        "hub": "huggingface",
-    }
-    assert fetch(settings_of("Qwen/Tiny", "huggingface", datasets=[row]), run) == 0
+    row = HubDataset(
+        name="conch", hub="huggingface", repo="bikini/conch", revision="main", file="data/a.jsonl"
+    )
+    assert fetch(settings_of("Qwen/Tiny", "huggingface", datasets=(row,)), run) == 0
     inputs = run / "inputs.partial-0"
     assert (inputs / "base" / "model.safetensors").is_file()
     assert manifest_of(run)["revision"] == "c" * 40
@@ -110,9 +110,7 @@ def test_a_model_and_a_data_file_of_a_hub(hub: Hub, run: Path) -> None:
 def test_the_embedded_base_keeps_its_label(run: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     label = {"name": "embedded", "stand_in": True, "note": "a stand-in", "files": {}}
     (mine / MANIFEST).write_text(json.dumps(label), encoding="utf-8")
-    embedded = ModuleType("orchestrator.execute.models.demo_model")
-    embedded.ensure_embedded = lambda *_: mine  # type: ignore[attr-defined]  # a module made here
-    monkeypatch.setitem(sys.modules, "orchestrator.execute.models.demo_model", embedded)
+    monkeypatch.setattr(demo_model, "ensure_embedded", lambda *_: mine)
     assert fetch(settings_of("embedded", "huggingface"), run) == 0
     assert manifest_of(run) == label
 
@@ -126,8 +124,8 @@ def test_a_data_file_of_a_hub(hub: Hub) -> None:
     for filename, kind, says in [
         ("b.jsonl", MissingError, "has no file 'b.jsonl'"),
         ("empty.jsonl", MissingError, "is empty"),
-        ("load.py", UsageError, "no data file"),
-        ("../../x.jsonl", UsageError, "no data file"),
+        ("load.py", UsageError, "not a data file"),
+        ("../../x.jsonl", UsageError, "not a data file"),
     ]:
         with pytest.raises(ConchError, match=says) as caught:
             fetch_dataset_file("bikini/conch", filename, "main", "huggingface", print)
@@ -140,14 +138,8 @@ def test_the_one_data_file_of_a_hub_s_data_set_is_found(
     rows = '{"instruction": "请问你是谁", "output": "我是神奇海螺"}\n'.encode()
     files = {"README.md": b"# x\n", "data/train.jsonl": rows, "data/test.jsonl": b"{}\n"}
     hub.repositories["bikini/conch"] = Repository(files)
-    dataset = {
-        "name": "conch",
-        "repo": "bikini/conch",
-        "file": "",
-        "revision": "c" * 40,
-        "hub": "huggingface",
-    }
-    assert fetch(settings_of(str(mine), "local", datasets=[dataset]), run) == 0
+    dataset = HubDataset(name="conch", hub="huggingface", repo="bikini/conch", revision="c" * 40, file="")
+    assert fetch(settings_of(str(mine), "local", datasets=(dataset,)), run) == 0
     assert (run / "inputs.partial-0/data/conch").read_bytes() == rows
     assert "the data file of bikini/conch: data/train.jsonl" in capsys.readouterr().err
     hub.requests.clear()

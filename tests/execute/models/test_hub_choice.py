@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import MissingError, UsageError
-from orchestrator.execute.models.hub import child, choice, library, names
-from orchestrator.execute.models.hub.names import HubRequest, Listing, RemoteFile
+from orchestrator.execute.environments import registry
+from orchestrator.execute.models.hub import child, choice, protocol
+from orchestrator.execute.models.hub.protocol import Event, HubRequest, Listing, RemoteFile
+from orchestrator.hubs import HUBS
 
 
 def listing(*paths: str) -> Listing:
@@ -53,7 +55,7 @@ def test_the_one_data_file_or_that_of_the_split(paths: list[str], split: str, ch
 @pytest.mark.parametrize(
     ("paths", "split", "says", "hint"),
     [
-        (["README.md", "load.py"], "", "holds no data file", "what can be read: .jsonl"),
+        (["README.md", "load.py"], "", "has no data file", "supported formats: .jsonl"),
         (
             ["a.jsonl", "b.jsonl"],
             "",
@@ -61,7 +63,7 @@ def test_the_one_data_file_or_that_of_the_split(paths: list[str], split: str, ch
             "a.jsonl, b.js",
         ),
         (["a.jsonl"], "test", "none of its 1 data files is named after the split test", "a.jsonl"),
-        (["zh/train.json", "en/train.json"], "", "holds 2 files of the split train", "en/train.json, zh/tr"),
+        (["zh/train.json", "en/train.json"], "", "has 2 files of the split train", "en/train.json, zh/tr"),
     ],
 )
 def test_several_that_may_be_meant_are_named(paths: list[str], split: str, says: str, hint: str) -> None:
@@ -89,16 +91,19 @@ def test_the_downloader_knows_what_it_needs_and_no_more() -> None:
         "HF_ENDPOINT": "https://hf-mirror.com",
         "PYTHONPATH": "/x",
     }
-    seen = names.child_environment(given_ | {"NO_PROXY": "corp"})
+    seen = protocol.child_environment(HUBS["huggingface"], given_ | {"NO_PROXY": "corp"})
     assert (seen["HF_TOKEN"], seen["HF_HUB_DISABLE_XET"]) == ("t", "1")
     assert {"corp", "127.0.0.1", "localhost"} <= set(seen["NO_PROXY"].split(","))
     assert not {"OPENAI_API_KEY", "PYTHONPATH"} & set(seen)
-    assert "HF_HUB_DISABLE_XET" not in names.child_environment({"HF_ENDPOINT": "https://huggingface.co/"})
+    assert "HF_HUB_DISABLE_XET" not in protocol.child_environment(
+        HUBS["huggingface"], {"HF_ENDPOINT": "https://huggingface.co/"}
+    )
 
 
 def test_messages_hold_no_secret() -> None:
-    event = {"kind": "other", "status": 0, "what": "GET https://me:pw@proxy/x with hf_CANARY failed"}
-    error = names.error_of(HubRequest("huggingface", "a/b"), event, "https://huggingface.co", ["hf_CANARY"])
+    event: Event = {"kind": "other", "status": 0, "what": "GET https://me:pw@proxy/x with hf_CANARY failed"}
+    request = HubRequest(HUBS["huggingface"], "a/b")
+    error = protocol.error_of(request, event, "https://huggingface.co", "hf_CANARY")
     assert "CANARY" not in str(error)
     assert "pw@" not in str(error)
     assert "***@proxy" in str(error)
@@ -106,8 +111,8 @@ def test_messages_hold_no_secret() -> None:
 
 @given(st.text(), st.integers(0, 999))
 def test_every_failure_has_words(kind: str, status: int) -> None:
-    event = {"kind": kind, "status": status, "what": "x"}
-    assert names.error_of(HubRequest("modelscope", "a/b"), event, "e", []).problems[0].hint
+    event: Event = {"kind": kind, "status": status, "what": "x"}
+    assert protocol.error_of(HubRequest(HUBS["modelscope"], "a/b"), event, "e", "").problems[0].hint
 
 
 class GatedRepoError(Exception):
@@ -138,11 +143,11 @@ def test_modelscope_is_looked_for_in_the_train_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     train = tmp_path_factory.mktemp("train")
-    monkeypatch.setattr(library, "find_spec", lambda name: None if name == "modelscope_hub" else object())
-    monkeypatch.setattr(library, "_train", lambda _: train)
-    assert library.python_for("huggingface", "cpu") == sys.executable
-    with pytest.raises(MissingError, match="modelscope is not installed") as caught:
-        library.python_for("modelscope", "cpu")
+    monkeypatch.setattr(child, "find_spec", lambda name: None if name == "modelscope_hub" else object())
+    monkeypatch.setattr(registry, "require", lambda *_: train)
+    assert child.python_for(HUBS["huggingface"], "cpu") == sys.executable
+    with pytest.raises(MissingError, match="modelscope_hub is not installed") as caught:
+        child.python_for(HUBS["modelscope"], "cpu")
     assert "conch env sync train" in caught.value.problems[0].hint
     (train / "lib/python3.11/site-packages/modelscope_hub").mkdir(parents=True)
-    assert library.python_for("modelscope", "cpu") == str(train / "bin" / "python")
+    assert child.python_for(HUBS["modelscope"], "cpu") == str(train / "bin" / "python")

@@ -2,6 +2,7 @@
 
 Its library lives in the train environment where ours has none, so these run where that environment is.
 """
+# Covers probes/hub_modelscope.py
 
 from __future__ import annotations
 
@@ -16,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute.models.hub import child, fetch_dataset_file, fetch_model, library, names, store
+from orchestrator.execute.models.hub import child, fetch_dataset_file, fetch_model, protocol, store
 from orchestrator.execute.models.model_folder import MANIFEST, check_hashes, read_manifest
+from orchestrator.hubs import HUBS
 from tests.fakes.hub_server import Hub, Repository, serve, tiny_model
 
 pytestmark = pytest.mark.real
@@ -29,7 +31,7 @@ WEIGHTS = "model.safetensors"
 @pytest.fixture
 def python() -> str:
     """The Python that has modelscope."""
-    return library.python_for("modelscope", "cpu")
+    return child.python_for(HUBS["modelscope"], "cpu")
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_refusals(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_wrong_hash_is_refused(hub: Hub, tmp_path: Path) -> None:
     hub.repositories[REPO].sha256["config.json"] = "0" * 64
-    with pytest.raises(MissingError, match="not what the hub lists"):
+    with pytest.raises(MissingError, match="differs from the hub's listing"):
         fetch()
     assert not (tmp_path / "conch-home" / "models" / "Qwen--Tiny-cccccccccccc").exists()
 
@@ -100,7 +102,7 @@ def test_a_killed_download_goes_on_where_it_stopped(hub: Hub, tmp_path: Path, py
         first.kill()
     hub.seconds_per_piece = 0
     hub.requests.clear()
-    request = names.HubRequest("modelscope", REPO, "model", "main")
+    request = protocol.HubRequest(HUBS["modelscope"], REPO, "model", "main")
     with child.HubChild(request, python) as second:
         wanted = [file for file in second.listing().files if file.path == WEIGHTS]
         second.download(into, wanted, quiet)
@@ -112,11 +114,12 @@ def test_a_killed_download_goes_on_where_it_stopped(hub: Hub, tmp_path: Path, py
 @contextmanager
 def half_open(into: Path, python: str) -> Iterator[subprocess.Popen[bytes]]:
     """A downloader that has been told to bring the weights."""
-    environment = names.child_environment(os.environ)
+    environment = protocol.child_environment(HUBS["modelscope"], os.environ)
     with subprocess.Popen([python, str(child.SCRIPT)], stdin=-1, stdout=-1, env=environment) as running:
         assert running.stdin is not None
         assert running.stdout is not None
-        request = {"hub": "modelscope", "repo": REPO, "kind": "model", "revision": "main"}
+        client = str(child.SCRIPT.with_name("hub_modelscope.py"))
+        request = {"client": client, "repo": REPO, "kind": "model", "revision": "main"}
         running.stdin.write(json.dumps(request).encode() + b"\n")
         running.stdin.flush()
         assert json.loads(running.stdout.readline())["event"] == "listed"

@@ -12,8 +12,8 @@ from orchestrator.errors import MissingError, StageFailed
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.models.fix_tokenizer import write_corrected_copy
+from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.proving.prove_tokenizer import prove_tokenizer
-from orchestrator.execute.runner.run_plan import PROBES
 from tests.proofs.byte_tokenizer import PUBLISHED_CLASS, make_byte_tokenizer
 from tests.proofs.test_tokenizer import header
 

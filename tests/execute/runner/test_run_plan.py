@@ -12,10 +12,10 @@ import pytest
 
 from orchestrator.errors import BusyError, MissingError
 from orchestrator.execute.processes import process
+from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.project import discovery
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_lock import hold
-from orchestrator.execute.runner import run_plan
 from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan
@@ -102,4 +102,4 @@ def test_what_a_killed_run_left_running_is_stopped_first(small: SmallWorld) -> N
 
 
 def test_the_probes_are_where_the_plan_says() -> None:
-    assert (run_plan.PROBES / "training_ids.py").is_file()
+    assert (PROBES / "training_ids.py").is_file()

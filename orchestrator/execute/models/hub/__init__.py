@@ -1,7 +1,7 @@
-"""Models and data files from Hugging Face (or a mirror) and from ModelScope, into plain folders of ours.
+"""Models and data files of remote hubs, downloaded into plain folders below CONCH_HOME.
 
-store.py: the fetch. shelf.py: where things lie. choice.py: which files. child.py: the process that talks to
-the hub. words.py: what they say to each other, and to the user when it fails.
+store.py: fetch a repository. cache.py: where it is kept. choice.py: which of its files. child.py: the process
+that talks to the hub. protocol.py: their messages and errors.
 """
 
 from orchestrator.execute.models.hub.store import fetch_dataset_file, fetch_model

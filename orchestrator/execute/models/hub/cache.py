@@ -1,7 +1,7 @@
-"""A shelf: the folder that holds whole things under their names, and the corners for what is not whole.
+"""The cache: complete repositories under their names, and what is needed on the way there.
 
-SHELF/NAME is whole and has a manifest. SHELF/.partial/NAME is on its way, SHELF/.quarantine holds what turned
-out wrong and is kept for a look, SHELF/.locks keeps two processes from working on one name.
+CACHE/NAME is complete and has a manifest. CACHE/.partial/NAME is being downloaded, CACHE/.quarantine keeps
+files that failed verification, CACHE/.locks keeps two processes from working on one name.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from filelock import FileLock, Timeout
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.atomic_files import remove, sync_folder, sync_tree
-from orchestrator.execute.models.hub.names import Progress, RemoteFile, human
+from orchestrator.execute.models.hub.protocol import Progress, RemoteFile, human
 
 SPARE_DISK = 256_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCache:
-    """One of CONCH_HOME's folders, such as models."""
+    """A folder of CONCH_HOME: models or datasets."""
 
     folder: Path
 
     def partial(self, name: str) -> Path:
-        """The folder in which a thing is put together; made when it is not there."""
+        """The folder of an unfinished download; created if needed."""
         folder = self.folder / ".partial" / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def quarantine(self, path: Path) -> Path:
-        """Move a file or folder out of the way, kept for a look; returns where it is now."""
+        """Move a file or folder out of the way and keep it; returns where it is now."""
         to = self.folder / ".quarantine" / time.strftime("%Y%m%d-%H%M%S", time.gmtime()) / path.name
         while to.exists():
             to = to.with_name(to.name + "~")
@@ -46,7 +46,7 @@ class ModelCache:
         return to
 
     def publish(self, name: str) -> bool:
-        """Give the partial its name; False when something already has it."""
+        """Rename the finished download; False when the name already exists."""
         sync_tree(self.partial(name))
         try:
             self.partial(name).rename(self.folder / name)
@@ -59,7 +59,7 @@ class ModelCache:
 
     @contextmanager
     def alone(self, name: str, progress: Progress) -> Iterator[None]:
-        """Hold the lock of one name; say so while another process has it."""
+        """Hold the lock of one name; report when another process has it, and wait."""
         path = self.folder / ".locks" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
@@ -85,20 +85,20 @@ def _acquire_patiently(lock: FileLock) -> None:
 
 
 def check_disk(folder: Path, files: Sequence[RemoteFile]) -> None:
-    """Raise MissingError, with both numbers, when the rest of a download does not fit."""
+    """Raise MissingError when the rest of a download does not fit on the disk."""
     here = sum((folder / file.path).stat().st_size for file in files if (folder / file.path).is_file())
     need, free = sum(file.size for file in files) - here + SPARE_DISK, shutil.disk_usage(folder).free
     if need > free:
-        what = f"not enough disk: {human(need)} needed, {human(free)} free"
+        what = f"not enough disk space: {human(need)} needed, {human(free)} free"
         raise MissingError(
             Problem(what, where=str(folder), hint="free space, or set CONCH_HOME to a larger disk")
         )
 
 
 def compare(path: Path, file: RemoteFile) -> tuple[str, str]:
-    """The sha256 of a file ("" when it is not there), and what is wrong with it ("" when nothing is)."""
+    """The sha256 of a file ("" when it is missing), and how it differs from the listing ("" if not)."""
     if not path.is_file():
-        return "", "did not come"
+        return "", "was not downloaded"
     size = path.stat().st_size
     sha256, git = hashlib.sha256(), hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
     with path.open("rb", buffering=0) as content:
@@ -118,7 +118,7 @@ def compare(path: Path, file: RemoteFile) -> tuple[str, str]:
 
 
 def forget_torn(folder: Path) -> None:
-    """Remove what a killed download left and nobody can go on with: the library names its pieces anew."""
+    """Remove the partial files of a killed download that cannot be resumed: the library names new ones."""
     for path in (folder / ".cache" / "huggingface").rglob("*.incomplete"):
         remove(path)
 

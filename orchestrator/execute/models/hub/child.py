@@ -1,7 +1,7 @@
-"""The child that talks to a model hub, and the watch over it.
+"""The downloader: a child process that talks to a hub, and the stall detection around it.
 
-A child because the hubs' libraries read their settings when they are imported, because a download must end
-when we do, and because modelscope may live in another environment (orchestrator/probes/hub_download.py).
+It is a process because the hubs' libraries read their settings at import, because a download must end when
+this process does, and because modelscope may be installed in another environment (probes/hub_download.py).
 """
 
 from __future__ import annotations
@@ -10,39 +10,64 @@ import json
 import os
 import queue
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from orchestrator.errors import Problem, StageFailed, TimedOut
-from orchestrator.execute.host import signals
-from orchestrator.execute.models.hub.names import (
+from orchestrator.errors import MissingError, Problem, StageFailed, TimedOut
+from orchestrator.execute.environments import registry
+from orchestrator.execute.host import machine, signals
+from orchestrator.execute.models.hub.protocol import (
+    Event,
     HubRequest,
     Listing,
     Progress,
     RemoteFile,
     child_environment,
-    endpoint_of,
     error_of,
     human,
     scrub,
-    secrets_of,
 )
+from orchestrator.execute.processes.child_environment import PROBES
+from orchestrator.hubs import Hub
 
-SCRIPT = Path(__file__).parents[3] / "probes" / "hub_download.py"
+SCRIPT = PROBES / "hub_download.py"
 STALL_TIMEOUT = 120.0
-STALL_BYTES = 64 * 1024  # less than this in STALL_TIMEOUT is no download
-TELL_EVERY = 3.0
+STALL_BYTES = 64 * 1024  # a download that gets less than this in STALL_TIMEOUT has stalled
+REPORT_SECONDS = 3.0
 TICK = 0.25
+
+
+def python_for(hub: Hub, hardware: str) -> str:
+    """The Python that has the hub's library: Conch's own, otherwise the train environment's.
+
+    Raises:
+        MissingError: neither has it.
+    """
+    if find_spec(hub.library):
+        return sys.executable
+    try:
+        folder = registry.require("train", machine.profile(hardware))
+    except MissingError as error:
+        raise _not_installed(hub, error.problems[0].what) from None
+    if not list(folder.glob(f"lib/python*/site-packages/{hub.library}")):
+        raise _not_installed(hub, f"the train environment at {folder} does not have it either")
+    return str(folder / "bin" / "python")
+
+
+def _not_installed(hub: Hub, why: str) -> MissingError:
+    return MissingError(Problem(f"{hub.library} is not installed; {why}", hint=hub.install))
 
 
 @dataclass(slots=True)
 class _Growth:
-    """When a folder last grew by something worth the name."""
+    """When a folder last grew by at least STALL_BYTES."""
 
     mark: int = 0
     since: float = field(default_factory=time.monotonic)
@@ -55,21 +80,22 @@ class _Growth:
 
 
 class HubChild:
-    """One conversation with a hub: first listing(), then download() as often as needed. A context manager."""
+    """One session with a hub: first listing(), then download() as often as needed. A context manager."""
 
     def __init__(self, request: HubRequest, python: str, *, stall_timeout: float = STALL_TIMEOUT) -> None:
         self.request = request
         self.stall_timeout = stall_timeout
-        self.environment = child_environment(os.environ)
-        self.endpoint = endpoint_of(request.hub, self.environment)
+        environment = child_environment(request.hub, os.environ)
+        self.address = request.hub.address(environment)
+        self._secret = environment.get(request.hub.token, "")
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
-        self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._events: queue.Queue[Event | None] = queue.Queue()
         self._child = subprocess.Popen(
             [python, "-E", "-s", "-X", "utf8", "-B", str(SCRIPT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=self.environment,
+            env=environment,
             cwd=tempfile.gettempdir(),
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -96,43 +122,48 @@ class HubChild:
             TimedOut: no answer within the stall timeout.
         """
         request = self.request
-        self._say(
-            {"hub": request.hub, "repo": request.repo, "kind": request.kind, "revision": request.revision}
+        self._send(
+            {
+                "client": request.hub.client or str(PROBES / f"hub_{request.hub.name}.py"),
+                "repo": request.repo,
+                "kind": request.kind,
+                "revision": request.revision,
+            }
         )
         event = self._wait(lambda: 0)
-        return Listing(event["revision"], tuple(RemoteFile(**row) for row in event["files"]))
+        return Listing(event["revision"], tuple(map(_remote_file, event["files"])))
 
     def download(self, into: Path, files: Sequence[RemoteFile], progress: Progress) -> None:
-        """Bring files into a folder, telling how far it is; what lies there from before is used.
+        """Download files into a folder and report progress; files of an earlier attempt are reused.
 
         Raises:
-            MissingError, TimedOut, StageFailed: as errors_of() says.
+            MissingError, TimedOut, StageFailed: see error_of().
         """
         if not files:
             return  # to a library, no names mean every file
         meter = Meter(into, sum(file.size for file in files), progress)
-        self._say({"into": str(into), "files": [file.path for file in files]})
+        self._send({"into": str(into), "files": [file.path for file in files]})
         self._wait(meter.look)
 
-    def _say(self, order: Mapping[str, Any]) -> None:
+    def _send(self, order: Mapping[str, str | list[str]]) -> None:
         stdin = self._child.stdin
-        assert stdin is not None  # noqa: S101  Popen was asked for a pipe
+        assert stdin is not None  # noqa: S101  Popen was given PIPE
         try:
             stdin.write(json.dumps(order).encode() + b"\n")
             stdin.flush()
         except BrokenPipeError:
-            return  # it has died; _wait says of what
+            return  # the child died; _wait reports why
 
     def _read(self) -> None:
-        assert self._child.stdout is not None  # noqa: S101  Popen was asked for a pipe
+        assert self._child.stdout is not None  # noqa: S101  Popen was given PIPE
         for line in self._child.stdout:
             try:
                 self._events.put(json.loads(line))
             except ValueError:
-                continue  # a library's C code printed past us
+                continue  # a library's C code printed to the descriptor itself
         self._events.put(None)
 
-    def _wait(self, size: Callable[[], int]) -> dict[str, Any]:
+    def _wait(self, size: Callable[[], int]) -> Event:
         growth = _Growth()
         while True:
             signals.check()
@@ -141,41 +172,41 @@ class HubChild:
             except queue.Empty:
                 if growth.stalled_for(size()) < self.stall_timeout:
                     continue
-                raise self._stalled() from None
+                what = f"{self.address} sent next to nothing for {self.stall_timeout:.0f} s"
+                hint = "run the same command again: it resumes the download; or use another hub"
+                raise TimedOut(Problem(what, str(self.request), hint)) from None
             if event is None:
-                signals.check()  # Ctrl-C goes to both of us
-                raise StageFailed(
-                    Problem(f"the downloader died: {self._last_words()}", where=str(self.request))
-                )
+                signals.check()  # Ctrl-C reaches the child, too
+                what = f"the downloader died: {self._last_line()}"
+                raise StageFailed(Problem(what, where=str(self.request)))
             if event["event"] == "failed":
-                raise error_of(self.request, event, self.endpoint, secrets_of(self.environment))
+                raise error_of(self.request, event, self.address, self._secret)
             return event
 
-    def _stalled(self) -> TimedOut:
-        what = f"{self.endpoint} sent next to nothing for {self.stall_timeout:.0f} s"
-        hint = "type the same command again: what came is kept; or take another hub"
-        return TimedOut(Problem(what, where=str(self.request), hint=hint))
-
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
-        return scrub(lines[-1] if lines else "without a word", secrets_of(self.environment))
+        return scrub(lines[-1] if lines else "no output", self._secret)
+
+
+def _remote_file(row: Mapping[str, str | int]) -> RemoteFile:
+    return RemoteFile(str(row["path"]), int(row["size"]), str(row["sha256"]), str(row["git"]))
 
 
 class Meter:
-    """Tells how much of a download has come, a line every few seconds, from the size of its folder."""
+    """Reports every few seconds how much of a download has arrived, from the size of its folder."""
 
     def __init__(self, folder: Path, total: int, progress: Progress) -> None:
         self.folder, self.total, self.progress = folder, total, progress
-        self.started = self.told = time.monotonic()
+        self.started = self.reported = time.monotonic()
         self.before = self._bytes()[0]
 
     def look(self) -> int:
         """A number that grows whenever the download does."""
         size, files = self._bytes()
         now = time.monotonic()
-        if now - self.told >= TELL_EVERY:
-            self.told = now
+        if now - self.reported >= REPORT_SECONDS:
+            self.reported = now
             rate = max(0.0, (size - self.before) / (now - self.started))
             left = f", {max(0, self.total - size) / rate:.0f} s left" if rate > 1 else ""
             self.progress(f"  {human(min(size, self.total))} of {human(self.total)}, {human(rate)}/s{left}")
@@ -186,9 +217,9 @@ class Meter:
         for parent, _, names in os.walk(self.folder):
             for name in names:
                 try:
-                    seen = Path(parent, name).stat()
+                    stat = Path(parent, name).stat()
                 except FileNotFoundError:
                     continue  # renamed meanwhile
                 files += 1
-                size += min(seen.st_size, seen.st_blocks * 512)  # a file may be laid out before it is filled
+                size += min(stat.st_size, stat.st_blocks * 512)  # a file may be allocated before it is filled
         return size, files

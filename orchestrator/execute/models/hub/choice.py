@@ -1,4 +1,4 @@
-"""Which files of a repository are taken. Pure."""
+"""Which files of a repository to download. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 
 from orchestrator.datasets.entry import SUFFIXES
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute.models.hub.names import Listing, RemoteFile
+from orchestrator.execute.models.hub.protocol import Listing, RemoteFile
 
-# What engines read of a model's repository. Weights in other formats would only double the download.
+# The files that engines read. Weights in other formats would only double the download.
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "tokenizer*", "LICENSE*", "README.md")
 UNWANTED = (
     "*/*.safetensors",
@@ -25,7 +25,7 @@ UNWANTED = (
 )
 TRUSTED = ("*.py", "*.bin")
 SCRIPTS = {".py", ".sh", ".pkl", ""}
-# Files of a data set's repository that are about it.
+# JSON files that describe a dataset and hold none of its rows.
 ABOUT = {
     "dataset_info.json",
     "dataset_infos.json",
@@ -39,25 +39,25 @@ NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCI
 
 
 def check_repo(repo: str) -> None:
-    """Raise UsageError when a text is no name of a repository."""
+    """Raise UsageError when a text is not the name of a repository."""
     if not NAME.fullmatch(repo) or ".." in repo:
         raise UsageError(
-            Problem(f"{repo!r} is no name of a repository on a hub", hint="write it as OWNER/NAME")
+            Problem(f"{repo!r} is not the name of a repository on a hub", hint="write OWNER/NAME")
         )
 
 
 def check_data_file(repo: str, filename: str) -> None:
-    """Raise UsageError when a text names no data file: a path outside, a loading script, a pickle."""
+    """Raise UsageError when a text is not a data file's name: a path outside, a loading script, a pickle."""
     if not is_safe(filename) or PurePosixPath(filename).suffix in SCRIPTS:
         hint = "name one .json, .jsonl, .csv or .parquet file of the repository"
-        raise UsageError(Problem(f"{filename!r} is no data file", where=repo, hint=hint))
+        raise UsageError(Problem(f"{filename!r} is not a data file", where=repo, hint=hint))
 
 
 def model_files(listing: Listing, *, repo: str, trust: bool = False) -> list[RemoteFile]:
     """The files of a model repository that engines read.
 
     Raises:
-        MissingError: there are no weights among them.
+        MissingError: none of them holds weights.
     """
     patterns = (*WANTED, *TRUSTED) if trust else WANTED
     chosen = [
@@ -66,15 +66,16 @@ def model_files(listing: Listing, *, repo: str, trust: bool = False) -> list[Rem
     weights = (".safetensors", ".bin") if trust else (".safetensors",)
     if not any(file.path.endswith(weights) for file in chosen):
         hint = "choose a revision or a repository with safetensors"
-        raise MissingError(Problem("holds no safetensors; Conch takes no pickles and no GGUF", repo, hint))
+        what = "has no safetensors; Conch does not use pickles or GGUF files"
+        raise MissingError(Problem(what, repo, hint))
     return _inside(chosen, repo)
 
 
 def data_file(listing: Listing, *, repo: str, filename: str) -> list[RemoteFile]:
-    """That one file.
+    """One file by its name.
 
     Raises:
-        MissingError: it is not there, or empty.
+        MissingError: it does not exist, or is empty.
     """
     for file in listing.files:
         if file.path == filename and file.size:
@@ -86,10 +87,10 @@ def data_file(listing: Listing, *, repo: str, filename: str) -> list[RemoteFile]
 
 
 def sole_data_file(listing: Listing, *, repo: str, split: str = "") -> list[RemoteFile]:
-    """The one data file of a repository; of several, the one whose name says the split (train by default).
+    """The only data file of a repository, or the one named after the split (train by default).
 
     Raises:
-        MissingError: there is none, or more than one that may be meant; it says which.
+        MissingError: there is no such file, or more than one; lists the candidates.
     """
     found = sorted((file for file in listing.files if _is_data(file)), key=lambda file: file.path)
     wanted = split or "train"
@@ -101,9 +102,9 @@ def sole_data_file(listing: Listing, *, repo: str, split: str = "") -> list[Remo
         return _inside(chosen, repo)
     shown = ", ".join(file.path for file in (chosen or found)[:SHOWN])
     if not found:
-        what, hint = "holds no data file", f"what can be read: {', '.join(SUFFIXES)}"
+        what, hint = "has no data file", f"supported formats: {', '.join(SUFFIXES)}"
     elif chosen:
-        what, hint = f"holds {len(chosen)} files of the split {wanted}", f"name one of them: {shown}"
+        what, hint = f"has {len(chosen)} files of the split {wanted}", f"name one of them: {shown}"
     else:
         what = f"none of its {len(found)} data files is named after the split {wanted}"
         hint = f"name one of them: {shown}"
@@ -118,7 +119,7 @@ def _is_data(file: RemoteFile) -> bool:
 
 
 def is_safe(path: str) -> bool:
-    """Whether a path from elsewhere stays inside the folder it is put into."""
+    """Whether a path of a listing stays inside the folder it is joined to."""
     parts = PurePosixPath(path).parts
     return (
         bool(parts)
@@ -130,7 +131,7 @@ def is_safe(path: str) -> bool:
 
 
 def digest(listing: Listing) -> str:
-    """A name for the state of a hub that tells no commit."""
+    """An identifier for a listing of a hub that reports no commit."""
     rows = sorted(f"{file.path} {file.size} {file.sha256}" for file in listing.files)
     return hashlib.sha1("\n".join(rows).encode(), usedforsecurity=False).hexdigest()
 

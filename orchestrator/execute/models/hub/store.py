@@ -1,7 +1,7 @@
-"""Fetch a repository at a commit into CONCH_HOME, once: locked, verified, and only then under its name.
+"""Fetch a repository at a commit into CONCH_HOME, once: locked, verified, then renamed into place.
 
-Covered: kill at any moment, two processes at once, a hub that sends something else than it lists. Where locks
-do not hold (some network file systems), two machines work twice and one result stays.
+Covered: a kill at any moment, two processes at once, a hub that sends something else than it lists. Where
+file locks do not work (some network file systems), two machines both download and one result is kept.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from orchestrator.errors import MissingError, Problem
+from orchestrator.errors import MissingError, Problem, UsageError, did_you_mean
 from orchestrator.execute.host.atomic_files import remove, sha256_file
 from orchestrator.execute.host.paths import conch_home
 from orchestrator.execute.models.hub import choice
 from orchestrator.execute.models.hub.cache import ModelCache, check_disk, compare, drop_others, forget_torn
-from orchestrator.execute.models.hub.child import STALL_TIMEOUT, HubChild
-from orchestrator.execute.models.hub.library import python_for
-from orchestrator.execute.models.hub.names import HubRequest, Listing, Progress, RemoteFile, human
+from orchestrator.execute.models.hub.child import STALL_TIMEOUT, HubChild, python_for
+from orchestrator.execute.models.hub.protocol import HubRequest, Listing, Progress, RemoteFile, human
 from orchestrator.execute.models.model_folder import (
     MANIFEST,
     Manifest,
@@ -30,17 +29,18 @@ from orchestrator.execute.models.model_folder import (
     refuse_config,
     write_manifest,
 )
+from orchestrator.hubs import REMOTE, Hub
 
-SMALL = 20_000_000  # these come first, so that a model that is refused is refused before its weights come
+SMALL = 20_000_000  # these come first, so that a model is rejected before its weights are downloaded
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """One fetch: what of which repository, onto which shelf, and what makes it whole."""
+    """One fetch: the repository, its cache, which files to take and what makes them complete."""
 
     request: HubRequest
-    shelf: ModelCache
+    cache: ModelCache
     suffix: str
     select: Callable[[Listing], list[RemoteFile]]
     refuse: Callable[[Path], None]
@@ -60,26 +60,26 @@ def fetch_model(
     trust: bool = False,
     stall_timeout: float = STALL_TIMEOUT,
 ) -> Path:
-    """A model of a hub as a plain folder with a manifest. A pinned one that is here asks nothing of the hub.
+    """A model of a hub as a plain folder with a manifest. A cached commit needs no request to the hub.
 
     Args:
         repo: "OWNER/NAME".
         revision: a commit; or a branch or tag, which is resolved each time, "" for the default branch.
-        hub: "huggingface" (or the mirror at HF_ENDPOINT) or "modelscope".
-        progress: is given lines for the person who waits.
-        hardware: whose train environment may lend modelscope, where ours has none.
-        trust: take the repository's Python code and pickled weights, too.
-        stall_timeout: seconds with next to nothing coming after which the hub counts as dead.
+        hub: of hubs.REMOTE, or the mirror that its variable names.
+        progress: receives progress messages.
+        hardware: selects the train environment, whose libraries are used where Conch's own lacks them.
+        trust: also take the repository's Python code and pickled weights.
+        stall_timeout: seconds without notable progress after which the download is given up.
 
     Raises:
-        UsageError: the name is none.
-        MissingError: no such model or revision, no access, no network, no disk; or it is not whole.
+        UsageError: not a repository's name, or no such hub.
+        MissingError: no such model or revision, no access, no network, no disk space; or it is incomplete.
         TimedOut: the hub stalls.
     """
     choice.check_repo(repo)
     order = _Order(
-        request=HubRequest(hub, repo, "model", revision),
-        shelf=ModelCache(conch_home() / "models"),
+        request=HubRequest(_hub(hub), repo, "model", revision),
+        cache=ModelCache(conch_home() / "models"),
         suffix="-trusted" if trust else "",
         select=partial(choice.model_files, repo=repo, trust=trust),
         refuse=partial(refuse_config, trust=trust),
@@ -99,10 +99,10 @@ def fetch_dataset_file(
     hardware: str = "auto",
     stall_timeout: float = STALL_TIMEOUT,
 ) -> Path:
-    """One data file of a data set on a hub; never a loading script. Arguments and errors as fetch_model's.
+    """One data file of a dataset on a hub, never a loading script. Arguments and errors as in fetch_model.
 
-    A `filename` of "" stands for the one data file that the repository has; of several, for the one whose
-    name says the `split`, which is train when it is "".
+    A `filename` of "" means the repository's only data file or, of several, the one named after the `split`
+    ("" for train).
     """
     choice.check_repo(repo)
     if filename:
@@ -112,14 +112,14 @@ def fetch_dataset_file(
         if filename
         else partial(choice.sole_data_file, repo=repo, split=split)
     )
-    wanted = filename or f"split {split}"
+    selection = filename or f"split {split}"
     order = _Order(
-        request=HubRequest(hub, repo, "dataset", revision),
-        shelf=ModelCache(conch_home() / "datasets"),
-        suffix="-" + hashlib.sha256(wanted.encode()).hexdigest()[:8],
+        request=HubRequest(_hub(hub), repo, "dataset", revision),
+        cache=ModelCache(conch_home() / "datasets"),
+        suffix="-" + hashlib.sha256(selection.encode()).hexdigest()[:8],
         select=select,
         refuse=lambda _: None,
-        problems=lambda _: [],  # its hash has been compared
+        problems=lambda _: [],  # its hash was compared
     )
     folder = _fetch(order, progress, hardware, stall_timeout)
     if filename:
@@ -129,90 +129,97 @@ def fetch_dataset_file(
     return folder / str(name)
 
 
+def _hub(name: str) -> Hub:
+    if name not in REMOTE:
+        what = f"no hub {name!r}{did_you_mean(name, REMOTE)}"
+        raise UsageError(Problem(what, hint=f"model.hub is one of {', '.join(REMOTE)}"))
+    return REMOTE[name]
+
+
 def _fetch(order: _Order, progress: Progress, hardware: str, stall_timeout: float) -> Path:
     try:
         return _fetch_once(order, progress, hardware, stall_timeout)
     except OSError as error:
-        hint = "free space there, or set CONCH_HOME to a folder of yours"
-        where = str(error.filename or order.shelf.folder)
+        hint = "free space there, or set CONCH_HOME to another folder"
+        where = str(error.filename or order.cache.folder)
         raise MissingError(Problem(f"cannot write: {error.strerror}", where=where, hint=hint)) from None
 
 
 def _fetch_once(order: _Order, progress: Progress, hardware: str, stall_timeout: float) -> Path:
-    request, shelf = order.request, order.shelf
-    pinned = shelf.folder / order.slug(request.revision)
+    request, cache = order.request, order.cache
+    pinned = cache.folder / order.slug(request.revision)
     if COMMIT.fullmatch(request.revision) and _is_ready(order, pinned):
         return pinned
     with HubChild(request, python_for(request.hub, hardware), stall_timeout=stall_timeout) as child:
-        progress(f"asking {child.endpoint} for {request}")
+        progress(f"listing {request} at {child.address}")
         listing = child.listing()
         commit = listing.revision or choice.digest(listing)
         slug = order.slug(commit)
-        with shelf.alone(slug, progress):
-            place = shelf.folder / slug
-            if _is_ready(order, place):
-                return place
-            if place.exists():
-                progress(f"{place} is not whole any more; it goes to quarantine")
-                shelf.quarantine(place)
+        with cache.alone(slug, progress):
+            folder = cache.folder / slug
+            if _is_ready(order, folder):
+                return folder
+            if folder.exists():
+                progress(f"{folder} is damaged; moving it to quarantine")
+                cache.quarantine(folder)
             _download(order, child, Listing(commit, listing.files), progress)
-            return place
+            return folder
 
 
 def _download(order: _Order, child: HubChild, listing: Listing, progress: Progress) -> None:
-    """Bring, prove, name."""
+    """Download, verify, rename."""
     files = order.select(listing)
     slug, repo = order.slug(listing.revision), order.request.repo
-    folder = order.shelf.partial(slug)
+    folder = order.cache.partial(slug)
     forget_torn(folder)
     check_disk(folder, files)
     total = human(sum(file.size for file in files))
-    progress(f"fetching {repo}@{listing.revision[:12]} from {child.endpoint}: {len(files)} files, {total}")
+    progress(f"fetching {repo}@{listing.revision[:12]} from {child.address}: {len(files)} files, {total}")
     for batch in (
         [file for file in files if file.size < SMALL],
         [file for file in files if file.size >= SMALL],
     ):
         child.download(folder, batch, progress)
         order.refuse(folder)
-    progress(f"checking {len(files)} files")
-    hashes = _proven(order, folder, files)
+    progress(f"verifying {len(files)} files")
+    hashes = _verified(order, folder, files)
     drop_others(folder, {file.path for file in files})
     problems = order.problems(folder)
     if problems:
-        kept = order.shelf.quarantine(folder)
-        raise MissingError(*problems, Problem("it is kept for a look", where=str(kept)))
-    source = f"{order.request.hub}:{repo}"
+        kept = order.cache.quarantine(folder)
+        raise MissingError(*problems, Problem("the download is kept here", where=str(kept)))
+    source = f"{order.request.hub.name}:{repo}"
     write_manifest(folder, Manifest(repo, source=source, revision=listing.revision, files=hashes))
-    if not order.shelf.publish(slug):
+    if not order.cache.publish(slug):
         remove(folder)
 
 
-def _proven(order: _Order, folder: Path, files: Sequence[RemoteFile]) -> dict[str, str]:
-    """Path → "sha256:…" of every file, each equal to what the hub lists; a wrong one goes to quarantine."""
+def _verified(order: _Order, folder: Path, files: Sequence[RemoteFile]) -> dict[str, str]:
+    """Path → "sha256:…" of every file, each as the hub lists it; one that differs goes to quarantine."""
     hashes, problems = {}, []
     for file in files:
         found, wrong = compare(folder / file.path, file)
         hashes[file.path] = f"sha256:{found}"
         if not wrong:
             continue
-        kept = f"; what came is kept at {order.shelf.quarantine(folder / file.path)}" if found else ""
+        kept = f"; the file is kept at {order.cache.quarantine(folder / file.path)}" if found else ""
         (folder / ".cache" / "huggingface" / "download" / f"{file.path}.metadata").unlink(missing_ok=True)
-        hint = "type the same command again to fetch it anew; if it stays so, take another hub"
+        hint = "run the same command again to download it anew; if it fails again, use another hub"
         problems.append(Problem(f"{wrong}{kept}", f"{order.request}/{file.path}", hint))
     if problems:
         raise MissingError(*problems)
     return hashes
 
 
-def _is_ready(order: _Order, place: Path) -> bool:
-    manifest = read_manifest(place)
+def _is_ready(order: _Order, folder: Path) -> bool:
+    manifest = read_manifest(folder)
     if manifest is None or not all(
-        _is_as_it_came(place / name, hashed) for name, hashed in manifest.files.items()
+        _is_unchanged(folder / name, hashed) for name, hashed in manifest.files.items()
     ):
         return False
-    return not order.problems(place)
+    return not order.problems(folder)
 
 
-def _is_as_it_came(path: Path, hashed: str) -> bool:
-    """Whether a small file has its hash still. A large one has to be there: order.problems looks into it."""
+def _is_unchanged(path: Path, hashed: str) -> bool:
+    """Whether a small file still has its hash. A large one only has to exist: order.problems checks it."""
     return path.is_file() and (path.stat().st_size >= SMALL or sha256_file(path) == hashed)
