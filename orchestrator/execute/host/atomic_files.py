@@ -10,7 +10,6 @@ import errno
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -207,6 +206,8 @@ def remove(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
+    import shutil  # not at the top: most verbs remove nothing
+
     try:
         shutil.rmtree(path)
     except PermissionError:  # packages ship read-only folders
@@ -246,4 +247,6 @@ def _link(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}:
             raise
+        import shutil
+
         shutil.copy2(source, target)
