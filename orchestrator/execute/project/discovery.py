@@ -18,7 +18,6 @@ from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.launchers import launcher
 from orchestrator.execute.project import recipes
-from orchestrator.execute.project.template_sandbox import guard_template, read_template
 from orchestrator.plan.job import Context, Job
 from orchestrator.plan.resolve import resolve
 from orchestrator.recipe import Resolved
@@ -51,6 +50,8 @@ def read_job(
 
 def _guarded(chat_template: Path) -> str:
     """The text of a chat template that was named, rendered once in a limited child before any engine is."""
+    from orchestrator.execute.project.template_sandbox import guard_template, read_template
+
     text = read_template(chat_template)
     guard_template(text, str(chat_template))
     return text
