@@ -1,8 +1,9 @@
-"""What the dialects share: settings as YAML text."""
+"""What the backends share: settings as YAML text, and what a failure looks like in a log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -19,3 +20,18 @@ def yaml_text(settings: Mapping[str, Any]) -> str:
     """
     text: str = yaml.dump(dict(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """A sentence of a log and what it means.
+
+    Attributes:
+        pattern: searched in the log; `what` and `hint` may use its named groups.
+        missing: something is missing (exit code 3), not broken (exit code 4).
+    """
+
+    pattern: str
+    what: str
+    hint: str
+    missing: bool = False

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import islice, takewhile
 
+from orchestrator.backends.base import Symptom
+from orchestrator.backends.engines import ENGINES
 from orchestrator.errors import Problem
 
 LAST_LINES = 30
@@ -21,42 +22,9 @@ _ERROR = re.compile(r"\b(?:ERROR|CRITICAL|FATAL|[Ee]rror:)")
 _EXCEPTION = re.compile(r"(?:^|[ \]])[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Symptom:
-    """A sentence of a log and what it means.
-
-    Attributes:
-        pattern: searched in the log; its named groups may be used in both sentences.
-        missing: something is lacking (exit 3) rather than broken (exit 4).
-    """
-
-    pattern: str
-    what: str
-    hint: str
-    missing: bool = False
-
-
 # The first match wins.
 SYMPTOMS: tuple[Symptom, ...] = (
-    Symptom(
-        r"Free memory on device[^\n]*?\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\)[^\n]*"
-        r"less than desired GPU memory utilization",
-        "not enough free GPU memory ({free} of {total} GiB are free)",
-        "stop what holds the GPU (nvidia-smi), or --set vllm.gpu_memory_utilization={fits}",
-        missing=True,
-    ),
-    Symptom(
-        r"estimated maximum model length is (?P<length>\d+)",
-        "the KV cache is too small for serve.max_model_len; at most {length} fits",
-        "--set serve.max_model_len={length}",
-        missing=True,
-    ),
-    Symptom(
-        r"No available memory for the cache blocks",
-        "no memory is left for the KV cache",
-        "lower serve.max_model_len, or give vLLM more memory (vllm.gpu_memory_utilization)",
-        missing=True,
-    ),
+    *(symptom for engine in ENGINES.values() for symptom in engine.symptoms),
     Symptom(
         r"CUDA out of memory|torch\.OutOfMemoryError|CUDA error: out of memory",
         "the GPU's memory is full",
@@ -85,9 +53,9 @@ SYMPTOMS: tuple[Symptom, ...] = (
         missing=True,
     ),
     Symptom(
-        r"(?m)^(?:usage: )?(?:vllm|llamafactory-cli)[^\n]*: error: (?P<said>[^\n]+)",
+        r"(?m)^(?:usage: )?llamafactory-cli[^\n]*: error: (?P<said>[^\n]+)",
         "it does not accept its options: {said}",
-        "correct the recipe's raw passage (llamafactory: or vllm:)",
+        "correct the recipe's llamafactory: passage",
     ),
     Symptom(
         r"Some keys are not used by the HfArgumentParser: (?P<keys>[^\n]+)",
@@ -102,22 +70,16 @@ SYMPTOMS: tuple[Symptom, ...] = (
     ),
 )
 
-# What a server says while it starts, in order → what a person is told.
-PHASES: tuple[tuple[str, str], ...] = (
-    (r"^", "loading the server's modules"),
-    (r"vLLM API server version|version \d[\w.+]*, serving model", "reading the model's configuration"),
-    (r"Initializing a V1 LLM engine|Initializing an LLM engine", "starting the engine"),
-    (r"Starting to load model|Loading safetensors checkpoint shards", "loading the weights"),
-    (r"Loading weights took", "setting up the KV cache"),
-    (r"[Cc]apturing (?:CUDA|cuda) graph|torch\.compile", "compiling"),
-    (r"Starting vLLM (?:API )?server|Application startup complete", "waiting for the first token"),
-)
 
+def latest_phase(text: str, phases: Sequence[tuple[str, str]]) -> str:
+    """The phase whose pattern comes last in a piece of a starting server's log; "" for none.
 
-def latest_phase(text: str) -> str:
-    """What the last known sentence of a piece of log says about a starting server; "" for none."""
+    Args:
+        text: the piece of log.
+        phases: of the engine: patterns in order, each with what to show.
+    """
     best, where = "", -1
-    for pattern, phase in PHASES[1:]:
+    for pattern, phase in phases[1:]:
         for found in re.finditer(pattern, text):
             if found.start() > where:
                 best, where = phase, found.start()

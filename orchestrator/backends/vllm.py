@@ -9,14 +9,65 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from orchestrator.backends.base import yaml_text
+from orchestrator.backends.base import Symptom, yaml_text
+from orchestrator.backends.serving_engine import Limitations
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime, Service
 
-# Keys that Conch renders itself, each with the recipe's own name for it.
-OWNED: dict[str, str] = {
+name, passage = "vllm", "vllm"
+key_variable = "VLLM_API_KEY"
+# Paths of the API server that its key does not guard.
+open_paths = "/tokenize, /detokenize, /health, /version, /metrics, /load, /invocations, /pooling"
+variables: Mapping[str, str] = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_HOST_IP": "127.0.0.1",  # torch's store listens on every interface otherwise
+    "VLLM_MAX_N_SEQUENCES": "64",
+    "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
+}
+limitations = Limitations(
+    adapter_logprobs="vLLM ends when it is asked for prompt_logprobs with an adapter that is not merged"
+)
+request_hints: Mapping[str, str] = {
+    "tool-call-parser": "add enable-auto-tool-choice: true and tool-call-parser: NAME to the recipe's vllm "
+    "passage"
+}
+symptoms: tuple[Symptom, ...] = (
+    Symptom(
+        r"Free memory on device[^\n]*?\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\)[^\n]*"
+        r"less than desired GPU memory utilization",
+        "not enough free GPU memory ({free} of {total} GiB are free)",
+        "stop the processes on the GPU (nvidia-smi), or --set vllm.gpu_memory_utilization={fits}",
+        missing=True,
+    ),
+    Symptom(
+        r"estimated maximum model length is (?P<length>\d+)",
+        "the KV cache is too small for serve.max_model_len; at most {length} fits",
+        "--set serve.max_model_len={length}",
+        missing=True,
+    ),
+    Symptom(
+        r"No available memory for the cache blocks",
+        "no memory is left for the KV cache",
+        "lower serve.max_model_len, or give vLLM more memory (vllm.gpu_memory_utilization)",
+        missing=True,
+    ),
+    Symptom(
+        r"(?m)^(?:usage: )?vllm[^\n]*: error: (?P<error>[^\n]+)",
+        "it does not accept its options: {error}",
+        "correct the recipe's vllm: passage",
+    ),
+)
+phases: tuple[tuple[str, str], ...] = (
+    (r"^", "loading the server's modules"),
+    (r"vLLM API server version|version \d[\w.+]*, serving model", "reading the model's configuration"),
+    (r"Initializing a V1 LLM engine|Initializing an LLM engine", "starting the engine"),
+    (r"Starting to load model|Loading safetensors checkpoint shards", "loading the weights"),
+    (r"Loading weights took", "setting up the KV cache"),
+    (r"[Cc]apturing (?:CUDA|cuda) graph|torch\.compile", "compiling"),
+    (r"Starting vLLM (?:API )?server|Application startup complete", "waiting for the first token"),
+)
+owned: Mapping[str, str] = {
     "model": "model.base",
     "tokenizer": "model.base",
     "tokenizer-mode": "model.base",
@@ -39,9 +90,8 @@ OWNED: dict[str, str] = {
     "dtype": "train.compute_type",
 }
 
-
 _RUNS = "it runs code that is named there"
-# Options that would open what is kept shut (vLLM's own docs/usage/security.md, and its advisories).
+# Options that would open what Conch keeps closed (vLLM's docs/usage/security.md, and its advisories).
 UNSAFE: dict[str, str] = {
     "allowed-local-media-path": "requests could read this machine's files",
     "enable-prompt-embeds": "a request could load a pickle, or end the server (PYSEC-2026-2303)",
@@ -59,42 +109,46 @@ UNSAFE: dict[str, str] = {
 }
 
 
-def unsafe(key: str) -> str | None:
-    """Why an option is not passed on, in any spelling that vLLM takes for it; None when it is.
+def unsafe(option: str) -> str | None:
+    """Why Conch does not pass an option on, in any spelling that vLLM accepts; None if it does.
 
     >>> unsafe("enable_prompt_embeds") is not None, unsafe("enable-prefix-caching"), unsafe("seed")
     (True, None, None)
     """
-    word = re.split("[=.]", key.lstrip("-"))[0].replace("_", "-").lower()
+    word = _word(option)
     return next((why for name, why in UNSAFE.items() if word and name.startswith(word)), None)
 
 
-def canonical_key(key: str) -> str:
-    """The spelling of OWNED for any spelling that vLLM takes for that option.
+def canonical(option: str) -> str:
+    """The spelling of `owned` for any spelling that vLLM accepts.
 
-    Its parser takes underscores, abbreviations, `key=value` and `key.inner` too (utils/argparse_utils.py).
+    Its parser accepts underscores, abbreviations, `key=value` and `key.inner` (utils/argparse_utils.py).
 
-    >>> canonical_key("--max_model_len"), canonical_key("trust-rem"), canonical_key("seed")
+    >>> canonical("--max_model_len"), canonical("trust-rem"), canonical("seed")
     ('max-model-len', 'trust-remote-code', 'seed')
     """
-    word = re.split("[=.]", key.lstrip("-"))[0].replace("_", "-").lower()
-    if word in OWNED:
+    word = _word(option)
+    if word in owned:
         return word
-    return next((owned for owned in OWNED if word and owned.startswith(word)), word)
+    return next((name for name in owned if word and name.startswith(word)), word)
 
 
-def vllm_yaml(job: Job, *, chat_template: str = "chat_template.jinja") -> str:
-    """The file given to `vllm serve --config`; host, port and model names come on the command line."""
-    settings: dict[str, Any] = {
+def _word(option: str) -> str:
+    return re.split("[=.]", option.lstrip("-"))[0].replace("_", "-").lower()
+
+
+def config(job: Job, *, chat_template: str = "chat_template.jinja") -> str:
+    """The file for `vllm serve --config`; host, port and model names are on the command line."""
+    settings: dict[str, object] = {
         "dtype": job.dtype,
         "max-model-len": job.recipe.serve.max_model_len,
         "chat-template": chat_template,
         "reasoning-parser": job.reasoning_parser,
         "enforce-eager": True if job.hardware == "cpu" else None,
     }
-    kept = {key: value for key, value in settings.items() if value is not None}
+    given = {key: value for key, value in settings.items() if value is not None}
     # One spelling of each, so that a value of the recipe's passage replaces ours.
-    return yaml_text({**kept, **{_dashed(key): value for key, value in job.recipe.vllm.items()}})
+    return yaml_text({**given, **{_dashed(key): value for key, value in job.recipe.vllm.items()}})
 
 
 def _dashed(key: str) -> str:
@@ -103,83 +157,56 @@ def _dashed(key: str) -> str:
 
 
 def service(
-    job: Job, *, name: str, folder: str, warm_during: str, config: str = "vllm.yaml", host: str = "127.0.0.1"
+    job: Job, *, name: str, folder: str, warm_during: str, config: str, host: str = "127.0.0.1"
 ) -> Service:
-    """VLLM serving a model folder of the run, under the recipe's name and a one-time name."""
-    model = job.recipe.served_model
-    arguments = (*serve_arguments(folder, model, config, host), *_parser_plugin(job))
-    env = environment(job)
+    """`vllm serve` of a model folder; the warm command is the same server, its imports done."""
+    model, env = job.recipe.served_model, environment(job)
+    words = ("serve", folder, "--config", config, "--host", host, "--port", "{port}")
+    names = ("--served-model-name", model, "{nonce}")
+    argv = ("{serve}/bin/vllm", *words, *names, *_parser_plugin(job))
     return Service(
         name=name,
-        command=Command(argv=("{serve}/bin/vllm", *arguments), place=Runtime.SERVE, env=env),
+        command=Command(argv=argv, place=Runtime.SERVE, env=env),
         model=model,
+        engine="vllm",
+        reasoning_parser=job.reasoning_parser or "",
         warm=Command(argv=("{serve}/bin/python", "{probes}/warm_vllm.py"), place=Runtime.SERVE, env=env),
         warm_during=warm_during,
         ready_timeout=job.recipe.serve.ready_timeout,
     )
 
 
-def serve_arguments(folder: str, model: str, config: str, host: str) -> tuple[str, ...]:
-    """The words after `vllm`; the port and the one-time name are filled in by the runner."""
-    return (
-        "serve",
-        folder,
-        "--config",
-        config,
-        "--host",
-        host,
-        "--port",
-        "{port}",
-        "--served-model-name",
-        model,
-        "{nonce}",
-    )
-
-
 def _parser_plugin(job: Job) -> tuple[str, ...]:
-    """Ours in place of vLLM 0.32's own, which streams a follow-up's thinking as content.
-
-    Why, and what to watch for in later versions: probes/deepseek_r1_parser.py.
-    """
+    """Our deepseek_r1, because vLLM 0.32's own streams a follow-up's thinking as content (see the probe)."""
     if job.reasoning_parser != "deepseek_r1":
         return ()
     return ("--reasoning-parser-plugin", "{probes}/deepseek_r1_parser.py")
 
 
 def environment(job: Job) -> dict[str, str]:
-    """What vLLM reads from its environment; a CPU back end is told how much memory and which cores."""
-    # vLLM trusts what it finds in its cache: it gets one of its own, beside the environment that fills it.
+    """The variables of a server; on a CPU they set its memory and its cores."""
+    # vLLM trusts what it finds in its cache, so it gets one of its own, beside the environment that fills it.
     env = {"VLLM_CACHE_ROOT": "{serve}/.cache/vllm"}
     if job.hardware == "cpu":
-        # GiB for the KV cache. Of two cores the back end by default leaves one idle, and threads that are not
-        # bound wander: both are 1.6 times slower than every core with its own thread.
+        # GiB for the KV cache. By default the CPU back end leaves one of two cores idle and does not bind its
+        # threads: 1.6 times slower than one thread bound to each core.
         env |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "{cores}"}
     return env
 
 
-# What vLLM takes for --max-lora-rank (config/lora.py of 0.32).
+# The values that vLLM accepts for --max-lora-rank (config/lora.py of 0.32).
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
 def of_folder(service: Service, folder: str, *, name: str) -> Service:
-    """The same server over another model folder of the run, started when it is needed."""
-    argv = service.command.argv
-    at = argv.index("serve") + 1
-    command = replace(service.command, argv=(*argv[:at], folder, *argv[at + 1 :]))
+    """The same server for another model folder, without a warm start."""
+    program, verb, _, *options = service.command.argv
+    command = replace(service.command, argv=(program, verb, folder, *options))
     return replace(service, name=name, command=command, warm=None, warm_during="")
 
 
 def with_adapters(service: Service, adapters: Mapping[str, str], rank: int, *, name: str) -> Service:
-    """One server of the base, as the model "base", and of each adapter under its name, unmerged.
-
-    It can answer, but not score: asked for prompt_logprobs, 0.32 ends (on a CPU, einsum in its lora layers).
-
-    Args:
-        service: of a run's export.
-        adapters: model name → folder of the run.
-        rank: the largest of them.
-        name: of the new service.
-    """
+    """One server of the base and of adapters; prompt_logprobs end it (einsum in its lora layers)."""
     based = of_folder(service, "inputs/base", name=name)
     argv = list(based.command.argv)
     argv[argv.index("--served-model-name") + 1] = "base"

@@ -23,6 +23,8 @@ from enum import StrEnum
 from typing import Any
 
 PARTIAL = ".partial-0"
+# Seconds that a server may take from its start to its first answer, unless a recipe sets serve.ready_timeout.
+READY_TIMEOUT = 900.0
 _PLAIN = re.compile(r"[\w/.,:=@%+{}-]+", re.ASCII)
 
 
@@ -86,8 +88,10 @@ class Service:
         name: unique in a plan; also the name of its log.
         command: how it starts; holds {port} and {nonce}.
         model: the served model name that clients use.
+        engine: its name in ENGINES (backends/engines.py); "" for any OpenAI-compatible server.
+        reasoning_parser: the name of the parser that separates thinking from content; "" for none.
         warm: a command that starts the same server but waits, imports done, for a line on its standard
-            input before it goes on; None where there is no such way.
+            input: the words of `command` behind the program, as JSON; None if there is no such command.
         warm_during: the stage at whose start the warm command may be started; "" for never.
         ready_timeout: seconds from start to the first real answer.
         stall_timeout: seconds without a new log byte or CPU time after which it counts as hung.
@@ -96,9 +100,11 @@ class Service:
     name: str
     command: Command
     model: str
+    engine: str = ""
+    reasoning_parser: str = ""
     warm: Command | None = None
     warm_during: str = ""
-    ready_timeout: float = 600.0
+    ready_timeout: float = READY_TIMEOUT
     stall_timeout: float = 180.0
 
 

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from orchestrator.backends import llamafactory, vllm
+from orchestrator.backends import llamafactory
+from orchestrator.backends.engines import ENGINES
 from orchestrator.checks import CHECKS, EVERY, tool_call
 from orchestrator.checks.reference import with_reference
 from orchestrator.datasets.split import part_name
@@ -32,9 +33,8 @@ def unresolved(resolved: Resolved, surroundings: Context) -> list[Problem]:
         *_stopping_problems(resolved),
         *_target_problems(resolved, surroundings),
         *_owned_problems(resolved, "llamafactory", llamafactory.OWNED, str),
-        *_owned_problems(resolved, "vllm", vllm.OWNED, vllm.canonical_key),
         *_unsafe_problems(resolved, "llamafactory", llamafactory.unsafe),
-        *_unsafe_problems(resolved, "vllm", vllm.unsafe),
+        *_engine_problems(resolved),
     ]
 
 
@@ -164,8 +164,24 @@ def _misfit(name: str, argument: Any, case: CheckCase) -> str:
     return tool_call.unlisted(argument, case.tools) if name == "tool_call" else ""
 
 
+def _engine_problems(resolved: Resolved) -> Iterable[Problem]:
+    """A serving engine that does not exist, and options that it must not get."""
+    serve = resolved.recipe.serve
+    if serve.engine not in ENGINES:
+        what = f'serve.engine: no engine named "{serve.engine}"{did_you_mean(serve.engine, ENGINES)}'
+        yield Problem(what, resolved.where("serve.engine"), f"engines: {', '.join(ENGINES)}")
+        return
+    engine = ENGINES[serve.engine]
+    if engine.limitations.reasoning_parser and serve.reasoning_parser not in ("auto", "none"):
+        what = f"serve.reasoning_parser: {engine.limitations.reasoning_parser}"
+        yield Problem(what, resolved.where("serve.reasoning_parser"), "set it to none")
+    if engine.passage:
+        yield from _owned_problems(resolved, engine.passage, engine.owned, engine.canonical)
+        yield from _unsafe_problems(resolved, engine.passage, engine.unsafe)
+
+
 def _owned_problems(
-    resolved: Resolved, section: str, owned: Mapping[str, str], spell: Any
+    resolved: Resolved, section: str, owned: Mapping[str, str], spell: Callable[[str], str]
 ) -> Iterable[Problem]:
     for key in getattr(resolved.recipe, section):
         home = owned.get(spell(key))

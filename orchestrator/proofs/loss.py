@@ -115,8 +115,8 @@ def _weights(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float])
         return f"{what}; {like}", "export again with `conch sft RECIPE`, and see what the merge proof names"
     like = f"they are neither the trained model's nor the base's ({main.base:.4f})"
     hint = (
-        "if the merge proof holds it is the server's numerics: on a CPU serve with --enforce-eager and"
-        " --dtype float32; if not, export again with `conch sft RECIPE`"
+        "if the merge proof holds it is the server's numerics: serve on a CPU without compilation and"
+        " in float32; if not, export again with `conch sft RECIPE`"
     )
     return f"{what}; {like}: a stale merge, another base, or the server's numerics", hint
 

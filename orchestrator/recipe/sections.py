@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from orchestrator.hubs import DEFAULT, REMOTE
+from orchestrator.plan.stage import READY_TIMEOUT
 from orchestrator.recipe.answers import Evaluate, Judge, Target, Verify
 from orchestrator.recipe.fields import (
     Choice,
@@ -221,8 +222,9 @@ class Export(Section):
 
 
 class Serve(Section):
-    """How vLLM serves it. Settings without a plain name here go under vllm."""
+    """How the model is served. Options of vLLM without a name here go under vllm."""
 
+    engine: Annotated[str, WORD] = Field("vllm", description="The serving engine; vllm is the one shipped.")
     model: Annotated[str, SERVED] | None = Field(
         None, description="Model name that clients use; the recipe's name when absent."
     )
@@ -237,7 +239,7 @@ class Serve(Section):
         "auto", description="auto takes the chat template's, none switches it off, or vLLM's name of one."
     )
     ready_timeout: Annotated[float, Number(above=0, most=86400)] = Field(
-        900.0, description="Seconds that the server may take until its first answer."
+        READY_TIMEOUT, description="Seconds that the server may take until its first answer."
     )
     restart: Annotated[str, Choice(("on-failure", "never"))] = Field(
         "on-failure",

@@ -15,7 +15,7 @@ from tests.plan.test_plan import job_of
 
 
 def config(job: Job) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(vllm.vllm_yaml(job))
+    found: dict[str, Any] = yaml.safe_load(vllm.config(job))
     return found
 
 
@@ -82,22 +82,22 @@ def test_only_the_option_is_respelled_not_what_is_inside_it() -> None:
     ],
 )
 def test_an_owned_key_is_known_in_every_spelling_that_vllm_takes(key: str, owned: str) -> None:
-    assert vllm.canonical_key(key) == owned
-    assert owned in vllm.OWNED
+    assert vllm.canonical(key) == owned
+    assert owned in vllm.owned
 
 
 @pytest.mark.parametrize(
     "key", ["seed", "gpu-memory-utilization", "tensor_parallel_size", "enforce-eager", ""]
 )
 def test_other_keys_are_the_users(key: str) -> None:
-    assert vllm.canonical_key(key) not in vllm.OWNED
+    assert vllm.canonical(key) not in vllm.owned
 
 
 def test_the_server_is_told_where_and_under_which_names() -> None:
     job = job_of("magic_conch", "cpu")
-    service = vllm.service(job, name="v", folder="export", warm_during="export", host="::1")
+    service = vllm.service(job, name="v", folder="export", warm_during="export", config="c.yaml", host="::1")
     words = service.command.argv
-    assert words[:4] == ("{serve}/bin/vllm", "serve", "export", "--config")
+    assert words[:5] == ("{serve}/bin/vllm", "serve", "export", "--config", "c.yaml")
     assert words[words.index("--host") + 1] == "::1"
     assert words[words.index("--port") + 1] == "{port}"
     at = words.index("--served-model-name")
@@ -111,5 +111,6 @@ def test_the_server_is_told_where_and_under_which_names() -> None:
 
 @pytest.mark.parametrize(("recipe", "has"), [("magic_conch", True), ("magic_conch_qwen3", False)])
 def test_our_parser_stands_in_for_deepseeks_alone(recipe: str, *, has: bool) -> None:
-    words = vllm.service(job_of(recipe, "cpu"), name="v", folder="e", warm_during="").command.argv
+    service = vllm.service(job_of(recipe, "cpu"), name="v", folder="e", warm_during="", config="c.yaml")
+    words = service.command.argv
     assert ("--reasoning-parser-plugin" in words) is has

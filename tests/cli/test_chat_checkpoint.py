@@ -66,11 +66,11 @@ def test_a_signal_ends_the_server_and_a_server_that_ended_ends_the_conversation(
         monkeypatch.setattr("sys.stdin", io.StringIO("你好\n"))
         said = saved.run("chat", "small", "--checkpoint", "8")
         assert said.code == 4
-        assert "chat-vllm: killed" in said.err
+        assert "chat-server: killed" in said.err
 
 
 def died(_: object) -> None:
-    raise StageFailed("chat-vllm: killed")
+    raise StageFailed("chat-server: killed")
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_a_server_without_memory_is_exit_3_with_its_own_words(
 
 @pytest.mark.parametrize(
     ("fault", "code", "words"),
-    [("die-after-ready", 4, "killed by signal 9"), ("hang", 7, "vllm: not ready after")],
+    [("die-after-ready", 4, "killed by signal 9"), ("hang", 7, "server: not ready after")],
 )
 def test_a_server_that_fails_is_told_and_nothing_is_left(
     small: SmallWorld, monkeypatch: pytest.MonkeyPatch, fault: str, code: int, words: str
@@ -160,7 +160,7 @@ def test_a_server_that_fails_is_told_and_nothing_is_left(
     said = small.script("run", "small", *NO_BASE, "--set", "serve.ready_timeout=2")
     assert said.code == code, said.err
     assert words in said.err
-    assert "logs/vllm.log" in said.err
+    assert "logs/server.log" in said.err
     assert said.out == ""
     assert small.processes() == []
     assert Status.FAILED in statuses(small).values()

@@ -62,7 +62,7 @@ def test_nothing_is_lost_and_what_is_known_is_not_asked_again(small: SmallWorld)
     assert said.code == 0, said.err
     assert "nothing is lost: base+adapter answers 2 of 2 right, served_chat 2, the base 0" in said.out
     assert "answers.jsonl was answered by this very export" in said.err
-    assert not (small.last().path / "logs/why-vllm.log").exists()
+    assert not (small.last().path / "logs/why-server.log").exists()
     code, data = why(small)
     assert (code, data["lost_at"], data["hint"]) == (0, None, "")
     assert passed(data) == {"base": 0, "base+adapter": 2, "merged": 2, "served_chat": 2}

@@ -106,7 +106,7 @@ def test_a_run_that_is_killed_while_it_serves_is_finished_by_the_next(trained: T
 
     def serving() -> bool:
         new = set((trained.world.project / "runs" / "smoke").glob("2*")) - before
-        return any(lines_of([log]) > 3 for folder in new for log in folder.glob("logs/vllm.log"))
+        return any(lines_of([log]) > 3 for folder in new for log in folder.glob("logs/server.log"))
 
     wait_until(serving, seconds=300, meanwhile=first)
     first.send_signal(signal.SIGKILL)

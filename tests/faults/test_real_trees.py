@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (run / "export").symlink_to(base, target_is_directory=True)
     job = job_of("smoke", "cpu", "train.max_steps=500")
     (run / "train.yaml").write_text(llamafactory.train_yaml(job), encoding="utf-8")
-    (run / "vllm.yaml").write_text(vllm.vllm_yaml(job), encoding="utf-8")
+    (run / "vllm.yaml").write_text(vllm.config(job), encoding="utf-8")
     (run / "chat_template.jinja").write_text(job.chat_template, encoding="utf-8")
     (run / "data").mkdir()
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
@@ -119,7 +119,7 @@ def local(server: Running) -> process.Process:
 
 def start_vllm(folder: Path) -> Running:
     job = job_of("smoke", "cpu", "serve.max_model_len=512")
-    wanted = vllm.service(job, name="vllm", folder="export", warm_during="")
+    wanted = vllm.service(job, name="vllm", folder="export", warm_during="", config="vllm.yaml")
     symbols = {"serve": str(registry.require("serve", "cpu")), "probes": str(PROBES)}
     run_tag = process.new_run_tag(folder.parent, folder)
     return service.start_service(

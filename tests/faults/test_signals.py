@@ -115,7 +115,7 @@ def test_fault_052_stop_twice_at_once_and_rm_of_a_live_run(small: SmallWorld) ->
 def test_fault_064_ctrl_c_once_stops_the_tree_in_order(small: SmallWorld, fault: str) -> None:
     words = ("run", "small", "--set", "verify.base=false")
     child = small.start(*words, env={"CONCH_FAULT": fault})
-    log = "train" if fault == "hang" else "vllm"
+    log = "train" if fault == "hang" else "server"
     wait(lambda: list((small.project / "runs").glob(f"small/*/logs/{log}.log")))
     time.sleep(0.5)
     child.send_signal(signal.SIGINT)

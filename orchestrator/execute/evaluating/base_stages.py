@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends import llamafactory, vllm
+from orchestrator.backends import llamafactory
+from orchestrator.backends.engines import base_service
 from orchestrator.datasets.added import name_for
 from orchestrator.datasets.entry import FOLDER, DatasetEntry
 from orchestrator.errors import MissingError, Problem, UsageError
@@ -181,7 +182,7 @@ def asking_stages(job: Job, rows: Rows, limit: int) -> Sequence[Stage]:
         concurrency=defaults.concurrency,
         thinking=llamafactory.template_settings(job)["enable_thinking"],
     )
-    service = vllm.service(job, name="vllm-base", folder="inputs/base", warm_during="")
+    service = base_service(job, warm_during="")
     files = served_files(job)
     stage = wanted.stage(f"eval-{BASE}", BASE, files=files, inputs=("inputs",), service=service)
     return stage, beside(stage)

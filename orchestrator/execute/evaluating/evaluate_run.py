@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.backends import vllm
+from orchestrator.backends.engines import engine_behind
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.evaluating.evaluate import NUMBERS
 from orchestrator.execute.host.atomic_files import read_json
@@ -126,6 +126,7 @@ def stages_of(
     """
     service = plan.stage("ask").service
     assert service is not None  # noqa: S101  ask is the stage that talks to a server
+    engine = engine_behind(service)
     rendered = plan.stage("ask").rendered
     adapters = {name: adapter_of(run, name.partition("-")[2]) for name in systems if _is_checkpoint(name)}
     for name in systems:
@@ -149,18 +150,20 @@ def stages_of(
         add(TUNED, ("export",), None)
         stages[-1] = replace(stages[-1], commands=against_server(stages[-1].commands, server, service.model))
     elif TUNED in systems:
-        add(TUNED, ("export",), vllm.of_folder(service, "export", name="eval-vllm"))
+        add(TUNED, ("export",), engine.of_folder(service, "export", name="eval-server"))
     if adapters:
-        shared = vllm.with_adapters(
+        if engine.limitations.adapters:
+            raise MissingError(Problem(engine.limitations.adapters, hint="--systems base,tuned"))
+        shared = engine.with_adapters(
             service,
             {adapter.name: adapter.path for adapter in adapters.values()},
             max(rank_of(run, adapter) for adapter in adapters.values()),
-            name="eval-vllm-lora",
+            name="eval-server-lora",
         )
         for adapter in adapters.values():
             add(adapter.name, ("inputs", adapter.path), shared, unmerged=True)
     if BASE in systems:
-        add(BASE, ("inputs",), vllm.of_folder(service, "inputs/base", name="eval-vllm-base"))
+        add(BASE, ("inputs",), engine.of_folder(service, "inputs/base", name="eval-server-base"))
     return stages
 
 

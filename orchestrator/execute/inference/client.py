@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import openai
 
+from orchestrator.backends.engines import ENGINES
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut, UsageError
 from orchestrator.execute.inference.delta import Delta, piece_of
 from orchestrator.execute.inference.request_errors import ErrorKind, RequestError, trouble_of
@@ -28,8 +29,6 @@ ANSWER_TIMEOUT = 300.0
 CANARY_TIMEOUT = 60.0
 LIST_TIMEOUT = 10.0
 DYING = (0.1, 0.3, 1.0)
-
-TOOLS_NEED = "add enable-auto-tool-choice: true and tool-call-parser: NAME to the recipe's vllm passage"
 
 Message = Mapping[str, str]
 
@@ -285,9 +284,12 @@ class Client:
 
 
 def _told(trouble: RequestError, tools: Sequence[Mapping[str, Any]]) -> str:
-    """What went wrong; with what vLLM needs for tools, where that is why it refused them."""
-    if tools and trouble.kind is ErrorKind.REFUSED and "tool-call-parser" in str(trouble):
-        return f"{trouble}; {TOOLS_NEED}"
+    """The error, with an engine's hint about tools if it refused them."""
+    if tools and trouble.kind is ErrorKind.REFUSED:
+        for engine in ENGINES.values():
+            for part, hint in engine.request_hints.items():
+                if part in str(trouble):
+                    return f"{trouble}; {hint}"
     return str(trouble)
 
 

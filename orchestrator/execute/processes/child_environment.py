@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from orchestrator.backends.engines import ENGINES
 from orchestrator.execute.host.machine import bound_cores
 from orchestrator.execute.processes.process_tree import VARIABLE
 from orchestrator.hubs import variables
@@ -46,10 +47,7 @@ _PLACES: Mapping[Runtime, Mapping[str, str]] = {
     Runtime.TRAIN: _ENGINES,
     Runtime.SERVE: {
         **_ENGINES,
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_HOST_IP": "127.0.0.1",  # torch's store listens on every interface otherwise
-        "VLLM_MAX_N_SEQUENCES": "64",
-        "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
+        **{name: value for engine in ENGINES.values() for name, value in engine.variables.items()},
     },
 }
 

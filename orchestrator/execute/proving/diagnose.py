@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.backends.engines import CONFIG
 from orchestrator.checks import asks_of
 from orchestrator.checks.base import WITH_HISTORY, Case
 from orchestrator.errors import MissingError, Problem, StageFailed
@@ -142,18 +143,16 @@ def questions(plan: Plan, run: Run) -> Questions:
     step = max(1.0, len(judged) / MOST)
     chosen = tuple(judged[int(number * step)] for number in range(min(MOST, len(judged))))
     same = settings.max_tokens <= LONGEST and settings.temperature == 0
-    return Questions(chosen, min(settings.max_tokens, LONGEST), _parser(told.get("vllm.yaml", "")), same)
+    return Questions(
+        chosen,
+        min(settings.max_tokens, LONGEST),
+        stage.service.reasoning_parser if stage.service else "",
+        same,
+    )
 
 
 def _unstreamed(expect: Mapping[str, Any]) -> dict[str, Any]:
     return {name: argument for name, argument in expect.items() if name != "streamed"}
-
-
-def _parser(vllm_yaml: str) -> str:
-    named = [
-        line.partition(":")[2] for line in vllm_yaml.splitlines() if line.startswith("reasoning-parser:")
-    ]
-    return named[0].strip().strip("'\"") if named else ""
 
 
 def _complete(run: Run, plan: Plan) -> None:
@@ -215,11 +214,11 @@ def _served_stage(plan: Plan, asked: Questions, server: Server | None) -> Stage:
     commands = [command for _, command in made]
     if server is not None:
         commands = [*against_server(commands, server, service.model if service else "")]
-    own = replace(service, name="why-vllm", warm=None, warm_during="") if service else None
+    own = replace(service, name="why-server", warm=None, warm_during="") if service else None
     return Stage(
         name="why-served",
         commands=tuple(commands),
-        inputs=("export", "chat_template.jinja", "vllm.yaml", TRAINED),
+        inputs=("export", "chat_template.jinja", CONFIG, TRAINED),
         files=tuple(file for file, _ in made),
         outputs=(IDS, CHAT),
         service=None if server else own,

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.backends.engines import CONFIG
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.certify import read_certificate
 from orchestrator.execute.run_store.run_folder import Run
@@ -24,7 +25,7 @@ from orchestrator.proofs import PROOFS
 # What needs a server, and what only serves to ask one.
 SERVED = ("score", "prove_served")
 # Files that are judged as they are, not rendered.
-KEPT = ("chat_template.jinja", "train.yaml", "vllm.yaml")
+KEPT = ("chat_template.jinja", "train.yaml", CONFIG)
 
 
 def prove(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
-from typing import Self
 
 import httpx
 
@@ -16,42 +14,12 @@ def _headers(key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-class Health:
-    """/health and /v1/models of one server; a context manager."""
-
-    def __init__(self, host: str, port: int, key: str | None) -> None:
-        at = f"[{host}]" if ":" in host else host
-        self._client = httpx.Client(
-            base_url=f"http://{at}:{port}", headers=_headers(key), timeout=_QUICK, trust_env=False
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._client.close()
-
-    def is_up(self) -> bool:
-        """Whether /health answers 200."""
-        try:
-            return self._client.get("/health").status_code == httpx.codes.OK
-        except httpx.HTTPError:
-            return False
-
-    def models(self) -> list[str] | None:
-        """The model names it serves; None when it gives no list (yet); [] when it refuses us."""
-        try:
-            answer = self._client.get("/v1/models")
-        except httpx.HTTPError:
-            return None
-        if answer.status_code in {401, 403, 404}:
-            return []
-        try:
-            return [str(model["id"]) for model in answer.json()["data"]]
-        except (ValueError, KeyError, TypeError):
-            return None
+def health_client(host: str, port: int, key: str | None) -> httpx.Client:
+    """A client for quick requests to one server."""
+    address = f"[{host}]" if ":" in host else host
+    return httpx.Client(
+        base_url=f"http://{address}:{port}", headers=_headers(key), timeout=_QUICK, trust_env=False
+    )
 
 
 class Canary:

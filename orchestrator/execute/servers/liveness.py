@@ -6,18 +6,15 @@ Looked at from a thread of its own, so that whoever looks after the server stays
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from dataclasses import dataclass
 
 import httpx
 
+from orchestrator.execute.servers.engines import Counters, server_api
 from orchestrator.execute.servers.health import Canary
 
-# Names of vLLM 0.32's /metrics; where one is missing the canary decides.
-_RUNNING = re.compile(r"^vllm:num_requests_running(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
-_TOKENS = re.compile(r"^vllm:generation_tokens_total(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 _PATIENT = httpx.Timeout(10.0, connect=5.0)
 
 
@@ -43,8 +40,11 @@ class Limits:
 class Liveness:
     """Watches one server until it is closed."""
 
-    def __init__(self, url: str, model: str, key: str | None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, url: str, model: str, key: str | None, engine: str, limits: Limits | None = None
+    ) -> None:
         self._url, self._model, self._key = url, model, key
+        self._api = server_api(engine)
         self._limits = limits or Limits()
         self._closed = threading.Event()
         self._misses = 0
@@ -68,19 +68,19 @@ class Liveness:
     def _look(self, client: httpx.Client) -> str:
         """What is wrong; "" when nothing is."""
         try:
-            text = client.get("/metrics").text if client.get("/health").is_success else None
+            counters = self._api.counters(client) if self._api.is_up(client) else None
         except httpx.HTTPError:
-            text = None
-        if text is None:
+            counters = None
+        if counters is None:
             self._misses += 1
             if self._misses < self._limits.misses:
                 return ""
             return f"it did not answer {self._misses} times in a row"
         self._misses = 0
-        return self._judge(_number(_RUNNING, text), _number(_TOKENS, text))
+        return self._judge(counters)
 
-    def _judge(self, running: float | None, tokens: float | None) -> str:
-        now = time.monotonic()
+    def _judge(self, counters: Counters) -> str:
+        now, running, tokens = time.monotonic(), counters.running, counters.tokens
         if tokens is not None and tokens != self._tokens:
             self._tokens, self._moved = tokens, now
             return ""
@@ -101,8 +101,3 @@ class Liveness:
             return f"its engine gave no token in {self._limits.canary:.0f} s"
         self._moved = time.monotonic()
         return canary.problem
-
-
-def _number(pattern: re.Pattern[str], text: str) -> float | None:
-    found = pattern.findall(text)
-    return sum(map(float, found)) if found else None

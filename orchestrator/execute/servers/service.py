@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.backends.symptoms import PHASES, lacks, last_lines, latest_phase
+from orchestrator.backends.engines import ENGINES, engine_behind
+from orchestrator.backends.symptoms import lacks, last_lines, latest_phase
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
 from orchestrator.execute.host import gpu, signals
 from orchestrator.execute.host.ports import LOOPBACK, free_port, reachable, taken
 from orchestrator.execute.launchers import Launched, Launcher, local
 from orchestrator.execute.processes.child_environment import Symbols, child_environment, resolve_argv
 from orchestrator.execute.processes.diagnosis import explain_failure, read_ends
-from orchestrator.execute.servers.health import Canary, Health
+from orchestrator.execute.servers.engines import server_api
+from orchestrator.execute.servers.health import Canary, health_client
 from orchestrator.plan.stage import Service
 
 CANARY_SECONDS = 60.0
@@ -77,8 +79,9 @@ class Running:
             MissingError: it died for want of something, or its port belongs to somebody else.
         """
         watch = _Watch(self)
-        with Health(reachable(self.host), self.port, self.key) as health:
-            while not (health.is_up() and self._is_ours(health)):
+        api = server_api(self.service.engine)
+        with health_client(reachable(self.host), self.port, self.key) as client:
+            while not (api.is_up(client) and self._is_ours(api.models(client))):
                 self._pause(watch, progress)
             canary = Canary(self.url, self.nonce, self.key)
             while not canary.finished(_POLL_SECONDS):
@@ -107,8 +110,7 @@ class Running:
             progress(f"{self.service.name}: {watch.phase}, {seconds:.0f} s")
         time.sleep(sleep)
 
-    def _is_ours(self, health: Health) -> bool:
-        models = health.models()
+    def _is_ours(self, models: list[str] | None) -> bool:
         if models is None or self.nonce in models:
             return models is not None
         raise taken(
@@ -144,7 +146,9 @@ class _Watch:
     """What a starting server is doing, and since when it does nothing."""
 
     def __init__(self, running: Running) -> None:
-        self.phase = PHASES[0][1]
+        engine = ENGINES.get(running.service.engine)
+        self._phases = engine.phases if engine else ()
+        self.phase = self._phases[0][1] if self._phases else "starting"
         self._process = running.process
         self._offset = running.since
         self._cpu = 0.0
@@ -173,7 +177,7 @@ class _Watch:
             log.seek(self._offset)
             fresh = log.read(1 << 20)
         self._offset += len(fresh)
-        self.phase = latest_phase(fresh.decode("utf-8", "replace")) or self.phase
+        self.phase = latest_phase(fresh.decode("utf-8", "replace"), self._phases) or self.phase
         return bool(fresh)
 
 
@@ -190,7 +194,7 @@ class Warm:
     since: int = 0
 
     def release(self, symbols: Symbols, *, host: str = LOOPBACK, port: int | None = None) -> Running:
-        """Tell it what to serve: its command's argv, from the word `serve` on, as one line of JSON.
+        """Tell it what to serve: the words of its command behind the program, as one line of JSON.
 
         Raises:
             MissingError, StageFailed: it died before that; nothing of it is left.
@@ -202,7 +206,7 @@ class Warm:
         except ConchError:
             self.stop()
             raise
-        self.process.write_line(json.dumps(argv[argv.index("serve") :]))
+        self.process.write_line(json.dumps(argv[1:]))
         return running
 
     def stop(self, grace: float = 2.0) -> list[int]:
@@ -218,13 +222,12 @@ def start_warm(
     run_tag: str,
     log: Path,
     key: str | None = None,
-    extra: Mapping[str, str] | None = None,
     launcher: Launcher = local,
 ) -> Warm:
     """Start a service's warm command; everything that its environment decides is decided here."""
     if service.warm is None:
         raise ValueError(f"{service.name} has no warm command")
-    env = child_environment(service.warm, run_tag=run_tag, symbols=symbols, extra=_with_key(extra, key))
+    env = child_environment(service.warm, run_tag=run_tag, symbols=symbols, extra=_secret(service, key))
     since = log.stat().st_size if log.exists() else 0
     process = launcher.start(resolve_argv(service.warm, symbols), cwd=cwd, env=env, log=log, with_input=True)
     return Warm(service, process, key, since)
@@ -240,7 +243,6 @@ def start_service(
     key: str | None = None,
     host: str = LOOPBACK,
     port: int | None = None,
-    extra: Mapping[str, str] | None = None,
     launcher: Launcher = local,
 ) -> Running:
     """Start a service cold, on a free port when none is given.
@@ -249,7 +251,7 @@ def start_service(
         MissingError: the port is taken, or the program is not there.
     """
     chosen, nonce, argv = _address(service, symbols, host, port)
-    env = child_environment(service.command, run_tag=run_tag, symbols=symbols, extra=_with_key(extra, key))
+    env = child_environment(service.command, run_tag=run_tag, symbols=symbols, extra=_secret(service, key))
     since = log.stat().st_size if log.exists() else 0
     process = launcher.start(argv, cwd=cwd, env=env, log=log)
     return Running(service, process, host, chosen, nonce, key, since=since)
@@ -264,5 +266,5 @@ def _address(
     return chosen, nonce, argv
 
 
-def _with_key(extra: Mapping[str, str] | None, key: str | None) -> dict[str, str]:
-    return {**(extra or {}), **({"VLLM_API_KEY": key} if key else {})}
+def _secret(service: Service, key: str | None) -> dict[str, str]:
+    return {engine_behind(service).key_variable: key} if key else {}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.backends import vllm
+from orchestrator.backends.engines import engine_of
 from orchestrator.errors import (
     CheckFailed,
     ConchError,
@@ -35,7 +35,6 @@ from orchestrator.execute.servers.restarts import Restarts
 from orchestrator.execute.servers.service import Running, start_service
 from orchestrator.plan.job import Job
 
-OPEN_PATHS = "/tokenize, /detokenize, /health, /version, /metrics, /load, /invocations, /pooling"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LIMITS = Limits()
 _CONFIG = "serve.yaml"
@@ -73,8 +72,9 @@ def serve(
         TimedOut: it does not get ready, or its engine does not answer any more.
     """
     host, port = listen
+    engine = engine_of(job)
     if host not in _LOOPBACK:
-        _guard_open_host(host, key, progress)
+        _guard_open_host(host, key, engine.open_paths, progress)
     run = finished_run(project, job.recipe.name)
     check_proof(run, accept=job.accept_mismatch, progress=progress)
     template = served_template(job, run, progress)
@@ -82,12 +82,12 @@ def serve(
     for one in sweep_leftovers(project, run.path):
         progress(f"stopped {one.pid}, which a killed command had left")
     free_port(host, port)
-    service = vllm.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
+    service = engine.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
     symbols = symbols_of({"serve": str(place)}, project)
     run_tag = process.new_run_tag(project, run.path)
     with process.catch_signals(), hold_serving(run), process.guarded(run_tag):
         on_begin(run)
-        atomic_files.write_durable(run.path / _CONFIG, vllm.vllm_yaml(job, chat_template=template))
+        atomic_files.write_durable(run.path / _CONFIG, engine.config(job, chat_template=template))
         progress(f"serving {run.name}/export as {service.model}")
 
         def start() -> Running:
@@ -153,7 +153,7 @@ class _Kept:
                 self._stop(server)
 
     def _watch(self, server: Running) -> None:
-        liveness = Liveness(server.url, server.service.model, server.key, LIMITS)
+        liveness = Liveness(server.url, server.service.model, server.key, server.service.engine, LIMITS)
         try:
             while True:
                 signals.check()
@@ -242,7 +242,7 @@ def served_template(job: Job, run: Run, progress: Callable[[str], None]) -> str:
     return _OTHER_TEMPLATE
 
 
-def _guard_open_host(host: str, key: str | None, progress: Callable[[str], None]) -> None:
+def _guard_open_host(host: str, key: str | None, open_paths: str, progress: Callable[[str], None]) -> None:
     if not key:
         raise MissingError(
             Problem(
@@ -250,4 +250,5 @@ def _guard_open_host(host: str, key: str | None, progress: Callable[[str], None]
                 hint="set CONCH_API_KEY or give --key-file; or listen on 127.0.0.1",
             )
         )
-    progress(f"warning: {host} is open to the network; a key does not guard {OPEN_PATHS}")
+    unguarded = f"; the key does not protect {open_paths}" if open_paths else ""
+    progress(f"warning: {host} is open to the network{unguarded}")

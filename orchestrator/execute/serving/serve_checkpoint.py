@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.backends import vllm
+from orchestrator.backends.engines import engine_behind
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host import signals
 from orchestrator.execute.launchers import LAUNCHERS
@@ -136,7 +136,10 @@ def _folder(project: Path, run: Run, plan: Plan, adapter: LoraAdapter) -> Iterat
     asked = plan.stage("ask")
     assert asked.service is not None  # noqa: S101  ask is the stage that talks to a server
     modules = {adapter.name: adapter.name}
-    service = vllm.with_adapters(asked.service, modules, rank_of(run, adapter), name="chat-vllm")
+    engine = engine_behind(asked.service)
+    if engine.limitations.adapters:
+        raise MissingError(Problem(engine.limitations.adapters, hint=f"conch serve {run.recipe}"))
+    service = engine.with_adapters(asked.service, modules, rank_of(run, adapter), name="chat-server")
     base = run.path / "inputs/base"
     if not base.is_dir():
         raise MissingError(Problem("the run's base model is gone", str(base), f"conch sft {run.recipe}"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orchestrator.backends import vllm
+from orchestrator.backends.engines import config_file, export_service
 from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import RenderedFile, Stage, partial
+from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import ANSWERS, BASE_ANSWERS, asks_rows, task
 from orchestrator.plan.stages.prove_data import template_file
 
@@ -40,11 +40,11 @@ def stage(job: Job) -> Stage:
     file, command = task("ask", settings(job))
     return Stage(
         name="ask",
-        files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),
+        files=(config_file(job), template_file(job), file),
         commands=(command,),
         inputs=("export", "data") if asks_rows(job) else ("export",),
         outputs=(ANSWERS,),
-        service=vllm.service(job, name="vllm", folder="export", warm_during="export"),
+        service=export_service(job),
     )
 
 

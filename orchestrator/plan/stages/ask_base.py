@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.backends import vllm
+from orchestrator.backends.engines import base_service, config_file
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import RenderedFile, Stage
+from orchestrator.plan.stage import Stage
 from orchestrator.plan.stages.ask import base_settings
 from orchestrator.plan.stages.base import BASE_ANSWERS, asks_rows, task
 from orchestrator.plan.stages.prove_data import template_file
@@ -15,9 +15,9 @@ def stage(job: Job) -> Stage:
     file, command = task("ask-base", base_settings(job))
     return Stage(
         name="ask_base",
-        files=(RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job), file),
+        files=(config_file(job), template_file(job), file),
         commands=(command,),
         inputs=("inputs", "data") if asks_rows(job) else ("inputs",),
         outputs=(BASE_ANSWERS,),
-        service=vllm.service(job, name="vllm-base", folder="inputs/base", warm_during="prove_data"),
+        service=base_service(job),
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.backends import llamafactory, vllm
+from orchestrator.backends import llamafactory
+from orchestrator.backends.engines import config_file, engine_behind, export_service
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import RenderedFile, Service, Stage, partial
 from orchestrator.plan.stages.base import CONVERSATIONS, task
 from orchestrator.plan.stages.prove_data import template_file
 
 TUNED, BASE = "tuned", "base"
-UNMERGED = "vLLM ends when it is asked for prompt_logprobs with an adapter that is not merged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ class Evaluation:
             thinking=self.thinking,
             data=CONVERSATIONS,
             model=model,
-            unscored=UNMERGED if model else "",
+            unscored=unscored(service, unmerged=bool(model)),
             out=partial(self.output(system)),
         )
         file, command = task(f"evaluate-{system}", settings)
@@ -121,9 +121,17 @@ class Evaluation:
         )
 
 
+def unscored(service: Service | None, *, unmerged: bool) -> str:
+    """Why a service cannot score the references; "" if it can, or if another server answers."""
+    if service is None:
+        return ""
+    limitations = engine_behind(service).limitations
+    return limitations.prompt_logprobs or (limitations.adapter_logprobs if unmerged else "")
+
+
 def served_files(job: Job) -> tuple[RenderedFile, ...]:
     """What the server of either model reads."""
-    return RenderedFile("vllm.yaml", vllm.vllm_yaml(job)), template_file(job)
+    return config_file(job), template_file(job)
 
 
 def stage(job: Job) -> Stage:
@@ -133,5 +141,5 @@ def stage(job: Job) -> Stage:
         TUNED,
         files=served_files(job),
         inputs=("export",),
-        service=vllm.service(job, name="vllm", folder="export", warm_during="export"),
+        service=export_service(job),
     )

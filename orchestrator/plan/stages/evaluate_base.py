@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.backends import vllm
+from orchestrator.backends.engines import base_service
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage
 from orchestrator.plan.stages.evaluate import BASE, Evaluation, served_files
@@ -15,5 +15,5 @@ def stage(job: Job) -> Stage:
         BASE,
         files=served_files(job),
         inputs=("inputs",),
-        service=vllm.service(job, name="vllm-base", folder="inputs/base", warm_during="prove_data"),
+        service=base_service(job),
     )

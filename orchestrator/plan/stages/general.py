@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.backends import vllm
+from orchestrator.backends.engines import export_service
 from orchestrator.evaluation import general
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile, Stage, partial
@@ -57,5 +57,5 @@ def stage(job: Job) -> Stage:
         commands=(command,),
         inputs=("export",),
         outputs=(answers_of(TUNED),),
-        service=vllm.service(job, name="vllm", folder="export", warm_during="export"),
+        service=export_service(job),
     )

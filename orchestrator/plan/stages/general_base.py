@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.backends import vllm
+from orchestrator.backends.engines import base_service
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage
 from orchestrator.plan.stages.evaluate import BASE, served_files
@@ -18,5 +18,5 @@ def stage(job: Job) -> Stage:
         commands=(command,),
         inputs=("inputs",),
         outputs=(answers_of(BASE),),
-        service=vllm.service(job, name="vllm-base", folder="inputs/base", warm_during="prove_data"),
+        service=base_service(job),
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.backends import vllm
+from orchestrator.backends.engines import CONFIG, config_file
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage, partial
+from orchestrator.plan.stage import Command, Runtime, Stage, partial
 from orchestrator.plan.stages.base import DATA_PROOF, EXPORT_PROOF, HASHES, task
 from orchestrator.plan.stages.hashes import hashed_paths
 from orchestrator.plan.stages.prove_data import serving_probe, template_file
@@ -34,7 +34,7 @@ def stage(job: Job) -> Stage:
         name="prove_export",
         files=(
             template_file(job),
-            RenderedFile("vllm.yaml", vllm.vllm_yaml(job)),
+            config_file(job),
             *(file for file, _ in proofs),
         ),
         commands=(
@@ -67,5 +67,5 @@ def _merge_probe(job: Job, out: str) -> Command:
 
 
 def _stop_probe(out: str) -> Command:
-    words = ("--model", "export", "--config", "vllm.yaml", "--out", out)
+    words = ("--model", "export", "--config", CONFIG, "--out", out)
     return Command(argv=("{serve}/bin/python", "{probes}/stop_ids.py", *words), place=Runtime.SERVE)

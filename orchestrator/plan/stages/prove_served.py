@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.backends import vllm
+from orchestrator.backends.engines import config_file, export_service
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import RenderedFile, Stage, partial
+from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import CONVERSATIONS, DATA_PROOF, SCORES, SERVED_PROOF, task
 from orchestrator.plan.stages.prove_data import template_file
 
@@ -86,12 +86,12 @@ def stage(job: Job) -> Stage:
     return Stage(
         name="prove_served",
         files=(
-            RenderedFile("vllm.yaml", vllm.vllm_yaml(job)),
+            config_file(job),
             template_file(job),
             *(file for file, _ in proofs),
         ),
         commands=tuple(command for _, command in proofs),
         inputs=("export", "data", DATA_PROOF, SCORES),
         outputs=(SERVED_PROOF,),
-        service=vllm.service(job, name="vllm", folder="export", warm_during="export"),
+        service=export_service(job),
     )

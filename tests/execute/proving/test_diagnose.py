@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from orchestrator.backends.engines import CONFIG
 from orchestrator.errors import MissingError
 from orchestrator.execute.proving.diagnose import MOST, _bare, _own_answers, questions
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.plan.stage import Plan, RenderedFile, Stage
+from orchestrator.plan.stage import Command, Plan, RenderedFile, Service, Stage
 from orchestrator.results import StageResult, Status
 
 ASK: dict[str, Any] = {"max_tokens": 64, "temperature": 0.0, "out": "answers.jsonl.partial-0"}
@@ -21,8 +22,9 @@ ASK: dict[str, Any] = {"max_tokens": 64, "temperature": 0.0, "out": "answers.jso
 
 def plan_of(cases: list[dict[str, Any]], parser: str = "deepseek_r1", **more: Any) -> Plan:
     settings = RenderedFile("tasks/ask.json", json.dumps(ASK | {"cases": cases} | more, ensure_ascii=False))
-    served = RenderedFile("vllm.yaml", f"dtype: float32\nreasoning-parser: {parser}\n")
-    return Plan("r", "", (Stage("ask", files=(settings, served)),))
+    served = RenderedFile(CONFIG, "dtype: float32\n")
+    service = Service("server", Command(("serve",)), "r", reasoning_parser=parser)
+    return Plan("r", "", (Stage("ask", files=(settings, served), service=service),))
 
 
 def case(number: int, **expect: Any) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def test_the_runs_own_answers_count_as_long_as_nothing_was_changed(run: Run) -> 
     asked = questions(plan, run)
     (run.path / "export").mkdir()
     (run.path / "export/model.safetensors").write_bytes(b"weights")
-    (run.path / "vllm.yaml").write_text(plan.stage("ask").files[1].text, encoding="utf-8")
+    (run.path / CONFIG).write_text(plan.stage("ask").files[1].text, encoding="utf-8")
     assert _own_answers(run, plan, asked) is None
     line = {"case": "checks[0]", "purpose": "with history", "turns": []}
     (run.path / "answers.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
@@ -87,9 +89,9 @@ def test_the_runs_own_answers_count_as_long_as_nothing_was_changed(run: Run) -> 
     assert answers is not None
     assert answers[0].case == "checks[0]"
     assert _own_answers(run, plan, replace(asked, same=False)) is None
-    (run.path / "vllm.yaml").write_text("dtype: bfloat16\n", encoding="utf-8")
+    (run.path / CONFIG).write_text("dtype: bfloat16\n", encoding="utf-8")
     assert _own_answers(run, plan, asked) is None
-    (run.path / "vllm.yaml").write_text(plan.stage("ask").files[1].text, encoding="utf-8")
+    (run.path / CONFIG).write_text(plan.stage("ask").files[1].text, encoding="utf-8")
     (run.path / "export/model.safetensors").write_bytes(b"weights of another")
     assert _own_answers(run, plan, asked) is None
 

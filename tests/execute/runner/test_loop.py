@@ -207,7 +207,7 @@ def test_a_service_is_up_for_its_stage_and_gone_after(tmp_path: Path, *, warm: b
     argv = (PYTHON, str(FAKES / "vllm"), *arguments, "--served-model-name", "海螺", "{nonce}")
     service = Service("vllm", Command(argv=argv), "海螺", ready_timeout=30)
     if warm:
-        waits = "import sys, json, runpy; sys.argv = ['vllm', *json.loads(sys.stdin.readline())]; "
+        waits = "import sys, json, runpy; sys.argv = json.loads(sys.stdin.readline()); "
         waits += f"runpy.run_path({str(FAKES / 'vllm')!r}, run_name='__main__')"
         service = replace(service, warm=code(waits), warm_during="export")
     made = partial("export")

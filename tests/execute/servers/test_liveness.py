@@ -53,7 +53,7 @@ def watched(**given: object) -> Iterator[Liveness]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    liveness = Liveness(f"http://127.0.0.1:{server.server_address[1]}/v1", "m", None, QUICK)
+    liveness = Liveness(f"http://127.0.0.1:{server.server_address[1]}/v1", "m", None, "vllm", QUICK)
     try:
         yield liveness
     finally:

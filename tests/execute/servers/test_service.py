@@ -57,6 +57,7 @@ class Bench:
         env = {"FAULT": fault}
         return Service(
             name="vllm",
+            engine="vllm",
             command=Command(("{serve}/bin/vllm", *SERVE), place=Runtime.SERVE, env=env),
             model="magic",
             warm=Command(("{serve}/bin/python", "{probes}/warm_vllm.py"), place=Runtime.SERVE, env=env),

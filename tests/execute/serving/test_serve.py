@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.backends import vllm
 from orchestrator.errors import CheckFailed, MissingError
 from orchestrator.execute.run_store.certify import certify
 from orchestrator.execute.run_store.fingerprint import fingerprint
@@ -97,11 +98,11 @@ def test_other_files_than_those_that_were_proven_are_refused(
 @pytest.mark.parametrize("key", [None, ""])
 def test_the_network_is_not_let_in_without_a_key(key: str | None) -> None:
     with pytest.raises(MissingError, match=r"0\.0\.0\.0 is open"):
-        _guard_open_host("0.0.0.0", key, pytest.fail)
+        _guard_open_host("0.0.0.0", key, "", pytest.fail)
 
 
 def test_with_a_key_one_is_told_what_it_does_not_guard() -> None:
     said: list[str] = []
-    _guard_open_host("::", "secret", said.append)
+    _guard_open_host("::", "secret", vllm.open_paths, said.append)
     assert "/health" in said[0]
     assert "secret" not in said[0]

@@ -1,0 +1,102 @@
+"""What a serving engine is: the part that Conch needs to plan with, without a server.
+
+An engine is a module or an object with these names, and a line in ENGINES (engines.py). If its server reports
+its state in its own way, it also has a file in execute/servers/engines/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from orchestrator.backends.base import Symptom
+from orchestrator.plan.job import Job
+from orchestrator.plan.stage import Service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limitations:
+    """What an engine cannot do, each with the reason; "" where it can.
+
+    Attributes:
+        tokenize: show the token ids of a chat request (/tokenize, and return_token_ids in a completion).
+        prompt_logprobs: return the log probability of every prompt token.
+        adapters: serve LoRA adapters that are not merged.
+        adapter_logprobs: prompt_logprobs with such an adapter.
+        reasoning_parser: put the thinking into a field of its own.
+    """
+
+    tokenize: str = ""
+    prompt_logprobs: str = ""
+    adapters: str = ""
+    adapter_logprobs: str = ""
+    reasoning_parser: str = ""
+
+
+class ServingEngine(Protocol):
+    """A program that serves a model folder behind an OpenAI-compatible API.
+
+    Attributes:
+        name: its key in ENGINES, and the recipe's `serve.engine`.
+        passage: the recipe's mapping of the engine's own options, a field of Recipe; "" for none.
+        owned: options that Conch sets, in canonical spelling → the recipe key to use instead.
+        variables: set in every process of the serve environment.
+        key_variable: the environment variable in which the server expects its API key.
+        open_paths: paths that the server answers without the key; "" for none.
+        limitations: what the engine cannot do.
+        symptoms: what it prints when it fails.
+        phases: what it prints while it starts, in order → what to show; the first one holds from the start.
+        request_hints: a part of a refusal's text → what to change in the recipe.
+    """
+
+    name: str
+    passage: str
+    owned: Mapping[str, str]
+    variables: Mapping[str, str]
+    key_variable: str
+    open_paths: str
+    limitations: Limitations
+    symptoms: tuple[Symptom, ...]
+    phases: tuple[tuple[str, str], ...]
+    request_hints: Mapping[str, str]
+
+    def canonical(self, option: str, /) -> str:
+        """The spelling of `owned` for any spelling of an option that the engine accepts."""
+
+    def unsafe(self, option: str, /) -> str | None:
+        """Why Conch does not pass an option on; None if it does."""
+
+    def config(self, job: Job, /, *, chat_template: str) -> str:
+        """The text of the config file, which the server reads at the path given to `service`."""
+
+    def service(
+        self, job: Job, /, *, name: str, folder: str, warm_during: str, config: str, host: str
+    ) -> Service:
+        """A server of a model folder, under the recipe's model name and the one-time name {nonce}.
+
+        A warm command reads, as one JSON list, the words of the command behind the program.
+
+        Args:
+            job: the recipe, resolved.
+            name: of the service.
+            folder: the model folder, relative to the run.
+            warm_during: the stage at whose start the warm command may start; "" for never.
+            config: the path of the config file, relative to the run.
+            host: the address to listen on; the port is {port}.
+        """
+
+    def of_folder(self, service: Service, folder: str, /, *, name: str) -> Service:
+        """The same server for another model folder, without a warm start."""
+
+    def with_adapters(
+        self, service: Service, adapters: Mapping[str, str], rank: int, /, *, name: str
+    ) -> Service:
+        """One server of inputs/base, as the model "base", and of adapters that are not merged.
+
+        Args:
+            service: of a run's export.
+            adapters: model name → adapter folder, relative to the run.
+            rank: the largest rank among them.
+            name: of the new service.
+        """
