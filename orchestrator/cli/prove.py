@@ -72,5 +72,6 @@ def _lines(certificate: Mapping[str, Any], path: str) -> Iterable[str]:
         if proof["hint"]:
             yield f"      → {visible(proof['hint'])}"
     for name in certificate["not_proven"]:
-        yield f"  · {name:<14} not proven"
+        reason = certificate.get("reasons", {}).get(name)
+        yield f"  · {name:<14} not proven" + (f" here: {visible(reason)}" if reason else "")
     yield f"{'holds' if certificate['holds'] else 'DOES NOT HOLD'}: {path}"

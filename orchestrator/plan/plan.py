@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan
-from orchestrator.plan.stages import STAGES
+from orchestrator.plan.stages import STAGES, prove_served
 
 # What each verb runs; stages that the recipe turns off or its training kind omits are left out.
 TRAIN = ("fetch", "prepare", "prove_data", "train", "curve", "hashes", "export", "prove_export", "certify")
@@ -29,6 +29,11 @@ def build_plan(job: Job, names: Iterable[str] = RUN) -> Plan:
         wanted -= {"general", "general_base"}
     if not job.recipe.target.given:
         wanted.discard("target")
+    unproven = prove_served.unproven(job)
+    if prove_served.LOSS in unproven:
+        wanted.discard("score")
+    if len(unproven) == len(prove_served.PROOFS):
+        wanted.discard("prove_served")
     stages = tuple(make(job) for name, make in STAGES.items() if name in wanted)
     launcher = job.recipe.launch.launcher
     return Plan(recipe=job.recipe.name, headline=headline(job), stages=stages, launcher=launcher)

@@ -47,7 +47,7 @@ class ChatTemplate:
         name: its file's name in chat_templates/, without suffix.
         training, thinking, history: LLaMA-Factory's template and the two settings that change tokens; `any`
             where a setting changes none.
-        reasoning_parser: vLLM's --reasoning-parser; None for no parser.
+        reasoning_parser: the name of the engine's reasoning parser; None for no parser.
         text: the jinja.
         sha256: of the text's UTF-8 bytes, in hex.
         source: what wrote the jinja, or where it was taken from.

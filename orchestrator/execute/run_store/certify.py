@@ -1,7 +1,8 @@
 """certify: proof.json, the certificate of a run: every proof, what was not proven, and the files meant.
 
     {"version": 1, "conch", "recipe", "holds", "accepted", "not_proven": [name], "proofs": [Proof],
-     "files": {path in the export: "sha256:…"}, "chat_template": "sha256:…"}
+     "reasons": {name: why it cannot be proven here}, "files": {path in the export: "sha256:…"},
+     "chat_template": "sha256:…"}
 
 It holds when every proof that was made holds. It speaks of these very files: whoever serves them checks.
 """
@@ -21,35 +22,30 @@ from orchestrator.execute.models.model_folder import hash_files
 from orchestrator.execute.run_store.certified_files import check_files
 from orchestrator.execute.run_store.load_report import read_proofs
 from orchestrator.plan.stages.base import CERTIFICATE
+from orchestrator.plan.stages.certify import CertifySettings
 from orchestrator.proofs import PROOFS
 
 TEMPLATE = "chat_template.jinja"
 
 
-def certify(settings: Mapping[str, Any], folder: Path) -> int:
-    """Write the certificate; 5 when a proof does not hold and was not accepted.
-
-    Args:
-        settings: recipe: its name; export: its folder; out: the certificate; left_out: proofs that
-            were made of other files than these, and say nothing of them.
-        folder: the run folder.
-    """
-    left_out = settings.get("left_out", ())
-    proofs = tuple(proof for proof in read_proofs(folder) if proof.name not in left_out)
+def certify(settings: CertifySettings, folder: Path) -> int:
+    """Write the certificate; 5 when a proof does not hold and was not accepted."""
+    proofs = tuple(proof for proof in read_proofs(folder) if proof.name not in settings.left_out)
     made = {proof.name for proof in proofs}
     certificate = {
         "version": 1,
         "conch": __version__,
-        "recipe": settings["recipe"],
+        "recipe": settings.recipe,
         "holds": all(proof.holds for proof in proofs),
         "accepted": [proof.name for proof in proofs if proof.accepted],
         "not_proven": [name for name in PROOFS if name not in made],
+        "reasons": dict(settings.unproven),
         "proofs": [asdict(proof) for proof in proofs],
-        "files": hash_files(folder / settings["export"]),
+        "files": hash_files(folder / settings.export),
         "chat_template": sha256_file(folder / TEMPLATE),
     }
     text = json.dumps(certificate, ensure_ascii=False, indent=2)
-    write_durable(folder / settings["out"], text + "\n")
+    write_durable(folder / settings.out, text + "\n")
     return 0 if all(proof.holds or proof.accepted for proof in proofs) else CheckFailed.exit_code
 
 

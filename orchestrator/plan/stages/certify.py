@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import CERTIFICATE, DATA_PROOF, EXPORT_PROOF, SERVED_PROOF, task
+from orchestrator.plan.stages.prove_served import unproven
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertifySettings:
+    """Settings of the task `certify`.
+
+    Attributes:
+        recipe: its name. export: its folder. out: the certificate.
+        left_out: proofs of other files than these, which say nothing about them.
+        unproven: proof → why it cannot be given here.
+    """
+
+    recipe: str
+    export: str
+    out: str
+    left_out: tuple[str, ...] = ()
+    unproven: Mapping[str, str] = field(default_factory=dict)
 
 
 def stage(job: Job) -> Stage:
     """A fold over the proofs that are there; what was not proven is said."""
-    settings = {"recipe": job.recipe.name, "export": "export", "out": partial(CERTIFICATE)}
+    settings = CertifySettings(
+        recipe=job.recipe.name, export="export", unproven=unproven(job), out=partial(CERTIFICATE)
+    )
     file, command = task("certify", settings)
     return Stage(
         name="certify",

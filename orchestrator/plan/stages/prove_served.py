@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.backends.engines import config_file, export_service
+from orchestrator.backends.engines import config_file, engine_of, export_service
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Stage, partial
+from orchestrator.plan.stage import Command, RenderedFile, Stage, partial
 from orchestrator.plan.stages.base import CONVERSATIONS, DATA_PROOF, SCORES, SERVED_PROOF, task
 from orchestrator.plan.stages.prove_data import template_file
 
 # Rows of each kind that the server is asked about: it takes seconds, and a fault shows in the first of them.
 ROWS = 12
+PROOFS = (TOKENS, LOSS) = ("parity:served", "loss")
+TRAINING_IDS = f"{DATA_PROOF}/training_ids.jsonl"
+PREPARED = "data/prepare.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +25,8 @@ class ProveServedSettings:
     conversations: str
     prepared: str
     rows: int
+    accept_mismatch: bool
     out: str
-    accept_mismatch: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,53 +48,56 @@ class ProveLossSettings:
     served: str
     prepare: str
     dtype: str
+    accept_mismatch: bool
     out: str
-    accept_mismatch: bool = False
+
+
+def unproven(job: Job) -> dict[str, str]:
+    """Proof → why the servers of the recipe's engine cannot give it."""
+    limitations = engine_of(job).limitations
+    reasons = (limitations.tokenize, limitations.tokenize or limitations.prompt_logprobs)
+    return {proof: reason for proof, reason in zip(PROOFS, reasons, strict=True) if reason}
 
 
 def stage(job: Job) -> Stage:
-    """What clients send and how the weights answer; a "no" does not keep the questions from being asked."""
-    made = partial(SERVED_PROOF)
-    ids, prepared = f"{DATA_PROOF}/training_ids.jsonl", "data/prepare.json"
-    trainer, scores = f"{SCORES}/trainer_loss.jsonl", f"{made}/served_loss.jsonl"
-    proofs = (
-        task(
-            "prove_served",
-            ProveServedSettings(
-                training_ids=ids,
-                conversations=CONVERSATIONS,
-                prepared=prepared,
-                rows=ROWS,
-                accept_mismatch=job.accept_mismatch,
-                out=f"{made}/parity.json",
-            ),
-        ),
-        task(
-            "score_served",
-            ScoreServedSettings(training_ids=ids, conversations=CONVERSATIONS, trainer=trainer, out=scores),
-        ),
-        task(
-            "prove_loss",
-            ProveLossSettings(
-                training_ids=ids,
-                trainer=trainer,
-                served=scores,
-                prepare=prepared,
-                dtype=job.dtype,
-                accept_mismatch=job.accept_mismatch,
-                out=f"{made}/loss.json",
-            ),
-        ),
-    )
+    """First the tokens, then the losses; a "no" about the tokens does not stop the losses."""
+    missing = unproven(job)
+    tokens = [] if TOKENS in missing else [_tokens(job)]
+    proofs = [*tokens, *([] if LOSS in missing else _losses(job))]
     return Stage(
         name="prove_served",
-        files=(
-            config_file(job),
-            template_file(job),
-            *(file for file, _ in proofs),
-        ),
+        files=(config_file(job), template_file(job), *(file for file, _ in proofs)),
         commands=tuple(command for _, command in proofs),
         inputs=("export", "data", DATA_PROOF, SCORES),
         outputs=(SERVED_PROOF,),
         service=export_service(job),
     )
+
+
+def _tokens(job: Job) -> tuple[RenderedFile, Command]:
+    settings = ProveServedSettings(
+        training_ids=TRAINING_IDS,
+        conversations=CONVERSATIONS,
+        prepared=PREPARED,
+        rows=ROWS,
+        accept_mismatch=job.accept_mismatch,
+        out=f"{partial(SERVED_PROOF)}/parity.json",
+    )
+    return task("prove_served", settings)
+
+
+def _losses(job: Job) -> list[tuple[RenderedFile, Command]]:
+    trainer, served = f"{SCORES}/trainer_loss.jsonl", f"{partial(SERVED_PROOF)}/served_loss.jsonl"
+    scored = ScoreServedSettings(
+        training_ids=TRAINING_IDS, conversations=CONVERSATIONS, trainer=trainer, out=served
+    )
+    compared = ProveLossSettings(
+        training_ids=TRAINING_IDS,
+        trainer=trainer,
+        served=served,
+        prepare=PREPARED,
+        dtype=job.dtype,
+        accept_mismatch=job.accept_mismatch,
+        out=f"{partial(SERVED_PROOF)}/loss.json",
+    )
+    return [task("score_served", scored), task("prove_loss", compared)]

@@ -16,6 +16,7 @@ from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import finished_run
 from orchestrator.execute.serving.serve import _guard_open_host, check_proof
+from orchestrator.plan.stages.certify import CertifySettings
 from orchestrator.results import Proof, StageResult, Status
 
 
@@ -29,7 +30,7 @@ def exported(project: Path, *, status: Status = Status.DONE, holds: bool | None 
         (run.path / "proofs/export").mkdir(parents=True)
         proof = Proof("merge", holds, "1 tensor", detail="" if holds else "one tensor more")
         (run.path / "proofs/export/merge.json").write_text(json.dumps(asdict(proof)), encoding="utf-8")
-        code = certify({"recipe": "r", "export": "export", "out": "proof.json"}, run.path)
+        code = certify(CertifySettings(recipe="r", export="export", out="proof.json"), run.path)
         assert code == (0 if holds else 5)
     return run
 
