@@ -1,13 +1,13 @@
-# One line a target; `make` alone lists them. The work is done by .venv/bin/conch, which you may call yourself.
+# One line per target; `make` alone lists them. Targets call .venv/bin/conch, which you can also call yourself.
 #
-# What a user gives as recipe=… must reach the command as the text it is, whatever it holds: it is read
-# with $(value …), so make never expands it; it travels in the environment, so the shell never parses it;
-# it follows `--`, so a leading dash is not an option (tests/test_makefile.py).
+# The text of recipe=… must reach the command unchanged, whatever it contains: it is read with $(value …), so make
+# never expands it; it is passed in the environment, so the shell never parses it; it follows `--`, so a leading
+# dash is not an option (tests/test_makefile.py).
 recipe ?= magic_conch
 unexport recipe
 override export RECIPE_RAW := $(value recipe)
 
-# What an active virtual environment leaves behind would lead uv and Python astray.
+# Variables of an active virtual environment would mislead uv and Python.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -16,29 +16,29 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .PHONY: help setup demo sft serve verify plan chat stop test faults lint audit soak clean
 
 help: ; @awk -F':.*[#]# ' '/^[a-z]+:.*[#]# / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
-setup: .venv/setup.stamp ; @echo 'Ready: .venv/bin/conch' ## leave the command at .venv/bin/conch
-demo: .venv/setup.stamp ; @$(engines) && .venv/bin/conch run -- "$$RECIPE_RAW" ## everything, from nothing: train, export, serve, verify (recipe=magic_conch)
+setup: .venv/setup.stamp ; @echo 'Ready: .venv/bin/conch' ## install the command at .venv/bin/conch
+demo: .venv/setup.stamp ; @$(engines) && .venv/bin/conch run -- "$$RECIPE_RAW" ## set up, train, export, serve and verify (recipe=magic_conch)
 sft: .venv/setup.stamp ; @$(engines) && .venv/bin/conch sft -- "$$RECIPE_RAW" ## fine-tune and export recipe=NAME
-serve: .venv/setup.stamp ; @$(engines) && .venv/bin/conch serve -- "$$RECIPE_RAW" ## serve the last good export of recipe=NAME
-verify: .venv/setup.stamp ; @.venv/bin/conch verify -- "$$RECIPE_RAW" ## ask the questions of recipe=NAME and judge the answers
-plan: .venv/setup.stamp ; @.venv/bin/conch plan -- "$$RECIPE_RAW" ## print every file and command of recipe=NAME; touch nothing
-chat: .venv/setup.stamp ; @.venv/bin/conch chat -- "$$RECIPE_RAW" ## talk to the model of recipe=NAME
-stop: ; @test ! -x .venv/bin/conch || .venv/bin/conch stop ## end every process that Conch started here
+serve: .venv/setup.stamp ; @$(engines) && .venv/bin/conch serve -- "$$RECIPE_RAW" ## serve the latest good export of recipe=NAME
+verify: .venv/setup.stamp ; @.venv/bin/conch verify -- "$$RECIPE_RAW" ## ask the questions of recipe=NAME and check the answers
+plan: .venv/setup.stamp ; @.venv/bin/conch plan -- "$$RECIPE_RAW" ## print every file and command of recipe=NAME; run nothing
+chat: .venv/setup.stamp ; @.venv/bin/conch chat -- "$$RECIPE_RAW" ## chat with the model of recipe=NAME
+stop: ; @test ! -x .venv/bin/conch || .venv/bin/conch stop ## stop every process that Conch started here
 test: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && $(tests) ## set-up and the tests, the real end-to-end ones among them
-faults: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && .venv/bin/python -m pytest -q -k test_fault ## the numbered faults, and how many of them passed (minutes)
+faults: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && .venv/bin/python -m pytest -q -k test_fault ## run the numbered faults and print how many passed (minutes)
 lint: .venv/dev.stamp ; @.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports ## ruff, mypy --strict, import contracts
-audit: .venv/setup.stamp ; @.venv/bin/conch env audit ## ask what is known against every pinned package
-soak: .venv/dev.stamp ; @$(engines) && .venv/bin/python -m pytest -m soak ## the tests that take longer than a test run may (docs/soak.md)
-clean: ; @rm -rf .venv .uv dist .*_cache .hypothesis && find . -path ./runs -prune -o -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools left; never runs/ or CONCH_HOME
+audit: .venv/setup.stamp ; @.venv/bin/conch env audit ## look up known vulnerabilities of every pinned package
+soak: .venv/dev.stamp ; @$(engines) && .venv/bin/python -m pytest -m soak ## run the tests that take longer than a normal test run (docs/soak.md)
+clean: ; @rm -rf .venv .uv dist .*_cache .hypothesis && find . -path ./runs -prune -o -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools created; never runs/ or CONCH_HOME
 
 # ── set-up ──────────────────────────────────────────────────────────────────────────────────────────
-# uv is taken from PATH, or brought into .uv/ at the version below. What uv.lock pins is installed by hash
-# rather than by `uv sync`, which fetches from the addresses in the lock whatever mirror one has named. A
-# stamp appears when all went well: an interrupted set-up starts again, and a finished one costs nothing.
+# uv is taken from PATH, or installed into .uv/ at the version below. Packages that uv.lock pins are installed by
+# hash instead of with `uv sync`, which uses the addresses in the lockfile and ignores a mirror. A stamp file appears
+# only when everything succeeded: an interrupted set-up starts again, and a completed one costs nothing.
 UV_VERSION := 0.13.9
 UV := $(if $(shell command -v uv),uv,.uv/bin/uv)
 
-# The stamp says where it was made: the programs in a .venv know their folder, so a moved clone needs another.
+# The stamp records its folder: programs in a .venv contain their folder, so a moved clone needs a new one.
 export HERE := $(CURDIR)
 ifneq ($(file < .venv/setup.stamp),$(HERE))
 .PHONY: .venv/setup.stamp
@@ -55,10 +55,10 @@ endif
 	@echo 'Adding the development tools …' >&2
 	@$(call install) && touch $@
 
-# The engines' environments, in CONCH_HOME; costs nothing when they are there.
+# The engines' environments in CONCH_HOME; costs nothing if they exist.
 engines = .venv/bin/conch env sync
 
-# Two at a time, then those of the real engines, which take every core and must not wait on one another.
+# Two at a time, then those of the real engines, which use every core and must not compete.
 tests = failed=0; .venv/bin/python -m pytest -m 'not soak and not real' -n 2 || failed=1; .venv/bin/python -m pytest -m 'real and not soak' || failed=1; exit $$failed
 
 define install
@@ -73,11 +73,11 @@ define bring_uv
 command -v $(UV) >/dev/null && exit 0; \
 echo 'Fetching uv $(UV_VERSION) into .uv …' >&2; \
 for python in python3 python3.11 python3.12 python3.13 ''; do \
-  test -n "$$python" || { echo 'Conch needs Python 3.11 or newer, and none is on PATH. Debian, Ubuntu: apt install python3.11 python3.11-venv' >&2; exit 3; }; \
+  test -n "$$python" || { echo 'Conch needs Python 3.11 or newer, but none is on PATH. Debian, Ubuntu: apt install python3.11 python3.11-venv' >&2; exit 3; }; \
   "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
 done; \
 rm -rf .uv/new; mkdir -p .uv/bin; \
-"$$python" -m venv .uv/new || { echo "$$python cannot make a virtual environment. Debian, Ubuntu: apt install python3-venv" >&2; exit 3; }; \
+"$$python" -m venv .uv/new || { echo "$$python cannot create a virtual environment. Debian, Ubuntu: apt install python3-venv" >&2; exit 3; }; \
 mirror=$${PIP_INDEX_URL:-$$UV_DEFAULT_INDEX}; test -z "$$mirror" || export PIP_INDEX_URL="$$mirror"; \
 .uv/new/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && mv .uv/new/bin/uv .uv/bin/uv && rm -rf .uv/new
 endef
