@@ -6,10 +6,10 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -35,13 +35,13 @@ _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 @dataclass(slots=True)
 class _Talk:
-    """A conversation and how it is shown; `alive` raises the error that ended our own server."""
+    """A conversation and how it is shown; `check` raises the error that ended our own server."""
 
     client: Client
     system: str
     interactive: bool
     as_json: bool
-    alive: Callable[[], None] = lambda: None
+    check: Callable[[], None] = lambda: None
     messages: list[dict[str, str]] = field(default_factory=list)
     turns: list[dict[str, str]] = field(default_factory=list)
 
@@ -75,7 +75,11 @@ def command(
     system: str,
     max_tokens: int,
     temperature: float,
-    **server: Any,
+    base_url: str,
+    model: str,
+    key_file: Path | None,
+    sets: Sequence[str],
+    hardware: str,
 ) -> Outcome:
     """Chat with a served model over several turns; /reset, /exit and /help control the conversation.
 
@@ -83,25 +87,39 @@ def command(
     of JSON and the envelope comes last. With --checkpoint, Conch starts a server for that checkpoint, even
     while training continues, and stops it when the conversation ends.
     """
+    from orchestrator.execute.inference.api_key import read_key
     from orchestrator.execute.inference.client import Client
+    from orchestrator.execute.project.endpoint import served
 
     as_json = click.get_current_context().get_parameter_source("as_json") is ParameterSource.COMMANDLINE
+    server: AbstractContextManager[_Server]
+    if checkpoint:
+        options = {"--base-url": base_url, "--model": model, "--key-file": key_file, "--set": sets}
+        unused = [name for name, value in options.items() if value]
+        if unused := unused + ["--hardware"] * (hardware != "auto"):
+            raise click.UsageError(f"--checkpoint starts its own server: omit {', '.join(unused)}")
+        server = _checkpoint_server(recipe, checkpoint.removeprefix("checkpoint-"))
+    else:
+        if not (base_url and model):
+            address, name = served(recipe, start=Path.cwd(), sets=sets, hardware=hardware)
+            base_url, model = base_url or address, model or name
+        server = nullcontext(_Server(base_url, model, read_key(key_file)))
     with (
-        _server(recipe, checkpoint, **server) as found,
+        server as one,
         Client(
-            found.base_url, found.model, key=found.key, max_tokens=max_tokens, temperature=temperature
+            one.base_url, one.model, key=one.key, max_tokens=max_tokens, temperature=temperature
         ) as client,
     ):
         client.reach(hint=f"conch serve {recipe}")
-        talk = _Talk(client, system, sys.stdin.isatty() and not as_json, as_json, found.alive)
+        talk = _Talk(client, system, sys.stdin.isatty() and not as_json, as_json, one.check)
         talk.reset()
         if talk.interactive:
-            progress(f"{visible(found.model)} at {client.base_url}\n{_HELP}")
+            progress(f"{visible(one.model)} at {client.base_url}\n{_HELP}")
         for line in _lines(interactive=talk.interactive):
             if _handle(talk, line):
                 break
-    data = {"base_url": client.base_url, "model": found.model, "turns": talk.turns}
-    return Outcome(data=data | ({"run": found.run} if found.run else {}))
+    data = {"base_url": client.base_url, "model": one.model, "turns": talk.turns}
+    return Outcome(data | ({"run": one.run} if one.run else {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,42 +130,19 @@ class _Server:
     model: str
     key: str = ""
     run: str = ""
-    alive: Callable[[], None] = lambda: None
+    check: Callable[[], None] = lambda: None
 
 
 @contextmanager
-def _server(
-    recipe: str,
-    checkpoint: str,
-    *,
-    base_url: str,
-    model: str,
-    key_file: Path | None,
-    sets: Sequence[str],
-    hardware: str,
-) -> Iterator[_Server]:
-    """The running server, or a temporary one for a checkpoint."""
-    if not checkpoint:
-        from orchestrator.execute.inference.api_key import read_key
-        from orchestrator.execute.project.endpoint import served
-
-        key = read_key(key_file)
-        if not (base_url and model):
-            address, name = served(recipe, start=Path.cwd(), sets=sets, hardware=hardware)
-            base_url, model = base_url or address, model or name
-        yield _Server(base_url, model, key)
-        return
+def _checkpoint_server(recipe: str, number: str) -> Iterator[_Server]:
+    """A temporary server for a checkpoint of the recipe's latest run."""
     from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.project import recipes
     from orchestrator.execute.serving.serve_checkpoint import served_checkpoint
 
-    options = {"--base-url": base_url, "--model": model, "--key-file": key_file, "--set": sets}
-    options["--hardware"] = hardware if hardware != "auto" else ""
-    if unused := [name for name, value in options.items() if value]:
-        raise click.UsageError(f"--checkpoint starts its own server: omit {', '.join(unused)}")
-    number, project = checkpoint.removeprefix("checkpoint-"), recipes.project_folder(Path.cwd())
+    project = recipes.project_folder(Path.cwd())
     with served_checkpoint(recipe, number, project=project, progress=TerminalProgress()) as one:
-        yield _Server(one.server.url, one.model, run=one.run.name, alive=one.server.check)
+        yield _Server(one.server.url, one.model, run=one.run.name, check=one.server.check)
 
 
 def _lines(*, interactive: bool) -> Iterator[str]:
@@ -193,7 +188,7 @@ def _answer(talk: _Talk, question: str) -> None:
         content, stopped = _shown(talk)
     except RequestError as error:
         del talk.messages[-1]
-        talk.alive()
+        talk.check()
         if not talk.interactive:
             raise StageFailed(Problem(str(error), where=talk.client.base_url)) from error
         progress(f"no answer: {visible(str(error))}")

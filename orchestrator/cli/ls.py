@@ -30,30 +30,28 @@ def command(what: str | None) -> Outcome:
     from orchestrator.templates.pairing import matrix
 
     project = recipes.project_folder(Path.cwd())
-    names = recipes.names(project)
-    runs = [run for name in names for run in Run.all(project, name)]
     templates = discovery.read_templates(project)
-    data: dict[str, Any] = {
-        "recipes": names,
+    names = {
+        "recipes": list(recipes.names(project)),
         "datasets": sorted(discovery.read_datasets(project)),
         "templates": sorted(templates),
-        "matrix": matrix(templates),
-        "runs": [
-            {"run": run.name, "stages": {one.stage: str(one.status) for one in run.runs()}} for run in runs
-        ],
     }
+    runs = [run for name in names["recipes"] for run in Run.all(project, name)]
+    stages = {run.name: {one.stage: str(one.status) for one in run.runs()} for run in runs}
+    rows = matrix(templates)
+    run_rows = [{"run": run, "stages": done} for run, done in stages.items()]
+    data = {**names, "matrix": rows, "runs": run_rows}
     if what == "templates":
-        return Outcome(data=data, text=_matrix_text(data["matrix"], templates))
+        return Outcome(data, _matrix_text(rows, templates))
     lines = []
-    for title in KINDS[:-1]:
+    for title, listed_names in names.items():
         if what in {None, title}:
-            lines += [title, *(f"  {name}" for name in data[title]), ""]
+            lines += [title, *(f"  {name}" for name in listed_names), ""]
     if what in {None, "runs"}:
         lines.append("runs")
-    for run in data["runs"] if what in {None, "runs"} else ():
-        stages = "  ".join(f"{name} {status}" for name, status in run["stages"].items())
-        lines.append(f"  {run['run']}  {stages}")
-    return Outcome(data=data, text="\n".join(lines).rstrip())
+        for run, done in stages.items():
+            lines.append(f"  {run}  " + "  ".join(f"{name} {status}" for name, status in done.items()))
+    return Outcome(data, "\n".join(lines).rstrip())
 
 
 def _matrix_text(rows: Sequence[Mapping[str, Any]], templates: Mapping[str, ChatTemplate]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,7 @@ from orchestrator.cli.verb import Outcome, verb
 
 if TYPE_CHECKING:
     from orchestrator.execute.run_store.listing import RunSummary
+    from orchestrator.execute.run_store.server_record import Serving
 
 
 @verb(example="conch status\nconch status magic_conch --json")
@@ -32,31 +33,32 @@ def command(run: str) -> Outcome:
     folders = [Run.open(project, run)] if run else latest(project)
     found = [summary_of(folder, look_around=True) for folder in folders]
     servers = [
-        {**asdict(serving), "up": is_up(folder), "lost": is_lost(folder, serving)}
+        (serving, is_lost(folder, serving))
         for folder, serving in all_serving(project)
-        if not run or folder in folders
+        if (not run or folder in folders) and (is_up(folder) or is_lost(folder, serving))
     ]
-    servers = [one for one in servers if one["up"] or one["lost"]]
-    data = {"runs": [one.to_json() for one in found], "servers": servers}
+    listed = [{**asdict(serving), "up": not lost, "lost": lost} for serving, lost in servers]
+    data = {"runs": [one.to_json() for one in found], "servers": listed}
     return Outcome(data, "\n".join(_lines(found, servers)) or "no runs yet: conch run RECIPE")
 
 
-def _lines(found: Sequence[RunSummary], servers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _lines(found: Sequence[RunSummary], servers: Sequence[tuple[Serving, bool]]) -> Iterator[str]:
+    """The runs, each server (and whether its supervisor was killed), and what can be resumed."""
     from orchestrator.cli.runs_ls import table
     from orchestrator.cli.text.terminal import aligned
     from orchestrator.execute.run_store.listing import UNFINISHED
 
     if found:
         yield from aligned(table(found))
-    for server in servers:
-        where = f"{server['run']}: serving {server['model']} at {server['url']}"
-        if server["lost"]:
-            yield f"{where}; its supervisor (process {server['pid']}) was killed"
-            yield f"    → conch stop {server['run']}"
+    for server, lost in servers:
+        where = f"{server.run}: serving {server.model} at {server.url}"
+        if lost:
+            yield f"{where}; its supervisor (process {server.pid}) was killed"
+            yield f"    → conch stop {server.run}"
         else:
-            again = f", restarted {server['restarts']} times" if server["restarts"] else ""
-            yield where + ("" if server["ready"] else ", not ready yet") + again
-    up = {server["run"] for server in servers}
+            restarted = f", restarted {server.restarts} times" if server.restarts else ""
+            yield where + ("" if server.ready else ", not ready yet") + restarted
+    up = {server.run for server, _ in servers}
     for one in found:
         if one.run in up:
             continue
