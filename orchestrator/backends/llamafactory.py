@@ -137,6 +137,13 @@ def train_yaml(job: Job) -> str:
     return _dump({**settings, **job.recipe.llamafactory})
 
 
+def repacks_rows(job: Job) -> bool:
+    """Whether a training's examples are not its rows: interleaved data sets, or packed rows."""
+    raw = job.recipe.llamafactory
+    packs = any(raw.get(key) for key in ("packing", "neat_packing"))
+    return packs or raw.get("mix_strategy", "concat") != "concat"
+
+
 def export_yaml(job: Job) -> str:
     """The file given to `llamafactory-cli export`: the adapter merged into the base, as safetensors."""
     train = job.recipe.train

@@ -95,21 +95,5 @@ def read_examples(log: str) -> int | None:
     return None if found is None else int(found[1].replace(",", ""))
 
 
-def trains_each_row(train_yaml: str) -> bool:
-    """Whether a training's examples are its rows: not those of interleaved data sets or of packed rows."""
-    import yaml
-
-    settings = yaml.safe_load(train_yaml) or {}
-    packs = any(settings.get(key) for key in ("packing", "neat_packing"))
-    return settings.get("mix_strategy", "concat") == "concat" and not packs
-
-
-def may_end_early(train_yaml: str) -> bool:
-    """Whether a training may end before its last step because it has stopped getting better."""
-    import yaml
-
-    return bool((yaml.safe_load(train_yaml) or {}).get("early_stopping_steps"))
-
-
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)

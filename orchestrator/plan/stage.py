@@ -130,6 +130,8 @@ class Stage:
             never.
         plateau: the share of a training's steps over which its loss must still fall, else it is asked to save
             and end; 0 for never.
+        may_end_early: the trainer itself may end before its last step.
+        repacks_rows: the trainer's examples are not the prepared rows, so their numbers differ.
     """
 
     name: str
@@ -146,6 +148,8 @@ class Stage:
     grace: float = 10.0
     stall_timeout: float = 0.0
     plateau: float = 0.0
+    may_end_early: bool = False
+    repacks_rows: bool = False
 
     @property
     def rendered(self) -> tuple[RenderedFile, ...]:
@@ -167,6 +171,10 @@ class Plan:
         value = asdict(self)
         if self.launcher == "local":
             del value["launcher"]
+        for stage in value["stages"]:
+            for name in ("may_end_early", "repacks_rows"):
+                if not stage[name]:
+                    del stage[name]
         return value
 
     @classmethod

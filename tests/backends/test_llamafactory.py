@@ -18,7 +18,6 @@ from orchestrator.backends.trainer_log import (
     read_log_line,
     seconds_left,
     seconds_of,
-    trains_each_row,
 )
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Runtime
@@ -161,12 +160,11 @@ def test_the_trainer_s_own_count_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("passage", "each"),
-    [("{}", True), ("{mix_strategy: interleave_under}", False), ("{packing: true}", False)],
+    ("passage", "repacks"),
+    [("{}", False), ("{mix_strategy: interleave_under}", True), ("{packing: true}", True)],
 )
-def test_rows_are_examples_unless_they_are_mixed_or_packed(passage: str, *, each: bool) -> None:
-    text = llamafactory.train_yaml(job(f"llamafactory={passage}"))
-    assert trains_each_row(text) is each
+def test_rows_are_examples_unless_they_are_mixed_or_packed(passage: str, *, repacks: bool) -> None:
+    assert llamafactory.repacks_rows(job(f"llamafactory={passage}")) is repacks
 
 
 def test_a_command_runs_where_llamafactory_is() -> None:

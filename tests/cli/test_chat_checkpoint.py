@@ -76,7 +76,7 @@ def died(_: object) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["--checkpoint", "99"], 3, "keeps no checkpoint 99 (there are: 4, 5, 8, 9)"),
+        (["--checkpoint", "99"], 3, "has no checkpoint 99 (available: 4, 5, 8, 9)"),
         (["--checkpoint", "9"], 3, "trainer_state.json is missing or torn"),
         (["--checkpoint", "best"], 2, 'no checkpoint is called "best"'),
         (["--checkpoint", "8", "--base-url", "http://127.0.0.1:1/v1"], 2, "omit --base-url"),

@@ -84,7 +84,7 @@ def test_stopped_it_saves_and_the_same_command_goes_on(small: SmallWorld) -> Non
     assert small.run("stop", "small").out == "nothing was running for small\n"
     again = small.run("sft", "small")
     assert again.code == 0
-    assert "goes on from step" in again.err
+    assert "resuming from step" in again.err
 
 
 def test_a_server_in_the_background(trained: SmallWorld) -> None:

@@ -83,7 +83,7 @@ def test_an_unknown_system_split_or_checkpoint_is_said(trained: SmallWorld) -> N
     assert "conch eval small --split train" in said.err
     said = trained.run("eval", "small", "--checkpoint", "9")
     assert said.code == 3
-    assert "keeps no checkpoint 9 (there are: " in said.err
+    assert "has no checkpoint 9 (available: " in said.err
 
 
 def test_a_checkpoint_that_is_not_whole_is_not_served(trained: SmallWorld) -> None:

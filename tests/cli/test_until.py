@@ -72,7 +72,7 @@ def test_interrupted_it_goes_on_with_the_same_trial(sweeping: SmallWorld) -> Non
     assert sweeping.processes() == []
     said = sweeping.run(*UNTIL)
     assert said.code == 0, said.err
-    assert "goes on from step" in said.err
+    assert "resuming from step" in said.err
     first, *_ = trials(sweeping)
     assert first["run"] == stopped["run"]
     assert first["minutes"] > stopped["minutes"]

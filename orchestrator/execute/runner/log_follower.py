@@ -1,35 +1,33 @@
-"""Follow what a running command leaves behind and tell the one who waits."""
+"""Follow a running command: report its steps and messages, count its rows, and notice that it hangs."""
 
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.backends.trainer_log import (
-    TrainStep,
-    may_end_early,
-    read_examples,
-    read_log_line,
-    trains_each_row,
-)
+from orchestrator.backends.symptoms import last_lines
+from orchestrator.backends.trainer_log import TrainStep, read_examples, read_log_line
 from orchestrator.datasets.split import TRAIN
-from orchestrator.errors import CheckFailed, Problem, StageFailed
+from orchestrator.errors import CheckFailed, Problem, StageFailed, TimedOut
 from orchestrator.evaluation.curve import is_flat
+from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.processes.process import StopEarly
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.plan.stage import Command, Runtime, Stage
 
-# What a probe says to the person who waits, among all that its engine says.
+# Marks a probe's messages to the user among its engine's output.
 MARK = "conch: "
 _LAST = 400
-# So much of a trainer's log is looked through for its number of rows, which it prints before the first step.
+# The trainer prints its number of rows before the first step, within this many bytes.
 _START = 1 << 20
+STALL_CHECK_SECONDS = 5.0
 
 
 @dataclass(slots=True)
 class Follower:
-    """Reads the trainer's log, or the last line of a task's own words, each time it is asked."""
+    """Reads the trainer's log, or a task's last message, at each tick."""
 
     folder: Path
     stage: Stage
@@ -39,24 +37,42 @@ class Follower:
     progress: Progress
     offset: int = 0
     counted: bool = False
-    enough: bool = False
+    ended_early: bool = False
     last: TrainStep | None = None
     losses: list[tuple[int, float]] = field(default_factory=list)
 
     def tick(self) -> None:
-        """Tell what is new.
+        """Report what is new.
 
         Raises:
-            Refuted: training began with another number of rows than was prepared.
-            Enough: its loss stands still, and the stage ends a training then; raised once.
+            CheckFailed: training started with another number of rows than was prepared.
+            StopEarly: the loss has stopped falling and the stage ends a training then; raised once.
         """
         if self.stage.progress and self._steps():
             self._end_when_flat()
         if not self.offset:
-            self.progress.now(self._last_words() or label(self.command))
+            self.progress.now(self._last_message() or label(self.command))
+
+    @property
+    def step(self) -> int:
+        """The last step reported."""
+        return self.last.step if self.last else 0
+
+    def check_whole(self) -> None:
+        """Reject a training that ended before its last step: told to end, a trainer saves and exits with 0.
+
+        Raises:
+            StageFailed: it ended early although nothing allowed it to.
+        """
+        if self.last is None or self.last.step >= self.last.total:
+            return
+        if self.ended_early or self.stage.may_end_early:
+            return
+        what = f"the training ended at step {self.last.step} of {self.last.total}, as if asked to stop"
+        raise StageFailed(Problem(what, str(self.log), "run the same command again: it resumes from there"))
 
     def _steps(self) -> bool:
-        """Tell every new step; whether there was one."""
+        """Report every new step; whether there was one."""
         try:
             with (self.folder / self.stage.progress).open("rb") as file:
                 file.seek(self.offset)
@@ -75,54 +91,33 @@ class Follower:
 
     def _end_when_flat(self) -> None:
         last = self.last
-        if self.enough or last is None or last.step >= last.total:
+        if self.ended_early or last is None or last.step >= last.total:
             return
         if is_flat(self.losses, last.total, self.stage.plateau):
-            self.enough = True
-            self.progress.say(f"      the loss stands still at step {last.step}: the training saves and ends")
+            self.ended_early = True
+            self.progress.say(f"      The loss stopped falling at step {last.step}: saving and ending early.")
             raise StopEarly
 
-    @property
-    def step(self) -> int:
-        """The last one that was told."""
-        return self.last.step if self.last else 0
-
-    def check_whole(self) -> None:
-        """A training that was asked to end saves, and ends well, before its last step: that is not its end.
-
-        Raises:
-            StageFailed: it ended early, and its settings did not let it.
-        """
-        if self.last is None or self.last.step >= self.last.total or self.enough:
-            return
-        if may_end_early(self._settings()):
-            return
-        what = f"the training ended at step {self.last.step} of {self.last.total}, as if it had been told to"
-        raise StageFailed(Problem(what, str(self.log), "type the same command again: it goes on from there"))
-
-    def _settings(self) -> str:
-        return next((file.text for file in self.stage.files if file.path == "train.yaml"), "")
-
     def _count(self) -> None:
-        """Once, at the first step: the rows that the trainer says it has against those that were prepared."""
+        """Once, at the first step: compare the trainer's number of rows with what was prepared."""
         if self.counted:
             return
         self.counted = True
         prepared = self.folder / "data/prepare.json"
-        if not (self.log.exists() and prepared.is_file() and trains_each_row(self._settings())):
+        if self.stage.repacks_rows or not (self.log.exists() and prepared.is_file()):
             return
         with self.log.open("rb") as file:
             file.seek(self.since)
             rows = read_examples(file.read(_START).decode("utf-8", "replace"))
-        told = json.loads(prepared.read_bytes())["datasets"]
-        wanted = sum(each["rows"] for each in told if each.get("part") == TRAIN)
-        if rows is not None and rows != wanted:
-            what = f"training began with {rows} rows, and {wanted} were prepared: it was stopped"
-            hint = "conch run says which rows are missing (proof `rows`); prepare the data again"
+        datasets = json.loads(prepared.read_bytes())["datasets"]
+        expected = sum(each["rows"] for each in datasets if each.get("part") == TRAIN)
+        if rows is not None and rows != expected:
+            what = f"training started with {rows} rows, but {expected} were prepared: it was stopped"
+            hint = "see which rows are missing (proof `rows` of `conch run`) and prepare the data again"
             raise CheckFailed(Problem(what, self.stage.name, hint))
 
-    def _last_words(self) -> str:
-        """The last line that a task of ours wrote; of an engine's chatter the last that bears our mark."""
+    def _last_message(self) -> str:
+        """The last line of a task's output; of an engine's output the last marked line."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as file:
@@ -135,11 +130,11 @@ class Follower:
 
 
 def label(command: Command) -> str:
-    """What a person calls a command.
+    """A command's short name.
 
-    >>> label(Command(("{train}/bin/llamafactory-cli", "train", "train.yaml"), Place.TRAIN))
+    >>> label(Command(("{train}/bin/llamafactory-cli", "train", "train.yaml"), Runtime.TRAIN))
     'llamafactory-cli train'
-    >>> label(Command(("{serve}/bin/python", "{probes}/serving_ids.py", "--model"), Place.SERVE))
+    >>> label(Command(("{serve}/bin/python", "{probes}/serving_ids.py", "--model"), Runtime.SERVE))
     'serving_ids'
     >>> label(Command(("{conch}/bin/python", "-m", "package.runner.task", "ask", "tasks/ask.json")))
     'ask'
@@ -150,3 +145,41 @@ def label(command: Command) -> str:
     if words and words[0].endswith(".py"):
         return Path(words[0]).stem
     return f"{Path(program).name} {words[0] if words else ''}".strip()
+
+
+class StallWatch:
+    """Notices that a training hangs: no output, no step and no written file for `limit` seconds (0: never).
+
+    CPU time is no sign of life: a rank that waits for another one spins (NCCL). Saving and evaluating take a
+    while without a step, but write files or draw a progress bar.
+    """
+
+    def __init__(self, log: Path, steps: Path, limit: float) -> None:
+        self._log, self._folder, self._limit = log, steps.parent, limit
+        self._sizes: list[tuple[str, int]] = []
+        self._moved = self._checked = time.monotonic()
+
+    def check(self) -> None:
+        """Raise TimedOut when nothing has moved for too long; the caller stops the training."""
+        now = time.monotonic()
+        if not self._limit or now - self._checked < min(STALL_CHECK_SECONDS, self._limit / 4):
+            return
+        self._checked = now
+        sizes = self._current_sizes()
+        if sizes != self._sizes:
+            self._sizes, self._moved = sizes, now
+        elif now - self._moved > self._limit:
+            what = f"the training hangs: no output, step or written file for {now - self._moved:.0f} s"
+            tail = last_lines(read_ends(self._log), 8)
+            hint = "run the same command again; raise train.stall_timeout if it was only slow"
+            raise TimedOut(Problem(f"{what}\n{tail}", str(self._log), hint))
+
+    def _current_sizes(self) -> list[tuple[str, int]]:
+        """Sizes of its log, its files and its checkpoints' files."""
+        sizes = []
+        for path in (self._log, *self._folder.glob("*"), *self._folder.glob("checkpoint-*/*")):
+            try:
+                sizes.append((path.name, path.stat().st_size))
+            except OSError:  # an old checkpoint that is being removed
+                continue
+        return sorted(sizes)

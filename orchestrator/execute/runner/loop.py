@@ -21,11 +21,9 @@ from orchestrator.execute.processes.process import StopEarly
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import fingerprint, stage_key
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.runner.checkpoints import go_on
-from orchestrator.execute.runner.end_early import closing
-from orchestrator.execute.runner.log_follower import Follower
+from orchestrator.execute.runner.checkpoints import closing, last_checkpoint
+from orchestrator.execute.runner.log_follower import Follower, StallWatch
 from orchestrator.execute.runner.stage_cache import adopt
-from orchestrator.execute.runner.stall import StallWatch
 from orchestrator.execute.servers.service import Running, Warm, start_service, start_warm
 from orchestrator.plan.stage import Command, Plan, Stage, partial
 from orchestrator.results import StageResult, Status
@@ -36,7 +34,7 @@ class Loop:
     """One pass over a plan in one run folder.
 
     Attributes:
-        again: do every stage, whatever is known of it: files that a key does not see may have changed.
+        again: run every stage, cached or not: files that no cache key covers may have changed.
     """
 
     plan: Plan
@@ -55,7 +53,7 @@ class Loop:
         return LAUNCHERS[self.plan.launcher]
 
     def perform(self) -> tuple[StageResult, ...]:
-        """Run every stage in turn; stop at the first that says no; leave no process."""
+        """Run every stage in turn; stop at a gate that fails; leave no process."""
         runs: list[StageResult] = []
         try:
             for number, stage in enumerate(self.plan.stages, start=1):
@@ -90,10 +88,10 @@ class Loop:
             return run
         self.progress.start(number, len(self.plan.stages), stage.name, self._why(stage, key))
         began = time.monotonic()
-        going_on = self._go_on(stage, key)
+        resumed_stage = self._resumed(stage, key)
         self.run.begin_stage(stage.name, key)
         try:
-            code = self._perform(going_on or stage, fresh=going_on is None)
+            code = self._perform(resumed_stage or stage, fresh=resumed_stage is None)
         except ConchError as error:
             self._record_failure(stage, key, error, time.monotonic() - began)
             raise
@@ -112,22 +110,22 @@ class Loop:
         self.progress.end(run)
         return run
 
-    def _go_on(self, stage: Stage, key: str) -> Stage | None:
-        """The stage as it goes on from what an interrupted attempt saved; None when it begins anew."""
+    def _resumed(self, stage: Stage, key: str) -> Stage | None:
+        """The stage resuming from an interrupted attempt's checkpoint; None when it starts over."""
         if not stage.resumes or self.again:
             return None
-        found, notes = go_on(self.run, stage.name, stage.resumes, key)
+        found, notes = last_checkpoint(self.run, stage, key)
         for note in notes:
             self.progress.say(f"      {note}")
         if found is None:
             return None
-        self.progress.say(f"      goes on from step {found.step} ({found.path.rpartition('/')[2]})")
+        self.progress.say(f"      resuming from step {found.step} ({found.path.rpartition('/')[2]})")
         self.run.append_event({"event": "resumed", "stage": stage.name, "step": found.step})
         first, *others = stage.commands
         return replace(stage, commands=(resumed(first, found.path), *others))
 
     def _perform(self, stage: Stage, *, fresh: bool) -> int:
-        """Files, service, commands, outputs; 0, or 5 when the last command says no."""
+        """Files, service, commands, outputs; 0, or 5 when a command answers no."""
         for output in stage.outputs:
             if fresh or output != stage.resumes:
                 atomic_files.remove(self.run.path / partial(output))
@@ -146,9 +144,9 @@ class Loop:
             atomic_files.write_durable(self.run.path / file.path, file.text)
 
     def _commands(self, stage: Stage, extra: Mapping[str, str]) -> int:
-        """The commands in turn, the first `at_once` of them side by side; 5 when one of them says no.
+        """The commands in turn, the first `at_once` of them in parallel; 5 when one of them answers no.
 
-        A "no" keeps no other command from being heard: all that is wrong is told at once.
+        The others still run, so that everything wrong is reported at once.
         """
         others: list[ParallelCommand] = []
         codes = set()
@@ -183,7 +181,7 @@ class Loop:
         log = self.run.path / "logs" / f"{stage.name}.log"
         problems_file(log).unlink(missing_ok=True)
         since = log.stat().st_size if log.exists() else 0
-        # A probe that runs in an engine's environment refuses what is wrong in the same way as a task.
+        # A probe in an engine's environment reports problems in the same way as a task.
         own = {**self._own(extra), "CONCH_PROBLEMS": str(problems_file(log))}
         follower = Follower(self.run.path, stage, command, log, since, self.progress)
         stall = (
@@ -199,13 +197,13 @@ class Loop:
                 extra=own,
                 on_tick=lambda _: self._tick(follower, stage, stall),
                 grace=stage.grace,
-                on_stop=lambda: self._tell_of_saving(stage),
+                on_stop=lambda: self._announce_saving(stage),
                 launcher=self._launcher,
             )
         finally:
             with suppress(OSError, StopEarly):
                 follower.tick()
-        if follower.enough:
+        if follower.ended_early:
             self.run.append_event({"event": "ended_early", "stage": stage.name, "step": follower.step})
             if code:
                 return self._command(*closing(self.run, stage, command, self._key(stage)), extra)
@@ -213,7 +211,7 @@ class Loop:
         follower.check_whole()
         return code
 
-    def _tell_of_saving(self, stage: Stage) -> None:
+    def _announce_saving(self, stage: Stage) -> None:
         if stage.resumes:
             self.progress.say(
                 f"      Saving a checkpoint (up to {stage.grace:.0f} s). Press Ctrl-C again to kill."
@@ -226,12 +224,12 @@ class Loop:
         self._watch(stage)
 
     def _watch(self, stage: Stage) -> None:
-        """A server that dies ends the stage at once."""
+        """Fail the stage as soon as its server dies."""
         if stage.service is not None and stage.service.name in self.running:
             self.running[stage.service.name].check()
 
     def _warm_up(self, stage: Stage) -> None:
-        """Start the imports of servers that later stages need, while this one works."""
+        """Start the servers of later stages up to their imports, while this one works."""
         for later in self._later(stage):
             service = later.service
             if service is None or service.warm is None or service.warm_during != stage.name:
@@ -247,7 +245,7 @@ class Loop:
                 )
 
     def _release(self, stage: Stage) -> None:
-        """What a warmed server waits for is there: let it load, while the next stage works."""
+        """Let a warmed server load the model that this stage made, while the next one works."""
         for later in self._later(stage):
             service = later.service
             if service is not None and service.warm_during == stage.name and service.name in self.warm:
@@ -255,7 +253,7 @@ class Loop:
                 self.running[service.name] = self.warm.pop(service.name).release(self.symbols)
 
     def _serve(self, stage: Stage) -> dict[str, str]:
-        """Have the stage's server up; the variables that tell its commands where."""
+        """Have the stage's server ready; the variables that give its commands the address."""
         service = stage.service
         if service is None:
             return {}
@@ -274,7 +272,7 @@ class Loop:
         return {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": service.model}
 
     def _retire(self, stage: Stage) -> None:
-        """Stop the stage's server when no later stage talks to it."""
+        """Stop the stage's server when no later stage needs it."""
         name = stage.service.name if stage.service else ""
         if name in self.running and not any(s.service and s.service.name == name for s in self._later(stage)):
             self.running.pop(name).stop()
@@ -290,7 +288,7 @@ class Loop:
         return stage_key(stage, self._hashes(stage.inputs), self.lockfiles)
 
     def _unchanged(self, stage: Stage, key: str) -> str:
-        """Why a stage need not run again; "" when it must."""
+        """Why a stage can be skipped; "" when it must run."""
         record = self.run.stage_record(stage.name)
         if self.again or record is None or record.key != key:
             return ""
@@ -304,9 +302,8 @@ class Loop:
             return "requested"
         record = self.run.stage_record(stage.name)
         if record is None:
-            begun = any(
-                e.get("event") == "stage_begun" and e.get("stage") == stage.name for e in self.run.events()
-            )
+            mine = (event for event in self.run.events() if event.get("stage") == stage.name)
+            begun = any(event.get("event") == "stage_begun" for event in mine)
             return "interrupted before" if begun else "first time"
         return "output changed or missing" if record.key == key else "inputs changed"
 

@@ -1,4 +1,4 @@
-"""The adapters of a run that can be served on its base before anything is merged."""
+"""The adapters of a run that can be served on its base without merging."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class LoraAdapter:
 
 
 def adapter_of(run: Run, number: str) -> LoraAdapter:
-    """The adapter of a checkpoint, by its step or "last"; of a training that goes on, too.
+    """The adapter of a checkpoint, by its step or "last", also of a training in progress.
 
     Raises:
-        MissingError: there is no such checkpoint, it is not whole, or it is no adapter's.
+        MissingError: there is no such checkpoint, it is incomplete, or it holds no adapter.
     """
     found = {
         step: path
@@ -35,24 +35,28 @@ def adapter_of(run: Run, number: str) -> LoraAdapter:
     }
     steps = ", ".join(map(str, sorted(found))) or "none"
     if not found or (number != "last" and int(number) not in found):
-        what = f"run {run.name} keeps no checkpoint {number} (there are: {steps})"
+        what = f"run {run.name} has no checkpoint {number} (available: {steps})"
         hint = "the last two are kept; set train.save_steps for others" if found else "set train.save_steps"
         raise MissingError(Problem(what, str(run.path), hint))
-    # The last one that is whole: a training that goes on may be saving the next.
-    whole = next((step for step in sorted(found, reverse=True) if not problem_of(found[step])), max(found))
-    path = found[whole if number == "last" else int(number)]
+    # The last complete one: a training in progress may be saving the next.
+    complete = next((step for step in sorted(found, reverse=True) if not problem_of(found[step])), max(found))
+    path = found[complete if number == "last" else int(number)]
     if wrong := problem_of(path):
-        raise MissingError(Problem(f"it is not whole: {wrong}", str(path), f"choose another of {steps}"))
+        raise MissingError(
+            Problem(f"the checkpoint is incomplete: {wrong}", str(path), f"choose another of {steps}")
+        )
     if not (path / "adapter_config.json").is_file():
-        what = "it holds no adapter: train.method is not lora"
+        what = "the checkpoint holds no adapter: train.method is not lora"
         raise MissingError(Problem(what, str(path), "evaluate the export: --systems tuned"))
     return LoraAdapter(path.name, str(path.relative_to(run.path)))
 
 
 def rank_of(run: Run, adapter: LoraAdapter) -> int:
-    """The rank in an adapter's own configuration."""
+    """The rank in an adapter's configuration."""
     path = run.path / adapter.path / "adapter_config.json"
     try:
         return int(json.loads(path.read_text(encoding="utf-8"))["r"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise MissingError(Problem("it names no rank", str(path), "choose another checkpoint")) from None
+        raise MissingError(
+            Problem("the adapter states no rank", str(path), "choose another checkpoint")
+        ) from None

@@ -1,4 +1,4 @@
-"""train: `llamafactory-cli train`, followed through its trainer_log.jsonl; interrupted, it goes on."""
+"""train: `llamafactory-cli train`, followed through its trainer_log.jsonl; resumes after an interruption."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ def stage(job: Job) -> Stage:
         outputs=("adapter",),
         progress=f"{partial('adapter')}/trainer_log.jsonl",
         resumes="adapter" if job.recipe.train.checkpoint_steps else "",
-        # transformers waits 3 s, ends the step it is at and saves; torchrun gives its ranks 30 s.
+        # transformers waits 3 s, finishes the current step and saves; torchrun gives its ranks 30 s.
         grace=60.0,
         stall_timeout=job.recipe.train.stall_timeout,
         plateau=job.recipe.train.plateau,
+        may_end_early=job.recipe.train.early_stopping is not None,
+        repacks_rows=llamafactory.repacks_rows(job),
     )

@@ -1,5 +1,4 @@
 """Which checkpoint a training goes on from: the last whole one, of the same training, and no other."""
-# Covers execute/runner/stall.py
 
 from __future__ import annotations
 
@@ -50,7 +49,7 @@ def test_the_state_must_be_of_its_step(tmp_path: Path, text: str) -> None:
 def test_one_that_was_being_saved_when_asked_to_end(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "checkpoint-30")
     (folder / "checkpoint-is-incomplete.txt").touch()
-    assert problem_of(folder) == "it was being saved"
+    assert problem_of(folder) == "saving it was interrupted"
 
 
 def steps_of(run: Run, folder: str = "adapter") -> list[int]:
@@ -66,7 +65,7 @@ def test_a_killed_training_goes_on_and_ends_like_an_unbroken_one(
     monkeypatch.setenv("CONCH_FAULT", "")
     said = small.run("sft", "small")
     assert said.code == 0, said.err
-    assert "goes on from step 2 (checkpoint-2)" in said.err
+    assert "resuming from step 2 (checkpoint-2)" in said.err
     assert steps_of(small.last()) == [1, 2, 3, 4, 5], "no step twice, none left out"
     assert [e["step"] for e in small.last().events() if e["event"] == "resumed"] == [2]
 
@@ -79,8 +78,10 @@ def test_fault_058_a_torn_checkpoint_is_told_and_the_one_before_is_taken(
     monkeypatch.setenv("CONCH_FAULT", "")
     said = small.run("sft", "small")
     assert said.code == 0, said.err
-    assert "checkpoint-2 is not whole (trainer_state.json is missing or torn): it was removed" in said.err
-    assert "goes on from step 1 (checkpoint-1)" in said.err
+    assert (
+        "checkpoint-2 is incomplete (trainer_state.json is missing or truncated): it was removed" in said.err
+    )
+    assert "resuming from step 1 (checkpoint-1)" in said.err
     assert steps_of(small.last()) == [1, 2, 3, 4, 5]
 
 
@@ -95,7 +96,7 @@ def test_without_checkpoints_it_begins_anew_and_says_why(
     monkeypatch.setenv("CONCH_FAULT", "")
     said = small.run("sft", "small")
     assert said.code == 0
-    assert "no whole checkpoint was left: train begins anew" in said.err
+    assert "no complete checkpoint is left: train starts over" in said.err
     assert steps_of(small.last()) == [1, 2, 3, 4, 5]
 
 
@@ -105,7 +106,7 @@ def test_other_settings_go_on_from_nothing(small: SmallWorld, monkeypatch: pytes
     monkeypatch.setenv("CONCH_FAULT", "")
     said = small.run("sft", "small", "--set", "train.learning_rate=2e-4")
     assert said.code == 0
-    assert "goes on" not in said.err
+    assert "resuming" not in said.err
 
 
 def test_a_run_whose_questions_were_changed_meanwhile_goes_on_too(
@@ -119,8 +120,8 @@ def test_a_run_whose_questions_were_changed_meanwhile_goes_on_too(
     said = small.run("sft", "small")
     assert said.code == 0, said.err
     assert small.last() != before
-    assert f"took the unfinished train of run {before.name}" in said.err
-    assert "goes on from step 2" in said.err
+    assert f"took over the unfinished train of run {before.name}" in said.err
+    assert "resuming from step 2" in said.err
 
 
 def test_asked_to_end_it_saves_first_and_is_not_taken_for_done(small: SmallWorld) -> None:
@@ -137,7 +138,7 @@ def test_asked_to_end_it_saves_first_and_is_not_taken_for_done(small: SmallWorld
     assert not (small.last().path / "adapter").exists()
     said = small.run("sft", "small")
     assert said.code == 0, said.err
-    assert "goes on from step" in said.err
+    assert "resuming from step" in said.err
     assert steps_of(small.last()) == [1, 2, 3, 4, 5]
 
 
@@ -153,7 +154,7 @@ def test_a_training_that_ends_early_by_itself_is_not_taken_for_done(small: Small
         if b"llamafactory-cli\0train" in words and words.startswith(b"/") and b"/sh\0" not in words:
             os.kill(pid, signal.SIGTERM)
     assert child.wait(60) == 4
-    assert "as if it had been told to" in small.read("said.err")
+    assert "as if asked to stop" in small.read("said.err")
     assert small.run("sft", "small").code == 0
 
 
@@ -164,8 +165,8 @@ def test_fault_088_a_training_that_hangs_is_stopped(
     monkeypatch.setattr(commands, "GRACE", 1.0)
     said = small.run("sft", "small", "--set", "train.stall_timeout=1")
     assert said.code == 7
-    assert "the training hangs: no word, no step and no written file" in said.err
+    assert "the training hangs: no output, step or written file" in said.err
     assert small.processes() == []
     monkeypatch.setenv("CONCH_FAULT", "")
     again = small.run("sft", "small", "--set", "train.stall_timeout=30")
-    assert "goes on from step 1" in again.err, "another limit is the same training"
+    assert "resuming from step 1" in again.err, "another limit is the same training"

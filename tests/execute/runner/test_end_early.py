@@ -30,7 +30,7 @@ def long_training(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_flat_loss_ends_the_training_and_the_model_is_made_of_it(small: SmallWorld) -> None:
     said = small.run("run", "small", *FLAT)
     assert said.code == 0, said.err
-    assert "the loss stands still at step" in said.err
+    assert "The loss stopped falling at step" in said.err
     assert "checks      2 of 2 passed" in said.out
     found = curve(small)
     assert (found["kind"], found["ended"]) == ("flat", "flat")

@@ -100,7 +100,7 @@ def training(folder: Path, prepared: int, said: str) -> Follower:
 
 def test_a_training_with_fewer_rows_than_were_prepared_is_stopped(tmp_path: Path) -> None:
     follow = training(tmp_path, 1235, "  Num examples = 1,234\n")
-    with pytest.raises(CheckFailed, match="training began with 1234 rows, and 1235 were prepared"):
+    with pytest.raises(CheckFailed, match="training started with 1234 rows, but 1235 were prepared"):
         follow.tick()
     follow.tick()
 
