@@ -252,8 +252,8 @@ class PartJson(TypedDict):
     """One part of target.json."""
 
     name: str
-    wanted: float
-    got: float | None
+    required: float
+    actual: float | None
     met: bool
     sentence: str
     near: float

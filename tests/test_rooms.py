@@ -46,7 +46,7 @@ BOARDS = (
     Board("cli", RUNS_VERBS, "command", "runs_"),
     Board("plan/stages", STAGES, "stage"),
     Board("plan/kinds", KINDS, "train_settings"),
-    Board("checks", CHECKS, "judge"),
+    Board("checks", CHECKS, "CHECK"),
     Board("datasets/formats", FORMATS, "sniff"),
 )
 

@@ -1,12 +1,14 @@
-"""Checks: one file per judgement, pure. Asking is execute/ask.py's work.
+"""Checks: one file per judgement of a case's answers, pure. execute/inference sends the requests.
 
-To add one: a module here with the shape of `base.Check`, and its line in CHECKS.
+To add a check, add a module here that ends in `CHECK = …()` (base.py has the bases), its line in CHECKS, and
+a test. Checks do not import each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from orchestrator.checks import (
@@ -35,35 +37,39 @@ from orchestrator.checks.base import Case, Check, PromptPlan, whole
 from orchestrator.errors import did_you_mean
 from orchestrator.results import Transcript, Verdict
 
-CHECKS: dict[str, Check] = {
-    "contains": contains,
-    "equals": equals,
-    "matches": matches,
-    "any_of": any_of,
-    "not_contains": not_contains,
-    "similar": similar,
-    "json_valid": json_valid,
-    "length": length,
-    "no_repetition": no_repetition,
-    "language": language,
-    "refuses": refuses,
-    "persona": persona,
-    "consistent": consistent,
-    "thinks": thinks,
-    "tool_call": tool_call,
-    "remembers": remembers,
-    "forgets": forgets,
-    "stops": stops,
-    "no_control_tokens": no_control_tokens,
-    "streamed": streamed,
+# In the order in which help and messages list them.
+CHECKS: dict[str, Check[Any]] = {
+    module.CHECK.name: module.CHECK
+    for module in (
+        contains,
+        equals,
+        matches,
+        any_of,
+        not_contains,
+        similar,
+        json_valid,
+        length,
+        no_repetition,
+        language,
+        refuses,
+        persona,
+        consistent,
+        thinks,
+        tool_call,
+        remembers,
+        forgets,
+        stops,
+        no_control_tokens,
+        streamed,
+    )
 }
 
-# The checks that need no argument: what a recipe's `verify.every` may name.
+# The checks that a recipe's `verify.every` may name: they need no argument.
 EVERY: tuple[str, ...] = ("stops", "no_control_tokens", "streamed", "no_repetition", "thinks")
 
 
-def problems_of(expect: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """All that is wrong with an `expect` mapping: (check name, sentence) pairs.
+def problems_of(expect: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Everything that is wrong with an `expect` mapping: (check name, message) pairs.
 
     >>> problems_of({"contain": "x"})
     [('contain', 'no check named "contain"; did you mean "contains"?')]
@@ -77,30 +83,30 @@ def problems_of(expect: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def unknown(name: str) -> str:
-    """The sentence for a name that is no check's, with the nearest that is."""
+    """The message for an unknown check, with the nearest name."""
     return f'no check named "{name}"' + (did_you_mean(name, CHECKS) or f"; there are {', '.join(CHECKS)}")
 
 
-def wanted(case: Case, every: Sequence[str] = ()) -> list[tuple[str, Any]]:
-    """The (check, argument) pairs that judge a case: its own, then those of every case."""
+def checks_of(case: Case, every: Sequence[str] = ()) -> list[tuple[str, object]]:
+    """The (check, argument) pairs of a case: its own, then those of every case."""
     return [*case.expect.items(), *((name, True) for name in every if name not in case.expect)]
 
 
-def asks_of(case: Case, every: Sequence[str] = ()) -> tuple[PromptPlan, ...]:
+def prompts_of(case: Case, every: Sequence[str] = ()) -> tuple[PromptPlan, ...]:
     """The conversations that a case needs, each once, the whole one first."""
     merged: dict[str, PromptPlan] = {}
-    needed = [one for name, argument in wanted(case, every) for one in CHECKS[name].asks(case, argument)]
-    for asked in (*whole(case), *needed):
-        before = merged.get(asked.purpose)
-        streamed_too = asked.streamed or (before is not None and before.streamed)
-        merged[asked.purpose] = replace(asked, streamed=streamed_too, seed=case.seed, tools=case.tools)
+    needed = (CHECKS[name].prompts(case, argument) for name, argument in checks_of(case, every))
+    for plan in (*whole(case), *chain.from_iterable(needed)):
+        before = merged.get(plan.purpose)
+        streamed_too = plan.streamed or (before is not None and before.streamed)
+        merged[plan.purpose] = replace(plan, streamed=streamed_too, seed=case.seed, tools=case.tools)
     return tuple(merged.values())
 
 
 def judge_all(
     cases: Iterable[Case], every: Sequence[str], transcripts: Sequence[Transcript]
 ) -> list[Verdict]:
-    """Every verdict, in the order of the cases. A case without any transcript was not run: no verdict."""
+    """Every verdict, in the order of the cases. A case without a transcript was not run: no verdict."""
     by_case: dict[str, list[Transcript]] = {}
     for transcript in transcripts:
         by_case.setdefault(transcript.case, []).append(transcript)
@@ -108,7 +114,7 @@ def judge_all(
         CHECKS[name].judge(case, argument, by_case[case.id])
         for case in cases
         if case.id in by_case
-        for name, argument in wanted(case, every)
+        for name, argument in checks_of(case, every)
     ]
 
 

@@ -1,28 +1,56 @@
-"""The socket of a check: what is asked for it, and what the answers show. Pure.
+"""The protocol of a check: which conversations it needs, and what their transcripts show. Pure.
 
-A check is a module with a `name`, `asks`, `judge` and `problem`; `orchestrator.checks.CHECKS` is the board.
-Which conversations exist:
+A check is a class derived from `Check`, usually by one of two bases: LastAnswerCheck judges the last answer
+of a case, EveryTurnCheck each of its answers. Its module ends with `CHECK = …()`, and CHECKS in __init__.py
+lists the module. Conversations of a case:
 
-    "with history"      the case's turns one after the other, each sent with the server's own earlier
-                        answers, as an ordinary chat client does
-    "without history"   the case's last turn alone (asked only for the checks that want it)
+    "with history"      the turns one after the other, each sent with the server's own earlier answers
+    "without history"   the last turn alone (only for the checks that plan it)
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Generic, NotRequired, TypedDict, TypeVar
 
 from orchestrator.metrics import METRICS
-from orchestrator.results import Transcript, Turn, Verdict
+from orchestrator.results import Sentence, Transcript, Turn, Verdict, in_chinese, joined
 
 WITH_HISTORY = "with history"
 WITHOUT_HISTORY = "without history"
 
 SHOWN = 120
-USUAL_METRIC = "chrf"
+DEFAULT_METRIC = "chrf"
+NOT_ASKED = Sentence("it was not asked", "没有提问")
+
+Argument = TypeVar("Argument")
+# Whether the check passed, and why.
+Result = tuple[bool, Sentence]
+
+
+class ToolFunction(TypedDict):
+    """A function that the model may call; `parameters` is a JSON Schema."""
+
+    name: str
+    description: NotRequired[str]
+    parameters: NotRequired[Mapping[str, object]]
+
+
+class Tool(TypedDict):
+    """A tool in OpenAI's shape."""
+
+    type: str
+    function: ToolFunction
+
+
+class LikenessArgument(TypedDict):
+    """The threshold of a comparison by metric: `least` from 0 to 1."""
+
+    least: float
+    by: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +59,19 @@ class Case:
 
     Attributes:
         id: "checks[2]", "paraphrases[0]".
-        ask: what the user says, turn by turn; at least one.
+        ask: the user's turns; at least one.
         system: the system prompt, "" for none.
         expect: check name → its argument.
         seed: of every request of the case; 0 for none.
-        tools: that the model may call, in OpenAI's shape.
+        tools: tools that the model may call.
     """
 
     id: str
     ask: tuple[str, ...]
     system: str = ""
-    expect: Mapping[str, Any] = field(default_factory=dict)
+    expect: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
-    tools: tuple[Mapping[str, Any], ...] = ()
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +96,15 @@ class DatasetCase:
 
 @dataclass(frozen=True, slots=True)
 class PromptPlan:
-    """A conversation that a check wants.
+    """A conversation that a check needs.
 
     Attributes:
-        purpose: names it among the conversations of its case.
-        turns: what the user says, oldest first.
+        purpose: its name among the conversations of the case.
+        turns: the user's turns, oldest first.
         system: "" for none.
-        streamed: every request is to be sent a second time with stream=true.
+        streamed: send every request a second time with stream=true.
         seed: of every request, 0 for none.
-        tools: that are sent with every request.
+        tools: as the case has them.
     """
 
     purpose: str
@@ -84,65 +112,133 @@ class PromptPlan:
     system: str = ""
     streamed: bool = False
     seed: int = 0
-    tools: tuple[Mapping[str, Any], ...] = ()
+    tools: tuple[Tool, ...] = ()
 
 
-class Check(Protocol):
-    """What a module in orchestrator/checks offers. `argument` is what the recipe gave under its name."""
+class Check(ABC, Generic[Argument]):
+    """A check. `argument` is the value that a recipe gives under its name."""
 
     name: str
 
-    def asks(self, case: Case, argument: Any, /) -> tuple[PromptPlan, ...]:
-        """The conversations that the check wants to see."""
+    def problem(self, argument: object) -> str | None:
+        """What is wrong with the argument in a recipe, or None. By default a check takes none: `true`."""
+        return None if argument is True or argument is None else "takes no argument; write true"
 
-    def judge(self, case: Case, argument: Any, transcripts: Sequence[Transcript], /) -> Verdict:
-        """What the case's transcripts show."""
+    def prompts(self, case: Case, argument: Argument) -> tuple[PromptPlan, ...]:
+        """The conversations that the check needs; by default the case's own."""
+        return whole(case)
 
-    def problem(self, argument: Any, /) -> str | None:
-        """What is wrong with the argument that a recipe gives, or None."""
+    @abstractmethod
+    def judge(self, case: Case, argument: Argument, transcripts: Sequence[Transcript]) -> Verdict:
+        """The verdict on the case's transcripts."""
+
+
+class LastAnswerCheck(Check[Argument]):
+    """A check of the last answer's text. An empty answer fails, with the reason why it is empty."""
+
+    @abstractmethod
+    def result(self, turn: Turn, argument: Argument) -> Result:
+        """Whether the answer passes, and why; turn.content is not empty."""
+
+    def expected(self, argument: Argument) -> str:
+        """What the recipe expects, for display."""
+        return ""
+
+    def judge(self, case: Case, argument: Argument, transcripts: Sequence[Transcript]) -> Verdict:
+        """Judge the last turn."""
+        turn = last_turn(transcripts)
+        missing = why_unanswered(turn)
+        passed, reason = (False, missing) if turn is None or missing else self.result(turn, argument)
+        return verdict(case, self.name, turn, passed=passed, reason=reason, expected=self.expected(argument))
+
+
+class EveryTurnCheck(Check[Argument]):
+    """A check of every answer of a case: it passes if no turn has a fault."""
+
+    @abstractmethod
+    def faults(self, question: str, turn: Turn, argument: Argument) -> Iterable[Sentence]:
+        """What is wrong with a turn."""
+
+    @abstractmethod
+    def success(self, case: Case, argument: Argument) -> Sentence:
+        """The reason of a verdict that passes."""
+
+    def expected(self, argument: Argument) -> str:
+        """What the recipe expects, for display."""
+        return ""
+
+    def judge(self, case: Case, argument: Argument, transcripts: Sequence[Transcript]) -> Verdict:
+        """Judge every turn."""
+        transcript = transcript_of(transcripts, WITH_HISTORY)
+        turns = transcript.turns if transcript else ()
+        faults = [] if turns else [NOT_ASKED]
+        for number, turn in enumerate(turns, 1):
+            question = case.ask[number - 1] if number <= len(case.ask) else ""
+            faults += [
+                Sentence(f"turn {number}: {fault}", f"第 {number} 轮：{in_chinese(fault)}")
+                for fault in self.faults(question, turn, argument)
+            ]
+        reason = joined(faults) or self.success(case, argument)
+        last, expected = last_turn(transcripts), self.expected(argument)
+        return verdict(case, self.name, last, passed=not faults, reason=reason, expected=expected)
 
 
 def whole(case: Case, *, streamed: bool = False) -> tuple[PromptPlan, ...]:
-    """The case's conversation as it stands: what most checks ask."""
+    """The case's conversation as it stands."""
     return (PromptPlan(WITH_HISTORY, case.ask, case.system, streamed),)
 
 
 def transcript_of(transcripts: Sequence[Transcript], purpose: str) -> Transcript | None:
-    """The transcript of one purpose; None when it was not asked."""
+    """The transcript of one purpose; None if there is none."""
     return next((each for each in transcripts if each.purpose == purpose), None)
 
 
 def last_turn(transcripts: Sequence[Transcript], purpose: str = WITH_HISTORY) -> Turn | None:
-    """The last turn of a purpose; None when nothing was asked."""
+    """The last turn of a purpose; None if there is none."""
     found = transcript_of(transcripts, purpose)
     return found.turns[-1] if found and found.turns else None
 
 
-def why_unanswered(turn: Turn | None) -> str:
-    """Why there is no text to judge, as a sentence; "" when there is."""
+def error_of(turn: Turn) -> Sentence:
+    """The error of a request that got no answer; "" if there is none."""
+    if not turn.error or isinstance(turn.error, Sentence):
+        return Sentence(turn.error)
+    return Sentence(turn.error, f"请求失败：`{turn.error}`")
+
+
+def why_unanswered(turn: Turn | None) -> Sentence:
+    """Why there is no text to judge; "" if there is one."""
     if turn is None:
-        return "it was not asked"
-    if turn.error:
-        return turn.error
-    if turn.content:
-        return ""
+        return NOT_ASKED
+    if turn.error or turn.content:
+        return error_of(turn)
     if turn.tool_calls:
-        return f"the answer is a call of {turn.tool_calls[0]['name'] or 'a tool'}, not a text"
-    if turn.reasoning:
-        return (
-            f"the server sent no answer, only thinking: {quoted(turn.reasoning)} "
-            "(is its reasoning parser the one for this model?)"
+        tool = turn.tool_calls[0]["name"]
+        return Sentence(
+            f"the answer is a call of {tool or 'a tool'}, not a text",
+            f"回答是对 {tool or '工具'} 的调用，不是文本",
         )
-    return "the answer is empty"
+    if turn.reasoning:
+        shown = quoted(turn.reasoning)
+        return Sentence(
+            f"the server sent no answer, only thinking: {shown} (check the model's reasoning parser)",
+            f"服务器只返回了思考内容，没有回答：{shown}（请确认 reasoning parser 与模型匹配）",
+        )
+    return Sentence("the answer is empty", "回答为空")
 
 
 def normal(text: str) -> str:
-    """The text as it is compared: NFC, without the white space around it.
+    """The text in the form in which it is compared: NFC, stripped.
 
     >>> normal(" 汉堡 ")
     '汉堡'
     """
     return unicodedata.normalize("NFC", text).strip()
+
+
+def contained(texts: Iterable[str], answer: str) -> list[str]:
+    """Those of the texts that occur in an answer; case-sensitive, in NFC."""
+    return [text for text in texts if normal(text) in normal(answer)]
 
 
 def quoted(text: str, limit: int = SHOWN) -> str:
@@ -155,13 +251,18 @@ def quoted(text: str, limit: int = SHOWN) -> str:
     return f'"{cut}"' if len(cut) <= limit else f'"{cut[:limit]}…"'
 
 
+def listed(texts: Iterable[str]) -> str:
+    """Texts in quotation marks, separated by commas."""
+    return ", ".join(map(quoted, texts))
+
+
 def question_of(case: Case) -> str:
-    """The case's turns as one line for a person."""
+    """The case's turns on one line."""
     return " → ".join(case.ask)
 
 
 def answer_of(turn: Turn | None) -> str:
-    """What a person is shown as the answer; thinking is shown, in brackets, where nothing else came."""
+    """The answer for display: the content, else the tool calls, else the thinking in brackets."""
     if turn is None or turn.error:
         return ""
     if turn.content.strip():
@@ -174,45 +275,65 @@ def answer_of(turn: Turn | None) -> str:
 def verdict(
     case: Case, check: str, turn: Turn | None, *, passed: bool, reason: str, expected: str = ""
 ) -> Verdict:
-    """A Verdict with the case's question and the turn's answer filled in."""
-    return Verdict(
-        case=case.id,
-        check=check,
-        passed=passed,
-        question=question_of(case),
-        answer=answer_of(turn),
-        expected=expected,
-        reason=reason,
-    )
+    """A Verdict with the case's question and the turn's answer."""
+    return Verdict(case.id, check, passed, question_of(case), answer_of(turn), expected, reason)
 
 
-def text_problem(argument: Any) -> str | None:
-    """What is wrong with an argument that must be a text; None when nothing is."""
+def texts_of(argument: str | Sequence[str]) -> tuple[str, ...]:
+    """The texts of an argument that is one text or a list of them."""
+    return (argument,) if isinstance(argument, str) else tuple(argument)
+
+
+def text_problem(argument: object) -> str | None:
+    """What is wrong with an argument that must be a text, or None."""
     if not isinstance(argument, str):
         return f"must be a text, got {type(argument).__name__}; quote it"
     return None if argument.strip() else "must not be empty"
 
 
-def flag_problem(argument: Any) -> str | None:
-    """What is wrong with the argument of a check that takes none; None when nothing is."""
-    return None if argument is True or argument is None else "takes no argument; write true"
+def list_problem(argument: object, empty: str) -> str | None:
+    """What is wrong with an argument that must be a list of texts, or None.
+
+    Args:
+        argument: the argument.
+        empty: the message for an empty list, or for a value that is no list.
+    """
+    if not isinstance(argument, list | tuple) or not argument:
+        return empty
+    return next((f"[{i}]: {wrong}" for i, each in enumerate(argument) if (wrong := text_problem(each))), None)
+
+
+def texts_problem(argument: object) -> str | None:
+    """What is wrong with an argument that must be a text or a list of texts, or None."""
+    if not isinstance(argument, list | tuple):
+        return text_problem(argument)
+    return list_problem(argument, "must name at least one text")
 
 
 def likeness(text: str, reference: str, by: str) -> float:
-    """How near a text is to another by a metric, 0 to 1; both as they are compared."""
+    """The similarity of two texts by a metric, from 0 to 1."""
     return METRICS[by].score(normal(text), normal(reference)) / 100
 
 
-def likeness_problem(argument: Mapping[str, Any]) -> str | None:
-    """What is wrong with the `least` and the `by` of a check of likeness; None when nothing is."""
+def likeness_result(text: str, reference: str, argument: LikenessArgument) -> Result:
+    """Whether two texts are similar enough, with the score."""
+    by = argument.get("by", DEFAULT_METRIC)
+    score, least = likeness(text, reference, by), argument["least"]
+    return score >= least, Sentence(
+        f"{by} {score:.2f} (at least {least:g} required)", f"{by} {score:.2f}（至少需要 {least:g}）"
+    )
+
+
+def likeness_problem(argument: Mapping[str, object]) -> str | None:
+    """What is wrong with `least` and `by`, or None."""
     if wrong := share_problem(argument["least"]):
         return f"least: {wrong}"
-    known = argument.get("by", USUAL_METRIC) in METRICS
+    known = argument.get("by", DEFAULT_METRIC) in METRICS
     return None if known else f"by: must be one of {', '.join(METRICS)}"
 
 
-def share_problem(argument: Any) -> str | None:
-    """What is wrong with an argument that must be a share; None when nothing is."""
+def share_problem(argument: object) -> str | None:
+    """What is wrong with an argument that must be a share, or None."""
     if isinstance(argument, bool) or not isinstance(argument, int | float) or not 0 < argument <= 1:
         return "must be a share above 0 and at most 1"
     return None

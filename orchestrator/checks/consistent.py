@@ -1,83 +1,99 @@
-"""consistent: the same question, asked in other words, is answered the same.
+"""consistent: the same question in other words gets the same answer.
 
-    consistent: [你叫什么？, 请告诉我你的名字]               the same but for case, spaces and last signs
-    consistent: {ask: [你叫什么？], least: 0.6, by: chrf}    near enough by a metric (orchestrator/metrics)
+    consistent: [你叫什么？, 请告诉我你的名字]               the same up to case, spaces and final marks
+    consistent: {ask: [你叫什么？], least: 0.6, by: chrf}    similar by a metric (orchestrator/metrics)
 
-Each is asked alone, in a fresh conversation with the case's system prompt; their answers are held against the
-case's own last answer. Thinking that the server split off is not part of an answer.
+Each phrasing is asked alone, in a fresh conversation with the case's system prompt; its answer is compared
+with the case's own last answer. Thinking that the server split off is not part of an answer.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
 
 from orchestrator.checks.base import (
-    USUAL_METRIC,
     Case,
+    Check,
+    LikenessArgument,
     PromptPlan,
     last_turn,
-    likeness,
     likeness_problem,
+    likeness_result,
+    list_problem,
     normal,
     quoted,
-    text_problem,
     verdict,
     whole,
     why_unanswered,
 )
-from orchestrator.results import Transcript, Turn, Verdict
-
-name = "consistent"
+from orchestrator.results import Sentence, Transcript, Turn, Verdict, in_chinese, joined
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:
-    """The whole conversation, and each other phrasing alone."""
-    return (*whole(case), *(PromptPlan(purpose(ask), (ask,), case.system) for ask in _phrasings(argument)))
+class ConsistentArgument(LikenessArgument):
+    """The phrasings, and how similar their answers must be."""
+
+    ask: list[str]
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:
-    """Passed when every phrasing's answer agrees with the case's own."""
-    first = last_turn(transcripts)
-    missing = why_unanswered(first)
-    expected = first.content.strip() if first else ""
-    if first is None or missing:
-        return verdict(case, name, first, passed=False, reason=missing)
-    phrasings = _phrasings(argument)
-    wrongs = [
-        f"{quoted(ask)}: {wrong}"
-        for ask in phrasings
-        if (wrong := _wrong(first.content, last_turn(transcripts, purpose(ask)), argument))
-    ]
-    alike = "near one another" if isinstance(argument, dict) else "the same"
-    reason = "; ".join(wrongs) or f"{1 + len(phrasings)} phrasings, answers {alike}"
-    return verdict(case, name, first, passed=not wrongs, reason=reason, expected=expected if wrongs else "")
+_Argument = Sequence[str] | ConsistentArgument
 
 
-def problem(argument: Any) -> str | None:
-    """A list of questions is wanted, or a mapping with one and a share."""
-    if isinstance(argument, dict):
-        if not {"ask", "least"} <= set(argument) <= {"ask", "least", "by"}:
-            return "must be a list of questions, or a mapping such as {ask: [你叫什么？], least: 0.6}"
-        if wrong := likeness_problem(argument):
+class Consistent(Check[_Argument]):
+    """Every phrasing's answer agrees with the case's own."""
+
+    name = "consistent"
+
+    def prompts(self, case: Case, argument: _Argument) -> tuple[PromptPlan, ...]:
+        """The whole conversation, and each other phrasing alone."""
+        plans = (PromptPlan(purpose(ask), (ask,), case.system) for ask in _phrasings(argument))
+        return (*whole(case), *plans)
+
+    def judge(self, case: Case, argument: _Argument, transcripts: Sequence[Transcript]) -> Verdict:
+        """Compare the answers of all phrasings with the first."""
+        first = last_turn(transcripts)
+        missing = why_unanswered(first)
+        if first is None or missing:
+            return verdict(case, self.name, first, passed=False, reason=missing)
+        phrasings = _phrasings(argument)
+        faults = [
+            Sentence(f"{quoted(ask)}: {fault}", f"{quoted(ask)}：{in_chinese(fault)}")
+            for ask in phrasings
+            if (fault := _fault(first.content, last_turn(transcripts, purpose(ask)), argument))
+        ]
+        count, alike = 1 + len(phrasings), isinstance(argument, dict)
+        success = Sentence(
+            f"{count} phrasings, {'similar' if alike else 'the same'} answers",
+            f"{count} 种问法，回答{'相近' if alike else '相同'}",
+        )
+        expected = first.content.strip() if faults else ""
+        reason = joined(faults) or success
+        return verdict(case, self.name, first, passed=not faults, reason=reason, expected=expected)
+
+    def problem(self, argument: object) -> str | None:
+        """It must be a list of questions, or a mapping with one and a share."""
+        if isinstance(argument, dict):
+            if not {"ask", "least"} <= set(argument) <= {"ask", "least", "by"}:
+                return "must be a list of questions, or a mapping such as {ask: [你叫什么？], least: 0.6}"
+            if wrong := likeness_problem(argument):
+                return wrong
+            argument = argument["ask"]
+        wrong = list_problem(argument, "must be a list of other ways to ask the question")
+        if wrong or not isinstance(argument, list | tuple):
             return wrong
-        argument = argument["ask"]
-    if not isinstance(argument, list | tuple) or not argument:
-        return "must be a list of other ways to ask the question"
-    wrong = next(
-        (f"[{i}]: {wrong}" for i, each in enumerate(argument) if (wrong := text_problem(each))), None
-    )
-    return wrong or (None if len(set(argument)) == len(argument) else "must not ask the same twice")
+        return None if len(set(argument)) == len(argument) else "must not ask the same twice"
+
+
+CHECK = Consistent()
 
 
 def purpose(ask: str) -> str:
-    """What the conversation of a phrasing is called among those of its case."""
+    """The name of a phrasing's conversation among those of its case."""
     return f"asked as: {ask}"
 
 
 def plain(text: str) -> str:
-    """A text as it is compared: without letter case, width, white space and the signs at its end.
+    """A text in the form in which it is compared: without case, width, white space and final punctuation.
 
     >>> plain("我是 神奇海螺！") == plain("我是神奇海螺。"), plain("3.5") == plain("35")
     (True, False)
@@ -86,18 +102,17 @@ def plain(text: str) -> str:
     return folded.rstrip(".。!！~…?") or folded
 
 
-def _phrasings(argument: Any) -> tuple[str, ...]:
+def _phrasings(argument: _Argument) -> tuple[str, ...]:
     return tuple(argument["ask"] if isinstance(argument, dict) else argument)
 
 
-def _wrong(first: str, turn: Turn | None, argument: Any) -> str:
+def _fault(first: str, turn: Turn | None, argument: _Argument) -> Sentence:
     missing = why_unanswered(turn)
     if turn is None or missing:
         return missing
+    answer = quoted(turn.content)
     if not isinstance(argument, dict):
-        return "" if plain(turn.content) == plain(first) else f"answered {quoted(turn.content)}"
-    by = argument.get("by", USUAL_METRIC)
-    share = likeness(turn.content, first, by)
-    if share >= argument["least"]:
-        return ""
-    return f"{by} {share:.2f}, at least {argument['least']:g} wanted, answered {quoted(turn.content)}"
+        same = plain(turn.content) == plain(first)
+        return Sentence() if same else Sentence(f"answered {answer}", f"回答为 {answer}")
+    passed, score = likeness_result(turn.content, first, argument)
+    return Sentence() if passed else Sentence(f"{score}, answered {answer}", f"{score.zh}，回答为 {answer}")

@@ -1,59 +1,47 @@
-"""contains: the last answer holds a text, or every text of a list.
+"""contains: the last answer contains a text, or every text of a list.
 
-Compared in NFC, letter case counting. Thinking that the server split off is not part of the answer.
+Case-sensitive, in NFC. Thinking that the server split off is not part of the answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from orchestrator.checks.base import (
-    Case,
-    PromptPlan,
-    last_turn,
-    normal,
+    LastAnswerCheck,
+    Result,
+    contained,
+    listed,
     quoted,
-    text_problem,
-    verdict,
-    whole,
-    why_unanswered,
+    texts_of,
+    texts_problem,
 )
-from orchestrator.results import Transcript, Verdict
-
-name = "contains"
+from orchestrator.results import Sentence, Turn
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
-    """The whole conversation."""
-    return whole(case)
+class Contains(LastAnswerCheck[str | Sequence[str]]):
+    """The last answer contains all the texts."""
+
+    name = "contains"
+
+    def expected(self, argument: str | Sequence[str]) -> str:
+        """The texts."""
+        return ", ".join(texts_of(argument))
+
+    def result(self, turn: Turn, argument: str | Sequence[str]) -> Result:
+        """Passed if no text is missing."""
+        texts = texts_of(argument)
+        found = contained(texts, turn.content)
+        if absent := listed(text for text in texts if text not in found):
+            answer = quoted(turn.content)
+            return False, Sentence(
+                f"expected {absent} in the answer, got {answer}", f"回答应包含 {absent}，实际为 {answer}"
+            )
+        return True, Sentence(f"the answer contains {listed(texts)}", f"回答包含 {listed(texts)}")
+
+    def problem(self, argument: object) -> str | None:
+        """It must be a text or a list of texts."""
+        return texts_problem(argument)
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:
-    """Passed when the last answer holds all the texts."""
-    wanted = _texts(argument)
-    turn = last_turn(transcripts)
-    expected = ", ".join(wanted)
-    missing = why_unanswered(turn)
-    if turn is None or missing:
-        return verdict(case, name, turn, passed=False, reason=missing, expected=expected)
-    answer = normal(turn.content)
-    absent = [text for text in wanted if normal(text) not in answer]
-    if absent:
-        reason = f"expected {', '.join(map(quoted, absent))} in the answer, got {quoted(answer)}"
-        return verdict(case, name, turn, passed=False, reason=reason, expected=expected)
-    reason = f"the answer holds {', '.join(map(quoted, wanted))}"
-    return verdict(case, name, turn, passed=True, reason=reason, expected=expected)
-
-
-def problem(argument: Any) -> str | None:
-    """A text or a list of texts is wanted."""
-    if not isinstance(argument, list | tuple):
-        return text_problem(argument)
-    if not argument:
-        return "must name at least one text"
-    return next((f"[{i}]: {wrong}" for i, each in enumerate(argument) if (wrong := text_problem(each))), None)
-
-
-def _texts(argument: Any) -> tuple[str, ...]:
-    return (argument,) if isinstance(argument, str) else tuple(argument)
+CHECK = Contains()

@@ -1,46 +1,30 @@
-"""equals: the last answer is a text, in NFC and without the white space around it."""
+"""equals: the last answer is exactly a text, in NFC and without surrounding white space."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from orchestrator.checks.base import (
-    Case,
-    PromptPlan,
-    last_turn,
-    normal,
-    quoted,
-    text_problem,
-    verdict,
-    whole,
-    why_unanswered,
-)
-from orchestrator.results import Transcript, Verdict
-
-name = "equals"
+from orchestrator.checks.base import LastAnswerCheck, Result, normal, quoted, text_problem
+from orchestrator.results import Sentence, Turn
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
-    """The whole conversation."""
-    return whole(case)
+class Equals(LastAnswerCheck[str]):
+    """The last answer is the text."""
+
+    name = "equals"
+
+    def expected(self, argument: str) -> str:
+        """The text."""
+        return argument
+
+    def result(self, turn: Turn, argument: str) -> Result:
+        """Passed if both are the same."""
+        if normal(turn.content) == normal(argument):
+            return True, Sentence("the answer is the expected text", "回答与期望一致")
+        want, got = quoted(argument), quoted(turn.content)
+        return False, Sentence(f"expected {want}, got {got}", f"期望 {want}，实际为 {got}")
+
+    def problem(self, argument: object) -> str | None:
+        """It must be a text."""
+        return text_problem(argument)
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:
-    """Passed when the last answer is the text."""
-    turn = last_turn(transcripts)
-    missing = why_unanswered(turn)
-    if turn is None or missing:
-        return verdict(case, name, turn, passed=False, reason=missing, expected=argument)
-    passed = normal(turn.content) == normal(argument)
-    reason = (
-        "the answer is the expected text"
-        if passed
-        else f"expected {quoted(argument)}, got {quoted(turn.content)}"
-    )
-    return verdict(case, name, turn, passed=passed, reason=reason, expected=argument)
-
-
-def problem(argument: Any) -> str | None:
-    """A text is wanted."""
-    return text_problem(argument)
+CHECK = Equals()

@@ -1,57 +1,65 @@
-"""forgets: what was said in one conversation is not known in another.
+"""forgets: the model does not know in one conversation what was said in another.
 
-The last question is asked once more in a fresh conversation, after the whole one: that answer must not hold
-the text. Compared in NFC, letter case counting; thinking counts here too, since a leak into it is a leak.
+The last question is asked once more in a fresh conversation, after the whole one: that answer must not
+contain the text. Case-sensitive, in NFC; thinking counts too, since a leak into it is a leak.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from orchestrator.checks.base import (
     WITHOUT_HISTORY,
     Case,
+    Check,
     PromptPlan,
+    contained,
     last_turn,
-    normal,
     quoted,
     text_problem,
     verdict,
     whole,
     why_unanswered,
 )
-from orchestrator.results import Transcript, Turn, Verdict
-
-name = "forgets"
+from orchestrator.results import Sentence, Transcript, Turn, Verdict, in_chinese
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
-    """The whole conversation, and then its last question alone."""
-    return (*whole(case), PromptPlan(WITHOUT_HISTORY, case.ask[-1:], case.system))
+class Forgets(Check[str]):
+    """The fresh conversation's answer came and does not contain the text."""
+
+    name = "forgets"
+
+    def prompts(self, case: Case, argument: str) -> tuple[PromptPlan, ...]:
+        """The whole conversation, then its last question alone."""
+        return (*whole(case), PromptPlan(WITHOUT_HISTORY, case.ask[-1:], case.system))
+
+    def judge(self, case: Case, argument: str, transcripts: Sequence[Transcript]) -> Verdict:
+        """Judge the fresh conversation."""
+        first, fresh = last_turn(transcripts), last_turn(transcripts, WITHOUT_HISTORY)
+        fault = _fault(case, argument, first, fresh)
+        answer = quoted(fresh.content) if fresh else ""
+        success = Sentence(f"a fresh conversation answers {answer}", f"新对话中的回答为 {answer}")
+        expected = Sentence(f"not {argument} in a fresh conversation", f"新对话中不出现 {argument}")
+        return verdict(case, self.name, fresh, passed=not fault, reason=fault or success, expected=expected)
+
+    def problem(self, argument: object) -> str | None:
+        """It must be a text."""
+        return text_problem(argument)
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:
-    """Passed when the fresh conversation's answer came and does not hold the text."""
-    told, alone = last_turn(transcripts), last_turn(transcripts, WITHOUT_HISTORY)
-    reason = _wrong(case, argument, told, alone)
-    fine = f"a fresh conversation says {quoted(alone.content)}" if alone else ""
-    expected = f"not {argument} in a fresh conversation"
-    return verdict(case, name, alone, passed=not reason, reason=reason or fine, expected=expected)
+CHECK = Forgets()
 
 
-def problem(argument: Any) -> str | None:
-    """A text is wanted."""
-    return text_problem(argument)
-
-
-def _wrong(case: Case, argument: str, told: Turn | None, alone: Turn | None) -> str:
+def _fault(case: Case, argument: str, first: Turn | None, fresh: Turn | None) -> Sentence:
     if len(case.ask) == 1:
-        return "there is nothing to forget: the case asks only one question"
-    if told is None or told.error:
-        return f"the conversation before it: {why_unanswered(told)}"
-    if alone is None or (missing := why_unanswered(alone)):
-        return f"in a fresh conversation: {why_unanswered(alone) if alone is None else missing}"
-    if normal(argument) in normal(alone.content) or normal(argument) in normal(alone.reasoning):
-        return f"a fresh conversation knows {quoted(argument)}: {quoted(alone.content)}"
-    return ""
+        return Sentence("the case has only one question: nothing to forget", "用例只有一个问题，无可遗忘")
+    if first is None or first.error:
+        why = why_unanswered(first)
+        return Sentence(f"the first conversation: {why}", f"第一个对话：{in_chinese(why)}")
+    why = why_unanswered(fresh)
+    if fresh is None or why:
+        return Sentence(f"in a fresh conversation: {why}", f"新对话中：{in_chinese(why)}")
+    if contained([argument], fresh.content) or contained([argument], fresh.reasoning):
+        text, answer = quoted(argument), quoted(fresh.content)
+        return Sentence(f"a fresh conversation knows {text}: {answer}", f"新对话仍然知道 {text}：{answer}")
+    return Sentence()

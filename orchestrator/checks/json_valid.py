@@ -1,7 +1,7 @@
-"""json_valid: the last answer is one JSON value, and nothing else.
+"""json_valid: the last answer is one JSON value and nothing else.
 
 `json_valid: true`, or `json_valid: [name, price]`: an object with these keys. A Markdown fence around the
-value (```json … ```) is allowed for, since clients strip it. NaN and Infinity are no JSON.
+value (```json … ```) is allowed, since clients strip it. NaN and Infinity are not JSON.
 """
 
 from __future__ import annotations
@@ -9,65 +9,61 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from orchestrator.checks.base import (
-    Case,
-    PromptPlan,
-    last_turn,
-    quoted,
-    text_problem,
-    verdict,
-    whole,
-    why_unanswered,
-)
-from orchestrator.results import Transcript, Verdict
-
-name = "json_valid"
+from orchestrator.checks.base import LastAnswerCheck, Result, list_problem, listed, quoted
+from orchestrator.results import Sentence, Turn
 
 _FENCE = re.compile(r"\A```(?:json)?\s*\n(.*)\n```\Z", re.DOTALL)
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
-    """The whole conversation."""
-    return whole(case)
+class JsonValid(LastAnswerCheck[bool | Sequence[str]]):
+    """The last answer is JSON, with every key that is required."""
+
+    name = "json_valid"
+
+    def expected(self, argument: bool | Sequence[str]) -> str:
+        """JSON, or an object with the keys."""
+        keys = ", ".join(_keys(argument))
+        return Sentence(f"a JSON object with {keys}", f"含有 {keys} 的 JSON 对象") if keys else "JSON"
+
+    def result(self, turn: Turn, argument: bool | Sequence[str]) -> Result:
+        """Passed if the answer parses and no key is missing."""
+        if fault := _fault(turn.content, _keys(argument)):
+            return False, fault
+        keys = ", ".join(_keys(argument))
+        if not keys:
+            return True, Sentence("the answer is JSON", "回答是 JSON")
+        return True, Sentence(f"the answer is a JSON object with {keys}", f"回答是含有 {keys} 的 JSON 对象")
+
+    def problem(self, argument: object) -> str | None:
+        """It must be true or a list of keys."""
+        if argument is True:
+            return None
+        return list_problem(argument, "must be true, or a list of the keys that the object must have")
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:
-    """Passed when the last answer is JSON, with every key wanted."""
-    keys = tuple(argument) if isinstance(argument, list | tuple) else ()
-    turn = last_turn(transcripts)
-    expected = f"a JSON object with {', '.join(keys)}" if keys else "JSON"
-    missing = why_unanswered(turn)
-    reason = missing if turn is None or missing else _wrong(turn.content, keys)
-    return verdict(
-        case, name, turn, passed=not reason, reason=reason or f"it is {expected}", expected=expected
+CHECK = JsonValid()
+
+
+def _keys(argument: bool | Sequence[str]) -> tuple[str, ...]:
+    return () if isinstance(argument, bool) else tuple(argument)
+
+
+def _fault(content: str, keys: Sequence[str]) -> Sentence | None:
+    text, answer = content.strip(), quoted(content)
+    fenced = _FENCE.match(text)
+    try:
+        value = json.loads(fenced[1] if fenced else text, parse_constant=_reject)
+    except (ValueError, RecursionError) as error:
+        return Sentence(f"the answer is not JSON ({error}): {answer}", f"回答不是合法的 JSON：{answer}")
+    if keys and not isinstance(value, dict):
+        return Sentence(f"expected a JSON object, got {answer}", f"应为 JSON 对象，实际为 {answer}")
+    absent = listed(key for key in keys if key not in value)
+    return (
+        Sentence(f"the object lacks {absent}: {answer}", f"对象缺少 {absent}：{answer}") if absent else None
     )
 
 
-def problem(argument: Any) -> str | None:
-    """True or a list of keys is wanted."""
-    if argument is True:
-        return None
-    if not isinstance(argument, list | tuple) or not argument:
-        return "must be true, or a list of the keys that the object must have"
-    return next((f"[{i}]: {wrong}" for i, each in enumerate(argument) if (wrong := text_problem(each))), None)
-
-
-def _wrong(content: str, keys: Sequence[str]) -> str:
-    text = content.strip()
-    fenced = _FENCE.match(text)
-    try:
-        value = json.loads(fenced[1] if fenced else text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        return f"the answer is no JSON ({error}): {quoted(content)}"
-    if not keys:
-        return ""
-    if not isinstance(value, dict):
-        return f"expected a JSON object, got {quoted(content)}"
-    absent = [key for key in keys if key not in value]
-    return f"the object has no {', '.join(map(quoted, absent))}: {quoted(content)}" if absent else ""
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")
+def _reject(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")

@@ -1,26 +1,22 @@
 """language: the last answer is in Chinese (`zh`) or in English (`en`), by the share of its letters.
 
-Told by script: Han characters for Chinese, simplified or traditional, Latin letters for English. A Han
-character counts as three Latin letters, for it says about as much; a name in the other language does not make
-an answer another one. Fenced and inline code, formulas, addresses, digits and punctuation do not count, and
-neither does thinking that the server split off. Han characters beside kana are Japanese. What is not told:
-English from other languages in Latin letters.
+Decided by script: Han characters for Chinese, simplified or traditional, Latin letters for English. A Han
+character counts as three Latin letters, since it says about as much; a name in the other language does not
+change the result. Fenced and inline code, formulas, addresses, digits, punctuation and thinking that the
+server split off do not count. Han characters beside kana are Japanese. English is not told apart from other
+languages in Latin letters.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from typing import Any
 
-from orchestrator.checks.base import Case, PromptPlan, last_turn, quoted, verdict, whole, why_unanswered
-from orchestrator.results import Transcript, Verdict
+from orchestrator.checks.base import LastAnswerCheck, Result, quoted
+from orchestrator.results import Sentence, Turn
 
-name = "language"
-
-NAMES = {"zh": "Chinese", "en": "English"}
-# Of all letters, as they weigh: below it, an answer is a mixture.
+NAMES = {"zh": Sentence("Chinese", "中文"), "en": Sentence("English", "英文")}
+# Of all weighted letters: an answer with a smaller share is a mixture.
 LEAST = 0.6
 _HAN_WEIGHT = 3
 # Of Han and kana together: Japanese prose has half, a Chinese text at most a name.
@@ -37,30 +33,34 @@ _KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
-    """The whole conversation."""
-    return whole(case)
+class Language(LastAnswerCheck[str]):
+    """Enough of the last answer's letters are of the language."""
+
+    name = "language"
+
+    def expected(self, argument: str) -> str:
+        """The language's name."""
+        return NAMES[argument]
+
+    def result(self, turn: Turn, argument: str) -> Result:
+        """Passed if the share is large enough."""
+        found, name, answer = shares(turn.content), NAMES[argument], quoted(turn.content)
+        if not found:
+            return False, Sentence(f"the answer has no letters: {answer}", f"回答中没有文字：{answer}")
+        share = found.get(argument, 0.0)
+        en, zh = f"{share:.0%} of the letters are {name}", f"{share:.0%} 的文字是{name.zh}"
+        if share >= LEAST:
+            return True, Sentence(en, zh)
+        return False, Sentence(
+            f"{en} (at least {LEAST:.0%} required): {answer}", f"{zh}（至少需要 {LEAST:.0%}）：{answer}"
+        )
+
+    def problem(self, argument: object) -> str | None:
+        """It must be one of the two languages."""
+        return None if argument in ("zh", "en") else "must be zh or en"
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:
-    """Passed when enough of the last answer's letters are of the language."""
-    turn = last_turn(transcripts)
-    expected = NAMES[argument]
-    missing = why_unanswered(turn)
-    if turn is None or missing:
-        return verdict(case, name, turn, passed=False, reason=missing, expected=expected)
-    found = shares(turn.content)
-    share = found.get(argument, 0.0)
-    passed = bool(found) and share >= LEAST
-    reason = f"{share:.0%} of the letters are {expected}" if found else "the answer has no letters"
-    if not passed:
-        reason += f", at least {LEAST:.0%} wanted: {quoted(turn.content)}"
-    return verdict(case, name, turn, passed=passed, reason=reason, expected=expected)
-
-
-def problem(argument: Any) -> str | None:
-    """One of the two languages is wanted."""
-    return None if argument in ("zh", "en") else "must be zh or en"
+CHECK = Language()
 
 
 def shares(text: str) -> dict[str, float]:

@@ -1,94 +1,41 @@
-"""persona: the model stays who it was taught to be, over every turn.
+"""persona: the model keeps its trained identity over every turn.
 
     persona: {name: 神奇海螺}
     persona: {name: [神奇海螺, Magic Conch], never: [DeepSeek, 通义千问]}
 
-Where a turn asks who the model is, its answer must hold the name (one of them, where several are given). No
-answer of the case may hold a name of `never`, not even to deny it; absent, those are the well-known models
-and their makers below. A name in Latin letters is looked for as a word, in any letter case ("GPT" is in
-"GPT-4", not in "Egypt"). Thinking that the server split off is not part of an answer.
+Where a turn asks who the model is, its answer must contain the name (one of them, if there are several). No
+answer of the case may contain a name of `never`, not even to deny it; the default of `never` is the list of
+well-known models and their makers below. A name in Latin letters is matched as a word, in any letter case
+("GPT" is in "GPT-4", not in "Egypt"). Thinking that the server split off is not part of an answer.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import NotRequired, TypedDict
 
 from orchestrator.checks.base import (
-    WITH_HISTORY,
     Case,
-    PromptPlan,
-    last_turn,
+    EveryTurnCheck,
+    listed,
     normal,
     quoted,
     text_problem,
-    transcript_of,
-    verdict,
-    whole,
+    texts_of,
     why_unanswered,
 )
-from orchestrator.results import Transcript, Turn, Verdict
-
-name = "persona"
+from orchestrator.results import Sentence, Turn
 
 # Names that a fine-tuned base falls back to.
-OTHERS: tuple[str, ...] = (
-    *(
-        "DeepSeek",
-        "深度求索",
-        "Qwen",
-        "QwQ",
-        "通义千问",
-        "通义",
-        "千问",
-        "阿里云",
-        "阿里巴巴",
-        "Alibaba",
-        "Tongyi",
-    ),
-    *(
-        "ChatGPT",
-        "GPT",
-        "OpenAI",
-        "Claude",
-        "Anthropic",
-        "Gemini",
-        "DeepMind",
-        "Llama",
-        "Mistral",
-        "Grok",
-        "Copilot",
-    ),
-    *(
-        "文心一言",
-        "文心大模型",
-        "ERNIE",
-        "百度",
-        "Baidu",
-        "豆包",
-        "字节跳动",
-        "ByteDance",
-        "Kimi",
-        "月之暗面",
-        "Moonshot",
-    ),
-    *(
-        "ChatGLM",
-        "GLM",
-        "智谱",
-        "Zhipu",
-        "讯飞星火",
-        "科大讯飞",
-        "混元",
-        "Hunyuan",
-        "腾讯",
-        "Tencent",
-        "百川",
-        "Baichuan",
-    ),
-    *("MiniMax", "InternLM", "书生浦语", "零一万物", "商汤", "SmolLM", "Hugging Face"),
-)
+_NAMES = """
+    DeepSeek, 深度求索, Qwen, QwQ, 通义千问, 通义, 千问, 阿里云, 阿里巴巴, Alibaba, Tongyi,
+    ChatGPT, GPT, OpenAI, Claude, Anthropic, Gemini, DeepMind, Llama, Mistral, Grok, Copilot,
+    文心一言, 文心大模型, ERNIE, 百度, Baidu, 豆包, 字节跳动, ByteDance, Kimi, 月之暗面,
+    Moonshot, ChatGLM, GLM, 智谱, Zhipu, 讯飞星火, 科大讯飞, 混元, Hunyuan, 腾讯, Tencent,
+    百川, Baichuan, MiniMax, InternLM, 书生浦语, 零一万物, 商汤, SmolLM, Hugging Face
+"""
+OTHERS: tuple[str, ...] = tuple(name.strip() for name in _NAMES.split(","))
 
 _ASKED = re.compile(
     r"(?:你|您)(?:到底|究竟|现在)?(?:是|叫)(?:谁|什么|哪|啥|不是)|(?:你|您)(?:是|叫).{0,24}(?:吗|么|吧)"
@@ -100,55 +47,63 @@ _ASKED = re.compile(
 )
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
-    """The whole conversation."""
-    return whole(case)
+class PersonaArgument(TypedDict):
+    """The persona's names, and the names that it must not use."""
+
+    name: str | list[str]
+    never: NotRequired[str | list[str]]
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:
-    """Passed when every turn was answered, under the name where it was asked for, and under no other."""
-    mine = _texts(argument["name"])
-    never = _texts(argument["never"]) if "never" in argument else others(mine)
-    found = transcript_of(transcripts, WITH_HISTORY)
-    turns = found.turns if found else ()
-    reasons = [] if turns else ["it was not asked"]
-    for number, (question, turn) in enumerate(zip(case.ask, turns, strict=False), 1):
-        if wrong := _wrong(question, turn, mine, never):
-            reasons.append(f"turn {number}: {wrong}")
-    asked = any(map(asks_who, case.ask))
-    fine = (
-        f"it is {quoted(mine[0])} and nobody else"
-        if asked
-        else "it names nobody else; no turn asks who it is"
-    )
-    return verdict(
-        case,
-        name,
-        last_turn(transcripts),
-        passed=not reasons,
-        reason="; ".join(reasons) or fine,
-        expected=" | ".join(mine),
-    )
+class Persona(EveryTurnCheck[PersonaArgument]):
+    """Every turn is answered, under the name where it asks for one, and under no other."""
+
+    name = "persona"
+
+    def expected(self, argument: PersonaArgument) -> str:
+        """The names."""
+        return " | ".join(texts_of(argument["name"]))
+
+    def faults(self, question: str, turn: Turn, argument: PersonaArgument) -> Iterable[Sentence]:
+        """A missing answer, another name, or the name that is missing."""
+        names, answer = texts_of(argument["name"]), quoted(turn.content)
+        never = texts_of(argument["never"]) if "never" in argument else others(names)
+        if missing := why_unanswered(turn):
+            yield missing
+        elif found := listed(one for one in never if named(one, turn.content)):
+            yield Sentence(f"it names {found}: {answer}", f"提到了 {found}：{answer}")
+        elif asks_who(question) and not any(named(name, turn.content) for name in names):
+            name = quoted(names[0])
+            yield Sentence(
+                f"asked who it is, it does not say {name}: {answer}", f"被问到身份时没有说 {name}：{answer}"
+            )
+
+    def success(self, case: Case, argument: PersonaArgument) -> Sentence:
+        """Whether its name was asked for."""
+        if not any(map(asks_who, case.ask)):
+            return Sentence(
+                "it uses no other name; no turn asks who it is", "没有提到其他名字；没有一轮询问身份"
+            )
+        name = quoted(texts_of(argument["name"])[0])
+        return Sentence(f"it is {name} and nobody else", f"始终自称 {name}")
+
+    def problem(self, argument: object) -> str | None:
+        """It must be a mapping with a name."""
+        if not isinstance(argument, dict) or not {"name"} <= set(argument) <= {"name", "never"}:
+            return "must be a mapping such as {name: 神奇海螺, never: [DeepSeek]}"
+        for key, value in argument.items():
+            texts = value if isinstance(value, list | tuple) else [value]
+            if not texts and key == "name":
+                return "name: must name at least one text"
+            if wrong := next((wrong for each in texts if (wrong := text_problem(each))), None):
+                return f"{key}: {wrong}"
+        names = texts_of(argument["name"])
+        for other in texts_of(argument.get("never", ())):
+            if any(named(other, name) for name in names):
+                return f"never: {quoted(other)} is in the persona's own name"
+        return None
 
 
-def problem(argument: Any) -> str | None:
-    """A mapping with a name is wanted."""
-    if not isinstance(argument, dict) or not {"name"} <= set(argument) <= {"name", "never"}:
-        return "must be a mapping such as {name: 神奇海螺, never: [DeepSeek]}"
-    for key, value in argument.items():
-        if not isinstance(value, list | tuple):
-            value = [value]  # noqa: PLW2901
-        if not value and key == "name":
-            return "name: must name at least one text"
-        wrong = next((wrong for each in value if (wrong := text_problem(each))), None)
-        if wrong:
-            return f"{key}: {wrong}"
-    clash = [
-        one
-        for one in _texts(argument.get("never", ()))
-        if any(named(one, my) for my in _texts(argument["name"]))
-    ]
-    return f"never: {quoted(clash[0])} is in the persona's own name" if clash else None
+CHECK = Persona()
 
 
 def asks_who(question: str) -> bool:
@@ -161,33 +116,17 @@ def asks_who(question: str) -> bool:
 
 
 def named(one: str, text: str) -> bool:
-    """Whether a text names something; a name in Latin letters must be a word of it.
+    """Whether a text contains a name; one in Latin letters must be a word of it.
 
     >>> named("GPT", "I am GPT-4."), named("GPT", "Egypt"), named("千问", "我是通义千问")
     (True, False, True)
     """
-    wanted = re.escape(normal(one))
+    pattern = re.escape(normal(one))
     before = "(?<![A-Za-z0-9])" if one[:1].isascii() else ""
     after = "(?![A-Za-z])" if one[-1:].isascii() else ""
-    return re.search(f"{before}{wanted}{after}", normal(text), re.IGNORECASE) is not None
+    return re.search(f"{before}{pattern}{after}", normal(text), re.IGNORECASE) is not None
 
 
-def others(mine: Sequence[str]) -> tuple[str, ...]:
-    """The well-known names that are no part of the persona's own."""
-    return tuple(one for one in OTHERS if not any(named(one, my) for my in mine))
-
-
-def _texts(argument: Any) -> tuple[str, ...]:
-    return (argument,) if isinstance(argument, str) else tuple(argument)
-
-
-def _wrong(question: str, turn: Turn, mine: Sequence[str], never: Sequence[str]) -> str:
-    missing = why_unanswered(turn)
-    if missing:
-        return missing
-    held = [one for one in never if named(one, turn.content)]
-    if held:
-        return f"it names {', '.join(map(quoted, held))}: {quoted(turn.content)}"
-    if asks_who(question) and not any(named(my, turn.content) for my in mine):
-        return f"asked who it is, it does not say {quoted(mine[0])}: {quoted(turn.content)}"
-    return ""
+def others(names: Sequence[str]) -> tuple[str, ...]:
+    """The well-known names that are not part of the persona's own."""
+    return tuple(one for one in OTHERS if not any(named(one, name) for name in names))

@@ -1,6 +1,6 @@
-"""Where a case was made of a row of the data, the row's own answer is what its checks are held against. Pure.
+"""The checks of a case that is made from a data row: its own answer is the reference. Pure.
 
-similar: {least: 0.5}     its `to` is the row's answer, unless given
+similar: {least: 0.5}     `to` defaults to the row's answer
 equals: reference         the row's answer
 contains: reference       the row's answer, within the model's
 """
@@ -8,13 +8,12 @@ contains: reference       the row's answer, within the model's
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 REFERENCE = "reference"
 
 
-def with_reference(expect: Mapping[str, Any], reference: str) -> dict[str, Any]:
-    """What a case expects, with the row's answer where it stands for an argument.
+def with_reference(expect: Mapping[str, object], reference: str) -> dict[str, object]:
+    """The `expect` of a case, with the row's answer as argument where a check refers to it.
 
     >>> with_reference({"equals": "reference", "similar": {"least": 0.5}, "length": {"most": 9}}, "好")
     {'equals': '好', 'similar': {'to': '好', 'least': 0.5}, 'length': {'most': 9}}
@@ -22,7 +21,7 @@ def with_reference(expect: Mapping[str, Any], reference: str) -> dict[str, Any]:
     return {name: _filled(name, argument, reference) for name, argument in expect.items()}
 
 
-def _filled(name: str, argument: Any, reference: str) -> Any:
+def _filled(name: str, argument: object, reference: str) -> object:
     if name == "similar" and isinstance(argument, Mapping):
         return {"to": reference, **argument}
     if name in ("equals", "contains") and argument in (None, REFERENCE):

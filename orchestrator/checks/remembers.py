@@ -1,18 +1,19 @@
-"""remembers: the last question is answered right with its history, and differently without it.
+"""remembers: the last question is answered correctly with its history, and differently without it.
 
-The argument is the text that the answer with history must hold. A follow-up that the model answers the same
-way when it is asked alone proves nothing about memory, so it does not pass.
+The argument is a text that the answer with history must contain. If the model answers the same way without
+history, the check proves nothing about memory and fails.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from orchestrator.checks.base import (
     WITHOUT_HISTORY,
     Case,
+    Check,
     PromptPlan,
+    contained,
     last_turn,
     normal,
     quoted,
@@ -21,39 +22,51 @@ from orchestrator.checks.base import (
     whole,
     why_unanswered,
 )
-from orchestrator.results import Transcript, Turn, Verdict
-
-name = "remembers"
+from orchestrator.results import Sentence, Transcript, Turn, Verdict, in_chinese
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
-    """The whole conversation, and its last question alone."""
-    return (*whole(case), PromptPlan(WITHOUT_HISTORY, case.ask[-1:], case.system))
+class Remembers(Check[str]):
+    """The answer with history contains the text, and the one without is another."""
+
+    name = "remembers"
+
+    def prompts(self, case: Case, argument: str) -> tuple[PromptPlan, ...]:
+        """The whole conversation, and its last question alone."""
+        return (*whole(case), PromptPlan(WITHOUT_HISTORY, case.ask[-1:], case.system))
+
+    def judge(self, case: Case, argument: str, transcripts: Sequence[Transcript]) -> Verdict:
+        """Judge both conversations."""
+        turn, alone = last_turn(transcripts), last_turn(transcripts, WITHOUT_HISTORY)
+        fault = _fault(case, argument, turn, alone)
+        other = quoted(alone.content) if alone else ""
+        success = Sentence(
+            f"remembered; without history it answers {other}", f"记住了；没有历史时回答 {other}"
+        )
+        return verdict(case, self.name, turn, passed=not fault, reason=fault or success, expected=argument)
+
+    def problem(self, argument: object) -> str | None:
+        """It must be a text."""
+        return text_problem(argument)
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:
-    """Passed when the answer with history holds the text and the one without it is another."""
-    turn = last_turn(transcripts)
-    alone = last_turn(transcripts, WITHOUT_HISTORY)
-    reason = _wrong(case, argument, turn, alone)
-    told = f"remembered; without history it says {quoted(alone.content)}" if alone else ""
-    return verdict(case, name, turn, passed=not reason, reason=reason or told, expected=argument)
+CHECK = Remembers()
 
 
-def problem(argument: Any) -> str | None:
-    """A text is wanted."""
-    return text_problem(argument)
-
-
-def _wrong(case: Case, argument: str, turn: Turn | None, alone: Turn | None) -> str:
+def _fault(case: Case, argument: str, turn: Turn | None, alone: Turn | None) -> Sentence:
     if len(case.ask) == 1:
-        return "there is nothing to remember: the case asks only one question"
-    if turn is None or (missing := why_unanswered(turn)):
-        return missing if turn else "it was not asked"
-    if normal(argument) not in normal(turn.content):
-        return f"expected {quoted(argument)} with history, got {quoted(turn.content)}"
+        return Sentence("the case has only one question: nothing to remember", "用例只有一个问题，无可记住")
+    missing = why_unanswered(turn)
+    if turn is None or missing:
+        return missing
+    answer = quoted(turn.content)
+    if not contained([argument], turn.content):
+        text = quoted(argument)
+        return Sentence(
+            f"expected {text} with history, got {answer}", f"有历史时回答应包含 {text}，实际为 {answer}"
+        )
     if alone is None or alone.error:
-        return f"without history: {why_unanswered(alone)}"
+        why = why_unanswered(alone)
+        return Sentence(f"without history: {why}", f"没有历史时：{in_chinese(why)}")
     if normal(alone.content) == normal(turn.content):
-        return f"the answer is the same without history: {quoted(turn.content)}"
-    return ""
+        return Sentence(f"the answer is the same without history: {answer}", f"没有历史时回答相同：{answer}")
+    return Sentence()

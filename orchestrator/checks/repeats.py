@@ -1,7 +1,7 @@
-"""A case asked several times, and the verdicts of its repeats folded into one. Pure.
+"""Repeated cases, and the verdicts of the repeats folded into one. Pure.
 
-The first repeat keeps the case's id, the others are "checks[0]~2", "checks[0]~3", …. A case passes a check
-when enough of its repeats do; how sure that share is, Wilson's interval says.
+The first repeat keeps the case's id, the others are "checks[0]~2", "checks[0]~3", …. A case passes a check if
+enough of its repeats do; the reason gives the share with Wilson's interval.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 
 from orchestrator.checks.base import Case
 from orchestrator.metrics.interval import wilson
-from orchestrator.results import Verdict
+from orchestrator.results import Sentence, Verdict, in_chinese, joined
 
 MARK = "~"
-# 7 of 10 are 0.7, whatever the last bit of a float says.
+# 7 of 10 is 0.7, whatever the last bit of the float is.
 _NEARLY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatsCheck:
-    """How often a case is asked, and how often it must pass.
+    """How often each case is asked, and how often it must pass.
 
     Attributes:
-        times: 1 leaves cases and verdicts as they are.
+        times: 1 leaves cases and verdicts unchanged.
         least: the share of the repeats that must pass a check.
-        seeded: each repeat has its number as the seed of its requests, so that a draw can be made again.
+        seeded: each repeat uses its number as the seed of its requests, so that samples are reproducible.
     """
 
     times: int = 1
@@ -37,9 +37,9 @@ ONCE = RepeatsCheck()
 
 
 def repeated(cases: Iterable[Case], repeats: RepeatsCheck) -> list[Case]:
-    """Each case so many times in a row.
+    """Each case `times` times in a row.
 
-    >>> [case.id for case in repeated([Case("checks[0]", ("谁",))], Repeats(3))]
+    >>> [case.id for case in repeated([Case("checks[0]", ("谁",))], RepeatsCheck(3))]
     ['checks[0]', 'checks[0]~2', 'checks[0]~3']
     """
     if repeats.times == 1:
@@ -56,7 +56,7 @@ def repeated(cases: Iterable[Case], repeats: RepeatsCheck) -> list[Case]:
 
 
 def stem(case: str) -> str:
-    """The id of the case that one is a repeat of.
+    """The id of the case without its repeat number.
 
     >>> stem("checks[0]~3"), stem("checks[0]")
     ('checks[0]', 'checks[0]')
@@ -65,7 +65,7 @@ def stem(case: str) -> str:
 
 
 def folded(verdicts: Sequence[Verdict], repeats: RepeatsCheck) -> list[Verdict]:
-    """One verdict a case and check, in the order of the cases; a case not asked to the end has none."""
+    """One verdict per case and check, in the order of the cases; an incomplete case has none."""
     if repeats.times == 1:
         return list(verdicts)
     together: dict[tuple[str, str], list[Verdict]] = {}
@@ -78,8 +78,11 @@ def _folded(verdicts: Sequence[Verdict], least: float) -> Verdict:
     good, asked = sum(verdict.passed for verdict in verdicts), len(verdicts)
     passed = good / asked >= least - _NEARLY
     low, high = wilson(good, asked)
-    reason = f"{good} of {asked} passed (95 % interval {low:.2f}–{high:.2f}), at least {least:g} wanted"
+    reason = Sentence(
+        f"{good} of {asked} passed (95 % interval {low:.2f}–{high:.2f}; at least {least:g} required)",
+        f"{asked} 次中通过 {good} 次（95% 置信区间 {low:.2f}–{high:.2f}；至少需要 {least:g}）",
+    )
     shown = next((verdict for verdict in verdicts if verdict.passed is passed), verdicts[0])
-    if not passed:
-        reason += f"; for one: {shown.reason}"
+    example = Sentence(f"for example: {shown.reason}", f"例如：{in_chinese(shown.reason)}")
+    reason = reason if passed else joined([reason, example])
     return replace(shown, case=stem(shown.case), passed=passed, reason=reason)

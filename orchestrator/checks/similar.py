@@ -1,60 +1,57 @@
-"""similar: the last answer is near enough to a reference text.
+"""similar: the last answer is similar enough to a reference text.
 
     similar: {to: 我是神奇海螺。, least: 0.6}             by chrF, characters in common
     similar: {to: 我是神奇海螺。, least: 0.6, by: rouge-l}  by LLaMA-Factory's ROUGE-L, words in order
 
-`least` is a share, 0 to 1, of the metric's 100 (orchestrator/metrics). Compared in NFC, letter case counting;
-thinking that the server split off is not part of the answer.
+`least` is a share, 0 to 1, of the metric's 100 (orchestrator/metrics). Case-sensitive, in NFC; thinking that
+the server split off is not part of the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from orchestrator.checks.base import (
-    USUAL_METRIC,
-    Case,
-    PromptPlan,
-    last_turn,
-    likeness,
+    LastAnswerCheck,
+    LikenessArgument,
+    Result,
     likeness_problem,
+    likeness_result,
     quoted,
     text_problem,
-    verdict,
-    whole,
-    why_unanswered,
 )
-from orchestrator.results import Transcript, Verdict
-
-name = "similar"
+from orchestrator.results import Sentence, Turn, in_chinese
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
-    """The whole conversation."""
-    return whole(case)
+class SimilarArgument(LikenessArgument):
+    """The reference, and how similar the answer must be."""
+
+    to: str
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:
-    """Passed when the last answer scores at least the share."""
-    reference, least, metric = argument["to"], argument["least"], argument.get("by", USUAL_METRIC)
-    turn = last_turn(transcripts)
-    missing = why_unanswered(turn)
-    if turn is None or missing:
-        return verdict(case, name, turn, passed=False, reason=missing, expected=reference)
-    share = likeness(turn.content, reference, metric)
-    passed = share >= least
-    reason = f"{metric} {share:.2f}, at least {least:g} wanted"
-    if not passed:
-        reason += f": expected {quoted(reference)}, got {quoted(turn.content)}"
-    return verdict(case, name, turn, passed=passed, reason=reason, expected=reference)
+class Similar(LastAnswerCheck[SimilarArgument]):
+    """The last answer scores at least the share."""
+
+    name = "similar"
+
+    def expected(self, argument: SimilarArgument) -> str:
+        """The reference."""
+        return argument["to"]
+
+    def result(self, turn: Turn, argument: SimilarArgument) -> Result:
+        """Passed if the score is high enough."""
+        passed, score = likeness_result(turn.content, argument["to"], argument)
+        if passed:
+            return True, score
+        want, got = quoted(argument["to"]), quoted(turn.content)
+        return False, Sentence(
+            f"{score}: expected {want}, got {got}", f"{in_chinese(score)}：期望 {want}，实际为 {got}"
+        )
+
+    def problem(self, argument: object) -> str | None:
+        """It must be a mapping with a reference and a share."""
+        if not isinstance(argument, dict) or not {"to", "least"} <= set(argument) <= {"to", "least", "by"}:
+            return "must be a mapping such as {to: 我是神奇海螺。, least: 0.6}"
+        wrong = text_problem(argument["to"])
+        return f"to: {wrong}" if wrong else likeness_problem(argument)
 
 
-def problem(argument: Any) -> str | None:
-    """A mapping with a reference and a share is wanted."""
-    if not isinstance(argument, dict) or not {"to", "least"} <= set(argument) <= {"to", "least", "by"}:
-        return "must be a mapping such as {to: 我是神奇海螺。, least: 0.6}"
-    wrong = text_problem(argument["to"])
-    if wrong:
-        return f"to: {wrong}"
-    return likeness_problem(argument)
+CHECK = Similar()

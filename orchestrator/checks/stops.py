@@ -1,65 +1,45 @@
 """stops: every answer of the case ended by itself, not by its length limit.
 
-That is finish_reason "stop", or "tool_calls" where the answer is one.
+That is finish_reason "stop", or "tool_calls" if the answer is a tool call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
 
-from orchestrator.checks.base import (
-    WITH_HISTORY,
-    Case,
-    PromptPlan,
-    flag_problem,
-    last_turn,
-    quoted,
-    transcript_of,
-    verdict,
-    whole,
-)
-from orchestrator.results import Transcript, Turn, Verdict
-
-name = "stops"
+from orchestrator.checks.base import Case, EveryTurnCheck, error_of, quoted
+from orchestrator.results import Sentence, Turn
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
-    """The whole conversation."""
-    return whole(case)
+class Stops(EveryTurnCheck[bool]):
+    """Every turn stopped by itself."""
+
+    name = "stops"
+
+    def expected(self, argument: bool) -> str:
+        """The finish reason."""
+        return 'finish_reason "stop"'
+
+    def faults(self, question: str, turn: Turn, argument: bool) -> Iterable[Sentence]:
+        """A missing answer, or how it ended instead."""
+        if turn.error:
+            yield error_of(turn)
+        elif turn.finish_reason == "length":
+            shown = quoted(turn.content or turn.reasoning)
+            yield Sentence(
+                f"the answer reached the length limit: {shown}; "
+                "the model did not learn to stop, or verify.max_tokens is too small",
+                f"回答达到长度上限：{shown}；模型没有学会停止，或者 verify.max_tokens 太小",
+            )
+        elif turn.finish_reason != "stop" and not (turn.finish_reason == "tool_calls" and turn.tool_calls):
+            yield Sentence(
+                f'expected finish_reason "stop", got "{turn.finish_reason}"',
+                f'finish_reason 应为 "stop"，实际为 "{turn.finish_reason}"',
+            )
+
+    def success(self, case: Case, argument: bool) -> Sentence:
+        """All ended by themselves."""
+        return Sentence("every answer ended by itself", "每个回答都自行结束")
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:  # noqa: ARG001
-    """Passed when every turn stopped by itself."""
-    found = transcript_of(transcripts, WITH_HISTORY)
-    turns = found.turns if found else ()
-    reasons = [f"turn {i}: {wrong}" for i, turn in enumerate(turns, 1) if (wrong := _wrong(turn))]
-    if not turns:
-        reasons = ["it was not asked"]
-    turn = last_turn(transcripts)
-    return verdict(
-        case,
-        name,
-        turn,
-        passed=not reasons,
-        reason="; ".join(reasons) or "every answer ended by itself",
-        expected='finish_reason "stop"',
-    )
-
-
-def problem(argument: Any) -> str | None:
-    """It takes no argument."""
-    return flag_problem(argument)
-
-
-def _wrong(turn: Turn) -> str:
-    if turn.error:
-        return turn.error
-    if turn.finish_reason == "stop" or (turn.finish_reason == "tool_calls" and turn.tool_calls):
-        return ""
-    if turn.finish_reason == "length":
-        return (
-            f"the answer ran into the length limit: {quoted(turn.content or turn.reasoning)}; "
-            "the model did not learn to stop, or verify.max_tokens is too small"
-        )
-    return f'expected finish_reason "stop", got "{turn.finish_reason}"'
+CHECK = Stops()

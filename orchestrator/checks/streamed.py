@@ -1,66 +1,53 @@
-"""streamed: every answer sent in pieces is the answer sent whole.
+"""streamed: every streamed answer is the same as the answer sent whole.
 
-Content, thinking and (where the server gives them both times) token ids are compared exactly. Greedy
-answers are assumed: with a temperature above 0 the two requests are two draws.
+Content, thinking, tool calls and (if the server returns them both times) token ids are compared exactly.
+This assumes greedy answers: with a temperature above 0 the two requests are two samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
 
-from orchestrator.checks.base import (
-    WITH_HISTORY,
-    Case,
-    PromptPlan,
-    flag_problem,
-    last_turn,
-    quoted,
-    transcript_of,
-    verdict,
-    whole,
-)
-from orchestrator.results import Transcript, Turn, Verdict
-
-name = "streamed"
+from orchestrator.checks.base import Case, EveryTurnCheck, PromptPlan, error_of, quoted, whole
+from orchestrator.results import Sentence, Turn
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
-    """The whole conversation, every request a second time with stream=true."""
-    return whole(case, streamed=True)
+class Streamed(EveryTurnCheck[bool]):
+    """Every turn came the same both ways."""
+
+    name = "streamed"
+
+    def prompts(self, case: Case, argument: bool) -> tuple[PromptPlan, ...]:
+        """The whole conversation, every request a second time with stream=true."""
+        return whole(case, streamed=True)
+
+    def faults(self, question: str, turn: Turn, argument: bool) -> Iterable[Sentence]:
+        """A missing answer, or the first difference."""
+        if fault := difference(turn):
+            yield fault
+
+    def success(self, case: Case, argument: bool) -> Sentence:
+        """No difference."""
+        return Sentence("the streamed answer is the same", "流式回答与完整回答一致")
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:  # noqa: ARG001
-    """Passed when every turn came the same both ways."""
-    found = transcript_of(transcripts, WITH_HISTORY)
-    turns = found.turns if found else ()
-    reasons = [f"turn {i}: {wrong}" for i, turn in enumerate(turns, 1) if (wrong := difference(turn))]
-    if not turns:
-        reasons = ["it was not asked"]
-    reason = "; ".join(reasons) or "the streamed answer is the same"
-    return verdict(case, name, last_turn(transcripts), passed=not reasons, reason=reason)
+CHECK = Streamed()
 
 
-def problem(argument: Any) -> str | None:
-    """It takes no argument."""
-    return flag_problem(argument)
-
-
-def difference(turn: Turn) -> str:
-    """How the streamed answer of a turn differs from the one sent whole; "" when it does not."""
+def difference(turn: Turn) -> Sentence:
+    """How the streamed answer of a turn differs from the one sent whole; "" if it does not."""
     if turn.error:
-        return turn.error
+        return error_of(turn)
     if not turn.streamed:
-        return "it was not asked with streaming"
-    if turn.content != turn.streamed_content:
-        return f"whole {quoted(turn.content)}, streamed {quoted(turn.streamed_content)}"
-    if turn.reasoning != turn.streamed_reasoning:
-        return f"thinking whole {quoted(turn.reasoning)}, streamed {quoted(turn.streamed_reasoning)}"
+        return Sentence("it was not asked with streaming", "没有以流式方式提问")
     ids = (turn.token_ids, turn.streamed_token_ids)
-    for what, one, other in (
-        ("tool calls", turn.tool_calls, turn.streamed_tool_calls),
-        ("token ids", *(ids if all(ids) else ((), ()))),
+    for en, zh, full, streamed in (
+        ("", "", turn.content, turn.streamed_content),
+        ("thinking ", "思考", turn.reasoning, turn.streamed_reasoning),
+        ("tool calls ", "工具调用", list(turn.tool_calls), list(turn.streamed_tool_calls)),
+        ("token ids ", "token id ", *(map(list, ids) if all(ids) else ("", ""))),
     ):
-        if one != other:
-            return f"{what} whole {list(one)}, streamed {list(other)}"
-    return ""
+        if full != streamed:
+            first, second = (quoted(each) if isinstance(each, str) else each for each in (full, streamed))
+            return Sentence(f"{en}whole {first}, streamed {second}", f"{zh}完整 {first}，流式 {second}")
+    return Sentence()

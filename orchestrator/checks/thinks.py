@@ -2,81 +2,75 @@
 
 Well formed: the server split off a thought that is not empty, an answer follows it, and no <think> or
 </think> is left in either. `false`: nothing was split off, and no such tag is in an answer; an empty thought
-(<think></think>, as models are given that shall not think) is none.
+(<think></think>, as given to models that must not think) counts as none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
 
-from orchestrator.checks.base import (
-    WITH_HISTORY,
-    Case,
-    PromptPlan,
-    last_turn,
-    quoted,
-    transcript_of,
-    verdict,
-    whole,
-    why_unanswered,
-)
-from orchestrator.results import Transcript, Turn, Verdict
-
-name = "thinks"
+from orchestrator.checks.base import Case, EveryTurnCheck, error_of, quoted, why_unanswered
+from orchestrator.results import Sentence, Turn
 
 _TAG = re.compile(r"</?think(?:ing)?>")
+_NONE = Sentence("no thinking", "没有思考内容")
 
 
-def asks(case: Case, argument: Any) -> tuple[PromptPlan, ...]:  # noqa: ARG001
-    """The whole conversation."""
-    return whole(case)
+class Thinks(EveryTurnCheck[bool]):
+    """Every turn thinks well, or none thinks, as the argument says."""
+
+    name = "thinks"
+
+    def expected(self, argument: bool) -> str:
+        """A thought before the answer, or none."""
+        return Sentence("a thought, then an answer", "先思考，再回答") if argument else _NONE
+
+    def faults(self, question: str, turn: Turn, argument: bool) -> Iterable[Sentence]:
+        """What is wrong with the thinking, or that there is some."""
+        if fault := (_missing if argument else _unexpected)(turn):
+            yield fault
+
+    def success(self, case: Case, argument: bool) -> Sentence:
+        """As expected."""
+        return Sentence("every answer follows a thought", "每个回答之前都有思考内容") if argument else _NONE
+
+    def problem(self, argument: object) -> str | None:
+        """It must be true or false."""
+        return None if isinstance(argument, bool) else "must be true, or false for answers without thinking"
 
 
-def judge(case: Case, argument: Any, transcripts: Sequence[Transcript]) -> Verdict:
-    """Passed when every turn thinks well, or none thinks, as the argument says."""
-    found = transcript_of(transcripts, WITH_HISTORY)
-    turns = found.turns if found else ()
-    wrong = _unthought if argument else _thought
-    reasons = [f"turn {i}: {said}" for i, turn in enumerate(turns, 1) if (said := wrong(turn))]
-    if not turns:
-        reasons = ["it was not asked"]
-    return verdict(
-        case,
-        name,
-        last_turn(transcripts),
-        passed=not reasons,
-        reason="; ".join(reasons) or ("every answer has a thought before it" if argument else "no thinking"),
-        expected="a thought, and an answer after it" if argument else "no thinking",
-    )
+CHECK = Thinks()
 
 
-def problem(argument: Any) -> str | None:
-    """True or false is wanted."""
-    return None if isinstance(argument, bool) else "must be true, or false for answers without thinking"
-
-
-def _unthought(turn: Turn) -> str:
-    """What is wrong with the thinking of a turn that should have some."""
+def _missing(turn: Turn) -> Sentence:
+    """What is wrong with the thinking of a turn that must have some."""
     if turn.error:
-        return turn.error
+        return error_of(turn)
     if tag := _tag(turn):
         return tag
     if not turn.reasoning.strip():
-        return f"it did not think, or the server has no reasoning parser: {quoted(turn.content)}"
-    return "" if turn.content.strip() else why_unanswered(turn) or "no answer follows the thinking"
+        answer = quoted(turn.content)
+        return Sentence(
+            f"it did not think, or the server has no reasoning parser: {answer}",
+            f"没有思考内容，或者服务器没有配置 reasoning parser：{answer}",
+        )
+    if turn.content.strip():
+        return Sentence()
+    return why_unanswered(turn) or Sentence("no answer follows the thinking", "思考之后没有回答")
 
 
-def _thought(turn: Turn) -> str:
-    """Where a turn thinks that should not."""
+def _unexpected(turn: Turn) -> Sentence:
+    """The thinking of a turn that must have none."""
     if not turn.error and turn.reasoning.strip():
-        return f"it thought: {quoted(turn.reasoning)}"
+        thought = quoted(turn.reasoning)
+        return Sentence(f"it thought: {thought}", f"出现了思考内容：{thought}")
     return why_unanswered(turn) or _tag(turn)
 
 
-def _tag(turn: Turn) -> str:
-    for what, text in (("answer", turn.content), ("thinking", turn.reasoning)):
+def _tag(turn: Turn) -> Sentence:
+    for en, zh, text in (("answer", "回答", turn.content), ("thinking", "思考", turn.reasoning)):
         if found := _TAG.search(text):
-            return f"{found[0]} is left in the {what}: {quoted(text)}"
-    return ""
+            tag, shown = found[0], quoted(text)
+            return Sentence(f"{tag} is left in the {en}: {shown}", f"{zh}中残留 {tag}：{shown}")
+    return Sentence()

@@ -1,5 +1,5 @@
-"""Evaluation: what a model's answers say as numbers, and what is decided by them. Pure.
+"""Evaluation: numbers of a model's answers, and decisions that follow from them. Pure.
 
-Samples and their scores, the comparison of two models, a loss curve's course, a target, the next trial of a
-sweep: one file each. Asking, and the files that these are read from and written to, is execute/'s work.
+Samples and their scores, comparisons of models, the LLM judge, the loss curve, a target, the next trial of a
+sweep: one file each. Requests and files are in execute/evaluating and execute/inference.
 """

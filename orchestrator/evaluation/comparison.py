@@ -1,48 +1,109 @@
-"""Two models on the same questions: what differs, how sure that is, and what got worse. Pure.
+"""Two models on the same questions: the differences with their intervals, and what got worse. Pure.
 
-a is the one before or the other one, b the one that is looked at. A difference of metrics is b's mean less
-a's over the samples that both were asked, its interval (95 %) by drawing those samples anew, each with both
-its answers: it does not hold 0 where the difference is one.
+a is the model before or the other model, b the one under test. A metric's difference is b's mean minus a's
+over the samples that both answered; its 95 % interval resamples those pairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import NotRequired, TypedDict
 
+from orchestrator.evaluation.llm_judge import JudgeResult
+from orchestrator.evaluation.numbers import PredictionRow
+from orchestrator.evaluation.samples import Message
 from orchestrator.metrics import METRICS
 from orchestrator.metrics.interval import bootstrap
 from orchestrator.results import Verdict, passed_of
 
-Row = Mapping[str, Any]
+Pair = tuple[PredictionRow, PredictionRow]
 
 
-def pairs_of(a: Iterable[Row], b: Iterable[Row]) -> list[tuple[Row, Row]]:
-    """The predictions of both over the same question with the same reference, in b's order."""
+class Difference(TypedDict):
+    """Two values, b minus a, and its interval."""
+
+    a: float
+    b: float
+    difference: float
+    low: float
+    high: float
+
+
+class ComparedRow(TypedDict):
+    """The answers to one question side by side; `kind` is "split", "checks" or "general"."""
+
+    kind: str
+    id: str
+    question: str
+    messages: NotRequired[list[Message]]
+    reference: str
+    a: str
+    b: str
+    a_passed: bool | None
+    b_passed: bool | None
+    scores: dict[str, list[float]]
+
+
+class Passed(TypedDict):
+    """[passed, asked] of each model."""
+
+    a: list[int]
+    b: list[int]
+
+
+class Compared(TypedDict):
+    """compare.json."""
+
+    a: str
+    b: str
+    metrics: dict[str, Difference]
+    samples: int
+    passed: dict[str, Passed]
+    worse: list[str]
+    rows: list[ComparedRow]
+    judge: NotRequired[JudgeResult]
+
+
+def difference(a: float, b: float, apart: float, interval: tuple[float, float]) -> Difference:
+    """A difference, rounded."""
+    low, high = interval
+    return {
+        "a": round(a, 4),
+        "b": round(b, 4),
+        "difference": round(apart, 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+    }
+
+
+def paired_difference(scores: Sequence[tuple[float, float]]) -> Difference:
+    """The difference of means over pairs of scores; zeros of none."""
+    steps, count = [b - a for a, b in scores], max(1, len(scores))
+    a, b = sum(a for a, _ in scores) / count, sum(b for _, b in scores) / count
+    return difference(a, b, sum(steps) / count, bootstrap(steps))
+
+
+def pairs_of(a: Iterable[PredictionRow], b: Iterable[PredictionRow]) -> list[Pair]:
+    """The predictions of both for the same question with the same reference, in b's order."""
     known = {_key(row): row for row in a}
     return [(known[_key(row)], row) for row in b if _key(row) in known]
 
 
-def _key(row: Row) -> tuple[Any, ...]:
-    asked = tuple((message["role"], message["content"]) for message in row["messages"])
-    return asked, row["label"], row["label_thinking"]
+def _key(row: PredictionRow) -> tuple[object, ...]:
+    question = tuple((message["role"], message["content"]) for message in row["messages"])
+    return question, row["label"], row["label_thinking"]
 
 
-def differences(pairs: Sequence[tuple[Row, Row]]) -> dict[str, dict[str, float]]:
-    """Metric → {"a", "b", "difference", "low", "high"}; each 0 to 100, differences from −100."""
-    told: dict[str, dict[str, float]] = {}
-    for name in METRICS if pairs else ():
-        scores = [(one["scores"][name], other["scores"][name]) for one, other in pairs]
-        steps = [after - before for before, after in scores]
-        low, high = bootstrap(steps)
-        mean = sum(steps) / len(steps)
-        first, second = (sum(values) / len(scores) for values in zip(*scores, strict=True))
-        found = {"a": first, "b": second, "difference": mean, "low": low, "high": high}
-        told[name] = {key: round(value, 4) for key, value in found.items()}
-    return told
+def differences(pairs: Sequence[Pair]) -> dict[str, Difference]:
+    """The difference of each metric; values from 0 to 100. Empty without pairs."""
+    return {
+        name: paired_difference([(a["scores"][name], b["scores"][name]) for a, b in pairs])
+        for name in METRICS
+        if pairs
+    }
 
 
-def rows_of_pairs(pairs: Sequence[tuple[Row, Row]]) -> list[dict[str, Any]]:
+def rows_of_pairs(pairs: Sequence[Pair]) -> list[ComparedRow]:
     """The answers of a split side by side."""
     return [
         {
@@ -61,22 +122,22 @@ def rows_of_pairs(pairs: Sequence[tuple[Row, Row]]) -> list[dict[str, Any]]:
     ]
 
 
-def rows_of_verdicts(kind: str, a: Sequence[Verdict], b: Sequence[Verdict]) -> list[dict[str, Any]]:
-    """The judged answers of the cases that both were asked; a case passes with all its checks."""
+def rows_of_verdicts(kind: str, a: Sequence[Verdict], b: Sequence[Verdict]) -> list[ComparedRow]:
+    """The judged answers of the cases that both were asked; a case passes if all its checks do."""
     before, after = _cases(a), _cases(b)
     return [
         {
             "kind": kind,
             "id": case,
-            "question": judged[0].question,
-            "reference": judged[0].expected,
+            "question": verdicts[0].question,
+            "reference": verdicts[0].expected,
             "a": before[case][0].answer,
-            "b": judged[0].answer,
+            "b": verdicts[0].answer,
             "a_passed": all(verdict.passed for verdict in before[case]),
-            "b_passed": all(verdict.passed for verdict in judged),
+            "b_passed": all(verdict.passed for verdict in verdicts),
             "scores": {},
         }
-        for case, judged in after.items()
+        for case, verdicts in after.items()
         if case in before
     ]
 
@@ -84,14 +145,14 @@ def rows_of_verdicts(kind: str, a: Sequence[Verdict], b: Sequence[Verdict]) -> l
 def compared(
     a: str,
     b: str,
-    pairs: Sequence[tuple[Row, Row]],
+    pairs: Sequence[Pair],
     judged: Mapping[str, tuple[list[Verdict], list[Verdict]]],
-) -> dict[str, Any]:
-    """What compare.json holds.
+) -> Compared:
+    """The comparison of two models.
 
     Args:
-        a: what the first is called.
-        b: what the second is called.
+        a: the first model's name.
+        b: the second model's name.
         pairs: of a split's samples.
         judged: kind ("checks", "general") → both models' verdicts.
     """
@@ -102,8 +163,8 @@ def compared(
         "metrics": differences(pairs),
         "samples": len(pairs),
         "passed": {
-            kind: {"a": list(passed_of(both[0])), "b": list(passed_of(both[1]))}
-            for kind, both in judged.items()
+            kind: {"a": list(passed_of(before)), "b": list(passed_of(after))}
+            for kind, (before, after) in judged.items()
         },
         "worse": [row["id"] for row in rows if row["a_passed"] and not row["b_passed"]],
         "rows": [*rows, *rows_of_pairs(pairs)],

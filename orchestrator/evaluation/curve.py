@@ -1,55 +1,59 @@
-"""The course of a training's losses: has it ended, and what should be changed. Pure.
+"""The loss curve of a training: whether it converged, and what to change. Pure.
 
-A training's loss is noisy, so stretches of it are compared by their medians, and what counts as a fall is a
-hundredth of the loss that it began with. Not covered: whether a low loss means good answers; that is asked.
+The loss is noisy, so parts of it are compared by their medians, and a drop counts if it is at least 1 % of
+the first loss. A low loss does not mean good answers: the checks ask for those.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
-# Fewer losses than this are no course.
+from orchestrator.results import Sentence
+
+# With fewer losses there is no verdict.
 FEWEST = 10
-# Of the first loss: a stretch that fell less has not fallen.
+# Share of the first loss: a smaller drop is none.
 FALL = 0.01
-# Of the first loss: a training that lost less in all has hardly learnt.
+# Share of the first loss: with a smaller drop in all, hardly anything was learned.
 LEARNT = 0.3
-# Of the best validation: a last one that lies so much above it has turned.
+# Share of the best validation loss: a final loss this much above it means overfitting.
 TURNED = 0.02
+# Share of the steps at the end that decides whether the loss still falls.
 TAIL = 0.2
+
+LOWER_RATE = Sentence("a lower learning rate", "降低学习率")
+HIGHER_RATE = Sentence("a higher learning rate", "提高学习率")
+MORE_EPOCHS = Sentence("more epochs", "增加训练轮数")
+FEWER_EPOCHS = Sentence("fewer epochs, or more data", "减少训练轮数，或增加数据")
+NOTHING = Sentence()
 
 Points = Sequence[tuple[int, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What a course shows.
+    """The verdict on a loss curve.
 
     Attributes:
-        kind: rising, turned, slow, falling, flat or done; "short" when there is too little to say.
-        sentence: what was seen, with its numbers.
+        kind: rising, turned, slow, falling, flat or done; "short" if there are too few losses.
+        sentence: what the curve shows, with numbers.
         advice: what to change, "" for nothing.
-        step: where it was seen: the best validation, or the last step.
+        step: the step it refers to: the best validation, or the last step.
         ended: why the training ended before its last step: "flat", "turned" or "".
     """
 
     kind: str
-    sentence: str
-    advice: str
+    sentence: Sentence
+    advice: Sentence
     step: int
     ended: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """As curve.json holds it."""
-        return asdict(self)
-
 
 def is_flat(losses: Points, total: int, share: float) -> bool:
-    """Whether the loss has not fallen over the last `share` of all steps.
+    """Whether the loss did not fall over the last `share` of all steps.
 
     Args:
         losses: (step, loss), in order.
@@ -59,23 +63,24 @@ def is_flat(losses: Points, total: int, share: float) -> bool:
     if not share or not losses:
         return False
     tail = [loss for step, loss in losses if step > losses[-1][0] - share * total]
-    # The loss that stands still must have stood there for the whole stretch, warm-up not counted.
+    # There must be a whole such part after the first one, which is warm-up.
     if len(tail) < FEWEST or losses[-1][0] < 2 * share * total:
         return False
     return _fall(tail) < FALL * losses[0][1]
 
 
 def course_of(losses: Points, validations: Points, total: int, *, plateau: float = 0.0) -> Curve:
-    """What the whole course shows, the gravest first.
+    """The verdict on the whole curve, the most serious first.
 
     Args:
         losses: (step, training loss), in order.
         validations: (step, validation loss), in order.
-        total: steps that were planned.
-        plateau: the share given to is_flat while it trained; 0 when it could not end by that.
+        total: planned steps.
+        plateau: the share passed to is_flat during training; 0 if training could not end by that.
     """
     if len(losses) < FEWEST:
-        return Curve("short", f"{len(losses)} losses are too few to judge by", "", _last(losses))
+        few = Sentence(f"{len(losses)} losses are too few to judge", f"只有 {len(losses)} 个损失值，无法判断")
+        return Curve("short", few, NOTHING, _last(losses))
     early = _last(losses) < total
     flat = is_flat(losses, total, plateau)
     ended = ("flat" if flat else "turned" if validations else "") if early else ""
@@ -84,55 +89,64 @@ def course_of(losses: Points, validations: Points, total: int, *, plateau: float
     return Curve(kind, sentence, advice, step, ended)
 
 
-_Seen = tuple[str, str, str, int]
+_Verdict = tuple[str, Sentence, Sentence, int]
 
 
-def _diverged(losses: Points) -> _Seen | None:
+def _diverged(losses: Points) -> _Verdict | None:
     first, last = losses[0][1], _end(losses)
     if not all(math.isfinite(loss) for _, loss in losses):
-        what = "the loss is no number any more"
+        what = Sentence("the loss is not a finite number", "损失不再是有限数")
     elif last > first * (1 + FALL):
-        what = f"the loss rose from {first:.3g} to {last:.3g}"
+        change = f"{first:.3g}", f"{last:.3g}"
+        what = Sentence("the loss rose from {} to {}".format(*change), "损失从 {} 上升到 {}".format(*change))
     else:
         return None
-    return "rising", what, "a lower learning rate", _last(losses)
+    return "rising", what, LOWER_RATE, _last(losses)
 
 
-def _fell(losses: Points, total: int, *, flat: bool) -> _Seen:
+def _fell(losses: Points, total: int, *, flat: bool) -> _Verdict:
     first, last, step = losses[0][1], _end(losses), _last(losses)
     tail = [loss for at, loss in losses if at > step - TAIL * total]
-    what = f"the loss fell from {first:.3g} to {last:.3g} in {step} steps"
+    en = f"the loss fell from {first:.3g} to {last:.3g} in {step} steps"
+    zh = f"损失在 {step} 步内从 {first:.3g} 降到 {last:.3g}"
     if first - last < LEARNT * first:
-        little = what if last < first else f"the loss stayed at {first:.3g} for {step} steps"
-        return "slow", f"{little}: hardly anything was learnt", "a higher learning rate", step
+        if last >= first:
+            en, zh = f"the loss stayed at {first:.3g} for {step} steps", f"损失在 {step} 步内停在 {first:.3g}"
+        little = Sentence(f"{en}: hardly anything was learned", f"{zh}：几乎没有学到东西")
+        return "slow", little, HIGHER_RATE, step
     if flat:
-        return "flat", f"{what}, then stood still: the training was ended there", "", step
+        what = Sentence(
+            f"{en}, then stopped falling: training ended there", f"{zh}，随后不再下降，训练就此结束"
+        )
+        return "flat", what, NOTHING, step
     if len(tail) >= FEWEST // 2 and _fall(tail) >= FALL * first:
-        return "falling", f"{what}, and still falls at the end", "more epochs", step
-    return "done", f"{what}, and stands still at the end", "", step
+        still = Sentence(f"{en}, and still falls at the end", f"{zh}，结束时仍在下降")
+        return "falling", still, MORE_EPOCHS, step
+    return "done", Sentence(f"{en}, and is stable at the end", f"{zh}，结束时已平稳"), NOTHING, step
 
 
 def _end(losses: Points) -> float:
-    """What the last tenth comes to."""
+    """The median of the last tenth."""
     return median(loss for _, loss in losses[-max(3, len(losses) // 10) :])
 
 
-def _turned(validations: Points, total: int) -> _Seen | None:
+def _turned(validations: Points, total: int) -> _Verdict | None:
     if len(validations) < 3 or not all(math.isfinite(loss) for _, loss in validations):  # noqa: PLR2004
         return None
     step, best = min(validations, key=lambda point: point[1])
     end = validations[-1][1]
     if end <= best * (1 + TURNED):
         return None
-    what = (
-        f"the validation loss was best at step {step} of {total} ({best:.3g}), and is {end:.3g} at the end: "
-        "from there on the rows are learnt by heart"
+    what = Sentence(
+        f"the validation loss was lowest at step {step} of {total} ({best:.3g}) and is {end:.3g} at the end: "
+        "after that step the model overfits",
+        f"验证损失在第 {step} 步（共 {total} 步）最低（{best:.3g}），结束时为 {end:.3g}：此后模型过拟合",
     )
-    return "turned", what, "fewer epochs, or more data", step
+    return "turned", what, FEWER_EPOCHS, step
 
 
 def _fall(values: Sequence[float]) -> float:
-    """From the first half's median to the second's."""
+    """The drop from the first half's median to the second's."""
     half = len(values) // 2
     return median(values[:half]) - median(values[half:])
 

@@ -1,9 +1,9 @@
-"""Which of two answers is better, as a judge model is asked and understood. Pure; the asking is execute's.
+"""LLM-as-a-judge: the prompt that compares two answers, and the judge's verdicts as numbers. Pure.
 
-Each pair is put to the judge twice, the answers in either order: it wins only who wins both times, so that a
-liking for the first place ends in a tie. The answers are material, not instructions: they stand in fences
-that are longer than any they hold, and the verdict is one JSON object and nothing else. Not covered: a judge
-that is persuaded by what it reads, or that likes long answers; both orders do not show that.
+The judge sees each pair twice, in both orders; an answer wins only if it wins both times, so position bias
+ends in a tie. The answers are data, not instructions: they are fenced by more backticks than they contain,
+and the verdict is a single JSON object. Not covered: a judge that is persuaded by what it reads, or that
+prefers long answers.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from orchestrator.metrics.interval import wilson
 
 A, B, TIE, FAILED = "a", "b", "tie", "failed"
 SCHEMA_NAME = "verdict"
-SCHEMA: Mapping[str, Any] = {
+SCHEMA: Mapping[str, object] = {
     "type": "object",
     "properties": {
         "reason": {"type": "string"},
@@ -27,7 +27,7 @@ SCHEMA: Mapping[str, Any] = {
     "required": ["reason", "winner"],
     "additionalProperties": False,
 }
-# A longer text is cut in its middle: a judge has a context, too.
+# A longer text is cut in the middle to fit the judge's context.
 LONGEST = 12000
 _REASON = 500
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
@@ -35,6 +35,55 @@ _KANA = re.compile(r"[\u3041-\u30ff]")
 _LETTERS = re.compile(r"[A-Za-z]+")
 _CODE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
 _HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+class AnswerPair(TypedDict):
+    """Two answers to a question; `reference` is "" for none."""
+
+    id: str
+    question: str
+    reference: str
+    a: str
+    b: str
+
+
+class JudgeRow(TypedDict):
+    """The judge's verdict on a pair, with the winner and the reason for each order."""
+
+    id: str
+    verdict: str
+    orders: list[str]
+    reasons: list[str]
+    error: str
+
+
+class Tally(TypedDict):
+    """Counts of verdicts; rate_b counts a tie as half a win and leaves out failures."""
+
+    wins_a: int
+    wins_b: int
+    ties: int
+    failed: int
+    rate_b: float | None
+    low: float
+    high: float
+
+
+class JudgeResult(Tally):
+    """The verdicts of a judge.
+
+    `of` counts all pairs, `swayed` those whose two orders disagree; `error` says why judging ended early; a
+    and b are the names of the two sides.
+    """
+
+    a: NotRequired[str]
+    b: NotRequired[str]
+    model: str
+    of: int
+    judged: int
+    swayed: int
+    error: str
+    rows: list[JudgeRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,40 +134,37 @@ _ENGLISH = _Words(
 )
 
 
-def question_messages(pair: Mapping[str, Any], criteria: str = "", *, swapped: bool) -> list[dict[str, str]]:
-    """What the judge is asked about a pair, in Chinese or English as its question is.
+def question_messages(pair: AnswerPair, criteria: str = "", *, swapped: bool) -> list[dict[str, str]]:
+    """The prompt for a pair, in the language of its question.
 
     Args:
-        pair: "question", "reference" ("" for none), "a", "b".
-        criteria: what makes an answer the better one, in place of the usual.
-        swapped: b is shown first.
+        pair: the question and both answers.
+        criteria: what makes an answer better, instead of the default.
+        swapped: show b first.
     """
-    words = _CHINESE if is_chinese(str(pair["question"])) else _ENGLISH
+    words = _CHINESE if is_chinese(pair["question"]) else _ENGLISH
     first, second = (pair["b"], pair["a"]) if swapped else (pair["a"], pair["b"])
-    parts = [(words.question, pair["question"]), (words.reference, pair.get("reference") or "")]
+    parts = [(words.question, pair["question"]), (words.reference, pair["reference"])]
     parts = [part for part in parts if part[0] == words.question or part[1]]
     parts += [(words.answer.format(number=1), first), (words.answer.format(number=2), second)]
-    shown = [(title, _plain(str(text), words)) for title, text in parts]
+    shown = [(title, _plain(text, words)) for title, text in parts]
     fence = "`" * (1 + max([2, *(len(run) for _, text in shown for run in re.findall("`+", text))]))
     body = "\n\n".join(f"{title}:\n{fence}\n{text}\n{fence}" for title, text in shown)
     system = words.system.format(criteria=_plain(criteria, words) or words.criteria)
     return [{"role": "system", "content": system}, {"role": "user", "content": f"{body}\n\n{words.ask}"}]
 
 
-def parse_verdict(said: str, *, swapped: bool) -> tuple[str, str]:
-    """Who wins by a judge's words, and why.
+def parse_verdict(answer: str, *, swapped: bool) -> tuple[str, str]:
+    """The winner (A, B or TIE) and the reason in one line.
 
     Args:
-        said: the whole answer; what a model thought before it, up to </think>, is passed over.
+        answer: the judge's whole answer; thinking up to </think> is skipped.
         swapped: b was shown first.
 
-    Returns:
-        (A, B or TIE, the reason in one line).
-
     Raises:
-        ValueError: it is not one JSON object with a winner; says what it is.
+        ValueError: the answer is not a JSON object with a winner.
     """
-    text = said.rpartition("</think>")[2]
+    text = answer.rpartition("</think>")[2]
     fenced = _CODE.fullmatch(text)
     try:
         found = json.loads(fenced[1] if fenced else text)
@@ -132,7 +178,7 @@ def parse_verdict(said: str, *, swapped: bool) -> tuple[str, str]:
 
 
 def fold(first: str, second: str) -> str:
-    """What both orders together say: a win only where they agree.
+    """The verdict of both orders: a win only if they agree.
 
     >>> fold("a", "a"), fold("a", "b"), fold("tie", "b")
     ('a', 'tie', 'tie')
@@ -140,12 +186,8 @@ def fold(first: str, second: str) -> str:
     return first if first == second else TIE
 
 
-def tally(verdicts: Iterable[str]) -> dict[str, Any]:
-    """The counts, and the rate at which b is the better one, a tie counted as half of a win.
-
-    Returns:
-        {"wins_a", "wins_b", "ties", "failed", "rate_b", "low", "high"}: the interval is Wilson's, of 95 %;
-        what failed is in no rate. rate_b is None where nothing was judged.
+def tally(verdicts: Iterable[str]) -> Tally:
+    """The counts, and b's rate with Wilson's 95 % interval; None if nothing was judged.
 
     >>> found = tally(["b", "b", "tie", "a", "failed"])
     >>> found["rate_b"], round(found["low"], 2), round(found["high"], 2), found["failed"]
@@ -169,7 +211,7 @@ def tally(verdicts: Iterable[str]) -> dict[str, Any]:
 
 
 def is_chinese(text: str) -> bool:
-    """Whether a Chinese reader is spoken to: Chinese characters, and not only a name in foreign words.
+    """Whether a text is Chinese: more Chinese characters than Latin words, and no kana.
 
     >>> is_chinese("请介绍 LLaMA-Factory"), is_chinese("What does 神奇 mean in English?")
     (True, False)
@@ -179,7 +221,7 @@ def is_chinese(text: str) -> bool:
 
 
 def _plain(text: str, words: _Words) -> str:
-    """Without what a tokenizer or a terminal would stumble over, and cut in its middle where it is long."""
+    """The text without control characters, cut in the middle if it is long."""
     shown = _HIDDEN.sub("\ufffd", text.replace("\r\n", "\n")).strip()
     if len(shown) <= LONGEST:
         return shown

@@ -1,8 +1,8 @@
-"""Samples: a row's last answer as the reference, what stands before it as the question. Pure.
+"""Samples: a row's last answer is the reference, the turns before it are the question. Pure.
 
-As LLaMA-Factory's do_predict takes them (data/processor/unsupervised.py of 0.9.5): one sample a row, its last
-answer, the earlier ones as they are in the data. Covered: conversations that end in an answer to a user. Not
-covered: rows that end in a tool's call, or whose last question is a tool's; they are counted as left out.
+As LLaMA-Factory's do_predict makes them (data/processor/unsupervised.py of 0.9.5): one sample per row, the
+earlier answers as they are in the data. Only conversations that end in an answer to a user make a sample, not
+rows that end in a tool call or in the answer to a tool's result.
 """
 
 from __future__ import annotations
@@ -10,9 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 _THOUGHT = re.compile(r"\s*(?:<think>)?(.*?)</think>(.*)", re.DOTALL)
+
+
+# {"role", "content"}
+Message = Mapping[str, str]
+
+
+class ConversationRow(TypedDict):
+    """A row of conversations.jsonl."""
+
+    dataset: str
+    row: int
+    messages: list[Message]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,43 +32,43 @@ class Prediction:
     """One question with its reference.
 
     Attributes:
-        dataset, row: where it comes from; the row counts from 1 in the file as given.
-        messages: the conversation before the answer, oldest first: {"role", "content"}.
-        label: the reference without its thought.
-        label_thinking: the reference's thought, "" for none.
+        dataset, row: the source; rows count from 1 in the original file.
+        messages: the conversation before the answer, oldest first.
+        label: the reference without its thinking.
+        label_thinking: the reference's thinking, "" for none.
     """
 
     dataset: str
     row: int
-    messages: tuple[Mapping[str, str], ...]
+    messages: tuple[Message, ...]
     label: str
     label_thinking: str = ""
 
     @property
     def question(self) -> str:
-        """The last thing that the user says."""
+        """The user's last message."""
         return self.messages[-1]["content"]
 
     @property
     def reference(self) -> str:
-        """The whole last answer, its thought as LLaMA-Factory's templates spell it."""
+        """The whole last answer, with its thinking as LLaMA-Factory's templates write it."""
         return joined(self.label_thinking, self.label)
 
 
-def sample_of(row: Mapping[str, Any]) -> Prediction | None:
-    """A sample from {"dataset", "row", "messages"}; None when it does not end in an answer to a user."""
-    *before, last = row["messages"] or [{"role": ""}]
+def sample_of(row: ConversationRow) -> Prediction | None:
+    """The sample of a row; None if it does not end in an answer to a user."""
+    *before, last = row["messages"] or [{"role": "", "content": ""}]
     if last["role"] != "assistant" or not before or before[-1]["role"] != "user":
         return None
     if not {message["role"] for message in before} <= {"system", "user", "assistant"}:
         return None
     thinking, label = parted(last["content"])
-    sent = tuple({"role": message["role"], "content": message["content"]} for message in before)
-    return Prediction(row["dataset"], row["row"], sent, label, thinking)
+    messages = tuple({"role": each["role"], "content": each["content"]} for each in before)
+    return Prediction(row["dataset"], row["row"], messages, label, thinking)
 
 
 def parted(text: str) -> tuple[str, str]:
-    r"""(thought, answer) of an answer's text.
+    r"""(thinking, answer) of a text.
 
     >>> parted("<think>\n嗯\n</think>\n\n好")
     ('嗯', '好')
@@ -68,7 +80,7 @@ def parted(text: str) -> tuple[str, str]:
 
 
 def joined(thinking: str, answer: str) -> str:
-    r"""A thought and an answer as one text, as LLaMA-Factory's templates join them.
+    r"""Thinking and answer as one text, as LLaMA-Factory's templates join them.
 
     >>> joined("嗯", "好"), joined("", "好")
     ('<think>\n嗯\n</think>\n\n好', '好')
@@ -77,7 +89,7 @@ def joined(thinking: str, answer: str) -> str:
 
 
 def spread(count: int, limit: int) -> Sequence[int]:
-    """The places of at most `limit` of `count` rows, evenly spread; the same every time.
+    """The indices of at most `limit` of `count` rows, evenly spread.
 
     >>> list(spread(10, 3)), list(spread(2, 5))
     ([0, 3, 6], [0, 1])
@@ -87,6 +99,6 @@ def spread(count: int, limit: int) -> Sequence[int]:
     return [number * count // limit for number in range(limit)]
 
 
-def chosen(rows: Iterable[Mapping[str, Any]], names: frozenset[str]) -> Iterable[Prediction | None]:
-    """The samples of the named data sets among conversations; None for each row that makes none."""
+def chosen(rows: Iterable[ConversationRow], names: frozenset[str]) -> Iterable[Prediction | None]:
+    """The samples of the named data sets; None for each row that makes none."""
     return (sample_of(row) for row in rows if row["dataset"] in names)

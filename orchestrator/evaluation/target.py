@@ -1,39 +1,41 @@
-"""A target: what a recipe aims at, held against what a run reached. Pure."""
+"""A target: the thresholds of a recipe against the results of a run. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-# The highest score of a target that is not met.
+from orchestrator.recipe import Target
+from orchestrator.results import Sentence
+
+# The highest score of a missed target.
 NEARLY = 0.999999
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing that is aimed at.
+    """One threshold of a target.
 
     Attributes:
         name: "checks", "paraphrases", "general" or a metric's.
-        wanted, got: in the unit of the recipe: rates from 0 to 1, metrics from 0 to 100; got is None when
-            the run did not find it out.
-        met: whether got is as good as wanted.
-        sentence: both, for a person.
-        near: how near it came, 0 to 1; 1 when met.
+        required, actual: in the recipe's unit: rates from 0 to 1, metrics from 0 to 100; actual is None if
+            the run did not measure it.
+        met: whether the threshold is reached.
+        sentence: both values as a sentence.
+        near: how close the run came, 0 to 1; 1 if met.
     """
 
     name: str
-    wanted: float
-    got: float | None
+    required: float
+    actual: float | None
     met: bool
-    sentence: str
+    sentence: Sentence
     near: float
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a run reached: (passed, asked) of each kind, and the mean of each metric."""
+    """The results of a run: (passed, asked) of each kind, and the mean of each metric."""
 
     checks: tuple[int, int]
     paraphrases: tuple[int, int]
@@ -42,57 +44,80 @@ class Figures:
     metrics: Mapping[str, float]
 
 
-def parts_of(target: Mapping[str, Any], figures: Figures) -> list[Part]:
-    """Every part of a target, as the recipe's section `target` says it, with what was reached."""
-    return list(_parts(target, figures))
+def parts_of(target: Target, figures: Figures) -> Iterable[Part]:
+    """Every threshold of a target with the run's value."""
+    if target.checks is not None:
+        yield _rate("checks", _CHECKS, target.checks, figures.checks)
+    if target.paraphrases is not None:
+        yield _rate("paraphrases", _PARAPHRASES, target.paraphrases, figures.paraphrases)
+    for metric, required in target.metrics.items():
+        yield _metric(metric, required, figures.metrics.get(metric))
+    if target.regression is not None:
+        yield _regression(target.regression, figures)
 
 
-def _parts(target: Mapping[str, Any], figures: Figures) -> Iterable[Part]:
-    for name, words in (("checks", "checks passed"), ("paraphrases", "paraphrases answered right")):
-        if target.get(name) is not None:
-            yield _rate(name, words, float(target[name]), getattr(figures, name))
-    for metric, wanted in target.get("metrics", {}).items():
-        got = figures.metrics.get(metric)
-        if got is None:
-            yield Part(metric, wanted, None, False, f"{metric} was not measured (at least {wanted:g})", 0.0)
-        else:
-            near = min(1.0, got / wanted) if wanted else 1.0
-            yield Part(metric, wanted, got, got >= wanted, f"{metric} {got:.2f} (at least {wanted:g})", near)
-    if target.get("regression") is not None:
-        yield _regression(float(target["regression"]), figures)
+def _metric(name: str, required: float, actual: float | None) -> Part:
+    least, zh = f"at least {required:g}", f"至少 {required:g}"
+    if actual is None:
+        what = Sentence(f"{name} was not measured ({least})", f"未测量 {name}（{zh}）")
+        return Part(name, required, None, False, what, 0.0)
+    near = min(1.0, actual / required) if required else 1.0
+    what = Sentence(f"{name} {actual:.2f} ({least})", f"{name} {actual:.2f}（{zh}）")
+    return Part(name, required, actual, actual >= required, what, near)
 
 
-def _rate(name: str, words: str, wanted: float, counts: tuple[int, int]) -> Part:
+_CHECKS = Sentence("checks passed", "项检查通过")
+_PARAPHRASES = Sentence("paraphrases answered correctly", "个改写问题答对")
+
+
+def _rate(name: str, words: Sentence, required: float, counts: tuple[int, int]) -> Part:
     good, asked = counts
     if not asked:
-        return Part(name, wanted, None, False, f"no {name} were asked (at least {wanted:.0%})", 0.0)
+        zh = {"checks": "检查", "paraphrases": "改写问题"}[name]
+        what = Sentence(f"no {name} were asked (at least {required:.0%})", f"没有{zh}（至少 {required:.0%}）")
+        return Part(name, required, None, False, what, 0.0)
     rate = good / asked
-    sentence = f"{good} of {asked} {words} ({rate:.1%}, at least {wanted:.1%})"
-    return Part(name, wanted, rate, rate >= wanted, sentence, min(1.0, rate / wanted))
+    sentence = Sentence(
+        f"{good} of {asked} {words} ({rate:.1%}, at least {required:.1%})",
+        f"{asked} 中有 {good} {words.zh}（{rate:.1%}，至少 {required:.1%}）",
+    )
+    return Part(name, required, rate, rate >= required, sentence, min(1.0, rate / required))
 
 
 def _regression(allowed: float, figures: Figures) -> Part:
     good, asked = figures.general
     before, of = figures.general_base
+    limit, zh = f"at most {allowed:.1%} lost", f"最多下降 {allowed:.1%}"
     if not asked or not of:
-        what = f"the general questions were not asked of both models (at most {allowed:.1%} lost)"
+        en, zh = "the general questions were not asked of both models", f"常识题未向两个模型都提问（{zh}）"
+        what = Sentence(f"{en} ({limit})", zh)
         return Part("general", allowed, None, False, what, 0.0)
     lost = before / of - good / asked
-    limit = f"at most {allowed:.1%} lost"
-    sentence = f"{good} of {asked} general questions answered, the base {before} of {of} ({limit})"
+    sentence = Sentence(
+        f"{good} of {asked} general questions answered, the base {before} of {of} ({limit})",
+        f"常识题答对 {good}/{asked}，底座 {before}/{of}（{zh}）",
+    )
     met = lost <= allowed + 1e-9  # both are sums of fractions
     return Part("general", allowed, lost, met, sentence, 1.0 if met else max(0.0, 1 - (lost - allowed)))
 
 
 def score_of(parts: Iterable[Part]) -> float:
-    """How near all parts came, 0 to 1; 1 exactly when all are met."""
+    """How close all parts came, 0 to 1; 1 exactly if all are met."""
     near = [part.near for part in parts]
     return round(sum(near) / len(near), 6) if near else 0.0
 
 
-def told(target: Mapping[str, Any], figures: Figures) -> dict[str, Any]:
-    """What target.json holds: {"met", "score", "parts": [Part]}."""
-    parts = parts_of(target, figures)
+@dataclass(frozen=True, slots=True)
+class TargetResult:
+    """target.json."""
+
+    met: bool
+    score: float
+    parts: tuple[Part, ...]
+
+
+def check_target(target: Target, figures: Figures) -> TargetResult:
+    """Whether a run meets a target, and how close it came."""
+    parts = tuple(parts_of(target, figures))
     met = bool(parts) and all(part.met for part in parts)
-    score = 1.0 if met else min(score_of(parts), NEARLY)
-    return {"met": met, "score": score, "parts": [asdict(part) for part in parts]}
+    return TargetResult(met, 1.0 if met else min(score_of(parts), NEARLY), parts)

@@ -1,8 +1,8 @@
-"""Trials of a sweep: what was tried, what came of it, and what to try next. Pure.
+"""The trials of a sweep: settings, results, and what to try next. Pure.
 
-next_trial() is a function of the sweep and its history: it keeps nothing, so that a sweep which was
-interrupted goes on as if it had not been. The search is Optuna's (TPE), each time over a study that is made
-anew from the history.
+next_trial() is a function of the sweep and its history and keeps no state, so an interrupted sweep continues
+as if it had not been interrupted. The search is Optuna's (TPE), over a study that is rebuilt from the history
+each time.
 """
 
 from __future__ import annotations
@@ -10,33 +10,36 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import MissingError, Problem
+from orchestrator.recipe import Sweep
+from orchestrator.results import Sentence
 
 if TYPE_CHECKING:
     import optuna
 
 MET, MISSED, FAILED, PRUNED, RUNNING = "met", "missed", "failed", "pruned", "running"
 SEED = 42
-# Trials whose whole course is known before one is ended for going worse.
+NOTHING = Sentence()
+# Complete trials needed before another one may be pruned.
 FEWEST_BEFORE_PRUNING = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One setting that was tried.
+    """One trial.
 
     Attributes:
         number: from 1.
-        settings: dotted key → value, laid on the recipe.
-        run: RECIPE/ID of its run, "" before that began.
-        status: met, missed, failed, pruned or running (also when it was interrupted).
-        score: how near the target it came, 0 to 1; None when that was not found out.
-        minutes: that it took, interruptions left out.
-        sentence: what came of it.
-        losses: step → loss, the course that later ones are held against; the validation's where there is one.
+        settings: dotted key → value, set on the recipe.
+        run: RECIPE/ID of its run, "" before it starts.
+        status: met, missed, failed, pruned or running (also if interrupted).
+        score: how close to the target it came, 0 to 1; None if unknown.
+        minutes: its duration without interruptions.
+        sentence: the result.
+        losses: step → loss, for the pruning of later trials; the validation loss if there is one.
     """
 
     number: int
@@ -45,19 +48,15 @@ class Trial:
     status: str = RUNNING
     score: float | None = None
     minutes: float = 0.0
-    sentence: str = ""
+    sentence: Sentence = NOTHING
     losses: Mapping[str, float] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """As trials.json holds it."""
-        return asdict(self)
 
 
 History = Sequence[Trial]
 
 
 def written(settings: Mapping[str, Any], sign: str = "=") -> list[str]:
-    """Settings as --set takes them, or with ": " as a recipe does.
+    """Settings in the form of --set, or with ": " in the form of a recipe.
 
     >>> written({"train.learning_rate": 1e-05, "train.scheduler": "linear"})
     ['train.learning_rate=1e-05', 'train.scheduler="linear"']
@@ -65,12 +64,12 @@ def written(settings: Mapping[str, Any], sign: str = "=") -> list[str]:
     return [f"{key}{sign}{json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
 
 
-def next_trial(sweep: Mapping[str, Any], history: History) -> Trial | None:
-    """What to try now; None when the budget is spent, the grid is through, or the target is met.
+def next_trial(sweep: Sweep, history: History) -> Trial | None:
+    """The next trial; None if the budget is spent, the grid is complete, or the target is met.
 
     Args:
-        sweep: the recipe's section: settings, search, runs, minutes.
-        history: every trial so far, in order; a running one was interrupted and is gone on with.
+        sweep: the recipe's section.
+        history: every trial so far, in order; a running one was interrupted and continues.
     """
     if any(trial.status == MET for trial in history):
         return None
@@ -78,22 +77,22 @@ def next_trial(sweep: Mapping[str, Any], history: History) -> Trial | None:
         return history[-1]
     if why_ended(sweep, history):
         return None
-    if sweep["search"] == "optuna":
-        settings = _suggested(sweep["settings"], history)
+    if sweep.search == "optuna":
+        settings = _suggested(sweep.settings, history)
     else:
-        settings = grid(sweep["settings"])[len(history)]
+        settings = grid(sweep.settings)[len(history)]
     return Trial(len(history) + 1, settings)
 
 
-def why_ended(sweep: Mapping[str, Any], history: History) -> str:
-    """Why no other trial begins, "" when one may."""
+def why_ended(sweep: Sweep, history: History) -> str:
+    """Why no other trial starts, "" if one may."""
     spent = sum(trial.minutes for trial in history)
-    if len(history) >= sweep["runs"]:
-        return f"sweep.runs: {sweep['runs']} trials were made"
-    if sweep["minutes"] is not None and spent >= sweep["minutes"]:
-        return f"sweep.minutes: {spent:.0f} of {sweep['minutes']:g} minutes are spent"
-    if sweep["search"] == "grid" and len(history) >= len(grid(sweep["settings"])):
-        return f"all {len(history)} settings of the sweep were tried"
+    if len(history) >= sweep.runs:
+        return f"sweep.runs: {sweep.runs} trials are done"
+    if sweep.minutes is not None and spent >= sweep.minutes:
+        return f"sweep.minutes: {spent:.0f} of {sweep.minutes:g} minutes are used"
+    if sweep.search == "grid" and len(history) >= len(grid(sweep.settings)):
+        return f"all {len(history)} settings of the sweep are tried"
     return ""
 
 
@@ -107,21 +106,21 @@ def grid(settings: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def best_of(history: History) -> Trial | None:
-    """The one that came nearest; of equals the first."""
+    """The best trial; the first among equals."""
     scored = [trial for trial in history if trial.score is not None]
     return max(scored, key=lambda trial: (trial.score or 0.0, -trial.number), default=None)
 
 
 def should_prune(history: History, losses: Mapping[int, float]) -> bool:
-    """Whether a training goes worse than half of those before it did at this step (Optuna's MedianPruner).
+    """Whether a training is worse than half of the earlier ones at this step (Optuna's MedianPruner).
 
     Args:
-        history: the trials before it.
+        history: the earlier trials.
         losses: step → loss of this one so far.
     """
     if not losses:
         return False
-    # All that the pruner looks at: what the others had at this very step, and the best of this one so far.
+    # The pruner compares the others' losses at this step with the best of this trial so far.
     step, best = max(losses), min(losses.values())
     there = [trial.losses[str(step)] for trial in history if str(step) in trial.losses]
     if len(there) < FEWEST_BEFORE_PRUNING:
@@ -140,7 +139,7 @@ def _suggested(settings: Mapping[str, Any], history: History) -> dict[str, Any]:
     spans = {key: _distribution(values) for key, values in settings.items()}
     for trial in history:
         params = {key: _index(settings[key], trial.settings[key]) for key in spans}
-        # Optuna lessens; what failed is as far off as can be.
+        # Optuna minimizes; a failed trial is as bad as possible.
         study.add_trial(_frozen(params, spans, 1.0 - (trial.score or 0.0), {}))
     asked = study.ask(spans)
     return {
@@ -150,7 +149,7 @@ def _suggested(settings: Mapping[str, Any], history: History) -> dict[str, Any]:
 
 
 def _index(values: Any, given: Any) -> Any:
-    """A list's value by its place: Optuna's categories are plain values, a recipe's may be lists."""
+    """The index of a value in a list: Optuna's categories are plain values, a recipe's may be lists."""
     return values.index(given) if isinstance(values, list) else given
 
 
@@ -174,7 +173,7 @@ def _study(startup: int, seed: int = SEED) -> optuna.Study:
     try:
         import optuna
     except ImportError:
-        what = "sweep.search: optuna needs the package optuna, which is not installed"
+        what = "sweep.search: optuna needs the package optuna"
         raise MissingError(Problem(what, hint='pip install "conch[search]", or search: grid')) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)

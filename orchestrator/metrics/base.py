@@ -1,4 +1,4 @@
-"""The socket of a metric: how near a text is to the one that was expected."""
+"""The protocol of a metric: how similar a text is to the expected one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Protocol
 
 
 class Metric(Protocol):
-    """What a module in orchestrator/metrics offers."""
+    """A metric: a module, or an object."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name in recipes and reports."""
 
     def score(self, predict: str, label: str, /) -> float:
-        """0 (nothing in common) to 100 (the same), of one text; a mean over texts is the caller's work."""
+        """The score of one text, 0 (nothing in common) to 100 (the same)."""

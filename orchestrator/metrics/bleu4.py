@@ -1,7 +1,7 @@
 """bleu-4: as LLaMA-Factory computes it (src/llamafactory/train/sft/metric.py of 0.9.5).
 
-Of characters, not words; each text by itself, smoothed by method 3; a mean over texts is a mean of these.
-It is not comparable with sacrebleu's, which is of words and of a whole corpus.
+Over characters, not words; each text by itself, smoothed by method 3. Not comparable with sacrebleu, which
+scores words over a whole corpus.
 """
 
 from __future__ import annotations

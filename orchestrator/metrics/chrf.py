@@ -1,7 +1,7 @@
-"""chrF (Popović 2015): character n-grams in common, of one to six characters, recall counting twice.
+"""chrF (Popović 2015): n-grams of one to six characters in common, with recall weighted twice.
 
-The number is that of sacrebleu's `sentence_chrf` with its defaults; written out here, since sacrebleu brings
-seven packages for these lines. It needs no words, so it is the same for Chinese and English.
+The same number as sacrebleu's `sentence_chrf` with its defaults; written out here, since sacrebleu would add
+seven packages. It needs no word segmentation, so it treats Chinese and English alike.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ RECALL = 2.0
 
 
 def score(predict: str, label: str) -> float:
-    """0 to 100; white space does not count.
+    """0 to 100; white space is ignored.
 
     >>> round(score("我是海螺", "我是神奇海螺"), 2)
     28.74
     """
-    mine, wanted = ("".join(text.split()) for text in (predict, label))
+    predicted, expected = ("".join(text.split()) for text in (predict, label))
     precision = recall = orders = 0.0
     for size in range(1, LONGEST + 1):
-        said, expected = _grams(mine, size), _grams(wanted, size)
-        if not said or not expected:
+        found, wanted = _grams(predicted, size), _grams(expected, size)
+        if not found or not wanted:
             continue
-        common = (said & expected).total()
-        precision += common / said.total()
-        recall += common / expected.total()
+        common = (found & wanted).total()
+        precision += common / found.total()
+        recall += common / wanted.total()
         orders += 1
     if not precision + recall:
         return 0.0

@@ -1,4 +1,4 @@
-"""exact_match: the same text, in NFC and without the white space around it; letter case counts."""
+"""exact_match: the same text in NFC, stripped; case-sensitive."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def score(predict: str, label: str) -> float:
     >>> score(" 好。", "好。"), score("好", "不好")
     (100.0, 0.0)
     """
-    mine, wanted = (unicodedata.normalize("NFC", text).strip() for text in (predict, label))
-    return 100.0 if mine == wanted else 0.0
+    predicted, expected = (unicodedata.normalize("NFC", text).strip() for text in (predict, label))
+    return 100.0 if predicted == expected else 0.0

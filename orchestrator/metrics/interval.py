@@ -1,22 +1,24 @@
-"""How sure a rate or a mean is: Wilson's interval of a rate, the bootstrap's of a mean. Both of 95 %."""
+"""95 % confidence intervals: Wilson's for a rate, the bootstrap's for a mean or another statistic."""
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 Z = 1.959964
 SEED = 42
 DRAWS = 1000
 
+Value = TypeVar("Value")
+
 
 def wilson(good: float, asked: int) -> tuple[float, float]:
-    """The interval in which a rate of `good` of `asked` lies (Wilson 1927), each from 0 to 1.
+    """The interval of the rate `good` / `asked` (Wilson 1927), each end from 0 to 1.
 
-    A tie may count as half of a good one.
-
-    It is sensible also for few and for all or none, where the plain one has no width.
+    It is sensible for few samples too, and for all or none, where the normal interval has no width. In `good`
+    a tie may count as a half.
 
     >>> [round(end, 3) for end in wilson(9, 10)]
     [0.596, 0.982]
@@ -33,8 +35,8 @@ def wilson(good: float, asked: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def bootstrap(values: Sequence[float], *, seed: int = SEED, draws: int = DRAWS) -> tuple[float, float]:
-    """The interval in which the mean of such values lies, by drawing them anew; the same every time.
+def bootstrap(values: Sequence[float]) -> tuple[float, float]:
+    """The interval of the mean of values; the same every time.
 
     >>> bootstrap([1.0, 1.0, 1.0])
     (1.0, 1.0)
@@ -42,8 +44,11 @@ def bootstrap(values: Sequence[float], *, seed: int = SEED, draws: int = DRAWS) 
     >>> 30 < low < 50 < high < 70
     True
     """
-    if not values:
-        return 0.0, 0.0
-    drawn = random.Random(seed)  # noqa: S311  statistics, no secret
-    means = sorted(sum(drawn.choices(values, k=len(values))) / len(values) for _ in range(draws))
-    return means[int(0.025 * draws)], means[math.ceil(0.975 * draws) - 1]
+    return resampled(values, lambda drawn: sum(drawn) / len(drawn)) if values else (0.0, 0.0)
+
+
+def resampled(values: Sequence[Value], statistic: Callable[[Sequence[Value]], float]) -> tuple[float, float]:
+    """The bootstrap interval of a statistic: computed on DRAWS resamples of the values, seeded."""
+    chance = random.Random(SEED)  # noqa: S311  statistics, no secret
+    found = sorted(statistic(chance.choices(values, k=len(values))) for _ in range(DRAWS))
+    return found[int(0.025 * DRAWS)], found[math.ceil(0.975 * DRAWS) - 1]

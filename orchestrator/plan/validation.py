@@ -161,7 +161,9 @@ def _check_problems(resolved: Resolved) -> Iterable[Problem]:
 
 def _misfit(name: str, argument: Any, case: CheckCase) -> str:
     """Why a check cannot be made of a case that is itself right."""
-    return tool_call.unlisted(argument, case.tools) if name == "tool_call" else ""
+    if name != "tool_call" or not argument:
+        return ""
+    return tool_call.unlisted(argument["name"], [tool["function"]["name"] for tool in case.tools])
 
 
 def _engine_problems(resolved: Resolved) -> Iterable[Problem]:

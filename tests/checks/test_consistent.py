@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.checks import asks_of, consistent
+from orchestrator.checks import CHECKS, consistent, prompts_of
 from orchestrator.checks.base import WITH_HISTORY, PromptPlan
 from orchestrator.results import Transcript, Turn
 from tests.checks.room import CASE, said, turn
+
+CHECK = CHECKS["consistent"]
 
 OTHERS = ["你叫什么？", "请告诉我你的名字"]
 NEAR = {"ask": OTHERS, "least": 0.5}
@@ -24,7 +26,7 @@ def answers(*contents: str | Turn) -> list[Transcript]:
 
 def test_each_phrasing_is_asked_alone_with_the_cases_system_prompt() -> None:
     case = replace(CASE, system="简短", expect={"consistent": OTHERS})
-    assert asks_of(case) == (
+    assert prompts_of(case) == (
         PromptPlan(WITH_HISTORY, ("请问你是谁",), "简短"),
         PromptPlan("asked as: 你叫什么？", ("你叫什么？",), "简短"),
         PromptPlan("asked as: 请告诉我你的名字", ("请告诉我你的名字",), "简短"),
@@ -33,36 +35,36 @@ def test_each_phrasing_is_asked_alone_with_the_cases_system_prompt() -> None:
 
 def test_the_same_but_for_case_spaces_and_last_signs() -> None:
     told = [*said("我是 Conch。"), *answers("我是conch！", "我是Ｃonch")]
-    found = consistent.judge(CASE, OTHERS, told)
+    found = CHECK.judge(CASE, OTHERS, told)
     assert found.passed
-    assert found.reason == "3 phrasings, answers the same"
+    assert found.reason == "3 phrasings, the same answers"
 
 
 def test_another_answer_is_named_with_its_question() -> None:
-    found = consistent.judge(CASE, OTHERS, [*said("我是海螺"), *answers("我是海螺", "我是助手")])
+    found = CHECK.judge(CASE, OTHERS, [*said("我是海螺"), *answers("我是海螺", "我是助手")])
     assert found.reason == '"请告诉我你的名字": answered "我是助手"'
     assert (found.expected, found.answer) == ("我是海螺", "我是海螺")
 
 
 def test_near_enough_by_a_metric() -> None:
     told = [*said("我是神奇海螺。"), *answers("我是神奇海螺！", "我就是神奇海螺。")]
-    assert consistent.judge(CASE, NEAR, told).passed
-    assert not consistent.judge(CASE, NEAR | {"by": "exact_match"}, told).passed
-    far = consistent.judge(CASE, NEAR, [*said("我是神奇海螺。"), *answers("我是神奇海螺。", "今天天气好")])
-    assert "chrf 0.00, at least 0.5 wanted" in far.reason
+    assert CHECK.judge(CASE, NEAR, told).passed
+    assert not CHECK.judge(CASE, NEAR | {"by": "exact_match"}, told).passed
+    far = CHECK.judge(CASE, NEAR, [*said("我是神奇海螺。"), *answers("我是神奇海螺。", "今天天气好")])
+    assert "chrf 0.00 (at least 0.5 required)" in far.reason
 
 
 def test_without_an_answer_nothing_agrees() -> None:
-    assert not consistent.judge(CASE, OTHERS, answers("好", "好")).passed
-    assert not consistent.judge(CASE, OTHERS, [*said("好"), *answers("好")]).passed
-    found = consistent.judge(CASE, OTHERS, [*said("好"), *answers("好", turn(error="HTTP 500"))])
+    assert not CHECK.judge(CASE, OTHERS, answers("好", "好")).passed
+    assert not CHECK.judge(CASE, OTHERS, [*said("好"), *answers("好")]).passed
+    found = CHECK.judge(CASE, OTHERS, [*said("好"), *answers("好", turn(error="HTTP 500"))])
     assert found.reason == '"请告诉我你的名字": HTTP 500'
-    assert not consistent.judge(CASE, OTHERS, [*said(turn("", reasoning="好")), *answers("", "")]).passed
+    assert not CHECK.judge(CASE, OTHERS, [*said(turn("", reasoning="好")), *answers("", "")]).passed
 
 
 def test_arguments() -> None:
-    assert consistent.problem(OTHERS) is None
-    assert consistent.problem(NEAR | {"by": "rouge-l"}) is None
+    assert CHECK.problem(OTHERS) is None
+    assert CHECK.problem(NEAR | {"by": "rouge-l"}) is None
     wrong: tuple[Any, ...] = (
         "你是谁",
         [],
@@ -72,4 +74,4 @@ def test_arguments() -> None:
         NEAR | {"least": 2},
         NEAR | {"by": "meteor"},
     )
-    assert all(consistent.problem(argument) for argument in (*wrong, NEAR | {"ask": []}, ["a", "a"], True))
+    assert all(CHECK.problem(argument) for argument in (*wrong, NEAR | {"ask": []}, ["a", "a"], True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.checks import language
+from orchestrator.checks.language import CHECK
 from tests.checks.room import CASE, said, turn
 
 CHINESE = (
@@ -35,36 +35,36 @@ NEITHER = (
 
 @pytest.mark.parametrize("answer", CHINESE)
 def test_chinese(answer: str) -> None:
-    assert language.judge(CASE, "zh", said(answer)).passed
-    assert not language.judge(CASE, "en", said(answer)).passed
+    assert CHECK.judge(CASE, "zh", said(answer)).passed
+    assert not CHECK.judge(CASE, "en", said(answer)).passed
 
 
 @pytest.mark.parametrize("answer", ENGLISH)
 def test_english(answer: str) -> None:
-    assert language.judge(CASE, "en", said(answer)).passed
-    assert not language.judge(CASE, "zh", said(answer)).passed
+    assert CHECK.judge(CASE, "en", said(answer)).passed
+    assert not CHECK.judge(CASE, "zh", said(answer)).passed
 
 
 @pytest.mark.parametrize("answer", NEITHER)
 def test_other_scripts_mixtures_and_no_letters_are_neither(answer: str) -> None:
-    assert not language.judge(CASE, "zh", said(answer)).passed
-    assert not language.judge(CASE, "en", said(answer)).passed
+    assert not CHECK.judge(CASE, "zh", said(answer)).passed
+    assert not CHECK.judge(CASE, "en", said(answer)).passed
 
 
 def test_only_the_answer_counts_and_the_last_one() -> None:
-    assert language.judge(CASE, "zh", said("Hello", turn("你好", reasoning="The user says hello."))).passed
-    found = language.judge(CASE, "zh", said(turn("", reasoning="我想一想")))
+    assert CHECK.judge(CASE, "zh", said("Hello", turn("你好", reasoning="The user says hello."))).passed
+    found = CHECK.judge(CASE, "zh", said(turn("", reasoning="我想一想")))
     assert not found.passed
     assert "only thinking" in found.reason
 
 
 def test_the_reason_says_the_share() -> None:
-    assert language.judge(CASE, "zh", said("我是神奇海螺。")).reason == "100% of the letters are Chinese"
-    wanted = '0% of the letters are Chinese, at least 60% wanted: "Hello."'
-    assert language.judge(CASE, "zh", said("Hello.")).reason == wanted
-    assert language.judge(CASE, "zh", said("42")).reason.startswith("the answer has no letters")
+    assert CHECK.judge(CASE, "zh", said("我是神奇海螺。")).reason == "100% of the letters are Chinese"
+    expected = '0% of the letters are Chinese (at least 60% required): "Hello."'
+    assert CHECK.judge(CASE, "zh", said("Hello.")).reason == expected
+    assert CHECK.judge(CASE, "zh", said("42")).reason.startswith("the answer has no letters")
 
 
 def test_arguments() -> None:
-    assert language.problem("zh") is None
-    assert all(language.problem(argument) for argument in ("fr", True, None, ["zh"], ""))
+    assert CHECK.problem("zh") is None
+    assert all(CHECK.problem(argument) for argument in ("fr", True, None, ["zh"], ""))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.checks import length
+from orchestrator.checks import CHECKS
 from tests.checks.room import CASE, said, turn
+
+CHECK = CHECKS["length"]
 
 
 @pytest.mark.parametrize(
@@ -13,23 +15,23 @@ from tests.checks.room import CASE, said, turn
     [({"most": 3}, True), ({"most": 2}, False), ({"least": 3}, True), ({"least": 4}, False)],
 )
 def test_bounds_are_inclusive_and_count_characters(argument: dict[str, int], *, passed: bool) -> None:
-    assert length.judge(CASE, argument, said(" 神奇螺\n")).passed is passed
+    assert CHECK.judge(CASE, argument, said(" 神奇螺\n")).passed is passed
 
 
 def test_tokens_are_the_servers() -> None:
     argument = {"most": 2, "unit": "tokens"}
-    assert length.judge(CASE, argument, said(turn("神奇海螺", token_ids=(1, 2)))).passed
-    found = length.judge(CASE, argument, said(turn("神", token_ids=(1, 2, 3))))
+    assert CHECK.judge(CASE, argument, said(turn("神奇海螺", token_ids=(1, 2)))).passed
+    found = CHECK.judge(CASE, argument, said(turn("神", token_ids=(1, 2, 3))))
     assert found.reason == "expected at most 2 tokens, got 3"
-    assert "count characters" in length.judge(CASE, argument, said("神")).reason
+    assert "use unit: characters" in CHECK.judge(CASE, argument, said("神")).reason
 
 
 def test_no_answer_has_no_length() -> None:
-    assert not length.judge(CASE, {"most": 9}, said("")).passed
+    assert not CHECK.judge(CASE, {"most": 9}, said("")).passed
 
 
 def test_arguments() -> None:
-    assert length.problem({"least": 1, "most": 1, "unit": "tokens"}) is None
+    assert CHECK.problem({"least": 1, "most": 1, "unit": "tokens"}) is None
     wrong: tuple[object, ...] = (
         {},
         5,
@@ -39,4 +41,4 @@ def test_arguments() -> None:
         {"least": 5, "most": 4},
         {"max": 3},
     )
-    assert all(length.problem(argument) for argument in (*wrong, {"most": 5, "unit": "words"}))
+    assert all(CHECK.problem(argument) for argument in (*wrong, {"most": 5, "unit": "words"}))

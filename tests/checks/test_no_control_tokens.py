@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.checks import no_control_tokens
+from orchestrator.checks.no_control_tokens import CHECK
 from tests.checks.room import CASE, FOLLOW_UP, said, turn
 
 
@@ -100,20 +101,17 @@ def test_other_leaks() -> None:
 
 
 def test_every_turn_and_the_streamed_answer_count() -> None:
-    assert no_control_tokens.judge(FOLLOW_UP, True, said("a", "b")).passed
-    first = no_control_tokens.judge(FOLLOW_UP, True, said("a<|im_end|>", "b"))
+    assert CHECK.judge(FOLLOW_UP, True, said("a", "b")).passed
+    first = CHECK.judge(FOLLOW_UP, True, said("a<|im_end|>", "b"))
     assert first.reason == 'turn 1: in the answer, the control token "<|im_end|>" leaked'
-    streamed = no_control_tokens.judge(CASE, True, said(turn("a", streamed=True, streamed_content="a\ufffd")))
+    streamed = CHECK.judge(CASE, True, said(turn("a", streamed=True, streamed_content="a\ufffd")))
     assert "in the streamed answer" in streamed.reason
-    thought = no_control_tokens.judge(CASE, True, said(turn("a", reasoning="<｜User｜>")))
+    thought = CHECK.judge(CASE, True, said(turn("a", reasoning="<｜User｜>")))
     assert "in the thinking" in thought.reason
 
 
 def test_no_answer_is_not_clean() -> None:
-    assert (
-        no_control_tokens.judge(CASE, True, said(turn(error="no whole answer"))).reason
-        == "turn 1: no whole answer"
-    )
-    assert not no_control_tokens.judge(CASE, True, []).passed
-    assert no_control_tokens.problem("x")
-    assert no_control_tokens.problem(True) is None
+    assert CHECK.judge(CASE, True, said(turn(error="no whole answer"))).reason == "turn 1: no whole answer"
+    assert not CHECK.judge(CASE, True, []).passed
+    assert CHECK.problem("x")
+    assert CHECK.problem(True) is None

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from orchestrator.checks import no_repetition
+from orchestrator.checks.no_repetition import CHECK
 from tests.checks.room import CASE, said, turn
 
 
@@ -20,24 +21,24 @@ from tests.checks.room import CASE, said, turn
     ],
 )
 def test_a_circle_is_found(answer: str) -> None:
-    assert not no_repetition.judge(CASE, True, said("好的", f"开始。{answer}")).passed
+    assert not CHECK.judge(CASE, True, said("好的", f"开始。{answer}")).passed
 
 
 @pytest.mark.parametrize(
     "answer", ["哈哈哈哈哈", "我是神奇海螺。", "|---|---|---|---|---|---|", "10000000000000000000000000000"]
 )
 def test_emphasis_tables_and_numbers_are_none(answer: str) -> None:
-    assert no_repetition.judge(CASE, True, said(answer)).passed
+    assert CHECK.judge(CASE, True, said(answer)).passed
 
 
 def test_thinking_is_looked_at() -> None:
-    found = no_repetition.judge(CASE, True, said(turn("好", reasoning="嗯，再想想。" * 9)))
-    assert found.reason.startswith('turn 1: the thinking says "嗯再想想" over and over')
+    found = CHECK.judge(CASE, True, said(turn("好", reasoning="嗯，再想想。" * 9)))
+    assert found.reason.startswith('turn 1: the thinking repeats "嗯再想想" over and over')
 
 
 def test_no_answer_does_not_pass() -> None:
-    assert not no_repetition.judge(CASE, True, []).passed
-    assert not no_repetition.judge(CASE, True, said(turn(error="HTTP 500"))).passed
+    assert not CHECK.judge(CASE, True, []).passed
+    assert not CHECK.judge(CASE, True, said(turn(error="HTTP 500"))).passed
 
 
 def test_a_long_answer_takes_no_time() -> None:
@@ -47,5 +48,5 @@ def test_a_long_answer_takes_no_time() -> None:
 
 
 def test_arguments() -> None:
-    assert no_repetition.problem(True) is None
-    assert no_repetition.problem("x")
+    assert CHECK.problem(True) is None
+    assert CHECK.problem("x")

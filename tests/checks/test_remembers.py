@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.checks import remembers
 from orchestrator.checks.base import WITH_HISTORY, WITHOUT_HISTORY, Case
+from orchestrator.checks.remembers import CHECK
 from orchestrator.results import Transcript
 from tests.checks.room import CASE, FOLLOW_UP, alone, said, turn
 
 
 def test_it_asks_the_conversation_and_its_last_question_alone() -> None:
     case = Case("checks[0]", ("在哪？", "几点？"), system="简短")
-    whole, last = remembers.asks(case, "九点")
+    whole, last = CHECK.prompts(case, "九点")
     assert (whole.purpose, whole.turns, whole.system) == (WITH_HISTORY, ("在哪？", "几点？"), "简短")
     assert (last.purpose, last.turns, last.system) == (WITHOUT_HISTORY, ("几点？",), "简短")
 
 
 def test_remembered() -> None:
-    found = remembers.judge(FOLLOW_UP, "九点", [*said("在海底", "九点开门"), alone("谁？")])
+    found = CHECK.judge(FOLLOW_UP, "九点", [*said("在海底", "九点开门"), alone("谁？")])
     assert found.passed
     assert '"谁？"' in found.reason
 
@@ -36,15 +36,15 @@ def test_remembered() -> None:
     ],
 )
 def test_not_remembered(transcripts: list[Transcript], why: str) -> None:
-    found = remembers.judge(FOLLOW_UP, "九点", transcripts)
+    found = CHECK.judge(FOLLOW_UP, "九点", transcripts)
     assert not found.passed
     assert why in found.reason
 
 
 def test_a_single_question_has_nothing_to_remember() -> None:
-    assert "only one question" in remembers.judge(CASE, "x", [*said("x"), alone("y")]).reason
+    assert "only one question" in CHECK.judge(CASE, "x", [*said("x"), alone("y")]).reason
 
 
 def test_arguments() -> None:
-    assert remembers.problem("九点") is None
-    assert remembers.problem(True)
+    assert CHECK.problem("九点") is None
+    assert CHECK.problem(True)

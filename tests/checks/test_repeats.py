@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.checks import asks_of
+from orchestrator.checks import prompts_of
 from orchestrator.checks.repeats import ONCE, RepeatsCheck, folded, repeated, stem
 from orchestrator.results import Verdict
 from tests.checks.room import CASE, FOLLOW_UP
@@ -30,20 +30,20 @@ def test_each_repeat_has_its_id_and_its_seed() -> None:
     assert [case.id for case in twice] == ["checks[0]", "checks[0]~2", "checks[1]", "checks[1]~2"]
     assert [case.seed for case in twice] == [1, 2, 1, 2]
     assert [stem(case.id) for case in twice] == ["checks[0]", "checks[0]", "checks[1]", "checks[1]"]
-    assert [asked.seed for case in twice for asked in asks_of(case)] == [1, 2, 1, 2]
+    assert [asked.seed for case in twice for asked in prompts_of(case)] == [1, 2, 1, 2]
     assert {case.seed for case in repeated([CASE], RepeatsCheck(3))} == {0}
 
 
 def test_enough_of_them_pass() -> None:
     [found] = folded(verdicts(True, False, True, True), RepeatsCheck(4, 0.75))
     assert (found.case, found.passed, found.answer) == ("checks[0]", True, "海螺")
-    assert found.reason == "3 of 4 passed (95 % interval 0.30–0.95), at least 0.75 wanted"
+    assert found.reason == "3 of 4 passed (95 % interval 0.30–0.95; at least 0.75 required)"
 
 
 def test_too_few_pass_and_one_that_failed_is_shown() -> None:
     [found] = folded(verdicts(True, False, True), RepeatsCheck(3))
     assert (found.case, found.passed, found.answer) == ("checks[0]", False, "助手")
-    assert found.reason.endswith("at least 1 wanted; for one: it does not")
+    assert found.reason.endswith("at least 1 required); for example: it does not")
 
 
 def test_a_share_is_met_exactly() -> None:

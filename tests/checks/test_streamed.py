@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.checks import streamed
+from orchestrator.checks.streamed import CHECK
 from orchestrator.results import Turn
 from tests.checks.room import CASE, FOLLOW_UP, said, turn
 
@@ -25,7 +25,7 @@ def both(content: str = "好", reasoning: str = "", token_ids: tuple[int, ...] =
 
 @given(st.text(), st.text(), st.lists(st.integers(0)))
 def test_the_same_both_ways_passes(content: str, reasoning: str, ids: list[int]) -> None:
-    assert streamed.judge(CASE, True, said(both(content, reasoning, tuple(ids)))).passed
+    assert CHECK.judge(CASE, True, said(both(content, reasoning, tuple(ids)))).passed
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_the_same_both_ways_passes(content: str, reasoning: str, ids: list[int])
     ],
 )
 def test_a_difference_does_not(other: Turn, why: str) -> None:
-    found = streamed.judge(FOLLOW_UP, True, said(both(), other))
+    found = CHECK.judge(FOLLOW_UP, True, said(both(), other))
     assert not found.passed
     assert found.reason.startswith("turn 2: ")
     assert why in found.reason
@@ -51,10 +51,10 @@ def test_a_difference_does_not(other: Turn, why: str) -> None:
 
 def test_ids_that_came_one_way_only_are_not_compared() -> None:
     one = turn("好", token_ids=(1, 2), streamed=True, streamed_content="好")
-    assert streamed.judge(CASE, True, said(one)).passed
+    assert CHECK.judge(CASE, True, said(one)).passed
 
 
 def test_it_wants_streaming_and_no_argument() -> None:
-    assert [asked.streamed for asked in streamed.asks(CASE, True)] == [True]
-    assert not streamed.judge(CASE, True, []).passed
-    assert streamed.problem(1)
+    assert [asked.streamed for asked in CHECK.prompts(CASE, True)] == [True]
+    assert not CHECK.judge(CASE, True, []).passed
+    assert CHECK.problem(1)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.checks import thinks
+from orchestrator.checks.thinks import CHECK
 from orchestrator.results import Turn
 from tests.checks.room import CASE, said, turn
 
 
 def test_a_thought_before_every_answer() -> None:
-    assert thinks.judge(CASE, True, said(turn("好", reasoning="嗯"), turn("对", reasoning="想"))).passed
-    found = thinks.judge(CASE, True, said(turn("好", reasoning="嗯"), "对"))
+    assert CHECK.judge(CASE, True, said(turn("好", reasoning="嗯"), turn("对", reasoning="想"))).passed
+    found = CHECK.judge(CASE, True, said(turn("好", reasoning="嗯"), "对"))
     assert found.reason.startswith("turn 2: it did not think, or the server has no reasoning parser")
 
 
@@ -28,21 +28,21 @@ def test_a_thought_before_every_answer() -> None:
     ],
 )
 def test_thinking_that_is_not_well_formed(answer: Turn, told: str) -> None:
-    found = thinks.judge(CASE, True, said(answer))
+    found = CHECK.judge(CASE, True, said(answer))
     assert not found.passed
     assert told in found.reason
 
 
 def test_no_thinking() -> None:
-    assert thinks.judge(CASE, False, said("好", turn("对", reasoning="\n\n"))).passed
-    assert "it thought" in thinks.judge(CASE, False, said(turn("好", reasoning="嗯"))).reason
-    assert "left in the answer" in thinks.judge(CASE, False, said("<think>\n</think>好")).reason
-    assert not thinks.judge(CASE, False, said(turn(error="HTTP 500"))).passed
-    assert not thinks.judge(CASE, False, []).passed
+    assert CHECK.judge(CASE, False, said("好", turn("对", reasoning="\n\n"))).passed
+    assert "it thought" in CHECK.judge(CASE, False, said(turn("好", reasoning="嗯"))).reason
+    assert "left in the answer" in CHECK.judge(CASE, False, said("<think>\n</think>好")).reason
+    assert not CHECK.judge(CASE, False, said(turn(error="HTTP 500"))).passed
+    assert not CHECK.judge(CASE, False, []).passed
 
 
 def test_arguments() -> None:
-    assert thinks.problem(True) is None
-    assert thinks.problem(False) is None
-    assert thinks.problem(None)
-    assert thinks.problem("yes")
+    assert CHECK.problem(True) is None
+    assert CHECK.problem(False) is None
+    assert CHECK.problem(None)
+    assert CHECK.problem("yes")

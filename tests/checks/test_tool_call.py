@@ -6,21 +6,22 @@ from typing import Any
 
 import pytest
 
-from orchestrator.checks import asks_of, contains, stops, streamed, tool_call
-from orchestrator.checks.base import Case, answer_of
+from orchestrator.checks import contains, prompts_of, stops, streamed, tool_call
+from orchestrator.checks.base import Case, Tool, answer_of
+from orchestrator.checks.tool_call import CHECK
 from orchestrator.results import Turn, Verdict
 from tests.checks.room import said, turn
 
-WEATHER = {
+WEATHER: Tool = {
     "type": "function",
     "function": {
         "name": "get_weather",
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     },
 }
-CLOCK = {"type": "function", "function": {"name": "get_time"}}
+CLOCK: Tool = {"type": "function", "function": {"name": "get_time"}}
 CASE = Case("checks[0]", ("北京天气？",), tools=(WEATHER, CLOCK))
-WANTED: dict[str, Any] = {"name": "get_weather", "arguments": {"city": "北京"}}
+EXPECTED: Any = {"name": "get_weather", "arguments": {"city": "北京"}}
 
 
 def call(*calls: tuple[str, str], **more: Any) -> Turn:
@@ -28,8 +29,8 @@ def call(*calls: tuple[str, str], **more: Any) -> Turn:
     return turn("", **{"finish_reason": "tool_calls", "tool_calls": told, **more})
 
 
-def judged(answer: Turn | str, argument: Any = WANTED) -> Verdict:
-    return tool_call.judge(CASE, argument, said(answer))
+def judged(answer: Turn | str, argument: Any = EXPECTED) -> Verdict:
+    return CHECK.judge(CASE, argument, said(answer))
 
 
 def test_the_wanted_call_passes_whatever_else_it_holds() -> None:
@@ -45,12 +46,12 @@ def test_the_wanted_call_passes_whatever_else_it_holds() -> None:
     ("answer", "told"),
     [
         (call(("get_weather", '{"city": "上海"}')), 'its call lacks {"city": "北京"}'),
-        (call(("get_weather", '{"city": "北京"')), "are no JSON object"),
-        (call(("get_weather", '["北京"]')), "are no JSON object"),
+        (call(("get_weather", '{"city": "北京"')), "are not a JSON object"),
+        (call(("get_weather", '["北京"]')), "are not a JSON object"),
         (call(("get_weather", "{}")), "get_weather requires city"),
-        (call(("get_news", "{}")), "is no tool of the case: get_weather, get_time"),
+        (call(("get_news", "{}")), "is not a tool of the case: get_weather, get_time"),
         (call(("get_time", "{}")), "it does not call get_weather: get_time({})"),
-        (call(("get_weather", '{"city": "北京"}'), ("get_time", "now")), "are no JSON object"),
+        (call(("get_weather", '{"city": "北京"}'), ("get_time", "now")), "are not a JSON object"),
         (turn("北京晴。"), 'it calls no tool: "北京晴。"'),
         (turn(""), "the answer is empty"),
         (turn(error="HTTP 400"), "HTTP 400"),
@@ -78,24 +79,24 @@ def test_no_call_is_wanted() -> None:
 
 
 def test_the_tools_go_with_the_question() -> None:
-    assert asks_of(CASE)[0].tools == (WEATHER, CLOCK)
+    assert prompts_of(CASE)[0].tools == (WEATHER, CLOCK)
 
 
 def test_the_other_checks_know_a_call_from_a_text() -> None:
     answer = call(("get_time", "{}"))
     assert answer_of(answer) == "get_time({})"
-    found = contains.judge(CASE, "北京", said(answer))
+    found = contains.CHECK.judge(CASE, "北京", said(answer))
     assert found.reason == "the answer is a call of get_time, not a text"
-    assert stops.judge(CASE, True, said(answer)).passed
-    assert not stops.judge(CASE, True, said(turn("好", finish_reason="tool_calls"))).passed
+    assert stops.CHECK.judge(CASE, True, said(answer)).passed
+    assert not stops.CHECK.judge(CASE, True, said(turn("好", finish_reason="tool_calls"))).passed
     again = call(("get_time", "{}"), streamed=True)
     assert "tool calls whole" in streamed.difference(again)
 
 
 def test_arguments() -> None:
-    assert tool_call.problem(WANTED) is None
-    assert tool_call.problem({"name": "get_time"}) is None
-    assert tool_call.problem(False) is None
+    assert CHECK.problem(EXPECTED) is None
+    assert CHECK.problem({"name": "get_time"}) is None
+    assert CHECK.problem(False) is None
     wrong: tuple[Any, ...] = (
         True,
         "get_time",
@@ -104,7 +105,7 @@ def test_arguments() -> None:
         {"name": "a", "arguments": "{}"},
         {"name": "a", "with": {}},
     )
-    assert all(tool_call.problem(argument) for argument in wrong)
-    assert tool_call.unlisted(WANTED, CASE.tools) == ""
-    assert tool_call.unlisted({"name": "get_news"}, CASE.tools).endswith(": get_weather, get_time")
-    assert "no tools" in tool_call.unlisted(WANTED, ())
+    assert all(CHECK.problem(argument) for argument in wrong)
+    assert tool_call.unlisted("get_weather", tool_call.names(CASE.tools)) == ""
+    assert tool_call.unlisted("get_news", tool_call.names(CASE.tools)).endswith(": get_weather, get_time")
+    assert "no tools" in tool_call.unlisted("get_weather", ())

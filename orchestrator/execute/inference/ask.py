@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from orchestrator.checks import asks_of
+from orchestrator.checks import prompts_of
 from orchestrator.checks.base import Case, PromptPlan
 from orchestrator.checks.repeats import RepeatsCheck, repeated
 from orchestrator.checks.streamed import difference
@@ -79,7 +79,7 @@ def settle(
 ) -> list[Transcript]:
     """The transcripts, those whose streamed answers differ asked once more with nothing else under way."""
     settled = list(transcripts)
-    wanted = {(case.id, asked.purpose): asked for case in cases for asked in asks_of(case, every)}
+    wanted = {(case.id, asked.purpose): asked for case in cases for asked in prompts_of(case, every)}
     hopeless = 0
     for position, transcript in enumerate(transcripts):
         asked = wanted.get((transcript.case, transcript.purpose))
@@ -101,7 +101,7 @@ def _same_tokens(turn: Turn) -> bool:
 
 def _ask_case(client: Client, case: Case, every: Sequence[str], number: int) -> list[Transcript]:
     answered = []
-    for asked in asks_of(case, every):
+    for asked in prompts_of(case, every):
         transcript = _converse(client, case.id, asked)
         answered.append(transcript)
         if transcript.turns[-1].error:

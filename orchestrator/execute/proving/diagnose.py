@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.backends.engines import CONFIG
-from orchestrator.checks import asks_of
+from orchestrator.checks import prompts_of
 from orchestrator.checks.base import WITH_HISTORY, Case
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.host import atomic_files
@@ -166,7 +166,7 @@ def _trained_stage(run: Run, asked: Questions) -> Stage:
     listed = [
         {"case": case.id, "purpose": one.purpose, "system": one.system, "turns": list(one.turns)}
         for case in asked.cases
-        for one in asks_of(case)
+        for one in prompts_of(case)
     ]
     wanted = {"questions": listed, "max_tokens": asked.max_tokens, "bare": _bare(run)}
     file = RenderedFile("tasks/why.json", json.dumps(wanted, ensure_ascii=False, indent=1) + "\n")
