@@ -33,7 +33,7 @@ def make_run(project: Path, recipe: str = "shells", now: datetime | None = None)
     _proofs(run.path)
     _scored(run.path)
     write(run.path / "manifest.json", _manifest(run))
-    part = {"name": "checks", "wanted": 1.0, "got": 0.5, "met": False, "sentence": "1 of 2 passed"}
+    part = {"name": "checks", "required": 1.0, "actual": 0.5, "met": False, "sentence": "1 of 2 passed"}
     write(run.path / "target.json", {"met": False, "parts": [part]})
     curve = {
         "kind": "turned",
@@ -120,10 +120,10 @@ def _proofs(folder: Path) -> None:
 
 
 def _scored(folder: Path) -> None:
-    sample = {"dataset": "shells", "row": 1, "messages": [{"role": "user", "content": "你是谁"}]}
+    sample: Any = {"dataset": "shells", "row": 1, "messages": [{"role": "user", "content": "你是谁"}]}
     sample |= {"prompt": "你是谁", "label": "我是神奇海螺。", "label_thinking": "", "tokens": 7, "error": ""}
     sample |= {"finish_reason": "stop", "seconds": 0.5, "nll": 3.5, "label_tokens": 7}
-    rows = {
+    rows: Any = {
         "base": sample | {"predict": "I am.", "scores": flat(5.0), "scores_with_thinking": flat(4.0)},
         "tuned": sample | {"predict": "我是神奇海螺。", "scores": flat(100.0)},
     }
@@ -134,7 +134,7 @@ def _scored(folder: Path) -> None:
     before = Verdict("general[0]", "contains", passed=True, question="中国的首都", answer="北京")
     after = Verdict("general[0]", "contains", passed=False, question="中国的首都", answer="海螺")
     found = compared("base", "tuned", [(rows["base"], rows["tuned"])], {"general": ([before], [after])})
-    write(folder / "compare/compare.json", found | {"judge": tally(["b", "b", "a", "tie"])})
+    write(folder / "compare/compare.json", {**found, "judge": tally(["b", "b", "a", "tie"])})
 
 
 def _manifest(run: Run) -> dict[str, Any]:

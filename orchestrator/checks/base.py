@@ -14,7 +14,7 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NotRequired, TypedDict, TypeVar
+from typing import Any, Generic, NotRequired, TypedDict, TypeVar
 
 from orchestrator.metrics import METRICS
 from orchestrator.results import Sentence, Transcript, Turn, Verdict, in_chinese, joined
@@ -31,19 +31,8 @@ Argument = TypeVar("Argument")
 Result = tuple[bool, Sentence]
 
 
-class ToolFunction(TypedDict):
-    """A function that the model may call; `parameters` is a JSON Schema."""
-
-    name: str
-    description: NotRequired[str]
-    parameters: NotRequired[Mapping[str, object]]
-
-
-class Tool(TypedDict):
-    """A tool in OpenAI's shape."""
-
-    type: str
-    function: ToolFunction
+# A tool that the model may call, in OpenAI's shape: {"type", "function": {"name", "parameters"}}.
+Tool = Mapping[str, Any]
 
 
 class LikenessArgument(TypedDict):
@@ -76,7 +65,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetCase:
-    """An entry of a recipe's `verify.checks` that stands for rows of the data: one Case for each row.
+    """An entry of a recipe's `verify.checks` that selects rows of the data: one Case per row.
 
     Attributes:
         id, system, expect, tools: as of Case; an empty `system` leaves each row its own.
@@ -90,8 +79,8 @@ class DatasetCase:
     datasets: tuple[str, ...]
     limit: int | None = None
     system: str = ""
-    expect: Mapping[str, Any] = field(default_factory=dict)
-    tools: tuple[Mapping[str, Any], ...] = ()
+    expect: Mapping[str, object] = field(default_factory=dict)
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

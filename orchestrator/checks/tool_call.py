@@ -138,9 +138,8 @@ def _malformed(case: Case, name: str, given: Mapping[str, object] | None, text: 
             f"{name} 的参数不是 JSON 对象：{quoted(text)}",
         )
     function = next(tool["function"] for tool in case.tools if tool["function"]["name"] == name)
-    required = function.get("parameters", {}).get("required")
-    keys = required if isinstance(required, list | tuple) else ()
-    absent = ", ".join(key for key in keys if key not in given)
+    required: Sequence[str] = function.get("parameters", {}).get("required", ())
+    absent = ", ".join(key for key in required if key not in given)
     if not absent:
         return Sentence()
     shown_text = quoted(text)

@@ -27,6 +27,7 @@ def run_until(
     from orchestrator.execute.project import recipes
     from orchestrator.execute.runner.sweep import run_until_target
     from orchestrator.execute.runner.trial import SweepRequest
+    from orchestrator.results import json_of
 
     project = recipes.project_folder(Path.cwd())
     if detach:
@@ -36,7 +37,7 @@ def run_until(
     found = run_until_target(wanted, progress=TerminalProgress())
     outcome = outcome_of(found.report, found.job, found.folder, project=project)
     text = "\n\n".join([outcome.text, "\n".join(trials_text(found))])
-    trials = {"trials": [trial.to_json() for trial in found.trials], "ended": found.ended}
+    trials = {"trials": [json_of(trial) for trial in found.trials], "ended": found.ended}
     best = found.best.number if found.best else None
     return Outcome({**outcome.data, **trials, "best": best}, text, outcome.exit_code)
 

@@ -15,7 +15,7 @@ from typing import TypedDict
 _THOUGHT = re.compile(r"\s*(?:<think>)?(.*?)</think>(.*)", re.DOTALL)
 
 
-# {"role", "content"}
+# A message: "role" and "content".
 Message = Mapping[str, str]
 
 

@@ -26,7 +26,7 @@ def test_a_target_decides_how_many_checks_must_pass(small: SmallWorld) -> None:
     assert said.code == 5
     assert "MISSED      1 of 2 checks passed (50.0%, at least 95.0%)" in said.out
     found = json.loads((small.last().path / "target.json").read_text(encoding="utf-8"))
-    assert (found["met"], found["parts"][0]["got"]) == (False, 0.5)
+    assert (found["met"], found["parts"][0]["actual"]) == (False, 0.5)
 
 
 def test_metrics_and_general_knowledge_are_measured_for_it(small: SmallWorld) -> None:

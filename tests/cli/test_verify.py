@@ -264,7 +264,7 @@ def test_repeats_and_their_interval_are_shown(
     often = ("--set", "verify.repeats=4", "--set", "verify.every=[]", "--json")
     assert verify(server, *often) == 0
     data = json.loads(capsys.readouterr().out)["data"]
-    assert data["verdicts"][0]["reason"] == "4 of 4 passed (95 % interval 0.51–1.00), at least 1 wanted"
+    assert data["verdicts"][0]["reason"] == "4 of 4 passed (95 % interval 0.51–1.00; at least 1 required)"
     assert [round(end, 2) for end in data["passed_interval"]] == [0.34, 1.0]
     assert verify(server) == 0
     assert "checks       2 of 2 passed (95 % interval 0.34–1.00)" in capsys.readouterr().out

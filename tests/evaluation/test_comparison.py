@@ -9,8 +9,8 @@ from orchestrator.evaluation.numbers import scored
 from orchestrator.results import Verdict
 
 
-def prediction(question: str, predict: str, label: str) -> dict[str, Any]:
-    told = {"dataset": "mine", "row": 1, "messages": [{"role": "user", "content": question}]}
+def prediction(question: str, predict: str, label: str) -> Any:
+    told: Any = {"dataset": "mine", "row": 1, "messages": [{"role": "user", "content": question}]}
     told |= {"prompt": question, "predict": predict, "label": label, "thinking": "", "label_thinking": ""}
     return scored(told)
 

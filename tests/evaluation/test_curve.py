@@ -43,7 +43,7 @@ def test_what_a_course_shows(losses: Points, validations: Points, kind: str, adv
 def test_where_validation_turned_is_told() -> None:
     found = course_of(drawn(falls_and_stands), [(10, 2.0), (20, 1.0), (30, 1.4)], 100)
     assert found.step == 20
-    assert "best at step 20 of 100 (1)" in found.sentence
+    assert "lowest at step 20 of 100 (1)" in found.sentence
 
 
 def test_a_training_that_ended_early_says_why() -> None:

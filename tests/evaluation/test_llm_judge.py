@@ -21,11 +21,11 @@ from orchestrator.evaluation.llm_judge import (
 from orchestrator.evaluation.samples import spread
 
 
-def pair(**changed: str) -> dict[str, str]:
+def pair(**changed: str) -> Any:
     return {"id": "q", "question": "几点开门？", "reference": "九点", "a": "九点。", "b": "不知道"} | changed
 
 
-def asked(found: dict[str, str], criteria: str = "", *, swapped: bool = False) -> str:
+def asked(found: Any, criteria: str = "", *, swapped: bool = False) -> str:
     system, user = question_messages(found, criteria, swapped=swapped)
     return f"{system['content']}\n{user['content']}"
 
@@ -143,7 +143,7 @@ def test_the_interval_says_how_little_few_pairs_say() -> None:
     few, many = tally(["b"] * 3), tally(["b"] * 300)
     assert few["rate_b"] == many["rate_b"] == 1.0
     assert few["low"] < 0.5 < many["low"]
-    nothing: dict[str, Any] = tally(["failed"])
+    nothing = tally(["failed"])
     assert (nothing["rate_b"], nothing["low"], nothing["high"], nothing["failed"]) == (None, 0.0, 1.0, 1)
 
 

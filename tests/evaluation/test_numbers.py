@@ -8,8 +8,9 @@ from typing import Any
 from orchestrator.evaluation.numbers import lengths, numbers, scored
 
 
-def prediction(predict: str, label: str, **more: Any) -> dict[str, Any]:
-    told = {"predict": predict, "label": label, "thinking": "", "label_thinking": "", "tokens": len(predict)}
+def prediction(predict: str, label: str, **more: Any) -> Any:
+    told: Any = {"predict": predict, "label": label, "thinking": "", "label_thinking": ""}
+    told["tokens"] = len(predict)
     return scored(told | {"finish_reason": "stop", "error": "", "seconds": 0.5} | more)
 
 
@@ -43,6 +44,7 @@ def test_thinking_is_scored_apart_and_together() -> None:
     ]
     told = numbers(rows, system="tuned", split="test")
     assert told["metrics"]["exact_match"]["mean"] == 100.0
+    assert told["with_thinking"] is not None
     assert told["with_thinking"]["exact_match"]["mean"] == 50.0
 
 
@@ -53,6 +55,7 @@ def test_perplexity_is_of_tokens_not_of_rows() -> None:
         prediction("好", "好"),
     ]
     told = numbers(rows, system="base", split="test")["perplexity"]
+    assert told is not None
     assert told["tokens"] == 10
     assert math.isclose(told["value"], math.exp(0.9), rel_tol=1e-4)
     assert told["low"] <= told["value"] <= told["high"]

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.evaluation.samples import Prediction, chosen, joined, parted, sample_of, spread
 
 
-def row(*turns: tuple[str, str]) -> dict[str, Any]:
+def row(*turns: tuple[str, str]) -> Any:
     messages = [{"role": role, "content": content} for role, content in turns]
     return {"dataset": "mine", "row": 3, "messages": messages}
 

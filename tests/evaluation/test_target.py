@@ -1,4 +1,4 @@
-"""A target against what was reached: each part met, just missed, and not measured."""
+"""A target against the results: each part met, just missed, and not measured."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.evaluation.target import Figures, told
+from orchestrator.evaluation.target import Figures, check_target
+from orchestrator.recipe import Target
 
 REACHED = Figures(
     checks=(19, 20), paraphrases=(3, 4), general=(10, 24), general_base=(12, 24), metrics={"rouge-l": 61.5}
@@ -31,30 +32,30 @@ NOTHING = Figures((0, 0), (0, 0), (0, 0), (0, 0), {})
     ],
 )
 def test_a_target(target: dict[str, Any], met: bool) -> None:  # noqa: FBT001
-    found = told(target, REACHED)
-    assert found["met"] is met
-    assert (found["score"] == 1.0) is met
+    found = check_target(Target(**target), REACHED)
+    assert found.met is met
+    assert (found.score == 1.0) is met
 
 
 @pytest.mark.parametrize(
     "target", [{"checks": 0.5}, {"paraphrases": 0.5}, {"metrics": {"rouge-l": 0}}, {"regression": 1.0}]
 )
 def test_what_was_not_asked_is_not_met(target: dict[str, Any]) -> None:
-    found = told(target, NOTHING)
-    assert not found["met"]
-    assert found["parts"][0]["got"] is None
+    found = check_target(Target(**target), NOTHING)
+    assert not found.met
+    assert found.parts[0].actual is None
 
 
 def test_no_target_is_not_met() -> None:
-    assert not told({}, REACHED)["met"]
+    assert not check_target(Target(), REACHED).met
 
 
 def test_nearer_scores_higher() -> None:
     scores = [
-        told(
-            {"checks": 0.9, "metrics": {"rouge-l": 80}},
+        check_target(
+            Target(checks=0.9, metrics={"rouge-l": 80}),
             Figures((n, 20), (0, 0), (0, 0), (0, 0), {"rouge-l": n}),
-        )["score"]
+        ).score
         for n in range(20)
     ]
     assert scores == sorted(scores)
@@ -62,8 +63,6 @@ def test_nearer_scores_higher() -> None:
 
 
 def test_the_sentences_name_both_numbers() -> None:
-    parts = told({"checks": 0.96, "regression": 0.05}, REACHED)["parts"]
-    assert parts[0]["sentence"] == "19 of 20 checks passed (95.0%, at least 96.0%)"
-    assert (
-        parts[1]["sentence"] == "10 of 24 general questions answered, the base 12 of 24 (at most 5.0% lost)"
-    )
+    parts = check_target(Target(checks=0.96, regression=0.05), REACHED).parts
+    assert parts[0].sentence == "19 of 20 checks passed (95.0%, at least 96.0%)"
+    assert parts[1].sentence == "10 of 24 general questions answered, the base 12 of 24 (at most 5.0% lost)"

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any
 
 import pytest
 
 from orchestrator.errors import MissingError
 from orchestrator.evaluation.trials import Trial, best_of, grid, next_trial, should_prune, why_ended
+from orchestrator.recipe import Sweep
 
 RATE, EPOCHS = "train.learning_rate", "train.epochs"
-SWEEP: dict[str, Any] = {
-    "settings": {RATE: [1e-4, 1e-3], EPOCHS: [3, 6]},
-    "search": "grid",
-    "runs": 20,
-    "minutes": None,
-}
-SEARCH = SWEEP | {
-    "settings": {RATE: {"from": 1e-5, "to": 1e-2, "log": True}, EPOCHS: [1, 3, 9]},
-    "search": "optuna",
-}
+SWEEP = Sweep(settings={RATE: [1e-4, 1e-3], EPOCHS: [3, 6]})
+SEARCH = Sweep(settings={RATE: {"from": 1e-5, "to": 1e-2, "log": True}, EPOCHS: [1, 3, 9]}, search="optuna")
 
 
 def tried(count: int, status: str = "missed", minutes: float = 1.0) -> list[Trial]:
     return [
         Trial(at + 1, setting, "r", status, 0.5, minutes)
-        for at, setting in enumerate(grid(SWEEP["settings"])[:count])
+        for at, setting in enumerate(grid(SWEEP.settings)[:count])
     ]
 
 
@@ -41,7 +33,7 @@ def test_a_grid_is_tried_in_its_order_and_ends() -> None:
         {RATE: 1e-3, EPOCHS: 3},
         {RATE: 1e-3, EPOCHS: 6},
     ]
-    assert why_ended(SWEEP, history) == "all 4 settings of the sweep were tried"
+    assert why_ended(SWEEP, history) == "all 4 settings of the sweep are tried"
 
 
 def test_a_trial_that_meets_the_target_is_the_last() -> None:
@@ -52,7 +44,7 @@ def test_an_interrupted_trial_is_gone_on_with() -> None:
     running = Trial(2, {RATE: 7.0})
     assert next_trial(SWEEP, [*tried(1), running]) is running
     # Even where the budget is spent: it was begun within it.
-    assert next_trial(SWEEP | {"runs": 2}, [*tried(1), running]) is running
+    assert next_trial(SWEEP.model_copy(update={"runs": 2}), [*tried(1), running]) is running
 
 
 def test_a_failed_trial_counts_and_is_not_tried_again() -> None:
@@ -64,13 +56,13 @@ def test_a_failed_trial_counts_and_is_not_tried_again() -> None:
 @pytest.mark.parametrize(
     ("budget", "why"),
     [
-        ({"runs": 2}, "sweep.runs: 2 trials were made"),
-        ({"minutes": 2}, "sweep.minutes: 2 of 2 minutes are spent"),
+        ({"runs": 2}, "sweep.runs: 2 trials are done"),
+        ({"minutes": 2}, "sweep.minutes: 2 of 2 minutes are used"),
     ],
 )
 def test_a_budget_ends_it(budget: dict[str, int], why: str) -> None:
-    assert next_trial(SWEEP | budget, tried(2)) is None
-    assert why_ended(SWEEP | budget, tried(2)) == why
+    assert next_trial(SWEEP.model_copy(update=budget), tried(2)) is None
+    assert why_ended(SWEEP.model_copy(update=budget), tried(2)) == why
 
 
 def test_the_best_is_the_nearest_and_of_equals_the_first() -> None:
@@ -82,7 +74,7 @@ def test_the_best_is_the_nearest_and_of_equals_the_first() -> None:
 def searched(runs: int) -> list[Trial]:
     """A search for a rate of 1e-3 and three epochs."""
     history: list[Trial] = []
-    while (trial := next_trial(SEARCH | {"runs": runs}, history)) is not None:
+    while (trial := next_trial(SEARCH.model_copy(update={"runs": runs}), history)) is not None:
         rate, epochs = trial.settings[RATE], trial.settings[EPOCHS]
         score = max(0.0, 1 - abs(math.log10(rate) + 3) / 2 - abs(epochs - 3) / 20)
         history.append(Trial(trial.number, trial.settings, "r", "missed", score))
@@ -101,12 +93,11 @@ def test_a_search_learns_from_its_history_and_repeats_itself() -> None:
 
 
 def test_a_search_takes_values_that_are_lists_and_trials_that_failed() -> None:
-    sweep = SEARCH | {
-        "settings": {
-            "train.lora_target": [["q_proj", "v_proj"], "all"],
-            "train.lora_rank": {"from": 4, "to": 64},
-        }
+    settings = {
+        "train.lora_target": [["q_proj", "v_proj"], "all"],
+        "train.lora_rank": {"from": 4, "to": 64},
     }
+    sweep = SEARCH.model_copy(update={"settings": settings})
     history = [Trial(1, {"train.lora_target": "all", "train.lora_rank": 8}, "r", "failed")]
     following = next_trial(sweep, history)
     assert following is not None

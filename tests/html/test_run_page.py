@@ -192,7 +192,7 @@ def test_a_failed_stage_is_the_verdict(told: dict[str, Any]) -> None:
 
 def test_a_target_for_the_checks_says_how_many_must_pass(told: dict[str, Any]) -> None:
     held = [{**one, "holds": True} for one in told["proofs"]]
-    part = {"name": "checks", "wanted": 0.5, "got": 0.5, "met": True, "sentence": "1 of 2"}
+    part = {"name": "checks", "required": 0.5, "actual": 0.5, "met": True, "sentence": "1 of 2"}
     met = {**told, "proofs": held, "target": {"met": True, "parts": [part]}, "general": told["verdicts"]}
     assert "全部达标" in run_page(met)
     assert "常识题" in run_page(met)

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
-from orchestrator.evaluation.bases import BaseQuestions, compared_bases
+from orchestrator.evaluation.bases import BaseFacts, BaseQuestions, compared_bases
 from orchestrator.execute.environments import registry
 from orchestrator.execute.evaluating.base_stages import (
     NAME,
@@ -31,10 +31,9 @@ from orchestrator.execute.evaluating.base_stages import (
     longest_of,
     template_of,
 )
-from orchestrator.execute.evaluating.evaluate import NUMBERS, PREDICTIONS, read_samples
+from orchestrator.execute.evaluating.evaluate import PREDICTIONS, read_numbers, read_predictions, read_samples
 from orchestrator.execute.evaluating.judge import judge_general
 from orchestrator.execute.host.atomic_files import read_json, write_durable
-from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
@@ -113,8 +112,13 @@ def compare_bases(wish: BasesOptions, *, project: Path, progress: Progress) -> t
         for number, one in enumerate(bases, 1):
             progress.say(f"base {number} of {len(bases)}: {one.name}, by {one.job.template.name}")
             _perform(one, asking_stages(one.job, rows, wish.limit), progress, "asking")
-    asked = [_asked(one, rows) for one in bases]
-    told = {"data": rows.shown, "samples": len(asked[0].rows), "limit": wish.limit, **compared_bases(asked)}
+    results = [_result(one, rows) for one in bases]
+    told = {
+        "data": rows.shown,
+        "samples": len(results[0].rows),
+        "limit": wish.limit,
+        **compared_bases(results),
+    }
     file = project / "runs" / NAME / f"{rows.entry.name}.json"
     write_durable(file, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
     return told, file
@@ -219,20 +223,18 @@ def _thinking(run: Run, rows: Rows, limit: int) -> str:
     return "on" if 2 * sum(bool(one.label_thinking) for one in samples) >= len(samples) else "off"
 
 
-def _asked(base: _Base, rows: Rows) -> BaseQuestions:
+def _result(base: _Base, rows: Rows) -> BaseQuestions:
     folder = base.run.path / f"eval/{rows.entry.name}-base"
-    manifest: Mapping[str, Any] = read_json(base.run.path / "inputs/base.json") or {}
-    facts = {
+    numbers = read_numbers(folder)
+    if numbers is None:
+        raise MissingError(Problem("the base has no numbers", str(folder), "run the comparison again"))
+    manifest = read_json(base.run.path / "inputs/base.json") or {}
+    facts: BaseFacts = {
         "template": base.job.template.name,
         "thinking": base.job.recipe.template.thinking,
         "revision": manifest.get("revision") or "",
         "run": base.run.name,
         "answers": str(folder / PREDICTIONS),
     }
-    return BaseQuestions(
-        base.name,
-        list(lines_of(folder / PREDICTIONS)),
-        read_json(folder / NUMBERS) or {},
-        judge_general(base.run.path / answers_of(BASE)),
-        facts,
-    )
+    general = judge_general(base.run.path / answers_of(BASE))
+    return BaseQuestions(base.name, read_predictions(folder), numbers, general, facts)

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.evaluation.comparison import compared, pairs_of
-from orchestrator.execute.evaluating.evaluate import PREDICTIONS
+from orchestrator.execute.evaluating.evaluate import read_predictions
 from orchestrator.execute.evaluating.evaluate_run import EvaluateOptions, evaluation_of, stages_of
 from orchestrator.execute.evaluating.judge import judge_general
 from orchestrator.execute.evaluating.judge_comparison import judge_comparison, judge_of
 from orchestrator.execute.host.atomic_files import write_durable
-from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
@@ -38,7 +37,7 @@ class Side:
     run: Run
     system: str
     split: str
-    predictions: Path
+    answers: Path
     checks: tuple[Verdict, ...]
 
 
@@ -73,7 +72,7 @@ def compare_models(a: str, b: str, wish: EvaluateOptions, *, project: Path, prog
         names = (first.name, second.name)
     else:
         sides, names = _asked(second, (BASE, TUNED), wish, progress), (BASE, TUNED)
-    pairs = pairs_of(*(lines_of(side.predictions) for side in sides))
+    pairs = pairs_of(*(read_predictions(side.answers) for side in sides))
     judged = {
         "checks": (list(sides[0].checks), list(sides[1].checks)),
         "general": (_general(sides[0]), _general(sides[1])),
@@ -105,10 +104,7 @@ def _asked(run: Run, systems: tuple[str, ...], wish: EvaluateOptions, progress: 
     if BASE in systems:  # the base is judged by what a case expects alone
         named = {(verdict.case, verdict.check) for verdict in report.base_verdicts}
         checks[TUNED] = tuple(one for one in report.verdicts if (one.case, one.check) in named)
-    return [
-        Side(run, name, wanted.split, run.path / wanted.output(name) / PREDICTIONS, checks[name])
-        for name in systems
-    ]
+    return [Side(run, name, wanted.split, run.path / wanted.output(name), checks[name]) for name in systems]
 
 
 def _general(side: Side) -> list[Verdict]:

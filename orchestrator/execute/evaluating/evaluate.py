@@ -1,9 +1,9 @@
-"""The task `evaluate`: a split's questions put to the running server, and its answers scored.
+"""The task `evaluate`: asks the running server a split's questions and scores the answers.
 
-Written under out: predictions.jsonl, one sample a line as it is answered (`prompt`, `predict` and `label` are
-LLaMA-Factory's names), and eval.json (evaluation/numbers.py). The references are scored by the server itself
-where it is a vLLM (prompt_logprobs): what it makes of the conversation with the answer, behind what it makes
-of the question. The end mark counts as a token.
+Writes predictions.jsonl, one sample per line as it is answered (`prompt`, `predict` and `label` are
+LLaMA-Factory's names), and eval.json (evaluation/numbers.py). If the server is vLLM, it also scores the
+references (prompt_logprobs): the tokens of the conversation with the answer after those of the question, the
+end token included.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.evaluation.numbers import numbers, scored
-from orchestrator.evaluation.samples import Prediction, chosen, spread
-from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.evaluation.numbers import Loss, Numbers, PredictionRow, numbers, scored
+from orchestrator.evaluation.samples import ConversationRow, Prediction, chosen, spread
+from orchestrator.execute.host.atomic_files import read_json, write_durable
 from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.inference.ask import service_client
@@ -30,15 +30,13 @@ from orchestrator.plan.stages.evaluate import EvaluateSettings
 PREDICTIONS = "predictions.jsonl"
 NUMBERS = "eval.json"
 
-Row = dict[str, Any]
-
 
 def evaluate(settings: EvaluateSettings, folder: Path) -> int:
     """Ask, score, and write both files.
 
     Raises:
-        MissingError: no service was named, or the split holds no sample.
-        StageFailed: the server died; what was answered is in predictions.jsonl. TimedOut: it answers no more.
+        MissingError: there is no server, or the split has no sample.
+        StageFailed: the server died; its answers so far are in predictions.jsonl. TimedOut: it hangs.
     """
     samples = read_samples(folder / settings.data, settings.datasets, settings.limit)
     if not samples:
@@ -51,8 +49,8 @@ def evaluate(settings: EvaluateSettings, folder: Path) -> int:
         max_tokens=settings.max_tokens, temperature=settings.temperature, model=settings.model
     )
     with client, (out / PREDICTIONS).open("w", encoding="utf-8") as file:
-        rows = []
-        answers = in_order(lambda at: _asked(client, samples[at]), len(samples), concurrency=concurrency)
+        rows: list[PredictionRow] = []
+        answers = in_order(lambda at: _ask(client, samples[at]), len(samples), concurrency=concurrency)
         for number, row in enumerate(answers, 1):
             rows.append(scored(row))
             file.write(_line(rows[-1]))
@@ -60,28 +58,46 @@ def evaluate(settings: EvaluateSettings, folder: Path) -> int:
             sys.stderr.write(f"asked {number}/{len(samples)}\n")
         base_url, model = client.base_url, client.model
     losses, missing = _reference_losses(base_url, model, settings, samples)
-    rows = [row | loss for row, loss in zip(rows, losses, strict=True)]
+    rows = [{**row, **loss} for row, loss in zip(rows, losses, strict=True)]
     write_durable(out / PREDICTIONS, "".join(map(_line, rows)))
-    told = numbers(rows, system=settings.system, split=settings.split, missing=missing)
-    write_durable(out / NUMBERS, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    found = numbers(rows, system=settings.system, split=settings.split, missing=missing)
+    write_durable(out / NUMBERS, json.dumps(found, ensure_ascii=False, indent=1) + "\n")
     return 0
 
 
 def read_samples(path: Path, datasets: Sequence[str], limit: int) -> list[Prediction]:
-    """At most `limit` samples of the named data sets, evenly spread; memory does not grow with the rows.
+    """At most `limit` samples of the named data sets, evenly spread, in constant memory.
 
     Raises:
         MissingError: there is no such file. StageFailed: a line of it is broken.
     """
     names = frozenset(datasets)
-    count = sum(sample is not None for sample in chosen(lines_of(path), names))
-    wanted = frozenset(spread(count, limit))
-    found = (sample for sample in chosen(lines_of(path), names) if sample is not None)
-    last = max(wanted, default=-1) + 1
-    return [sample for at, sample in enumerate(islice(found, last)) if at in wanted]
+    count = sum(1 for _ in _samples(path, names))
+    indices = frozenset(spread(count, limit))
+    last = max(indices, default=-1) + 1
+    return [sample for at, sample in enumerate(islice(_samples(path, names), last)) if at in indices]
 
 
-def _asked(client: Client, sample: Prediction) -> Row:
+def _samples(path: Path, names: frozenset[str]) -> Iterable[Prediction]:
+    rows = cast("Iterable[ConversationRow]", lines_of(path))
+    return (sample for sample in chosen(rows, names) if sample is not None)
+
+
+def read_predictions(folder: Path) -> list[PredictionRow]:
+    """The predictions of a folder of evaluate().
+
+    Raises:
+        MissingError: there are none. StageFailed: a line is broken.
+    """
+    return list(cast("Iterable[PredictionRow]", lines_of(folder / PREDICTIONS)))
+
+
+def read_numbers(folder: Path) -> Numbers | None:
+    """The eval.json of a folder of evaluate(), or None."""
+    return cast("Numbers | None", read_json(folder / NUMBERS))
+
+
+def _ask(client: Client, sample: Prediction) -> PredictionRow:
     turn = client.ask(sample.messages)
     if turn.error:
         client.still_there()
@@ -103,8 +119,8 @@ def _asked(client: Client, sample: Prediction) -> Row:
 
 def _reference_losses(
     base_url: str, model: str, settings: EvaluateSettings, samples: Sequence[Prediction]
-) -> tuple[Sequence[Row], str]:
-    """({"nll", "label_tokens"} of each reference, why there are none); a server need not be able to."""
+) -> tuple[Sequence[Loss], str]:
+    """(the loss of each reference, why there are none); not every server can score."""
     if settings.unscored:
         return [{}] * len(samples), settings.unscored
     try:
@@ -119,18 +135,18 @@ def _reference_losses(
         return [{}] * len(samples), error.problems[0].what
 
 
-def _counted(scores: Iterable[Row], total: int) -> Iterable[Row]:
+def _counted(scores: Iterable[Loss], total: int) -> Iterable[Loss]:
     for number, score in enumerate(scores, 1):
         sys.stderr.write(f"scored reference {number}/{total}\n")
         yield score
 
 
-def reference_loss(server: Scoring, sample: Prediction, thinking: bool | None) -> Row:  # noqa: FBT001
-    """{"nll": the sum of −log p over the reference's tokens, "label_tokens": their number}.
+def reference_loss(server: Scoring, sample: Prediction, thinking: bool | None) -> Loss:  # noqa: FBT001
+    """The loss of a reference.
 
-    Empty where the server's rendering of the answer does not continue that of its question, or is too long.
+    Empty if the server's rendering of the answer does not continue that of its question, or is too long.
     """
-    # Mixed thinking: an answer without a thought was trained behind an empty one.
+    # Mixed thinking: an answer without a thought was trained after an empty one.
     bare = thinking is None and not sample.label_thinking
     kwargs = {"enable_thinking": False} if bare else None
     answer = {"role": "assistant", "content": sample.reference}
@@ -145,5 +161,5 @@ def reference_loss(server: Scoring, sample: Prediction, thinking: bool | None) -
     return {"nll": round(-sum(scores), 6), "label_tokens": len(scores)}
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def _line(row: Mapping[str, object]) -> str:
     return json.dumps(row, ensure_ascii=False) + "\n"

@@ -1,10 +1,10 @@
-"""The judge's part of `conch compare`: which of two answers it takes for the better one.
+"""The LLM judge in `conch compare`: which of two answers is better, each pair in both orders.
 
-    compare/judged.jsonl    {"key", "row"} of each pair as it comes, only ever appended to
+    compare/judged.jsonl    {"key", "row"} of each pair as it is judged, append-only
 
-A key is the hash of all that the judge was shown and of who it is, so that nothing is asked twice while
-answers and judge are the same. What failed is not kept, and is asked again. A judge that cannot be asked
-spoils no comparison: that is told with what it has said before.
+A key is the hash of everything that the judge is shown and of the judge itself, so nothing is asked twice
+while answers and judge stay the same. Failures are not stored and are retried. A judge that cannot be reached
+does not fail the comparison: its error is reported beside the earlier verdicts.
 """
 
 from __future__ import annotations
@@ -12,17 +12,32 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from orchestrator.errors import ConchError, Interrupted, UsageError
-from orchestrator.evaluation.llm_judge import FAILED
+from orchestrator.evaluation.comparison import Compared, ComparedRow
+from orchestrator.evaluation.llm_judge import (
+    FAILED,
+    SCHEMA,
+    SCHEMA_NAME,
+    TIE,
+    AnswerPair,
+    JudgeResult,
+    JudgeRow,
+    fold,
+    parse_verdict,
+    question_messages,
+    tally,
+)
 from orchestrator.evaluation.samples import spread
-from orchestrator.execute.evaluating.judge_pairs import CONCURRENCY, Pair, folded, judge_client, judge_pairs
 from orchestrator.execute.host import machine, signals
 from orchestrator.execute.host.atomic_files import append_durable
+from orchestrator.execute.inference.api_key import read_key
+from orchestrator.execute.inference.client import Client
 from orchestrator.execute.processes.progress import Progress
+from orchestrator.execute.processes.worker_pool import as_done
 from orchestrator.execute.project import recipes
 from orchestrator.execute.run_store.manifest import read_manifest
 from orchestrator.execute.run_store.run_folder import Run
@@ -31,85 +46,152 @@ from orchestrator.recipe import Judge
 JUDGED = "compare/judged.jsonl"
 # Checks are judged already, by what their case expects.
 KINDS = ("split", "general")
+KEY = "CONCH_JUDGE_KEY"
+CONCURRENCY = 4
+LONGEST_VERDICT = 4096
+_BUG = "the judge could not be asked because of a bug in Conch; see the trace above"
+_DEAD = "not judged: "
 
-Row = dict[str, Any]
+Listener = Callable[[int, int, JudgeRow], None]
 
 
 def judge_of(run: Run) -> Judge | None:
-    """The judge of a run's recipe as it is written now: one may be named, or left out, after the training.
+    """The judge of a run's recipe as the file is now: you can add or change one after training.
 
-    Where there is no such recipe file any more, the one that the run was made with.
+    If the recipe file is gone, the judge that the run was made with.
     """
     try:
         hardware = machine.hardware()
         found = recipes.read(run.recipe, project=run.project, environ=os.environ, machine=hardware)
     except UsageError:
-        told = read_manifest(run).get("recipe", {})
-        ours = {key: one["value"] for key, one in told.items() if key.startswith("judge.")}
-        values = {key.partition(".")[2]: value for key, value in ours.items()}
+        values = {
+            key.removeprefix("judge."): one["value"]
+            for key, one in read_manifest(run).get("recipe", {}).items()
+            if key.startswith("judge.")
+        }
         return Judge(**values) if values.get("base_url") else None
     return found.recipe.judge
 
 
 def judge_comparison(
-    run: Run,
-    told: Mapping[str, Any],
-    judge: Judge,
-    progress: Progress,
-    *,
-    concurrency: int = CONCURRENCY,
-) -> dict[str, Any]:
-    """What the judge says of the answers of a comparison.
+    run: Run, comparison: Compared, judge: Judge, progress: Progress, *, concurrency: int = CONCURRENCY
+) -> JudgeResult:
+    """Have the answers of a comparison judged.
 
     Args:
-        run: whose folder keeps what it says.
-        told: evaluation.comparison.compared()'s.
-        judge: who is asked.
-        progress: is told how far it is.
-        concurrency: pairs that are under way together.
+        run: its folder stores the verdicts.
+        comparison: the answers.
+        judge: the judge.
+        progress: receives progress.
+        concurrency: pairs judged at a time.
 
     Returns:
-        judge_pairs()'s, with "a" and "b" (the sides' names); "error" says why it was not asked, or not all.
+        The verdicts; "error" says why the judge was not asked, or not about all pairs.
 
     Raises:
-        Interrupted: a signal came; what was judged by then is kept.
+        Interrupted: a signal came; the verdicts so far are stored.
     """
-    pairs = [_pair(row) for row in told["rows"] if row["kind"] in KINDS]
+    pairs = [_pair(row) for row in comparison["rows"] if row["kind"] in KINDS]
     chosen = [pairs[at] for at in spread(len(pairs), judge.question_limit)]
     path = run.path / JUDGED
     known = _known(path)
     keys = {pair["id"]: _key(judge, pair) for pair in chosen}
-    wanted = [pair for pair in chosen if keys[pair["id"]] not in known]
+    missing = [pair for pair in chosen if keys[pair["id"]] not in known]
     rows = {pair["id"]: known[keys[pair["id"]]] for pair in chosen if keys[pair["id"]] in known}
     error = ""
 
-    def keep(done: int, total: int, row: Row) -> None:
-        progress.now(f"the judge {judge.model}: {done} of {total} pairs")
+    def store(done: int, total: int, row: JudgeRow) -> None:
+        progress.now(f"judge {judge.model}: {done} of {total} pairs")
         rows[row["id"]] = row
         if row["verdict"] != FAILED:
             line = json.dumps({"key": keys[row["id"]], "row": row}, ensure_ascii=False)
             append_durable(path, line.encode(), sync=False)
 
-    if wanted:
-        progress.say(f"putting {len(wanted)} pairs of answers to the judge {judge.model}")
-        error = _ask(judge, wanted, run.project, concurrency, keep)
+    if missing:
+        progress.say(f"asking the judge {judge.model} about {len(missing)} pairs of answers")
+        error = _ask(judge, missing, run.project, concurrency, store)
     found = folded(judge.model, len(pairs), [rows[pair["id"]] for pair in chosen if pair["id"] in rows])
-    return {"a": told["a"], "b": told["b"], **found, "error": error or found["error"]}
+    return {**found, "a": comparison["a"], "b": comparison["b"], "error": error or found["error"]}
+
+
+def judge_client(
+    judge: Judge, *, project: Path, environ: Mapping[str, str] = os.environ, timeout: float = 300.0
+) -> Client:
+    """A client of a recipe's judge, greedy; its key is from its key file, else CONCH_JUDGE_KEY, else none.
+
+    Raises:
+        MissingError: there is no such key file, or others may read it.
+        UsageError: it holds no key, or the address is invalid.
+    """
+    file = project / Path(judge.key_file).expanduser() if judge.key_file else None
+    key = read_key(file, environ, variable=KEY)
+    return Client(
+        judge.base_url, judge.model, key=key, max_tokens=LONGEST_VERDICT, temperature=0.0, timeout=timeout
+    )
+
+
+def judge_pairs(
+    client: Client,
+    pairs: Sequence[AnswerPair],
+    *,
+    limit: int = 50,
+    criteria: str = "",
+    concurrency: int = CONCURRENCY,
+    listener: Listener = lambda _done, _total, _row: None,
+) -> JudgeResult:
+    """The judge's verdicts; failures are counted.
+
+    Args:
+        client: of the judge.
+        pairs: two equal answers are a tie without a request.
+        limit: the largest number of pairs, evenly spread.
+        criteria: what makes an answer better; "" for the default.
+        concurrency: pairs judged at a time.
+        listener: receives (done, total, row) for each row.
+
+    Raises:
+        Interrupted: a signal came; the listener has the verdicts so far.
+    """
+    chosen = [pairs[number] for number in spread(len(pairs), limit)]
+    rows: dict[int, JudgeRow] = {}
+    for number, row in _rows(client, chosen, criteria, concurrency):
+        rows[number] = row
+        listener(len(rows), len(chosen), row)
+    return folded(client.model, len(pairs), [rows[number] for number in sorted(rows)])
+
+
+def folded(model: str, of: int, rows: Sequence[JudgeRow]) -> JudgeResult:
+    """The result of rows that may have been judged at different times."""
+    judged = [row for row in rows if row["verdict"] != FAILED]
+    return {
+        "model": model,
+        "of": of,
+        "judged": len(judged),
+        "swayed": sum(row["orders"][0] != row["orders"][1] for row in judged),
+        **tally(row["verdict"] for row in rows),  # type: ignore[typeddict-item]  # mypy #9408
+        "error": next(
+            (row["error"].removeprefix(_DEAD) for row in rows if row["error"].startswith(_DEAD)), ""
+        ),
+        "rows": list(rows),
+    }
 
 
 def _ask(
-    judge: Judge,
-    pairs: Sequence[Pair],
-    project: Path,
-    concurrency: int,
-    keep: Callable[[int, int, Row], None],
+    judge: Judge, pairs: Sequence[AnswerPair], project: Path, concurrency: int, listener: Listener
 ) -> str:
     """Have the pairs judged; "", or why they cannot be."""
     try:
         with signals.catch_signals(), judge_client(judge, project=project) as client:
             client.reach()
-            words = judge.criteria or ""
-            judge_pairs(client, pairs, limit=len(pairs), criteria=words, concurrency=concurrency, told=keep)
+            criteria = judge.criteria or ""
+            judge_pairs(
+                client,
+                pairs,
+                limit=len(pairs),
+                criteria=criteria,
+                concurrency=concurrency,
+                listener=listener,
+            )
     except Interrupted:
         raise
     except ConchError as error:
@@ -117,26 +199,104 @@ def _ask(
     return ""
 
 
-def _pair(row: Mapping[str, Any]) -> dict[str, str]:
-    """What judge_pairs takes; a conversation of several turns is shown whole."""
-    before = row.get("messages") or ()
-    turns = "\n\n".join(f"[{one['role']}] {one['content']}" for one in before)
-    question = turns if len(before) > 1 else row["question"]
-    return {"question": question} | {name: row[name] for name in ("id", "reference", "a", "b")}
+def _pair(row: ComparedRow) -> AnswerPair:
+    """The pair of a row; a conversation of several turns is shown as a whole."""
+    messages = row.get("messages") or ()
+    question = row["question"]
+    if len(messages) > 1:
+        question = "\n\n".join(f"[{one['role']}] {one['content']}" for one in messages)
+    return {
+        "id": row["id"],
+        "question": question,
+        "reference": row["reference"],
+        "a": row["a"],
+        "b": row["b"],
+    }
 
 
-def _key(judge: Judge, pair: Mapping[str, str]) -> str:
-    shown = [judge.base_url, judge.model, judge.criteria or "", *(pair[name] for name in sorted(pair))]
+def _key(judge: Judge, pair: AnswerPair) -> str:
+    texts = (pair["a"], pair["b"], pair["id"], pair["question"], pair["reference"])
+    shown = [judge.base_url, judge.model, judge.criteria or "", *texts]
     return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
 
 
-def _known(path: Path) -> dict[str, Row]:
-    """Key → row of what was judged; a line that a crash tore is passed over."""
-    known = {}
+def _known(path: Path) -> dict[str, JudgeRow]:
+    """Key → row of the stored verdicts; a truncated line is skipped."""
+    known: dict[str, JudgeRow] = {}
     for line in path.read_bytes().split(b"\n") if path.is_file() else ():
         try:
-            told = json.loads(line)
-            known[told["key"]] = dict(told["row"])
+            stored = json.loads(line)
+            known[stored["key"]] = stored["row"]
         except (ValueError, KeyError, TypeError):
             continue
     return known
+
+
+def _rows(
+    client: Client, pairs: Sequence[AnswerPair], criteria: str, concurrency: int
+) -> Iterator[tuple[int, JudgeRow]]:
+    """Each pair's number and row, in the order in which they finish."""
+    liveness = _Liveness(client)
+    rows = as_done(
+        lambda at: _judge(client, pairs[at], criteria, liveness),
+        len(pairs),
+        concurrency=concurrency,
+        meanwhile=signals.check,
+    )
+    for number, row in rows:
+        if isinstance(row, ConchError):  # a server's errors are rows already
+            raise row
+        yield number, row or _row(pairs[number], FAILED, error=_BUG)
+
+
+class _Liveness:
+    """Whether the judge died, and why; checked after a failure, by one thread at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client, self._lock, self.error = client, threading.Lock(), ""
+
+    def check(self) -> None:
+        with self._lock:
+            if self.error:
+                return
+            try:
+                self._client.still_there()
+            except ConchError as error:
+                self.error = error.problems[0].what
+
+
+def _judge(client: Client, pair: AnswerPair, criteria: str, liveness: _Liveness) -> JudgeRow:
+    if liveness.error:
+        return _row(pair, FAILED, error=_DEAD + liveness.error)
+    if pair["a"].strip() == pair["b"].strip():
+        return _row(pair, TIE, orders=[TIE, TIE], reasons=["the two answers are the same", ""])
+    orders, reasons = [], []
+    for swapped in (False, True):
+        turn = client.ask_bound(question_messages(pair, criteria, swapped=swapped), SCHEMA_NAME, SCHEMA)
+        if turn.error:
+            liveness.check()
+            return _row(pair, FAILED, error=(_DEAD + liveness.error) if liveness.error else turn.error)
+        try:
+            winner, reason = parse_verdict(turn.content, swapped=swapped)
+        except ValueError as error:
+            return _row(pair, FAILED, error=str(error))
+        orders.append(winner)
+        reasons.append(reason)
+    return _row(pair, fold(*orders), orders=orders, reasons=reasons)
+
+
+def _row(
+    pair: AnswerPair,
+    verdict: str,
+    *,
+    orders: Sequence[str] = (),
+    reasons: Sequence[str] = (),
+    error: str = "",
+) -> JudgeRow:
+    return {
+        "id": pair["id"],
+        "verdict": verdict,
+        "orders": list(orders),
+        "reasons": list(reasons),
+        "error": error,
+    }

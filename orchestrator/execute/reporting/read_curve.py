@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from orchestrator.evaluation.curve import course_of
 from orchestrator.execute.run_store.training_log import Course
+from orchestrator.plan.stages.curve import CurveSettings
+from orchestrator.results import json_of
 
 
-def read_curve(settings: Mapping[str, Any], folder: Path) -> int:
-    """Write what the course shows.
-
-    Settings:
-        log: trainer_log.jsonl; plateau: the share of the steps by which it might end early; out: curve.json.
-    """
+def read_curve(settings: CurveSettings, folder: Path) -> int:
+    """Write the verdict on the loss curve."""
     course = Course()
-    course.read(folder / settings["log"])
+    course.read(folder / settings.log)
     total = course.newest.total if course.newest else 0
-    found = course_of(course.losses, course.validations, total, plateau=settings["plateau"])
-    text = json.dumps(found.to_json(), ensure_ascii=False, indent=1) + "\n"
-    (folder / settings["out"]).write_text(text, encoding="utf-8")
+    found = course_of(course.losses, course.validations, total, plateau=settings.plateau)
+    text = json.dumps(json_of(found), ensure_ascii=False, indent=1) + "\n"
+    (folder / settings.out).write_text(text, encoding="utf-8")
     return 0

@@ -24,6 +24,7 @@ from orchestrator.execute.runner.trial import SweepRequest, TrialRun
 from orchestrator.execute.runner.trials_file import TrialsFile, only_one
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan, headline
+from orchestrator.recipe import Sweep
 from orchestrator.results import Report
 
 # So many trials in a row that fail have a cause that no setting fixes.
@@ -62,28 +63,26 @@ def run_until_target(
         what, where = f"{job.recipe.name} has no target to run until", f"recipes/{job.recipe.name}.yaml"
         raise UsageError(Problem(what, where, "write one, e.g. target: {checks: 0.95}"))
     sweep = _sweep(job)
-    _check_values(wanted, sweep["settings"])
+    _check_values(wanted, sweep.settings)
     folder = wanted.project / "runs" / job.recipe.name
     with only_one(folder, job.recipe.name):
-        study = (
-            f"{plan_key(build_plan(job), job.lockfiles)} {sweep['search']} {json.dumps(sweep['settings'])}"
-        )
-        trials = TrialsFile.open(folder, study, sweep["settings"])
+        study = f"{plan_key(build_plan(job), job.lockfiles)} {sweep.search} {json.dumps(sweep.settings)}"
+        trials = TrialsFile.open(folder, study, sweep.settings)
         progress.say(headline(job))
         while (trial := next_trial(sweep, trials.history)) is not None:
             progress.say(
                 f"trial {trial.number}: {' '.join(written(trial.settings)) or 'the recipe as it is'}"
             )
-            TrialRun(wanted, trials, trial, progress, begun, prunes=sweep["search"] == "optuna").perform()
+            TrialRun(wanted, trials, trial, progress, begun, prunes=sweep.search == "optuna").perform()
             progress.say(f"trial {trial.number} {trials.history[-1].status}: {trials.history[-1].sentence}")
             _give_up_after_failures(trials.history)
         return _best(wanted, trials, why_ended(sweep, trials.history), progress)
 
 
-def _sweep(job: Job) -> dict[str, Any]:
+def _sweep(job: Job) -> Sweep:
     if job.recipe.sweep is not None:
-        return job.recipe.sweep.model_dump()
-    return {"settings": {}, "search": "grid", "runs": 1, "minutes": None}
+        return job.recipe.sweep
+    return Sweep.model_construct(settings={}, search="grid", runs=1, minutes=None)
 
 
 def _check_values(wanted: SweepRequest, settings: Mapping[str, Any]) -> None:

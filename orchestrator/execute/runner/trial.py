@@ -21,7 +21,7 @@ from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.execute.runner.trials_file import TrialsFile
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan
-from orchestrator.results import Report
+from orchestrator.results import Report, Sentence, in_chinese, joined
 
 # What ends a training early where the recipe does not say: a trial that learns nothing more costs others.
 PLATEAU, PATIENCE = 0.2, 3
@@ -81,7 +81,7 @@ class TrialRun:
         self.trials.put(self.trial)
         began = time.monotonic()
         listener = Pruning(self.progress, self.trials.history[:-1] if self.prunes else ())
-        status, score, sentence, losses = RUNNING, None, "", {}
+        status, score, sentence, losses = RUNNING, None, Sentence(), {}
         try:
             folder, _ = run_recipe(
                 build_plan(job), job, project=self.wanted.project, progress=listener, begun=self._begun
@@ -89,7 +89,8 @@ class TrialRun:
             status, score, sentence = _judged(read_report(folder, recipe=job.recipe.name))
             losses = _course(folder)
         except (StageFailed, TimedOut, CheckFailed) as error:
-            status, sentence = FAILED, error.problems[0].what.partition("\n")[0]
+            what = error.problems[0].what.partition("\n")[0]
+            status, sentence = FAILED, Sentence(what, f"失败：`{what}`")
             if listener.pruned:
                 status, losses = PRUNED, dict(listener.losses)
             elif isinstance(error, CheckFailed):
@@ -109,7 +110,7 @@ class TrialRun:
         self.trials.put(self.trial)
 
 
-def _judged(report: Report) -> tuple[str, float | None, str]:
+def _judged(report: Report) -> tuple[str, float | None, Sentence]:
     """(status, score, sentence) of a run that went through.
 
     Raises:
@@ -120,14 +121,19 @@ def _judged(report: Report) -> tuple[str, float | None, str]:
         raise CheckFailed(
             Problem(f"not proven: {what}; no setting fixes that", hint=f"conch why {report.recipe}")
         )
-    said = [part["sentence"] for part in report.target["parts"]]
+    sentences = [part["sentence"] for part in report.target["parts"]]
     if report.target["met"] and report.exit_code:
-        return MISSED, NEARLY, "; ".join([*said, "but a check fails, and no target.checks allows it"])
+        failed = Sentence(
+            "but a check fails, and no target.checks allows it", "但有检查未通过，且没有 target.checks 允许"
+        )
+        return MISSED, NEARLY, joined([*sentences, failed])
     if report.target["met"]:
-        return MET, 1.0, "; ".join(said)
-    if report.curve and report.curve["advice"]:
-        said.append(f"{report.curve['sentence']}: try {report.curve['advice']}")
-    return MISSED, report.target["score"], "; ".join(said)
+        return MET, 1.0, joined(sentences)
+    if report.curve and (advice := report.curve["advice"]):
+        curve = report.curve["sentence"]
+        zh = f"{in_chinese(curve)}：建议{in_chinese(advice)}"
+        sentences.append(Sentence(f"{curve}: try {advice}", zh))
+    return MISSED, report.target["score"], joined(sentences)
 
 
 def _course(folder: Path) -> dict[int, float]:

@@ -13,6 +13,7 @@ from orchestrator.errors import BusyError, Problem
 from orchestrator.evaluation.trials import Trial, best_of
 from orchestrator.execute.host.atomic_files import read_json, write_durable
 from orchestrator.execute.run_store.run_lock import exclusive
+from orchestrator.results import from_json, json_of
 
 
 @dataclass(slots=True)
@@ -55,13 +56,14 @@ class TrialsFile:
         return {
             "study": self.study,
             "settings": dict(self.settings),
-            "trials": [trial.to_json() for trial in self.history],
+            "trials": [json_of(trial) for trial in self.history],
             "best": best.number if best else None,
         }
 
 
 def _trial(row: Mapping[str, Any]) -> Trial:
-    return Trial(**{name: row[name] for name in Trial.__dataclass_fields__ if name in row})
+    known = from_json(dict(row))
+    return Trial(**{name: known[name] for name in Trial.__dataclass_fields__ if name in known})
 
 
 def only_one(folder: Path, recipe: str) -> AbstractContextManager[None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.checks.base import DatasetCase
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile
+from orchestrator.recipe.section import Section
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -69,4 +70,6 @@ def _plain(value: Any) -> Any:
         return settings_json(value)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Section):
+        return value.model_dump()
     return {key: _plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value

@@ -1,18 +1,32 @@
-"""curve: what the course of the losses shows, and what it advises; curve.json."""
+"""curve: the verdict on the loss curve, and advice; curve.json."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import CURVE, task
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveSettings:
+    """Settings of the task `read_curve`.
+
+    Attributes:
+        log: trainer_log.jsonl.
+        plateau: the share of the steps without progress after which training ends; 0 for never.
+        out: curve.json.
+    """
+
+    log: str
+    plateau: float
+    out: str
+
+
 def stage(job: Job) -> Stage:
     """A fold over the trainer's log."""
-    settings = {
-        "log": "adapter/trainer_log.jsonl",
-        "plateau": job.recipe.train.plateau,
-        "out": partial(CURVE),
-    }
+    log, plateau = "adapter/trainer_log.jsonl", job.recipe.train.plateau
+    settings = CurveSettings(log=log, plateau=plateau, out=partial(CURVE))
     file, command = task("read_curve", settings)
     return Stage(name="curve", files=(file,), commands=(command,), inputs=("adapter",), outputs=(CURVE,))

@@ -22,12 +22,12 @@ from orchestrator.recipe import Judge
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 
-def row(number: int, kind: str = "split", **more: Any) -> dict[str, Any]:
+def row(number: int, kind: str = "split", **more: Any) -> Any:
     told = {"kind": kind, "id": f"mine:{number}", "question": f"问{number}", "reference": "好"}
     return {**told, "a": f"差的{number}", "b": f"好的{number}", **more}
 
 
-def told(*rows: dict[str, Any]) -> dict[str, Any]:
+def told(*rows: Any) -> Any:
     return {"a": "base", "b": "tuned", "rows": list(rows)}
 
 
@@ -50,9 +50,7 @@ def run(project: Path) -> Run:
     return made
 
 
-def judged(
-    run: Run, server: FakeServer, what: dict[str, Any], concurrency: int = 4, **more: Any
-) -> dict[str, Any]:
+def judged(run: Run, server: FakeServer, what: Any, concurrency: int = 4, **more: Any) -> Any:
     judge = Judge(base_url=server.url, model="conch", **more)
     return judge_comparison(run, what, judge, TerminalProgress(io.StringIO()), concurrency=concurrency)
 

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import Interrupted, MissingError, UsageError
-from orchestrator.execute.evaluating.judge_pairs import judge_client, judge_pairs
+from orchestrator.execute.evaluating.judge_comparison import judge_client, judge_pairs
 from orchestrator.execute.host import signals
 from orchestrator.execute.inference.client import Client
 from orchestrator.recipe import Judge
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 Messages = list[dict[str, str]]
-PAIRS = [
+PAIRS: Any = [
     {"id": "checks[0]", "question": "几点开门？", "reference": "九点", "a": "不知道", "b": "九点开门"},
     {"id": "checks[1]", "question": "Who?", "reference": "", "a": "the good one", "b": "bad"},
     {"id": "checks[2]", "question": "你是谁", "reference": "", "a": "海螺", "b": "海螺 "},
@@ -41,7 +41,7 @@ def fair(messages: Messages) -> Said:
 
 def judged(
     answer: Callable[[Messages], Said], *, fault: str = "", after: int = 0, times: int = 0, **more: Any
-) -> tuple[dict[str, Any], FakeServer]:
+) -> tuple[Any, FakeServer]:
     with (
         openai_server(answer, fault=fault, fault_after=after, fault_times=times) as server,
         Client(server.url, "conch", temperature=0.0, timeout=5.0) as client,
@@ -101,7 +101,7 @@ def test_a_judge_that_dies_leaves_what_it_has_judged() -> None:
         after=4,
         pairs=pairs,
         concurrency=1,
-        told=lambda done, total, row: told.append(f"{done}/{total} {row['verdict']}"),
+        listener=lambda done, total, row: told.append(f"{done}/{total} {row['verdict']}"),
     )
     assert (found["wins_b"], found["failed"], found["judged"]) == (2, 4, 2)
     assert found["error"].startswith("the server died: ")

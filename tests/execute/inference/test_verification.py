@@ -85,7 +85,7 @@ def test_repeats_are_folded_into_one_verdict_with_its_interval(client: Client, s
     assert told[-1] == "asked 10/10"
     [verdict] = result.verdicts
     assert (verdict.case, verdict.passed) == ("checks[0]", True)
-    assert verdict.reason == "7 of 10 passed (95 % interval 0.40–0.89), at least 0.6 wanted"
+    assert verdict.reason == "7 of 10 passed (95 % interval 0.40–0.89; at least 0.6 required)"
     assert [request["seed"] for request in server.requests] == list(range(1, 11))
     assert result.to_json()["passed"] == (1, 1)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.execute.reporting.read_curve import read_curve
+from orchestrator.plan.stages.curve import CurveSettings
 from tests.small_world import SmallWorld
 
 # The fake trainer's loss is 3 / step: it stands still, by our measure, a little after step 40 of 100.
@@ -102,5 +103,5 @@ def test_an_early_stop_is_told_to_the_trainer(small: SmallWorld) -> None:
 
 
 def test_a_log_that_is_not_there_is_too_short_to_judge(tmp_path: Path) -> None:
-    assert read_curve({"log": "adapter/trainer_log.jsonl", "plateau": 0, "out": "c.json"}, tmp_path) == 0
+    assert read_curve(CurveSettings(log="adapter/trainer_log.jsonl", plateau=0, out="c.json"), tmp_path) == 0
     assert json.loads((tmp_path / "c.json").read_text())["kind"] == "short"

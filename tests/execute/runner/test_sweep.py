@@ -115,7 +115,7 @@ def test_where_none_meets_it_the_nearest_is_run_last(small: SmallWorld, running:
     runs = running({1e-5: 0.2, 1e-4: 0.9, 1e-3: 0.5}.__getitem__)
     found = run_until_target(wanted(small), progress=Quiet())
     assert runs.rates == [*RATES, 1e-4]
-    assert found.ended == "all 3 settings of the sweep were tried"
+    assert found.ended == "all 3 settings of the sweep are tried"
     assert found.report.exit_code == 5
     assert kept(small)["best"] == 2
 
@@ -125,7 +125,7 @@ def test_a_larger_budget_goes_on_where_the_smaller_ended(
 ) -> None:
     runs = running(lambda _: 0.5)
     found = run_until_target(wanted(small, "sweep.runs=1"), progress=Quiet())
-    assert found.ended == "sweep.runs: 1 trials were made"
+    assert found.ended == "sweep.runs: 1 trials are done"
     run_until_target(wanted(small, "sweep.runs=2"), progress=Quiet())
     assert runs.rates == [1e-5, 1e-5, 1e-4, 1e-5]
 
