@@ -40,7 +40,7 @@ def tasks_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         if name in ("ask", "evaluate"):
             settings["concurrency"] = 1
         elif name == "prepare":
-            settings["generated"]["count"] = 30
+            settings.get("generated", {})["count"] = 30
         given["log"].parent.mkdir(exist_ok=True)
         with (
             TemporaryDirectory() as apart,

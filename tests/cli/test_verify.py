@@ -31,7 +31,7 @@ verify:
       expect: {remembers: 九点}
 """
 ENTRY = """\
-adapter: alpaca
+format: alpaca
 file: data/tiny.jsonl
 paraphrases: data/tiny.paraphrases.jsonl
 licence: Apache-2.0
