@@ -6,17 +6,17 @@ A test that needs a home or a project makes one (`home`, `project`).
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from orchestrator.execute.processes import process_tree
-from tests.small_world import SmallWorld, make_small_world
+from tests.small_world import FinishedRuns, SmallWorld, make_small_world
 
 pytest_plugins = ["tests.skips", "tests.faults.summary", "tests.recipe_world"]
 
@@ -82,13 +82,28 @@ def _listening() -> set[int]:
     """The ports on which this process and its descendants listen."""
     me = psutil.Process()
     found = set()
-    for process in (me, *me.children(recursive=True)):
+    for process in (me, *(me.children(recursive=True) if _has_children() else ())):
         try:
-            connections = process.net_connections(kind="tcp")
+            connections = process.net_connections(kind="tcp") if _has_sockets(process.pid) else ()
         except psutil.Error:
             continue
         found |= {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
     return found
+
+
+def _has_children() -> bool:
+    """Whether this process has any child; to look through all processes of a machine takes milliseconds."""
+    return any(path.read_bytes() for path in Path("/proc/self/task").glob("*/children"))
+
+
+def _has_sockets(pid: int) -> bool:
+    """Whether a process has a socket; one that is gone has none."""
+    with suppress(OSError):
+        for handle in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if str(handle.readlink()).startswith("socket:"):
+                    return True
+    return False
 
 
 def _halves(folder: Path) -> list[str]:
@@ -100,6 +115,8 @@ def _halves(folder: Path) -> list[str]:
 
 def _carriers() -> list[process_tree.Member]:
     """Our living descendants that carry a run tag; orphans are handed to this process."""
+    if not _has_children():
+        return []
     me = process_tree.Member(os.getpid(), process_tree.start_ticks(os.getpid()), "")
     mine = {member.pid for member in process_tree.family([me])}
     return [member for member in process_tree.scan("conch") if member.pid in mine]
@@ -135,37 +152,29 @@ def engines(tmp_path: Path) -> Path:
     return programs.parent
 
 
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> FinishedRuns:
+    """The runs that tests share."""
+    return FinishedRuns(tmp_path_factory.mktemp("finished"))
+
+
 @pytest.fixture
 def small(
-    tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    engines: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    finished_runs: FinishedRuns,
 ) -> SmallWorld:
     """A project with one recipe and the fake engines; the working folder is there."""
     # Engines must never see the space or the Chinese: they are given paths relative to the run folder.
-    return make_small_world(tmp_path / "神奇 project", engines, monkeypatch, capsys)
-
-
-@pytest.fixture(scope="session")
-def trained_once() -> list[Path]:
-    """Where the runs of the first trained project are kept."""
-    return []
+    return make_small_world(tmp_path / "神奇 project", engines, monkeypatch, capsys, finished_runs)
 
 
 @pytest.fixture
-def trained(
-    small: SmallWorld, trained_once: list[Path], tmp_path_factory: pytest.TempPathFactory
-) -> SmallWorld:
-    """The small project, its recipe trained and exported; the first test that asks does it for the others."""
-    if trained_once:
-        shutil.copytree(trained_once[0], small.project / "runs", symlinks=True)
-        base = small.last().path / "inputs/base"
-        base.unlink()
-        base.symlink_to(small.project / "base", target_is_directory=True)
-        return small
-    said = small.run("sft", "small")
-    assert said.code == 0, said.err
-    trained_once.append(tmp_path_factory.mktemp("trained") / "runs")
-    shutil.copytree(small.project / "runs", trained_once[0], symlinks=True)
-    return small
+def trained(small: SmallWorld) -> SmallWorld:
+    """The small project, its recipe trained and exported."""
+    return small.after("sft", "small")
 
 
 def _script(path: Path, line: str) -> None:

@@ -1,6 +1,7 @@
 """A whole project in a temporary folder: one recipe, eight rows, a model of one number, the fake engines.
 
     world.run("run", "small")           # in this process: its exit code, what it said
+    world.after("sft", "small")         # the same, run once for all tests that only need what it leaves
     world.start("run", "small")         # the console script, for signals
 
 Everything but the engines is the product: the probes run under the fake environment's Python, against modules
@@ -68,11 +69,38 @@ class Said:
 
 
 @dataclass(frozen=True)
+class FinishedRuns:
+    """What commands left in runs/, each run once for all tests."""
+
+    folder: Path
+
+    def of(self, words: Sequence[str]) -> Path:
+        """Where the runs of a command are kept."""
+        return self.folder / " ".join(words).replace("/", "_")
+
+
+@dataclass(frozen=True)
 class SmallWorld:
     """The project, and the command line in it."""
 
     project: Path
     capsys: pytest.CaptureFixture[str]
+    finished: FinishedRuns
+
+    def after(self, *words: str) -> SmallWorld:
+        """This project, as yet without a run, after a command; the first test that asks runs it for all."""
+        kept, runs = self.finished.of(words), self.project / "runs"
+        if kept.exists():
+            shutil.copytree(kept, runs, symlinks=True)
+            for base in runs.glob("*/*/inputs/base"):
+                base.unlink()
+                base.symlink_to(self.project / "base", target_is_directory=True)
+            return self
+        assert not runs.exists()
+        done = self.run(*words)
+        assert done.code == 0, done.err + done.out
+        shutil.copytree(runs, kept, symlinks=True)
+        return self
 
     def run(self, *words: str) -> Said:
         """A command line in this process."""
@@ -129,7 +157,11 @@ def make_checkpoint(folder: Path, step: int, config: str = "{}") -> Path:
 
 
 def make_small_world(
-    project: Path, engines: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path,
+    engines: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    finished: FinishedRuns,
 ) -> SmallWorld:
     """The world, its environments in place; the working folder is the project's."""
     for part in ("recipes", "dataset_info"):
@@ -152,7 +184,7 @@ def make_small_world(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # cpu, on every machine
     monkeypatch.chdir(project)
     tasks_in_process(monkeypatch)
-    world = SmallWorld(project, capsys)
+    world = SmallWorld(project, capsys, finished)
     world.write_recipe()
     return world
 

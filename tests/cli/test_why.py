@@ -56,7 +56,7 @@ def was_asked(run: Run) -> None:
 
 
 def test_nothing_is_lost_and_what_is_known_is_not_asked_again(small: SmallWorld) -> None:
-    assert small.run("sft", "small", "--accept-mismatch").code == 0
+    small.after("sft", "small", "--accept-mismatch")
     was_asked(small.last())
     said = small.run("why", "small")
     assert said.code == 0, said.err
@@ -71,7 +71,7 @@ def test_nothing_is_lost_and_what_is_known_is_not_asked_again(small: SmallWorld)
 
 
 def test_after_sft_alone_a_server_of_our_own_is_asked_both_ways(small: SmallWorld) -> None:
-    assert small.run("sft", "small", "--accept-mismatch").code == 0
+    small.after("sft", "small", "--accept-mismatch")
     code, data = why(small)
     assert (code, data["lost_at"]) == (0, None)
     assert passed(data) == dict.fromkeys(data["arms"], 2) | {"base": 0}
@@ -80,7 +80,7 @@ def test_after_sft_alone_a_server_of_our_own_is_asked_both_ways(small: SmallWorl
 
 
 def test_an_export_that_is_the_base_is_lost_in_the_merge(small: SmallWorld) -> None:
-    assert small.run("sft", "small", "--accept-mismatch").code == 0
+    small.after("sft", "small", "--accept-mismatch")
     forget(small.last().path / "export")
     said = small.run("why", "small")
     assert said.code == 5
@@ -93,7 +93,7 @@ def test_an_export_that_is_the_base_is_lost_in_the_merge(small: SmallWorld) -> N
 
 
 def test_an_adapter_that_learned_nothing_is_lost_in_training(small: SmallWorld) -> None:
-    assert small.run("sft", "small", "--accept-mismatch").code == 0
+    small.after("sft", "small", "--accept-mismatch")
     forget(small.last().path / "adapter")
     code, data = why(small)
     assert (code, data["lost_at"]) == (5, "training")
@@ -102,7 +102,7 @@ def test_an_adapter_that_learned_nothing_is_lost_in_training(small: SmallWorld) 
 
 @pytest.mark.parametrize(("by_ids", "place"), [(str, "served weights"), (None, "served prompt")])
 def test_a_server_that_is_up_is_told_weights_from_prompt(small: SmallWorld, by_ids: Any, place: str) -> None:
-    assert small.run("sft", "small", "--accept-mismatch").code == 0
+    small.after("sft", "small", "--accept-mismatch")
     known = by_ids or (lambda question: THOUGHT + right(question))
     with answering_server(known, lambda question: f"{question}？") as server:
         server.opening = "<｜User｜>\n"
@@ -115,7 +115,7 @@ def test_a_server_that_is_up_is_told_weights_from_prompt(small: SmallWorld, by_i
 
 
 def test_control_characters_of_a_model_do_not_reach_the_terminal(small: SmallWorld) -> None:
-    assert small.run("sft", "small", "--accept-mismatch").code == 0
+    small.after("sft", "small", "--accept-mismatch")
     answers = json.dumps({"你是谁": "\x1b[2J\u202e海"}, ensure_ascii=False)
     (small.last().path / "export/answers.json").write_text(answers, encoding="utf-8")
     said = small.run("why", "small")
@@ -130,7 +130,7 @@ def test_without_an_export_it_says_how_to_make_one(small: SmallWorld) -> None:
 
 
 def test_a_recipe_that_asks_nothing_is_told(small: SmallWorld) -> None:
-    assert small.run("sft", "small", "--accept-mismatch").code == 0
+    small.after("sft", "small", "--accept-mismatch")
     path = small.last().path / "plan.json"
     plan = json.loads(path.read_text(encoding="utf-8"))
     for stage in plan["stages"]:
@@ -144,7 +144,7 @@ def test_a_recipe_that_asks_nothing_is_told(small: SmallWorld) -> None:
 
 
 def test_ctrl_c_leaves_nothing_running_and_the_next_one_goes_on(small: SmallWorld) -> None:
-    assert small.run("sft", "small", "--accept-mismatch").code == 0
+    small.after("sft", "small", "--accept-mismatch")
     child = small.start("why", "small", env={"CONCH_FAULT": "hang"})
     deadline = time.monotonic() + 60
     while "answered adapter" not in small.read("said.err"):

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.execute.processes import process
 from orchestrator.execute.run_store.listing import Standing, summary_of
 from orchestrator.execute.run_store.run_folder import Run
-from tests.small_world import CONCH, SmallWorld, make_small_world
+from tests.small_world import CONCH, FinishedRuns, SmallWorld, make_small_world
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +78,7 @@ def test_fault_044_a_project_that_cannot_be_written_to(small: SmallWorld) -> Non
 
 def test_fault_046_two_recipes_never_share_an_output_folder(small: SmallWorld) -> None:
     small.write_recipe(name="other")
-    assert small.run("sft", "small").code == 0
+    small.after("sft", "small")
     assert small.run("sft", "other").code == 0
     first, second = (Run.last(small.project, name) for name in ("small", "other"))
     assert first is not None
@@ -134,14 +134,15 @@ def test_fault_090_control_a_plain_print_fails() -> None:
 @pytest.mark.parametrize(
     "name", ['it\'s "quoted" 100%', "$(touch P)", "行\n末", unicodedata.normalize("NFD", "é海螺") + "x" * 200]
 )
-def test_fault_091_a_project_with_an_odd_name_works(
+def test_fault_091_a_project_with_an_odd_name_works(  # noqa: PLR0917
     name: str,
     tmp_path: Path,
     engines: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    finished_runs: FinishedRuns,
 ) -> None:
-    world = make_small_world(tmp_path / name, engines, monkeypatch, capsys)
+    world = make_small_world(tmp_path / name, engines, monkeypatch, capsys, finished_runs)
     said = world.run("sft", "small")
     assert said.code == 0, said.err
     for rendered in world.last().path.glob("*.yaml"):

@@ -44,7 +44,7 @@ def test_a_failure_and_a_log_show_none(
     log = tmp_path / "log"
     log.write_text(f"ValueError: bad token {TOKEN}\n", encoding="utf-8")
     assert TOKEN not in str(explain_failure(log, 1))
-    assert small.run("sft", "small").code == 0
+    small.after("sft", "small")
     with (small.last().path / "logs/train.log").open("a", encoding="utf-8") as file:
         file.write(f"using {TOKEN} and correct-horse\n")
     monkeypatch.setenv("CONCH_API_KEY", "correct-horse")

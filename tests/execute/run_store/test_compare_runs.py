@@ -11,7 +11,7 @@ from tests.small_world import SmallWorld
 
 
 def test_a_changed_setting_and_what_came_of_it(small: SmallWorld) -> None:
-    small.run("sft", "small")
+    small.after("sft", "small")
     first = small.last()
     small.run("sft", "small", "--set", "train.epochs=9")
     found = {(one.part, one.key): one for one in compare_runs(first, small.last())}
