@@ -90,7 +90,7 @@ def _without_recipe(hardware: str, chat_template: Path | None, bare: Mapping[str
     from orchestrator.execute.models.tokenizer_folder import check_tokenizer
     from orchestrator.execute.proving.standalone_parity import Question, prove_bare
 
-    tokenizer, fixed = bare["tokenizer"], bare["hint"]
+    tokenizer, fixed = bare["tokenizer"], bare["fix"]
     if fixed is not None:
         check_tokenizer(tokenizer)
         write_corrected_copy(tokenizer, fixed)
