@@ -28,40 +28,42 @@ from orchestrator.execute.runner.trial import SweepRequest
 from orchestrator.execute.serving.serve import serve
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan
+from orchestrator.plan.titles import title_of
 from orchestrator.results import StageResult
 
 LOG = "logs/supervisor.log"
 
 
 class Written:
-    """A Progress that goes into a log: a line for all that stays, and for every tenth of a training."""
+    """A Progress that writes to a log: every line that stays, and one for each tenth of a training."""
 
     def __init__(self) -> None:
         self._tenth = -1
 
     def say(self, text: str) -> None:
-        """A line."""
+        """Write a line."""
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 
     def start(self, number: int, total: int, stage: str, reason: str) -> None:
         """A stage begins."""
         self._tenth = -1
-        self.say(f"[{number}/{total}] {stage}: {reason}")
+        self.say(f"[{number}/{total}] {title_of(stage)} ({reason})")
 
     def now(self, text: str) -> None:
-        """What happens at this moment is in the stage's own log."""
+        """Ignored: the stage's own log has it."""
 
     def step(self, step: TrainStep) -> None:
-        """A tenth of the steps is done."""
+        """Write a line for each tenth of the steps."""
         tenth = 10 * step.step // step.total if step.total else 0
         if tenth > self._tenth:
             self._tenth = tenth
-            self.say(f"      step {step.step} of {step.total}, loss {step.loss}, left {step.remaining}")
+            share = f"step {step.step}/{step.total}"
+            self.say(f"      training · {share} · loss {step.loss} · {step.remaining} left")
 
     def end(self, run: StageResult) -> None:
         """A stage ended."""
-        self.say(f"  {run.stage} {run.status} in {run.seconds:.1f}s {run.reason}".rstrip())
+        self.say(f"  {title_of(run.stage)}: {run.status} in {run.seconds:.1f} s  {run.reason}".rstrip())
 
 
 class StartupPipe:

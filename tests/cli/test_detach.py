@@ -48,12 +48,12 @@ def test_a_training_goes_on_without_its_terminal(small: SmallWorld) -> None:
     followed = small.script("logs", "-f", "small", "--json")
     assert followed.code == 0
     lines = [json.loads(line) for line in followed.out.splitlines()]
-    assert any("train done in" in line["line"] for line in lines[:-1]), "it followed to the end"
+    assert any("Training: done in" in line["line"] for line in lines[:-1]), "it followed to the end"
     assert lines[-1]["data"]["run"] == begun["run"]
     wait_for(small, Standing.DONE)
     assert gone(begun["pid"])
     assert (small.last().path / "export").is_dir()
-    assert "train done in" in small.run("logs", "small", "--stage", "supervisor", "-n", "1000").out
+    assert "Training: done in" in small.run("logs", "small", "--stage", "supervisor", "-n", "1000").out
 
 
 def test_the_true_outcome_of_the_start_is_told(small: SmallWorld) -> None:

@@ -56,9 +56,9 @@ class TerminalProgress:
         self.say(f"[{number}/{total}] {title_of(stage)} ({reason})")
 
     def now(self, text: str) -> None:
-        """Update the live line."""
+        """Update the live line; "" if there is nothing to say but that time passes."""
         line = one_line(text)
-        self._show(f"{line}  {time.monotonic() - self._began:.0f}s" if self._live else line)
+        self._show(f"{line}  {time.monotonic() - self._began:.0f} s".lstrip() if self._live else line)
 
     def step(self, step: TrainStep) -> None:
         """Show a training step on the live line."""
@@ -83,7 +83,7 @@ class TerminalProgress:
             self._clear()
             self._write((_INDENT + line)[: shutil.get_terminal_size().columns - 1])
             self._drawn = True
-        elif line != self._last_line and time.monotonic() - self._printed_at > _QUIET_SECONDS:
+        elif line not in {"", self._last_line} and time.monotonic() - self._printed_at > _QUIET_SECONDS:
             self._printed_at, self._last_line = time.monotonic(), line
             self._write(f"{_INDENT}{line}\n")
 
@@ -118,7 +118,8 @@ def step_line(step: TrainStep, losses: list[float]) -> str:
     """
     parts = ["training", f"step {step.step}/{step.total}"]
     if losses:
-        parts.append(f"loss {losses[-1]:.4f} {sparkline(losses[-16:])}".rstrip())
+        course = sparkline(losses[-16:]) if len(losses) > 1 else ""
+        parts.append(f"loss {losses[-1]:.4f} {course}".rstrip())
     if step.eval_loss is not None:
         parts.append(f"validation loss {step.eval_loss:.4f}")
     if step.learning_rate is not None:

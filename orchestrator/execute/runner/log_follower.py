@@ -51,7 +51,7 @@ class Follower:
         if self.stage.progress and self._steps():
             self._end_when_flat()
         if not self.offset:
-            self.progress.now(self._last_message() or label(self.command))
+            self.progress.now(self._last_message())
 
     @property
     def step(self) -> int:
@@ -127,24 +127,6 @@ class Follower:
         if self.command.place is not Runtime.CONCH:
             lines = [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
         return lines[-1] if lines else ""
-
-
-def label(command: Command) -> str:
-    """A command's short name.
-
-    >>> label(Command(("{train}/bin/llamafactory-cli", "train", "train.yaml"), Runtime.TRAIN))
-    'llamafactory-cli train'
-    >>> label(Command(("{serve}/bin/python", "{probes}/serving_ids.py", "--model"), Runtime.SERVE))
-    'serving_ids'
-    >>> label(Command(("{conch}/bin/python", "-m", "package.runner.task", "ask", "tasks/ask.json")))
-    'ask'
-    """
-    program, *words = command.argv
-    if words[:1] == ["-m"]:
-        return words[2]
-    if words and words[0].endswith(".py"):
-        return Path(words[0]).stem
-    return f"{Path(program).name} {words[0] if words else ''}".strip()
 
 
 class StallWatch:

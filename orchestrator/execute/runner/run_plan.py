@@ -59,7 +59,7 @@ def run_recipe(
         run = _folder_for(home, job.recipe.name, identity)
         leftovers = sweep_leftovers(project, run.path)
         if leftovers:
-            progress.say(f"stopped {len(leftovers)} processes that an interrupted run had left")
+            progress.say(f"stopped {len(leftovers)} processes left by an interrupted run")
         progress.say(f"run {run.name}")
         names = " ".join(stage.name for stage in plan.stages)
         run.begin(plan.headline, identity=identity, hardware=job.hardware, plan=names)

@@ -91,6 +91,12 @@ def test_a_pipe_gets_no_line_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[1:] == ["      loading the model", "  ✓ done in 60.0 s"]
 
 
+def test_a_command_without_words_shows_the_time_on_a_terminal_and_nothing_on_a_pipe() -> None:
+    for stream, shown in ((io.StringIO(), ""), (Terminal(), "      0 s")):
+        TerminalProgress(stream).now("")
+        assert stream.getvalue() == shown
+
+
 def test_a_terminal_gets_one_line_that_is_written_over() -> None:
     text = tell(Terminal())
     assert text.count("\r\x1b[2K") == 3

@@ -98,7 +98,7 @@ def test_what_a_killed_run_left_running_is_stopped_first(small: SmallWorld) -> N
     heard = Heard()
     run(small, heard=heard)
     assert left.wait(10) != 0
-    assert "stopped 1 processes that an interrupted run had left" in heard.lines
+    assert "stopped 1 processes left by an interrupted run" in heard.lines
 
 
 def test_the_probes_are_where_the_plan_says() -> None:
