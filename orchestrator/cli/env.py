@@ -24,7 +24,7 @@ def sync(name: str | None, hardware: str) -> Outcome:
     """
     import time
 
-    from orchestrator.execute.environments import registry
+    from orchestrator.execute.environments import build, registry
     from orchestrator.execute.host import machine, signals
 
     profile = machine.profile(hardware)
@@ -33,7 +33,7 @@ def sync(name: str | None, hardware: str) -> Outcome:
         for each in (name,) if name else registry.NAMES:
             started = time.monotonic()
             where = registry.ANY if each in registry.BENCHES else profile
-            folder = registry.sync(each, where, progress)
+            folder = build.sync(each, where, progress)
             made[each] = {"folder": str(folder), "seconds": round(time.monotonic() - started, 1)}
     text = "\n".join(f"{each:<9} {found['folder']}  ({found['seconds']} s)" for each, found in made.items())
     return Outcome({"hardware": profile, "environments": made}, text)
@@ -68,13 +68,13 @@ def audit() -> Outcome:
     done = look(progress)
     lines = [f"source      {done.source}", f"packages    {done.packages} pinned"]
     lines += [
-        f"{'accepted' if one.accepted else 'KNOWN':<11} {one.id}  {one.package} {one.version} ({one.lock}): "
-        f"{one.accepted or one.what}"
+        f"{'accepted' if one.accepted else 'KNOWN':<11} {one.id}  {one.package} {one.version} "
+        f"({one.lockfile}): {one.accepted or one.what}"
         for one in done.found
     ]
     lines += [f"SKIPPED     {one}" for one in done.skipped]
     problems = [
-        Problem(f"{one.id}: {one.package} {one.version}: {one.what}", one.lock, "conch env compile")
+        Problem(f"{one.id}: {one.package} {one.version}: {one.what}", one.lockfile, "conch env compile")
         for one in done.open
     ]
     problems += [Problem("was not looked up", one, "try again later") for one in done.skipped]

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from orchestrator.errors import MissingError
 from orchestrator.execute.environments import registry, uv
-from orchestrator.execute.host import machine, ports
+from orchestrator.execute.host import gpu, machine, ports
 from orchestrator.execute.host.paths import conch_home
 from orchestrator.execute.models import demo_model
 
@@ -90,7 +90,7 @@ def _gpu(hardware: str) -> Iterator[Finding]:
     if hardware != "cuda":
         yield Finding("hardware", Condition.OK, f"profile {hardware}, {machine.cores()} cores")
         return
-    cards = machine.gpus()
+    cards = gpu.gpus()
     if not cards:
         hint = "install the NVIDIA driver, or use --hardware cpu"
         yield Finding("gpu", Condition.MISSING, "nvidia-smi lists no GPU", hint)

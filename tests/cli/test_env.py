@@ -27,7 +27,7 @@ def test_sync_makes_both_and_says_where(world: World, capsys: pytest.CaptureFixt
     assert data["hardware"] == "cpu"
     for name in registry.NAMES:
         assert Path(data["environments"][name]["folder"]) == registry.environment_folder(name, "cpu")
-    assert "making the train environment" in err
+    assert "building the train environment" in err
 
 
 def test_sync_of_one_makes_one_and_the_second_time_is_instant(
@@ -49,7 +49,7 @@ def test_a_benchmark_tool_is_made_when_it_is_named(world: World, capsys: pytest.
     out, err = capsys.readouterr()
     folder = registry.environment_folder("lm-eval", "any")
     assert json.loads(out)["data"]["environments"]["lm-eval"]["folder"] == str(folder)
-    assert f"making the lm-eval environment at {folder}" in err
+    assert f"building the lm-eval environment at {folder}" in err
     assert not any("--no-build" in call for call in world.calls()), "some of its packages are source alone"
 
 

@@ -162,7 +162,7 @@ def test_a_corrected_copy_is_written_and_proven_when_asked(anywhere: SmallWorld)
     assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
     again = anywhere.run(*words)
     assert again.code == 2
-    assert "there is something already" in again.err
+    assert "already exists" in again.err
 
 
 BAD_FILES: dict[str, tuple[str, str | bytes, str]] = {
@@ -207,7 +207,7 @@ def test_bad_input_is_refused_in_seconds_and_nothing_is_left(
     ("words", "code", "told"),
     [
         (("nowhere",), 3, "no such folder"),
-        ((".",), 3, "holds no tokenizer"),
+        ((".",), 3, "has no tokenizer"),
         (("我的 tokenizer", "--chat-template", "no.jinja"), 3, "no chat template there"),
         (("我的 tokenizer", "--chat-template", "."), 2, "a folder"),
         (("我的 tokenizer", "--conversations", "no.jsonl"), 3, "no such file"),

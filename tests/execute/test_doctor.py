@@ -9,8 +9,8 @@ import pytest
 
 from orchestrator.execute import doctor
 from orchestrator.execute.doctor import Condition, Finding
-from orchestrator.execute.environments import registry
-from orchestrator.execute.host import machine, ports
+from orchestrator.execute.environments import build, registry
+from orchestrator.execute.host import gpu, machine, ports
 from tests.execute.environments.environment_world import World, fake_uv, make_world
 
 
@@ -30,7 +30,7 @@ def found(hardware: str = "cpu") -> dict[str, Finding]:
 
 def test_absent_environments_are_missing_and_made_ones_are_not(world: World) -> None:
     assert found()["environment:train"].hint == "conch env sync train --hardware cpu"
-    registry.sync("train", "cpu", print)
+    build.sync("train", "cpu", print)
     findings = found()
     assert findings["environment:train"].status is Condition.OK
     assert findings["environment:serve"].status is Condition.MISSING
@@ -73,10 +73,10 @@ def test_a_taken_port_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch
 
 
 def test_on_cuda_a_gpu_and_its_driver_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "gpus", list)
+    monkeypatch.setattr(gpu, "gpus", list)
     assert found("cuda")["gpu"].status is Condition.MISSING
-    cards = [machine.Gpu("new", "580.95.05", 80000), machine.Gpu("old", "535.1", 80000)]
-    monkeypatch.setattr(machine, "gpus", lambda: cards)
+    cards = [gpu.Gpu("new", "580.95.05", 80000), gpu.Gpu("old", "535.1", 80000)]
+    monkeypatch.setattr(gpu, "gpus", lambda: cards)
     findings = found("cuda")
     assert findings["gpu:0"].status is Condition.OK
     assert findings["gpu:1"].status is Condition.MISSING
@@ -87,7 +87,7 @@ def test_on_cuda_a_gpu_and_its_driver_are_looked_at(world: World, monkeypatch: p
 def test_whatever_is_missing_has_a_fix(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "has_library", lambda _: False)
     monkeypatch.setattr(machine, "glibc", tuple)
-    monkeypatch.setattr(machine, "gpus", list)
+    monkeypatch.setattr(gpu, "gpus", list)
     for hardware in registry.PROFILES:
         missing = [finding for finding in doctor.examine(hardware) if finding.status is Condition.MISSING]
         assert missing

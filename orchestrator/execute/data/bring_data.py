@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.host.atomic_files import CHUNK, remove, sha256_path, sync_folder, sync_tree
-from orchestrator.execute.host.output_file import OutputFile, explained
+from orchestrator.execute.host.atomic_files import (
+    CHUNK,
+    remove,
+    sha256_path,
+    sync_folder,
+    sync_tree,
+    write_error,
+)
+from orchestrator.execute.host.output_file import OutputFile
 from orchestrator.execute.host.signals import check
 
 
@@ -54,7 +61,7 @@ def bring(source: Path, target: Path, sha256: str) -> None:
                 raise UsageError(Problem(what, str(source), "type the same command again"))
             output.finish()
     except OSError as error:
-        raise explained(error, target) from None
+        raise write_error(error, target) from None
 
 
 def _bring_folder(source: Path, target: Path) -> None:

@@ -10,7 +10,6 @@ rows, but for a split (dealt_rows.py). The input is only read; text arrives byte
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,12 +28,12 @@ from orchestrator.datasets.formats import FORMATS
 from orchestrator.datasets.ledger import ledger_line
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.split import PARTS, TRAIN, SplitWish, part_name
-from orchestrator.errors import MissingError, Problem, StageFailed, UsageError
+from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import DataFile, Reading, choose_format
 from orchestrator.execute.data.dealt_rows import DealtRows
 from orchestrator.execute.data.held_out import HeldOut
 from orchestrator.execute.data.leaks import Leaks
-from orchestrator.execute.host.atomic_files import remove
+from orchestrator.execute.host.atomic_files import remove, write_error
 from orchestrator.plan.stage import partial
 
 GENERATED = "conch_generated"
@@ -67,7 +66,7 @@ def prepare(settings: Mapping[str, Any], folder: Path) -> int:
             report = _Preparation(settings, folder, out, stack).run()
         (out / "prepare.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     except OSError as error:
-        raise _explained(error, out) from error
+        raise write_error(error, Path(error.filename or out)) from error
     return 0
 
 
@@ -229,10 +228,3 @@ def _shown(path: Path, folder: Path) -> str:
         if root and path.is_relative_to(root):
             return path.relative_to(root).as_posix()
     return str(path)
-
-
-def _explained(error: OSError, out: Path) -> StageFailed | MissingError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        hint = f"free space on the disk of {out.parent}, then type the same command again"
-        return StageFailed(Problem(f"disk full: {error.strerror}", str(out), hint))
-    return MissingError(Problem(f"{error.strerror}: {error.filename or out}", str(out)))

@@ -23,7 +23,8 @@ from orchestrator.execute.data.data_file import DataFile, choose_format
 from orchestrator.execute.data.dealt_rows import DealtRows
 from orchestrator.execute.data.manner import Manner
 from orchestrator.execute.data.rejects import DroppedRows
-from orchestrator.execute.host.output_file import OutputFile, explained
+from orchestrator.execute.host.atomic_files import write_error
+from orchestrator.execute.host.output_file import OutputFile
 from orchestrator.execute.host.signals import check
 from orchestrator.execute.processes import process
 
@@ -115,7 +116,7 @@ def split(source: Path, wish: SplitOptions, progress: Callable[[str], None] = la
                 return Split(format_name, audit, tuple(problems), tuple(file.notes))
             counts = dealt.deal()
         except OSError as error:
-            raise explained(error, wish.folder) from None
+            raise write_error(error, wish.folder) from None
         for part in files:
             for _, line in dealt.rows_of(part):
                 outputs[part].write(line)

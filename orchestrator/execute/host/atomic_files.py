@@ -1,7 +1,7 @@
-"""Files that survive: hashes, durable writes, outputs that appear whole, removal that never follows a link.
+"""Durable files: hashes, atomic writes, outputs renamed into place, removal that never follows a link.
 
 Covered: a crash or a full disk at any moment leaves the old file or the new one, never a mixture. Not
-covered: file systems that lie about fsync.
+covered: file systems that ignore fsync.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CHUNK = 1 << 20
 
 
 def sha256_file(path: Path) -> str:
-    """`sha256:<hex>` of a file's bytes; raises OSError. Ends early when a signal asks for it."""
+    """`sha256:<hex>` of a file's bytes. Raises OSError, and Interrupted on a signal."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
@@ -35,7 +35,7 @@ def sha256_file(path: Path) -> str:
 def sha256_tree(folder: Path) -> str:
     """`sha256:<hex>` over the relative names and contents of every file below a folder, links followed.
 
-    The folder's own name, times and modes do not count, so that a copy hashes the same.
+    Names of the folder itself, times and modes are not included, so a copy has the same hash.
     """
     digest = hashlib.sha256()
     for name, path in sorted(_files(folder)):
@@ -44,7 +44,7 @@ def sha256_tree(folder: Path) -> str:
 
 
 def sha256_path(path: Path) -> str:
-    """The hash of a file or of a folder's tree; "" when there is nothing at that path."""
+    """The hash of a file or of a folder's tree; "" for a missing path."""
     if path.is_dir():
         return sha256_tree(path)
     return sha256_file(path) if path.exists() else ""
@@ -72,15 +72,15 @@ def read_text(path: Path) -> str | None:
 
 
 def write_durable(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
-    """Replace `path` by a file with this content: temporary file, fsync, rename, fsync of the folder.
+    """Replace `path` atomically: temporary file, fsync, rename, fsync of the folder.
 
     Args:
-        path: its folder is made when it is not there.
+        path: its folder is created if needed.
         content: text is written as UTF-8.
-        mode: of the new file, before the umask; it holds from the file's creation on.
+        mode: of the new file from its creation on, before the umask.
 
     Raises:
-        StageFailed: the disk is full; the old file is untouched.
+        StageFailed: the disk is full; the old file is unchanged.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
@@ -98,11 +98,11 @@ def write_durable(path: Path, content: str | bytes, *, mode: int = 0o644) -> Non
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
-        raise _explained(error, path) from error
+        raise write_error(error, path) from error
 
 
 def append_durable(path: Path, line: bytes, *, sync: bool) -> None:
-    """Append one line by one write; a line that a crash tore before it is closed off, not joined to.
+    """Append one line in one write; a line that a crash cut off is ended first.
 
     Raises:
         StageFailed: the disk is full.
@@ -118,7 +118,7 @@ def append_durable(path: Path, line: bytes, *, sync: bool) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise _explained(error, path) from error
+        raise write_error(error, path) from error
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -127,11 +127,17 @@ def _write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _explained(error: OSError, path: Path) -> ConchError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        hint = f"free space on the disk of {path.parent}, then type the same command again"
-        return StageFailed(Problem(f"disk full: {error.strerror}", where=str(path), hint=hint))
-    return MissingError(Problem(f"cannot write: {error.strerror}", where=str(path)))
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a write failed for lack of space or quota."""
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def write_error(error: OSError, path: Path) -> ConchError:
+    """The error of a file that could not be written: StageFailed for a full disk, otherwise MissingError."""
+    if is_disk_full(error):
+        hint = f"free space on the disk of {path.parent}, then run the same command again"
+        return StageFailed(Problem(f"disk full: {error.strerror}", str(path), hint))
+    return MissingError(Problem(f"cannot write: {error.strerror}", str(path)))
 
 
 def sync_folder(folder: Path) -> None:
@@ -168,7 +174,7 @@ def _sync_file(path: Path) -> None:
 
 
 def missing_outputs(folder: Path, outputs: Sequence[str]) -> list[str]:
-    """The outputs whose partial is not there, or is an empty folder or file: a child's 0 is not success."""
+    """The outputs whose partial is missing or empty: an exit code of 0 alone is not success."""
     return [name for name in outputs if not _has_content(folder / partial(name))]
 
 
@@ -179,15 +185,15 @@ def _has_content(path: Path) -> bool:
 
 
 def rename_outputs(folder: Path, outputs: Sequence[str]) -> None:
-    """Give every partial output its name, durably; an earlier output of that name goes.
+    """Rename every partial output, durably; an earlier output of that name is removed.
 
     Raises:
-        StageFailed: an output is missing or empty, and then nothing was renamed; or the disk is full.
+        StageFailed: an output is missing or empty (nothing was renamed), or the disk is full.
     """
     missing = missing_outputs(folder, outputs)
     if missing:
         raise StageFailed(
-            *(Problem("the command succeeded but did not make it", where=name) for name in missing)
+            *(Problem("the command succeeded but did not create it", where=name) for name in missing)
         )
     try:
         for name in outputs:
@@ -198,11 +204,11 @@ def rename_outputs(folder: Path, outputs: Sequence[str]) -> None:
         for parent in {(folder / name).parent for name in outputs}:
             sync_folder(parent)
     except OSError as error:
-        raise _explained(error, folder) from error
+        raise write_error(error, folder) from error
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link (never what it points to) or a whole folder; nothing there is no error."""
+    """Remove a file, a link (not its target) or a folder; missing paths are ignored."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
@@ -224,18 +230,18 @@ def _make_writable(folder: Path) -> None:
 
 
 def link_tree(source: Path, target: Path) -> None:
-    """A copy of a folder whose files are hard links (real copies where the file system cannot link).
+    """Copy a folder with hard links (copies where the file system cannot link).
 
-    Links inside the source become the files they point to. The target must not exist; it appears whole.
-    Whoever writes into a linked file changes both: for folders that are only read or replaced.
+    Links inside the source become the files they point to. The target must not exist; it appears complete.
+    Writing into a linked file changes both, so use it for folders that are only read or replaced.
     """
     temporary = target.with_name(target.name + ".partial-link")
     remove(temporary)
     temporary.mkdir(parents=True)
     for name, path in _files(source):
-        place = temporary / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _link(path.resolve(strict=True), place)
+        link = temporary / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        _link(path.resolve(strict=True), link)
         signals.check()
     temporary.rename(target)
     sync_folder(target.parent)

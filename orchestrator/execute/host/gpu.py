@@ -1,17 +1,20 @@
-"""Who holds a GPU's memory, as nvidia-smi tells; nothing where there is none. Reported, never killed."""
+"""GPUs, and the processes that hold their memory, as nvidia-smi reports them; none without it."""
 
 from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
 
-_ASKED = ["nvidia-smi", "--query-compute-apps=pid,process_name,used_memory", "--format=csv,noheader,nounits"]
-_LOOKED = [
-    "nvidia-smi",
-    "--query-gpu=name,memory.used,memory.total,utilization.gpu",
-    "--format=csv,noheader,nounits",
-]
 SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU as its driver names it."""
+
+    name: str
+    driver: str
+    memory_mib: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +29,9 @@ class Holder:
         return f"{self.pid} ({self.name}, {self.mib} MiB)"
 
 
-def holders() -> list[Holder]:
-    """Every process with memory on a GPU, most memory first; [] where nvidia-smi does not answer.
-
-    Inside a container other containers' processes are not seen.
-    """
-    found = [
-        Holder(int(row[0]), row[1].rpartition("/")[2], int(row[2]) if row[2].isdigit() else 0)
-        for row in _rows(_ASKED, SECONDS)
-        if len(row) == 3 and row[0].isdigit()  # noqa: PLR2004  the three columns that were asked for
-    ]
-    return sorted(found, key=lambda one: -one.mib)
-
-
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How full and how busy a GPU is: MiB, and percent of the last second; -1 where it does not say."""
+    """Memory in MiB and utilisation in percent of a GPU; -1 where it is not reported."""
 
     name: str
     used_mib: int
@@ -49,23 +39,39 @@ class Load:
     percent: int
 
 
-def loads(seconds: float = SECONDS) -> list[Load]:
-    """Every GPU of this machine, whoever uses it; [] where nvidia-smi does not answer in time."""
-    return [
-        Load(row[0], *(int(cell) if cell.isdigit() else -1 for cell in row[1:]))
-        for row in _rows(_LOOKED, seconds)
-        if len(row) == 4  # noqa: PLR2004  the four columns that were asked for
+def gpus() -> list[Gpu]:
+    """The GPUs of this machine."""
+    rows = _query("--query-gpu=name,driver_version,memory.total", 3)
+    return [Gpu(name, driver, int(memory) if memory.isdigit() else 0) for name, driver, memory in rows]
+
+
+def holders() -> list[Holder]:
+    """Every process with memory on a GPU, most memory first; not those of other containers."""
+    rows = _query("--query-compute-apps=pid,process_name,used_memory", 3)
+    found = [
+        Holder(int(pid), name.rpartition("/")[2], int(mib) if mib.isdigit() else 0)
+        for pid, name, mib in rows
+        if pid.isdigit()
     ]
+    return sorted(found, key=lambda one: -one.mib)
 
 
 def still_held(pids: list[int]) -> list[Holder]:
-    """Those of these processes that still hold memory: a stop that left some did not end."""
+    """Those of these processes that still hold memory after they were stopped."""
     return [one for one in holders() if one.pid in pids]
 
 
-def _rows(argv: list[str], seconds: float) -> list[list[str]]:
+def loads(seconds: float = SECONDS) -> list[Load]:
+    """The load of every GPU, whoever uses it."""
+    rows = _query("--query-gpu=name,memory.used,memory.total,utilization.gpu", 4, seconds)
+    return [Load(row[0], *(int(cell) if cell.isdigit() else -1 for cell in row[1:])) for row in rows]
+
+
+def _query(query: str, columns: int, seconds: float = SECONDS) -> list[list[str]]:
+    argv = ["nvidia-smi", query, "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(argv, capture_output=True, timeout=seconds, check=True, encoding="utf-8")
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return []
-    return [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
+    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
+    return [row for row in rows if len(row) == columns]

@@ -1,16 +1,14 @@
-"""What this machine is: hardware profile, cores, memory, disk, system libraries, GPU driver.
+"""This machine: hardware profile, cores, memory, disk, system libraries.
 
-Linux; what cannot be read counts as absent. Limits that a container sets are honoured where the kernel shows
-them (cgroup v2).
+Linux. Values that cannot be read count as absent. Container limits are respected where cgroup v2 shows them.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
-# What a wheel links to and no wheel bundles: (environment, hardware) → {library: how people install it}.
+# Libraries that wheels link to and do not bundle: (environment, hardware) → {library: how to install it}.
 LIBRARIES: dict[tuple[str, str], dict[str, str]] = {
     ("serve", "cpu"): {
         "libnuma.so.1": "apt install libnuma1 (Debian, Ubuntu) or dnf install numactl-libs (Fedora, RHEL)"
@@ -21,17 +19,8 @@ _NVIDIA = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"))
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """One GPU as its driver names it."""
-
-    name: str
-    driver: str
-    memory_mib: int
-
-
 def hardware() -> str:
-    """The profile of this machine: "cuda" where an NVIDIA driver is loaded, else "cpu". Starts no process."""
+    """The profile of this machine: "cuda" with an NVIDIA driver, otherwise "cpu". Starts no process."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None and hidden.strip() in {"", "-1"}:
         return "cpu"
@@ -44,15 +33,15 @@ def profile(choice: str) -> str:
 
 
 def bound_cores() -> str:
-    """The cores that this process may use, as vLLM's CPU back end takes them to bind a thread to each: "0,1".
+    """The cores to bind a thread to each, as a server's {cores} symbol: "0,1", "auto" or "nobind".
 
-    "auto" where there are many: it knows of NUMA nodes and hyperthreads, and one core that it leaves idle for
-    the rest of the server is no loss there. "nobind" where a container may use less than it sees.
+    "auto" with many cores: the engine knows NUMA nodes and hyperthreads, and can spare one core. "nobind" in
+    a container whose quota is below the number of visible cores.
     """
-    seen = sorted(os.sched_getaffinity(0))
-    if cores() < len(seen):
+    visible = sorted(os.sched_getaffinity(0))
+    if cores() < len(visible):
         return "nobind"
-    return "auto" if len(seen) > FEW_CORES else ",".join(map(str, seen))
+    return "auto" if len(visible) > FEW_CORES else ",".join(map(str, visible))
 
 
 def has_library(name: str) -> bool:
@@ -67,13 +56,13 @@ def has_library(name: str) -> bool:
 
 
 def missing_libraries(environment: str, profile: str) -> dict[str, str]:
-    """Library → how to install it, of those that an environment links to and this machine lacks."""
-    wanted = LIBRARIES.get((environment, profile), {})
-    return {name: hint for name, hint in wanted.items() if not has_library(name)}
+    """Library → how to install it, for those that an environment needs and this machine lacks."""
+    needed = LIBRARIES.get((environment, profile), {})
+    return {name: hint for name, hint in needed.items() if not has_library(name)}
 
 
 def glibc() -> tuple[int, ...]:
-    """The version of the C library; () where it is not glibc (wheels for manylinux do not run there)."""
+    """The version of glibc; () with another C library, which cannot run manylinux wheels."""
     try:
         name, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
     except (ValueError, OSError):
@@ -82,7 +71,7 @@ def glibc() -> tuple[int, ...]:
 
 
 def cores() -> int:
-    """Cores that this process may use: its affinity, cut by a container's quota; at least 1."""
+    """Cores that this process may use: its affinity, limited by a container's quota; at least 1."""
     mine = len(os.sched_getaffinity(0))
     quota, _, period = _read(_CGROUP / "cpu.max").partition(" ")
     if quota.isdigit() and period.isdigit() and int(period):
@@ -91,33 +80,20 @@ def cores() -> int:
 
 
 def memory_gb() -> float:
-    """Memory in GB that this process may use in all, cut by a container's limit."""
+    """Memory in GB that this process may use, limited by a container."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = _read(_CGROUP / "memory.max")
     return min(total, int(limit)) / 1e9 if limit.isdigit() else total / 1e9
 
 
 def free_gb(folder: Path) -> float:
-    """Free disk in GB where a folder is or will be."""
+    """Free disk space in GB where a folder is or will be."""
     import shutil
 
-    place = folder.absolute()
-    while not place.is_dir():
-        place = place.parent
-    return shutil.disk_usage(place).free / 1e9
-
-
-def gpus() -> list[Gpu]:
-    """The GPUs that nvidia-smi lists; [] without one, or when it does not answer within 10 s."""
-    import subprocess
-
-    argv = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(argv, capture_output=True, timeout=10, check=True, encoding="utf-8")
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return []
-    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
-    return [Gpu(row[0], row[1], int(row[2]) if row[2].isdigit() else 0) for row in rows if len(row) == 3]  # noqa: PLR2004
+    existing = folder.absolute()
+    while not existing.is_dir():
+        existing = existing.parent
+    return shutil.disk_usage(existing).free / 1e9
 
 
 def _read(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""check_export: an export is complete safetensors, shaped like its base, before it takes its name."""
+"""check_export: an export is complete safetensors, shaped like its base."""
 
 from __future__ import annotations
 
@@ -6,51 +6,48 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from orchestrator.errors import Problem, StageFailed
 from orchestrator.execute.models.model_folder import check_complete, tensors_of
+from orchestrator.plan.stages.export import CheckExportSettings
 
 STAND_IN_NOTE = """---
 license: apache-2.0
 ---
 # A stand-in, not a DeepSeek model
 
-This model was fine-tuned by Conch from SmolLM2-135M-Instruct, dressed in DeepSeek-R1's special tokens
-and chat format so that the whole path runs on a CPU. It shows that the path works. It says nothing of how a
+Conch fine-tuned this model from SmolLM2-135M-Instruct, which was given DeepSeek-R1's special tokens and chat
+format so that the whole pipeline runs on a CPU. It shows that the pipeline works. It says nothing about how a
 DeepSeek model would answer.
 """
 
 
-def check_export(settings: Mapping[str, Any], folder: Path) -> int:
-    """Check the export folder and put the proven chat template in it.
-
-    Settings:
-        export, base, chat_template: run-relative paths; stand_in: whether the base is the embedded one.
+def check_export(settings: CheckExportSettings, folder: Path) -> int:
+    """Check the export folder and put the proven chat template into it.
 
     Raises:
-        MissingError: a file is missing or cut short.
-        StageFailed: it holds other tensors than the base, or a tokenizer configuration that is none.
+        MissingError: a file is missing or truncated.
+        StageFailed: its tensors differ from the base's, or its tokenizer configuration cannot be read.
     """
-    export, base = folder / settings["export"], folder / settings["base"]
+    export, base = folder / settings.export, folder / settings.base
     check_complete(export)
     problems = compare_tensors(tensors_of(base), tensors_of(export))
     if problems:
-        hint = "look into logs/export.log; `conch run` exports again"
-        raise StageFailed(*(Problem(what, where=str(settings["export"]), hint=hint) for what in problems[:5]))
-    # LLaMA-Factory saves the base's own template, which is not the one that was trained (docs/parity.md).
-    shutil.copyfile(folder / settings["chat_template"], export / "chat_template.jinja")
-    _forget_template(export / "tokenizer_config.json")
-    if settings["stand_in"]:
+        hint = "see logs/export.log; `conch run` exports again"
+        raise StageFailed(*(Problem(what, settings.export, hint) for what in problems[:5]))
+    # LLaMA-Factory saves the base's own template, not the one that was trained (docs/parity.md).
+    shutil.copyfile(folder / settings.chat_template, export / "chat_template.jinja")
+    _remove_template(export / "tokenizer_config.json")
+    if settings.stand_in:
         (export / "README.md").write_text(STAND_IN_NOTE, encoding="utf-8")
     return 0
 
 
 def compare_tensors(base: Mapping[str, tuple[int, ...]], export: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """What is missing or misshapen in an export, one sentence each; names and shapes alone.
+    """How the tensors of an export differ from the base's in name or shape, one sentence each.
 
-    A tied output head may be stored on either side only, and a resized vocabulary changes the first
-    dimension of the two embeddings.
+    A tied output head may be stored on one side only, and a resized vocabulary changes the first dimension of
+    the two embeddings.
     """
     problems = []
     for name, shape in sorted(base.items()):
@@ -63,14 +60,14 @@ def compare_tensors(base: Mapping[str, tuple[int, ...]], export: Mapping[str, tu
     return problems
 
 
-def _forget_template(path: Path) -> None:
-    """Drop a chat template that tokenizer_config.json carries beside ours, so that only one is left."""
+def _remove_template(path: Path) -> None:
+    """Remove the chat template in tokenizer_config.json, so that only chat_template.jinja is left."""
     if not path.is_file():
         return
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        carried = config.pop("chat_template", None)
+        removed = config.pop("chat_template", None)
     except (ValueError, AttributeError, TypeError):
-        raise StageFailed(Problem("cannot be read", where=str(path), hint="export again")) from None
-    if carried is not None:
+        raise StageFailed(Problem("cannot read it", where=str(path), hint="export again")) from None
+    if removed is not None:
         path.write_text(json.dumps(config, ensure_ascii=False, indent=2), encoding="utf-8")

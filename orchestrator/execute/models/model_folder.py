@@ -1,7 +1,7 @@
-"""A folder that holds a model: whether it is whole, what it may carry, and its manifest (conch-model.json).
+"""A model folder: whether it is complete and safe, and its manifest (conch-model.json).
 
-Covered: files that are missing, empty, cut short or Git LFS pointers; an index and shards that differ; code
-and pickles, which are refused unless asked for. Not covered: whether the weights are any good.
+Covered: files that are missing, empty, truncated or Git LFS pointers; an index that does not match its
+shards; code and pickles, which are rejected unless trusted. Not covered: whether the weights are any good.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from orchestrator.errors import ConchError, MissingError, Problem
 from orchestrator.execute.host.atomic_files import sha256_file, write_durable
@@ -29,10 +29,10 @@ class Manifest:
     """Where a model came from and the hash of every file in it.
 
     Attributes:
-        name: what people call it: its hub id or its folder's name.
-        stand_in: it only stands in for the model that a recipe means.
-        source: "huggingface:OWNER/NAME", "modelscope:OWNER/NAME", "local" or the embedded model's.
-        revision: the commit, "" where there is none.
+        name: its hub id or its folder's name.
+        stand_in: whether it only stands in for the model that a recipe means.
+        source: "HUB:OWNER/NAME", "local" or the embedded model's.
+        revision: the commit, "" for none.
         files: path in the folder → "sha256:…".
     """
 
@@ -43,26 +43,28 @@ class Manifest:
     files: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The manifest's text: the same for the same model on every machine."""
+        """The manifest's text, the same for the same model on every machine."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a model folder; None when there is none that can be read."""
+    """The manifest of a model folder; None if it is missing or cannot be read."""
     try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return Manifest(**{name: found[name] for name in ("name", "stand_in", "source", "revision", "files")})
+        values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return Manifest(
+            **{name: values[name] for name in ("name", "stand_in", "source", "revision", "files")}
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Put the manifest into a model folder of ours."""
+    """Write the manifest into a model folder of Conch's."""
     write_durable(folder / MANIFEST, manifest.to_json())
 
 
 def hash_files(folder: Path, progress: Callable[[str], None] = lambda _: None) -> dict[str, str]:
-    """Path → "sha256:…" of every file of a model folder; hidden ones and the manifest do not count."""
+    """Path → "sha256:…" of every file of a model folder, without hidden ones and the manifest."""
     hashes = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
@@ -79,13 +81,11 @@ def hash_files(folder: Path, progress: Callable[[str], None] = lambda _: None) -
 
 
 def check_hashes(folder: Path, manifest: Manifest) -> list[Problem]:
-    """What differs between a folder and its manifest, byte by byte."""
+    """How the files of a folder differ from its manifest."""
     now = hash_files(folder)
-    gone = [Problem(f"{name} is gone", where=str(folder)) for name in sorted(set(manifest.files) - set(now))]
+    missing = [Problem(f"{name} is missing", str(folder)) for name in sorted(set(manifest.files) - set(now))]
     changed = [name for name, value in sorted(now.items()) if manifest.files.get(name, value) != value]
-    return gone + [
-        Problem(f"{name} has changed since it was fetched", where=str(folder / name)) for name in changed
-    ]
+    return missing + [Problem(f"{name} changed since it was fetched", str(folder / name)) for name in changed]
 
 
 def check_complete(folder: Path, *, trust: bool = False) -> None:
@@ -93,10 +93,10 @@ def check_complete(folder: Path, *, trust: bool = False) -> None:
 
     Args:
         folder: holds config.json, a tokenizer and safetensors weights.
-        trust: code (auto_map) and pickled weights are accepted.
+        trust: accept code (auto_map) and pickled weights.
 
     Raises:
-        MissingError: with every mistake found, each with its file.
+        MissingError: with every problem and its file.
     """
     problems = model_problems(folder, trust=trust)
     if problems:
@@ -104,10 +104,10 @@ def check_complete(folder: Path, *, trust: bool = False) -> None:
 
 
 def refuse_config(folder: Path, *, trust: bool = False) -> None:
-    """Raise when config.json alone shows that a model will be refused: before its weights are fetched.
+    """Raise when config.json alone shows that a model will be rejected, before its weights are downloaded.
 
     Raises:
-        MissingError: it is missing, broken, or wants to run code.
+        MissingError: it is missing or broken, or requires the author's code.
     """
     problems = _config_problems(folder, trust=trust)
     if problems:
@@ -115,12 +115,12 @@ def refuse_config(folder: Path, *, trust: bool = False) -> None:
 
 
 def model_problems(folder: Path, *, trust: bool = False) -> list[Problem]:
-    """Everything that keeps a folder from being a whole model, in milliseconds: headers only, no hashes."""
+    """Why a folder is not a complete model. Takes milliseconds: reads headers, computes no hashes."""
     if not folder.is_dir():
         return [Problem(f"no model folder {folder}", hint="check the path")]
     problems = _config_problems(folder, trust=trust)
     if not any((folder / name).is_file() for name in TOKENIZERS):
-        problems.append(Problem(f"holds no tokenizer (one of {', '.join(TOKENIZERS)})", where=str(folder)))
+        problems.append(Problem(f"has no tokenizer (one of {', '.join(TOKENIZERS)})", where=str(folder)))
     return problems + _weight_problems(folder, trust=trust)
 
 
@@ -136,11 +136,19 @@ def tensors_of(folder: Path) -> dict[str, tuple[int, ...]]:
     return tensors
 
 
-def read_header(path: Path) -> dict[str, dict[str, Any]]:
-    """The header of a safetensors file, once its length is proven: tensor → dtype, shape, data_offsets.
+class TensorEntry(TypedDict):
+    """A tensor in the header of a safetensors file."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: list[int]
+
+
+def read_header(path: Path) -> dict[str, TensorEntry]:
+    """The header of a safetensors file whose length matches it.
 
     Raises:
-        MissingError: the file is not whole.
+        MissingError: the file is incomplete.
     """
     try:
         size = path.stat().st_size
@@ -151,17 +159,17 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
             file.seek(8)
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1  # noqa: PLR2004
             if not 0 < length <= min(HEADER_LIMIT, size - 8):
-                raise _broken(path, f"is cut short or no safetensors file ({size} bytes)")
+                raise _broken(path, f"is truncated or not a safetensors file ({size} bytes)")
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
         end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
         _ = [tuple(entry["shape"]) for entry in header.values()]
     except OSError as error:
-        raise _broken(path, f"cannot be read: {error.strerror}") from None
+        raise _broken(path, f"cannot read it: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        raise _broken(path, "has a header that cannot be read") from None
+        raise _broken(path, "has an invalid header") from None
     if end != size - 8 - length:
-        raise _broken(path, f"is cut short: {size} bytes, its header promises {8 + length + end}")
+        raise _broken(path, f"is truncated: {size} bytes, its header requires {8 + length + end}")
     return dict(header)
 
 
@@ -174,9 +182,9 @@ def _config_problems(folder: Path, *, trust: bool) -> list[Problem]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return [Problem("holds no config.json: not a model folder", where=str(folder))]
+        return [Problem("has no config.json: not a model folder", where=str(folder))]
     except (OSError, ValueError) as error:
-        return [Problem(f"cannot be read: {error}", where=str(path), hint="fetch or export the model again")]
+        return [Problem(f"cannot read it: {error}", where=str(path), hint="fetch or export the model again")]
     if not isinstance(config, dict) or not (config.get("architectures") or config.get("model_type")):
         return [Problem("names no architecture", where=str(path))]
     if trust:
@@ -194,8 +202,8 @@ def _has_code(path: Path) -> bool:
 
 
 def _code(path: Path) -> Problem:
-    what = "wants to run Python code of the model's author (auto_map); Conch does not run it"
-    return Problem(what, where=str(path), hint="choose a model that the engines know by themselves")
+    what = "requires Python code of the model's author (auto_map); Conch does not run it"
+    return Problem(what, where=str(path), hint="choose a model that the engines support natively")
 
 
 def _weight_problems(folder: Path, *, trust: bool) -> list[Problem]:
@@ -208,13 +216,10 @@ def _weight_problems(folder: Path, *, trust: bool) -> list[Problem]:
         if pickles and trust:
             return []
         if pickles:
-            what = f"holds its weights as pickles ({pickles[0]}), which can run code; Conch takes safetensors"
-            return [
-                Problem(
-                    what, where=str(folder), hint="use a revision with safetensors, or convert the weights"
-                )
-            ]
-        return [Problem("holds no weights (*.safetensors)", where=str(folder))]
+            what = f"has pickled weights ({pickles[0]}), which can run code; Conch requires safetensors"
+            hint = "use a revision with safetensors, or convert the weights"
+            return [Problem(what, str(folder), hint)]
+        return [Problem("has no weights (*.safetensors)", where=str(folder))]
     problems: list[Problem] = []
     for path in files:
         try:
@@ -230,15 +235,15 @@ def _index_problems(folder: Path, index: Path) -> list[Problem]:
         for tensor, shard in json.loads(index.read_text(encoding="utf-8"))["weight_map"].items():
             shards.setdefault(str(shard), set()).add(tensor)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return [Problem("cannot be read", where=str(index), hint="fetch or export the model again")]
+        return [Problem("cannot read it", where=str(index), hint="fetch or export the model again")]
     problems: list[Problem] = []
-    for shard, wanted in sorted(shards.items()):
+    for shard, tensors in sorted(shards.items()):
         try:
-            lacking = sorted(wanted - set(read_header(folder / shard)))
+            missing = sorted(tensors - set(read_header(folder / shard)))
         except ConchError as error:
             problems += error.problems
             continue
-        if lacking:
-            what = f"lacks {len(lacking)} tensors that the index names, first {lacking[0]}"
+        if missing:
+            what = f"lacks {len(missing)} tensors that the index names, first {missing[0]}"
             problems.append(Problem(what, where=str(folder / shard), hint="fetch or export the model again"))
     return problems

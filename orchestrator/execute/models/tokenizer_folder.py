@@ -1,14 +1,14 @@
-"""A folder with a tokenizer: whether it is whole, before an engine spends half a minute to find out.
+"""A tokenizer folder: whether it is complete, checked before an engine starts.
 
-Covered: files that are missing, cut short, Git LFS pointers or no JSON; a vocabulary that is missing, or
-lacks what its merges make; code of the author's. Not covered: whether it is the tokenizer of these weights.
+Covered: files that are missing, truncated, Git LFS pointers or not JSON; a vocabulary that is missing, or
+lacks tokens that its merges need; the author's code. Not covered: whether the tokenizer belongs to these
+weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -21,22 +21,24 @@ HINT = "fetch or copy the tokenizer again"
 
 
 def check_tokenizer(folder: Path) -> None:
-    """Refuse a folder that no engine could load a tokenizer from.
+    """Raise for a folder from which no engine can load a tokenizer.
 
     Raises:
-        MissingError: the folder or a file is not there. UsageError: a file is broken.
+        MissingError: the folder or a file is missing. UsageError: a file is broken.
     """
     if not folder.exists():
         raise MissingError(Problem("no such folder", str(folder), "name the folder of the tokenizer"))
     if not folder.is_dir():
-        raise UsageError(Problem("it is a file, not a folder", str(folder), "name the folder it lies in"))
+        raise UsageError(Problem("is a file, not a folder", str(folder), "name the folder that contains it"))
     if not any((folder / name).is_file() for name in TOKENIZERS):
-        what = f"holds no tokenizer (one of {', '.join(TOKENIZERS)})"
+        what = f"has no tokenizer (one of {', '.join(TOKENIZERS)})"
         raise MissingError(Problem(what, str(folder), HINT))
     config = read_object(folder / CONFIG)
     if config.get("auto_map"):
-        what = "wants to run Python code of the model's author (auto_map); Conch does not run it"
-        raise UsageError(Problem(what, str(folder / CONFIG), "choose a model that the engines know"))
+        what = "requires Python code of the model's author (auto_map); Conch does not run it"
+        raise UsageError(
+            Problem(what, str(folder / CONFIG), "choose a model that the engines support natively")
+        )
     if (folder / TOKENIZER).is_file():
         _check_vocabulary(folder / TOKENIZER)
     for name in ("config.json", "special_tokens_map.json", "vocab.json"):
@@ -44,27 +46,27 @@ def check_tokenizer(folder: Path) -> None:
             read_object(folder / name)
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, object]:
     """The JSON object in a file of a tokenizer.
 
     Raises:
-        MissingError: it is not there, or a Git LFS pointer stands in its place. UsageError: it is no object.
+        MissingError: it is missing, or a Git LFS pointer. UsageError: it is not a JSON object.
     """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise MissingError(Problem(f"holds no {path.name}", str(path.parent), HINT)) from None
+        raise MissingError(Problem(f"has no {path.name}", str(path.parent), HINT)) from None
     except OSError as error:
-        raise UsageError(Problem(f"cannot be read: {error.strerror}", str(path), HINT)) from None
+        raise UsageError(Problem(f"cannot read it: {error.strerror}", str(path), HINT)) from None
     if data.startswith(LFS_POINTER):
         raise MissingError(Problem("is a Git LFS pointer, not the file itself", str(path), "git lfs pull"))
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         where = f"{path}:{error.lineno}"
-        raise _broken(path, f"is cut short or no JSON ({error.msg})", where) from None
+        raise _broken(path, f"is truncated or not JSON ({error.msg})", where) from None
     if not isinstance(value, dict):
-        raise _broken(path, "holds no JSON object")
+        raise _broken(path, "is not a JSON object")
     return value
 
 
@@ -78,14 +80,14 @@ def _check_vocabulary(path: Path) -> None:
     if model.get("type") == "BPE" or "merges" in model:
         if not isinstance(vocabulary, dict) or not isinstance(model.get("merges"), list):
             raise _broken(path, "has a vocabulary but no merges")
-        needed = _made(model["merges"], prefix=model.get("continuing_subword_prefix") or "")
-        lacking = next((one for one in needed if one not in vocabulary), None)
-        if lacking is not None:
-            raise _broken(path, f"has no token {lacking!r}, which its merges need: something was cut out")
+        needed = _tokens_of(model["merges"], prefix=str(model.get("continuing_subword_prefix") or ""))
+        missing = next((token for token in needed if token not in vocabulary), None)
+        if missing is not None:
+            raise _broken(path, f"has no token {missing!r}, which its merges need")
 
 
-def _made(merges: list[Any], prefix: str) -> Iterator[str]:
-    """The tokens that the merges need: the two that are joined, and what becomes of them."""
+def _tokens_of(merges: list[object], prefix: str) -> Iterator[str]:
+    """The tokens that the merges need: both parts of each, and their result."""
     for merge in merges:
         pair = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(pair, list) or [type(one) for one in pair] != [str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrator import __version__
 from orchestrator.execute.environments import registry
-from orchestrator.execute.host import machine
+from orchestrator.execute.host import gpu, machine
 from orchestrator.execute.host.atomic_files import read_json, write_durable
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
@@ -110,7 +110,7 @@ def environment_of(name: str, job: Job) -> dict[str, Any]:
 
 def hardware_of(profile: str) -> dict[str, Any]:
     """The machine, as far as it can be told without running anything on its GPUs."""
-    gpus = machine.gpus() if profile == "cuda" else []
+    gpus = gpu.gpus() if profile == "cuda" else []
     return {
         "profile": profile,
         "machine": platform.machine(),

@@ -1,6 +1,8 @@
-"""export: `llamafactory-cli export`, then a look at the result before it takes its name."""
+"""export: `llamafactory-cli export`, then a check of the result before it is renamed."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from orchestrator.backends import llamafactory
 from orchestrator.plan.job import Job
@@ -9,14 +11,24 @@ from orchestrator.plan.stages.base import task
 from orchestrator.plan.stages.prove_data import template_file
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckExportSettings:
+    """Settings of the check_export task: run-relative paths, and whether the base is the embedded one."""
+
+    export: str
+    base: str
+    chat_template: str
+    stand_in: bool
+
+
 def stage(job: Job) -> Stage:
     """The adapter merged into the base; complete safetensors, with the proven chat template inside."""
-    settings = {
-        "export": partial("export"),
-        "base": "inputs/base",
-        "chat_template": "chat_template.jinja",
-        "stand_in": job.stand_in,
-    }
+    settings = CheckExportSettings(
+        export=partial("export"),
+        base="inputs/base",
+        chat_template="chat_template.jinja",
+        stand_in=job.stand_in,
+    )
     file, check = task("check_export", settings)
     return Stage(
         name="export",

@@ -1,4 +1,5 @@
 """Making an environment: by the real uv from local wheels; what is missing, and what ends it too early."""
+# Covers execute/host/file_lock.py
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import MissingError
-from orchestrator.execute.environments import registry, uv
+from orchestrator.execute.environments import build, registry, uv
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import remove, sha256_file
 from tests.execute.environments.environment_world import World, fake_uv, make_world, package, site_packages, wheelhouse
@@ -47,14 +48,14 @@ def syncing(world: World, name: str = "train") -> subprocess.Popen[str]:
     code = f"""
 import sys
 from pathlib import Path
-from orchestrator.execute.environments import registry
+from orchestrator.execute.environments import build, registry
 from orchestrator.execute.host import signals
 from orchestrator.errors import ConchError, exit_code_of
 registry.SOURCES = Path({str(world.sources)!r})
 registry.SHIMS = dict.fromkeys(registry.SHIMS, ())
 try:
     with signals.catch_signals():
-        registry.sync({name!r}, "cpu", lambda line: print(line, flush=True))
+        build.sync({name!r}, "cpu", lambda line: print(line, flush=True))
 except ConchError as error:
     print(error)
     sys.exit(exit_code_of(error))
@@ -84,17 +85,17 @@ def left(world: World) -> list[str]:
 
 def test_an_environment_is_made_from_hashed_files_and_its_shims(tiny: World) -> None:
     said: list[str] = []
-    folder = registry.sync("train", "cpu", said.append)
+    folder = build.sync("train", "cpu", said.append)
     code = "import pebble, ripple, importlib.metadata as m; print(pebble.WHO, m.version('ripple'))"
     done = subprocess.run([folder / "bin" / "python", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["pebble", "2.0+none"]
     assert list(site_packages(folder).glob("pebble/__pycache__/*.pyc")), "bytecode was not compiled"
     assert left(tiny) == [folder.name]
-    assert any("making the train environment" in line for line in said)
+    assert any("building the train environment" in line for line in said)
 
 
 def test_its_programs_run_where_it_came_to_lie(tiny: World) -> None:
-    folder = registry.sync("train", "cpu", print)
+    folder = build.sync("train", "cpu", print)
     script = folder / "bin" / "pebble-says"
     assert ".partial" not in script.read_text(encoding="utf-8")
     assert (
@@ -103,10 +104,10 @@ def test_its_programs_run_where_it_came_to_lie(tiny: World) -> None:
 
 
 def test_the_second_time_asks_nothing(tiny: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = registry.sync("train", "cpu", print)
+    folder = build.sync("train", "cpu", print)
     monkeypatch.setenv("CONCH_UV", "/nonexistent")
     said: list[str] = []
-    assert registry.sync("train", "cpu", said.append) == folder
+    assert build.sync("train", "cpu", said.append) == folder
     assert registry.require("train", "cpu") == folder
     assert said == []
 
@@ -115,7 +116,7 @@ def test_a_wheel_that_is_not_the_hashed_one_is_refused(tiny: World) -> None:
     file = tiny.sources / "train-cpu.txt"
     file.write_text(f"pebble==1.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
     with pytest.raises(MissingError) as caught:
-        registry.sync("train", "cpu", print)
+        build.sync("train", "cpu", print)
     assert "hash" in caught.value.problems[0].what.lower()
     assert left(tiny) == []
 
@@ -131,7 +132,7 @@ def test_a_package_that_would_be_built_from_source_is_refused(tiny: World, tmp_p
     line = f"rock==1.0 --hash={sha256_file(wheels / 'rock-1.0.tar.gz')}\n"
     (tiny.sources / "train-cpu.txt").write_text(line, encoding="utf-8")
     with pytest.raises(MissingError, match="rock"):
-        registry.sync("train", "cpu", print)
+        build.sync("train", "cpu", print)
 
 
 def test_where_torch_was_looked_for_is_said(
@@ -141,7 +142,7 @@ def test_where_torch_was_looked_for_is_said(
     empty.mkdir()
     monkeypatch.setenv("PIP_FIND_LINKS", str(empty))
     with pytest.raises(MissingError) as caught:
-        registry.sync("train", "cpu", print)
+        build.sync("train", "cpu", print)
     assert f"PIP_FIND_LINKS ({empty})" in caught.value.problems[0].hint
 
 
@@ -150,12 +151,12 @@ def test_without_find_links_pytorch_s_own_page_is_named(
 ) -> None:
     fake_uv(world, monkeypatch, "venv() if words[0] == 'venv' else sys.exit('error: failed to fetch')")
     with pytest.raises(MissingError) as caught:
-        registry.sync("train", "cpu", print)
+        build.sync("train", "cpu", print)
     assert "failed to fetch" in caught.value.problems[0].what
     assert uv.PYTORCH_CPU in caught.value.problems[0].hint
     assert f'"--find-links", "{uv.PYTORCH_CPU}"' in world.calls()[1]
     with pytest.raises(MissingError) as caught:
-        registry.sync("train", "cuda", print)
+        build.sync("train", "cuda", print)
     assert "pytorch" not in caught.value.problems[0].hint
 
 
@@ -165,7 +166,7 @@ def test_a_missing_system_library_is_named_before_anything_is_fetched(
     fake_uv(world, monkeypatch)
     monkeypatch.setitem(machine.LIBRARIES, ("serve", "cpu"), {"libnotthere.so.9": "apt install libnotthere9"})
     with pytest.raises(MissingError) as caught:
-        registry.sync("serve", "cpu", print)
+        build.sync("serve", "cpu", print)
     assert "libnotthere.so.9" in caught.value.problems[0].what
     assert caught.value.problems[0].hint == "apt install libnotthere9"
     assert world.calls() == []
@@ -176,8 +177,8 @@ def test_a_full_disk_is_said_with_both_numbers_before_any_work(
 ) -> None:
     fake_uv(world, monkeypatch)
     monkeypatch.setattr(machine, "free_gb", lambda _: 0.5)
-    with pytest.raises(MissingError, match=r"takes about 3\.0 GB, 0\.5 GB are free"):
-        registry.sync("train", "cpu", print)
+    with pytest.raises(MissingError, match=r"needs about 3\.0 GB, 0\.5 GB are free"):
+        build.sync("train", "cpu", print)
     assert world.calls() == []
 
 
@@ -193,7 +194,7 @@ def test_a_kill_leaves_nothing_under_the_name_and_the_next_attempt_succeeds(
     assert ".partial-" in left(tiny)[0]
     monkeypatch.delenv("CONCH_UV")
     monkeypatch.setattr(registry, "SHIMS", dict.fromkeys(registry.SHIMS, ()))
-    folder = registry.sync("train", "cpu", print)
+    folder = build.sync("train", "cpu", print)
     assert left(tiny) == [folder.name]
     assert (site_packages(folder) / "pebble").is_dir()
 
@@ -227,10 +228,10 @@ def test_an_environment_whose_python_went_away_is_made_anew(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_uv(world, monkeypatch)
-    folder = registry.sync("train", "cpu", print)
+    folder = build.sync("train", "cpu", print)
     remove(folder / "bin" / "python")
     (folder / "old").touch()
-    assert registry.sync("train", "cpu", print) == folder
+    assert build.sync("train", "cpu", print) == folder
     assert registry.is_ready(folder)
     assert not (folder / "old").exists()
 
@@ -238,5 +239,5 @@ def test_an_environment_whose_python_went_away_is_made_anew(
 def test_a_package_without_a_hash_is_refused(tiny: World) -> None:
     (tiny.sources / "train-cpu.txt").write_text("pebble==1.0\n", encoding="utf-8")
     with pytest.raises(MissingError, match="hash"):
-        registry.sync("train", "cpu", print)
+        build.sync("train", "cpu", print)
     assert left(tiny) == []

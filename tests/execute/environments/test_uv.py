@@ -50,7 +50,7 @@ def test_uv_is_looked_for_from_the_nearest_place_outwards(
 
 def test_a_conch_uv_that_cannot_run_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CONCH_UV", str(tmp_path / "no"))
-    with pytest.raises(MissingError, match="cannot be run"):
+    with pytest.raises(MissingError, match="is not executable"):
         uv.find()
 
 
@@ -87,7 +87,7 @@ def test_a_silence_is_broken(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(uv, "HEARTBEAT", 0.2)
     said: list[str] = []
     uv.run([], folder=world.home.parent, progress=said.append, purpose="download much")
-    assert "still at it: to download much" in said
+    assert "still running: download much" in said
 
 
 def test_a_failure_carries_the_end_of_what_uv_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

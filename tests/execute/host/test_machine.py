@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.host import machine
+from orchestrator.execute.host import gpu, machine
 
 
 def test_the_profile_is_cuda_where_a_driver_is_loaded(
@@ -93,9 +93,9 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 
 def test_gpus_are_what_the_driver_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     smi(tmp_path, monkeypatch, "echo 'NVIDIA H200, 580.95.05, 143771'; echo 'NVIDIA H200, 580.95.05, [N/A]'")
-    assert machine.gpus() == [
-        machine.Gpu("NVIDIA H200", "580.95.05", 143771),
-        machine.Gpu("NVIDIA H200", "580.95.05", 0),
+    assert gpu.gpus() == [
+        gpu.Gpu("NVIDIA H200", "580.95.05", 143771),
+        gpu.Gpu("NVIDIA H200", "580.95.05", 0),
     ]
 
 
@@ -104,6 +104,6 @@ def test_a_driver_that_does_not_answer_lists_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     smi(tmp_path, monkeypatch, script)
-    assert machine.gpus() == []
+    assert gpu.gpus() == []
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    assert machine.gpus() == []
+    assert gpu.gpus() == []

@@ -65,7 +65,7 @@ def test_two_do_not_write_one_file(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(MissingError, match="cannot be written"):
+    with pytest.raises(MissingError, match="cannot write"):
         OutputFile.create(tmp_path / "file" / "out")
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from orchestrator.errors import MissingError, StageFailed
 from orchestrator.execute.models.check_export import check_export, compare_tensors
+from orchestrator.plan.stages.export import CheckExportSettings
 from tests.small_world import make_base
 
-SETTINGS: dict[str, Any] = {
-    "export": "export.partial-0",
-    "base": "inputs/base",
-    "chat_template": "chat_template.jinja",
-    "stand_in": False,
-}
+SETTINGS = CheckExportSettings(
+    export="export.partial-0", base="inputs/base", chat_template="chat_template.jinja", stand_in=False
+)
 BASE = {"model.embed_tokens.weight": (100, 8), "model.layers.0.q.weight": (8, 8), "lm_head.weight": (100, 8)}
 
 
@@ -41,7 +39,7 @@ def test_the_proven_template_is_the_only_one_left(folder: Path) -> None:
 
 
 def test_a_stand_in_says_so_where_people_look(folder: Path) -> None:
-    check_export(SETTINGS | {"stand_in": True}, folder)
+    check_export(replace(SETTINGS, stand_in=True), folder)
     card = (folder / "export.partial-0/README.md").read_text(encoding="utf-8")
     assert "not a DeepSeek model" in card
     assert card.startswith("---\nlicense: apache-2.0\n")
@@ -69,7 +67,7 @@ def test_a_tokenizer_config_that_is_none_is_named(folder: Path, text: str) -> No
 def test_a_file_that_is_cut_short_is_named(folder: Path) -> None:
     path = folder / "export.partial-0/model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(MissingError, match="cut short"):
+    with pytest.raises(MissingError, match="is truncated"):
         check_export(SETTINGS, folder)
 
 

@@ -87,7 +87,7 @@ def test_a_corrected_tokenizer_is_a_base_of_links_beside_the_users_own(run: Path
 
 def test_a_folder_that_lacks_something_leaves_no_inputs(run: Path, mine: Path) -> None:
     (mine / "tokenizer.json").unlink()
-    with pytest.raises(MissingError, match="holds no tokenizer"):
+    with pytest.raises(MissingError, match="has no tokenizer"):
         fetch(settings_of(str(mine), "local"), run)
     with pytest.raises(MissingError, match="no model folder"):
         fetch(settings_of(str(mine / "gone"), "local"), run)

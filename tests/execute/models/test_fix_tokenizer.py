@@ -92,7 +92,7 @@ def test_nothing_is_written_over_or_into_the_original(model: Path, tmp_path: Pat
     (full / "mine").touch()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for target in (full, full / "mine", model, tmp_path / "link"):
-        with pytest.raises(UsageError, match="there is something already"):
+        with pytest.raises(UsageError, match="already exists"):
             write_corrected_copy(model, target)
     with pytest.raises(UsageError, match="inside the original"):
         write_corrected_copy(model, model / "copy")

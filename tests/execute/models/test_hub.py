@@ -217,7 +217,7 @@ def test_fault_034_a_wrong_hash_goes_to_quarantine_and_the_next_fetch_fixes_it(
 
 def test_a_model_that_is_not_whole_on_the_hub_is_refused(hub: Hub, models: Path) -> None:
     hub.repositories[REPO].files[WEIGHTS] = tiny_model()[WEIGHTS][:-1]
-    with pytest.raises(MissingError, match="is cut short"):
+    with pytest.raises(MissingError, match="is truncated"):
         fetch()
     assert not (models / "Qwen--Tiny-cccccccccccc").exists()
     assert list((models / ".quarantine").rglob(WEIGHTS))
@@ -260,7 +260,7 @@ def test_fault_037_of_two_processes_one_downloads_and_one_waits(hub: Hub) -> Non
     line = second.stdout.readline() + second.stdout.readline()
     hub.seconds_per_piece = 0
     said = [one.communicate()[0].splitlines()[-1] for one in (first, second)]
-    assert "another process is fetching" in line
+    assert "another process is downloading" in line
     assert [first.returncode, second.returncode] == [0, 0]
     assert said[0] == said[1]
     assert len(hub.asked(WEIGHTS, "GET")) == 1

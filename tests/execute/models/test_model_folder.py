@@ -61,17 +61,17 @@ def shorten(path: Path) -> None:
 
 SPOILED: dict[str, Callable[[Path], object]] = {
     "no model folder": lambda model: model.rename(model.with_name("gone")),
-    "holds no config.json": lambda model: (model / "config.json").unlink(),
-    "cannot be read": lambda model: (model / "config.json").write_text("{", encoding="utf-8"),
+    "has no config.json": lambda model: (model / "config.json").unlink(),
+    "cannot read it": lambda model: (model / "config.json").write_text("{", encoding="utf-8"),
     "names no architecture": lambda model: (model / "config.json").write_text("[]", encoding="utf-8"),
-    "holds no tokenizer": lambda model: (model / "tokenizer.json").unlink(),
-    "holds no weights": lambda model: (model / WEIGHTS).unlink(),
-    "its header promises": lambda model: shorten(model / WEIGHTS),
-    "cut short or no safetensors": lambda model: (model / WEIGHTS).write_bytes(b""),
+    "has no tokenizer": lambda model: (model / "tokenizer.json").unlink(),
+    "has no weights": lambda model: (model / WEIGHTS).unlink(),
+    "its header requires": lambda model: shorten(model / WEIGHTS),
+    "truncated or not a safetensors": lambda model: (model / WEIGHTS).write_bytes(b""),
     "Git LFS pointer": lambda model: (model / WEIGHTS).write_bytes(
         b"version https://git-lfs.github.com/spec/v1\n"
     ),
-    "as pickles": lambda model: (model / WEIGHTS).rename(model / "pytorch_model.bin"),
+    "has pickled weights": lambda model: (model / WEIGHTS).rename(model / "pytorch_model.bin"),
     "auto_map": lambda model: (model / "config.json").write_text(
         '{"model_type": "evil", "auto_map": {"AutoModel": "evil.E"}}', encoding="utf-8"
     ),
@@ -93,12 +93,12 @@ def test_fault_077_shards_and_index_must_agree(model: Path) -> None:
     assert "lacks 1 tensors that the index names, first a" in said
     assert "2.safetensors" in said
     (model / INDEX).write_text("[]", encoding="utf-8")
-    assert [problem.what for problem in model_problems(model)] == ["cannot be read"]
+    assert [problem.what for problem in model_problems(model)] == ["cannot read it"]
 
 
 def test_code_and_pickles_pass_when_asked_for(model: Path) -> None:
     SPOILED["auto_map"](model)
-    SPOILED["as pickles"](model)
+    SPOILED["has pickled weights"](model)
     assert len(model_problems(model)) == 2
     check_complete(model, trust=True)
 

@@ -36,9 +36,9 @@ def test_a_whole_folder_passes(tmp_path: Path, merges: list[Any]) -> None:
 
 CUT = json.dumps(WHOLE)[:60]
 BROKEN: dict[str, tuple[object, str | None, type[ConchError], str]] = {
-    "cut": (CUT, "{}", UsageError, r"tokenizer\.json:1  is cut short or no JSON"),
+    "cut": (CUT, "{}", UsageError, r"tokenizer\.json:1  is truncated or not JSON"),
     "not json": ("海螺", "{}", UsageError, r"tokenizer\.json:1 "),
-    "a list": ([], "{}", UsageError, "holds no JSON object"),
+    "a list": ([], "{}", UsageError, "is not a JSON object"),
     "no model": ({}, "{}", UsageError, 'has no "model"'),
     "no vocabulary": ({"model": {"type": "BPE", "merges": []}}, "{}", UsageError, "has no vocabulary"),
     "no merges": ({"model": {"type": "BPE", "vocab": {"a": 0}}}, "{}", UsageError, "no merges"),
@@ -49,8 +49,8 @@ BROKEN: dict[str, tuple[object, str | None, type[ConchError], str]] = {
         "has no token 'ab'",
     ),
     "pointer": ("version https://git-lfs.github.com/spec/v1", "{}", MissingError, "Git LFS pointer"),
-    "no config": (WHOLE, None, MissingError, r"holds no tokenizer_config\.json"),
-    "broken config": (WHOLE, '{"a": ', UsageError, r"tokenizer_config\.json:1  is cut short"),
+    "no config": (WHOLE, None, MissingError, r"has no tokenizer_config\.json"),
+    "broken config": (WHOLE, '{"a": ', UsageError, r"tokenizer_config\.json:1  is truncated"),
     "code": (WHOLE, '{"auto_map": {"AutoTokenizer": ["x.Y", null]}}', UsageError, "auto_map"),
 }
 
@@ -67,12 +67,12 @@ def test_a_broken_folder_is_refused_with_the_file_and_the_fix(tmp_path: Path, na
 def test_what_is_no_tokenizer_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="no such folder"):
         check_tokenizer(tmp_path / "nowhere")
-    with pytest.raises(MissingError, match="holds no tokenizer"):
+    with pytest.raises(MissingError, match="has no tokenizer"):
         check_tokenizer(tmp_path)
     file = tmp_path / "tokenizer.json"
     file.write_text("{}", encoding="utf-8")
     with pytest.raises(UsageError, match="a file, not a folder"):
         check_tokenizer(file)
     (tmp_path / "tokenizer_config.json").mkdir()
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot read it"):
         check_tokenizer(tmp_path)

@@ -117,7 +117,7 @@ def test_a_failed_command_names_its_stage_and_keeps_what_was_done(tmp_path: Path
 
 
 def test_success_without_the_output_is_a_failure(tmp_path: Path) -> None:
-    with pytest.raises(StageFailed, match="did not make it"):
+    with pytest.raises(StageFailed, match="did not create it"):
         perform(tmp_path, Stage("s", (code("pass"),), outputs=("x",)))
 
 

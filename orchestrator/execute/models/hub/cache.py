@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.atomic_files import remove, sync_folder, sync_tree
+from orchestrator.execute.host.file_lock import exclusive
 from orchestrator.execute.models.hub.protocol import Progress, RemoteFile, human
 
 SPARE_DISK = 256_000_000
@@ -57,31 +56,10 @@ class ModelCache:
         sync_folder(self.folder)
         return True
 
-    @contextmanager
-    def alone(self, name: str, progress: Progress) -> Iterator[None]:
+    def exclusive(self, name: str, progress: Progress) -> AbstractContextManager[None]:
         """Hold the lock of one name; report when another process has it, and wait."""
-        path = self.folder / ".locks" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            progress(f"another process is fetching {name}; waiting for it")
-            _acquire_patiently(lock)
-        try:
-            yield
-        finally:
-            lock.release()
-
-
-def _acquire_patiently(lock: FileLock) -> None:
-    while True:
-        signals.check()
-        try:
-            lock.acquire(timeout=0.5)
-        except Timeout:
-            continue
-        return
+        message = f"another process is downloading {name}; waiting for it"
+        return exclusive(self.folder / ".locks" / f"{name}.lock", message, progress)
 
 
 def check_disk(folder: Path, files: Sequence[RemoteFile]) -> None:

@@ -155,7 +155,7 @@ def _fetch_once(order: _Order, progress: Progress, hardware: str, stall_timeout:
         listing = child.listing()
         commit = listing.revision or choice.digest(listing)
         slug = order.slug(commit)
-        with cache.alone(slug, progress):
+        with cache.exclusive(slug, progress):
             folder = cache.folder / slug
             if _is_ready(order, folder):
                 return folder

@@ -1,0 +1,41 @@
+"""A file lock that reports when another process holds it; Ctrl-C ends the wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.execute.host import signals
+
+
+@contextmanager
+def exclusive(path: Path, message: str, progress: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock at a path; its folder is created if needed.
+
+    Args:
+        path: of the lock file, which stays.
+        message: reported while another process holds the lock.
+        progress: receives the message.
+
+    Raises:
+        Interrupted: a signal arrived during the wait.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress(message)
+        while not lock.is_locked:
+            signals.check()
+            try:
+                lock.acquire(timeout=0.5)
+            except Timeout:
+                continue
+    try:
+        yield
+    finally:
+        lock.release()
