@@ -33,7 +33,7 @@ import httpx
 
 from orchestrator.execute.environments import registry
 from orchestrator.execute.evaluating.evaluate import evaluate, read_samples
-from orchestrator.execute.inference.logprobs import Scoring
+from orchestrator.execute.inference.token_server import TokenServer
 from orchestrator.execute.processes import process
 from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.run_store.run_folder import Run
@@ -132,7 +132,7 @@ def serve_and_ask(run: Path, scratch: Path, names: list[str], count: int) -> dic
         seconds = time.monotonic() - began
         lines = (scratch / "whole/predictions.jsonl").read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]
-        with Scoring(server.url, service.model, "") as scoring:
+        with TokenServer(server.url, service.model, "") as scoring:
             prompts = [scoring.prompt(row["messages"], None) for row in rows]
         rate = tokens_a_second(server.url, service.model, prompts)
     finally:

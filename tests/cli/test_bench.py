@@ -142,4 +142,4 @@ def test_a_server_that_is_not_there_or_wants_another_key(
     assert (gone.code, "conch serve small" in gone.err) == (3, True)
     monkeypatch.setenv("CONCH_API_KEY", "another-key")
     wrong = tool.run(*bench(server, "--", "--tasks", "x"))
-    assert (wrong.code, "wants a key" in wrong.err) == (3, True)
+    assert (wrong.code, "requires a key" in wrong.err) == (3, True)

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.evaluation.samples import Prediction
 from orchestrator.execute.evaluating.evaluate import read_samples, reference_loss
-from orchestrator.execute.inference.logprobs import Scoring
+from orchestrator.execute.inference.token_server import TokenServer
 from tests.fakes.openai_server import Said, openai_server
 from tests.fakes.scoring_server import Scores, scoring_server
 from tests.small_world import ROWS, SmallWorld, make_checkpoint
@@ -126,7 +126,7 @@ def test_a_reference_that_does_not_continue_its_question_is_not_scored() -> None
 
     with (
         scoring_server(Scores(prompt, lambda *_: -1.0)) as scores,
-        Scoring(scores.url, "m", "") as server,
+        TokenServer(scores.url, "m", "") as server,
     ):
         assert reference_loss(server, sample, thinking=True) == {}
         scores.prompt = lambda body: [1, 2, 3] if body["add_generation_prompt"] else [1, 2, 3, 4, 5]

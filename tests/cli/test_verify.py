@@ -317,10 +317,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # The first case passed; of the second on, every answer is like this, and the rest is not run.
 BROKEN = {
-    "401": (3, "the server wants a key"),
-    "404": (2, "no such model or address"),
+    "401": (3, "the server requires a key"),
+    "404": (2, "does not know this model or address"),
     "429": (4, "too many requests (HTTP 429)"),
-    "500": (4, "the server failed inside"),
+    "500": (4, "the server had an internal error"),
     "503": (4, "not ready or overloaded"),
     "cut": (4, "the server died: the server closed the connection in the middle of the answer"),
     "die": (4, "the server died"),
@@ -357,7 +357,7 @@ ONCE = {
     "429": "the server has too many requests (HTTP 429)",
     "cut": "the server closed the connection",
     "empty-choices": "the answer holds no choices",
-    "hang": "no whole answer within 0.4 s",
+    "hang": "no complete answer within 0.4 s",
     "invalid-json": "the answer is not valid JSON",
     "wrong-model": "another model answered",
 }
@@ -423,7 +423,7 @@ def test_a_slow_answer_fails_its_case_and_the_rest_goes_on(
     assert verify(server) == 5
     out = capsys.readouterr().out
     assert "checks       1 of 2 passed" in out
-    assert "reason    no whole answer within 0.4 s" in out
+    assert "reason    no complete answer within 0.4 s" in out
 
 
 TOOLS = """\

@@ -109,7 +109,7 @@ def test_a_server_that_is_up_is_told_weights_from_prompt(small: SmallWorld, by_i
         code, data = why(small, "--base-url", server.url)
     assert (code, data["lost_at"]) == (5, place)
     assert data["arms"]["served_chat"]["answers"]["checks[0]"] == "你是谁？"
-    parted = any("the prompts part at token" in line for line in data["evidence"])
+    parted = any("the prompts differ from token" in line for line in data["evidence"])
     assert parted == (place == "served prompt")
     assert server.requests[0][1]["model"] == "small"
 

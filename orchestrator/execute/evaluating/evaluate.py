@@ -23,7 +23,7 @@ from orchestrator.execute.host.jsonl import lines_of
 from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.inference.ask import service_client
 from orchestrator.execute.inference.client import Client
-from orchestrator.execute.inference.logprobs import Scoring
+from orchestrator.execute.inference.token_server import TokenServer
 from orchestrator.execute.processes.worker_pool import in_order
 from orchestrator.plan.stages.evaluate import EvaluateSettings
 
@@ -124,7 +124,7 @@ def _reference_losses(
     if settings.unscored:
         return [{}] * len(samples), settings.unscored
     try:
-        with Scoring(base_url, model, read_key()) as server:
+        with TokenServer(base_url, model, read_key()) as server:
             scores = in_order(
                 lambda at: reference_loss(server, samples[at], settings.thinking),
                 len(samples),
@@ -141,7 +141,7 @@ def _counted(scores: Iterable[Loss], total: int) -> Iterable[Loss]:
         yield score
 
 
-def reference_loss(server: Scoring, sample: Prediction, thinking: bool | None) -> Loss:  # noqa: FBT001
+def reference_loss(server: TokenServer, sample: Prediction, thinking: bool | None) -> Loss:  # noqa: FBT001
     """The loss of a reference.
 
     Empty if the server's rendering of the answer does not continue that of its question, or is too long.

@@ -37,11 +37,11 @@ class ServiceAddress:
 def read_key(
     key_file: Path | None = None, environ: Mapping[str, str] = os.environ, *, variable: str = "CONCH_API_KEY"
 ) -> str:
-    """The key for the server: of the file, else of CONCH_API_KEY (or another variable), else "".
+    """The server's key: from the file, else from CONCH_API_KEY (or another variable), else "".
 
     Raises:
-        MissingError: the file is not there, or others may read it.
-        UsageError: what it holds is no key.
+        MissingError: the file does not exist, or others can read it.
+        UsageError: it does not hold a key.
     """
     if key_file is None:
         return _key_text(environ.get(variable, ""), variable)
@@ -50,7 +50,9 @@ def read_key(
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode) or mode & 0o077:
                 hint = f"chmod 600 {key_file}"
-                raise MissingError(Problem("others may read this key file", where=str(key_file), hint=hint))
+                raise MissingError(
+                    Problem("other users can read this key file", where=str(key_file), hint=hint)
+                )
             text = file.read(4096)
     except OSError as error:
         raise MissingError(Problem(f"no key file: {error.strerror}", where=str(key_file))) from error
@@ -65,5 +67,5 @@ def read_key(
 def _key_text(text: str, where: str) -> str:
     key = text.strip()
     if key and not (key.isascii() and key.isprintable() and " " not in key):
-        raise UsageError(Problem("not a key: one word of printable ASCII is wanted", where=where))
+        raise UsageError(Problem("not a key: a key is one word of printable ASCII characters", where=where))
     return key

@@ -1,9 +1,9 @@
-"""Asking: every conversation that the cases' checks want, put to one server; and the task `ask`.
+"""Asking a server the conversations that the checks of cases need; and the task `ask`.
 
 A later turn is sent with the server's own earlier answers, content only, as an ordinary chat client does.
-Several cases are asked at a time, and their transcripts come in the order of the cases. Batched with others,
-a greedy answer may break a near tie another way than alone, so a streamed answer that differs is asked both
-ways once more, alone, before it counts.
+Several cases are in flight at a time, and their transcripts come in the order of the cases. In a batch, a
+greedy answer may break a near tie another way than alone, so a streamed answer that differs is requested
+both ways once more, alone, before it counts.
 """
 
 from __future__ import annotations
@@ -26,32 +26,30 @@ from orchestrator.plan.stages.ask import AskSettings
 from orchestrator.results import Transcript, Turn
 
 CONCURRENCY = 4
-# Re-asking alone is for near ties. Where the first ones differ again, streaming is what is wrong.
+# Asking again is for near ties. If the first answers differ again, streaming itself is broken.
 HOPELESS = 2
 
 
 def ask(settings: AskSettings, folder: Path) -> int:
-    """The task: put every case to the service and write answers.jsonl as they come.
+    """Send every case to the service and write the answers as they arrive.
 
     Raises:
-        MissingError: no service was named.
-        StageFailed: the server died; the answers that came are in the file.
-        TimedOut: the server's engine answers no more.
+        MissingError: there is no service.
+        StageFailed: the server died; the answers so far are in the file.
+        TimedOut: its engine does not answer.
     """
     repeats = RepeatsCheck(settings.repeats, seeded=settings.temperature > 0)
     cases, paraphrases = repeated(cases_in(settings.cases, folder), repeats), settings.paraphrases
     client = service_client(max_tokens=settings.max_tokens, temperature=settings.temperature)
     with client, (folder / settings.out).open("w", encoding="utf-8") as out:
         transcripts: list[Transcript] = []
-        asked = 0
-        total = len(cases) + len(paraphrases)
-        for chosen, checks in ((cases, settings.every), (paraphrases, ())):
-            for answered in ask_cases(client, chosen, checks, concurrency=settings.concurrency):
-                out.writelines(map(line_of, answered))
-                out.flush()
-                transcripts += answered
-                asked += 1
-                sys.stderr.write(f"asked {asked}/{total}\n")
+        for answered, progress in ask_all(
+            client, cases, settings.every, paraphrases, concurrency=settings.concurrency
+        ):
+            out.writelines(map(line_of, answered))
+            out.flush()
+            transcripts += answered
+            sys.stderr.write(f"{progress}\n")
         settled = settle(client, cases, settings.every, transcripts)
         if settled != transcripts:
             out.seek(0)
@@ -60,14 +58,33 @@ def ask(settings: AskSettings, folder: Path) -> int:
     return 0
 
 
+def ask_all(
+    client: Client,
+    cases: Sequence[Case],
+    every: Sequence[str],
+    paraphrases: Sequence[Case],
+    *,
+    concurrency: int,
+) -> Iterator[tuple[list[Transcript], str]]:
+    """(the transcripts of one case, a line of progress): the cases, then the paraphrases without `every`.
+
+    Raises: as ask_cases.
+    """
+    total, number = len(cases) + len(paraphrases), 0
+    for chosen, checks in ((cases, every), (paraphrases, ())):
+        for answered in ask_cases(client, chosen, checks, concurrency=concurrency):
+            number += 1
+            yield answered, f"asked {number}/{total}"
+
+
 def ask_cases(
     client: Client, cases: Sequence[Case], every: Sequence[str], *, concurrency: int = CONCURRENCY
 ) -> Iterator[list[Transcript]]:
-    """The transcripts of each case, in order, several cases being asked at a time.
+    """The transcripts of each case, in order, several cases at a time.
 
     Raises:
-        StageFailed: the server died; TimedOut: its engine answers no more. What was answered by then, of
-            any case, was yielded before.
+        StageFailed: the server died. TimedOut: its engine does not answer. What was answered by then, of any
+            case, is yielded first.
     """
     return in_order(
         lambda at: _ask_case(client, cases[at], every, at + 1), len(cases), concurrency=concurrency
@@ -77,15 +94,15 @@ def ask_cases(
 def settle(
     client: Client, cases: Sequence[Case], every: Sequence[str], transcripts: Sequence[Transcript]
 ) -> list[Transcript]:
-    """The transcripts, those whose streamed answers differ asked once more with nothing else under way."""
+    """The transcripts; those whose streamed answers differ are asked once more, alone."""
     settled = list(transcripts)
-    wanted = {(case.id, asked.purpose): asked for case in cases for asked in prompts_of(case, every)}
+    prompts = {(case.id, prompt.purpose): prompt for case in cases for prompt in prompts_of(case, every)}
     hopeless = 0
     for position, transcript in enumerate(transcripts):
-        asked = wanted.get((transcript.case, transcript.purpose))
-        if asked is None or hopeless >= HOPELESS or not _differs(transcript):
+        prompt = prompts.get((transcript.case, transcript.purpose))
+        if prompt is None or hopeless >= HOPELESS or not _differs(transcript):
             continue
-        settled[position] = again = _converse(client, transcript.case, asked)
+        settled[position] = again = _converse(client, transcript.case, prompt)
         hopeless = hopeless + 1 if _differs(again) else 0
     return settled
 
@@ -95,14 +112,14 @@ def _differs(transcript: Transcript) -> bool:
 
 
 def _same_tokens(turn: Turn) -> bool:
-    """The model said the same both ways; what differs is the server's doing, and stays."""
+    """The model generated the same tokens both ways; the difference is the server's, and stays."""
     return bool(turn.token_ids) and turn.token_ids == turn.streamed_token_ids
 
 
 def _ask_case(client: Client, case: Case, every: Sequence[str], number: int) -> list[Transcript]:
     answered = []
-    for asked in prompts_of(case, every):
-        transcript = _converse(client, case.id, asked)
+    for prompt in prompts_of(case, every):
+        transcript = _converse(client, case.id, prompt)
         answered.append(transcript)
         if transcript.turns[-1].error:
             try:
@@ -113,25 +130,21 @@ def _ask_case(client: Client, case: Case, every: Sequence[str], number: int) -> 
     return answered
 
 
-def _converse(client: Client, case: str, asked: PromptPlan) -> Transcript:
-    messages: list[Message] = [{"role": "system", "content": asked.system}] if asked.system else []
+def _converse(client: Client, case: str, prompt: PromptPlan) -> Transcript:
+    messages: list[Message] = [{"role": "system", "content": prompt.system}] if prompt.system else []
     turns: list[Turn] = []
-    for question in asked.turns:
+    for question in prompt.turns:
         messages.append({"role": "user", "content": question})
-        turn = client.ask(messages, streamed=asked.streamed, seed=asked.seed, tools=asked.tools)
+        turn = client.ask(messages, streamed=prompt.streamed, seed=prompt.seed, tools=prompt.tools)
         turns.append(turn)
         if turn.error:
             break
         messages.append({"role": "assistant", "content": turn.content})
-    return Transcript(case, asked.purpose, tuple(turns))
+    return Transcript(case, prompt.purpose, tuple(turns))
 
 
 def service_client(*, max_tokens: int, temperature: float, model: str = "") -> Client:
-    """A client of the service of this stage; `model` names another of its models than the main one.
-
-    Raises:
-        MissingError: there is no service.
-    """
+    """A client of this stage's service; `model` is another of its models. MissingError if there is none."""
     service = ServiceAddress.of_environment()
     return Client(
         service.url,

@@ -1,8 +1,8 @@
-"""Cases that are made of a data set's rows: `- {from: test, limit: 20, expect: {similar: {least: 0.5}}}`.
+"""Cases made of a data set's rows: `- {from: test, limit: 20, expect: {similar: {least: 0.5}}}`.
 
-A row asks what its user said, turn by turn, under its own system prompt unless the recipe gives one; what is
-expected is held against its last answer, without the thinking. The rows are those that `prepare` wrote. A row
-with other roles (tools) or without an answer is passed over.
+A case asks what the row's user said, turn by turn, under the row's system prompt unless the recipe gives
+one; the row's last answer, without its thinking, is the reference. Rows with other roles (tools) or without
+an answer are skipped. The rows are those that `prepare` wrote.
 """
 
 from __future__ import annotations

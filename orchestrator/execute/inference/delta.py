@@ -1,15 +1,14 @@
-"""What comes of an answer at one time, and how pieces make a whole: text, thinking, tool calls, token ids."""
+"""A part of an answer, and how parts add up: text, thinking, tool calls, token ids."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call, or a part of one: a stream sends its arguments bit by bit, under the call's index."""
+    """A tool call, or a part of one: a stream sends its arguments in parts, under the call's index."""
 
     index: int
     name: str = ""
@@ -18,7 +17,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What came at one time: a whole answer, or one chunk of a stream."""
+    """A whole answer, or one chunk of a stream."""
 
     content: str = ""
     reasoning: str = ""
@@ -37,24 +36,24 @@ class Delta:
 
     @property
     def tool_calls(self) -> tuple[Mapping[str, str], ...]:
-        """The calls as a Turn keeps them: {"name", "arguments"}, the arguments as the text that came."""
+        """The calls as in a Turn: {"name", "arguments"}, the arguments as unparsed text."""
         return tuple({"name": call.name, "arguments": call.arguments} for call in self.calls)
 
 
-def piece_of(choice: Any, part: str) -> Delta:
+def delta_of(choice: object, part: str) -> Delta:
     """What a choice of the OpenAI library holds under "message" or "delta"."""
-    said = getattr(choice, part, None)
-    reasoning = getattr(said, "reasoning", None) or getattr(said, "reasoning_content", None)
+    message = getattr(choice, part, None)
+    reasoning = getattr(message, "reasoning", None) or getattr(message, "reasoning_content", None)
     return Delta(
-        content=getattr(said, "content", None) or "",
+        content=getattr(message, "content", None) or "",
         reasoning=reasoning if isinstance(reasoning, str) else "",
         token_ids=tuple(getattr(choice, "token_ids", None) or ()),
         finish_reason=getattr(choice, "finish_reason", None) or "",
-        calls=tuple(_call(at, one) for at, one in enumerate(getattr(said, "tool_calls", None) or ())),
+        calls=tuple(_call(at, call) for at, call in enumerate(getattr(message, "tool_calls", None) or ())),
     )
 
 
-def _call(at: int, call: Any) -> Call:
+def _call(at: int, call: object) -> Call:
     index = getattr(call, "index", None)
     function = getattr(call, "function", None)
     name, arguments = (getattr(function, key, None) or "" for key in ("name", "arguments"))

@@ -1,18 +1,25 @@
-"""What can go wrong between a question and its answer, each with its own sentence."""
+"""What can go wrong with a request, each with its own sentence; and retries where a server asks for them."""
 
 from __future__ import annotations
 
 import json
 import re
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
+from typing import TypeVar
 
 import httpx
 import openai
 
 DETAIL = 300
+RETRIES = 3
+LONGEST = 60.0
+
+_Answer = TypeVar("_Answer")
 
 
 class ErrorKind(StrEnum):
@@ -28,42 +35,42 @@ class ErrorKind(StrEnum):
 
 
 class RequestError(Exception):
-    """No answer came, or none that can be used; `wait`: so many seconds later it wants to be asked."""
+    """No usable answer came; `wait`: seconds after which the server asks for a retry."""
 
-    def __init__(self, kind: ErrorKind, told: str, wait: float | None = None) -> None:
-        super().__init__(told)
+    def __init__(self, kind: ErrorKind, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
         self.kind = kind
         self.wait = wait
 
 
-# HTTP status → kind and what is said of it; others by their hundred.
+# HTTP status → kind and sentence; others by their class.
 _STATUS: dict[int, tuple[ErrorKind, str]] = {
     400: (ErrorKind.REFUSED, "the server refuses the request"),
-    401: (ErrorKind.KEY, "the server wants a key, or another one"),
-    403: (ErrorKind.KEY, "the server refuses this key"),
-    404: (ErrorKind.NOT_SERVED, "the server knows no such model or address"),
+    401: (ErrorKind.KEY, "the server requires a key, or a different one"),
+    403: (ErrorKind.KEY, "the server rejects this key"),
+    404: (ErrorKind.NOT_SERVED, "the server does not know this model or address"),
     422: (ErrorKind.REFUSED, "the server refuses the request"),
     429: (ErrorKind.ANSWER, "the server has too many requests"),
-    500: (ErrorKind.ANSWER, "the server failed inside"),
-    502: (ErrorKind.ANSWER, "a gateway before the server got no answer from it"),
+    500: (ErrorKind.ANSWER, "the server had an internal error"),
+    502: (ErrorKind.ANSWER, "a gateway got no answer from the server"),
     503: (ErrorKind.ANSWER, "the server is not ready or overloaded"),
 }
 
 
-def trouble_of(error: Exception, *, url: str, timeout: float, key: str = "") -> RequestError:
-    """The Trouble that an exception of the OpenAI or HTTP library means.
+def request_error(error: Exception, *, url: str, timeout: float, key: str = "") -> RequestError:
+    """The RequestError that an exception of the OpenAI or HTTP library means.
 
     Args:
-        error: what was raised.
+        error: the exception.
         url: of the server, for the sentence.
-        timeout: that was given, in seconds.
-        key: never shown, even when the server repeats it.
+        timeout: of the request, in seconds.
+        key: never shown, even if the server repeats it.
     """
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
     if isinstance(cause, httpx.ConnectTimeout):
-        return RequestError(ErrorKind.NOT_THERE, f"{url} takes no connection")
+        return RequestError(ErrorKind.NOT_THERE, f"{url} accepts no connection")
     if isinstance(error, openai.APITimeoutError) or isinstance(cause, httpx.TimeoutException):
-        return RequestError(ErrorKind.TIMEOUT, f"no whole answer within {timeout:g} s")
+        return RequestError(ErrorKind.TIMEOUT, f"no complete answer within {timeout:g} s")
     if isinstance(cause, httpx.ConnectError):
         return RequestError(ErrorKind.NOT_THERE, f"nothing listens at {url}")
     if isinstance(error, openai.APIStatusError):
@@ -82,22 +89,22 @@ def _of_answer(error: Exception, key: str) -> RequestError:
 def _of_status(error: openai.APIStatusError, key: str) -> RequestError:
     code = error.status_code
     failed = code >= HTTPStatus.INTERNAL_SERVER_ERROR
-    by_hundred = (
+    by_class = (
         (ErrorKind.ANSWER, "the server failed") if failed else (ErrorKind.REFUSED, "the server refuses")
     )
-    kind, said = _STATUS.get(code, by_hundred)
-    if kind is ErrorKind.KEY:  # servers like to repeat the key they were given
-        return RequestError(kind, f"{said} (HTTP {code})")
+    kind, sentence = _STATUS.get(code, by_class)
+    if kind is ErrorKind.KEY:  # servers may repeat the key that they got
+        return RequestError(kind, f"{sentence} (HTTP {code})")
     body = error.body
     detail = body.get("message") if isinstance(body, dict) else body
-    told = f": {_plain(str(detail), key)}" if detail else ""
+    reason = f": {_plain(str(detail), key)}" if detail else ""
     wait = seconds_of(error.response.headers.get("retry-after", ""))
-    later = "" if wait is None else f", and asks to wait {wait:g} s"
-    return RequestError(kind, f"{said} (HTTP {code}){later}{told}", wait)
+    later = "" if wait is None else f", and asks you to wait {wait:g} s"
+    return RequestError(kind, f"{sentence} (HTTP {code}){later}{reason}", wait)
 
 
 def seconds_of(retry_after: str, now: datetime | None = None) -> float | None:
-    """The seconds that a Retry-After header asks for, from a number or a date; None when it says neither.
+    """The seconds that a Retry-After header asks for, as a number or a date; None for anything else.
 
     >>> seconds_of("2"), seconds_of("soon"), seconds_of("")
     (2.0, None, None)
@@ -115,3 +122,23 @@ def seconds_of(retry_after: str, now: datetime | None = None) -> float | None:
 def _plain(text: str, key: str) -> str:
     line = " ".join((text.replace(key, "***") if key else text).split())
     return line if len(line) <= DETAIL else line[:DETAIL] + "…"
+
+
+def with_retries(
+    request: Callable[[], _Answer], *, times: int = RETRIES, longest: float = LONGEST
+) -> _Answer:
+    """The answer to a request, repeated where the server says when; raises the last RequestError.
+
+    Args:
+        request: raises RequestError.
+        times: the largest number of retries.
+        longest: seconds; a server that asks for a longer wait gets no retry.
+    """
+    for _ in range(times):
+        try:
+            return request()
+        except RequestError as error:
+            if error.wait is None or error.wait > longest:
+                raise
+            time.sleep(error.wait)
+    return request()

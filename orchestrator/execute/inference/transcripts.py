@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.results import Transcript, Turn
-
-_TUPLES = ("token_ids", "streamed_token_ids", "tool_calls", "streamed_tool_calls")
 
 
 def line_of(transcript: Transcript) -> str:
@@ -20,17 +17,17 @@ def line_of(transcript: Transcript) -> str:
 
 
 def transcript_of(line: str) -> Transcript:
-    """What line_of wrote. Raises ValueError, KeyError or TypeError for anything else."""
+    """The transcript that line_of wrote. Raises ValueError, KeyError or TypeError for anything else."""
     row = json.loads(line)
-    return Transcript(row["case"], row["purpose"], tuple(_turn(turn) for turn in row["turns"]))
+    return Transcript(row["case"], row["purpose"], tuple(_turn(**turn) for turn in row["turns"]))
 
 
 def read_answers(path: Path) -> list[Transcript]:
     """Every transcript of an answers.jsonl.
 
     Raises:
-        MissingError: there is no such file.
-        StageFailed: a line of it is no transcript.
+        MissingError: the file does not exist.
+        StageFailed: a line is not a transcript.
     """
     transcripts = []
     try:
@@ -49,6 +46,7 @@ def _read(line: str, where: str) -> Transcript:
         raise StageFailed(Problem(f"not an answer: {error!r}", where=where, hint="ask again")) from error
 
 
-def _turn(row: Mapping[str, Any]) -> Turn:
-    tuples = {name: tuple(row.get(name, ())) for name in _TUPLES}
-    return Turn(**{**row, "messages": tuple(row["messages"]), **tuples})
+def _turn(messages: Sequence[Mapping[str, str]], **values: object) -> Turn:
+    tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    make: Callable[..., Turn] = Turn
+    return make(messages=tuple(messages), **tuples)

@@ -1,8 +1,8 @@
-"""The HTTP client under the OpenAI client: what is sent is named here, and nothing takes longer than told.
+"""The HTTP client below the OpenAI client: it decides which headers are sent, and enforces total timeouts.
 
-The OpenAI library takes keys, organizations and headers from the user's OPENAI_* variables; those belong to
-another service. So every request leaves with the headers of SENT and our own key only. Loopback never goes
-through a proxy; other addresses follow the user's proxy settings.
+The OpenAI library takes keys, organizations and headers from the user's OPENAI_* variables, which belong to
+another service, so only the headers of SENT and our own key leave. Loopback never goes through a proxy;
+other addresses follow the user's proxy settings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DONE_SIZE = 16
 
 
 class DeadlineStream(httpx.SyncByteStream):
-    """A response's bytes, with a deadline for all of them, and whether the stream's end was announced."""
+    """A response's bytes, with a deadline for all of them; `done` after the stream's [DONE]."""
 
     def __init__(self, inner: httpx.SyncByteStream, deadline: float) -> None:
         self._inner = inner
@@ -33,12 +33,12 @@ class DeadlineStream(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._inner:
-            # A server that sends a byte now and then never trips the read timeout.
+            # A server that sends a byte now and then never hits the read timeout.
             if time.monotonic() > self._deadline:
                 raise httpx.ReadTimeout("the whole answer took too long")
-            seen = self._tail + chunk
-            self.done = self.done or _DONE.search(seen) is not None
-            self._tail = seen[-_DONE_SIZE:]
+            window = self._tail + chunk
+            self.done = self.done or _DONE.search(window) is not None
+            self._tail = window[-_DONE_SIZE:]
             yield chunk
 
     def close(self) -> None:
@@ -66,22 +66,22 @@ def http_client(base_url: str, key: str, timeout: float) -> httpx.Client:
     return httpx.Client(
         timeout=limits(timeout),
         trust_env=not is_loopback(base_url),
-        # A kept connection may be closed by the server just when it is used again: a failure that is none.
+        # The server may close an idle connection just when it is used again: a failure without a cause.
         limits=httpx.Limits(max_keepalive_connections=0),
         event_hooks={"request": [send], "response": [watch]},
     )
 
 
 def limits(timeout: float) -> httpx.Timeout:
-    """The timeouts of one request whose whole answer may take `timeout` seconds."""
+    """The timeouts of a request whose whole answer may take `timeout` seconds."""
     return httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the address is this machine's own.
+    """Whether the address is on this machine.
 
-    >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("http://[::1]/v1"), is_loopback("http://a.b/v1")
-    (True, True, False)
+    >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("http://[::1]/v1"),
+    is_loopback("http://a.b/v1") (True, True, False)
     """
     host = urlsplit(url).hostname or ""
     try:

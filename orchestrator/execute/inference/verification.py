@@ -1,16 +1,15 @@
-"""Verifying a running server: ask everything, judge it, and keep what was answered when the server dies."""
+"""Verifying a running server: ask everything and judge it; if the server dies, keep what it answered."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from orchestrator.checks import judge_all, not_run
 from orchestrator.checks.base import Case
 from orchestrator.checks.repeats import ONCE, RepeatsCheck, folded, repeated, stem
 from orchestrator.errors import CheckFailed, ConchError, exit_code_of
-from orchestrator.execute.inference.ask import CONCURRENCY, ask_cases, settle
+from orchestrator.execute.inference.ask import CONCURRENCY, ask_all, settle
 from orchestrator.execute.inference.client import Client
 from orchestrator.metrics.interval import wilson
 from orchestrator.results import Transcript, Verdict, json_of, passed_of
@@ -18,12 +17,12 @@ from orchestrator.results import Transcript, Verdict, json_of, passed_of
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a server answered, judged.
+    """A server's answers, judged.
 
     Attributes:
         verdicts: of the recipe's checks.
-        paraphrases: of the questions that were not trained; they never make it fail.
-        left: the cases that were not asked because the server was gone: neither passed nor failed.
+        paraphrases: verdicts of questions that were not trained; they never make it fail.
+        left: cases that were not asked because the server was gone, which neither passed nor failed.
         error: what ended it early, or None.
     """
 
@@ -39,7 +38,7 @@ class Verification:
             return exit_code_of(self.error)
         return CheckFailed.exit_code if any(not verdict.passed for verdict in self.verdicts) else 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Everything, JSON-able."""
         return {
             "verdicts": [json_of(verdict) for verdict in self.verdicts],
@@ -56,40 +55,36 @@ def verify_server(
     cases: Sequence[Case],
     paraphrases: Sequence[Case],
     every: Sequence[str],
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
     *,
     repeats: RepeatsCheck = ONCE,
     concurrency: int = CONCURRENCY,
 ) -> Verification:
-    """Ask and judge. A server that dies on the way is the result's `error`, not an exception.
+    """Ask and judge; the error of a server that dies is in the result, not raised.
 
     Args:
-        client: of a server that was reached before.
+        client: of a server that answered before.
         cases: the recipe's checks.
-        paraphrases: judged by what they expect alone.
-        every: the checks that apply to every case.
-        tell: is given a line of progress after each question.
-        repeats: how often each of the checks is asked, and must pass.
-        concurrency: so many are asked side by side.
+        paraphrases: judged only by what they expect.
+        every: checks that apply to every case.
+        progress: called with a line after each question.
+        repeats: how often each case is asked, and must pass.
+        concurrency: cases in flight.
     """
-    wanted = repeated(cases, repeats)
+    asked = repeated(cases, repeats)
     transcripts: list[Transcript] = []
-    total = len(wanted) + len(paraphrases)
-    asked = 0
     failure: ConchError | None = None
     try:
-        for chosen, checks in ((wanted, every), (paraphrases, ())):
-            for answered in ask_cases(client, chosen, checks, concurrency=concurrency):
-                transcripts += answered
-                asked += 1
-                tell(f"asked {asked}/{total}")
-        transcripts = settle(client, wanted, every, transcripts)
+        for answered, line in ask_all(client, asked, every, paraphrases, concurrency=concurrency):
+            transcripts += answered
+            progress(line)
+        transcripts = settle(client, asked, every, transcripts)
     except ConchError as error:
         failure = error
     result = Verification(
-        verdicts=tuple(folded(judge_all(wanted, every, transcripts), repeats)),
+        verdicts=tuple(folded(judge_all(asked, every, transcripts), repeats)),
         paraphrases=tuple(judge_all(paraphrases, (), transcripts)),
     )
-    unasked = {stem(case.id) for case in not_run([*wanted, *paraphrases], transcripts)}
+    unasked = {stem(case.id) for case in not_run([*asked, *paraphrases], transcripts)}
     left = tuple(case for case in (*cases, *paraphrases) if case.id in unasked)
     return replace(result, left=left, error=failure)

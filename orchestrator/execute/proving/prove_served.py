@@ -23,7 +23,7 @@ from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, 
 from orchestrator.execute.data.prepare import GENERATED, HELD_OUT
 from orchestrator.execute.host.jsonl import key_of, lines_of
 from orchestrator.execute.inference.api_key import read_key
-from orchestrator.execute.inference.request_errors import ErrorKind, trouble_of
+from orchestrator.execute.inference.request_errors import ErrorKind, request_error
 from orchestrator.execute.inference.transport import http_client
 from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.execute.proving.token_parity import IdsFile, training_of
@@ -252,7 +252,7 @@ class ServedAsker:
             answer = self.client.request(method, url, json={"model": self.model, **body} if body else None)
             told = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            trouble = trouble_of(error, url=url, timeout=TIMEOUT)
+            trouble = request_error(error, url=url, timeout=TIMEOUT)
             kind = {ErrorKind.NOT_THERE: gone, ErrorKind.TIMEOUT: TimedOut}.get(trouble.kind, StageFailed)
             raise kind(Problem(str(trouble), url, "look into the server's log")) from None
         refused = answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)

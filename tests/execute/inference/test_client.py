@@ -103,9 +103,9 @@ def test_what_is_no_address_is_refused(url: str) -> None:
 
 
 REACH: dict[str, tuple[type[ConchError], str]] = {
-    "401": (MissingError, "wants a key"),
-    "404": (UsageError, "no such model or address"),
-    "500": (StageFailed, "failed inside"),
+    "401": (MissingError, "requires a key"),
+    "404": (UsageError, "does not know this model or address"),
+    "500": (StageFailed, "an internal error"),
     "invalid-json": (StageFailed, "not valid JSON"),
     "hang": (TimedOut, "is up, but its engine gave no token within 0.5 s"),
 }
@@ -146,7 +146,7 @@ def test_a_server_without_a_list_of_models_will_do(server: FakeServer) -> None:
 
 def test_a_key_opens_a_server_that_wants_one(server: FakeServer) -> None:
     server.key = "ours"
-    with client_of(server) as client, pytest.raises(MissingError, match="wants a key") as raised:
+    with client_of(server) as client, pytest.raises(MissingError, match="requires a key") as raised:
         client.reach()
     assert "CONCH_API_KEY" in raised.value.problems[0].hint
     with client_of(server, key="ours") as client:
@@ -158,10 +158,10 @@ def test_still_there_tells_the_servers_end_from_an_answers(server: FakeServer) -
         server.fault, server.fault_times = "500", 2
         client.still_there()
         server.fault_times = 0
-        with pytest.raises(StageFailed, match="failed inside"):
+        with pytest.raises(StageFailed, match="an internal error"):
             client.still_there()
         server.fault = "401"
-        with pytest.raises(MissingError, match="wants a key"):
+        with pytest.raises(MissingError, match="requires a key"):
             client.still_there()
         server.fault = "hang"
         with pytest.raises(TimedOut, match="gave no token"):
@@ -186,7 +186,7 @@ def test_a_server_that_wants_a_long_wait_is_not_waited_for(server: FakeServer) -
     server.fault, server.retry_after = "429", "3600"
     with client_of(server) as client:
         told = client.ask(ASKED).error
-    assert told.startswith("the server has too many requests (HTTP 429), and asks to wait 3600 s")
+    assert told.startswith("the server has too many requests (HTTP 429), and asks you to wait 3600 s")
     assert len(server.requests) == 1
 
 

@@ -57,7 +57,9 @@ def test_a_prompt_of_the_servers_own_that_is_another_is_shown(
         monkeypatch.setenv("CONCH_SERVICE_MODEL", "海螺")
         answer_served(SETTINGS, tmp_path)
     parted = answered(tmp_path)["parted"]
-    assert parted.startswith(f"the prompts part at token 9: training {ord('你')}, served 10; around it ")
+    assert parted.startswith(
+        f"the prompts differ from token 9 on: training {ord('你')}, served 10; around it "
+    )
     assert "你是谁" in parted
 
 

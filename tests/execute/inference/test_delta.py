@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace as Said
 
-from orchestrator.execute.inference.delta import Call, Delta, piece_of
+from orchestrator.execute.inference.delta import Call, Delta, delta_of
 
 
 def test_texts_and_ids_are_joined_and_the_last_reason_counts() -> None:
@@ -23,12 +23,12 @@ def test_the_parts_of_calls_are_joined_by_their_index() -> None:
 
 def test_calls_without_an_index_are_counted() -> None:
     calls = [Said(function=Said(name=name, arguments="{}")) for name in ("a", "b")]
-    piece = piece_of(Said(message=Said(content=None, tool_calls=calls)), "message")
+    piece = delta_of(Said(message=Said(content=None, tool_calls=calls)), "message")
     assert piece.calls == (Call(0, "a", "{}"), Call(1, "b", "{}"))
 
 
 def test_odd_calls_are_kept_as_far_as_they_go() -> None:
     calls = [Said(function=None), Said(function=Said(name=None, arguments={"city": "北京"}))]
-    piece = piece_of(Said(message=Said(tool_calls=calls)), "message")
+    piece = delta_of(Said(message=Said(tool_calls=calls)), "message")
     assert piece.calls == (Call(0), Call(1))
-    assert piece_of(Said(message=None), "message") == Delta()
+    assert delta_of(Said(message=None), "message") == Delta()

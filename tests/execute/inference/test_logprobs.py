@@ -124,12 +124,12 @@ def test_a_row_that_the_server_refuses_is_said(folder: Path, server: Scores) -> 
 @pytest.mark.parametrize(
     ("fault", "kind", "said"),
     [
-        ("401", MissingError, "wants a key"),
-        ("404", MissingError, "no such model"),
+        ("401", MissingError, "requires a key"),
+        ("404", MissingError, "does not know this model"),
         ("500", StageFailed, "failed"),
         ("html", StageFailed, "not valid JSON"),
         ("no-logprobs", StageFailed, "no prompt_logprobs"),
-        ("no-tokenize", MissingError, "no such model or address"),
+        ("no-tokenize", MissingError, "does not know this model"),
     ],
 )
 def test_a_server_that_does_not_answer(
