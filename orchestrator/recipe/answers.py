@@ -1,10 +1,10 @@
-"""The sections about answers: what is asked, what must be true of it, how good is good enough.
+"""The sections about answers: questions, checks, scoring, judge and target.
 
-Names of checks and metrics are kept as written: whether they exist is for the layers above to say.
+Whether a named check or metric exists is checked in the layers above.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -28,7 +28,7 @@ URL = TextField(
 
 
 class CheckCase(Section):
-    """One conversation that is asked, or one for each row of a part, and what must be true of its answers."""
+    """One conversation, or one for each row of a part of the data, and the checks of its answers."""
 
     ask: Annotated[tuple[str, ...], ListField(TextField("a question"))] | None = Field(
         None, description="A question, or a list: the turns of one conversation."
@@ -36,38 +36,39 @@ class CheckCase(Section):
     part: Annotated[str, Choice(("test", "validation", "train"))] | None = Field(
         None,
         alias="from",
-        description="Instead of ask: what the rows of this part of the data ask; `equals: reference`, "
-        "`contains: reference` and `similar: {least: 0.5}` are held against each row's own answer.",
+        description="Instead of ask: the questions of the rows in this part of the data; `equals: "
+        "reference`, "
+        "`contains: reference` and `similar: {least: 0.5}` compare with each row's own answer.",
     )
     limit: Annotated[int, Whole(least=1, most=1000000)] | None = Field(
-        None, description="With from: at most so many rows, evenly spread; all when absent."
+        None, description="With from: maximum number of rows, evenly spread; all if unset."
     )
     system: Annotated[str, TextField("a system prompt")] | None = Field(None, description="System prompt.")
-    tools: Annotated[tuple[dict[str, Any], ...], Tools()] = Field(
-        (), description="Tools that the model may call, in OpenAI's shape; judged by tool_call."
+    tools: Annotated[tuple[dict[str, object], ...], Tools()] = Field(
+        (), description="Tools that the model may call, in OpenAI's format; checked by tool_call."
     )
-    expect: Annotated[dict[str, Any], Mapped("a mapping of check to argument")] = Field(
+    expect: Annotated[dict[str, object], Mapped("a mapping of check to argument")] = Field(
         default_factory=dict, description="Check name → its argument, e.g. contains: 神奇海螺."
     )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.ask is None) == (self.part is None):
-            raise wrong("a case with ask, or with from, and not with both")
+            raise wrong("a case with either ask or from")
         if self.limit is not None and self.part is None:
-            raise wrong("a case with from, where limit is given")
+            raise wrong("a case with from if it has a limit")
         return self
 
 
 class Verify(Section):
-    """What the served model is asked, and what must be true of its answers."""
+    """The questions to the served model and the checks of its answers."""
 
-    base: Annotated[bool, Switch()] = Field(True, description="Ask the untouched base model too, to compare.")
+    base: Annotated[bool, Switch()] = Field(True, description="Ask the base model too, for comparison.")
     max_tokens: Annotated[int, Whole(least=1, most=1048576)] = Field(
-        256, description="Longest answer in tokens."
+        256, description="Maximum answer length in tokens."
     )
     temperature: Annotated[float, Number(least=0, most=2)] = Field(
-        0.0, description="0 is the likeliest token."
+        0.0, description="Sampling temperature; 0 for the most likely token."
     )
     every: Annotated[tuple[str, ...], ListField(WORD, least=0, unique=True)] = Field(
         ("stops", "no_control_tokens", "streamed"), description="Checks that every answer must pass."
@@ -81,62 +82,65 @@ class Verify(Section):
         1.0, description="Share of a conversation's repeats that must pass a check."
     )
     concurrency: Annotated[int, Whole(least=1, most=256)] = Field(
-        4, description="How many conversations are asked side by side."
+        4, description="Conversations that run in parallel."
     )
     paraphrases: Annotated[bool, Switch()] = Field(
-        True, description="Ask the dataset's paraphrases, which were not trained; their rate is only shown."
+        True,
+        description="Ask the dataset's paraphrases, which are not trained; their pass rate is only reported.",
     )
 
 
 class Evaluate(Section):
-    """On which rows the model's answers are scored against the answers that the data gives."""
+    """The rows on which the model's answers are scored against the data's answers."""
 
     split: Annotated[str, Choice(("none", "test", "validation", "train"))] = Field(
-        "none", description="Rows that every run is scored on; none leaves it to conch eval."
+        "none", description="Rows that every run is scored on; none: only conch eval scores."
     )
     limit: Annotated[int, Whole(least=1, most=1000000)] = Field(
-        200, description="Most rows, evenly spread over the split."
+        200, description="Maximum number of rows, evenly spread over the split."
     )
     max_tokens: Annotated[int, Whole(least=1, most=1048576)] | None = Field(
-        None, description="Longest answer in tokens; verify.max_tokens when absent."
+        None, description="Maximum answer length in tokens; verify.max_tokens if unset."
     )
     temperature: Annotated[float, Number(least=0, most=2)] = Field(
-        0.0, description="0 is the likeliest token."
+        0.0, description="Sampling temperature; 0 for the most likely token."
     )
     concurrency: Annotated[int, Whole(least=1, most=1024)] = Field(
-        16, description="Questions that are under way at one time."
+        16, description="Requests that run in parallel."
     )
-    base: Annotated[bool, Switch()] = Field(True, description="Score the untouched base model too.")
+    base: Annotated[bool, Switch()] = Field(True, description="Score the base model too.")
     general: Annotated[bool, Switch()] = Field(
         False,
-        description="Ask the tuned model and the base 24 questions of general knowledge that come with "
-        "Conch, to see what was forgotten.",
+        description="Ask the tuned and the base model 24 general knowledge questions that come with "
+        "Conch, to "
+        "see what was forgotten.",
     )
 
 
 class Judge(Section):
-    """A model that says which of two answers is better, behind any OpenAI-compatible address."""
+    """A model that decides which of two answers is better, behind any OpenAI-compatible endpoint."""
 
-    base_url: Annotated[str, URL] = Field(description="Where the judge is served, /v1 at its end for most.")
-    model: Annotated[str, SERVED] = Field(description="Its name there.")
+    base_url: Annotated[str, URL] = Field(description="Endpoint of the judge; usually ends with /v1.")
+    model: Annotated[str, SERVED] = Field(description="Its model name at that endpoint.")
     key_file: Annotated[str, TextField("a file")] | None = Field(
         None,
-        description="File with its key, from the project folder, which only you can read; else the key is "
-        "CONCH_JUDGE_KEY's.",
+        description="File with its key, relative to the project, readable only by you; if unset, "
+        "CONCH_JUDGE_KEY "
+        "is used.",
     )
     question_limit: Annotated[int, Whole(least=1, most=100000)] = Field(
-        50, description="At most so many pairs of answers are put to it, each twice; taken from all over."
+        50, description="Maximum number of answer pairs to judge, each twice, evenly spread."
     )
     criteria: Annotated[str, TextField("what makes an answer the better one", limit=4000)] | None = Field(
-        None, description="What makes an answer the better one, in your own words."
+        None, description="What makes an answer better, in your own words."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Scores(FieldType):
-    """A mapping of names to the least that each must reach, 0 to 100; the names are judged later."""
+    """A mapping of names to the minimum that each must reach, 0 to 100; the names are checked later."""
 
-    def check(self, value: Any) -> dict[str, float]:
+    def check(self, value: object) -> dict[str, float]:
         """The scores."""
         least = Number(least=0, most=100)
         if not isinstance(value, dict):
@@ -147,33 +151,34 @@ class Scores(FieldType):
                 raise wrong(f"a mapping such as {{rouge-l: 60}}; {key} needs {least.words}")
         return {str(key): float(least.convert(given) or 0) for key, given in value.items()}
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """Its JSON Schema."""
         return {"type": "object", "additionalProperties": Number(least=0, most=100).json()}
 
 
 class Target(Section):
-    """How good is good enough: a run that falls short of any of it exits 5, and --until target goes on."""
+    """Minimum results: a run that misses any of them exits with 5, and --until target continues."""
 
     checks: Annotated[float, Number(above=0, most=1)] | None = Field(
-        None, description="Least share of the conversations under verify.checks that pass, e.g. 0.95."
+        None, description="Minimum share of the conversations under verify.checks that pass, e.g. 0.95."
     )
     paraphrases: Annotated[float, Number(above=0, most=1)] | None = Field(
-        None, description="Least share of the held-out paraphrases that are answered right."
+        None, description="Minimum share of held-out paraphrases that are answered correctly."
     )
     metrics: Annotated[dict[str, float], Scores()] = Field(
         default_factory=dict,
-        description="Least mean of each metric over evaluate.split, 0 to 100, e.g. {rouge-l: 60}.",
+        description="Minimum mean of each metric over evaluate.split, 0 to 100, e.g. {rouge-l: 60}.",
     )
     regression: Annotated[float, Number(least=0, most=1)] | None = Field(
         None,
-        description="How much smaller than the base's the share of general questions may be that the tuned "
-        "model answers; 0 for not at all. Both are asked them then.",
+        description="How far the tuned model's share of correctly answered general questions may fall "
+        "below the "
+        "base model's; 0 for not at all. Both models are then asked these questions.",
     )
 
     @property
     def given(self) -> bool:
-        """Whether anything is aimed at."""
+        """Whether the recipe has a target."""
         return bool(self.metrics) or any(
             one is not None for one in (self.checks, self.paraphrases, self.regression)
         )

@@ -1,10 +1,9 @@
-"""A chain of recipe files, settings of the environment and of the command line → one checked Recipe. Pure.
+"""A chain of recipe files, CONCH_SET_* variables and --set arguments → one checked Recipe. Pure.
 
 Later wins: defaults < defaults of the hardware profile < extends < file < hardware.PROFILE < CONCH_SET_A__B
-< --set. Mappings merge, everything
-else replaces, lists too. A layer that names another model.base drops the revision and hub it inherited,
-which belong to the old one. All mistakes are reported at once, those of the other hardware profile too: a
-mistake under hardware.cuda should not wait for the day somebody has a GPU.
+< --set. Mappings merge; everything else, lists too, replaces. A layer with another model.base drops the
+inherited revision and hub, which belong to the old one. All mistakes are reported at once, those of the other
+hardware profile too: a mistake under hardware.cuda should not wait until someone has a GPU.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _PLACE = re.compile(r"^(.*):(\d+):(\d+)$")
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A checked recipe and where each of its values comes from.
+    """A checked recipe and the origin of each of its values.
 
     Attributes:
         recipe: with the overlay of `profile` laid on top.
@@ -48,9 +47,9 @@ class Resolved:
     tree: Node
 
     def where(self, path: str, *, key: bool = False) -> str:
-        """Where a value (or, with key=True, its key) is written: `verify.checks[2].expect.contains`.
+        """The position of a value (with key=True, of its key), e.g. of `verify.checks[2].expect.contains`.
 
-        For a value that nobody wrote, the place of the nearest section that is; at last the file.
+        For a value that is not written, the position of the nearest enclosing section, else the file.
         """
         node, exact = node_at(self.tree, steps(path))
         return (node.key_where if key and exact else node.where) or self.files[0]
@@ -98,7 +97,7 @@ def compose(
     others = (profile for profile in PROFILES if profile != chosen)
     for view in (written, *(merge(written, overlay(written, profile)) for profile in others)):
         # Only the chosen profile may provide what is absent there.
-        problems += [found for found in _check(view, file)[1] if not found.what.endswith("is not given")]
+        problems += [found for found in _check(view, file)[1] if not found.what.endswith(": missing")]
     if problems or recipe is None:
         raise UsageError(*_sorted(problems, chain))
     files = tuple(source.path for source in chain)
@@ -106,20 +105,20 @@ def compose(
 
 
 def extends_of(source: RecipeSource) -> tuple[str, str] | None:
-    """(the recipe that a file extends, where it says so); None when it extends none or cannot be read."""
+    """(the recipe that a file extends, the position of that line); None when there is none."""
     root = parse(source).root
     node = root.value.get("extends") if root else None
     return (node.value, node.where) if node is not None and isinstance(node.value, str) else None
 
 
 def overlay(tree: Node, profile: str) -> Node:
-    """The partial recipe under hardware.PROFILE, empty when there is none."""
+    """The partial recipe under hardware.PROFILE; may be empty."""
     node, exact = node_at(tree, ("hardware", profile))
     return _without(node, *_OUTERMOST) if exact and isinstance(node.value, dict) else Node({}, "")
 
 
 def origins(recipe: Recipe, tree: Node) -> dict[str, str]:
-    """Dotted key of every value of a recipe → where it comes from."""
+    """Dotted key of every value of a recipe → its origin."""
     found: dict[str, str] = {}
     for section, kind in SECTIONS.items():
         for key in kind.model_fields:
@@ -132,7 +131,7 @@ def origins(recipe: Recipe, tree: Node) -> dict[str, str]:
 
 
 def steps(path: str) -> list[int | str]:
-    """A dotted path, taken apart.
+    """A dotted path, split.
 
     >>> steps("verify.checks[2].expect")
     ['verify', 'checks', 2, 'expect']
@@ -147,7 +146,7 @@ def _without(tree: Node, *keys: str) -> Node:
 
 
 def _check(tree: Node, file: str) -> tuple[Recipe | None, list[Problem]]:
-    """The recipe of a tree, or what is wrong with it."""
+    """The recipe of a tree, or its problems."""
     plain = {key: value for key, value in tree.plain.items() if value is not None or key not in SECTIONS}
     plain["name"] = PurePath(file).stem if not _misnamed(file) else "unnamed"
     try:
@@ -170,11 +169,11 @@ def _misnamed(file: str) -> list[Problem]:
 
 
 def _reserved(root: Node) -> list[Problem]:
-    """Keys of a file that mean something only to a file."""
+    """Problems with keys that only a file can have."""
     problems = []
     if "name" in root.value:
         where = root.value["name"].key_where
-        problems.append(Problem("name: a recipe is named by its file", where, "delete it"))
+        problems.append(Problem("name: the file name is the name of a recipe", where, "delete it"))
     extends = root.value.get("extends")
     if extends is not None and not isinstance(extends.value, str):
         what = "extends: must be the name of one recipe"
@@ -183,17 +182,17 @@ def _reserved(root: Node) -> list[Problem]:
 
 
 def _outermost(tree: Node) -> list[Problem]:
-    """Keys in an overlay that only the outermost level of a recipe can have."""
+    """Problems with keys in an overlay that only the top level of a recipe can have."""
     overlays = [node_at(tree, ("hardware", profile, key)) for profile in PROFILES for key in _OUTERMOST]
     return [
-        Problem(f"{node.path}: does not belong under a hardware profile", node.key_where, "delete it")
+        Problem(f"{node.path}: not allowed under a hardware profile", node.key_where, "delete it")
         for node, exact in overlays
         if exact
     ]
 
 
 def _sorted(problems: Iterable[Problem], chain: Sequence[RecipeSource]) -> list[Problem]:
-    """Each once, in the order of the chain, line and column; what is outside the files comes last."""
+    """Each once, by chain, line and column; problems outside the files last."""
     order = {source.path: index for index, source in enumerate(chain)}
 
     def place(problem: Problem) -> tuple[int, int, int]:

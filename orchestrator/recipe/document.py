@@ -1,8 +1,7 @@
-"""YAML text → a tree in which every key and value knows where it stands. Pure; never a RecursionError.
+"""YAML text → a tree in which every key and value knows its position. Pure; never a RecursionError.
 
-Built from the parser's events with a stack of our own, so that depth is a number we choose. Stricter than
-YAML: duplicate keys, anchors, aliases, tags, `${…}`, a second document, a byte order mark and control
-characters are refused.
+Stricter than YAML: duplicate keys, anchors, aliases, tags, `${…}`, a second document, a byte order mark and
+control characters are refused.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import yaml
 
@@ -25,7 +23,7 @@ except ImportError:  # a PyYAML that was built without libyaml: slower, the same
 
 SIZE_LIMIT = 1 << 20
 
-# NEL, U+2028 and U+2029 too: YAML starts a line there and editors do not, so every place would be off.
+# NEL, U+2028 and U+2029 too: YAML starts a line there and editors do not, so positions would be off.
 _UNWANTED = frozenset(
     chr(code) for code in (*range(9), 11, 12, *range(14, 32), *range(127, 160), 0x2028, 0x2029)
 )
@@ -37,7 +35,7 @@ _QUOTABLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RecipeSource:
-    """A recipe file: the path as shown to people, and its text."""
+    """A recipe file: its path as displayed, and its text."""
 
     path: str
     text: str
@@ -45,7 +43,7 @@ class RecipeSource:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed text; root is None when it could not be read to its end."""
+    """A parsed text; root is None when it could not be read to the end."""
 
     root: Node | None
     problems: tuple[Problem, ...] = ()
@@ -53,7 +51,7 @@ class Document:
 
 @lru_cache(maxsize=32)
 def parse(source: RecipeSource) -> Document:
-    """A recipe file's tree: a mapping, or problems that say why not."""
+    """A recipe file's tree, a mapping; otherwise problems."""
     document = _read(source.text, Builder(source.path))
     if document.root is None or isinstance(document.root.value, dict):
         return document
@@ -68,7 +66,7 @@ def parse(source: RecipeSource) -> Document:
 
 
 def parse_value(text: str, *, where: str, path: str) -> Document:
-    """The tree of one value given outside a file; every part of it stands at `where`."""
+    """The tree of one value given outside a file; `where` is the position of all its parts."""
     return _read(text, Builder(where, fixed=True, root_path=path))
 
 
@@ -89,15 +87,15 @@ def _read(text: str, builder: Builder) -> Document:
     return Document(root, tuple(builder.problems))
 
 
-def _events(text: str) -> Iterator[Any]:
-    # Flow collections hold the parser's work before the first event of a deep one, hence no list() here.
+def _events(text: str) -> Iterator[yaml.Event]:
+    # No list(): a deep flow collection must reach the depth limit before the parser has read all of it.
     yield from yaml.parse(text, Loader=Loader)
 
 
 def _refuse(text: str, builder: Builder) -> Problem | None:
-    """What is wrong with the characters, before any parsing."""
+    """A problem with the characters, found before parsing."""
     if len(text) > SIZE_LIMIT or len(text.encode("utf-8", "surrogatepass")) > SIZE_LIMIT:
-        return Problem("larger than 1 MiB: this is not a recipe", builder.name)
+        return Problem("larger than 1 MiB: not a recipe", builder.name)
     if text.startswith("\ufeff"):
         return Problem("starts with a byte order mark", builder.at(0, 0), "save it as UTF-8 without BOM")
     bad = [letter for letter in set(text) if letter in _UNWANTED or "\ud800" <= letter <= "\udfff"]
@@ -105,7 +103,7 @@ def _refuse(text: str, builder: Builder) -> Problem | None:
         start = min(text.index(letter) for letter in bad)
         line = text.count("\n", 0, start)
         column = start - (text.rfind("\n", 0, start) + 1)
-        what = f"the character U+{ord(text[start]):04X} does not belong in a recipe"
+        what = f"the character U+{ord(text[start]):04X} is not allowed in a recipe"
         return Problem(what, builder.at(line, column), "delete it")
     return None
 
@@ -119,7 +117,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, builder: Builder) -> Problem
     what = ", ".join(part for part in (error.problem, error.context) if part)
     hint = ""
     if "\t" in shown[: mark.column + 1]:
-        what, hint = "a tab: YAML is indented with spaces", "replace the tab by spaces"
+        what, hint = "a tab: YAML uses spaces for indentation", "replace the tab with spaces"
     elif _QUOTABLE.search(what):
         hint = "put the value in quotes"
     visible = shown.rstrip()[:120].replace("\t", "\\t")

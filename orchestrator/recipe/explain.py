@@ -1,12 +1,12 @@
-"""What pydantic found wrong → Problems: the place, the dotted key, what it must be, what it got, the fix."""
+"""pydantic errors → Problems with position, dotted key, what is valid, the actual value and the fix."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from orchestrator.errors import Problem, nearest
 from orchestrator.recipe.answers import CheckCase
@@ -14,7 +14,7 @@ from orchestrator.recipe.section import Section
 from orchestrator.recipe.sections import FILE_KEYS, SECTIONS
 from orchestrator.recipe.tree import Node
 
-# What people who come from LLaMA-Factory or vLLM type first.
+# Names that users of LLaMA-Factory and vLLM type first.
 ELSEWHERE = {
     "lr": "train.learning_rate",
     "num_train_epochs": "train.epochs",
@@ -35,7 +35,7 @@ ELSEWHERE = {
 
 
 def explain(error: ValidationError, root: Node, file: str) -> list[Problem]:
-    """The problems of a recipe whose composed tree is `root`; `file` is to blame for what is absent."""
+    """The problems of a recipe with the composed tree `root`; `file` is the position of what is missing."""
     problems: list[Problem] = []
     for found in error.errors(include_url=False):
         location = found["loc"]
@@ -51,7 +51,7 @@ def explain(error: ValidationError, root: Node, file: str) -> list[Problem]:
 
 
 def unknown(location: Sequence[int | str], node: Node) -> Problem:
-    """The problem of a key that no section has."""
+    """The problem of an unknown key."""
     key = str(location[-1])
     meant = _meant(location)
     suggestion = f'; did you mean "{meant}"?' if meant else ""
@@ -61,7 +61,7 @@ def unknown(location: Sequence[int | str], node: Node) -> Problem:
 
 
 def keys_at(location: Sequence[int | str]) -> tuple[str, ...]:
-    """The keys that a recipe may have at a place."""
+    """The keys that are valid at a location."""
     if not location:
         return FILE_KEYS
     if tuple(location[:2]) == ("verify", "checks"):
@@ -71,7 +71,7 @@ def keys_at(location: Sequence[int | str]) -> tuple[str, ...]:
 
 
 def node_at(root: Node, location: Iterable[int | str]) -> tuple[Node, bool]:
-    """The node at a place, or the deepest one on the way to it; whether it is the place itself."""
+    """The node at a location, or the deepest one on the way to it; whether it is exact."""
     node = root
     for step in location:
         value = node.value
@@ -89,7 +89,7 @@ def _indexes(step: int | str, items: Sequence[Node]) -> bool:
 
 
 def dotted(location: Iterable[int | str]) -> str:
-    """A place as people write it.
+    """A location as users write it.
 
     >>> dotted(("verify", "checks", 2, "expect"))
     'verify.checks[2].expect'
@@ -101,7 +101,7 @@ def dotted(location: Iterable[int | str]) -> str:
 
 
 def shown(node: Node) -> str:
-    """A value as the user wrote it, short."""
+    """A value as written, shortened."""
     value = node.value
     if isinstance(value, dict):
         return "a mapping"
@@ -110,7 +110,7 @@ def shown(node: Node) -> str:
     if value is None:
         return "nothing"
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else node.text or json.dumps(value)
-    # A quoted text can hold what a terminal obeys.
+    # Quoted text can contain terminal escapes.
     text = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
     return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004
 
@@ -130,7 +130,7 @@ def _absent(location: Sequence[int | str], node: Node, file: str) -> list[Proble
     section = SECTIONS.get(str(location[0])) if len(location) == 1 else None
     keys = [dotted(location)] if section is None else [f"{location[0]}.{key}" for key in _required(section)]
     where = node.key_where or node.where or file
-    return [Problem(f"{key}: is not given", where, f"add `{_lines(key)}`") for key in keys]
+    return [Problem(f"{key}: missing", where, f"add `{_lines(key)}`") for key in keys]
 
 
 def _required(section: type[Section]) -> list[str]:
@@ -142,8 +142,8 @@ def _lines(key: str) -> str:
     return f"{first}: {{{rest}: …}}" if rest and "[" not in key else f"{key.rpartition('.')[2]}: …"
 
 
-def _wrong(found: Mapping[str, Any], node: Node, path: str) -> Problem:
-    context = found.get("ctx", {})
+def _wrong(found: ErrorDetails, node: Node, path: str) -> Problem:
+    context = found.get("ctx") or {}
     if "index" in context and isinstance(node.value, list):
         node = node.value[context["index"]]
         path = node.path

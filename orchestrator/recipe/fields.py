@@ -1,8 +1,8 @@
-"""The kinds of value a recipe holds. Each one checks, says what it wants in words, and knows its JSON Schema.
+"""Field types of a recipe. Each checks a value, describes in words what is valid, and has a JSON Schema.
 
-A kind is metadata of an annotation: `Annotated[float, Number(above=0, most=1)]`. It raises
-PydanticCustomError with what the value must be; explain.py adds where it stands and what it got. Kinds are
-plain validators: one message per value instead of one per constraint, and models that build fast.
+A field type is metadata of an annotation: `Annotated[float, Number(above=0, most=1)]`. It raises
+PydanticCustomError with what the value must be; explain.py adds the position and the actual value. As plain
+validators they give one message per value instead of one per constraint, and models that build fast.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic_core import PydanticCustomError, core_schema
 
@@ -23,28 +23,30 @@ NAME_WORDS = "a name of small letters, digits, dot, dash and underscore (at most
 
 
 class FieldType:
-    """What the kinds share: pydantic's two hooks, over `check` and `json`."""
+    """The base of the field types: pydantic's two hooks, over `check` and `json`."""
 
-    json: ClassVar[Any]  # a method of every kind: its JSON Schema
-
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> object:
         """The value, converted; PydanticCustomError with what it must be."""
         raise NotImplementedError
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+    def json(self) -> dict[str, object]:
+        """Its JSON Schema."""
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(self.check)
 
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return dict(self.json())
+    def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, object]:
+        return self.json()
 
 
 def wrong(words: str, *, near: str = "") -> PydanticCustomError:
-    """The error of a value that is not what `words` say; `near` is what may have been meant."""
+    """The error of a value that is not what `words` describe; `near` is the likely intention."""
     return PydanticCustomError("wrong", "must be {words}", {"words": words, "near": near})
 
 
 def unquoted() -> PydanticCustomError:
-    """The error of a text that YAML reads as a number, a boolean or nothing."""
+    """The error of text that YAML reads as a number, a boolean or null."""
     return PydanticCustomError("unquoted", "must be text")
 
 
@@ -60,15 +62,15 @@ class Number(FieldType):
     noun: ClassVar[str] = "a number"
     kind: ClassVar[str] = "number"
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> object:
         """A float in range."""
         number = self.convert(value)
         if number is None or not self.holds(number):
             raise wrong(self.words)
         return number
 
-    def convert(self, value: Any) -> float | int | None:
-        """The value as this kind of number, None when it is none."""
+    def convert(self, value: object) -> float | int | None:
+        """The value as a number of this type; None when it is not one."""
         if isinstance(value, str):
             value = resolve(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -90,7 +92,7 @@ class Number(FieldType):
 
     @property
     def words(self) -> str:
-        """The kind and its range, as a person says it."""
+        """The type and its range in words."""
         if self.least is not None and self.most is not None:
             return f"{self.noun} from {self.least} to {self.most}"
         bounds = (
@@ -101,7 +103,7 @@ class Number(FieldType):
         )
         return f"{self.noun} " + " and ".join(bound for bound in bounds if bound)
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """Its JSON Schema."""
         ranges = {
             "exclusiveMinimum": self.above,
@@ -119,43 +121,40 @@ class Whole(Number):
     noun: ClassVar[str] = "a whole number"
     kind: ClassVar[str] = "integer"
 
-    def convert(self, value: Any) -> int | None:
-        """The value as an int, None when it has a fraction or is no number."""
+    def convert(self, value: object) -> int | None:
+        """The value as an int; None when it has a fraction or is not a number."""
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        # Not super(): a slots dataclass is a new class, and zero-argument super() still means the old one.
+        # Not super(): slots=True makes a new class, and zero-argument super() still refers to the old one.
         number = Number.convert(self, value)
         return int(number) if number is not None and float(number).is_integer() else None
 
 
 @dataclass(frozen=True, slots=True)
 class Switch(FieldType):
-    """True or false; YAML's on, off, yes and no are booleans before they come here."""
+    """True or false; YAML turns on, off, yes and no into booleans first."""
 
-    def check(self, value: Any) -> bool:
+    def check(self, value: object) -> bool:
         """The boolean."""
         if not isinstance(value, bool):
             raise wrong("true or false")
         return value
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """Its JSON Schema."""
         return {"type": "boolean"}
 
 
 @dataclass(frozen=True, slots=True)
 class TextField(FieldType):
-    """Text, not empty; where a pattern is given, the whole of it must match, and `words` say so.
-
-    `known` are words that may be meant by a text that does not match.
-    """
+    """Non-empty text. A pattern, described by `words`, must match the whole of it; `known` are suggestions."""
 
     words: str = "text"
     pattern: str = ""
     limit: int = 65536
     known: tuple[str, ...] = ()
 
-    def check(self, value: Any) -> str:
+    def check(self, value: object) -> str:
         """The text."""
         if isinstance(value, (bool, int, float)) or value is None:
             raise unquoted()
@@ -163,23 +162,23 @@ class TextField(FieldType):
             raise wrong(self.words if self.pattern else f"{self.words}, not empty")
         if len(value) > self.limit:
             raise wrong(f"{self.words}, at most {self.limit} characters")
-        # Without its $, which would let a trailing newline through.
+        # Without its $, which would accept a trailing newline.
         if self.pattern and not re.fullmatch(self.pattern.removesuffix("$"), value):
             raise wrong(self.words, near=nearest(value, self.known))
         return value
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """Its JSON Schema."""
         return {"type": "string", "minLength": 1} | ({"pattern": self.pattern} if self.pattern else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Choice(FieldType):
-    """One of a few words. Where `on` and `off` are among them, YAML's booleans mean these."""
+    """One of a few words. Where `on` and `off` are among them, YAML's booleans stand for them."""
 
     choices: Collection[str]
 
-    def check(self, value: Any) -> str:
+    def check(self, value: object) -> str:
         """The word."""
         if isinstance(value, bool) and "on" in self.choices:
             value = "on" if value else "off"
@@ -189,20 +188,20 @@ class Choice(FieldType):
         *others, last = self.choices
         raise wrong(f"{', '.join(others)} or {last}", near=near)
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """Its JSON Schema."""
         return {"enum": [*self.choices, True, False] if "on" in self.choices else list(self.choices)}
 
 
 @dataclass(frozen=True, slots=True)
 class ListField(FieldType):
-    """One text or a list of texts; always a tuple afterwards, in the order written."""
+    """One text or a list of texts; the value is a tuple, in the order written."""
 
     item: TextField
     least: int = 1
     unique: bool = False
 
-    def check(self, value: Any) -> tuple[str, ...]:
+    def check(self, value: object) -> tuple[str, ...]:
         """The texts."""
         many = list(value) if isinstance(value, (list, tuple)) else [value]
         if len(many) < self.least:
@@ -214,14 +213,14 @@ class ListField(FieldType):
             raise wrong("a list without repetitions")
         return texts
 
-    def _item(self, index: int, value: Any) -> str:
+    def _item(self, index: int, value: object) -> str:
         try:
             return self.item.check(value)
         except PydanticCustomError as error:
             context = {**(error.context or {}), "index": index}
             raise PydanticCustomError(error.type, error.message_template, context) from None
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """Its JSON Schema."""
         items = {"type": "array", "items": self.item.json(), "minItems": self.least}
         return {"anyOf": [self.item.json(), items | ({"uniqueItems": True} if self.unique else {})]}
@@ -229,42 +228,42 @@ class ListField(FieldType):
 
 @dataclass(frozen=True, slots=True)
 class Joined(FieldType):
-    """Text, or a list that becomes one text with commas between."""
+    """Text, or a list that becomes one comma-separated text."""
 
     item: TextField
 
-    def check(self, value: Any) -> str:
+    def check(self, value: object) -> str:
         """The texts, joined."""
         return ",".join(ListField(self.item).check(value))
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """Its JSON Schema."""
         return ListField(self.item).json()
 
 
 @dataclass(frozen=True, slots=True)
 class LossWeights(FieldType):
-    """A mapping of known words to numbers above 0, the first word always among them."""
+    """A mapping of known words to numbers above 0; the first word is required."""
 
     words: tuple[str, ...]
 
-    def check(self, value: Any) -> dict[str, float]:
+    def check(self, value: object) -> dict[str, float]:
         """The weights."""
-        wanted = f"a mapping such as {{{self.words[0]}: 7, {self.words[1]}: 3}}"
+        expected = f"a mapping such as {{{self.words[0]}: 7, {self.words[1]}: 3}}"
         if not isinstance(value, dict) or not value:
-            raise wrong(wanted)
+            raise wrong(expected)
         weight = Number(above=0, most=1e9)
         for key, given in value.items():
             if key not in self.words:
-                raise wrong(f"{wanted}; there is no part {key}", near=nearest(str(key), self.words))
+                raise wrong(f"{expected}; there is no part {key}", near=nearest(str(key), self.words))
             number = weight.convert(given)
             if number is None or not weight.holds(number):
-                raise wrong(f"{wanted}; {key} needs {weight.words}")
+                raise wrong(f"{expected}; {key} needs {weight.words}")
         if self.words[0] not in value:
-            raise wrong(f"{wanted}; {self.words[0]} is always one of them")
+            raise wrong(f"{expected}; {self.words[0]} is required")
         return {key: float(weight.convert(given) or 0) for key, given in value.items()}
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """Its JSON Schema."""
         return {
             "type": "object",
@@ -276,11 +275,11 @@ class LossWeights(FieldType):
 
 @dataclass(frozen=True, slots=True)
 class Mapped(FieldType):
-    """A mapping that Conch passes on or judges later; any values."""
+    """A mapping with any values, passed on or checked later."""
 
     words: str = "a mapping"
 
-    def check(self, value: Any) -> dict[str, Any]:
+    def check(self, value: object) -> dict[str, object]:
         """The mapping; an empty section is one."""
         if value is None:
             return {}
@@ -288,6 +287,6 @@ class Mapped(FieldType):
             raise wrong(self.words)
         return value
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """Its JSON Schema."""
         return {"type": "object"}

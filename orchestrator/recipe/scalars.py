@@ -1,7 +1,7 @@
 """What a plain (unquoted) YAML scalar means in a recipe.
 
-YAML 1.1 where people rely on it (on, off, yes, no), 1.2 where 1.1 surprises them: 1e-4 is a number; 22:22,
-0123 and 2024-01-01 are text.
+YAML 1.1 where users rely on it (on, off, yes, no), 1.2 where 1.1 is surprising: 1e-4 is a number; 22:22, 0123
+and 2024-01-01 are text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ for _words, _value in (("null", None), ("yes on true", True), ("no off false", F
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)")
 _HEX = re.compile(r"[-+]?0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?([0-9]+(_[0-9]+)*(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_OCTAL = re.compile(r"[-+]?0[0-9_]+")  # or not: nobody knows, so it is text
+_OCTAL = re.compile(r"[-+]?0[0-9_]+")  # octal or not is ambiguous, so it is text
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _LONGEST = 64  # longer than any number a recipe can mean; int() refuses 4300 digits
 

@@ -1,6 +1,6 @@
 """The JSON Schema of a recipe file (draft 2020-12), for editors: every section as pydantic knows it.
 
-A file may leave anything to what it extends, so nothing is required but what a check asks.
+A file may inherit anything from the recipe that it extends, so only a check's question is required.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ def schema() -> dict[str, Any]:
         for kind in one.pop("anyOf", ())[:1]:  # a section that may be absent
             one.update(kind)
     for profile in PROFILES:
-        said = definitions["Hardware"]["properties"][profile]["description"]
-        definitions["Hardware"]["properties"][profile] = {"$ref": "#/$defs/Partial", "description": said}
+        description = definitions["Hardware"]["properties"][profile]["description"]
+        definitions["Hardware"]["properties"][profile] = {
+            "$ref": "#/$defs/Partial",
+            "description": description,
+        }
     definitions["Partial"] = {
-        "description": "A recipe without hardware and extends, any part of it.",
+        "description": "Any part of a recipe, without hardware and extends.",
         "type": "object",
         "additionalProperties": False,
         "properties": {key: one for key, one in properties.items() if key != "hardware"},
@@ -36,7 +39,7 @@ def schema() -> dict[str, Any]:
     extends = {
         "type": "string",
         "pattern": NAME_PATTERN,
-        "description": "Another recipe, on which this one is laid: mappings merge, lists replace.",
+        "description": "Another recipe that this one builds on: mappings merge, lists replace.",
     }
     return {
         "$schema": DIALECT,

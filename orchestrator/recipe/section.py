@@ -1,4 +1,4 @@
-"""What every section of a recipe is, and the kinds of text that more than one of them holds."""
+"""The base of a recipe's sections, and the text types that several of them use."""
 
 import sys
 from types import ModuleType
@@ -19,6 +19,6 @@ SERVED = TextField("a model name without spaces", r"^[A-Za-z0-9][A-Za-z0-9._:/@-
 
 
 class Section(BaseModel):
-    """What all sections are: frozen, and strangers to unknown keys."""
+    """Frozen; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, serialize_by_alias=True)

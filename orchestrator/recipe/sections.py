@@ -1,10 +1,10 @@
-"""What a recipe says: Recipe and its sections, frozen, unknown keys refused.
+"""Recipe and its sections, frozen; unknown keys are errors.
 
-Every description here is shown by an editor (recipes/recipe.schema.json is made of these classes). Names of
-data sets, templates and checks are kept as written: whether they exist is for the layers above to say.
+Editors show every description here (recipes/recipe.schema.json is generated from these classes). Whether a
+named dataset, template or check exists is checked in the layers above.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -36,7 +36,7 @@ BASE = TextField(
 )
 REVISION = TextField("a commit, tag or branch", r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", 128)
 MODULES = TextField(
-    "all, or names of modules with commas between", r"^[A-Za-z0-9_.]+( *, *[A-Za-z0-9_.]+)*$", 1024
+    "all, or module names separated by commas", r"^[A-Za-z0-9_.]+( *, *[A-Za-z0-9_.]+)*$", 1024
 )
 HOST = TextField("a host name or address", r"^[A-Za-z0-9:\[][A-Za-z0-9.:\[\]%-]*$", 255)
 SCHEDULERS = (
@@ -54,51 +54,56 @@ class Model(Section):
     """The base model that is fine-tuned."""
 
     base: Annotated[str, BASE] = Field(
-        description="Hub id (org/name), a folder (./models/mine, from the project folder), or embedded: "
-        "the small stand-in that needs no hub."
+        description="Hub id (org/name), a folder (./models/mine, relative to the project), or embedded: "
+        "a small stand-in that needs no hub."
     )
     revision: Annotated[str, REVISION] | None = Field(
-        None, description="Commit of the hub model. It belongs to the base beside it: another base drops it."
+        None, description="Commit of the hub model. A recipe that sets another base drops it."
     )
-    hub: Annotated[str, Choice(REMOTE)] = Field(DEFAULT, description="Where a hub id is fetched from.")
+    hub: Annotated[str, Choice(REMOTE)] = Field(DEFAULT, description="The hub that a hub id is fetched from.")
     tokenizer: Annotated[str, Choice(("published", "corrected"))] = Field(
         "published",
         description="corrected: with tokenizer_class PreTrainedTokenizerFast, which every version of "
-        "transformers reads rightly; the model's own files stay as they are.",
+        "transformers reads correctly; the model's own files are not changed.",
     )
 
 
 class Data(Section):
-    """What is taught."""
+    """The training data."""
 
     dataset: Annotated[tuple[str, ...], ListField(NAME, unique=True)] = Field(
         description="Name of a dataset (dataset_info/NAME.yaml), or a list of names."
     )
     cutoff_len: Annotated[int, Whole(least=16, most=1048576)] = Field(
-        1024, description="Longest example in tokens; a longer one is cut."
+        1024, description="Maximum length of an example in tokens; longer examples are truncated."
     )
     max_samples: Annotated[int, Whole(least=1, most=1000000000)] | None = Field(
-        None, description="Use only the first so many rows of each dataset."
+        None, description="Maximum number of rows per dataset, from its start."
     )
     max_truncated_fraction: Annotated[float, Number(least=0, most=1)] | None = Field(
-        None, description="Share of the rows that cutoff_len may cut, 0 for none; absent, cuts are only told."
+        None,
+        description="Share of the rows that cutoff_len may truncate, 0 for none. If unset, truncation is "
+        "only "
+        "reported.",
     )
     validation_share: Annotated[float, Number(least=0, below=1)] = Field(
-        0.0, description="Share of the rows that is held out to measure the loss; 0 holds none out."
+        0.0, description="Share of the rows that is held out to measure the loss; 0 for none."
     )
     split: Annotated[dict[str, float], LossWeights(("train", "test", "validation"))] | None = Field(
         None,
         description="Parts of each dataset by weight: {train: 7, test: 2, validation: 1}. "
-        "Rows that ask the same stay together.",
+        "Rows with the same question stay together.",
     )
-    split_seed: Annotated[int, Whole(least=0)] = Field(42, description="Another one splits otherwise.")
+    split_seed: Annotated[int, Whole(least=0)] = Field(42, description="Random seed for the split.")
     stratify: Annotated[str, TextField("the name of a column")] | None = Field(
-        None, description="Column of the raw rows whose values every part holds alike."
+        None, description="Column of the raw rows whose values have the same distribution in every part."
     )
     near_duplicates: Annotated[bool, Switch()] = Field(
-        False, description="Keep rows that ask nearly the same together, too."
+        False, description="Keep rows with nearly the same question together, too."
     )
-    validation: Annotated[tuple[str, ...], NAMES] = Field((), description="Datasets that measure the loss.")
+    validation: Annotated[tuple[str, ...], NAMES] = Field(
+        (), description="Datasets on which the loss is measured."
+    )
     test: Annotated[tuple[str, ...], NAMES] = Field((), description="Datasets that training never sees.")
 
     @property
@@ -114,7 +119,7 @@ class Template(Section):
 
     name: Annotated[str, WORD] = Field(description="LLaMA-Factory's template, e.g. deepseekr1 or qwen3.")
     thinking: Annotated[str, Choice(("on", "off", "mixed"))] = Field(
-        "on", description="on: answers open with a thought; off: never; mixed: as each row has it."
+        "on", description="on: answers start with a thought; off: never; mixed: as in each row."
     )
     history: Annotated[str, Choice(("keep", "strip"))] = Field(
         "keep", description="Whether thoughts of earlier turns stay in the conversation."
@@ -122,7 +127,7 @@ class Template(Section):
 
 
 class Train(Section):
-    """How it is taught. LLaMA-Factory's settings under plain names; the rest goes under llamafactory."""
+    """The training. LLaMA-Factory's settings under plain names; all others go under llamafactory."""
 
     kind: Annotated[str, WORD] = Field(
         "sft", description="Kind of training. sft: supervised fine-tuning on conversations."
@@ -130,9 +135,9 @@ class Train(Section):
     method: Annotated[str, Choice(("lora", "full", "freeze"))] = Field(
         "lora", description="lora trains a small adapter, full every weight, freeze the last layers."
     )
-    lora_rank: Annotated[int, Whole(least=1, most=1024)] = Field(16, description="Size of the adapter.")
+    lora_rank: Annotated[int, Whole(least=1, most=1024)] = Field(16, description="Rank of the adapter.")
     lora_alpha: Annotated[int, Whole(least=1, most=65536)] | None = Field(
-        None, description="Scale of the adapter; 2 × lora_rank when absent."
+        None, description="Scale of the adapter; 2 × lora_rank if unset."
     )
     lora_dropout: Annotated[float, Number(least=0, below=1)] = Field(
         0.0, description="Dropout of the adapter."
@@ -145,10 +150,10 @@ class Train(Section):
     )
     epochs: Annotated[float, Number(above=0, most=10000)] = Field(3.0, description="Passes over the data.")
     max_steps: Annotated[int, Whole(least=1, most=1000000000)] | None = Field(
-        None, description="Stop after so many steps, whatever epochs says."
+        None, description="Stop after this many steps; overrides epochs."
     )
     max_grad_norm: Annotated[float, Number(least=0, most=1000)] = Field(
-        1.0, description="Gradients are clipped to this norm; 0 leaves them."
+        1.0, description="Gradients are clipped to this norm; 0 turns clipping off."
     )
     compute_type: Annotated[str, Choice(("auto", "fp32", "bf16", "fp16"))] = Field(
         "auto",
@@ -163,43 +168,40 @@ class Train(Section):
         description="Batches whose gradients are added up before a step; "
         f"{CPU.gradient_accumulation} on a CPU.",
     )
-    scheduler: Annotated[str, Choice(SCHEDULERS)] = Field(
-        "cosine", description="Course of the learning rate."
-    )
+    scheduler: Annotated[str, Choice(SCHEDULERS)] = Field("cosine", description="Learning rate schedule.")
     warmup_ratio: Annotated[float, Number(least=0, below=1)] = Field(
-        0.1, description="Share of the steps in which the learning rate rises."
+        0.1, description="Share of the steps over which the learning rate warms up."
     )
     warmup_steps: Annotated[int, Whole(least=0, most=1000000000)] | None = Field(
-        None, description="Steps in which the learning rate rises; wins over warmup_ratio."
+        None, description="Steps over which the learning rate warms up; overrides warmup_ratio."
     )
     weight_decay: Annotated[float, Number(least=0, most=10)] = Field(0.0, description="Weight decay.")
     gradient_checkpointing: Annotated[bool, Switch()] = Field(
         CUDA.gradient_checkpointing,
         description="Save memory by computing activations twice; off on a CPU, and faster where they fit.",
     )
-    seed: Annotated[int, Whole(least=0, most=4294967295)] = Field(
-        42, description="Seed of every random choice."
-    )
+    seed: Annotated[int, Whole(least=0, most=4294967295)] = Field(42, description="Random seed.")
     logging_steps: Annotated[int, Whole(least=1, most=1000000)] = Field(
-        1, description="Steps between two losses."
+        1, description="Steps between two log lines."
     )
     save_steps: Annotated[int, Whole(least=0, most=1000000000)] | None = Field(
         None,
-        description="Steps between two checkpoints, from which an interrupted training goes on; absent, ten "
-        "checkpoints in all (four where every weight is trained); 0 for none. The last two are kept.",
+        description="Steps between two checkpoints, from which an interrupted training resumes; if "
+        "unset, ten "
+        "checkpoints in total (four if every weight is trained); 0 for none. The last two are kept.",
     )
     early_stopping: Annotated[int, Whole(least=1, most=1000)] | None = Field(
         None,
-        description="Validations in a row without a lower loss after which the training ends, with the best "
-        "adapter; needs validation rows.",
+        description="End the training, with the best adapter, after this many validations in a row without a "
+        "lower loss; needs validation rows.",
     )
     plateau: Annotated[float, Number(least=0, below=1)] = Field(
         0.0,
-        description="Share of all steps over which the training loss must still fall, else the training ends "
-        "there, e.g. 0.2; 0 never ends it early.",
+        description="Share of all steps over which the training loss must still fall, otherwise the training "
+        "ends early, e.g. 0.2; 0 to never end it early.",
     )
     stall_timeout: Annotated[float, Number(above=0, most=604800)] = Field(
-        1800.0, description="Seconds without a word or a step after which a training counts as hung."
+        1800.0, description="Seconds without output or a step after which a training counts as hung."
     )
 
     @property
@@ -209,16 +211,18 @@ class Train(Section):
 
     @property
     def checkpoint_steps(self) -> float:
-        """Steps between two checkpoints, or below 1 the share of all steps; 0 for none."""
+        """Steps between two checkpoints; below 1 the share of all steps; 0 for none."""
         if self.save_steps is not None:
             return self.save_steps
         return 0.1 if self.method == "lora" else 0.25
 
 
 class Export(Section):
-    """How the merged model is written."""
+    """The export of the merged model."""
 
-    shard_size_gb: Annotated[int, Whole(least=1, most=1000)] = Field(5, description="Largest file, in GB.")
+    shard_size_gb: Annotated[int, Whole(least=1, most=1000)] = Field(
+        5, description="Maximum file size in GB."
+    )
 
 
 class Serve(Section):
@@ -226,38 +230,39 @@ class Serve(Section):
 
     engine: Annotated[str, WORD] = Field("vllm", description="The serving engine; vllm is the one shipped.")
     model: Annotated[str, SERVED] | None = Field(
-        None, description="Model name that clients use; the recipe's name when absent."
+        None, description="Model name for clients; the recipe's name if unset."
     )
     max_model_len: Annotated[int, Whole(least=16, most=16777216)] | None = Field(
-        None, description="Longest conversation in tokens; the model's own limit when absent."
+        None, description="Maximum conversation length in tokens; the model's own limit if unset."
     )
     host: Annotated[str, HOST] = Field(
-        "127.0.0.1", description="Address to listen on; needs a key off loopback."
+        "127.0.0.1", description="Address to listen on; addresses other than loopback need a key."
     )
     port: Annotated[int, Whole(least=1, most=65535)] = Field(8000, description="Port to listen on.")
     reasoning_parser: Annotated[str, WORD] = Field(
-        "auto", description="auto takes the chat template's, none switches it off, or vLLM's name of one."
+        "auto", description="auto: the chat template's parser; none: no parser; or vLLM's name of a parser."
     )
     ready_timeout: Annotated[float, Number(above=0, most=86400)] = Field(
-        READY_TIMEOUT, description="Seconds that the server may take until its first answer."
+        READY_TIMEOUT, description="Maximum seconds until the server's first answer."
     )
     restart: Annotated[str, Choice(("on-failure", "never"))] = Field(
         "on-failure",
-        description="Whether a server that worked and died is started again, 3 times in 10 minutes.",
+        description="Whether a server that dies after it was ready is restarted, at most 3 times in 10 "
+        "minutes.",
     )
 
 
 class Hardware(Section):
-    """What differs by machine: partial recipes laid on top of the rest."""
+    """What differs between machines: partial recipes that override the rest."""
 
     profile: Annotated[str, Choice(("auto", *PROFILES))] = Field(
-        "auto", description="auto looks for an NVIDIA GPU."
+        "auto", description="auto: cuda if an NVIDIA driver is loaded, otherwise cpu."
     )
-    cpu: Annotated[dict[str, Any], Mapped("a mapping, part of a recipe")] = Field(
-        default_factory=dict, description="Laid on top on a machine without a GPU."
+    cpu: Annotated[dict[str, object], Mapped("a mapping, part of a recipe")] = Field(
+        default_factory=dict, description="Overrides the rest on a machine without a GPU."
     )
-    cuda: Annotated[dict[str, Any], Mapped("a mapping, part of a recipe")] = Field(
-        default_factory=dict, description="Laid on top on a machine with a GPU."
+    cuda: Annotated[dict[str, object], Mapped("a mapping, part of a recipe")] = Field(
+        default_factory=dict, description="Overrides the rest on a machine with a GPU."
     )
 
 
@@ -270,9 +275,9 @@ class Launch(Section):
 
 
 class Recipe(Section):
-    """What the user wrote, checked, with the defaults of what was not written."""
+    """A checked recipe with all defaults."""
 
-    name: Annotated[str, NAME] = Field(description="The file's name without .yaml.")
+    name: Annotated[str, NAME] = Field(description="The file name without .yaml.")
     model: Model
     data: Data
     template: Template
@@ -281,26 +286,24 @@ class Recipe(Section):
     serve: Serve = Field(default_factory=Serve)
     verify: Verify = Field(default_factory=Verify)
     evaluate: Evaluate = Field(default_factory=Evaluate)
-    judge: Judge | None = Field(
-        None, description="A model that compares answers; there is none unless this says where."
-    )
+    judge: Judge | None = Field(None, description="A model that compares answers; optional.")
     target: Target = Field(default_factory=Target)
     sweep: Sweep | None = Field(
         None,
-        description="Settings that conch run --until target tries; there is none unless this says which.",
+        description="Settings that conch run --until target tries; optional.",
     )
     hardware: Hardware = Field(default_factory=Hardware)
     launch: Launch = Field(default_factory=Launch)
-    llamafactory: Annotated[dict[str, Any], Mapped("a mapping of LLaMA-Factory's own settings")] = Field(
-        default_factory=dict, description="LLaMA-Factory's own settings, passed on as they are."
+    llamafactory: Annotated[dict[str, object], Mapped("a mapping of LLaMA-Factory's own settings")] = Field(
+        default_factory=dict, description="LLaMA-Factory's own settings, passed on unchanged."
     )
-    vllm: Annotated[dict[str, Any], Mapped("a mapping of vLLM's own settings")] = Field(
-        default_factory=dict, description="vLLM's own settings, passed on as they are."
+    vllm: Annotated[dict[str, object], Mapped("a mapping of vLLM's own settings")] = Field(
+        default_factory=dict, description="vLLM's own settings, passed on unchanged."
     )
 
     @property
     def served_model(self) -> str:
-        """The model name that clients use."""
+        """The model name for clients."""
         return self.serve.model or self.name
 
 

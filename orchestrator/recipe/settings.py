@@ -15,7 +15,7 @@ _MODELS = ("model", "hardware.cpu.model", "hardware.cuda.model")
 
 
 def merge(lower: Node, upper: Node) -> Node:
-    """`upper` on top of `lower`: mappings merge, else it replaces; an empty section changes nothing."""
+    """`upper` over `lower`: mappings merge, anything else replaces; an empty section changes nothing."""
     if not isinstance(lower.value, dict):
         return upper
     if upper.value is None:
@@ -28,7 +28,7 @@ def merge(lower: Node, upper: Node) -> Node:
     merged = dict(below)
     for key, node in upper.value.items():
         merged[key] = merge(merged[key], node) if key in merged else node
-    # A mapping stands where the last file wrote it; a setting from outside only reaches into it.
+    # A mapping's position is that of the last file with it; settings from outside have none.
     place = upper if upper.where else lower
     return Node(merged, place.where, place.key_where or upper.key_where, place.path or upper.path)
 
@@ -38,7 +38,7 @@ def _differ(key: str, below: Mapping[str, Node], above: Mapping[str, Node]) -> b
 
 
 def settings(environ: Mapping[str, str], sets: Iterable[str]) -> tuple[Node, list[Problem]]:
-    """The settings from outside the files as one tree, the environment's below the command line's."""
+    """The settings from outside the files as one tree: environment variables, then --set on top."""
     given = [
         (name, name.removeprefix(PREFIX).lower().replace("__", "."), value)
         for name, value in sorted(environ.items())
@@ -51,7 +51,7 @@ def settings(environ: Mapping[str, str], sets: Iterable[str]) -> tuple[Node, lis
             given.append((f"--set {_short(argument)}", key.strip(), value))
         else:
             problems.append(
-                Problem("a setting is KEY=VALUE", f"--set {_short(argument)}", "--set train.epochs=3")
+                Problem("a setting must be KEY=VALUE", f"--set {_short(argument)}", "--set train.epochs=3")
             )
     for where, key, value in given:
         if not _KEY.fullmatch(key):
@@ -59,7 +59,7 @@ def settings(environ: Mapping[str, str], sets: Iterable[str]) -> tuple[Node, lis
             problems.append(Problem(f'"{_short(key)}" is not a dotted key', where, hint))
             continue
         if key.split(".")[0] in ("extends", "name"):
-            problems.append(Problem(f"{key}: can only be written in the file", where))
+            problems.append(Problem(f"{key}: can only be set in the file", where))
             continue
         document = parse_value(value, where=where, path=key)
         problems += document.problems

@@ -1,7 +1,7 @@
-"""The section `sweep`: which settings `conch run --until target` tries, and how long."""
+"""The section `sweep`: the settings that `conch run --until target` tries, and for how long."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ _RANGE = ("from", "to", "log")
 class Settings(FieldType):
     """Dotted key of a recipe → the values to try: a list, or {from, to} for a search; never empty."""
 
-    def check(self, value: Any) -> dict[str, Any]:
+    def check(self, value: object) -> dict[str, object]:
         """The mapping, each value a list or a range."""
         if not isinstance(value, dict) or not value:
             raise wrong(f"a mapping of keys to values, e.g. {_EXAMPLE}")
@@ -30,18 +30,18 @@ class Settings(FieldType):
     def _key(self, key: str) -> None:
         first = key.partition(".")[0]
         if "." not in key or first in ("target", "sweep", "hardware", "extends", "name"):
-            raise wrong(f"made of keys such as train.learning_rate; {key} cannot be tried")
+            raise wrong(f"a mapping of keys such as train.learning_rate; {key} cannot be tried")
 
-    def _range(self, key: str, given: dict[str, Any]) -> None:
+    def _range(self, key: str, given: dict[str, object]) -> None:
         number = Number()
         ends = [number.convert(given.get(end)) for end in _RANGE[:2]]
         if set(given) - set(_RANGE) or None in ends or not isinstance(given.get("log", False), bool):
             raise wrong(f"a list for {key}, or {{from: 1e-5, to: 1e-3, log: true}}")
         low, high = (float(end or 0) for end in ends)
         if low >= high or (given.get("log") and low <= 0):
-            raise wrong(f"a range for {key} that goes up, and from above 0 where log is true")
+            raise wrong(f"a range for {key} with from below to, and from above 0 if log is true")
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """Its JSON Schema."""
         span = {
             "type": "object",
@@ -59,25 +59,26 @@ class Settings(FieldType):
 
 
 class Sweep(Section):
-    """What conch run --until target tries in turn while the target is not met."""
+    """What conch run --until target tries in turn until the target is met."""
 
-    settings: Annotated[dict[str, Any], Settings()] = Field(
+    settings: Annotated[dict[str, object], Settings()] = Field(
         description=f"Dotted key → values to try: {_EXAMPLE}; for optuna also {{from, to, log}}."
     )
     search: Annotated[str, Choice(("grid", "optuna"))] = Field(
         "grid",
-        description="grid tries every combination, the first key slowest; optuna chooses by what came of "
-        "the others, and ends a training that goes worse than half of them.",
+        description="grid tries every combination, the first key slowest; optuna chooses from earlier "
+        "results "
+        "and ends a training whose loss is above the median of the other trials.",
     )
     runs: Annotated[int, Whole(least=1, most=10000)] = Field(
-        20, description="Most trials, those counted that failed."
+        20, description="Maximum number of trials, failed ones included."
     )
     minutes: Annotated[float, Number(above=0, most=100000)] | None = Field(
-        None, description="No trial begins after so many minutes of trials."
+        None, description="Start no further trial after this many minutes of trials."
     )
 
     @property
     def combinations(self) -> int:
-        """How many a grid has; 0 where a range has no end of them."""
+        """Number of combinations of a grid; 0 if a range makes it infinite."""
         lists = [values for values in self.settings.values() if isinstance(values, list)]
         return math.prod(map(len, lists)) if len(lists) == len(self.settings) else 0

@@ -1,10 +1,9 @@
-"""The tools of a question, in OpenAI's shape: what a recipe's `tools:` list may hold."""
+"""The tools of a question in OpenAI's format: a recipe's `tools:` list."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from orchestrator.recipe.fields import FieldType, wrong
 
@@ -16,23 +15,23 @@ _SHAPE = (
 
 @dataclass(frozen=True, slots=True)
 class Tools(FieldType):
-    """A list of functions that a model may call, each with a name of its own."""
+    """A list of functions that a model may call, with unique names."""
 
-    def check(self, value: Any) -> tuple[dict[str, Any], ...]:
+    def check(self, value: object) -> tuple[dict[str, object], ...]:
         """The tools, as they are sent."""
         if value is None:
             return ()
         if not isinstance(value, list | tuple):
             raise wrong(f"a list of tools {_SHAPE}")
         for index, tool in enumerate(value):
-            if said := _problem(tool):
-                raise wrong(f"a list of tools {_SHAPE}; [{index}] {said}")
+            if problem := _problem(tool):
+                raise wrong(f"a list of tools {_SHAPE}; [{index}] {problem}")
         names = [tool["function"]["name"] for tool in value]
         if len(set(names)) < len(names):
-            raise wrong("a list of tools with different names")
+            raise wrong("a list of tools with unique names")
         return tuple(value)
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """Its JSON Schema."""
         function = {
             "type": "object",
@@ -48,7 +47,7 @@ class Tools(FieldType):
         return {"type": "array", "items": tool}
 
 
-def _problem(tool: Any) -> str:
+def _problem(tool: object) -> str:
     if not isinstance(tool, dict) or tool.get("type") != "function":
         return "is not of type: function"
     function = tool.get("function")
@@ -58,5 +57,5 @@ def _problem(tool: Any) -> str:
     if not isinstance(named, str) or not re.fullmatch(NAME.removesuffix("$"), named):
         return "needs a name of letters, digits, dash and underscore (at most 64)"
     if not isinstance(function.get("description", ""), str):
-        return "has a description that is no text"
-    return "" if isinstance(function.get("parameters", {}), dict) else "has parameters that are no mapping"
+        return "has a description that is not text"
+    return "" if isinstance(function.get("parameters", {}), dict) else "has parameters that are not a mapping"

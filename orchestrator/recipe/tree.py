@@ -1,4 +1,4 @@
-"""The tree of a YAML document, and how it is built from the parser's events: depth is a number we choose."""
+"""The tree of a YAML document, built from the parser's events with a depth limit of our own."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Node:
 
 
 class StopReading(Exception):
-    """There is no point in reading on; the reason is among the problems."""
+    """Reading further makes no sense; the reason is among the problems."""
 
 
 @dataclass(slots=True)
 class _Open:
-    """A collection whose end has not come yet."""
+    """A collection whose end has not been reached."""
 
     value: Any
     where: str
@@ -61,7 +61,7 @@ class _Open:
 
 @dataclass(slots=True)
 class Builder:
-    """Makes the tree of a stream of events."""
+    """Builds the tree of a stream of events."""
 
     name: str
     fixed: bool = False
@@ -72,21 +72,26 @@ class Builder:
     documents: int = 0
 
     def at(self, line: int, column: int) -> str:
-        """A place as people count: from 1."""
+        """A position, counted from 1."""
         return self.name if self.fixed else f"{self.name}:{line + 1}:{column + 1}"
 
-    def feed(self, event: Any) -> None:
+    def feed(self, event: yaml.Event) -> None:
         """Take the next event."""
-        place = self.at(event.start_mark.line, event.start_mark.column)
+        mark = event.start_mark
+        place = self.at(mark.line, mark.column) if mark else self.name
         if isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
                 self.stop(
-                    "a second document (---): a recipe is one", place, "delete the line, or make two files"
+                    "a second document (---): a recipe is one document",
+                    place,
+                    "delete the line, or make two files",
                 )
         elif isinstance(event, yaml.AliasEvent):
             self.problem(
-                "recipes have no aliases (*name)", place, "write the value, in quotes if it starts with *"
+                "recipes do not support aliases (*name)",
+                place,
+                "write the value, in quotes if it starts with *",
             )
             self.add(None, place, "")
         elif isinstance(event, yaml.ScalarEvent):
@@ -98,11 +103,13 @@ class Builder:
         elif isinstance(event, yaml.CollectionEndEvent):
             self.end()
 
-    def scalar(self, event: Any, place: str) -> None:
+    def scalar(self, event: yaml.ScalarEvent, place: str) -> None:
         """A key or a value."""
         if "${" in event.value:
             self.problem(
-                "recipes have no ${…} interpolation", place, "write the value itself, or give it with --set"
+                "recipes do not support ${…} interpolation",
+                place,
+                "write the value itself, or pass it with --set",
             )
         top = self.open[-1] if self.open else None
         if top is not None and isinstance(top.value, dict) and top.key is None:
@@ -112,19 +119,17 @@ class Builder:
         self.add(value, place, event.value)
 
     def key(self, top: _Open, key: str, place: str) -> None:
-        """Remember a key; a second one of the same name is a problem."""
+        """Remember a key; a duplicate is a problem."""
         if len(key) > KEY_LIMIT or not key.isprintable():
             self.stop(f"a key must be a printable word of at most {KEY_LIMIT} characters", place, "")
         if key in top.value:
             first = top.value[key].key_where
             dotted = f"{top.path}.{key}" if top.path else key
             line = first.split(":")[-2] if first.count(":") >= 2 else "1"  # noqa: PLR2004
-            self.problem(
-                f"{dotted}: stands here a second time; the first is in line {line}", place, "keep one"
-            )
+            self.problem(f"{dotted}: duplicate key; the first one is on line {line}", place, "keep one")
         top.key, top.next_key_where = key, place
 
-    def begin(self, event: Any, place: str) -> None:
+    def begin(self, event: yaml.CollectionStartEvent, place: str) -> None:
         """A mapping or a list opens."""
         if len(self.open) >= DEPTH_LIMIT:
             self.stop(f"nested deeper than {DEPTH_LIMIT} levels", place, "")
@@ -132,7 +137,7 @@ class Builder:
         if top is not None and isinstance(top.value, dict) and top.key is None:
             self.stop("a key must be a plain word, not a list or a mapping", place, "put it in quotes")
         path, key_where = self.position(place)
-        value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+        value: dict[str, Node] | list[Node] = {} if isinstance(event, yaml.MappingStartEvent) else []
         self.open.append(_Open(value, place, key_where, path))
 
     def end(self) -> None:
@@ -140,7 +145,7 @@ class Builder:
         done = self.open.pop()
         self.place(Node(done.value, done.where, done.key_where, done.path))
 
-    def add(self, value: Any, where: str, text: str) -> None:
+    def add(self, value: object, where: str, text: str) -> None:
         """A scalar is complete."""
         top = self.open[-1] if self.open else None
         if top is not None and isinstance(top.value, dict) and top.key is None:
@@ -149,7 +154,7 @@ class Builder:
         self.place(Node(value, where, key_where, path, text))
 
     def position(self, where: str) -> tuple[str, str]:
-        """The dotted path of the value that comes now, and where its key is."""
+        """The dotted path of the next value, and the position of its key."""
         if not self.open:
             return self.root_path, where
         top = self.open[-1]
@@ -158,7 +163,7 @@ class Builder:
         return (f"{top.path}.{top.key}" if top.path else str(top.key)), top.next_key_where
 
     def place(self, node: Node) -> None:
-        """Put a complete value where it belongs."""
+        """Insert a complete value."""
         if not self.open:
             self.root = node
             return
@@ -169,27 +174,27 @@ class Builder:
             top.value[str(top.key)] = node
             top.key = None
 
-    def refuse_extras(self, event: Any, place: str) -> None:
-        """Tags and anchors have no use in a recipe; nothing is ever built of a tag."""
+    def refuse_extras(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, place: str) -> None:
+        """Refuse tags and anchors: a recipe needs neither, and nothing is ever built from a tag."""
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
             self.problem(
-                f"recipes have no tags ({tag})", place, "put the value in quotes if it starts with !"
+                f"recipes do not support tags ({tag})", place, "put the value in quotes if it starts with !"
             )
         if event.anchor is not None:
             self.problem(
-                f"recipes have no anchors (&{event.anchor})",
+                f"recipes do not support anchors (&{event.anchor})",
                 place,
                 "put the value in quotes if it starts with &",
             )
 
     def problem(self, what: str, where: str, hint: str) -> None:
-        """Note a problem; too many of them end the reading."""
+        """Record a problem; too many of them stop the reading."""
         self.problems.append(Problem(what, where, hint))
         if len(self.problems) >= _PROBLEM_LIMIT:
             raise StopReading
 
     def stop(self, what: str, where: str, hint: str) -> None:
-        """Note a problem that nothing can be read after."""
+        """Record a problem after which nothing can be read."""
         self.problem(what, where, hint)
         raise StopReading

@@ -67,9 +67,9 @@ def test_fault_002_the_top_level_must_be_a_mapping(refused: Refused, text: str, 
 def test_fault_003_a_tab_is_shown_with_its_line(refused: Refused) -> None:
     (problem,) = refused("train:\n\tepochs: 1\n")
     assert problem == (
-        "recipes/x.yaml:2:1  not YAML: a tab: YAML is indented with spaces\n"
+        "recipes/x.yaml:2:1  not YAML: a tab: YAML uses spaces for indentation\n"
         "    2 | \\tepochs: 1\n"
-        "    → replace the tab by spaces"
+        "    → replace the tab with spaces"
     )
 
 
@@ -82,7 +82,7 @@ def test_fault_003_bad_syntax_is_shown_with_its_line(refused: Refused) -> None:
 def test_fault_004_duplicate_keys_name_both_lines(refused: Refused) -> None:
     problems = refused(f"{BASE}train:\n  epochs: 1\n  seed: 2\n  epochs: 3\n")
     assert problems == [
-        "recipes/x.yaml:7:3  train.epochs: stands here a second time; the first is in line 5\n    → keep one"
+        "recipes/x.yaml:7:3  train.epochs: duplicate key; the first one is on line 5\n    → keep one"
     ]
 
 
@@ -154,8 +154,8 @@ def test_fault_008_an_endless_number_is_cut(refused: Refused) -> None:
 
 def test_fault_010_cyclic_alias(refused: Refused) -> None:
     first, _, second = refused(f"{BASE}vllm: &a [*a]\n")
-    assert first.startswith("recipes/x.yaml:4:7  recipes have no anchors (&a)")
-    assert second.startswith("recipes/x.yaml:4:11  recipes have no aliases (*name)")
+    assert first.startswith("recipes/x.yaml:4:7  recipes do not support anchors (&a)")
+    assert second.startswith("recipes/x.yaml:4:11  recipes do not support aliases (*name)")
 
 
 def test_fault_010_control_yaml_alone_makes_a_value_without_end() -> None:
@@ -165,7 +165,9 @@ def test_fault_010_control_yaml_alone_makes_a_value_without_end() -> None:
 
 def test_fault_012_a_tag_builds_nothing(refused: Refused, tmp_path: Path) -> None:
     (problem,) = refused(f"{BASE}vllm: {{x: !!python/object/apply:os.system ['touch {tmp_path}/P']}}\n")
-    assert problem.startswith("recipes/x.yaml:4:11  recipes have no tags (!!python/object/apply:os.system)")
+    assert problem.startswith(
+        "recipes/x.yaml:4:11  recipes do not support tags (!!python/object/apply:os.system)"
+    )
     assert not (tmp_path / "P").exists()
 
 

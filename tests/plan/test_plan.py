@@ -194,8 +194,8 @@ def test_cases_of_data_rows_need_the_data() -> None:
         ("{from: test, expect: {equals: reference}}", "verify.checks[0].from: this recipe has no test rows"),
         ("{from: train, expect: {similar: {most: 1}}}", "verify.checks[0].expect.similar: must be a mapping"),
         ("{from: tests}", "verify.checks[0].from: must be test, validation or train"),
-        ("{from: train, ask: 谁}", "must be a case with ask, or with from, and not with both"),
-        ("{ask: 谁, limit: 3}", "must be a case with from, where limit is given"),
+        ("{from: train, ask: 谁}", "must be a case with either ask or from"),
+        ("{ask: 谁, limit: 3}", "must be a case with from if it has a limit"),
         ("{ask: 谁, expect: {similar: {least: 0.5}}}", "verify.checks[0].expect.similar: must be a mapping"),
     ],
 )

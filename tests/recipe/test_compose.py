@@ -154,22 +154,22 @@ def test_the_name_is_the_files(build: Build, refused: Refused) -> None:
     assert build().recipe.served_model == "x"
     assert build("serve: {model: conch}").recipe.served_model == "conch"
     assert refused("name: y\nmodel: {base: embedded}\ndata: {dataset: a}\ntemplate: {name: b}")[0].startswith(
-        "recipes/x.yaml:1:1  name: a recipe is named by its file"
+        "recipes/x.yaml:1:1  name: the file name is the name of a recipe"
     )
 
 
 def test_what_is_not_given_at_all(refused: Refused) -> None:
     assert refused("train: {epochs: 1}\nmodel:\n") == [
-        "recipes/x.yaml:1:1  data.dataset: is not given\n    → add `data: {dataset: …}`",
-        "recipes/x.yaml:1:1  template.name: is not given\n    → add `template: {name: …}`",
-        "recipes/x.yaml:2:1  model.base: is not given\n    → add `model: {base: …}`",
+        "recipes/x.yaml:1:1  data.dataset: missing\n    → add `data: {dataset: …}`",
+        "recipes/x.yaml:1:1  template.name: missing\n    → add `template: {name: …}`",
+        "recipes/x.yaml:2:1  model.base: missing\n    → add `model: {base: …}`",
     ]
 
 
 def test_what_only_one_profile_gives_is_enough() -> None:
     text = "data: {dataset: a}\ntemplate: {name: b}\nhardware: {cpu: {model: {base: embedded}}}"
     assert compose([RecipeSource("recipes/x.yaml", text)], profile="cpu").recipe.model.base == "embedded"
-    with pytest.raises(UsageError, match=r"model\.base: is not given"):
+    with pytest.raises(UsageError, match=r"model\.base: missing"):
         compose([RecipeSource("recipes/x.yaml", text)], profile="cuda")
 
 
@@ -178,7 +178,7 @@ def test_no_interpolation_from_outside(build: Build, where: str) -> None:
     outside = {"sets": ["vllm.x=${HOME}"]} if where.startswith("--") else {"environ": {where: "${HOME}"}}
     with pytest.raises(UsageError) as caught:
         build(**outside)
-    assert str(caught.value).startswith(f"{where}  recipes have no ${{…}} interpolation")
+    assert str(caught.value).startswith(f"{where}  recipes do not support ${{…}} interpolation")
 
 
 def test_extends_of() -> None:
@@ -200,5 +200,5 @@ def test_there_is_no_judge_unless_the_recipe_names_one() -> None:
     assert found.recipe.judge is not None
     assert (found.recipe.judge.model, found.recipe.judge.question_limit) == ("large", 7)
     assert found.origins["judge.question_limit"] == "--set judge.question_limit=7"
-    with pytest.raises(UsageError, match=r"judge\.model: is not given"):
+    with pytest.raises(UsageError, match=r"judge\.model: missing"):
         compose([ROOT], sets=("judge.base_url=http://x/v1",))

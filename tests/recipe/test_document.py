@@ -51,7 +51,7 @@ def test_a_value_from_outside_stands_where_it_was_given() -> None:
 def test_characters_that_would_move_or_hide_a_line(text: str) -> None:
     (problem,) = parse(RecipeSource("x.yaml", text)).problems
     assert problem.where.startswith("x.yaml:1:")
-    assert "does not belong in a recipe" in problem.what
+    assert "is not allowed in a recipe" in problem.what
 
 
 @pytest.mark.parametrize("text", ["a: 'b\\u2028c'", 'a: "b\\u2028\\e[31mc"', "a: 🐚\ufeff", "# \u200f\na: b"])

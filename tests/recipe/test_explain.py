@@ -51,20 +51,20 @@ recipes/x.yaml:10:3  train.lr: no key named "lr"; did you mean "train.learning_r
 recipes/x.yaml:11:16  serve.model: must be text, but 2024 without quotes is a number
     → quote it: model: "2024"
 recipes/x.yaml:14:7  verify.checks[0].asks: no key named "asks"; did you mean "ask"?
-recipes/x.yaml:15:12  recipes have no ${…} interpolation
-    → write the value itself, or give it with --set
+recipes/x.yaml:15:12  recipes do not support ${…} interpolation
+    → write the value itself, or pass it with --set
 recipes/x.yaml:16:15  verify.checks[1].expect: must be a mapping of check to argument, got 3
 recipes/x.yaml:18:33  hardware.cuda.train.max_grad_norm: must be a number from 0 to 1000, got -1
-recipes/x.yaml:18:38  hardware.cuda.extends: does not belong under a hardware profile
+recipes/x.yaml:18:38  hardware.cuda.extends: not allowed under a hardware profile
     → delete it
 recipes/x.yaml:19:7  vllm: must be a mapping of vLLM's own settings, got 3
 recipes/x.yaml:20:11  template: must be a mapping (key: value lines), got "x"
 recipes/y.yaml:1:20  train.lora_rank: must be a whole number from 1 to 1024, got 0
---set a  a setting is KEY=VALUE
+--set a  a setting must be KEY=VALUE
     → --set train.epochs=3
 --set checks[0]=3  "checks[0]" is not a dotted key
     → --set train.epochs=3 (a list is set as a whole: --set 'data.dataset=[a, b]')
---set extends=y  extends: can only be written in the file
+--set extends=y  extends: can only be set in the file
 --set vllm.x=[  not YAML: did not find expected node content, while parsing a flow node
 CONCH_SET_TRAIN__SCHEDULER  train.scheduler: must be cosine, linear, constant, constant_with_warmup, \
 cosine_with_restarts, polynomial or inverse_sqrt, got "cosin"; did you mean "cosine"?

@@ -91,7 +91,7 @@ def test_weights_name_their_parts() -> None:
     nothing: tuple[Any, ...] = ({}, [], None, 3, "train")
     for value in nothing:
         assert words(parts, value) == "must be a mapping such as {train: 7, test: 3}"
-    assert words(parts, {"test": 1}).endswith("; train is always one of them")
+    assert words(parts, {"test": 1}).endswith("; train is required")
     for weight in (0, -1, True, "x", float("nan")):
         assert "test needs a number above 0" in words(parts, {"train": 1, "test": weight})
     with pytest.raises(PydanticCustomError) as caught:

@@ -56,15 +56,15 @@ def test_the_command_line_is_above_the_environment_and_the_last_word_counts() ->
 @pytest.mark.parametrize(
     ("argument", "what"),
     [
-        ("train.epochs", "a setting is KEY=VALUE"),
+        ("train.epochs", "a setting must be KEY=VALUE"),
         ("=3", '"" is not a dotted key'),
         ("a..b=3", '"a..b" is not a dotted key'),
         ("checks[0]=3", '"checks[0]" is not a dotted key'),
         ("x." * 5000 + "x=1", "is not a dotted key"),
-        ("name=x", "name: can only be written in the file"),
-        ("extends=x", "extends: can only be written in the file"),
+        ("name=x", "name: can only be set in the file"),
+        ("extends=x", "extends: can only be set in the file"),
         ("a={", "not YAML"),
-        ("a=!!python/name:os.system", "recipes have no tags"),
+        ("a=!!python/name:os.system", "recipes do not support tags"),
     ],
 )
 def test_what_is_not_a_setting(argument: str, what: str) -> None:

@@ -31,8 +31,8 @@ def test_a_grid_and_a_range() -> None:
         ({"hardware.cpu": [{}]}, "hardware.cpu cannot be tried"),
         ({"train.epochs": {"from": 3}}, "a list for train.epochs"),
         ({"train.epochs": {"from": 3, "to": 9, "step": 2}}, "a list for train.epochs"),
-        ({"train.epochs": {"from": 9, "to": 3}}, "a range for train.epochs that goes up"),
-        ({"train.epochs": {"from": 0, "to": 3, "log": True}}, "from above 0 where log is true"),
+        ({"train.epochs": {"from": 9, "to": 3}}, "a range for train.epochs with from below to"),
+        ({"train.epochs": {"from": 0, "to": 3, "log": True}}, "from above 0 if log is true"),
     ],
 )
 def test_settings_that_cannot_be_tried(settings: Any, words: str) -> None:

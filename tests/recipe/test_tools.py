@@ -27,7 +27,7 @@ def test_tools_are_kept_as_they_are() -> None:
         ([{"type": "function", "function": {"name": "a\n"}}], "needs a name"),
         ([{"type": "function", "function": {"name": "a", "description": 1}}], "has a description"),
         ([{"type": "function", "function": {"name": "a", "parameters": []}}], "has parameters"),
-        ([GOOD, GOOD], "different names"),
+        ([GOOD, GOOD], "unique names"),
     ],
 )
 def test_anything_else_is_refused(tools: Any, told: str) -> None:

@@ -33,12 +33,12 @@ def test_what_is_not_a_key(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["&a b: 1", "a: &b c", "a: &b [c]", "a: &b {c: d}"])
 def test_anchors_are_refused_wherever_they_are(text: str) -> None:
-    assert "recipes have no anchors" in problems(text)[0].what
+    assert "recipes do not support anchors" in problems(text)[0].what
 
 
 @pytest.mark.parametrize("text", ["!!str a: 1", "a: !x b", "a: !!set {b}", "a: ! b", "--- !!map\na: 1"])
 def test_tags_are_refused_wherever_they_are(text: str) -> None:
-    assert "recipes have no tags" in problems(text)[0].what
+    assert "recipes do not support tags" in problems(text)[0].what
 
 
 @pytest.mark.parametrize("text", ["a: ${b}", "${a}: b", "a: [b, 'x${c}']", 'a: "\\x24{b}"', "a: |\n  ${b}\n"])
@@ -54,8 +54,8 @@ def test_a_dollar_is_not_interpolation(text: str) -> None:
 def test_a_duplicate_is_found_in_every_mapping_and_the_last_value_stays() -> None:
     document = parse(RecipeSource("x", "a: {b: 1, b: 2}\nc:\n  - {d: 1}\n  - {d: 1}\na: 3\n"))
     assert [(problem.where, problem.what) for problem in document.problems] == [
-        ("x:1:11", "a.b: stands here a second time; the first is in line 1"),
-        ("x:5:1", "a: stands here a second time; the first is in line 1"),
+        ("x:1:11", "a.b: duplicate key; the first one is on line 1"),
+        ("x:5:1", "a: duplicate key; the first one is on line 1"),
     ]
     assert document.root is not None
     assert document.root.plain == {"a": 3, "c": [{"d": 1}, {"d": 1}]}
