@@ -4,7 +4,7 @@ Whether a named check or metric exists is checked in the layers above.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -44,7 +44,7 @@ class CheckCase(Section):
         None, description="With from: maximum number of rows, evenly spread; all if unset."
     )
     system: Annotated[str, TextField("a system prompt")] | None = Field(None, description="System prompt.")
-    tools: Annotated[tuple[dict[str, object], ...], Tools()] = Field(
+    tools: Annotated[tuple[dict[str, Any], ...], Tools()] = Field(
         (), description="Tools that the model may call, in OpenAI's format; checked by tool_call."
     )
     expect: Annotated[dict[str, object], Mapped("a mapping of check to argument")] = Field(

@@ -147,7 +147,7 @@ class Switch(FieldType):
 
 @dataclass(frozen=True, slots=True)
 class TextField(FieldType):
-    """Non-empty text. A pattern, described by `words`, must match the whole of it; `known` are suggestions."""
+    """Non-empty text. A pattern, described by `words`, must match all of it; `known` are suggestions."""
 
     words: str = "text"
     pattern: str = ""

@@ -1,7 +1,7 @@
 """The section `sweep`: the settings that `conch run --until target` tries, and for how long."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -61,7 +61,7 @@ class Settings(FieldType):
 class Sweep(Section):
     """What conch run --until target tries in turn until the target is met."""
 
-    settings: Annotated[dict[str, object], Settings()] = Field(
+    settings: Annotated[dict[str, Any], Settings()] = Field(
         description=f"Dotted key → values to try: {_EXAMPLE}; for optuna also {{from, to, log}}."
     )
     search: Annotated[str, Choice(("grid", "optuna"))] = Field(
