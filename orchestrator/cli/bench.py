@@ -1,4 +1,4 @@
-"""`conch bench`: evalscope or lm-eval against a served model."""
+"""`conch bench`: run evalscope or lm-eval on a served model."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 )
 @click.argument("recipe", default="", metavar="[RECIPE]")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- [ARGS]...")
-@click.option("--with", "tool", required=True, type=click.Choice(["evalscope", "lm-eval"]), help="The tool.")
+@click.option(
+    "--with", "tool", required=True, type=click.Choice(["evalscope", "lm-eval"]), help="The benchmark tool."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where its output goes; default: bench/ in the folder of the run that is served, or of the last.",
+    help="Output folder; default: bench/ in the folder of the served run, or of the latest run.",
 )
 @server_options
 def command(
@@ -38,11 +40,11 @@ def command(
     model: str,
     key_file: Path | None,
 ) -> Outcome:
-    """Ask a served model the questions of public benchmarks, with evalscope or lm-eval.
+    """Run public benchmarks on a served model, with evalscope or lm-eval.
 
-    ARGS, behind --, are the tool's own and say what is asked; server, model, key and output folder are given
-    by Conch. The tool is installed on first use, pinned and hashed. It fetches its data sets itself. Exit
-    code 4 when it fails.
+    ARGS after -- go to the tool and select the benchmarks; Conch adds server, model, key and output folder.
+    The tool is installed on first use, pinned and hashed, and downloads its datasets itself. Exits 4 if it
+    fails.
     """
     from orchestrator.backends.benches import argv
     from orchestrator.execute.evaluating.bench import FOLDER, output_folder, run_bench, run_of
@@ -50,7 +52,7 @@ def command(
     from orchestrator.execute.processes import process
     from orchestrator.execute.project import recipes
 
-    if recipe.startswith("-"):  # what stands behind `--` where no recipe does
+    if recipe.startswith("-"):  # the first word after `--`, without a recipe
         recipe, arguments = "", (recipe, *arguments)
     server = _server(recipe, base_url, model, key_file)
     place = Path.cwd()
@@ -67,7 +69,7 @@ def command(
 
 
 def _server(recipe: str, base_url: str, model: str, key_file: Path | None) -> Endpoint:
-    """The server, which answers.
+    """The server, which has answered once.
 
     Raises:
         ConchError: it is not named, or does not answer.
@@ -95,8 +97,8 @@ def _server(recipe: str, base_url: str, model: str, key_file: Path | None) -> En
 def _no_folder(recipe: str) -> Exception:
     from orchestrator.errors import Problem, UsageError
 
-    what = f"{recipe} has no run in whose folder the output could lie" if recipe else "no recipe is named"
-    return UsageError(Problem(f"{what}: say where it goes", "--out", "--out DIR"))
+    what = f"{recipe} has no run whose folder could hold the output" if recipe else "no recipe is named"
+    return UsageError(Problem(f"{what}: name an output folder", "--out", "--out DIR"))
 
 
 def _visibly(line: str) -> None:

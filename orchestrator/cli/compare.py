@@ -31,21 +31,23 @@ _ANSWER = 120
     "--bases",
     default="",
     metavar="A,B",
-    help="Untouched models instead of runs: hub ids, folders (./…, /…) or embedded; needs --data.",
+    help="Base models instead of runs: hub ids, folders (./…, /…) or embedded; needs --data.",
 )
-@click.option("--data", default="", metavar="NAME|FILE", help="With --bases: whose rows are asked.")
+@click.option(
+    "--data", default="", metavar="NAME|FILE", help="With --bases: the dataset or file whose rows are asked."
+)
 @click.option(
     "--template",
     default="",
     metavar="NAME",
-    help="With --bases: LLaMA-Factory's template, where a base's own does not say it; one, or one for each.",
+    help="With --bases: LLaMA-Factory's template if Conch cannot tell it; one for all, or one for each.",
 )
 @click.option(
     "--hub",
     type=click.Choice([*REMOTE]),
     default=DEFAULT,
     show_default=True,
-    help="With --bases: where hub ids are fetched from.",
+    help="With --bases: the hub to download from.",
 )
 @hardware_option
 def command(
@@ -59,16 +61,15 @@ def command(
     hub: str,
     hardware: str,
 ) -> Outcome:
-    """Compare base and tuned of a run, or two runs, on the same questions; or bases before any training.
+    """Compare base and tuned models, two runs, or several bases, on the same questions.
 
-    With one RECIPE (or RECIPE/ID) its untouched base is held against what was trained; with two the first
-    run's export against the second's. Shown are metric differences with their intervals, the checks that
-    each passes, questions of general knowledge, what got worse, and the answers side by side; all of it is
-    kept in the (second) run folder's compare/compare.json. Where that run's recipe has a `judge:`, it says
-    which of two answers is the better one (docs/judge.md).
+    With one RECIPE (or RECIPE/ID), compares its base model with the tuned one; with two, the exports of both
+    runs. Shows metric differences with intervals, passed checks, general knowledge, what got worse, and the
+    answers side by side, and writes them to compare/compare.json in the (second) run's folder. If that run's
+    recipe has a `judge:`, a judge model says which answer is better (docs/judge.md).
 
-    With --bases nothing was trained: which model tells the answers of your data best, by bits a character,
-    metrics, general knowledge and speed. It is kept under runs/compare-bases/ (docs/evaluation.md).
+    With --bases, compares base models before any training: bits per character of your data's answers,
+    metrics, general knowledge and speed, written to runs/compare-bases/ (docs/evaluation.md).
     """
     if not bases:
         given = {"--data": data, "--template": template, "--hardware": hardware != "auto"}
@@ -76,11 +77,9 @@ def command(
             raise click.UsageError(f"{', '.join(lost)}: only with --bases A,B")
         return _of_runs(runs, split, limit)
     if runs or split:
-        raise click.UsageError(
-            f"--bases needs no {'run' if runs else '--split'}: all rows of --data are meant"
-        )
+        raise click.UsageError(f"--bases takes no {'run' if runs else '--split'}: it uses all rows of --data")
     if not data:
-        raise click.UsageError("--bases needs --data NAME or FILE: whose rows are asked")
+        raise click.UsageError("--bases needs --data NAME or FILE, whose rows are asked")
     from orchestrator.execute.evaluating.compare_bases import LIMIT, BasesOptions
 
     named, templates = [word for word in _words(bases) if word], _words(template)
@@ -144,11 +143,11 @@ def _shown(found: Comparison) -> Iterable[str]:
         (one_line(row["question"], _ANSWER), *(_said(row, side) for side in ("a", "b"))) for row in chosen
     ]
     yield table(("question", told["a"], told["b"]), cells, bad=[row in worse for row in chosen])
-    yield f"got worse: {', '.join(told['worse'])}" if told["worse"] else "nothing that was judged got worse"
+    yield f"got worse: {', '.join(told['worse'])}" if told["worse"] else "nothing got worse"
 
 
 def judge_lines(told: Mapping[str, Any]) -> Iterable[str]:
-    """What a judge said of a comparison, in one line; none where there was no judge."""
+    """What the judge model said of a comparison, in one line; nothing without a judge."""
     judge = told.get("judge")
     if judge and judge["judged"]:
         yield (
@@ -166,8 +165,10 @@ def _judge_problems(told: Mapping[str, Any]) -> Iterable[Problem]:
     from orchestrator.errors import Problem
 
     if error := told.get("judge", {}).get("error"):
-        what = f"the judge was not asked, or not all: {error}"
-        hint = "the recipe's judge: section says where it is, CONCH_JUDGE_KEY its key; then type it again"
+        what = f"the judge did not answer every question: {error}"
+        hint = (
+            "set its address in the recipe's judge: section and its key in CONCH_JUDGE_KEY, then run it again"
+        )
         yield Problem(what, hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""`conch eval`: a run's models scored on rows of its data, through the endpoint."""
+"""`conch eval`: score a run's models on rows of its data, through the endpoint."""
 
 from __future__ import annotations
 
@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 @recipe_argument
 @split_option
 @click.option(
-    "--systems", default="", metavar="NAMES", help="Which models: base, tuned, checkpoint-N; default: tuned."
+    "--systems",
+    default="",
+    metavar="NAMES",
+    help="Models to score: base, tuned, checkpoint-N; default: tuned.",
 )
 @click.option(
-    "--checkpoint", default="", metavar="last|N", help="Score this checkpoint's adapter, before any merging."
+    "--checkpoint", default="", metavar="last|N", help="Score the unmerged adapter of this checkpoint."
 )
 @limit_option
-@click.option("--max-tokens", type=click.IntRange(1), default=None, help="Longest answer in tokens.")
 @click.option(
-    "--base-url", default="", metavar="URL", help="Ask the server that is up there; none is started."
+    "--max-tokens", type=click.IntRange(1), default=None, help="Maximum length of an answer in tokens."
 )
 @click.option(
-    "--model", default="", metavar="NAME", help="That server's model name; the recipe's when absent."
+    "--base-url", default="", metavar="URL", help="Use this running server instead of starting one."
 )
+@click.option("--model", default="", metavar="NAME", help="Model name of that server; default: the recipe's.")
 def command(
     *,
     recipe: str,
@@ -46,8 +49,8 @@ def command(
 ) -> Outcome:
     """Score a run's models on its data: BLEU, ROUGE, chrF, exact match, perplexity, length and stops.
 
-    RECIPE is a name, for its last finished run, or RECIPE/ID. A server is started for each model that is
-    asked, unless --base-url names one that is up. Answers and numbers stay in the run folder, under eval/.
+    RECIPE is a name, for its latest finished run, or RECIPE/ID. Conch starts a server for each model, unless
+    --base-url names a running one. Answers and scores are stored in the run folder, under eval/.
     """
     from pathlib import Path
 
@@ -82,7 +85,7 @@ def _data(found: Evaluated) -> dict[str, Any]:
 
 
 def shown(found: Evaluated) -> Iterable[str]:
-    """The table of numbers, a column a system, and where the answers lie."""
+    """The table of scores, one column per model, and the paths of the answers."""
     from orchestrator.cli.text.terminal import table
 
     systems = found.numbers
@@ -95,7 +98,7 @@ def shown(found: Evaluated) -> Iterable[str]:
         rows += [(f"{name}, thinking included", *_with_thinking(systems, name)) for name in names]
     rows.append(("perplexity of references", *(_perplexity(one) for one in systems.values())))
     lengths = [one["length"] for one in systems.values()]
-    rows.append(("tokens an answer", *(f"{one['mean']:g}, longest {one['longest']}" for one in lengths)))
+    rows.append(("tokens per answer", *(f"{one['mean']:g}, longest {one['longest']}" for one in lengths)))
     rows.append(("ended by", *(_stops(one["stops"]) for one in systems.values())))
     yield table((f"{found.run.recipe}, {found.split} rows", *systems), rows)
     for name, one in systems.items():

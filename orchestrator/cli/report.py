@@ -1,4 +1,4 @@
-"""`conch report`: what came of a run, as a page, a model card and JSON."""
+"""`conch report`: the results of a run as a page, a model card and JSON."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from orchestrator.cli.verb import Outcome, verb
     "--language",
     type=click.Choice(["zh", "en"]),
     default=None,
-    help="The words around the facts; default: Chinese when most of the questions are.",
+    help="Language of the report; default: Chinese if most questions are Chinese.",
 )
-@click.option("--open", "opened", is_flag=True, help="Show the page in the browser.")
+@click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
 def command(run: str, *, language: str | None, opened: bool) -> Outcome:
-    """Make the report of a run anew, of all that lies in its folder now.
+    """Write the report of a run from the current files of its folder.
 
-    RUN is RECIPE/ID, or RECIPE for its last; without it, the last run of the project. One page that needs no
-    network, the same as a model card and as JSON, and the card once more beside the export.
+    RUN is RECIPE/ID, or RECIPE for its latest run; default: the latest run of the project. Writes one page
+    that needs no network, a model card, the same as JSON, and a copy of the card beside the export.
     """
     from pathlib import Path
 

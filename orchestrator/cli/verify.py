@@ -1,4 +1,4 @@
-"""`conch verify`: a recipe's questions put to a running server, and what its answers show."""
+"""`conch verify`: ask a running server a recipe's questions and check its answers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _LINE = 1000
     "--junit",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the verdicts as JUnit XML, too; a FILE that is there is replaced.",
+    help="Also write the verdicts as JUnit XML; an existing FILE is replaced.",
 )
 def command(
     *,
@@ -55,10 +55,10 @@ def command(
     hardware: str,
     junit: Path | None,
 ) -> Outcome:
-    """Ask a server the recipe's questions and judge the answers.
+    """Ask a running server the recipe's questions and check the answers.
 
-    RECIPE is a name in recipes/ or a path. Exit code 0 when every check passed, 5 when one did not. Any
-    OpenAI-compatible server will do.
+    RECIPE is a name in recipes/ or a path. Works with any OpenAI-compatible server. Exits 0 if every check
+    passed, 5 if one failed.
     """
     from orchestrator.checks.repeats import RepeatsCheck
     from orchestrator.cli.text.junit import junit_xml, open_junit
@@ -74,7 +74,7 @@ def command(
     verify = job.recipe.verify
     cases, paraphrases = _cases(job, project), job.paraphrases
     if not cases:
-        raise UsageError(Problem("this recipe asks nothing", where=recipe, hint="add verify.checks to it"))
+        raise UsageError(Problem("this recipe has no checks", where=recipe, hint="add verify.checks to it"))
     with ExitStack() as stack:
         written = stack.enter_context(open_junit(junit)) if junit else None
         client = stack.enter_context(
@@ -109,7 +109,7 @@ def command(
 
 
 def _cases(job: Job, project: Path) -> list[Case]:
-    """The recipe's cases; those of data rows as the last finished run prepared them."""
+    """The recipe's cases; cases from data rows as the latest finished run prepared them."""
     from orchestrator.execute.inference.dataset_cases import cases_in
     from orchestrator.execute.runner.existing_run import finished_run
     from orchestrator.plan.stages.base import asks_rows
@@ -122,7 +122,7 @@ def _cases(job: Job, project: Path) -> list[Case]:
 
 
 def shown(result: Verification) -> str:
-    """The table of questions, answers and verdicts, what failed in full, and the counts."""
+    """The table of questions, answers and verdicts, each failure in full, and the counts."""
     from orchestrator.cli.text.terminal import table
     from orchestrator.metrics.interval import wilson
     from orchestrator.results import passed_of
@@ -155,7 +155,7 @@ def _failure(verdict: Verdict) -> Iterable[str]:
 
 
 def _rows(verdicts: Iterable[Verdict], mark: str = "") -> Iterable[tuple[str, str, str, bool]]:
-    """One row a case: its question, its answer, and its checks."""
+    """One row per case: its question, its answer, and its checks."""
     from orchestrator.cli.text.terminal import one_line
 
     cases: dict[str, list[Verdict]] = {}

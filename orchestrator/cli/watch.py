@@ -1,4 +1,4 @@
-"""`conch watch`: a run while it works, on one screen."""
+"""`conch watch`: a working run on one screen."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _LOOK_SECONDS = 0.1
 
 @verb(example="conch watch magic_conch\nconch watch magic_conch --once\nconch watch magic_conch | tee log")
 @click.argument("run", metavar="RUN")
-@click.option("--once", is_flag=True, help="One picture, and no more.")
+@click.option("--once", is_flag=True, help="Print one picture and exit.")
 @click.option(
     "--every",
     default=1.0,
     type=click.FloatRange(min=0.2, max=3600),
     show_default=True,
     metavar="SECONDS",
-    help="How often to look.",
+    help="Seconds between updates.",
 )
 @click.pass_context
 def command(context: click.Context, *, run: str, once: bool, every: float) -> Outcome:
-    """Watch a run: its loss, rate, memory, time left, stages and log.
+    """Watch a run: loss, learning rate, memory, time left, stages and log.
 
-    RUN is RECIPE/ID, or RECIPE for its last. It only looks: Ctrl-C leaves the run as it is. It ends by
-    itself, with exit code 0, when the run does, and says how that ended. Where the output is no terminal, a
-    line is printed when something changes; with --json that line is an object, and the envelope comes last.
+    RUN is RECIPE/ID, or RECIPE for its latest run. Watching only reads: Ctrl-C leaves the run as it is. It
+    exits 0 when the run ends, and prints how it ended. If the output is not a terminal, it prints a line for
+    each change; with --json, each line is one object and the envelope comes last.
     """
     from pathlib import Path
 
@@ -77,7 +77,7 @@ def _until_its_end(watcher: Watcher, show: _AsLines | _AsPicture, every: float) 
                 _wait(every, show, seen)
         except Interrupted as error:
             show.leave()
-            what, hint = f"no longer watched; {seen.run} goes on", f"conch stop {seen.run} ends it"
+            what, hint = f"stopped watching; {seen.run} continues", f"conch stop {seen.run} stops it"
             raise Interrupted(Problem(what, hint=hint), signum=error.signum) from None
 
 

@@ -92,8 +92,8 @@ def test_a_terminal_shows_it_and_leaves_it_alone(training: SmallWorld) -> None:
     narrow = watched.until(lambda text: "train.log" in text or "── train" in text)
     assert max(len(line) for line in narrow.split("\n")) < 200
     os.write(watched.ours, b"\x03")
-    last = watched.until(lambda text: "goes on" in text)
-    assert "no longer watched" in last
+    last = watched.until(lambda text: "continues" in text)
+    assert "stopped watching" in last
     assert "\x1b[?" not in first + again + narrow + last, "no mode of the terminal was changed"
     assert watched.end() == 130
     assert training.run("status", "--json").envelope["data"]["runs"][0]["standing"] == "running"
