@@ -39,7 +39,7 @@ from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import read_plan
 from orchestrator.execute.servers.service import start_service
-from orchestrator.plan.stages.evaluate import EvaluateSettings
+from orchestrator.plan.stages.questions import EvaluateSettings
 from tests.e2e.predict import predict
 
 EVALUATION, THROUGHPUT = 3.5, 8.0

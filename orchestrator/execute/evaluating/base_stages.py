@@ -24,9 +24,8 @@ from orchestrator.plan.job import EMBEDDED, Job
 from orchestrator.plan.resolve import resolve
 from orchestrator.plan.stage import Stage
 from orchestrator.plan.stages import fetch, prepare
-from orchestrator.plan.stages.base import task
-from orchestrator.plan.stages.evaluate import BASE, Evaluation, served_files
-from orchestrator.plan.stages.general import beside
+from orchestrator.plan.stages.base import served_files, task
+from orchestrator.plan.stages.questions import BASE, Evaluation, general_beside
 from orchestrator.recipe import Evaluate, RecipeSource, Verify, compose
 from orchestrator.templates.pairing import ChatTemplate
 from orchestrator.templates.recognise import Recognised, recognise
@@ -185,4 +184,4 @@ def asking_stages(job: Job, rows: Rows, limit: int) -> Sequence[Stage]:
     service = base_service(job, warm_during="")
     files = served_files(job)
     stage = wanted.stage(f"eval-{BASE}", BASE, files=files, inputs=("inputs",), service=service)
-    return stage, beside(stage)
+    return stage, general_beside(stage)

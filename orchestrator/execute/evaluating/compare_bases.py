@@ -47,8 +47,7 @@ from orchestrator.hubs import DEFAULT
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan, Stage
 from orchestrator.plan.stages.base import CONVERSATIONS
-from orchestrator.plan.stages.evaluate import BASE
-from orchestrator.plan.stages.general import answers_of
+from orchestrator.plan.stages.questions import BASE, answers_of
 from orchestrator.templates.recognise import Recognised
 
 LIMIT = 50

@@ -23,8 +23,7 @@ from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import finished_run, read_plan, reopened
-from orchestrator.plan.stages.evaluate import BASE, TUNED
-from orchestrator.plan.stages.general import answers_of, beside
+from orchestrator.plan.stages.questions import BASE, TUNED, answers_of, general_beside
 from orchestrator.results import Verdict
 
 COMPARED = "compare/compare.json"
@@ -96,7 +95,7 @@ def _asked(run: Run, systems: tuple[str, ...], wish: EvaluateOptions, progress: 
     wanted = evaluation_of(run, plan, wish)
     stages = []
     for stage in stages_of(run, plan, wanted, systems, None):
-        stages += [stage, beside(stage)]
+        stages += [stage, general_beside(stage)]
     with reopened(run, plan, progress, f"asking {' and '.join(systems)} of run {run.name}") as perform:
         perform(stages)
     report = read_report(run.path, recipe=run.recipe)

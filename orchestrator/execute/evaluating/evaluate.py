@@ -25,7 +25,7 @@ from orchestrator.execute.inference.ask import service_client
 from orchestrator.execute.inference.client import Client
 from orchestrator.execute.inference.token_server import TokenServer
 from orchestrator.execute.processes.worker_pool import in_order
-from orchestrator.plan.stages.evaluate import EvaluateSettings
+from orchestrator.plan.stages.questions import EvaluateSettings
 
 PREDICTIONS = "predictions.jsonl"
 NUMBERS = "eval.json"

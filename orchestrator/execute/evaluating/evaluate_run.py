@@ -24,7 +24,7 @@ from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
 from orchestrator.execute.runner.lora_adapters import adapter_of, rank_of
 from orchestrator.plan.stage import Plan, Service, Stage
-from orchestrator.plan.stages.evaluate import BASE, TUNED, Evaluation
+from orchestrator.plan.stages.questions import BASE, TUNED, Evaluation
 from orchestrator.recipe import Evaluate
 
 SPLITS = ("test", "validation", "train")

@@ -13,8 +13,8 @@ from orchestrator.errors import CheckFailed, Problem, StageFailed
 from orchestrator.evaluation import general
 from orchestrator.execute.inference.dataset_cases import cases_in
 from orchestrator.execute.inference.transcripts import read_answers
-from orchestrator.plan.stages.evaluate import BASE, TUNED
 from orchestrator.plan.stages.judge import JudgeSettings
+from orchestrator.plan.stages.questions import BASE, TUNED
 from orchestrator.results import Transcript, Verdict, json_of
 
 

@@ -22,7 +22,7 @@ from orchestrator.execute.inference.client import Client, Message
 from orchestrator.execute.inference.dataset_cases import cases_in
 from orchestrator.execute.inference.transcripts import line_of
 from orchestrator.execute.processes.worker_pool import in_order
-from orchestrator.plan.stages.ask import AskSettings
+from orchestrator.plan.stages.questions import AskSettings
 from orchestrator.results import Transcript, Turn
 
 CONCURRENCY = 4

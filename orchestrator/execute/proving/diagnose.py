@@ -31,8 +31,8 @@ from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
 from orchestrator.execute.runner.task import typed
 from orchestrator.plan.stage import Command, Plan, RenderedFile, Runtime, Stage, partial
-from orchestrator.plan.stages.ask import AskSettings
 from orchestrator.plan.stages.base import ANSWERS, CONVERSATIONS, task
+from orchestrator.plan.stages.questions import AskSettings
 from orchestrator.proofs import why as fold
 from orchestrator.results import Status, Transcript
 

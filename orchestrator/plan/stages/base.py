@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.backends.engines import config_file
 from orchestrator.checks.base import DatasetCase
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile
@@ -27,6 +28,16 @@ ANSWERS = "answers.jsonl"
 VERDICTS = "verdicts.json"
 CURVE = "curve.json"
 TARGET = "target.json"
+
+
+def template_file(job: Job) -> RenderedFile:
+    """The chat template that is proven and served."""
+    return RenderedFile("chat_template.jinja", job.chat_template)
+
+
+def served_files(job: Job) -> tuple[RenderedFile, ...]:
+    """The files that the server of either model reads."""
+    return config_file(job), template_file(job)
 
 
 def asks_rows(job: Job) -> bool:

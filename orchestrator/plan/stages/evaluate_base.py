@@ -1,19 +1,12 @@
-"""evaluate_base: the untouched base's answers to the same questions, scored in the same way."""
+"""evaluate_base: the base model's answers to the same questions, scored in the same way."""
 
 from __future__ import annotations
 
-from orchestrator.backends.engines import base_service
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage
-from orchestrator.plan.stages.evaluate import BASE, Evaluation, served_files
+from orchestrator.plan.stages.questions import BASE, evaluate_stage
 
 
 def stage(job: Job) -> Stage:
-    """Before training, by the server of `ask_base`."""
-    return Evaluation.of(job).stage(
-        "evaluate_base",
-        BASE,
-        files=served_files(job),
-        inputs=("inputs",),
-        service=base_service(job),
-    )
+    """Before training; the base is served in the same way as the tuned model later."""
+    return evaluate_stage(job, "evaluate_base", BASE)

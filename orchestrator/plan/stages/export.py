@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from orchestrator.backends import llamafactory
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import RenderedFile, Stage, partial
-from orchestrator.plan.stages.base import task
-from orchestrator.plan.stages.prove_data import template_file
+from orchestrator.plan.stages.base import task, template_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,22 +1,12 @@
-"""general_base: the same questions of general knowledge put to the untouched base."""
+"""general_base: the same general knowledge questions to the base model."""
 
 from __future__ import annotations
 
-from orchestrator.backends.engines import base_service
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage
-from orchestrator.plan.stages.evaluate import BASE, served_files
-from orchestrator.plan.stages.general import answers_of, general_task
+from orchestrator.plan.stages.questions import BASE, general_stage
 
 
 def stage(job: Job) -> Stage:
-    """Before training, by the server of `ask_base`."""
-    file, command = general_task(BASE)
-    return Stage(
-        name="general_base",
-        files=(*served_files(job), file),
-        commands=(command,),
-        inputs=("inputs",),
-        outputs=(answers_of(BASE),),
-        service=base_service(job),
-    )
+    """Before training; the base is served in the same way as the tuned model later."""
+    return general_stage(job, "general_base", BASE)

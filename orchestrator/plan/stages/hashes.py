@@ -6,8 +6,7 @@ from typing import Any
 
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage, partial
-from orchestrator.plan.stages.base import HASHES, task
-from orchestrator.plan.stages.prove_data import template_file
+from orchestrator.plan.stages.base import HASHES, task, template_file
 
 
 def stage(job: Job) -> Stage:

@@ -9,8 +9,7 @@ from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import ANSWERS, BASE_ANSWERS, VERDICTS, asks_rows, task
-from orchestrator.plan.stages.evaluate import BASE, TUNED
-from orchestrator.plan.stages.general import answers_of
+from orchestrator.plan.stages.questions import BASE, TUNED, answers_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

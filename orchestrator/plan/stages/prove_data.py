@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.backends import llamafactory
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage, partial
-from orchestrator.plan.stages.base import CONVERSATIONS, DATA_PROOF, task
+from orchestrator.plan.stages.base import CONVERSATIONS, DATA_PROOF, task, template_file
 
 
 def stage(job: Job) -> Stage:
@@ -51,11 +51,6 @@ def stage(job: Job) -> Stage:
         gate=True,
         at_once=2,
     )
-
-
-def template_file(job: Job) -> RenderedFile:
-    """The chat template that is proven and served."""
-    return RenderedFile("chat_template.jinja", job.chat_template)
 
 
 def serving_probe(job: Job, model: str, out: str) -> Command:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from orchestrator.backends.engines import CONFIG, config_file
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime, Stage, partial
-from orchestrator.plan.stages.base import DATA_PROOF, EXPORT_PROOF, HASHES, task
+from orchestrator.plan.stages.base import DATA_PROOF, EXPORT_PROOF, HASHES, task, template_file
 from orchestrator.plan.stages.hashes import hashed_paths
-from orchestrator.plan.stages.prove_data import serving_probe, template_file
+from orchestrator.plan.stages.prove_data import serving_probe
 
 
 def stage(job: Job) -> Stage:

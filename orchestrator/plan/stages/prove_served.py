@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from orchestrator.backends.engines import config_file, engine_of, export_service
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile, Stage, partial
-from orchestrator.plan.stages.base import CONVERSATIONS, DATA_PROOF, SCORES, SERVED_PROOF, task
-from orchestrator.plan.stages.prove_data import template_file
+from orchestrator.plan.stages.base import CONVERSATIONS, DATA_PROOF, SCORES, SERVED_PROOF, task, template_file
 
 # Rows of each kind that the server is asked about: it takes seconds, and a fault shows in the first of them.
 ROWS = 12

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import TARGET, VERDICTS, task
-from orchestrator.plan.stages.evaluate import TUNED, Evaluation
+from orchestrator.plan.stages.questions import TUNED, Evaluation
 from orchestrator.recipe import Target
 
 
