@@ -1,10 +1,10 @@
 """The stages as values, and what they share (base.py).
-# Covers plan/stages/questions.py
 
 fetch, prepare, prove_data, ask_base, general_base, evaluate_base, train, curve, export, prove_export, score,
 prove_served, ask, general, evaluate, judge, target, certify, report: what each renders for a recipe is in
 tests/golden.
 """
+# Covers plan/stages/questions.py
 # Covers plan/stages/
 
 from __future__ import annotations
