@@ -1,14 +1,17 @@
-"""`conch parity`: is the model asked the way it was taught?"""
+"""`conch parity`: compare the tokens of training with the tokens of serving."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli.verb import Outcome, hardware_option, progress, set_option, verb
+
+if TYPE_CHECKING:
+    from orchestrator.execute.proving.standalone_parity import Compared
 
 FILE = click.Path(path_type=Path)
 
@@ -21,29 +24,29 @@ FILE = click.Path(path_type=Path)
 @click.argument("recipe", required=False, metavar="[RECIPE]")
 @set_option
 @hardware_option
-@click.option("--chat-template", type=FILE, help="Compare this jinja instead of the one that Conch pairs.")
-@click.option("--tokenizer", type=FILE, metavar="DIR", help="Without a recipe: the model's folder.")
+@click.option("--chat-template", type=FILE, help="Use this Jinja file instead of the paired template.")
+@click.option("--tokenizer", type=FILE, metavar="DIR", help="Without a recipe: the model folder.")
 @click.option("--template", metavar="NAME", help="Without a recipe: LLaMA-Factory's template.")
 @click.option("--thinking", type=click.Choice(["on", "off", "mixed"]), help="Without a recipe; default: on.")
 @click.option("--history", type=click.Choice(["keep", "strip"]), help="Without a recipe; default: keep.")
 @click.option(
-    "--conversations", type=FILE, metavar="FILE.jsonl", help="Without a recipe; default: 500 made-up ones."
+    "--conversations", type=FILE, metavar="FILE.jsonl", help="Without a recipe; default: 500 generated ones."
 )
 @click.option(
     "--fix",
     type=FILE,
     metavar="COPY",
-    help="Without a recipe: write a copy of DIR whose tokenizer every version reads rightly, and prove that.",
+    help="Without a recipe: write a copy of DIR whose tokenizer every version reads correctly, and use that.",
 )
 def command(
     *, recipe: str | None, sets: Sequence[str], hardware: str, chat_template: Path | None, **bare: Any
 ) -> Outcome:
     """Compare the tokens of training with the tokens of serving.
 
-    Over a recipe's own rows and generated ones, or, with --tokenizer, without a recipe and anywhere: ids made
-    by LLaMA-Factory inside the train environment against ids made by vLLM inside the serve environment. Exits
-    0 when they are equal or the served prompt only adds the first trained tokens; 5 otherwise, with the first
-    position that differs.
+    Compares the ids that LLaMA-Factory makes in the train environment with the ids that vLLM makes in the
+    serve environment, over the recipe's rows and generated ones; with --tokenizer, without a recipe. Exits
+    with 0 if they are equal or the served prompt only adds the first trained tokens, otherwise with 5 and the
+    first position that differs.
     """
     _refuse_mixtures(recipe, sets, bare)
     if bare["tokenizer"] is not None:
@@ -53,13 +56,13 @@ def command(
 
 def _refuse_mixtures(recipe: str | None, sets: Sequence[str], bare: Mapping[str, Any]) -> None:
     if bare["tokenizer"] is None:
-        lost = [f"--{name}" for name, value in bare.items() if value is not None]
-        if lost:
-            raise click.UsageError(f"{', '.join(lost)}: only with --tokenizer DIR, without a recipe")
+        unused = [f"--{name}" for name, value in bare.items() if value is not None]
+        if unused:
+            raise click.UsageError(f"{', '.join(unused)}: only with --tokenizer DIR, without a recipe")
     elif recipe or sets:
-        raise click.UsageError("--tokenizer stands for a recipe: give the one or the other")
+        raise click.UsageError("use either a recipe or --tokenizer, not both")
     elif bare["template"] is None:
-        raise click.UsageError("--tokenizer needs --template NAME: how the conversations are trained")
+        raise click.UsageError("--tokenizer requires --template NAME")
 
 
 def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: Path | None) -> Outcome:
@@ -76,7 +79,7 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
         recipe, project=project, sets=sets, hardware=hardware, chat_template=chat_template
     )
     live = TerminalProgress()
-    # A template that is only tried is no run of the recipe: it must not become its last one.
+    # A template that is only tried must not become the recipe's last run.
     home = project if chat_template is None else project / "runs" / ".parity"
     folder, _ = run_recipe(build_plan(job, PARITY), job, project=project, home=home, progress=live)
     path = folder / DATA_PROOF / "parity.json"
@@ -88,7 +91,7 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
 def _without_recipe(hardware: str, chat_template: Path | None, bare: Mapping[str, Any]) -> Outcome:
     from orchestrator.execute.models.fix_tokenizer import write_corrected_copy
     from orchestrator.execute.models.tokenizer_folder import check_tokenizer
-    from orchestrator.execute.proving.standalone_parity import Question, prove_bare
+    from orchestrator.execute.proving.standalone_parity import Question, compare_standalone
 
     tokenizer, fixed = bare["tokenizer"], bare["fix"]
     if fixed is not None:
@@ -104,28 +107,32 @@ def _without_recipe(hardware: str, chat_template: Path | None, bare: Mapping[str
         conversations=bare["conversations"],
         hardware=hardware,
     )
-    found = prove_bare(question, progress) | ({"fixed": str(fixed)} if fixed else {})
-    return Outcome(data=found, text=_bare_text(found), exit_code=0 if found["holds"] else 5)
+    found = compare_standalone(question, progress)
+    data = {**found, **({"fixed": str(fixed)} if fixed else {})}
+    return Outcome(data=data, text=_standalone_text(found), exit_code=0 if found["holds"] else 5)
 
 
 def _text(parity: Mapping[str, Any]) -> str:
-    counts = ", ".join(f"{number} {name}" for name, number in parity["counts"].items() if number)
-    lines = [f"{'equal' if parity['holds'] else 'different'}: {counts} ({parity['covered']})"]
+    lines = [_summary(parity["numbers"], parity["covered"], holds=parity["holds"])]
     lines += _first(parity.get("first_difference"))
-    lines.append(f"all of it      {parity['proof']}")
+    lines.append(f"details        {parity['proof']}")
     return "\n".join(lines)
 
 
-def _bare_text(found: Mapping[str, Any]) -> str:
-    counts = ", ".join(f"{number} {name}" for name, number in found["counts"].items() if number)
-    lines = [f"{'equal' if found['holds'] else 'different'}: {counts} ({found['covered']})"]
+def _summary(numbers: Mapping[str, int], covered: str, *, holds: bool) -> str:
+    counts = ", ".join(f"{number} {name}" for name, number in numbers.items() if number)
+    return f"{'equal' if holds else 'different'}: {counts} ({covered})"
+
+
+def _standalone_text(found: Compared) -> str:
+    lines = [_summary(found["counts"], found["covered"], holds=found["holds"])]
     proof = found["tokenizer"]
     lines.append(f"tokenizer      {'equal' if proof['holds'] else 'different'}: {proof['covered']}")
     if not proof["holds"]:
         lines += _first({"explanation": proof["detail"], "hint": proof["hint"]})
     lines += _first(found["first_difference"])
     if found["unreachable"]:
-        lines.append(f"unreachable    {found['unreachable']} conversations: the same text, other ids")
+        lines.append(f"unreachable    {found['unreachable']} conversations: same text, other ids")
     apart = {
         name: number
         for name, counted in found["spellings"].items()
@@ -133,7 +140,7 @@ def _bare_text(found: Mapping[str, Any]) -> str:
     }
     if apart:
         named = ", ".join(f"{name} {number}" for name, number in apart.items())
-        lines.append(f"warning        clients that send history back otherwise get other prompts: {named}")
+        lines.append(f"warning        clients that send history in these ways get other prompts: {named}")
     lines.append(f"chat template  {found['chat_template']['name']}")
     return "\n".join(lines)
 

@@ -1,13 +1,16 @@
-"""`conch prove`: is what is served what was trained?"""
+"""`conch prove`: prove that the served model is the trained one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli.verb import Outcome, accept_option, recipe_argument, verb
+
+if TYPE_CHECKING:
+    from orchestrator.execute.run_store.certify import Certificate
 
 
 @verb(
@@ -16,22 +19,22 @@ from orchestrator.cli.verb import Outcome, accept_option, recipe_argument, verb
 )
 @recipe_argument
 @accept_option
-@click.option("--offline", is_flag=True, help="Leave out the proofs that need a server.")
+@click.option("--offline", is_flag=True, help="Skip the proofs that need a server.")
 @click.option(
     "--base-url",
     default="",
     metavar="URL",
-    help="Prove the server that is up there; one is started for the time when absent.",
+    help="Prove the server at this address; default: start one for the time.",
 )
 @click.option(
-    "--model", default="", metavar="NAME", help="That server's model name; the recipe's when absent."
+    "--model", default="", metavar="NAME", help="The model name at --base-url; default: the recipe's."
 )
 def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str, model: str) -> Outcome:
-    """Prove that what is served is what was trained, and write the certificate.
+    """Prove that the served model is the trained one, and write the certificate.
 
-    Over the files of the recipe's last run as they are now: tokenizer, chat template, truncation, what
-    changed since training, the merge, the stops; and with a server its own tokens and the loss of its
-    weights. Exits 0 with proof.json beside the export, or 5 and names what is to blame, and what fixes it.
+    Checks the present files of the recipe's last run: tokenizer, chat template, truncation, changes since
+    training, the merge and the stop tokens; with a server, also its tokens and the loss of its weights.
+    Writes proof.json beside the export and exits with 0, or with 5 and names the cause and the fix.
     """
     from pathlib import Path
 
@@ -41,7 +44,7 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
     from orchestrator.execute.runner.existing_run import Server
 
     if offline and base_url:
-        raise click.UsageError("--offline needs no server: leave --base-url out")
+        raise click.UsageError("--offline uses no server: omit --base-url")
     run, certificate = prove(
         recipe,
         project=recipes.project_folder(Path.cwd()),
@@ -57,7 +60,7 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
     return Outcome(data=data, text=text, exit_code=code)
 
 
-def _lines(certificate: Mapping[str, Any], path: str) -> Iterable[str]:
+def _lines(certificate: Certificate, path: str) -> Iterable[str]:
     from orchestrator.cli.text.terminal import visible
 
     for proof in certificate["proofs"]:

@@ -1,13 +1,14 @@
-"""`conch why`: where is what was trained lost on its way to a client?"""
+"""`conch why`: find where the effect of training is lost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli.verb import Outcome, recipe_argument, verb
+from orchestrator.results import json_of
 
 if TYPE_CHECKING:
     from orchestrator.execute.proving.diagnose import Why
@@ -21,17 +22,17 @@ _ANSWER = 300
     "--base-url",
     default="",
     metavar="URL",
-    help="Ask the server that is up there; one is started where it is needed when absent.",
+    help="Ask the server at this address; default: start one if needed.",
 )
 @click.option(
-    "--model", default="", metavar="NAME", help="That server's model name; the recipe's when absent."
+    "--model", default="", metavar="NAME", help="The model name at --base-url; default: the recipe's."
 )
 def command(*, recipe: str, base_url: str, model: str) -> Outcome:
-    """Find the first place where the effect of training is lost.
+    """Find the first stage where the effect of training is lost.
 
-    The base, the base with the adapter, the merged export and the server are asked the recipe's questions
-    (at most eight), and their answers judged by the recipe's own checks. Exits 0 when nothing is lost on the
-    way; else 5, with the place, the evidence, and what to do.
+    Asks the base, the base with the adapter, the merged export and the server the recipe's questions (at most
+    eight), and judges the answers with the recipe's checks. Exits with 0 if nothing is lost, otherwise with
+    5, the stage, the evidence and what to do.
     """
     from pathlib import Path
 
@@ -50,45 +51,48 @@ def command(*, recipe: str, base_url: str, model: str) -> Outcome:
     return Outcome(data=_data(found), text="\n".join(_lines(found)), exit_code=code)
 
 
-def _data(found: Why) -> dict[str, Any]:
+def _data(found: Why) -> dict[str, object]:
     finding = found.finding
-    arms = {
-        arm.name: {
-            "passed": arm.good,
-            "asked": len(arm.passed),
-            "cases": dict(arm.passed),
-            "answers": dict(arm.answers),
-            "source": arm.source,
+    stages = {
+        stage.name: {
+            "passed": stage.good,
+            "asked": len(stage.passed),
+            "cases": dict(stage.passed),
+            "answers": dict(stage.answers),
+            "source": stage.source,
         }
-        for arm in found.arms
+        for stage in found.stages
     }
-    return {
+    data = {
         "run": found.run.name,
         "lost_at": finding.lost_at or None,
         "sentence": finding.sentence,
-        "arms": arms,
-        "evidence": list(finding.evidence),
+        "stages": stages,
+        "evidence": finding.evidence,
         "hint": finding.hint,
-        "lost_cases": list(finding.cases),
+        "lost_cases": finding.cases,
         "questions": {case.id: list(case.ask) for case in found.cases},
     }
+    return dict(json_of(data))
 
 
 def _lines(found: Why) -> Iterable[str]:
     from orchestrator.cli.text.terminal import one_line, table, visible
 
     asked = len(found.cases)
-    rows = [(arm.name, f"{arm.good} of {asked}", arm.source) for arm in found.arms]
-    yield table(("asked", "right", "answers"), rows, bad=[arm.good < asked for arm in found.arms])
+    rows = [(stage.name, f"{stage.good} of {asked}", stage.source) for stage in found.stages]
+    yield table(("stage", "correct", "answers"), rows, bad=[stage.good < asked for stage in found.stages])
     finding = found.finding
     if finding.cases:
         case = next(case for case in found.cases if case.id == finding.cases[0])
         yield f"{case.id}: {visible(' → '.join(case.ask))}"
         answers = [
-            ("✓" if arm.passed[case.id] else "✗", arm.name, one_line(arm.answers[case.id], _ANSWER))
-            for arm in found.arms
+            ("✓" if stage.passed[case.id] else "✗", stage.name, one_line(stage.answers[case.id], _ANSWER))
+            for stage in found.stages
         ]
-        yield table(("", "asked", "answer"), answers, bad=[not arm.passed[case.id] for arm in found.arms])
+        yield table(
+            ("", "stage", "answer"), answers, bad=[not stage.passed[case.id] for stage in found.stages]
+        )
     yield visible(finding.sentence)
     for line in finding.evidence:
         yield f"  {visible(line)}"

@@ -1,12 +1,14 @@
-"""What is proven of a run, one file a proof: facts that probes measured in, a Proof out. Pure.
+"""What is proven about a run, one pure file per proof: facts that probes measured in, a Proof out.
 
-To add a proof: a file here with `prove(…) -> Proof`, the task that feeds it, and its line in PROOFS, which is
-what the certificate, the report and `conch prove` read.
+Not here: reading the facts (execute/proving) and the order of proofs in a run (plan/stages). Imported by
+execute/, cli/ and html/. To add a proof: a file here with `prove(…) -> Proof`, a task that reads its facts
+(execute/proving/offline_proofs.py; its line in TASKS) in a stage, and its line in PROOFS, which the
+certificate, the report and `conch prove` read.
 """
 
 from __future__ import annotations
 
-# name → where its result lies in a run folder; in the order in which a reader wants them.
+# name → its file in a run folder, in the order of a report.
 PROOFS: dict[str, str] = {
     "rows": "proofs/data/rows.json",
     "tokenizer": "proofs/data/tokenizer.json",

@@ -1,15 +1,15 @@
-"""The loss certificate: the server gives the answers the probabilities that the trainer gives them. Pure.
+"""loss: the server gives the trained answers the probabilities that the trainer gives them.
 
-Four numbers, each the mean of −log p over the same labels: of the trainer (base and adapter, as training had
-them), of the served weights (the server, on the training ids), of the served prompt (the server, behind the
-prompt that it makes itself) and of the base. Served weights against trainer says whether the weights are
-right, served prompt against served weights whether the prompt is, trainer against base whether training did
+Four numbers, each the mean of −log p over the same labels: of the trainer (base and adapter, as in training),
+of the served weights (the server, on the training ids), of the served prompt (the server, after the prompt
+that it makes itself) and of the base. Served weights against trainer shows whether the weights are right,
+served prompt against served weights whether the prompt is, trainer against base whether training did
 anything.
 
-Means can agree by chance, so what is judged is the error in the logits that explains the difference
-(scores.py): over all trained rows, over all held-out ones, and over each row alone.
+Means can agree by chance, so the proof judges the error in the logits that explains the difference
+(scores.py): over all trained rows, over all held-out ones, and over each row.
 
-LIMITS, and why. Logits carry the rounding of every layer: with unit roundoff u about u · |logit| · √n for n
+The limits: logits carry the rounding of every layer: with unit roundoff u about u · |logit| · √n for n
 roundings in a row; for dozens of layers and logits of some tens 10⁻⁵ to 10⁻³ in float32 (u = 2⁻²⁴), 10⁻² in
 float16 (2⁻¹¹), 10⁻¹ in bfloat16 (2⁻⁸). Measured on the embedded base (135M, 30 layers), LLaMA-Factory 0.9.5
 in float32 against vLLM 0.32 on a CPU, all rows and the worst one:
@@ -20,17 +20,17 @@ in float32 against vLLM 0.32 on a CPU, all rows and the worst one:
     bfloat16, compiled         0.063   0.087      0.087   0.121           0.0097 0.0100 4.9699
     float32, the base itself   5.7     7.5        5.7     7.7             0.0097 4.9699 4.9699
 
-The limits are some 3 times what bfloat16 was measured at, for deeper models; float16 is 8 times as precise. A
+The limits are about 3 times the bfloat16 measurement, for deeper models; float16 is 8 times as precise. A
 wrong model is off by whole units.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
+from orchestrator.proofs.findings import Finding
 from orchestrator.proofs.scores import Means, Row, apart, behind, means
-from orchestrator.results import Proof
+from orchestrator.results import Proof, Sentence, joined
 
 # dtype → the error in the logits, in nats: (over a group of rows, over one row); coarsest last.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -38,20 +38,20 @@ LIMITS: dict[str, tuple[float, float]] = {
     "float16": (0.04, 0.08),
     "bfloat16": (0.3, 0.6),
 }
-# Trainer and base are the same process on the same ids: what differs by less is no training.
+# Trainer and base are the same process on the same ids: a smaller difference is no training.
 NOTHING = 1e-4
+# A share of the training below a fiftieth is rounding: the served weights have nothing of the adapter.
+NO_SHARE = 0.02
 LISTED = 50
-GROUPS = ("trained", "held_out")
-_REASON = (
-    "logits at most {mean:g} apart over the rows and {row:g} over one, which the rounding of {dtype} can do"
-)
+GROUPS = {"trained": Sentence("trained", "训练"), "held_out": Sentence("held-out", "留出")}
+Cause = tuple[Sentence, Sentence]
 
 
 def prove(rows: Sequence[Row], dtypes: tuple[str, str], eligible: Mapping[str, int]) -> Proof:
-    """The certificate.
+    """The proof.
 
     Args:
-        rows: what was scored.
+        rows: the scored rows.
         dtypes: of the training's computation and of the server; the coarser one sets the limits.
         eligible: how many rows of each group there were to choose from.
     """
@@ -59,34 +59,35 @@ def prove(rows: Sequence[Row], dtypes: tuple[str, str], eligible: Mapping[str, i
     scored = [row for row in rows if not row.error]
     groups = {name: means([row for row in scored if row.group == name]) for name in GROUPS}
     seen = {name: found for name, found in groups.items() if found.labels}
-    detail, hint = _culprit(seen, scored, rows, LIMITS[dtype])
+    cause = _cause(seen, scored, rows, LIMITS[dtype])
     return Proof(
         name="loss",
-        holds=not detail,
+        holds=cause is None,
         covered=_covered(groups, scored, eligible, dtype),
         numbers=_numbers(seen),
-        detail=detail or _held(seen),
-        hint=hint,
+        detail=cause[0] if cause else _held(seen),
+        hint=cause[1] if cause else "",
         not_covered=_not_covered(rows, seen),
         findings=tuple(_findings(rows, LIMITS[dtype]))[:LISTED],
     )
 
 
-def _culprit(
+def _cause(
     seen: Mapping[str, Means], scored: Sequence[Row], rows: Sequence[Row], limits: tuple[float, float]
-) -> tuple[str, str]:
-    """(what is wrong, what fixes it); ("", "") when nothing is."""
+) -> Cause | None:
+    """(what is wrong, what fixes it); None if nothing is."""
     if not seen:
         refused = next((row for row in rows if row.error), None)
-        why = f": {refused.where}: {refused.error}" if refused else ": no row is whole and short enough"
-        return f"no row was scored{why}", "raise serve.max_model_len or data.cutoff_len"
+        short = Sentence("no row is complete and short enough", "没有完整且足够短的数据行")
+        why = Sentence(f"{refused.where}: {refused.error}") if refused else short
+        none = Sentence("no row was scored", "没有给任何数据行打分")
+        raise_it = Sentence(
+            "raise serve.max_model_len or data.cutoff_len", "调大 serve.max_model_len 或 data.cutoff_len"
+        )
+        return joined([none, why], ": ", "："), raise_it
     main = seen.get("trained") or seen["held_out"]
     if main.base_off <= NOTHING:
-        what = (
-            f"training changed nothing: trainer {main.trainer:.4f}, base {main.base:.4f} on the same rows;"
-            " the adapter touched no module, or learned nothing"
-        )
-        return what, "look at the loss in logs/train.log, at train.lora_target and train.learning_rate"
+        return _no_training(main)
     worst = max(scored, key=lambda row: means([row]).weights_off)
     if any(each.weights_off > limits[0] for each in seen.values()) or means([worst]).weights_off > limits[1]:
         return _weights(seen, worst, limits)
@@ -95,89 +96,155 @@ def _culprit(
         return _prompt(seen, worst, limits)
     if not any(each.asked for each in seen.values()):
         error = next(answer.error for row in scored for answer in row.answers)
-        return f"no prompt of the server's own was scored: {error}", "look into the server's log"
-    return "", ""
-
-
-def _weights(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float]) -> tuple[str, str]:
-    group, off = max(seen.items(), key=lambda each: each[1].weights_off)
-    what = (
-        f"the weights are wrong: on {_spoken(group)} rows the served weights lose {off.weights:.4f},"
-        f" the trainer {off.trainer:.4f}, their logits {off.weights_off:.3g} apart where"
-        f" {limits[0]:g} can be rounding (worst {worst.where})"
-    )
-    # What the server does of the training is read where training did most.
-    main = seen.get("trained") or off
-    if abs(main.share) <= 0.02:  # noqa: PLR2004 - a fiftieth: rounding, and nothing of the adapter
-        like = (
-            f"they are the base model's ({main.base:.4f}): the adapter is not merged, or the base is served"
+        what = Sentence(
+            f"no prompt of the server itself was scored: {error}", f"没有给服务端自己的提示词打分：{error}"
         )
-        return f"{what}; {like}", "export again with `conch sft RECIPE`, and see what the merge proof names"
-    like = f"they are neither the trained model's nor the base's ({main.base:.4f})"
-    hint = (
-        "if the merge proof holds it is the server's numerics: serve on a CPU without compilation and"
-        " in float32; if not, export again with `conch sft RECIPE`"
+        return what, Sentence("see the server's log", "查看服务端日志")
+    return None
+
+
+def _no_training(main: Means) -> Cause:
+    what = Sentence(
+        f"training changed nothing: trainer {main.trainer:.4f}, base {main.base:.4f} on the same rows; the"
+        " adapter affects no module, or learned nothing",
+        f"训练没有带来任何变化：同样的数据行上训练器 {main.trainer:.4f}，基座 {main.base:.4f}；"
+        "适配器没有作用于任何模块，或没有学到东西",
     )
-    return f"{what}; {like}: a stale merge, another base, or the server's numerics", hint
+    hint = Sentence(
+        "check the loss in logs/train.log, train.lora_target and train.learning_rate",
+        "检查 logs/train.log 中的损失，以及 train.lora_target 和 train.learning_rate",
+    )
+    return what, hint
 
 
-def _prompt(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float]) -> tuple[str, str]:
+def _weights(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float]) -> Cause:
+    group, off = max(seen.items(), key=lambda each: each[1].weights_off)
+    name = GROUPS[group]
+    what = Sentence(
+        f"the weights are wrong: on {name} rows the loss of the served weights is {off.weights:.4f}, of the"
+        f" trainer {off.trainer:.4f}, and their logits are {off.weights_off:.3g} apart, where rounding"
+        " explains"
+        f" {limits[0]:g} (worst {worst.where})",
+        f"权重不对：在{name.zh}数据上，服务权重的损失为 {off.weights:.4f}，训练器为 {off.trainer:.4f}，"
+        f"logits 相差 {off.weights_off:.3g}，而舍入误差最多 {limits[0]:g}（最差 {worst.where}）",
+    )
+    # The share of training that the server has is measured where training did most.
+    main = seen.get("trained") or off
+    if abs(main.share) <= NO_SHARE:
+        like = Sentence(
+            f"they are the base model's ({main.base:.4f}): the adapter is not merged, or the base is served",
+            f"它们就是基座模型的权重（{main.base:.4f}）：适配器没有合并，或服务的是基座模型",
+        )
+        hint = Sentence(
+            "export again with `conch sft RECIPE`, and see what the merge proof names",
+            "用 `conch sft RECIPE` 重新导出，并查看 merge 证明指出的问题",
+        )
+        return joined([what, like]), hint
+    like = Sentence(
+        f"they are neither the trained model's nor the base's ({main.base:.4f}): a stale merge, another base,"
+        " or the server's numerics",
+        f"它们既不是训练后的权重，也不是基座的（{main.base:.4f}）：合并已过时、基座不同，或服务端数值精度的问题",
+    )
+    hint = Sentence(
+        "if the merge proof holds, the cause is the server's numerics: serve on a CPU without compilation"
+        " and in float32; otherwise export again with `conch sft RECIPE`",
+        "如果 merge 证明成立，就是服务端数值精度的问题：在 CPU 上关闭编译并用 float32 服务；"
+        "否则用 `conch sft RECIPE` 重新导出",
+    )
+    return joined([what, like]), hint
+
+
+def _prompt(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float]) -> Cause:
     group, off = max(seen.items(), key=lambda each: each[1].prompt_off)
-    what = (
-        f"the prompt is wrong: on {_spoken(group)} rows the same weights lose {off.weights:.4f} behind the"
-        f" training prompt and {off.prompt:.4f} behind the served one, their logits {off.prompt_off:.3g}"
-        f" apart where {limits[0]:g} can be rounding (worst {worst.where})"
+    name = GROUPS[group]
+    what = Sentence(
+        f"the prompt is wrong: on {name} rows the loss of the same weights is {off.weights:.4f} after the"
+        f" training prompt and {off.prompt:.4f} after the served one, and their logits are"
+        f" {off.prompt_off:.3g} apart, where rounding explains {limits[0]:g} (worst {worst.where})",
+        f"提示词不对：在{name.zh}数据上，同样的权重在训练提示词之后的损失为 {off.weights:.4f}，"
+        "在服务提示词之后为"
+        f" {off.prompt:.4f}，logits 相差 {off.prompt_off:.3g}，"
+        f"而舍入误差最多 {limits[0]:g}（最差 {worst.where}）",
     )
-    return what, "serve with the chat template that Conch wrote; the parity proof names the first token"
+    hint = Sentence(
+        "serve with the chat template that Conch wrote; the parity proof names the first token that differs",
+        "使用 Conch 写出的对话模板来服务；parity 证明会指出第一个不同的 token",
+    )
+    return what, hint
 
 
-def _spoken(group: str) -> str:
-    return group.replace("_", "-")
-
-
-def _held(seen: Mapping[str, Means]) -> str:
-    told = [
-        f"{_spoken(name)} rows: trainer {each.trainer:.4f}, served weights {each.weights:.4f},"
-        f" served prompt {each.prompt:.4f}, base {each.base:.4f}"
+def _held(seen: Mapping[str, Means]) -> Sentence:
+    parts = [
+        Sentence(
+            f"{GROUPS[name]} rows: trainer {each.trainer:.4f}, served weights {each.weights:.4f},"
+            f" served prompt {each.prompt:.4f}, base {each.base:.4f}",
+            f"{GROUPS[name].zh}数据：训练器 {each.trainer:.4f}，服务权重 {each.weights:.4f}，"
+            f"服务提示词 {each.prompt:.4f}，基座 {each.base:.4f}",
+        )
         for name, each in seen.items()
     ]
     held = seen.get("held_out")
     if held and held.trainer > held.base:
-        told.append("on held-out rows the trained model is worse than the base")
-    return "; ".join(told)
+        parts.append(
+            Sentence(
+                "on held-out rows the trained model is worse than the base",
+                "在留出数据上，训练后的模型不如基座模型",
+            )
+        )
+    return joined(parts)
 
 
 def _covered(
     groups: Mapping[str, Means], scored: Sequence[Row], eligible: Mapping[str, int], dtype: str
-) -> str:
+) -> Sentence:
     parts = []
     for name, each in groups.items():
         number = sum(row.group == name for row in scored)
-        parts.append(f"{number} of {eligible.get(name, number)} {_spoken(name)} rows ({each.labels} labels)")
-    mean, row = LIMITS[dtype]
-    return f"{', '.join(parts)}; {_REASON.format(mean=mean, row=row, dtype=dtype)}"
-
-
-def _not_covered(rows: Sequence[Row], seen: Mapping[str, Means]) -> str:
-    parts = ["rows that were cut, hold tools or media, or are longer than the server takes"]
-    if "held_out" not in seen:
-        parts.insert(
-            0, "held-out rows: there are none (data.validation_share, or paraphrases of the data set)"
+        total = eligible.get(name, number)
+        parts.append(
+            Sentence(
+                f"{number} of {total} {GROUPS[name]} rows ({each.labels} labels)",
+                f"{GROUPS[name].zh}数据 {total} 行中的 {number} 行（{each.labels} 个标签）",
+            )
         )
-    refused = sum(bool(row.error) for row in rows)
-    if refused:
-        parts.append(f"{refused} rows that the server refused")
-    silent = sum(bool(answer.error) for row in rows for answer in row.answers)
-    if silent:
-        parts.append(f"{silent} answers whose prompt the server refused")
-    other = [
-        row
-        for row in rows
-        if row.answers and abs(row.loss - means([row]).trainer) > max(1e-3, 0.02 * row.loss)
+    mean, row = LIMITS[dtype]
+    limit = Sentence(
+        f"logits at most {mean:g} apart over the rows and {row:g} over one row, within the rounding of"
+        f" {dtype}",
+        f"logits 总体相差不超过 {mean:g}、单行不超过 {row:g}，在 {dtype} 的舍入误差之内",
+    )
+    return joined([joined(parts, ", ", "，"), limit])
+
+
+def _not_covered(rows: Sequence[Row], seen: Mapping[str, Means]) -> Sentence:
+    parts = [
+        Sentence(
+            "rows that were cut, contain tools or media, or are longer than the server accepts",
+            "被截断、含工具或多媒体、或超过服务端长度上限的数据行",
+        )
     ]
-    if other:
-        parts.append("the trainer's own loss function, which is not −log p; its probabilities are compared")
-    return "; ".join(parts)
+    if "held_out" not in seen:
+        none = Sentence(
+            "held-out rows: there are none (data.validation_share, or paraphrases of the data set)",
+            "留出数据：没有（可设置 data.validation_share，或为数据集提供改写的问题）",
+        )
+        parts.insert(0, none)
+    if refused := sum(bool(row.error) for row in rows):
+        parts.append(Sentence(f"{refused} rows that the server rejected", f"被服务端拒绝的 {refused} 行数据"))
+    if silent := sum(bool(answer.error) for row in rows for answer in row.answers):
+        parts.append(
+            Sentence(
+                f"{silent} answers whose prompt the server rejected", f"提示词被服务端拒绝的 {silent} 个回答"
+            )
+        )
+    if any(row.answers and abs(row.loss - means([row]).trainer) > max(1e-3, 0.02 * row.loss) for row in rows):
+        parts.append(
+            Sentence(
+                "the trainer's own loss function, which is not −log p; its probabilities are compared",
+                "训练器自己的损失函数，它不是 −log p；这里比较的是概率",
+            )
+        )
+    return joined(parts)
 
 
 def _numbers(seen: Mapping[str, Means]) -> dict[str, float]:
@@ -195,26 +262,32 @@ def _numbers(seen: Mapping[str, Means]) -> dict[str, float]:
     return {name: round(value, 6) for name, value in numbers.items()}
 
 
-def _findings(rows: Sequence[Row], limits: tuple[float, float]) -> Iterator[dict[str, Any]]:
-    """The rows that are beyond the limit, worst first, each with its first label that is."""
+def _findings(rows: Sequence[Row], limits: tuple[float, float]) -> Iterator[Finding]:
+    """The rows beyond the limit, worst first, each with its first label that is beyond it."""
     beyond = [(max(each.weights_off, each.prompt_off), row) for row in rows for each in [means([row])]]
     for off, row in sorted(beyond, key=lambda pair: -pair[0]):
         if row.error:
             yield {"what": row.error, "where": row.where}
         elif off > limits[1]:
-            yield {"what": f"the logits are {off:.3g} apart{_first(row, limits[1])}", "where": row.where}
+            apart_ = Sentence(f"the logits are {off:.3g} apart", f"logits 相差 {off:.3g}")
+            yield {"what": joined([apart_, _first(row, limits[1])], ", ", "，"), "where": row.where}
 
 
-def _first(row: Row, limit: float) -> str:
-    """The first label that is told another probability than the trainer's, or behind the served prompt."""
+def _first(row: Row, limit: float) -> Sentence:
+    """The first label whose probability differs from the trainer's, or after the served prompt."""
+    weights = Sentence("by the trainer {:.3f}, by the server {:.3f}", "训练器 {:.3f}，服务端 {:.3f}")
+    prompt = Sentence(
+        "after the training prompt {:.3f}, after the served one {:.3f}",
+        "训练提示词之后 {:.3f}，服务提示词之后 {:.3f}",
+    )
     for answer in row.answers:
         mine = zip(answer.trainer, answer.weights, strict=True)
-        for pairs, before, names in (
-            (mine, 0, "by the trainer {:.3f}, by the server {:.3f}"),
-            (behind(answer), answer.prefilled, "behind the training prompt {:.3f}, the served one {:.3f}"),
-        ):
+        for pairs, before, names in ((mine, 0, weights), (behind(answer), answer.prefilled, prompt)):
             for place, pair in enumerate(pairs, before):
                 if apart([pair]) > limit:
-                    where = f"label {place} of answer {answer.turn + 1}, {answer.tokens[place]!r}"
-                    return f", first at {where}: log p {names.format(*pair)}"
-    return ""
+                    token, turn = repr(answer.tokens[place]), answer.turn + 1
+                    return Sentence(
+                        f"first at label {place} of answer {turn}, {token}: log p {names.format(*pair)}",
+                        f"首先出现在第 {turn} 个回答的标签 {place}，{token}：log p {names.zh.format(*pair)}",
+                    )
+    return Sentence()

@@ -1,182 +1,306 @@
-"""The merge proof: the export is the base with this run's adapter merged, tensor by tensor. Pure.
+"""merge: the export is the base with this run's adapter merged, tensor by tensor.
 
-The facts are those of probes/merge_check.py, whose docstrings have the bound and its reason. What does not
-hold is named by what it looks like, the most telling first: a file that cannot be read, an adapter that does
-nothing, the base itself, one foreign shard, another base, another scale, modules left out, another adapter.
+The facts come from probes/merge_check.py, whose docstrings explain the bound. A failure is named by what it
+looks like, the most telling first: an unreadable file, an adapter that does nothing, the base itself, one
+foreign shard, another base, another scale, modules left out, another adapter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NotRequired, TypedDict
 
-from orchestrator.results import Proof
+from orchestrator.proofs.findings import Finding, some
+from orchestrator.results import Proof, Sentence, joined
 
-Facts = Mapping[str, Any]
-Record = Mapping[str, Any]
+
+class Record(TypedDict):
+    """A tensor that is not what the merge must give. looks: what it resembles, if known."""
+
+    tensor: str
+    kind: str
+    file: str
+    finite: bool
+    module: NotRequired[str]
+    looks: NotRequired[str]
+    like_base: NotRequired[bool]
+    alpha: NotRequired[float]
+    times: NotRequired[float]
+    rank_found: NotRequired[int]
+    share: NotRequired[float]
+
+
+class Unreadable(TypedDict):
+    """A file that cannot be read, and why."""
+
+    file: str
+    what: str
+
+
+class Facts(TypedDict):
+    """What probes/merge_check.py writes; its docstring explains each key."""
+
+    method: str
+    dtypes: Mapping[str, str]
+    sample: int
+    tensors: Mapping[str, int]
+    values: int
+    looked: int
+    modules: int
+    silent: Sequence[str]
+    unmatched: Sequence[str]
+    changed: int
+    invisible: int
+    scales: Sequence[float]
+    fit: Sequence[float]
+    worst: float
+    files: Mapping[str, Mapping[str, int]]
+    bad: Sequence[Record]
+    bad_number: int
+    missing: Sequence[str]
+    extra: Sequence[str]
+    resized: Mapping[str, Sequence[int]]
+    uncovered: Mapping[str, int]
+    problems: Sequence[Unreadable]
+
+
+Cause = tuple[Sentence, Sentence]
 
 LISTED = 50
 NAMED = 3
-AGAIN = "conch sft RECIPE exports again from this run's adapter"
-_NOT_COVERED = (
-    "rows of large tensors that were not drawn (the lock has the hash of every byte); quantized weights"
+AGAIN = Sentence(
+    "conch sft RECIPE exports again from this run's adapter", "conch sft RECIPE 会用本次运行的适配器重新导出"
+)
+_BASE = Sentence(
+    "check model.base and model.revision, and export again from the base that the model was trained on",
+    "检查 model.base 和 model.revision，并用训练所用的基座模型重新导出",
+)
+_OTHER_BASE = Sentence("it was made from another base model", "它是用另一个基座模型导出的")
+_NOT_COVERED = Sentence(
+    "rows of large tensors that were not drawn (the hashes proof covers every byte); quantized weights",
+    "大张量中未抽样的行（hashes 证明覆盖每个字节）；量化权重",
 )
 
 
 def prove(facts: Facts) -> Proof:
     """The proof over the facts of one export."""
-    detail, hint = _culprit(facts)
+    rules = (_unreadable, _names, _idle, _not_finite, _is_base, _foreign_shard, _wrong_modules)
+    cause = next((found for rule in rules if (found := rule(facts))), None)
     return Proof(
         name="merge",
-        holds=not detail,
+        holds=cause is None,
         covered=_covered(facts),
         numbers=_numbers(facts),
-        detail=detail or _held(facts),
-        hint=hint,
+        detail=cause[0] if cause else _held(facts),
+        hint=cause[1] if cause else "",
         not_covered=_not_covered(facts),
         findings=tuple(_findings(facts))[:LISTED],
     )
 
 
-def _culprit(facts: Facts) -> tuple[str, str]:
-    """(what is wrong, what fixes it); ("", "") when nothing is."""
-    for look in (_unreadable, _names, _idle, _not_finite, _is_base, _foreign_shard, _wrong_modules):
-        found = look(facts)
-        if found:
-            return found
-    return "", ""
-
-
-def _unreadable(facts: Facts) -> tuple[str, str] | None:
+def _unreadable(facts: Facts) -> Cause | None:
     problems = facts["problems"]
     if not problems:
         return None
     first, more = problems[0], len(problems) - 1
-    rest = f" (and {more} more)" if more else ""
-    return f"{first['file']} {first['what']}{rest}", "export again, or fetch the base model again"
+    rest = Sentence(f" (and {more} more)", f"（另有 {more} 个）") if more else Sentence()
+    what = f"{first['file']} {first['what']}"
+    hint = Sentence("export again, or fetch the base model again", "重新导出，或重新下载基座模型")
+    return joined([what, rest], "", ""), hint
 
 
-def _names(facts: Facts) -> tuple[str, str] | None:
+def _names(facts: Facts) -> Cause | None:
     if facts["missing"]:
-        return f"the export lacks {_some(facts['missing'])} of the base", AGAIN
+        names = _some(facts["missing"])
+        return Sentence(f"the export lacks {names} of the base", f"导出模型缺少基座中的 {names.zh}"), AGAIN
     if facts["extra"]:
-        what = f"the export holds {_some(facts['extra'])}, which the base does not have"
-        return f"{what}: it was made from another base model", _base_fix()
+        names = _some(facts["extra"])
+        what = Sentence(
+            f"the export has {names}, which the base does not have", f"导出模型多出基座没有的 {names.zh}"
+        )
+        return joined([what, _OTHER_BASE], ": ", "："), _BASE
     if facts["unmatched"]:
-        what = f"the adapter trains {_some(facts['unmatched'])}, and the base has no such weight"
-        return f"{what}: it belongs to another base model", _base_fix()
+        names = _some(facts["unmatched"])
+        what = Sentence(
+            f"the adapter trains {names}, and the base has no such weight: it belongs to another base model",
+            f"适配器训练了 {names.zh}，而基座没有这样的权重：它属于另一个基座模型",
+        )
+        return what, _BASE
     return None
 
 
-def _idle(facts: Facts) -> tuple[str, str] | None:
+def _idle(facts: Facts) -> Cause | None:
     """Training left nothing to merge."""
-    trained = facts["tensors"].get("trained", 0)
-    hint = "look at the loss in logs/train.log and at train.lora_target, and train again"
+    trained, modules = facts["tensors"].get("trained", 0), facts["modules"]
+    hint = Sentence(
+        "check the loss in logs/train.log and train.lora_target, and train again",
+        "检查 logs/train.log 中的损失和 train.lora_target，然后重新训练",
+    )
     if facts["method"] != "lora":
         if trained and not facts["changed"] and not facts["bad_number"]:
-            return f"training changed none of its {trained} tensors: the trained model is the base", hint
+            what = Sentence(
+                f"training changed none of its {trained} tensors: the trained model is the base",
+                f"训练没有改变任何一个张量（共 {trained} 个）：训练后的模型就是基座模型",
+            )
+            return what, hint
         return None
     replaced = facts["tensors"].get("replaced", 0)
-    if not facts["modules"] and not replaced:
-        return "the adapter touches no module: it holds no update at all", hint
-    if facts["modules"] and len(facts["silent"]) == facts["modules"] and not replaced:
-        what = f"the adapter touches nothing: the update of each of its {facts['modules']} modules is zero"
+    if not modules and not replaced:
+        what = Sentence(
+            "the adapter affects no module: it contains no update at all",
+            "适配器没有作用于任何模块：其中没有任何更新",
+        )
+        return what, hint
+    if modules and len(facts["silent"]) == modules and not replaced:
+        what = Sentence(
+            f"the adapter has no effect: the update of each of its {modules} modules is zero",
+            f"适配器不起作用：全部 {modules} 个模块的更新都是零",
+        )
         return what, hint
     return None
 
 
-def _not_finite(facts: Facts) -> tuple[str, str] | None:
+def _not_finite(facts: Facts) -> Cause | None:
     bad = [record["tensor"] for record in facts["bad"] if not record["finite"]]
     if not bad:
         return None
-    what = f"the export holds infinite or undefined numbers in {_some(bad)}"
-    return what, "train with a lower learning rate or in bfloat16 in place of float16, and export again"
+    names = _some(bad)
+    what = Sentence(
+        f"the export has infinite or undefined numbers in {names}", f"导出模型的 {names.zh} 含有无穷大或 NaN"
+    )
+    hint = Sentence(
+        "train with a lower learning rate, or in bfloat16 instead of float16, and export again",
+        "调低学习率，或用 bfloat16 代替 float16 训练，然后重新导出",
+    )
+    return what, hint
 
 
-def _is_base(facts: Facts) -> tuple[str, str] | None:
+def _is_base(facts: Facts) -> Cause | None:
     taught = _taught(facts)
     if not taught or facts["changed"]:
         return None
-    merged = [record for record in facts["bad"] if record["kind"] != "untouched"]
-    if merged:
-        kind = "updates" if facts["method"] == "lora" else "tensors"
-        return f"the export is the base model: none of the {taught} trained {kind} is in it", AGAIN
-    what = f"none of {taught} updates is large enough to change a weight in {facts['dtypes']['export']}"
-    return f"{what}: the export is the base model", "export in float32, or train longer or with a higher rate"
+    if any(record["kind"] != "untouched" for record in facts["bad"]):
+        lora = facts["method"] == "lora"
+        kind, kind_zh = ("updates", "更新") if lora else ("tensors", "张量")
+        what = Sentence(
+            f"the export is the base model: none of the {taught} trained {kind} is in it",
+            f"导出的就是基座模型：训练得到的 {taught} 个{kind_zh}一个也不在其中",
+        )
+        return what, AGAIN
+    dtype = facts["dtypes"]["export"]
+    what = Sentence(
+        f"none of {taught} updates is large enough to change a weight in {dtype}: the export is the base"
+        " model",
+        f"{taught} 个更新都太小，改变不了 {dtype} 精度的权重：导出的就是基座模型",
+    )
+    hint = Sentence(
+        "export in float32, or train longer or with a higher learning rate",
+        "用 float32 导出，或延长训练、调高学习率",
+    )
+    return what, hint
 
 
-def _foreign_shard(facts: Facts) -> tuple[str, str] | None:
-    """All that is wrong lies in some of several files, and all that was trained there is wrong."""
+def _foreign_shard(facts: Facts) -> Cause | None:
+    """Everything wrong is in some of several files, and everything trained in them is wrong."""
     bad, files = facts["bad"], facts["files"]
     guilty = sorted(file for file, counts in files.items() if counts["bad"])
     if not guilty or len(guilty) == len(files) or _looks(bad) <= {"scaled", "part"}:
         return None
     if len(bad) < facts["bad_number"] or any(not _all_wrong(file, facts) for file in guilty):
         return None
-    kinds = _looks(bad)
-    whose = "the base's own" if kinds == {"base"} else "another export's"
-    number = sum(counts["bad"] for counts in files.values())
-    what = f"{_some(guilty)} is {whose} shard: {number} tensors in it are wrong, and none in other files"
+    base = _looks(bad) == {"base"}
+    whose, whose_zh = ("the base's own", "基座模型") if base else ("another export's", "另一次导出")
+    number, names = sum(counts["bad"] for counts in files.values()), _some(guilty)
+    what = Sentence(
+        f"{names} is {whose} shard: {number} tensors in it are wrong, and none in other files",
+        f"{names.zh} 是{whose_zh}的分片：其中 {number} 个张量不对，其他文件没有问题",
+    )
     return what, AGAIN
 
 
 def _all_wrong(file: str, facts: Facts) -> bool:
-    """More than a single module: every tensor of the file in which two exports differ."""
+    """More than one module: every tensor of the file in which two exports differ."""
     bad = [record for record in facts["bad"] if record["file"] == file]
     right = facts["files"][file].get("taught", 0) - sum(record["kind"] != "untouched" for record in bad)
     return len(bad) > 1 and right == 0
 
 
-def _wrong_modules(facts: Facts) -> tuple[str, str] | None:
+def _wrong_modules(facts: Facts) -> Cause | None:
     bad = facts["bad"]
     if not bad:
         return None
     plain = [record for record in bad if record["kind"] == "untouched"]
     if plain:
-        return _other_base(plain, facts), _base_fix()
+        return _untouched(plain, facts), _BASE
     kinds = _looks(bad)
     if kinds == {"scaled"}:
         return _scaled(facts)
-    named, hint = _modules(facts), AGAIN
+    named = _modules(facts)
     if kinds == {"base"}:
-        what = f"{named} are not merged: they equal the base's"
+        what = Sentence("are not merged: they equal the base's", "没有合并：与基座模型相同")
     elif kinds == {"part"}:
-        what = f"{named} are merged in part: some rows are still the base's"
+        what = Sentence(
+            "are merged in part: some rows are still the base's", "只合并了一部分：有些行仍是基座模型的"
+        )
     elif "other adapter" in kinds and "other" not in kinds:
         rank = max(record.get("rank_found", 0) for record in bad)
-        what = f"{named} carry another adapter's update, of rank {rank}: a stale merge, the adapter was"
-        what = f"{what} trained again after the export"
+        what = Sentence(
+            f"carry another adapter's update, of rank {rank}: a stale merge, the adapter was trained again"
+            " after the export",
+            f"合并的是另一个适配器的更新（秩 {rank}）：合并已过时，导出之后适配器又重新训练过",
+        )
     elif facts["method"] != "lora":
-        what = f"{named} are not the trained model's: the export was made from another training"
+        what = Sentence(
+            "are not the trained model's: the export was made from another training",
+            "不是训练后的权重：导出来自另一次训练",
+        )
     else:
-        what = f"{named} hold neither the base's weights nor the merge's: another base, or another training"
-        hint = f"{AGAIN}; {_base_fix()}"
-    return what, hint
+        what = Sentence(
+            "hold neither the base's weights nor the merge's: another base, or another training",
+            "既不是基座的权重，也不是合并后的权重：基座不同，或来自另一次训练",
+        )
+        return joined([named, what], " ", " "), joined([AGAIN, _BASE])
+    return joined([named, what], " ", " "), AGAIN
 
 
-def _modules(facts: Facts) -> str:
+def _modules(facts: Facts) -> Sentence:
     """The wrong modules, and out of how many: "model.layers.0.mlp.up_proj (1 of 210)"."""
-    named = [str(record.get("module") or record["tensor"]) for record in facts["bad"]]
-    more = facts["bad_number"] - NAMED
-    names = ", ".join(named[:NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f"{names} ({facts['bad_number']} of {_taught(facts)})"
+    number, taught = facts["bad_number"], _taught(facts)
+    names = some([record.get("module") or record["tensor"] for record in facts["bad"]], number, NAMED)
+    return Sentence(f"{names} ({number} of {taught})", f"{names.zh}（{taught} 个中的 {number} 个）")
 
 
-def _other_base(plain: Sequence[Record], facts: Facts) -> str:
-    names = [record["tensor"] for record in plain]
-    total = facts["tensors"].get("untouched", 0)
-    what = f"{len(plain)} of {total} tensors that no training touched differ from the base: {_some(names)}"
-    return f"{what}; the export was made from another base or another revision of it"
+def _untouched(plain: Sequence[Record], facts: Facts) -> Sentence:
+    names, total = _some([record["tensor"] for record in plain]), facts["tensors"].get("untouched", 0)
+    return Sentence(
+        f"{len(plain)} of {total} tensors that training did not touch differ from the base: {names}; the"
+        " export"
+        " was made from another base or another revision of it",
+        f"训练未涉及的 {total} 个张量中有 {len(plain)} 个与基座不同：{names.zh}；"
+        "导出来自另一个基座模型或它的另一个版本",
+    )
 
 
-def _scaled(facts: Facts) -> tuple[str, str]:
-    times = [record["times"] for record in facts["bad"]]
+def _scaled(facts: Facts) -> Cause:
+    times = [record.get("times", 0.0) for record in facts["bad"]]
     least, most = min(times), max(times)
-    by = f"{least:.4g}" if most - least < 0.01 * max(1.0, abs(most)) else f"{least:.4g} to {most:.4g}"
-    first = facts["bad"][0]
-    meant = f" (lora_alpha {first['alpha'] * first['times']:.4g} in place of {first['alpha']:g})"
-    what = f"{_modules(facts)} carry {by} times the update{meant if 'alpha' in first else ''}"
-    return what, f"adapter_config.json was changed after the export, or the export read another: {AGAIN}"
+    one = most - least < 0.01 * max(1.0, abs(most))
+    by, by_zh = (f"{least:.4g}",) * 2 if one else (f"{least:.4g} to {most:.4g}", f"{least:.4g} 至 {most:.4g}")
+    first, named = facts["bad"][0], _modules(facts)
+    alpha = first.get("alpha")
+    meant = meant_zh = ""
+    if alpha is not None:
+        actual = f"{alpha * first.get('times', 0.0):.4g}"
+        meant = f" (lora_alpha {actual} instead of {alpha:g})"
+        meant_zh = f"（lora_alpha 是 {actual}，应为 {alpha:g}）"
+    what = Sentence(
+        f"{named} carry {by} times the update{meant}", f"{named.zh} 的更新是应有的 {by_zh} 倍{meant_zh}"
+    )
+    cause = Sentence(
+        "adapter_config.json was changed after the export, or the export read another one",
+        "导出之后 adapter_config.json 被修改过，或导出时读的是另一个文件",
+    )
+    return what, joined([cause, AGAIN], ": ", "：")
 
 
 def _looks(bad: Sequence[Record]) -> set[str]:
@@ -184,9 +308,9 @@ def _looks(bad: Sequence[Record]) -> set[str]:
 
 
 def _look(record: Record) -> str:
-    """What a wrong tensor looks like, in a word."""
+    """What a wrong tensor looks like, a key of _LOOKS."""
     if "looks" in record:
-        return str(record["looks"])
+        return record["looks"]
     if not record["finite"]:
         return "not finite"
     return "base" if record.get("like_base") else "other"
@@ -197,41 +321,63 @@ def _taught(facts: Facts) -> int:
     return sum(facts["tensors"].get(kind, 0) for kind in ("merged", "replaced", "trained"))
 
 
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+def _some(names: Sequence[str]) -> Sentence:
+    return some(list(names), most=NAMED)
 
 
-def _base_fix() -> str:
-    return "check model.base and model.revision, and export again from the base that was trained on"
-
-
-def _held(facts: Facts) -> str:
+def _held(facts: Facts) -> Sentence:
     if facts["method"] != "lora":
-        return f"all {_taught(facts)} tensors are the trained model's"
+        taught = _taught(facts)
+        return Sentence(
+            f"all {taught} tensors are the trained model's", f"全部 {taught} 个张量都是训练后的权重"
+        )
     scales = ", ".join(f"{scale:g}" for scale in facts["scales"][:NAMED]) or "1"
     merged = facts["tensors"].get("merged", 0)
-    return f"{merged} updates are merged at scale {scales}, and every other tensor is as it must be"
-
-
-def _covered(facts: Facts) -> str:
-    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(facts["tensors"].items()) if number)
-    total = sum(facts["tensors"].values())
-    share = facts["looked"] / facts["values"] if facts["values"] else 0.0
-    dtypes = facts["dtypes"]
-    return (
-        f"{total} tensors of the export ({kinds}), {facts['looked']} of {facts['values']} values"
-        f" ({share:.0%}; whole up to {facts['sample']}); base {dtypes['base']}, export {dtypes['export']}"
+    return Sentence(
+        f"{merged} updates are merged at scale {scales}, and every other tensor is as expected",
+        f"{merged} 个更新已按缩放系数 {scales} 合并，其余张量都符合预期",
     )
 
 
-def _not_covered(facts: Facts) -> str:
-    parts = [f"{number} modules: {why}" for why, number in facts["uncovered"].items()]
-    grown = [f"{name} has {new} rows, the base {old}" for name, (old, new) in facts["resized"].items()]
-    hidden = facts["invisible"]
-    if hidden:
-        parts.append(f"{hidden} updates too small to be seen in {facts['dtypes']['export']}")
-    return "; ".join([*parts, *grown, _NOT_COVERED])
+_KINDS = {"merged": "已合并", "replaced": "整体替换", "trained": "已训练", "untouched": "未涉及"}
+
+
+def _covered(facts: Facts) -> Sentence:
+    counted = [(number, kind) for kind, number in sorted(facts["tensors"].items()) if number]
+    kinds = joined(
+        [Sentence(f"{number} {kind}", f"{_KINDS.get(kind, kind)} {number}") for number, kind in counted],
+        ", ",
+        "，",
+    )
+    total, looked, values = sum(facts["tensors"].values()), facts["looked"], facts["values"]
+    share, sample, dtypes = looked / values if values else 0.0, facts["sample"], facts["dtypes"]
+    return Sentence(
+        f"{total} tensors of the export ({kinds}), {looked} of {values} values ({share:.0%}; whole up to"
+        f" {sample}); base {dtypes['base']}, export {dtypes['export']}",
+        f"导出模型的 {total} 个张量（{kinds.zh}），{values} 个数值中的 {looked} 个（{share:.0%}；"
+        f"不超过 {sample} 的"
+        f"张量全部检查）；基座 {dtypes['base']}，导出 {dtypes['export']}",
+    )
+
+
+def _not_covered(facts: Facts) -> Sentence:
+    parts = [
+        Sentence(f"{number} modules: {why}", f"{number} 个模块：{why}")
+        for why, number in facts["uncovered"].items()
+    ]
+    parts += [
+        Sentence(f"{name} has {new} rows, the base {old}", f"{name} 有 {new} 行，基座有 {old} 行")
+        for name, (old, new) in facts["resized"].items()
+    ]
+    if hidden := facts["invisible"]:
+        dtype = facts["dtypes"]["export"]
+        parts.append(
+            Sentence(
+                f"{hidden} updates too small to be seen in {dtype}",
+                f"{hidden} 个更新太小，{dtype} 精度无法体现",
+            )
+        )
+    return joined([*parts, _NOT_COVERED])
 
 
 def _numbers(facts: Facts) -> dict[str, float]:
@@ -247,21 +393,33 @@ def _numbers(facts: Facts) -> dict[str, float]:
     return numbers
 
 
-def _findings(facts: Facts) -> list[dict[str, Any]]:
-    found = [{"what": f"{each['what']}", "where": each["file"]} for each in facts["problems"]]
+def _findings(facts: Facts) -> list[Finding]:
+    found: list[Finding] = [{"what": each["what"], "where": each["file"]} for each in facts["problems"]]
     for record in facts["bad"]:
-        name = record.get("module") or record["tensor"]
-        what = _SAID[_look(record)].format(**{"times": 0.0, "rank_found": 0, "share": 0.0, **record})
-        found.append({"what": f"{name} {what}", "where": record["file"], "tensor": record["tensor"]})
-    found += [{"what": f"the update of {module} is zero"} for module in facts["silent"]]
+        name, look = record.get("module") or record["tensor"], _LOOKS[_look(record)]
+        values = {"times": 0.0, "rank_found": 0, "share": 0.0, **record}
+        what = Sentence(f"{name} {look.format(**values)}", f"{name} {look.zh.format(**values)}")
+        found.append({"what": what, "where": record["file"], "tensor": record["tensor"]})
+    found += [
+        {"what": Sentence(f"the update of {module} is zero", f"{module} 的更新是零")}
+        for module in facts["silent"]
+    ]
     return found
 
 
-_SAID = {
-    "base": "equals the base's: nothing is merged into it",
-    "scaled": "carries {times:.4g} times the update",
-    "part": "is merged in part: {share:.0%} of the rows seen are the base's",
-    "other adapter": "carries another update, of rank {rank_found}",
-    "other": "holds other weights: {share:.0%} of the values seen differ",
-    "not finite": "holds infinite or undefined numbers",
+_LOOKS = {
+    "base": Sentence("equals the base's: nothing is merged into it", "与基座模型相同：没有合并任何更新"),
+    "scaled": Sentence("carries {times:.4g} times the update", "的更新是应有的 {times:.4g} 倍"),
+    "part": Sentence(
+        "is merged in part: {share:.0%} of the checked rows are the base's",
+        "只合并了一部分：检查的行中有 {share:.0%} 仍是基座模型的",
+    ),
+    "other adapter": Sentence(
+        "carries another update, of rank {rank_found}", "合并的是另一个更新（秩 {rank_found}）"
+    ),
+    "other": Sentence(
+        "holds other weights: {share:.0%} of the checked values differ",
+        "是其他权重：检查的数值中有 {share:.0%} 不同",
+    ),
+    "not finite": Sentence("holds infinite or undefined numbers", "含有无穷大或 NaN"),
 }

@@ -1,33 +1,37 @@
-"""No row is lost: what LLaMA-Factory's own loader keeps of each data set is what was prepared. Pure.
+"""rows: LLaMA-Factory's own loader keeps every row that was prepared.
 
-Holds when every prepared data set is the file that was prepared, and the rows that the loader read, those
-that it kept, and those that prepare.json tells of are the same in number. Rows that are missing are named.
+Holds if each prepared data set is unchanged, and the rows that the loader read, those that it kept, and those
+in prepare.json are the same number. Missing rows are named.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.proofs.findings import Findings
-from orchestrator.results import Proof
+from orchestrator.results import Proof, Sentence, joined
 
 NAME = "rows"
 MISSING, COUNT = "missing", "count"
-_HINT = "look at the row in its source and in data/, fix it, and prepare the data again"
+_HINT = Sentence(
+    "check the row in its source and in data/, fix it, and prepare the data again",
+    "检查源文件和 data/ 中的这一行，修正后重新准备数据",
+)
+_PARTS = {"train": "训练", "validation": "验证", "test": "测试"}
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A prepared data set, and what the trainer's loader made of it.
+    """A prepared data set, and what the trainer's loader did with it.
 
     Attributes:
-        name: in dataset_info.json.
-        part: "train", "validation" or "test".
+        name: in dataset_info.json. part: "train", "validation" or "test".
         prepared: its rows in prepare.json.
-        read, kept: rows that the loader read, and kept; None when it was not asked for this data set.
-        missing: places (file:line) of the rows that it does not have.
-        changed: the file is another than the one that was prepared.
+        read, kept: rows that the loader read and kept; None if it did not load this data set.
+        missing: locations (file:line) of the rows that it does not have.
+        changed: the file differs from the prepared one.
     """
 
     name: str
@@ -40,47 +44,68 @@ class Loaded:
 
     @property
     def whole(self) -> bool:
-        """Whether every row is there, and none too many."""
+        """Whether every row is there, and no other."""
         return self.prepared == self.read == self.kept and not self.changed
 
 
 def prove(datasets: Iterable[Loaded]) -> Proof:
-    """Whether nothing was lost between the data sets and the trainer."""
+    """Whether no row was lost between the data sets and the trainer."""
     sets, found = list(datasets), Findings()
-    for each in sets:
-        if each.whole:
-            continue
-        found.add(COUNT, _told(each), f"data/{each.name}.jsonl", _HINT)
-        for place in each.missing:
-            found.add(MISSING, f"LLaMA-Factory drops this row of {each.name}", place, _HINT)
-    rows = {part: sum(one.prepared for one in sets if one.part == part) for part in _parts(sets)}
     torn = [one for one in sets if not one.whole]
-    places = f": {found.places(MISSING)}" if found.counts[MISSING] else ""
-    listed = ", ".join(f"{number} for {part}" for part, number in rows.items()) or "none"
+    for each in torn:
+        found.add(COUNT, _lost(each), f"data/{each.name}.jsonl", _HINT)
+        dropped = Sentence(
+            f"LLaMA-Factory drops this row of {each.name}", f"LLaMA-Factory 丢弃了 {each.name} 的这一行"
+        )
+        for place in each.missing:
+            found.add(MISSING, dropped, place, _HINT)
+    rows = Counter[str]()
+    for one in sets:
+        rows[one.part] += one.prepared
+    listed = joined(
+        [Sentence(f"{n} for {part}", f"{_PARTS.get(part, part)} {n} 行") for part, n in rows.items()],
+        ", ",
+        "，",
+    )
+    total = rows.total()
     return Proof(
         name=NAME,
         holds=bool(sets) and not torn,
-        covered=f"{sum(rows.values())} prepared rows ({listed}), as LLaMA-Factory's own loader counts them",
+        covered=Sentence(
+            f"{total} prepared rows ({listed or 'none'}), as LLaMA-Factory's own loader counts them",
+            f"已准备的 {total} 行（{listed.zh or '无'}），以 LLaMA-Factory 自己的加载器计数",
+        ),
         numbers={
-            "rows": sum(rows.values()),
+            "rows": total,
             **{f"rows_{part}": number for part, number in rows.items()},
             "missing": sum(max(0, one.prepared - (one.kept or 0)) for one in torn),
         },
-        detail="" if sets and not torn else "; ".join(map(_told, torn)) + places or "no row was prepared",
+        detail=_detail(torn, found) if sets else Sentence("no row was prepared", "没有准备任何数据"),
         hint=_HINT if torn else "",
         findings=found.listed(),
     )
 
 
-def _told(each: Loaded) -> str:
+def _detail(torn: Sequence[Loaded], found: Findings) -> Sentence:
+    places = found.places(MISSING) if found.counts[MISSING] else ""
+    return joined([joined(map(_lost, torn)), places], ": ", "：")
+
+
+def _lost(each: Loaded) -> Sentence:
+    name, prepared = each.name, each.prepared
     if each.read is None:
-        return f"{each.name}: {each.prepared} rows were prepared, and the loader was not asked for them"
-    dropped = f" and keeps {each.kept}" if each.kept != each.read else ""
-    changed = "; the file was changed since" if each.changed else ""
-    return (
-        f"{each.name}: {each.prepared} rows were prepared, LLaMA-Factory reads {each.read}{dropped}{changed}"
-    )
-
-
-def _parts(sets: Sequence[Loaded]) -> list[str]:
-    return list(dict.fromkeys(one.part for one in sets))
+        return Sentence(
+            f"{name}: {prepared} rows were prepared, but the loader did not load them",
+            f"{name}：准备了 {prepared} 行，但加载器没有加载它们",
+        )
+    parts = [
+        Sentence(
+            f"{name}: {prepared} rows were prepared, LLaMA-Factory reads {each.read}",
+            f"{name}：准备了 {prepared} 行，LLaMA-Factory 读到 {each.read} 行",
+        )
+    ]
+    if each.kept != each.read:
+        parts = [joined([*parts, Sentence(f"and keeps {each.kept}", f"保留 {each.kept} 行")], " ", "，")]
+    if each.changed:
+        parts.append(Sentence("the file was changed since", "此后文件被修改过"))
+    return joined(parts)

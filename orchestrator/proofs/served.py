@@ -1,8 +1,8 @@
-"""parity:served: what the running server makes of real requests, against the ids of training.
+"""parity:served: the prompts that the running server makes of real requests, against the ids of training.
 
 Every way in which a client sends a conversation is a kind of client ("reasoning", "list content",
-"enable_thinking: false", …); the proof is as bad as the worst turn of the worst kind that decides.
-Counted, without deciding: a client that lost a thought which training kept, and made-up rows out of reach.
+"enable_thinking: false", …). The worst turn of the worst kind decides. Counted without deciding: a client
+that lost a thought which training kept, and generated rows that no template can reach.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from orchestrator.results import Proof
+from orchestrator.proofs.findings import Finding
+from orchestrator.proofs.trained import answer_name, left_out
+from orchestrator.results import Proof, Sentence, in_chinese, joined
 from orchestrator.templates.compare import ORDER, TurnVerdict
 
 LISTED = 50
@@ -20,13 +21,13 @@ LISTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One request and what came of it.
+    """One request and its verdict.
 
     Attributes:
         client: the kind of client that sends it.
-        where: the row's file:line.
-        verdict: of the prompt that the server made; `dropped` when the client lost a trained thought.
-        made_up: whether the row was made up for the proof.
+        where: file:line of the row.
+        verdict: of the prompt that the server made; `dropped` if the client lost a trained thought.
+        made_up: whether the row was generated for the proof.
     """
 
     client: str
@@ -42,10 +43,10 @@ def prove(
 
     Args:
         judged: the requests.
-        rows: rows of the recipe and made-up ones that were asked about.
-        with_system: those among them that bring a system prompt.
-        returned: answers that came back from the server word for word and were sent back as they came.
-        skipped: what was not asked, by reason.
+        rows: rows of the recipe and generated ones that were requested.
+        with_system: those among them with a system prompt.
+        returned: the server's own answers that equalled the data and were sent back unchanged.
+        skipped: what was not requested, by reason.
     """
     counts: Counter[str] = Counter()
     clients: Counter[str] = Counter()
@@ -63,12 +64,17 @@ def prove(
             bad.append(one)
     requests = sum(counts[kind.value] for kind in ORDER)
     bad.sort(key=lambda one: -ORDER.index(one.verdict.verdict))
-    detail, hint = _said(bad, requests)
+    detail, hint = _cause(bad, requests)
     return Proof(
         name="parity:served",
         holds=not bad and requests > 0,
-        covered=f"{requests} requests about {rows} rows ({with_system} with a system prompt), in"
-        f" {len(clients)} ways in which clients send them",
+        covered=Sentence(
+            f"{requests} requests for {rows} rows ({with_system} with a system prompt), in {len(clients)}"
+            " ways"
+            " in which clients send them",
+            f"针对 {rows} 行数据（其中 {with_system} 行带系统提示词）的 {requests} 个请求，"
+            f"涵盖客户端的 {len(clients)} 种发送方式",
+        ),
         numbers={
             "requests": requests,
             **{kind.value: counts[kind.value] for kind in ORDER},
@@ -83,31 +89,60 @@ def prove(
     )
 
 
-def _said(bad: Sequence[Judged], requests: int) -> tuple[str, str]:
+def _cause(bad: Sequence[Judged], requests: int) -> tuple[Sentence, str]:
     if not requests:
-        return "the server was asked nothing: no trained row fits into it", "raise serve.max_model_len"
-    if not bad:
-        return "", ""
-    worst = bad[0]
-    what = f"the running server makes another prompt than was trained of {len(bad)} requests"
-    return f"{what}; a client that sends {worst.client}: {worst.verdict.explanation}", worst.verdict.hint
-
-
-def _finding(one: Judged) -> dict[str, Any]:
-    told = one.verdict.to_json()
-    what = f"answer {one.verdict.turn + 1}, a client that sends {one.client}: {one.verdict.explanation}"
-    return {"what": what, "where": one.where, "hint": one.verdict.hint, "client": one.client, **told}
-
-
-def _not_covered(counts: Mapping[str, int], returned: int, skipped: Mapping[str, int]) -> str:
-    words = [f"{number} {reason}" for reason, number in sorted(skipped.items()) if number]
-    if counts["dropped"]:
-        words.append(f"{counts['dropped']} requests of clients that lose a thought which training kept")
-    if counts["unreachable"]:
-        words.append(
-            f"{counts['unreachable']} requests about made-up answers that are the same text in other ids: no"
-            " chat template reaches them"
+        what = Sentence(
+            "no request was sent: no trained row fits into the server's context",
+            "没有发送任何请求：没有一行训练数据放得进服务端的上下文",
         )
-    if not returned:
-        words.append("the reasoning parser's own output: no first answer came back word for word")
-    return "; ".join(words)
+        return what, Sentence("raise serve.max_model_len", "调大 serve.max_model_len")
+    if not bad:
+        return Sentence(), ""
+    worst = bad[0]
+    what = Sentence(
+        f"the running server makes a different prompt than was trained for {len(bad)} requests",
+        f"对 {len(bad)} 个请求，服务端生成的提示词与训练时不同",
+    )
+    return joined([what, _of_client(worst)]), worst.verdict.hint
+
+
+def _of_client(one: Judged) -> Sentence:
+    why = one.verdict.explanation
+    return Sentence(
+        f"a client that sends {one.client}: {why}",
+        f"客户端发送 {in_chinese(one.client)} 时：{in_chinese(why)}",
+    )
+
+
+def _finding(one: Judged) -> Finding:
+    what = joined([answer_name(one.verdict.turn), _of_client(one)], ", ", "，")
+    why, hint = one.verdict.explanation, one.verdict.hint
+    return {
+        **one.verdict.to_json(),
+        "what": what,
+        "where": one.where,
+        "explanation": why,
+        "hint": hint,
+        "client": one.client,
+    }
+
+
+def _not_covered(counts: Mapping[str, int], returned: int, skipped: Mapping[str, int]) -> Sentence:
+    dropped = Sentence(
+        "requests of clients that lose a thought which training kept",
+        "个请求来自会丢掉思考的客户端，而训练时保留了思考",
+    )
+    unreachable = Sentence(
+        "requests for generated answers that are the same text with other ids: no chat template reaches them",
+        "个请求的生成回答文本相同而 id 不同：任何对话模板都无法得到",
+    )
+    reasons = {
+        **dict(sorted(skipped.items())),
+        dropped: counts["dropped"],
+        unreachable: counts["unreachable"],
+    }
+    none = Sentence(
+        "the reasoning parser's own output: no first answer equalled the data word for word",
+        "思考解析器自身的输出：没有一个首轮回答与数据逐字相同",
+    )
+    return joined([*left_out(reasons), "" if returned else none])

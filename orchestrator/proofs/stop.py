@@ -1,12 +1,12 @@
-"""The stop proof: every trained answer ends with a token at which the server stops, and holds none before.
+"""stop: every trained answer ends with a token at which the server stops, and contains none before.
 
 Some templates (qwen, qwen3, chatml, smollm2) close an answer with `<|im_end|>` and a newline, both trained.
-The server has stopped by then, so the token that must stop it is the last labelled one, or, where that is a
-single newline, the one before it. An answer that cutoff_len cut before that token is told by file:line; the
-truncation proof judges how many there may be.
+The server has stopped by then, so the token that must stop it is the last labelled one, or, if that is a
+single newline, the one before it. An answer that cutoff_len cut before that token is reported by file:line;
+the truncation proof judges how many there may be.
 
-Also here: what generation_config.json, tokenizer_config.json and config.json say of the end of an answer.
-What would change how answers end is refuted; what only another program would trip over is told.
+Also checks what generation_config.json, tokenizer_config.json and config.json say about the end of an answer.
+What changes how answers end refutes the proof; what only other programs would trip over is reported.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 from orchestrator.proofs.findings import Findings
-from orchestrator.proofs.trained import TrainedRow, answer_name
-from orchestrator.results import Proof
+from orchestrator.proofs.trained import TrainedRow, answer_name, left_out
+from orchestrator.results import Proof, Sentence, joined
 
 NAME = "stop"
 # A newline as byte-level, plain and SentencePiece vocabularies spell it.
@@ -28,18 +28,36 @@ NO_END, WRONG_EOS, UNEQUAL = "no end", "wrong eos_token", "files differ"
 _REFUTING = (NO_END, WRONG_EOS, NO_STOP, EARLY)
 
 
+class EosFile(TypedDict):
+    """A configuration file and the eos ids that it names."""
+
+    file: str
+    eos_token_id: list[int] | None
+
+
+class StopFacts(TypedDict):
+    """What probes/stop_ids.py writes."""
+
+    stop_ids: list[int]
+    eos_token_id: int | None
+    tokens: Mapping[str, str]
+    generation_config: EosFile
+    config: EosFile
+    tokenizer_config: EosFile
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the probe in the serve environment found (probes/stop_ids.py), and what was there before.
+    """The server's stop ids, and what the configuration files say.
 
     Attributes:
         stop_ids: at which the server stops.
         tokens: id → token, of every id that is named here.
-        eos: the tokenizer's eos id, as vLLM loaded it; None where it has none.
-        generation, config: the eos ids of generation_config.json and config.json, () where they name none.
-        files: "generation_config", "config", "tokenizer_config" → its path, as people know it.
-        base_eos: the eos token of the base's tokenizer, "" when unknown.
-        trained_eos: the eos id of the trainer's tokenizer, which an export writes; None when unknown.
+        eos: the tokenizer's eos id, as vLLM loaded it; None without one.
+        generation, config: the eos ids of generation_config.json and config.json, () if they name none.
+        files: "generation_config", "config", "tokenizer_config" → its path, for display.
+        base_eos: the eos token of the base's tokenizer, "" if unknown.
+        trained_eos: the eos id of the trainer's tokenizer, which an export writes; None if unknown.
     """
 
     stop_ids: frozenset[int]
@@ -52,16 +70,19 @@ class Served:
     trained_eos: int | None = None
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any], base_eos: str = "", trained_eos: int | None = None) -> Served:
-        """From the probe's JSON. Raises KeyError, TypeError or ValueError when it is none."""
-        names = ("generation_config", "config", "tokenizer_config")
+    def of(cls, facts: StopFacts, base_eos: str = "", trained_eos: int | None = None) -> Served:
+        """From the probe's JSON. Raises KeyError, TypeError, AttributeError or ValueError on other JSON."""
         return cls(
             frozenset(facts["stop_ids"]),
             {int(token): text for token, text in facts["tokens"].items()},
             facts["eos_token_id"],
             tuple(facts["generation_config"]["eos_token_id"] or ()),
             tuple(facts["config"]["eos_token_id"] or ()),
-            {name: facts[name]["file"] for name in names},
+            {
+                "generation_config": facts["generation_config"]["file"],
+                "config": facts["config"]["file"],
+                "tokenizer_config": facts["tokenizer_config"]["file"],
+            },
             base_eos,
             trained_eos,
         )
@@ -69,10 +90,10 @@ class Served:
 
 @dataclass(slots=True)
 class _Tally:
-    """What was counted on the way.
+    """What is counted row by row.
 
     Attributes:
-        ends: token that closes a whole answer → answers.
+        ends: token that closes a complete answer → answers.
         place: token → the first row that it closes.
     """
 
@@ -97,7 +118,7 @@ class _Tally:
         kept = {turn["turn"] for turn in row.turns}
         for number in losses:
             if number not in kept:
-                self._cut(row.where, number, "is not trained at all")
+                self._cut(row.where, number, Sentence("is not trained at all", "完全没有参与训练"))
 
     def _answer(self, where: str, number: int, labels: Sequence[int], *, cut: bool) -> None:
         self.answers += 1
@@ -106,23 +127,34 @@ class _Tally:
         if end > 0 and labels[end] in self.newlines and (not cut or labels[end - 1] in stops):
             end -= 1
         if cut and labels[end] not in stops:
-            self._cut(where, number, "is cut before its stop token")
+            self._cut(where, number, Sentence("is cut before its stop token", "在停止 token 之前被截断"))
         else:
             self.ends[labels[end]] += 1
             self.place.setdefault(labels[end], where)
         if not stops.isdisjoint(before := labels[:end]):
             self._early(where, number, next(each for each in before if each in stops))
 
-    def _cut(self, where: str, number: int, what: str) -> None:
+    def _cut(self, where: str, number: int, what: Sentence) -> None:
         self.cut += 1
-        self.found.add(CUT, f"{answer_name(number)} {what}", where, "raise data.cutoff_len")
+        hint = Sentence("raise data.cutoff_len", "调大 data.cutoff_len")
+        self.found.add(CUT, joined([answer_name(number), what], " ", ""), where, hint)
 
     def _early(self, where: str, number: int, stop: int) -> None:
-        what = f"{answer_name(number)} holds {self.name(stop)} before its end: the server stops there"
-        hint = "take the token's text out of the answer"
+        name, token = answer_name(number), self.name(stop)
+        what = Sentence(
+            f"{name} contains {token} before its end: the server stops there",
+            f"{name.zh}在结尾之前含有 {token}：服务端会在那里停止",
+        )
+        hints = [Sentence("remove the token's text from the answer", "从回答中去掉该 token 的文本")]
         if stop in self.served.generation:
-            hint += f", or {stop} out of eos_token_id in {self.served.files['generation_config']}"
-        self.found.add(EARLY, what, where, hint)
+            file = self.served.files["generation_config"]
+            hints.append(
+                Sentence(
+                    f"or remove {stop} from eos_token_id in {file}",
+                    f"或从 {file} 的 eos_token_id 中去掉 {stop}",
+                )
+            )
+        self.found.add(EARLY, what, where, joined(hints, ", ", "，"))
 
     def text(self, token: int | None) -> str:
         return "?" if token is None else self.tokens.get(token) or self.served.tokens.get(token) or "?"
@@ -130,17 +162,18 @@ class _Tally:
     def name(self, token: int | None) -> str:
         return f"{self.text(token)} ({token})"
 
-    def names(self, tokens: Iterable[int]) -> str:
-        return ", ".join(self.name(token) for token in sorted(tokens)) or "nothing"
+    def names(self, tokens: Iterable[int]) -> Sentence:
+        named = [self.name(token) for token in sorted(tokens)]
+        return joined(named, ", ", "、") or Sentence("nothing", "（无）")
 
 
 def prove(
     rows: Iterable[TrainedRow], pieces: Mapping[int, str], served: Served, not_trained: Mapping[str, int]
 ) -> Proof:
-    """Whether the server stops where training says that an answer ends.
+    """Whether the server stops where trained answers end.
 
     Args:
-        rows: those that are trained.
+        rows: the trained rows.
         pieces: id → token of the ids in them.
         served: what the probe found.
         not_trained: rows that were passed over, by reason; filled while `rows` is read.
@@ -151,17 +184,22 @@ def prove(
         tally.add(row)
     _no_end(tally)
     _no_stop(tally)
-    _files(tally)
+    for kind, what, where, hint in _disagreements(tally) if tally.ends else ():
+        tally.found.add(kind, what, where, hint)
     found = tally.found
-    culprit = next((kind for kind in _REFUTING if found.counts[kind]), None)
-    first: Mapping[str, Any] = found.first(culprit) if culprit else {}
-    where = first.get("where", "")
-    left_out = {"answers cut before their stop token": tally.cut, **not_trained}
+    refuting = next((kind for kind in _REFUTING if found.counts[kind]), None)
+    what, hint, where = found.first(refuting) if refuting else (Sentence(), Sentence(), "")
+    cut = Sentence("answers cut before their stop token", "个回答在停止 token 之前被截断")
+    ends, stops = tally.names(tally.ends), tally.names(served.stop_ids)
     return Proof(
         name=NAME,
-        holds=culprit is None,
-        covered=f"{tally.answers} trained answers in {tally.rows} rows; they end with"
-        f" {tally.names(tally.ends)}; the server stops at {tally.names(served.stop_ids)}",
+        holds=refuting is None,
+        covered=Sentence(
+            f"{tally.answers} trained answers in {tally.rows} rows; they end with {ends}; the server stops at"
+            f" {stops}",
+            f"{tally.rows} 行中的 {tally.answers} 个训练回答；它们以 {ends.zh} 结尾；"
+            f"服务端在 {stops.zh} 处停止",
+        ),
         numbers={
             "rows": tally.rows,
             "answers": tally.answers,
@@ -171,17 +209,23 @@ def prove(
             "cut_before_stop": tally.cut,
             "files_differ": found.counts[UNEQUAL] + found.counts[WRONG_EOS],
         },
-        detail=(f"{where}: " if where else "") + first["what"] if culprit else "",
-        hint=first.get("hint", ""),
-        not_covered="; ".join(f"{number} {reason}" for reason, number in left_out.items() if number),
+        detail=joined([where, what], ": ", "：") if refuting else "",
+        hint=hint,
+        not_covered=joined(left_out({cut: tally.cut, **not_trained})),
         findings=found.listed(),
     )
 
 
 def _no_end(tally: _Tally) -> None:
     if not tally.ends:
-        what = "no trained answer reaches its end: nothing teaches the model to stop"
-        tally.found.add(NO_END, what, hint="raise data.cutoff_len; see the truncation proof")
+        what = Sentence(
+            "no trained answer reaches its end: nothing teaches the model to stop",
+            "没有一个训练回答完整到结尾：模型学不到何时停止",
+        )
+        hint = Sentence(
+            "raise data.cutoff_len; see the truncation proof", "调大 data.cutoff_len；参见 truncation 证明"
+        )
+        tally.found.add(NO_END, what, hint=hint)
 
 
 def _no_stop(tally: _Tally) -> None:
@@ -189,50 +233,50 @@ def _no_stop(tally: _Tally) -> None:
     served = tally.served
     for token, number in tally.ends.most_common():
         if token not in served.stop_ids:
-            what = (
-                f"{number} trained answers end with {tally.name(token)}, and the server stops only at"
-                f" {tally.names(served.stop_ids)}: it runs on"
+            name, stops = tally.name(token), tally.names(served.stop_ids)
+            what = Sentence(
+                f"{number} trained answers end with {name}, and the server stops only at {stops}: it"
+                " continues",
+                f"{number} 个训练回答以 {name} 结尾，而服务端只在 {stops.zh} 处停止：它会继续生成",
             )
             tally.found.add(NO_STOP, what, tally.place[token], _add(served, token))
 
 
-def _files(tally: _Tally) -> None:
-    """What the three files say, against what answers were trained to end with."""
-    if not tally.ends:
-        return
-    for kind, what, where, hint in _disagreements(tally):
-        tally.found.add(kind, what, where, hint)
-
-
-def _disagreements(tally: _Tally) -> Iterator[tuple[str, str, str, str]]:
-    """(kind, what, file, fix) of each."""
+def _disagreements(tally: _Tally) -> Iterator[tuple[str, Sentence, str, str]]:
+    """(kind, what, file, hint) of each file that disagrees with how answers were trained to end."""
     served, ends = tally.served, tally.ends
     (main, _), *_rest = ends.most_common(1)
-    trained = f"answers are trained to end with {tally.names(ends)}"
-    tokenizer = served.files["tokenizer_config"]
-    # vLLM reads config.json only where there is no generation_config.json.
+    names = tally.names(ends)
+    trained = Sentence(f"answers are trained to end with {names}", f"训练的回答以 {names.zh} 结尾")
+    # vLLM reads config.json only without a generation_config.json.
     leading = served.generation or served.config
     changed = served.trained_eos is not None and served.eos != served.trained_eos
     if changed or served.eos not in ends:
-        says = "names no eos_token" if served.eos is None else f"its eos_token is {tally.name(served.eos)}"
-        was = f", the trainer's was {tally.name(served.trained_eos)}" if changed else ""
+        own = tally.name(served.eos)
+        says = Sentence(f"its eos_token is {own}", f"其 eos_token 是 {own}")
+        if served.eos is None:
+            says = Sentence("it names no eos_token", "没有指定 eos_token")
+        if changed:
+            other = tally.name(served.trained_eos)
+            was = Sentence(f"the trainer's was {other}", f"训练器的是 {other}")
+            says = joined([says, was], ", ", "，")
         known = served.eos is None or served.eos in leading
         kind = WRONG_EOS if changed or not known else UNEQUAL
-        right = served.trained_eos if changed else main
-        yield kind, f"{says}{was}; {trained}", tokenizer, f'"eos_token": "{tally.text(right)}"'
-    for name in ("generation", "config"):
-        ids: tuple[int, ...] = getattr(served, name)
+        right = f'"eos_token": "{tally.text(served.trained_eos if changed else main)}"'
+        yield kind, joined([says, trained]), served.files["tokenizer_config"], right
+    for name, ids in (("generation_config", served.generation), ("config", served.config)):
         if not ids or not ends.keys().isdisjoint(ids):
             continue
-        file = served.files["config" if name == "config" else "generation_config"]
         # An eos that LLaMA-Factory put in place of the base's own is new to the base's files; one that the
         # base's tokenizer had before must be known to them, or one of the two is wrong.
-        own = name == "generation" and bool(served.base_eos) and served.base_eos == tally.tokens.get(main)
-        contradicts = own and main not in served.config
-        what = f"its eos_token_id is {tally.names(ids)}; {trained}"
-        yield (WRONG_EOS if contradicts else UNEQUAL), what, file, _add(served, main)
+        own_eos = bool(served.base_eos) and served.base_eos == tally.tokens.get(main)
+        contradicts = name == "generation_config" and own_eos and main not in served.config
+        listed = tally.names(ids)
+        says = Sentence(f"its eos_token_id is {listed}", f"其 eos_token_id 是 {listed.zh}")
+        kind = WRONG_EOS if contradicts else UNEQUAL
+        yield kind, joined([says, trained]), served.files[name], _add(served, main)
 
 
-def _add(served: Served, token: int) -> str:
-    ids = sorted({token, *served.generation})
-    return f'"eos_token_id": {ids} in {served.files["generation_config"]}'
+def _add(served: Served, token: int) -> Sentence:
+    ids, file = sorted({token, *served.generation}), served.files["generation_config"]
+    return Sentence(f'"eos_token_id": {ids} in {file}', f'在 {file} 中设置 "eos_token_id": {ids}')

@@ -1,8 +1,8 @@
-r"""What becomes of the thoughts in a conversation's answers when LLaMA-Factory trains on it.
+r"""What LLaMA-Factory does with the thoughts in a conversation's answers when it trains on them.
 
 LLaMA-Factory 0.9.5 (data/template.py, ReasoningTemplate) removes a thought in one spelling only,
 `<think>\n…\n</think>\n\n`: everywhere with `enable_thinking: false`, in earlier answers with `mask_history:
-true`. A thought in another spelling stays, and the answer gets no empty thought. Templates of its other
+true`. A thought in another spelling remains, and the answer gets no empty thought. Templates of its other
 classes remove nothing.
 
 Covered: thoughts between <think> and </think>. Not covered: templates with other marks.
@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 # The templates of class ReasoningTemplate whose thought_words are the usual ones.
 REASONING = frozenset(
@@ -29,7 +28,7 @@ SPELLING = r"<think>\n…\n</think>\n\n"
 
 
 class Fate(StrEnum):
-    """What becomes of one answer's thought."""
+    """What happens to one answer's thought."""
 
     TAUGHT = "taught"
     REMOVED = "removed"
@@ -41,12 +40,12 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ThoughtRules:
-    """What the training run does with thoughts.
+    """The settings of a training run that affect thoughts.
 
     Attributes:
         template: LLaMA-Factory's name of it.
         thinking: its enable_thinking: True, False, or None for mixed.
-        mask_history: earlier answers are context alone, and lose their thoughts.
+        mask_history: earlier answers are context only, and lose their thoughts.
     """
 
     template: str
@@ -58,17 +57,11 @@ class ThoughtRules:
         """Whether this template removes thoughts at all."""
         return self.template in REASONING
 
-    @classmethod
-    def of(cls, header: Mapping[str, Any]) -> ThoughtRules:
-        """The rules that the header of training_ids.jsonl tells."""
-        return cls(header["template"], header["thinking"], bool(header["mask_history"]))
-
 
 def fates(messages: Sequence[Mapping[str, str]], rules: ThoughtRules) -> Iterator[tuple[int, Fate]]:
-    """(answer number from 0, fate) of every answer that holds a thought, or the marks of one."""
+    """(answer number from 0, fate) of every answer that contains a thought, or its marks."""
     answers = [message["content"] for message in messages if message["role"] == "assistant"]
     for number, content in enumerate(answers):
-        # Most answers of most data sets end here.
         if "<think>" in content or "</think>" in content:
             fate = _fate(content, rules, earlier=number < len(answers) - 1)
             if fate is not None:

@@ -1,15 +1,15 @@
-"""Whether the train and the serve environment read the same text as the same tokens.
+"""tokenizer: the train and the serve environment read the same text as the same tokens.
 
-Published DeepSeek-R1-Distill-Qwen says `tokenizer_class: LlamaTokenizerFast` beside `model_type: qwen2`;
-transformers 5.6.0, 5.6.2 and 5.7.0 make of that a tokenizer that drops every space, line break and Chinese
-character, without an error, and the versions before and after read it rightly. The same layout beside
-`model_type: llama` or without a config.json is read wrongly by 5.5.4 and 5.19.0 too. No comparison of
-templates can see it: both sides print the same text. So the same texts are encoded inside each environment.
+Published DeepSeek-R1-Distill-Qwen has `tokenizer_class: LlamaTokenizerFast` with `model_type: qwen2`;
+transformers 5.6.0, 5.6.2 and 5.7.0 turn that into a tokenizer that drops every space, line break and Chinese
+character, without an error; the versions before and after read it correctly. The same layout with
+`model_type: llama` or without a config.json is misread by 5.5.4 and 5.19.0 too. No comparison of templates
+can detect it, because both sides print the same text. So each environment encodes the same texts.
 
-Claimed: every text has the same ids on both sides and decodes to itself, and the two know the same special
-tokens and the same begin- and end-of-sentence. A tokenizer that brings text into Unicode's normal form C
-(Qwen's: an e and an accent become é) gives that back, which is no loss. Not covered: texts of other shapes;
-what a training template does to the end-of-sentence token (the stop proof speaks of that).
+Claim: every text has the same ids on both sides and decodes to itself, and both know the same special tokens
+and the same begin- and end-of-sentence. A tokenizer that normalizes text to Unicode NFC (Qwen's: an e and an
+accent become é) returns that form, which is no loss. Not covered: texts of other shapes, and what a training
+template does to the end-of-sentence token (see the stop proof).
 """
 
 from __future__ import annotations
@@ -17,119 +17,142 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from orchestrator.results import Proof
-
-Header = Mapping[str, Any]
-Finding = dict[str, Any]
+from orchestrator.proofs.findings import Finding, some
+from orchestrator.proofs.trained import ReadingHeader
+from orchestrator.results import Proof, Sentence, joined
 
 NAME = "tokenizer"
 LISTED = 50
 SHOWN_IDS = 12
 BROKEN = ((5, 6), (5, 8))  # from, below
 REBUILDS = ("LlamaTokenizer", "CodeLlamaTokenizer")
-FAULT = "; {0} builds a tokenizer by Llama's rules, whatever rules tokenizer.json describes"
-VERSIONS = (
-    "; transformers 5.6.0 to 5.7.0 do this to a tokenizer_config.json that says LlamaTokenizerFast beside"
-    " model_type qwen2, as DeepSeek-R1-Distill-Qwen is published; 5.5.x and 5.8.0 read it rightly"
+FAULT = Sentence(
+    "{0} builds a tokenizer by Llama's rules, whatever rules tokenizer.json describes",
+    "{0} 按 Llama 的规则构建分词器，不理会 tokenizer.json 中的规则",
 )
-HINT = (
+VERSIONS = Sentence(
+    "transformers 5.6.0 to 5.7.0 do this to a tokenizer_config.json with LlamaTokenizerFast and model_type"
+    " qwen2, as DeepSeek-R1-Distill-Qwen is published; 5.5.x and 5.8.0 read it correctly",
+    "对于 LlamaTokenizerFast 加 model_type qwen2 的 tokenizer_config.json"
+    "（DeepSeek-R1-Distill-Qwen 即如此发布），"
+    "transformers 5.6.0 至 5.7.0 会这样；5.5.x 和 5.8.0 能正确读取",
+)
+HINT = Sentence(
     "set `model.tokenizer: corrected` in the recipe, or write a corrected copy with `conch parity --tokenizer"
     " DIR --template NAME --fix COPY` (tokenizer_class PreTrainedTokenizerFast, which every version reads"
-    " rightly); or make the {side} environment as it is pinned: environments/{side}-HARDWARE.txt, made by"
-    " `conch env compile {side}` and installed by `conch env sync {side}`"
+    " correctly); or restore the pinned {side} environment: environments/{side}-HARDWARE.txt, made by"
+    " `conch env compile {side}` and installed by `conch env sync {side}`",
+    "在配方中设置 `model.tokenizer: corrected`，"
+    "或用 `conch parity --tokenizer DIR --template NAME --fix COPY`"
+    " 写出修正的副本（tokenizer_class PreTrainedTokenizerFast，各版本都能正确读取）；"
+    "或恢复锁定的 {side} 环境：environments/{side}-HARDWARE.txt，由 `conch env compile {side}` 生成、"
+    "由 `conch env sync {side}` 安装",
 )
-ADDED = (
+ADDED = Sentence(
     "train with the template of this model's own family; tokens that you add on purpose (add_tokens) are not"
-    " in the base model: accept them with --accept-mismatch"
+    " in the base model: accept them with --accept-mismatch",
+    "用该模型所属系列的模板来训练；有意添加的 token（add_tokens）不在基座模型中，可用 --accept-mismatch 接受",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One environment's reading: its name, its header, and text → (ids, decoded)."""
+    """One environment: its name, its header, and text → (ids, decoded)."""
 
     name: str
-    header: Header
+    header: ReadingHeader
     read: Mapping[str, tuple[list[int], str]]
 
     @classmethod
-    def of(cls, name: str, header: Header) -> _Side:
+    def of(cls, name: str, header: ReadingHeader) -> _Side:
         return cls(name, header, {row["text"]: (row["ids"], row["decoded"]) for row in header["texts"]})
 
     @property
     def transformers(self) -> str:
-        return str(self.header["versions"].get("transformers", "?"))
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.header['tokenizer']}, transformers {self.transformers}"
+        return self.header["versions"].get("transformers", "?")
 
     @property
-    def fault(self) -> str:
-        """Why it misreads, as far as its class and its version tell."""
-        if self.header["tokenizer"] not in REBUILDS:
-            return ""
+    def tool(self) -> str:
+        return f"{self.header['tokenizer']}, transformers {self.transformers}"
+
+    @property
+    def hint(self) -> Sentence:
+        return Sentence(HINT.format(side=self.name), HINT.zh.format(side=self.name))
+
+    @property
+    def fault(self) -> Sentence:
+        """Why it misreads, as far as its class and its version show."""
+        name = self.header["tokenizer"]
+        if name not in REBUILDS:
+            return Sentence()
         known = BROKEN[0] <= _numbers(self.transformers) < BROKEN[1]
-        return FAULT.format(self.header["tokenizer"]) + (VERSIONS if known else "")
+        return joined([Sentence(FAULT.format(name), FAULT.zh.format(name)), VERSIONS if known else ""])
+
+    def reads(self, text: str) -> Sentence:
+        ids, decoded = self.read[text]
+        tool = f"{self.tool}, ids {_ids(ids)}"
+        return Sentence(
+            f"{decoded!r} in the {self.name} environment ({tool})",
+            f"{self.name} 环境中的 {decoded!r}（{tool}）",
+        )
+
+    def misreads(self, text: str) -> bool:
+        return self.read[text][1] not in {text, unicodedata.normalize("NFC", text)}
 
 
-def prove(train: Header, serve: Header) -> Proof:
-    """The proof, from the headers of the two probes.
-
-    Args:
-        train: of training_ids.jsonl: "texts" ([{"text", "ids", "decoded"}]), "tokenizer" (the class),
-            "versions", "bos_token_id", "eos_token_id"; and "published", the last two as they were before the
-            training template changed them, where the probe tells.
-        serve: of serving_ids.jsonl, with the same keys.
-    """
+def prove(train: ReadingHeader, serve: ReadingHeader) -> Proof:
+    """The proof, from the headers of training_ids.jsonl and serving_ids.jsonl."""
     ours, theirs = _Side.of("train", train), _Side.of("serve", serve)
     both = [text for text in ours.read if text in theirs.read]
-    unequal = [text for text in both if ours.read[text][0] != theirs.read[text][0]]
-    misread = {side.name: [t for t in both if not _same(t, side.read[t][1])] for side in (ours, theirs)}
-    culprits = {*unequal, *misread["train"], *misread["serve"]}
-    wrong = [text for text in both if text in culprits]
-    findings = [_finding(text, ours, theirs) for text in wrong]
-    findings += _one_sided(ours, theirs) + _special(ours, theirs)
+    unequal = {text for text in both if ours.read[text][0] != theirs.read[text][0]}
+    misread = {side.name: set(filter(side.misreads, both)) for side in (ours, theirs)}
+    wrong = unequal | misread["train"] | misread["serve"]
+    findings = [_finding(text, ours, theirs) for text in both if text in wrong]
+    findings += _one_sided(ours, theirs, ADDED) + _one_sided(theirs, ours, ours.hint)
+    findings += _special(ours, theirs)
     if not both:
-        findings.append({"what": "no text was read on both sides", "hint": "run the probes again"})
+        none = Sentence("no text was read on both sides", "没有一段文本在两侧都被读取")
+        findings.append({"what": none, "hint": Sentence("run the probes again", "重新运行探测脚本")})
     first = findings[0] if findings else {}
+    tools = f"train: {ours.tool}; serve: {theirs.tool}"
     return Proof(
         name=NAME,
         holds=not findings,
-        covered=f"{len(both)} texts: Chinese, English, emoji, code, white space, every special and added"
-        f" token; {ours}; {theirs}",
+        covered=Sentence(
+            f"{len(both)} texts: Chinese, English, emoji, code, white space, every special and added token;"
+            f" {tools}",
+            f"{len(both)} 段文本：中文、英文、表情符号、代码、空白、所有特殊和新增 token；{tools}",
+        ),
         numbers={
             "texts": len(both),
             "other_ids": len(unequal),
             "misread_in_training": len(misread["train"]),
             "misread_in_serving": len(misread["serve"]),
         },
-        detail=str(first.get("what", "")),
-        hint=str(first.get("hint", "")),
-        not_covered="texts of other shapes; an end-of-sentence token that the training template sets",
+        detail=_text(first.get("what")),
+        hint=_text(first.get("hint")),
+        not_covered=Sentence(
+            "texts of other shapes; an end-of-sentence token that the training template sets",
+            "其他形式的文本；由训练模板设置的句末 token",
+        ),
         findings=tuple(findings[:LISTED]),
     )
 
 
-def _same(text: str, decoded: str) -> bool:
-    return decoded in {text, unicodedata.normalize("NFC", text)}
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _finding(text: str, ours: _Side, theirs: _Side) -> Finding:
-    """A text that the two read otherwise, or that one of them, or both, do not give back."""
+    """A text that the sides read differently, or that a side does not decode to itself."""
     sides = (ours, theirs)
-    wrong = [side for side in sides if not _same(text, side.read[text][1])]
-    readings = " and ".join(
-        f"{side.read[text][1]!r} in the {side.name} environment ({side.header['tokenizer']}, transformers"
-        f" {side.transformers}, ids {_ids(side.read[text][0])})"
-        for side in sides
-    )
-    fault = wrong[0].fault if wrong else ""
-    side = (wrong or sides)[0].name
+    wrong = [side for side in sides if side.misreads(text)]
+    readings = joined((side.reads(text) for side in sides), " and ", "和")
+    what = Sentence(f"{text!r} is read as {readings}", f"{text!r} 被读成{readings.zh}")
     finding: Finding = {
-        "what": f"{text!r} is read as {readings}{fault}",
-        "hint": HINT.format(side=side),
+        "what": joined([what, wrong[0].fault if wrong else ""]),
+        "hint": (wrong or sides)[0].hint,
         "text": text,
     }
     for one in sides:
@@ -137,32 +160,37 @@ def _finding(text: str, ours: _Side, theirs: _Side) -> Finding:
     return finding
 
 
-def _one_sided(ours: _Side, theirs: _Side) -> list[Finding]:
-    """Special tokens that one environment knows and the other does not."""
-    found = []
-    for side, other, hint in ((ours, theirs, ADDED), (theirs, ours, HINT.format(side="train"))):
-        only = [text for text in side.read if text not in other.read and len(side.read[text][0]) == 1]
-        if only:
-            shown = ", ".join(map(repr, only[:5])) + (f" and {len(only) - 5} more" if only[5:] else "")
-            what = (
-                f"the {side.name} environment's tokenizer has {shown} as a token, the {other.name}'s has not"
-            )
-            found.append({"what": what, "hint": hint, "tokens": only[:LISTED]})
-    return found
+def _one_sided(side: _Side, other: _Side, hint: Sentence) -> list[Finding]:
+    """Special tokens that only one environment knows."""
+    only = [text for text in side.read if text not in other.read and len(side.read[text][0]) == 1]
+    if not only:
+        return []
+    shown = some([repr(text) for text in only], most=5)
+    what = Sentence(
+        f"the {side.name} environment's tokenizer has {shown} as a token, the {other.name} environment's does"
+        " not",
+        f"{side.name} 环境的分词器有 token {shown.zh}，{other.name} 环境的没有",
+    )
+    return [{"what": what, "hint": hint, "tokens": only[:LISTED]}]
 
 
 def _special(ours: _Side, theirs: _Side) -> list[Finding]:
-    """Begin- and end-of-sentence, as each environment reads them of the model's own files."""
+    """Begin- and end-of-sentence, as each environment reads them from the model's own files."""
     trained, served = ours.header.get("published", ours.header), theirs.header
-    found = []
-    for key, words in (("bos_token_id", "begin-of-sentence"), ("eos_token_id", "end-of-sentence")):
-        if trained[key] != served[key]:
-            what = (
-                f"the {words} token is id {trained[key]} in the train environment"
-                f" ({ours.header['tokenizer']}, transformers {ours.transformers}) and id {served[key]} in the"
-                f" serve environment ({served['tokenizer']}, transformers {theirs.transformers})"
+    pairs = (
+        (Sentence("begin-of-sentence", "句首"), trained["bos_token_id"], served["bos_token_id"]),
+        (Sentence("end-of-sentence", "句末"), trained["eos_token_id"], served["eos_token_id"]),
+    )
+    found: list[Finding] = []
+    for name, mine, its in pairs:
+        if mine != its:
+            what = Sentence(
+                f"the {name} token is id {mine} in the train environment ({ours.tool}) and id {its} in the"
+                f" serve environment ({theirs.tool})",
+                f"{name.zh} token 在 train 环境中是 id {mine}（{ours.tool}），在 serve 环境中是 id {its}"
+                f"（{theirs.tool}）",
             )
-            found.append({"what": what, "hint": HINT.format(side="train")})
+            found.append({"what": what, "hint": ours.hint})
     return found
 
 
@@ -171,6 +199,6 @@ def _ids(ids: Sequence[int]) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """Major and minor of a version; () of one that cannot be read, which is below all."""
+    """Major and minor of a version; () of one that cannot be parsed, which sorts first."""
     parts = version.split(".")[:2]
     return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()

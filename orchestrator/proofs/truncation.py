@@ -1,8 +1,8 @@
-"""The truncation ledger: what cutoff_len took from the rows that are trained, and what became of thoughts.
+"""truncation: what cutoff_len removed from the trained rows, and what training does with thoughts.
 
-Holds when no more rows were cut than the recipe allows (data.max_truncated_fraction; if unset, truncation is
-only reported) and no thought stayed that the recipe says is removed. Rows are read one
-by one; only counts and the first findings are stored, so memory does not grow with the rows.
+Holds if no more rows were cut than the recipe allows (data.max_truncated_fraction; if unset, truncation is
+only reported) and no thought remains that the recipe removes. Rows are read one by one; only counts and the
+first findings are stored, so memory stays constant.
 """
 
 from __future__ import annotations
@@ -10,25 +10,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from orchestrator.proofs.findings import Findings
 from orchestrator.proofs.thoughts import SPELLING, Fate, ThoughtRules, fates
-from orchestrator.proofs.trained import TrainedRow, answer_name
-from orchestrator.results import Proof
+from orchestrator.proofs.trained import TrainedRow, TrainHeader, TurnLoss, answer_name, left_out
+from orchestrator.results import Proof, Sentence, joined
 
 NAME = "truncation"
 CUT = "cut"
 MOST = 0.99
-# LLaMA-Factory's share of a row that just fits is rounded down (processor_utils.py, infer_seqlen), and some
-# templates set one token apart: one token more than the longest row is what surely keeps it.
+# LLaMA-Factory rounds the share of a row that just fits down (processor_utils.py, infer_seqlen), and some
+# templates reserve one token: one token more than the longest row is certain to fit it.
 SLACK = 1
 _SURVIVING = (Fate.SURVIVES_OFF, Fate.MARKED, Fate.SURVIVES_STRIP)
 
 
 @dataclass(slots=True)
 class _Counts:
-    """What was counted on the way."""
+    """What is counted row by row."""
 
     rows: int = 0
     answers: int = 0
@@ -36,6 +35,14 @@ class _Counts:
     fates: Counter[Fate] = field(default_factory=Counter)
     lengths: Counter[int] = field(default_factory=Counter)
     found: Findings = field(default_factory=Findings)
+
+    @property
+    def cut(self) -> int:
+        return self.found.counts[CUT]
+
+    @property
+    def share(self) -> float:
+        return self.cut / self.rows if self.rows else 0.0
 
     def add(self, row: TrainedRow, rules: ThoughtRules, cutoff_len: int) -> None:
         lost = row.lost["tokens"] if row.lost else 0
@@ -47,8 +54,8 @@ class _Counts:
         for turn, fate in fates(row.messages, rules):
             self.fates[fate] += 1
             if fate in _SURVIVING:
-                what, hint = _told(fate, rules)
-                self.found.add(fate, f"{answer_name(turn)} {what}", row.where, hint)
+                what, hint = _surviving(fate, rules)
+                self.found.add(fate, joined([answer_name(turn), what], " ", ""), row.where, hint)
 
     def _cut(self, row: TrainedRow, lost: int, cutoff_len: int) -> None:
         kept, losses = {turn["turn"] for turn in row.turns}, row.losses().values()
@@ -63,57 +70,71 @@ class _Counts:
         }
         self.counts.update(took)
         whole = len(row.ids) + lost
-        self.found.add(
-            CUT,
-            f"cut to {len(row.ids)} of {whole} tokens: " + "; ".join(_losses(losses, kept)),
-            row.where,
-            f"data.cutoff_len: {whole + SLACK} keeps it (it is {cutoff_len}), or shorten the row",
-            **took,
+        cut = Sentence(
+            f"cut to {len(row.ids)} of {whole} tokens", f"从 {whole} 截断到 {len(row.ids)} 个 token"
         )
+        hint = Sentence(
+            f"data.cutoff_len: {whole + SLACK} keeps it (currently {cutoff_len}), or shorten the row",
+            f"data.cutoff_len: {whole + SLACK} 可以保留它（当前为 {cutoff_len}），或缩短这一行",
+        )
+        self.found.add(CUT, joined([cut, joined(_losses(losses, kept))], ": ", "："), row.where, hint, **took)
 
 
 def prove(
     rows: Iterable[TrainedRow],
-    header: Mapping[str, Any],
+    header: TrainHeader,
     limit: float | None,
     not_trained: Mapping[str, int],
 ) -> Proof:
-    """The ledger of the rows that are trained.
+    """The proof over the trained rows.
 
     Args:
         rows: each with its messages.
-        header: of training_ids.jsonl: template, thinking, mask_history, cutoff_len.
-        limit: the largest share of rows that may be cut, None when the recipe names none.
+        header: of training_ids.jsonl.
+        limit: the largest share of rows that may be cut, None if the recipe sets none.
         not_trained: rows that were passed over, by reason; filled while `rows` is read.
     """
-    ledger, rules, cutoff_len = _Counts(), ThoughtRules.of(header), int(header["cutoff_len"])
+    counts, cutoff_len = _Counts(), int(header["cutoff_len"])
+    rules = ThoughtRules(header["template"], header["thinking"], bool(header["mask_history"]))
     for row in rows:
-        ledger.add(row, rules, cutoff_len)
-    cut, share = ledger.found.counts[CUT], _share(ledger)
-    over = limit is not None and share > limit
-    surviving = next((fate for fate in _SURVIVING if ledger.found.counts[fate]), None)
-    enough = [fits(ledger.lengths, wanted) for wanted in (1.0, MOST)]
-    told = ([_cuts(ledger, cutoff_len, limit)] if cut else []) + _survivors(ledger)
-    raise_it = f"data.cutoff_len: {enough[0]} keeps every row, {enough[1]} keeps {MOST:.0%} of them"
-    fixes = ([raise_it] if cut else []) + ([_told(surviving, rules)[1]] if surviving else [])
+        counts.add(row, rules, cutoff_len)
+    found = counts.found
+    over = limit is not None and counts.share > limit
+    surviving = [fate for fate in _SURVIVING if found.counts[fate]]
+    all_, most = (fits(counts.lengths, share) for share in (1.0, MOST))
+    details = [joined([found.first(fate)[0], found.places(fate)], ": ", "：") for fate in surviving]
+    hints = [_surviving(surviving[0], rules)[1]] if surviving else []
+    if counts.cut:
+        details.insert(0, _cuts(counts, cutoff_len, limit))
+        raise_it = Sentence(
+            f"data.cutoff_len: {all_} keeps every row, {most} keeps {MOST:.0%} of them",
+            f"data.cutoff_len: {all_} 可保留所有行，{most} 可保留其中的 {MOST:.0%}",
+        )
+        hints.insert(0, raise_it)
+    if not counts.rows:
+        details = [Sentence("no row is trained", "没有任何一行参与训练")]
+        hints = [Sentence("see what was left out", "请查看哪些内容被排除")]
     return Proof(
         name=NAME,
-        holds=bool(ledger.rows) and not over and surviving is None,
-        covered=f"{ledger.answers} trained answers in {ledger.rows} rows, cutoff_len {cutoff_len}",
+        holds=bool(counts.rows) and not over and not surviving,
+        covered=Sentence(
+            f"{counts.answers} trained answers in {counts.rows} rows, cutoff_len {cutoff_len}",
+            f"{counts.rows} 行中的 {counts.answers} 个训练回答，cutoff_len {cutoff_len}",
+        ),
         numbers={
-            "rows": ledger.rows,
-            "cut_rows": cut,
-            "cut_share": share,
-            **{name: ledger.counts[name] for name in _COUNTS},
+            "rows": counts.rows,
+            "cut_rows": counts.cut,
+            "cut_share": counts.share,
+            **{name: counts.counts[name] for name in _COUNTS},
             "cutoff_len": cutoff_len,
-            "cutoff_len_for_all": enough[0],
-            "cutoff_len_for_99_percent": enough[1],
-            **{f"thoughts_{name}": ledger.fates[fate] for name, fate in _FATES.items()},
+            "cutoff_len_for_all": all_,
+            "cutoff_len_for_99_percent": most,
+            **{f"thoughts_{name}": counts.fates[fate] for name, fate in _FATES.items()},
         },
-        detail="; ".join(told) if ledger.rows else "no row is trained",
-        hint="; ".join(fixes) if ledger.rows else "see what was left out",
-        not_covered="; ".join(f"{number} {reason}" for reason, number in not_trained.items() if number),
-        findings=ledger.found.listed(),
+        detail=joined(details),
+        hint=joined(hints),
+        not_covered=joined(left_out(not_trained)),
+        findings=found.listed(),
     )
 
 
@@ -135,8 +156,8 @@ _FATES = {
 }
 
 
-def fits(lengths: Mapping[int, int], wanted: float) -> int:
-    """The smallest cutoff_len that surely leaves a share of the rows whole; lengths: tokens → rows.
+def fits(lengths: Mapping[int, int], share: float) -> int:
+    """The smallest cutoff_len that is certain to keep a share of the rows; lengths: tokens → rows.
 
     >>> fits({100: 98, 200: 1, 900: 1}, 1.0), fits({100: 98, 200: 1, 900: 1}, 0.99)
     (901, 201)
@@ -144,59 +165,82 @@ def fits(lengths: Mapping[int, int], wanted: float) -> int:
     rows, kept = sum(lengths.values()), 0
     for length, number in sorted(lengths.items()):
         kept += number
-        if kept >= wanted * rows:
+        if kept >= share * rows:
             return length + SLACK
     return 0
 
 
-def _share(ledger: _Counts) -> float:
-    return ledger.found.counts[CUT] / ledger.rows if ledger.rows else 0.0
-
-
-def _losses(losses: Iterable[Mapping[str, Any]], kept: Iterable[int]) -> Iterator[str]:
+def _losses(losses: Iterable[TurnLoss], kept: Iterable[int]) -> Iterator[Sentence]:
     for loss in losses:
-        name = answer_name(loss["turn"])
+        name, labels, context = answer_name(loss["turn"]), loss["labels"], loss["context"]
         if loss["turn"] not in kept:
-            yield f"{name} is not trained at all"
+            yield Sentence(f"{name} is not trained at all", f"{name.zh}完全没有参与训练")
             continue
-        if loss["labels"]:
-            yield f"{name} loses its last {loss['labels']} tokens and its end"
-        if loss["context"]:
-            yield f"what is asked before {name} loses {loss['context']} tokens"
+        if labels:
+            yield Sentence(
+                f"{name} loses its last {labels} tokens and its end",
+                f"{name.zh}丢失最后 {labels} 个 token 及结尾",
+            )
+        if context:
+            yield Sentence(
+                f"the prompt before {name} loses {context} tokens",
+                f"{name.zh}之前的提示词丢失 {context} 个 token",
+            )
         if loss["thought_open"]:
-            yield f"the thought of {name} is never closed"
+            yield Sentence(f"the thought of {name} is never closed", f"{name.zh}的思考没有闭合")
 
 
-def _cuts(ledger: _Counts, cutoff_len: int, limit: float | None) -> str:
-    number, share = ledger.found.counts[CUT], _share(ledger)
-    judged = "" if limit is None else f" (data.max_truncated_fraction allows {limit:.2%})"
-    return (
-        f"cutoff_len {cutoff_len} cuts {number} of {ledger.rows} rows, {share:.2%}{judged}:"
-        f" {ledger.found.places(CUT)}"
+def _cuts(counts: _Counts, cutoff_len: int, limit: float | None) -> Sentence:
+    cut, rows, share = counts.cut, counts.rows, counts.share
+    allowed, allowed_zh = "", ""
+    if limit is not None:
+        allowed = f" (data.max_truncated_fraction allows {limit:.2%})"
+        allowed_zh = f"（data.max_truncated_fraction 允许 {limit:.2%}）"
+    what = Sentence(
+        f"cutoff_len {cutoff_len} cuts {cut} of {rows} rows, {share:.2%}{allowed}",
+        f"cutoff_len {cutoff_len} 截断了 {rows} 行中的 {cut} 行，占 {share:.2%}{allowed_zh}",
     )
+    return joined([what, counts.found.places(CUT)], ": ", "：")
 
 
-def _survivors(ledger: _Counts) -> list[str]:
-    found = ledger.found
-    return [f"{found.first(fate)['what']}: {found.places(fate)}" for fate in _SURVIVING if found.counts[fate]]
-
-
-def _told(fate: Fate, rules: ThoughtRules) -> tuple[str, str]:
+def _surviving(fate: Fate, rules: ThoughtRules) -> tuple[Sentence, Sentence]:
     """(what an answer does, what fixes it)."""
-    why = (
-        f"LLaMA-Factory removes only thoughts spelled {SPELLING}"
-        if rules.removes
-        else f"LLaMA-Factory's template {rules.template} removes no thoughts"
-    )
-    respell = f"spell it {SPELLING} (no space before, an empty line after)" if rules.removes else ""
-    if fate is Fate.SURVIVES_OFF:
-        what = f"opens with a thought that stays although thinking is off ({why}): it teaches to think"
-        return what, f"take the thought out{respell and ', or ' + respell}, or set template.thinking: mixed"
+    mixed = Sentence("or set template.thinking: mixed", "或设置 template.thinking: mixed")
     if fate is Fate.MARKED:
-        what = (
-            "holds <think> or </think> in its text, so it is trained without the empty thought that the"
-            " server sends"
+        what = Sentence(
+            "contains <think> or </think> in its text, so it is trained without the empty thought that the"
+            " server sends",
+            "的文本中含有 <think> 或 </think>，因此训练时没有服务端会发送的空思考块",
         )
-        return what, "take the mark out of the answer, or set template.thinking: mixed"
-    what = f"is an earlier answer whose thought stays although history is stripped ({why})"
-    return what, f"take the thought out{respell and ', or ' + respell}, or set template.history: keep"
+        return what, joined(
+            [Sentence("remove the mark from the answer", "从回答中去掉该标记"), mixed], ", ", "，"
+        )
+    why = Sentence(
+        f"LLaMA-Factory's template {rules.template} removes no thoughts",
+        f"LLaMA-Factory 的模板 {rules.template} 不会删除思考",
+    )
+    hints = [Sentence("remove the thought", "去掉思考")]
+    if rules.removes:
+        why = Sentence(
+            f"LLaMA-Factory removes only thoughts written as {SPELLING}",
+            f"LLaMA-Factory 只删除写成 {SPELLING} 的思考",
+        )
+        hints.append(
+            Sentence(
+                f"or write it as {SPELLING} (no space before, an empty line after)",
+                f"或写成 {SPELLING}（前面没有空格，后面空一行）",
+            )
+        )
+    if fate is Fate.SURVIVES_OFF:
+        what = Sentence(
+            f"begins with a thought that remains although thinking is off ({why}): it teaches the model to"
+            " think",
+            f"以思考开头，虽然关闭了思考却仍被保留（{why.zh}）：模型会学到去思考",
+        )
+        return what, joined([*hints, mixed], ", ", "，")
+    what = Sentence(
+        f"is an earlier answer whose thought remains although history is stripped ({why})",
+        f"是历史回答，虽然设置了 strip，其中的思考仍被保留（{why.zh}）",
+    )
+    keep = Sentence("or set template.history: keep", "或设置 template.history: keep")
+    return what, joined([*hints, keep], ", ", "，")

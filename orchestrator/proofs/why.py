@@ -1,59 +1,121 @@
-"""Where the effect of tuning is lost: the same questions put to base, adapter, export and server. Pure.
+"""Finds where the effect of tuning is lost: the same questions asked of base, adapter, export and server.
 
     base → base+adapter → merged → served_ids → served_chat
 
-Each arm differs from the one before it in one thing: the training, the merge, the server with its weights and
-numerics (it is sent the very token ids of training), the prompt that the server makes of messages. A question
-that one arm answers right and the next one wrong was lost between them; the first such place is the answer.
-It is not a Proof: a few questions show a loss, they do not prove that there is none.
+Each stage differs from the one before it in one thing: the training, the merge, the server's weights and
+numerics (it receives the token ids of training), the prompt that the server makes of messages. A question
+that one stage answers correctly and the next one does not was lost between them; the first such stage is the
+answer. This is not a Proof: a few questions show a loss, they do not prove that there is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.results import Proof
+from orchestrator.results import Proof, Sentence, in_chinese, joined
 
 BASE, ADAPTER, MERGED = "base", "base+adapter", "merged"
 SERVED_IDS, SERVED_CHAT = "served_ids", "served_chat"
-ARMS = (BASE, ADAPTER, MERGED, SERVED_IDS, SERVED_CHAT)
+STAGES = (BASE, ADAPTER, MERGED, SERVED_IDS, SERVED_CHAT)
 
 DATA, TRAINING, MERGE = "data", "training", "merge"
 SERVED_WEIGHTS, SERVED_PROMPT, SERVED = "served weights", "served prompt", "served"
-# The proofs that speak of each place, the most telling first.
-WITNESSES: Mapping[str, tuple[str, ...]] = {
-    DATA: ("tokenizer",),
-    TRAINING: ("loss", "truncation"),
-    MERGE: ("merge", "hashes"),
-    SERVED_WEIGHTS: ("loss", "hashes", "merge"),
-    SERVED_PROMPT: ("parity:served", "parity:export", "parity:data", "stop"),
-    SERVED: ("parity:served", "parity:export", "loss", "hashes"),
-}
-HINTS: Mapping[str, str] = {
-    DATA: "conch prove {recipe} names the versions and what each reads; then conch sft {recipe} trains anew",
-    TRAINING: "look at the loss in logs/train.log; raise train.epochs or train.learning_rate, then"
-    " conch sft {recipe}",
-    MERGE: "move the run's export folder away, then conch sft {recipe} merges again; conch prove {recipe}"
-    " names the tensors",
-    SERVED_WEIGHTS: "see that the server loads this export, in serve's dtype (on a CPU eager float32), and no"
-    " other sampling defaults; conch prove {recipe} scores its weights",
-    SERVED_PROMPT: "serve with the run's own chat_template.jinja; conch parity {recipe} names the first token"
-    " that differs",
-    SERVED: "conch prove {recipe} tells its weights from its prompt",
-}
 FINDINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class StageAnswers:
-    """What one arm answered.
+class _Loss:
+    """A place where the effect can be lost.
 
     Attributes:
-        name: one of ARMS.
+        name: of the place. proofs: those that cover it, the most telling first.
+        stage: the first stage that lacks the effect.
+        hint: what to do; {recipe} is the recipe.
+    """
+
+    name: Sentence
+    proofs: tuple[str, ...]
+    stage: str
+    hint: Sentence
+
+
+LOSSES: Mapping[str, _Loss] = {
+    DATA: _Loss(
+        Sentence("the data", "数据"),
+        ("tokenizer",),
+        "",
+        Sentence(
+            "conch prove {recipe} names the versions and what each reads; then conch sft {recipe} trains"
+            " again",
+            "conch prove {recipe} 会指出各版本及其读到的内容；然后用 conch sft {recipe} 重新训练",
+        ),
+    ),
+    TRAINING: _Loss(
+        Sentence("training", "训练"),
+        ("loss", "truncation"),
+        ADAPTER,
+        Sentence(
+            "check the loss in logs/train.log; raise train.epochs or train.learning_rate, then conch sft"
+            " {recipe}",
+            "检查 logs/train.log 中的损失；调大 train.epochs 或 train.learning_rate，"
+            "再运行 conch sft {recipe}",
+        ),
+    ),
+    MERGE: _Loss(
+        Sentence("the merge", "合并"),
+        ("merge", "hashes"),
+        MERGED,
+        Sentence(
+            "move the run's export folder away, then conch sft {recipe} merges again; conch prove {recipe}"
+            " names the tensors",
+            "移走本次运行的 export 目录，conch sft {recipe} 会重新合并；conch prove {recipe} 会指出具体张量",
+        ),
+    ),
+    SERVED_WEIGHTS: _Loss(
+        Sentence("the served weights", "服务端的权重"),
+        ("loss", "hashes", "merge"),
+        SERVED_IDS,
+        Sentence(
+            "check that the server loads this export, in serve's dtype (on a CPU eager float32), without"
+            " other"
+            " sampling defaults; conch prove {recipe} scores its weights",
+            "确认服务端加载的是这个导出模型，使用 serve 的 dtype（CPU 上为 eager float32），"
+            "且没有其他采样默认值；"
+            "conch prove {recipe} 会给它的权重打分",
+        ),
+    ),
+    SERVED_PROMPT: _Loss(
+        Sentence("the served prompt", "服务端的提示词"),
+        ("parity:served", "parity:export", "parity:data", "stop"),
+        SERVED_CHAT,
+        Sentence(
+            "serve with the run's own chat_template.jinja; conch parity {recipe} names the first token that"
+            " differs",
+            "使用本次运行的 chat_template.jinja 来服务；conch parity {recipe} 会指出第一个不同的 token",
+        ),
+    ),
+    SERVED: _Loss(
+        Sentence("the server", "服务端"),
+        ("parity:served", "parity:export", "loss", "hashes"),
+        SERVED_CHAT,
+        Sentence(
+            "conch prove {recipe} distinguishes its weights from its prompt",
+            "conch prove {recipe} 可以区分是权重还是提示词的问题",
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageAnswers:
+    """The answers of one stage.
+
+    Attributes:
+        name: one of STAGES.
         passed: case → whether every check of it passed.
-        answers: case → its last answer, as a person is shown it.
-        source: where the answers come from, in words.
+        answers: case → its last answer, for display.
+        source: where the answers come from.
     """
 
     name: str
@@ -72,143 +134,166 @@ class Explanation:
     """The first place where the effect is lost.
 
     Attributes:
-        lost_at: one of WITNESSES; "" when nothing is lost.
-        sentence: what was seen.
-        evidence: what else says so, a sentence each.
-        hint: what to do, "" when nothing is lost.
+        lost_at: a key of LOSSES; "" if nothing is lost.
+        sentence: the result.
+        evidence: what supports it, a sentence each.
+        hint: what to do, "" if nothing is lost.
         cases: the cases that are lost there.
     """
 
     lost_at: str
-    sentence: str
+    sentence: Sentence
     evidence: tuple[str, ...] = ()
     hint: str = ""
     cases: tuple[str, ...] = ()
 
 
 def first_loss(
-    arms: Sequence[StageAnswers],
+    stages: Sequence[StageAnswers],
     proofs: Iterable[Proof],
     *,
     recipe: str,
     changed: Sequence[str] = (),
     parted: Mapping[str, str] | None = None,
 ) -> Explanation:
-    """Fold arms and proofs into the first place of loss.
+    """Fold answers and proofs into the first place of loss.
 
     Args:
-        arms: in the order of ARMS; served_ids may be absent, and both served ones.
-        proofs: of the run, as far as they were made.
+        stages: in the order of STAGES; served_ids may be absent, or both served ones.
+        proofs: of the run, those that exist.
         recipe: the name for commands.
         changed: what was changed since it was proven, a sentence each.
-        parted: case → where the server's prompt leaves the one of training, a sentence.
+        parted: case → where the server's prompt differs from the training prompt, a sentence.
     """
     known = {proof.name: proof for proof in proofs}
-    found = {arm.name: arm for arm in arms}
-    lost_at, cases, seen = _arms(found)
+    found = {stage.name: stage for stage in stages}
+    lost_at, cases, seen = _compare(found)
     if not lost_at:
-        return Explanation("", seen, tuple(_heads(known, known)))
+        return Explanation("", seen, tuple(_failures(known, known)))
     tokenizer = known.get("tokenizer")
     if tokenizer is not None and not tokenizer.holds:
-        lost_at, seen = DATA, f"training read other tokens than the server does; {seen}"
-    evidence = [*_alike(found, lost_at, cases)]
+        lost_at = DATA
+        other = Sentence("training read other tokens than the server does", "训练读到的 token 与服务端不同")
+        seen = joined([other, seen])
+    evidence: list[str] = [*_like_base(found, lost_at, cases)]
     if lost_at not in (DATA, TRAINING):
         evidence += changed
     if lost_at in (SERVED_PROMPT, SERVED):
         evidence += [(parted or {})[case] for case in cases if case in (parted or {})][:FINDINGS]
-    evidence += _refuted(known, WITNESSES[lost_at])
+    evidence += _refuted(known, LOSSES[lost_at].proofs)
     evidence += _stale(known, lost_at)
     if lost_at == TRAINING:
         evidence += _training(known)
-    return Explanation(lost_at, seen, tuple(evidence), _fix(known, lost_at, recipe), cases)
+    return Explanation(lost_at, seen, tuple(evidence), _hint(known, lost_at, recipe), cases)
 
 
-def _arms(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], str]:
-    """(place or "", the lost cases, what was seen)."""
+def _compare(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], Sentence]:
+    """(place or "", the lost cases, the result)."""
     base, tuned = found[BASE], found[ADAPTER]
     asked = len(tuned.passed)
     if tuned.good <= base.good and tuned.good < asked:
         cases = tuple(case for case, passed in tuned.passed.items() if not passed)
-        what = (
-            f"base+adapter answers {tuned.good} of {asked} right, the base {base.good}: training taught none"
+        what = Sentence(
+            f"base+adapter answers {tuned.good} of {asked} correctly, the base {base.good}: training did not"
+            " improve these answers",
+            f"base+adapter 答对 {asked} 题中的 {tuned.good} 题，基座答对 {base.good} 题："
+            "训练没有改善这些回答",
         )
-        return TRAINING, cases, f"the effect is lost in training: {what} of these questions"
-    steps = [(ADAPTER, MERGED, MERGE, "in the merge")]
+        return TRAINING, cases, _lost(TRAINING, what)
+    steps = [(ADAPTER, MERGED, MERGE)]
     if SERVED_IDS in found:
-        steps.append((MERGED, SERVED_IDS, SERVED_WEIGHTS, "in the served weights"))
-        steps.append((SERVED_IDS, SERVED_CHAT, SERVED_PROMPT, "in the served prompt"))
+        steps += [(MERGED, SERVED_IDS, SERVED_WEIGHTS), (SERVED_IDS, SERVED_CHAT, SERVED_PROMPT)]
     else:
-        steps.append((MERGED, SERVED_CHAT, SERVED, "in the server"))
-    for before, after, place, words in steps:
+        steps.append((MERGED, SERVED_CHAT, SERVED))
+    for before, after, place in steps:
         if before not in found or after not in found:
             continue
         one, other = found[before], found[after]
         cases = tuple(case for case, passed in one.passed.items() if passed and not other.passed.get(case))
         if cases:
-            what = f"{before} answers {one.good} of {asked} right, {after} {other.good}"
-            return place, cases, f"the effect is lost {words}: {what}"
-    last = next(found[name] for name in reversed(ARMS) if name in found)
-    few = f"; training did not teach the other {asked - tuned.good}" if tuned.good < asked else ""
-    what = (
-        f"base+adapter answers {tuned.good} of {asked} right, {last.name} {last.good}, the base {base.good}"
+            what = Sentence(
+                f"{before} answers {one.good} of {asked} correctly, {after} {other.good}",
+                f"{before} 答对 {asked} 题中的 {one.good} 题，{after} 答对 {other.good} 题",
+            )
+            return place, cases, _lost(place, what)
+    last = next(found[name] for name in reversed(STAGES) if name in found)
+    what = Sentence(
+        f"nothing is lost: base+adapter answers {tuned.good} of {asked} correctly, {last.name} {last.good},"
+        " the"
+        f" base {base.good}",
+        f"没有丢失：base+adapter 答对 {asked} 题中的 {tuned.good} 题，{last.name} 答对 {last.good} 题，"
+        f"基座答对 {base.good} 题",
     )
-    return "", (), f"nothing is lost: {what}{few}"
+    few = Sentence()
+    if rest := asked - tuned.good:
+        few = Sentence(f"training did not teach the other {rest}", f"其余 {rest} 题训练没有教会")
+    return "", (), joined([what, few])
 
 
-def _alike(found: Mapping[str, StageAnswers], lost_at: str, cases: Sequence[str]) -> list[str]:
-    """Whether the arm that lost answers as the base does."""
-    place = {MERGE: MERGED, SERVED_WEIGHTS: SERVED_IDS, SERVED_PROMPT: SERVED_CHAT, SERVED: SERVED_CHAT}
-    if lost_at == TRAINING:
-        place[TRAINING] = ADAPTER
-    arm, base = found.get(place.get(lost_at, "")), found[BASE]
-    if arm is None:
-        return []
-    same = [case for case in cases if case in arm.answers and arm.answers[case] == base.answers.get(case)]
-    told = f"{arm.name} answers {len(same)} of {len(cases)} lost questions word for word as the base does"
-    return [told] if same else []
+def _lost(place: str, what: Sentence) -> Sentence:
+    name = LOSSES[place].name
+    return Sentence(f"the effect is lost in {name}: {what}", f"效果在{name.zh}这一步丢失：{what.zh}")
 
 
-def _heads(known: Mapping[str, Proof], names: Iterable[str]) -> Iterable[str]:
-    """What each proof that does not hold says."""
+def _like_base(found: Mapping[str, StageAnswers], lost_at: str, cases: Sequence[str]) -> Iterator[Sentence]:
+    """Whether the stage that lost answers as the base does."""
+    stage, base = found.get(LOSSES[lost_at].stage), found[BASE]
+    if stage is None:
+        return
+    same = [case for case in cases if case in stage.answers and stage.answers[case] == base.answers.get(case)]
+    if same:
+        yield Sentence(
+            f"{stage.name} answers {len(same)} of {len(cases)} lost questions word for word as the base does",
+            f"{stage.name} 对 {len(cases)} 个丢失的问题中的 {len(same)} 个，回答与基座逐字相同",
+        )
+
+
+def _failures(known: Mapping[str, Proof], names: Iterable[str]) -> Iterator[Sentence]:
+    """The detail of each proof that does not hold."""
     for name in names:
         if name in known and not known[name].holds:
-            yield f"proof {name} does not hold: {known[name].detail}"
+            detail = known[name].detail
+            yield Sentence(
+                f"proof {name} does not hold: {detail}", f"证明 {name} 不成立：{in_chinese(detail)}"
+            )
 
 
-def _refuted(known: Mapping[str, Proof], names: Iterable[str]) -> Iterable[str]:
+def _refuted(known: Mapping[str, Proof], names: Iterable[str]) -> Iterator[str]:
     """The same, each with its first findings."""
     for name in names:
-        for head in _heads(known, (name,)):
-            yield head
+        for failure in _failures(known, (name,)):
+            yield failure
             for finding in known[name].findings[:FINDINGS]:
                 where = f"{finding['where']}  " if finding.get("where") else ""
-                yield f"  {where}{finding['what']}"
+                yield joined([f"  {where}", finding["what"]], "", "")
 
 
-def _stale(known: Mapping[str, Proof], lost_at: str) -> list[str]:
-    """A proof of this place that holds, though the answers say otherwise."""
+def _stale(known: Mapping[str, Proof], lost_at: str) -> Iterator[Sentence]:
+    """A proof of this place that holds, although the answers contradict it."""
     name = {MERGE: "merge", SERVED_WEIGHTS: "loss"}.get(lost_at, "")
-    if name not in known or not known[name].holds:
-        return []
-    return [f"proof {name} held when it was made: the files or the server are others now, or numerics differ"]
+    if name in known and known[name].holds:
+        yield Sentence(
+            f"proof {name} held when it was made: the files or the server changed since, or numerics differ",
+            f"证明 {name} 在生成时是成立的：此后文件或服务端变了，或数值精度不同",
+        )
 
 
-def _training(known: Mapping[str, Proof]) -> list[str]:
-    """What training made of the rows, where the proofs hold too."""
-    told = []
+def _training(known: Mapping[str, Proof]) -> Iterator[Sentence]:
+    """What training did with the rows, from proofs that hold."""
     cut = known.get("truncation")
     if cut is not None and cut.holds and cut.numbers.get("cut_rows"):
-        told.append(f"rows were cut: {cut.detail}")
+        yield Sentence(f"rows were cut: {cut.detail}", f"有数据行被截断：{in_chinese(cut.detail)}")
     if "loss" in known and known["loss"].holds:
-        told.append(f"proof loss: {known['loss'].detail}")
-    return told
+        detail = known["loss"].detail
+        yield Sentence(f"proof loss: {detail}", f"证明 loss：{in_chinese(detail)}")
 
 
-def _fix(known: Mapping[str, Proof], lost_at: str, recipe: str) -> str:
-    """What the first proof that names it says, and the way that always leads on."""
-    said = (known[name].hint for name in WITNESSES[lost_at] if name in known and not known[name].holds)
-    first = next((hint for hint in said if hint), "")
+def _hint(known: Mapping[str, Proof], lost_at: str, recipe: str) -> Sentence:
+    """The hint of the first proof that names the cause, and the way that always helps."""
+    failed = (known[name].hint for name in LOSSES[lost_at].proofs if name in known and not known[name].holds)
+    first = next((hint for hint in failed if hint), "")
     cut = known.get("truncation")
     if not first and lost_at == TRAINING and cut is not None and cut.numbers.get("cut_rows"):
         first = cut.hint
-    return "; ".join(part for part in (first, HINTS[lost_at].format(recipe=recipe)) if part)
+    hint = LOSSES[lost_at].hint
+    return joined([first, Sentence(hint.format(recipe=recipe), hint.zh.format(recipe=recipe))])

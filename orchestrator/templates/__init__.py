@@ -1,1 +1,5 @@
-"""Chat templates: what writes them, what they belong to, and the proof that they ask as was taught."""
+"""Chat templates: families and their writer, pairing with a training, and the comparison of prompts by token.
+
+Pure. Not here: rendering (the engines do it, in probes/) and reading chat_templates/ (execute/project).
+Imported by plan/, proofs/ and everything above.
+"""

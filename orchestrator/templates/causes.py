@@ -1,270 +1,409 @@
-"""The causes for which a served prompt differs, each a rule: facts in, (explanation, fix) or None out."""
+"""Explains why a served prompt differs from the trained one: (explanation, hint), one rule per cause."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypedDict
 
-from orchestrator.templates.sides import Difference, PromptDiff, Training, is_unreachable
+from orchestrator.results import Sentence, joined
+from orchestrator.templates.pieces import Pieces
+from orchestrator.templates.prompt_diff import Difference, PromptDiff, Training, is_unreachable
 from orchestrator.templates.writer import EMPTY_THOUGHT, THOUGHT_OPENS
 
-PAIRED = "serve with the chat template that is paired with this training (`conch ls templates`)"
-RESPELL = r"spell thoughts in the data as <think>\n…\n</think>\n\n, before the answer"
-NO_NEWLINE = "begin no answer in the data with a newline"
+PAIRED = Sentence(
+    "serve with the chat template that is paired with this training (`conch ls templates`)",
+    "改用与本次训练配对的对话模板来服务（见 `conch ls templates`）",
+)
+RESPELL = Sentence(
+    r"write thoughts in the data as <think>\n…\n</think>\n\n before the answer",
+    r"数据中的思考请写成 <think>\n…\n</think>\n\n，放在回答之前",
+)
+NO_NEWLINE = Sentence("do not start any answer in the data with a newline", "数据中的回答不要以换行开头")
+PIN = Sentence(
+    "pin transformers in the {name} environment to a version that loads this tokenizer correctly (for"
+    " DeepSeek-R1-Distill-Qwen 5.5.x works, 5.6.0 to 5.7.0 do not), or set"
+    ' "tokenizer_class": "PreTrainedTokenizerFast" in a copy of the model\'s tokenizer_config.json',
+    "把 {name} 环境的 transformers 固定到能正确加载此分词器的版本（DeepSeek-R1-Distill-Qwen 可用 5.5.x，"
+    '5.6.0 至 5.7.0 不行），或在模型的 tokenizer_config.json 副本中设置 "tokenizer_class":'
+    ' "PreTrainedTokenizerFast"',
+)
 SHOWN = 60
+_NONE = Sentence()
 
-Sentence = tuple[str, str]
+
+class Cause(NamedTuple):
+    """Why two prompts differ, and what to set."""
+
+    explanation: Sentence
+    hint: Sentence
+
+
+class RoundTrip(TypedDict):
+    """The texts that a tokenizer does not decode to themselves: {"text", "decoded"}."""
+
+    ok: bool
+    failures: list[dict[str, str]]
+
+
+class TokenizerHeader(TypedDict):
+    """What the header of a probe's file says about the tokenizer."""
+
+    tokenizer: str
+    versions: Mapping[str, str]
+    round_trip: RoundTrip
+
+
+def explain(difference: Difference, training: Training, pieces: tuple[Pieces, Pieces]) -> Cause:
+    """The first cause that applies to a difference."""
+    diff = PromptDiff(difference, training, *pieces)
+    return next(cause for rule in RULES if (cause := rule(diff)))
+
+
+def explain_round_trip(train: TokenizerHeader, serve: TokenizerHeader) -> Cause | None:
+    """The cause if a tokenizer does not decode its own ids to the input; None if both do."""
+    for name, header in (("train", train), ("serve", serve)):
+        if failures := header["round_trip"]["failures"]:
+            text, decoded = failures[0]["text"], failures[0]["decoded"]
+            tokenizer = f"{header['tokenizer']}, transformers {header['versions'].get('transformers', '?')}"
+            harm, harm_zh = ("trained on", "训练") if name == "train" else ("prompted with", "推理")
+            sentence = Sentence(
+                f"the {name} environment's tokenizer ({tokenizer}) reads {text!r} as {decoded!r}: the model"
+                f" would be {harm} different text",
+                f"{name} 环境的分词器（{tokenizer}）把 {text!r} 读成 {decoded!r}，{harm_zh}用的不是原文",
+            )
+            return Cause(sentence, Sentence(PIN.format(name=name), PIN.zh.format(name=name)))
+    return None
 
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
 
 
-def _refused(difference: Difference, _training: Training, _sides: PromptDiff) -> Sentence | None:
-    if not difference.error:
+def _refused(diff: PromptDiff) -> Cause | None:
+    error = diff.difference.error
+    return (
+        Cause(Sentence(f"the server rejects this request: {error}", f"服务端拒绝了该请求：{error}"), PAIRED)
+        if error
+        else None
+    )
+
+
+def _prefill(diff: PromptDiff) -> Cause | None:
+    if diff.difference.kind != "prefill":
         return None
-    return f"the server refuses this request: {difference.error}", PAIRED
+    return Cause(
+        Sentence(
+            "the served prompt ends with the first tokens that the model was trained to write: harmless",
+            "服务端的提示词末尾是模型本来就要生成的前几个 token，没有影响",
+        ),
+        _NONE,
+    )
 
 
-def _prefill(difference: Difference, _training: Training, _sides: PromptDiff) -> Sentence | None:
-    if difference.kind != "prefill":
+def _begin_of_sentence(diff: PromptDiff) -> Cause | None:
+    bos = diff.training.bos
+    if bos is None or diff.position > 1:
         return None
-    return "the served prompt ends in the first tokens that the model was trained to write: harmless", ""
-
-
-def _begin_of_sentence(difference: Difference, training: Training, _sides: PromptDiff) -> Sentence | None:
-    bos = training.bos
-    if bos is None or difference.position > 1:
-        return None
-    trained, served = list(difference.context[:2]), list(difference.served[:2])
+    trained, served = list(diff.difference.context[:2]), list(diff.difference.served[:2])
     if served == [bos, bos] and trained != served:
-        return (
-            (
-                "the served prompt begins with the begin-of-sentence token twice: the chat template prints"
-                " one, and prints another or lets the tokenizer add it"
-            ),
-            f"{PAIRED}, it prints one; where the tokenizer adds another, send add_special_tokens: false",
+        sentence = Sentence(
+            "the served prompt begins with the begin-of-sentence token twice: the chat template prints it and"
+            " prints it again or lets the tokenizer add it",
+            "服务端的提示词开头有两个句首 token：对话模板已输出一个，又由模板或分词器再加了一个",
         )
+        once = Sentence(
+            "it prints the token once; if the tokenizer adds another, send add_special_tokens: false",
+            "它只输出一个句首 token；如果分词器还会再加，请在请求中设置 add_special_tokens: false",
+        )
+        return Cause(sentence, joined([PAIRED, once]))
     if (trained[:1] == [bos]) == (served[:1] == [bos]):
         return None
-    has, lacks = ("trained", "served") if trained[:1] == [bos] else ("served", "trained")
-    return f"the {has} prompt begins with the begin-of-sentence token, the {lacks} one does not", PAIRED
-
-
-def _missing(difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
-    if difference.kind != "missing":
-        return None
-    sentence = (
-        f"the trained prompt goes on with {_short(sides.trained)}, without loss, so the model never learned"
-        " to write it, and the server does not send it"
+    first = trained[:1] == [bos]
+    has, lacks = ("trained", "served") if first else ("served", "trained")
+    has_zh, lacks_zh = ("训练", "服务端") if first else ("服务端", "训练")
+    sentence = Sentence(
+        f"the {has} prompt begins with the begin-of-sentence token, the {lacks} one does not",
+        f"{has_zh}的提示词以句首 token 开头，{lacks_zh}的没有",
     )
-    if sides.trained != EMPTY_THOUGHT:
-        return sentence, PAIRED
-    return (
-        f"{sentence}: it is the empty thought of training without thinking",
-        (
-            f"{PAIRED}; where the template has the switch, send enable_thinking: false; or train with"
-            " template.thinking: on, so that the model writes it"
-        ),
-    )
+    return Cause(sentence, PAIRED)
 
 
-def _forced(difference: Difference, training: Training, sides: PromptDiff) -> Sentence | None:
-    if difference.kind != "forced":
+def _missing(diff: PromptDiff) -> Cause | None:
+    if diff.difference.kind != "missing":
         return None
-    marked = "<think>" in sides.answer or "</think>" in sides.answer
-    if marked and training.thinking is not True and sides.forced == EMPTY_THOUGHT:
-        return (
-            (
-                f"the trained answer {_short(sides.answer)} holds a mark of a thought, so training put no"
-                " empty thought before it, as before all other answers; the server cannot know what answer is"
-                " to come"
-            ),
-            f"take the mark out of the answer, or {RESPELL}",
+    rest = _short(diff.trained)
+    en = (
+        f"the trained prompt continues with {rest}, without loss, so the model never learned to write it,"
+        " and the server does not send it"
+    )
+    zh = f"训练的提示词后面还有 {rest}，这部分不计损失，模型没有学过生成它，而服务端也没有发送"
+    if diff.trained != EMPTY_THOUGHT:
+        return Cause(Sentence(en, zh), PAIRED)
+    sentence = Sentence(
+        f"{en}: it is the empty thought of training without thinking", f"{zh}：它是关闭思考训练时的空思考块"
+    )
+    switch = Sentence(
+        "if the template supports it, send enable_thinking: false; or train with template.thinking: on, so"
+        " that the model writes it",
+        "如果模板支持，请在请求中设置 enable_thinking: false；或用 template.thinking: on 训练，"
+        "让模型自己生成",
+    )
+    return Cause(sentence, joined([PAIRED, switch]))
+
+
+def _forced(diff: PromptDiff) -> Cause | None:
+    if diff.difference.kind != "forced":
+        return None
+    answer, empty = _short(diff.answer), diff.forced == EMPTY_THOUGHT
+    if empty and diff.training.thinking is not True and _is_marked(diff.answer):
+        sentence = Sentence(
+            f"the trained answer {answer} contains a thought mark, so training put no empty thought before"
+            " it; the server cannot know which answer will follow",
+            f"训练的回答 {answer} 含有思考标记，训练时没有在它前面加空思考块；服务端无法预知将生成哪个回答",
         )
-    sentence = (
-        f"the server writes the answer's beginning itself, {_short(sides.forced)}, and the trained answer"
-        f" begins with {_short(sides.answer)}: a state that the model never saw"
+        take_out = Sentence("remove the mark from the answer", "从回答中去掉该标记")
+        return Cause(sentence, joined([take_out, RESPELL], ", or ", "，或者"))
+    forced = _short(diff.forced)
+    en = (
+        f"the server writes the beginning of the answer itself, {forced}, and the trained answer begins with"
+        f" {answer}: the model was never trained in this state"
     )
-    if sides.forced == EMPTY_THOUGHT:
-        return (
-            f"{sentence}; the empty thought is for a model trained without thinking",
-            f"{PAIRED}; where the template has the switch, send enable_thinking: true",
+    zh = f"服务端自行写出了回答的开头 {forced}，而训练的回答以 {answer} 开头：模型没有在这种状态下训练过"
+    if empty:
+        sentence = Sentence(
+            f"{en}; the empty thought is for a model trained without thinking",
+            f"{zh}；空思考块只适用于关闭思考训练的模型",
         )
-    if sides.forced == THOUGHT_OPENS:
-        sentence += "; the newer official DeepSeek-R1 template does so"
-    return sentence, PAIRED
+        switch = Sentence(
+            "if the template supports it, send enable_thinking: true",
+            "如果模板支持，请在请求中设置 enable_thinking: true",
+        )
+        return Cause(sentence, joined([PAIRED, switch]))
+    if diff.forced == THOUGHT_OPENS:
+        en += "; the newer official DeepSeek-R1 template does this"
+        zh += "；新版 DeepSeek-R1 官方模板就会这样"
+    return Cause(Sentence(en, zh), PAIRED)
 
 
-def _one_token_here_only(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
-    if sides.one_token is None:
+def _is_marked(text: str) -> bool:
+    return "<think>" in text or "</think>" in text
+
+
+def _one_token_here_only(diff: PromptDiff) -> Cause | None:
+    if diff.one_token is None:
         return None
-    token, trained = sides.one_token
+    token, trained = diff.one_token
     here, there = ("training", "serving") if trained else ("serving", "training")
-    return (
-        f"{token!r} is one token in {here} and plain text in {there}: the two tokenizers differ",
-        (
-            "set template.name to one of the base model's own family: another's makes the trainer add tokens"
-            " that the base does not have; and serve the tokenizer that was exported"
-        ),
+    here_zh, there_zh = ("训练", "服务") if trained else ("服务", "训练")
+    sentence = Sentence(
+        f"{token!r} is one token in {here} and plain text in {there}: the tokenizers differ",
+        f"{token!r} 在{here_zh}侧是一个 token，在{there_zh}侧是普通文本：两侧的分词器不同",
     )
+    hint = Sentence(
+        "set template.name to a template of the base model's own family, because another one makes the"
+        " trainer add tokens that the base does not have; and serve the exported tokenizer",
+        "把 template.name 设为基座模型所属系列的模板，否则训练器会添加基座没有的 token；"
+        "并使用导出的分词器来服务",
+    )
+    return Cause(sentence, hint)
 
 
-def _unreachable(difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
-    same = difference.kind == "differs" and is_unreachable(difference, (sides.ours, sides.theirs))
-    if not same:
+def _unreachable(diff: PromptDiff) -> Cause | None:
+    if diff.difference.kind != "differs" or not is_unreachable(diff.difference, (diff.ours, diff.theirs)):
         return None
-    sentence = (
-        "unreachable: the trainer joined pieces that the tokenizer, given all at once, encodes otherwise"
-        " (the same text, other ids); no chat template can be equal here"
+    sentence = Sentence(
+        "unreachable: the trainer joined pieces that the tokenizer encodes differently as one text (same"
+        " text, other ids); no chat template can produce these ids",
+        "不可达：训练器拼接了分段编码的结果，而分词器对整段文本的编码不同（文本相同，id 不同）；"
+        "任何对话模板都无法得到这些 id",
     )
-    return sentence, (
-        f"{NO_NEWLINE}; where none does, this tokenizer and this training template do not go together"
+    otherwise = Sentence(
+        "if none does, this tokenizer and this training template are incompatible",
+        "如果没有这样的回答，则此分词器与此训练模板不兼容",
     )
+    return Cause(sentence, joined([NO_NEWLINE, otherwise]))
 
 
-def _another_family(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
-    ours, theirs = sides.families
+def _another_family(diff: PromptDiff) -> Cause | None:
+    ours, theirs = diff.families
     if ours == theirs or not ours or not theirs:
         return None
-    return (
-        f"the wrong family: training wrote {ours} marks, the server writes {theirs}",
-        f"set template.name to the template of the base model's family; or {PAIRED}",
+    sentence = Sentence(
+        f"wrong template family: training wrote marks of {ours}, the server writes marks of {theirs}",
+        f"模板系列不对：训练使用 {ours} 的标记，服务端使用 {theirs} 的标记",
     )
+    name = Sentence(
+        "set template.name to the template of the base model's family",
+        "把 template.name 设为基座模型所属系列的模板",
+    )
+    return Cause(sentence, joined([name, PAIRED], "; or ", "；或者"))
 
 
-def _thoughts_in_history(_difference: Difference, training: Training, sides: PromptDiff) -> Sentence | None:
-    trained, served = sides.trained.startswith("<think>"), sides.served.startswith("<think>")
-    if trained == served or sides.trained == EMPTY_THOUGHT:
+def _thoughts_in_history(diff: PromptDiff) -> Cause | None:
+    trained, served = diff.trained.startswith("<think>"), diff.served.startswith("<think>")
+    if trained == served or diff.trained == EMPTY_THOUGHT:
         return None
-    if trained and sides.trained.startswith(EMPTY_THOUGHT):
-        return (
-            (
-                "training put an empty thought before each earlier answer that had none (mask_history:"
-                " false), and the server does not"
-            ),
-            f"{PAIRED}; or train with template.history: strip",
+    strip = Sentence("or train with template.history: strip", "或者用 template.history: strip 训练")
+    if trained and diff.trained.startswith(EMPTY_THOUGHT):
+        sentence = Sentence(
+            "training put an empty thought before each earlier answer without one (mask_history: false), and"
+            " the server does not",
+            "训练时在没有思考的历史回答前都加了空思考块（mask_history: false），服务端没有加",
         )
-    if trained and not _REGULAR.match(sides.trained):
+        return Cause(sentence, joined([PAIRED, strip]))
+    if trained and not _REGULAR.match(diff.trained):
         return _SPELLED
     if trained:
-        return (
+        sentence = Sentence(
             "the server removes an earlier answer's thought, which training kept (mask_history: false)",
-            f"{PAIRED}; or train with template.history: strip",
+            "服务端删除了历史回答中的思考，而训练时保留了它（mask_history: false）",
         )
-    reason = "training removed (mask_history: true)" if training.mask_history else "was not trained"
-    return f"the server keeps a thought that {reason}", f"{PAIRED}; or train with template.history: keep"
+        return Cause(sentence, joined([PAIRED, strip]))
+    masked = diff.training.mask_history
+    sentence = Sentence(
+        "the server keeps a thought that "
+        + ("training removed (mask_history: true)" if masked else "was not trained"),
+        "服务端保留了" + ("训练时已删除的思考（mask_history: true）" if masked else "训练时没有出现过的思考"),
+    )
+    keep = Sentence("or train with template.history: keep", "或者用 template.history: keep 训练")
+    return Cause(sentence, joined([PAIRED, keep]))
 
 
-def _thought_lost(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
-    _, mark, opened = sides.before.rpartition("<think>")
-    trained, served = ((opened + side).startswith("\n\n</think>") for side in (sides.trained, sides.served))
+def _thought_lost(diff: PromptDiff) -> Cause | None:
+    _, mark, opened = diff.before.rpartition("<think>")
+    trained, served = ((opened + side).startswith("\n\n</think>") for side in (diff.trained, diff.served))
     if not mark or trained or not served:
         return None
-    return (
-        (
-            "the server writes an empty thought where an earlier answer was trained with its own: the chat"
-            " template does not read the thought that was sent (a reasoning field)"
-        ),
-        PAIRED,
+    sentence = Sentence(
+        "the server writes an empty thought where an earlier answer was trained with its own: the chat"
+        " template does not read the thought that the client sent (a reasoning field)",
+        "历史回答训练时带有自己的思考，服务端却写成了空思考块："
+        "对话模板没有读取客户端发送的思考（reasoning 字段）",
     )
+    return Cause(sentence, PAIRED)
 
 
-def _thought_spelled(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
-    if sides.before.endswith("<think>") and not sides.trained.startswith("\n"):
+def _thought_spelled(diff: PromptDiff) -> Cause | None:
+    if diff.before.endswith("<think>") and not diff.trained.startswith("\n"):
         return _SPELLED
-    if not sides.trained.lstrip("\n").startswith("</think>") or not sides.served.startswith("\n"):
+    if not diff.trained.lstrip("\n").startswith("</think>") or not diff.served.startswith("\n"):
         return None
-    sentence = (
-        "the trained prompt has an empty thought here, and the server opens another one:"
-        f" {_short(sides.trained)} against {_short(sides.served)}"
+    trained, served = _short(diff.trained), _short(diff.served)
+    sentence = Sentence(
+        f"the trained prompt has an empty thought here, and the server opens another one: trained {trained},"
+        f" served {served}",
+        f"训练的提示词在这里是空思考块，服务端却另开了一个思考：训练 {trained}，服务 {served}",
     )
-    return sentence, PAIRED
+    return Cause(sentence, PAIRED)
 
 
-def _newlines_of_an_answer(_difference: Difference, training: Training, sides: PromptDiff) -> Sentence | None:
-    white = sides.white
-    if not white or not training.reasons or not white.opens_answer:
+def _newlines_of_an_answer(diff: PromptDiff) -> Cause | None:
+    white = diff.white
+    if not white or not diff.training.reasons or not white.opens_answer:
         return None
     if white.added and white.extra == "\n\n":
-        return (
-            (
-                "the server leaves the newlines that follow </think> before an earlier answer; training"
-                " removed them with the thought"
-            ),
-            PAIRED,
+        sentence = Sentence(
+            "the server leaves the newlines that follow </think> before an earlier answer; training removed"
+            " them with the thought",
+            "服务端在历史回答前保留了 </think> 之后的换行，而训练时它们随思考一起被删除",
         )
+        return Cause(sentence, PAIRED)
     if not white.added and "\n" in white.extra:
-        return (
-            (
-                "an earlier answer was trained with newlines in front, which the server cannot tell from"
-                " what a reasoning parser leaves"
-            ),
-            NO_NEWLINE,
+        sentence = Sentence(
+            "an earlier answer was trained with leading newlines, which the server cannot distinguish from"
+            " those that a reasoning parser leaves",
+            "某个历史回答训练时以换行开头，服务端无法把它与思考解析器留下的换行区分开",
         )
+        return Cause(sentence, NO_NEWLINE)
     return None
 
 
-def _white_space(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
-    white = sides.white
+def _white_space(diff: PromptDiff) -> Cause | None:
+    white = diff.white
     if not white:
         return None
-    cause = "the chat template was edited"
+    cause = Sentence("the chat template was edited", "对话模板被修改过")
     if not white.added and white.edges_content:
-        cause = "the chat template trims the messages (`| trim`), or was edited"
-    return (
-        (
-            f"the served prompt has {white.said} after"
-            f" {white.word[-SHOWN // 3 :]!r}: trained {white.trained!r}, served {white.served!r}; {cause}"
+        cause = Sentence(
+            "the chat template trims the messages (`| trim`), or was edited",
+            "对话模板裁掉了消息首尾的空白（`| trim`），或被修改过",
+        )
+    word = repr(white.word[-SHOWN // 3 :])
+    amount = white.amount
+    sentence = Sentence(
+        f"the served prompt has {amount} after {word}: trained {white.trained!r}, served {white.served!r};"
+        f" {cause}",
+        f"服务端的提示词在 {word} 之后{amount.zh}：训练 {white.trained!r}，服务 {white.served!r}；{cause.zh}",
+    )
+    return Cause(sentence, PAIRED)
+
+
+def _system_prompt(diff: PromptDiff) -> Cause | None:
+    trained, served = diff.systems
+    if trained == served:
+        return None
+    if "Today Date:" in (served or "") and "Today Date:" not in (trained or ""):
+        text = _short(served or "")
+        sentence = Sentence(
+            f"the server's chat template writes a date into the system prompt, {text}, which was not trained"
+            " and may change every day",
+            f"服务端的对话模板在系统提示词中写入了日期 {text}，训练时没有，而且可能每天都在变",
+        )
+        return Cause(sentence, PAIRED)
+    if trained is None or served is None:
+        side, side_zh = ("served", "服务端") if trained is None else ("trained", "训练")
+        text = _short(trained or served or "")
+        sentence = Sentence(
+            f"only the {side} prompt begins with a system prompt, {text}: a default system prompt",
+            f"只有{side_zh}的提示词以系统提示词 {text} 开头：这是默认系统提示词",
+        )
+        always = Sentence(
+            "include a system prompt in every conversation, in the data and from clients",
+            "在数据和客户端请求的每个对话中都带上系统提示词",
+        )
+        return Cause(sentence, joined([PAIRED, always], "; or ", "；或者"))
+    if trained.rstrip(".") == served.rstrip("."):
+        which, which_zh = ("trained", "训练") if trained.endswith(".") else ("served", "服务端")
+        ends = _short(trained[-SHOWN:]), _short(served[-SHOWN:])
+        sentence = Sentence(
+            f"the default system prompts differ in a full stop: only the {which} one has it,"
+            f" {ends[0]} against {ends[1]}",
+            f"默认系统提示词只差一个句点：只有{which_zh}的有，{ends[0]} 与 {ends[1]}",
+        )
+        return Cause(sentence, PAIRED)
+    sentence = Sentence(
+        f"the system prompts differ: trained {_short(trained)}, served {_short(served)}",
+        f"系统提示词不同：训练 {_short(trained)}，服务 {_short(served)}",
+    )
+    default = Sentence(
+        "it uses the trainer's default system prompt for conversations without one",
+        "对话没有系统提示词时，它会使用训练器的默认系统提示词",
+    )
+    return Cause(sentence, joined([PAIRED, default]))
+
+
+def _anything(diff: PromptDiff) -> Cause | None:
+    trained, served = _short(diff.trained), _short(diff.served)
+    return Cause(
+        Sentence(
+            f"trained on {trained} where the server sends {served}",
+            f"训练时此处是 {trained}，服务端发送的是 {served}",
         ),
         PAIRED,
     )
 
 
-def _system_prompt(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
-    trained, served = sides.systems
-    if trained == served:
-        return None
-    if "Today Date:" in (served or "") and "Today Date:" not in (trained or ""):
-        return (
-            (
-                f"the server's chat template writes a date into the system prompt, {_short(served or '')},"
-                " which was not trained, and which may be another one every day"
-            ),
-            PAIRED,
-        )
-    if trained is None or served is None:
-        side, text = ("served", served) if trained is None else ("trained", trained)
-        return (
-            (
-                f"only the {side} prompt begins with a system prompt, {_short(text or '')}: a default system"
-                " prompt"
-            ),
-            f"{PAIRED}; or bring a system prompt in every conversation, in the data and from clients",
-        )
-    if trained.rstrip(".") == served.rstrip("."):
-        which = "trained" if trained.endswith(".") else "served"
-        sentence = f"the default system prompts differ in a full stop: only the {which} one has it"
-        return f"{sentence}, {_short(trained[-SHOWN:])} against {_short(served[-SHOWN:])}", PAIRED
-    return (
-        f"the system prompts differ: trained {_short(trained)}, served {_short(served)}",
-        f"{PAIRED}; it has the trainer's default system prompt where a conversation brings none",
-    )
-
-
-def _anything(_difference: Difference, _training: Training, sides: PromptDiff) -> Sentence | None:
-    return f"trained on {_short(sides.trained)} where the server sends {_short(sides.served)}", PAIRED
-
-
 _REGULAR = re.compile(r"<think>\n.*?\n</think>\n\n", re.DOTALL)
-_SPELLED = (
-    (
-        "an earlier answer's thought was trained in another spelling than the trainer knows, so it was"
-        " neither removed nor can the server put it back as it was"
+_SPELLED = Cause(
+    Sentence(
+        "an earlier answer's thought was trained in a spelling that the trainer does not recognise, so the"
+        " trainer did not remove it and the server cannot restore it",
+        "某个历史回答的思考用了训练器不认识的写法，训练时没有删除，服务端也无法还原",
     ),
     RESPELL,
 )
-RULES: tuple[Callable[[Difference, Training, PromptDiff], Sentence | None], ...] = (
+RULES: tuple[Callable[[PromptDiff], Cause | None], ...] = (
     _refused,
     _prefill,
     _another_family,

@@ -1,33 +1,71 @@
-"""The prompt that was trained against the prompt that is served, token by token.
+"""Compares the trained prompt with the served prompt, token by token, for one answer and one conversation.
 
     equal     the served ids are the training context
-    prefill   the served ids are the training context and the first trained ids: the server writes for the
-              model what the model was trained to write anyway
-    missing   the training context ends in ids that the server does not send
-    forced    the server adds ids with which no trained answer begins
-    differs   the two part within the context
+    prefill   the served ids are the training context and the first trained ids: the server writes what the
+              model was trained to write anyway
+    missing   the training context ends with ids that the server does not send
+    forced    the server adds ids that no trained answer begins with
+    differs   the two differ within the context
 
-In this order from good to bad; the first two hold. A turn is as bad as the worst spelling in which a client
-may send its history back. A spelling that dropped a thought, where training kept it, is not the template's
-doing: it is counted, and told, but does not decide.
+Ordered from good to bad; the first two hold. A turn takes the verdict of the worst variant in which a client
+may send its history. A variant that dropped a thought which training kept is counted, but does not decide,
+because the template does not cause it.
 
-A difference is `unreachable` when both sides are the same text in other ids: the trainer joined pieces that
-the tokenizer, given all at once, encodes otherwise, so that no chat template can be equal there.
+A difference is `unreachable` if both sides are the same text with other ids: the trainer joined pieces that
+the tokenizer encodes differently as one text, so no chat template can be equal there.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import NotRequired, TypedDict
 
-from orchestrator.templates.explain import Difference, Training, explain, is_unreachable
-from orchestrator.templates.pieces import Pieces
+from orchestrator.results import json_of
+from orchestrator.templates.causes import explain
+from orchestrator.templates.pieces import AROUND, Pieces
+from orchestrator.templates.prompt_diff import Difference, Training, is_unreachable
+
+# The serving probe's name for a history that is sent unchanged.
+UNCHANGED = "thought"
+
+
+class TrainedAnswer(TypedDict):
+    """One trained answer: the ids of its context and of its labels; `cut` if cutoff_len cut the context."""
+
+    turn: int
+    context: Sequence[int]
+    labels: Sequence[int]
+    cut: NotRequired[bool]
+
+
+class Variant(TypedDict):
+    """One prompt that the server makes: the names of the ways to send its history, its ids, or an error.
+
+    lossy: whether these ways drop a thought.
+    """
+
+    names: Sequence[str]
+    ids: Sequence[int]
+    lossy: bool
+    error: str
+
+
+class ServedAnswer(TypedDict):
+    """All prompts for one answer, a line's turn of serving_ids.jsonl."""
+
+    turn: NotRequired[int]
+    variants: Sequence[Variant]
+
+
+Answer = tuple[TrainedAnswer, ServedAnswer]
+PiecesPair = tuple[Pieces, Pieces]
 
 
 class DifferenceKind(StrEnum):
-    """How a served prompt stands to the training context, from good to bad."""
+    """How a served prompt relates to the training context, from good to bad."""
 
     EQUAL = "equal"
     PREFILL = "prefill"
@@ -37,7 +75,7 @@ class DifferenceKind(StrEnum):
 
     @property
     def holds(self) -> bool:
-        """Whether the model is asked as it was taught."""
+        """Whether the model is prompted as it was trained."""
         return self in {DifferenceKind.EQUAL, DifferenceKind.PREFILL}
 
 
@@ -46,18 +84,18 @@ ORDER: tuple[DifferenceKind, ...] = tuple(DifferenceKind)
 
 @dataclass(frozen=True, slots=True)
 class TurnVerdict:
-    """What the comparison says of one trained answer.
+    """The comparison of one trained answer.
 
     Attributes:
-        dataset, row, turn: where it stands; answers count from 0.
-        verdict: of the worst spelling that decides.
-        spelling: the names under which the serving probe sent that history.
-        position: of the first id that differs, counted from 0; the context's length when none does.
+        dataset, row, turn: its location; answers count from 0.
+        verdict: of the worst variant that decides.
+        spelling: the names of that variant.
+        position: of the first id that differs, from 0; the context's length if none does.
         training_id, served_id: at that position; None where a side has ended.
-        training_text, served_text: the text around it on both sides; the place is marked with ⟦ ⟧.
-        explanation: one sentence; fix: what to set.
-        dropped: whether a spelling that lost a trained thought got another prompt (does not decide).
-        unreachable: both sides are the same text in other ids.
+        training_text, served_text: the text around it on both sides, marked with ⟦ ⟧.
+        explanation: one sentence. hint: what to set.
+        dropped: whether a variant that lost a trained thought got another prompt (does not decide).
+        unreachable: both sides are the same text with other ids.
     """
 
     dataset: str
@@ -75,9 +113,9 @@ class TurnVerdict:
     dropped: bool = False
     unreachable: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in parity.json."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    def to_json(self) -> dict[str, object]:
+        """All fields in the types of JSON."""
+        return dict(json_of(self))
 
 
 def judge_ids(
@@ -87,8 +125,8 @@ def judge_ids(
 
     >>> judge_ids([1, 2], [7, 8], [1, 2])[0].value, judge_ids([1, 2], [7, 8], [1, 2, 7])[0].value
     ('equal', 'prefill')
-    >>> judge_ids([1, 2, 3], [7], [1, 2]), judge_ids([1, 2], [7, 8], [1, 2, 7, 9])
-    ((<Kind.MISSING: 'missing'>, 2), (<Kind.FORCED: 'forced'>, 3))
+    >>> judge_ids([1, 2, 3], [7], [1, 2])[0].value, judge_ids([1, 2], [7, 8], [1, 2, 7, 9])[1]
+    ('missing', 3)
     """
     if served == context:
         return DifferenceKind.EQUAL, len(context)
@@ -107,17 +145,17 @@ def judge_ids(
 
 def compare_turn(
     where: tuple[str, int],
-    trained: Mapping[str, Any],
-    served: Mapping[str, Any],
+    trained: TrainedAnswer,
+    served: ServedAnswer,
     training: Training,
-    pieces: tuple[Pieces, Pieces],
+    pieces: PiecesPair,
 ) -> TurnVerdict:
     """The verdict of one trained answer.
 
     Args:
         where: data set and row.
-        trained: an answer: its turn, context and labels, the two as ids.
-        served: the turn of the same number of serving_ids.jsonl.
+        trained: the answer in training.
+        served: its prompts in serving.
         training: the settings that explain a difference.
         pieces: the texts of the ids of training and of serving.
     """
@@ -132,7 +170,7 @@ def compare_turn(
         if variant["lossy"] and training.keeps_thoughts and not kind.holds:
             dropped = True
             continue
-        # Where one spelling is out of every template's reach, so is the turn: that says more than any other.
+        # If one variant is unreachable for every template, so is the turn.
         beyond = kind is DifferenceKind.DIFFERS and is_unreachable(found, pieces)
         if not names or (ORDER.index(kind), beyond) > (ORDER.index(DifferenceKind(worst.kind)), unreachable):
             worst, unreachable, names = found, beyond, ", ".join(variant["names"])
@@ -145,11 +183,13 @@ def compare_turn(
         dropped=dropped,
         unreachable=unreachable,
     )
-    return verdict if verdict.verdict is DifferenceKind.EQUAL else _told(verdict, worst, training, pieces)
+    return (
+        verdict if verdict.verdict is DifferenceKind.EQUAL else _explained(verdict, worst, training, pieces)
+    )
 
 
-def spellings(trained: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, DifferenceKind]:
-    """The verdict of every spelling that was asked, by its name."""
+def spellings(trained: TrainedAnswer, served: ServedAnswer) -> dict[str, DifferenceKind]:
+    """The verdict of each way to send the history, by its name."""
     found = {}
     for variant in served["variants"]:
         kind, _ = judge_ids(trained["context"], trained["labels"], variant["ids"])
@@ -157,18 +197,107 @@ def spellings(trained: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str
     return found
 
 
-def _told(
-    verdict: TurnVerdict, difference: Difference, training: Training, pieces: tuple[Pieces, Pieces]
+def _explained(
+    verdict: TurnVerdict, difference: Difference, training: Training, pieces: PiecesPair
 ) -> TurnVerdict:
     """The verdict with both sides' ids and texts, and the sentence that explains it."""
     whole, at = [*difference.context, *difference.labels], difference.position
-    sentence, hint = explain(difference, training, pieces)
+    cause = explain(difference, training, pieces)
     return replace(
         verdict,
         training_id=whole[at] if at < len(whole) else None,
         served_id=difference.served[at] if at < len(difference.served) else None,
         training_text=pieces[0].around(whole, at),
         served_text=pieces[1].around(difference.served, at),
-        explanation=sentence,
-        hint=hint,
+        explanation=cause.explanation,
+        hint=cause.hint,
     )
+
+
+class Worst(TypedDict):
+    """The worst answer of a conversation, with both sides' ids and texts around the position."""
+
+    verdict: str
+    turn: int
+    position: int
+    training_id: int | None
+    served_id: int | None
+    ids_from: int
+    training_ids: Sequence[int]
+    served_ids: Sequence[int]
+    training_text: str
+    served_text: str
+    explanation: str
+    hint: str
+    unreachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationVerdict:
+    """The comparison of one conversation.
+
+    Attributes:
+        verdict: of the worst trained answer. worst: that answer.
+        fails: a trained answer does not hold, and a template could make it hold.
+        unreachable: a trained answer is the same text with other ids.
+        answers: how many were compared.
+        spellings: name → verdict → answers, of the other ways to send the history; they do not decide.
+    """
+
+    verdict: DifferenceKind
+    worst: Worst
+    fails: bool
+    unreachable: bool
+    answers: int
+    spellings: Mapping[str, Counter[str]] = field(default_factory=dict)
+
+
+def judge_conversation(
+    answers: Sequence[Answer], training: Training, pieces: PiecesPair
+) -> ConversationVerdict:
+    """The verdict over the trained answers of one conversation, its history sent unchanged.
+
+    Args:
+        answers: at least one.
+        training: the settings that explain a difference.
+        pieces: the texts of the ids of training and of serving.
+    """
+    other: dict[str, Counter[str]] = {}
+    judged = []
+    for trained, served in answers:
+        sent = next(one for one in served["variants"] if UNCHANGED in one["names"])
+        only: ServedAnswer = {"variants": [{**sent, "lossy": False}]}
+        judged.append((compare_turn(("", 0), trained, only, training, pieces), trained, sent["ids"]))
+        for name, kind in spellings(trained, served).items():
+            if name != UNCHANGED:
+                other.setdefault(name, Counter())[kind.value] += 1
+    # Among equally bad ones, the first that a template could reach.
+    worst = max(judged, key=lambda one: (ORDER.index(one[0].verdict), not one[0].unreachable))
+    return ConversationVerdict(
+        verdict=worst[0].verdict,
+        worst=_worst(*worst, pieces),
+        fails=any(not one.verdict.holds and not one.unreachable for one, _, _ in judged),
+        unreachable=any(one.unreachable for one, _, _ in judged),
+        answers=len(judged),
+        spellings=other,
+    )
+
+
+def _worst(found: TurnVerdict, trained: TrainedAnswer, served: Sequence[int], pieces: PiecesPair) -> Worst:
+    whole, at = [*trained["context"], *trained["labels"]], found.position
+    start = max(0, at - AROUND)
+    return {
+        "verdict": found.verdict.value,
+        "turn": found.turn,
+        "position": at,
+        "training_id": found.training_id,
+        "served_id": found.served_id,
+        "ids_from": start,
+        "training_ids": whole[start : at + AROUND],
+        "served_ids": list(served[start : at + AROUND]),
+        "training_text": pieces[0].around(whole, at),
+        "served_text": pieces[1].around(served, at),
+        "explanation": found.explanation,
+        "hint": found.hint,
+        "unreachable": found.unreachable,
+    }

@@ -1,12 +1,12 @@
-"""A chat template and what it belongs to: the training template, its settings, and the reasoning parser.
+"""Pairs a chat template with the training it reproduces, and recognises a model's own chat template.
 
-On disk a pairing is chat_templates/NAME.jinja, given to vLLM as it is, and NAME.yaml:
+On disk a pairing is chat_templates/NAME.jinja, passed to vLLM unchanged, and NAME.yaml:
 
     training: deepseekr1          LLaMA-Factory's template
-    thinking: "on"                on, off, mixed; any where it changes no token
-    history: keep                 keep, strip; any where it changes no token
+    thinking: "on"                on, off, mixed; any if it changes no token
+    history: keep                 keep, strip; any if it changes no token
     reasoning_parser: deepseek_r1 vLLM's, or none
-    source: …                     what wrote the jinja, or where it was taken from
+    source: …                     what wrote the jinja, or where it comes from
     sha256: …                     of the jinja's UTF-8 bytes
 """
 
@@ -16,26 +16,23 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TypedDict
 
 import yaml
 
 from orchestrator.errors import Problem, UsageError
+from orchestrator.templates.families import FAMILIES, layout_of
 from orchestrator.templates.writer import (
     ANY,
     HISTORY,
     THINKING,
     History,
     Thinking,
-    layout_of,
     settings_of,
     write_jinja,
 )
 
-# A model that never opens a thought has no parser: vLLM's would take the whole answer for thinking, and the
-# client would get content null.
-REASONING_PARSERS: dict[str, str] = {"deepseekr1": "deepseek_r1", "qwen3": "qwen3"}
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KEYS = ("training", "thinking", "history", "reasoning_parser", "source", "sha256")
 
 
@@ -44,13 +41,12 @@ class ChatTemplate:
     """A jinja and the training it reproduces.
 
     Attributes:
-        name: its file's name in chat_templates/, without suffix.
+        name: the file name in chat_templates/, without suffix.
         training, thinking, history: LLaMA-Factory's template and the two settings that change tokens; `any`
-            where a setting changes none.
+            if a setting changes none.
         reasoning_parser: the name of the engine's reasoning parser; None for no parser.
-        text: the jinja.
-        sha256: of the text's UTF-8 bytes, in hex.
-        source: what wrote the jinja, or where it was taken from.
+        text: the jinja. sha256: of its UTF-8 bytes, in hex.
+        source: what wrote the jinja, or where it comes from.
     """
 
     name: str
@@ -63,13 +59,13 @@ class ChatTemplate:
     source: str = ""
 
     def reproduces(self, training: str, thinking: str, history: str) -> bool:
-        """Whether it asks as a training with these settings taught."""
+        """Whether it produces the prompts of a training with these settings."""
         fits = self.thinking in {thinking, ANY} and self.history in {history, ANY}
         return fits and self.training == training
 
 
 def name_of(training: str, thinking: str, history: str) -> str:
-    """The one file name of a pairing that Conch wrote.
+    """The file name of a pairing that Conch writes.
 
     >>> name_of("deepseekr1", "on", "keep"), name_of("qwen", "any", "any")
     ('deepseekr1-on-keep', 'qwen')
@@ -78,10 +74,10 @@ def name_of(training: str, thinking: str, history: str) -> str:
 
 
 def choose(templates: Mapping[str, ChatTemplate], training: str, thinking: str, history: str) -> ChatTemplate:
-    """The pairing that reproduces that training; Conch's own before one that was added under another name.
+    """The pairing that reproduces a training; Conch's own is preferred to one under another name.
 
     Raises:
-        UsageError: there is none; it lists what there is.
+        UsageError: there is none; lists the existing pairings.
     """
     found = _chosen(templates, training, thinking, history)
     if found:
@@ -90,7 +86,7 @@ def choose(templates: Mapping[str, ChatTemplate], training: str, thinking: str, 
     raise UsageError(
         Problem(
             f"no chat template reproduces template {training} with thinking {thinking} and history {history};"
-            f" there is: {have}",
+            f" available: {have}",
             hint="set template.name, template.thinking and template.history to one of these, or add a pairing"
             " to chat_templates/",
         )
@@ -113,11 +109,11 @@ def read(name: str, yaml_text: str, jinja_text: str) -> ChatTemplate:
     """A pairing from the texts of its two files.
 
     Raises:
-        UsageError: the YAML is not one, keys are missing or unknown, or the jinja is not the one it names.
+        UsageError: invalid YAML, missing or unknown keys, or the hash of the jinja differs.
     """
     where = f"chat_templates/{name}.yaml"
     try:
-        values = yaml.load(yaml_text, Loader=_Loader)  # noqa: S506  a safe one, libyaml's where it is
+        values = yaml.load(yaml_text, Loader=_Loader)  # noqa: S506  a safe loader
     except yaml.YAMLError as error:
         raise UsageError(Problem(f"not YAML: {' '.join(str(error).split())}", where=where)) from None
     if not isinstance(values, dict):
@@ -139,29 +135,84 @@ def read(name: str, yaml_text: str, jinja_text: str) -> ChatTemplate:
     )
 
 
-def matrix(templates: Mapping[str, ChatTemplate]) -> list[dict[str, Any]]:
-    """For each training template the pairing of every setting, as `conch ls templates` shows it.
+class Cell(TypedDict):
+    """One setting of a training template and its pairing; None if there is none."""
 
-    {"training", "cells": [{"thinking", "history", "template", "reasoning_parser", "source"}]}, a template of
-    None where there is no pairing.
+    thinking: str
+    history: str
+    template: str | None
+    reasoning_parser: str | None
+    source: str | None
+
+
+class MatrixRow(TypedDict):
+    """The cells of one training template."""
+
+    training: str
+    cells: list[Cell]
+
+
+def matrix(templates: Mapping[str, ChatTemplate]) -> list[MatrixRow]:
+    """The pairing of each setting of each training template, as `conch ls templates` shows it."""
+    return [
+        {
+            "training": training,
+            "cells": [_cell(templates, training, *settings) for settings in product(THINKING, HISTORY)],
+        }
+        for training in sorted({one.training for one in templates.values()})
+    ]
+
+
+def _cell(templates: Mapping[str, ChatTemplate], training: str, thinking: str, history: str) -> Cell:
+    found = _chosen(templates, training, thinking, history)
+    return {
+        "thinking": thinking,
+        "history": history,
+        "template": found.name if found else None,
+        "reasoning_parser": found.reasoning_parser if found else None,
+        "source": found.source if found else None,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A training template's name; thinking and history if they are known too, else ""."""
+
+    training: str
+    thinking: str = ""
+    history: str = ""
+
+
+def recognise(jinja: str, model_type: str, templates: Mapping[str, ChatTemplate]) -> Recognised | None:
+    """The training template that a model's own chat template belongs to; None if no family recognises it.
+
+    Decided by the text of the jinja, not by the model's name.
+
+    Args:
+        jinja: the model's own chat template; "" for none.
+        model_type: from its config.json.
+        templates: all pairings; if the jinja equals one of them, its settings are known too.
+
+    >>> recognise("{{ '<|im_start|>' }}{% if enable_thinking %}<think></think>", "qwen3", {})
+    Recognised(training='qwen3', thinking='', history='')
+    >>> recognise("{{ messages }}", "gpt2", {}) is None
+    True
     """
-    rows = []
-    for training in sorted({one.training for one in templates.values()}):
-        cells = []
-        for thinking, history in product(THINKING, HISTORY):
-            found = _chosen(templates, training, thinking, history)
-            told = (found.name, found.reasoning_parser, found.source) if found else (None, None, None)
-            keys = ("template", "reasoning_parser", "source")
-            cells.append({"thinking": thinking, "history": history, **dict(zip(keys, told, strict=True))})
-        rows.append({"training": training, "cells": cells})
-    return rows
+    text = jinja.strip()
+    for one in templates.values():
+        if text and one.text.strip() == text:
+            thinking, history = ("" if value == ANY else value for value in (one.thinking, one.history))
+            return Recognised(one.training, thinking, history)
+    found = next((name for one in FAMILIES.values() if (name := one.recognise(text, model_type))), "")
+    return Recognised(found) if found else None
 
 
 def write_pairing(training: str, thinking: Thinking, history: History) -> tuple[str, str]:
     """(jinja text, YAML text) of a pairing that Conch writes."""
     jinja = write_jinja(training, thinking, history)
     thinking, history = settings_of(training, thinking, history)
-    parser = REASONING_PARSERS[training] if layout_of(training).reasons and thinking != "off" else "none"
+    # With thinking off the model never opens a thought, so a parser would return no content at all.
+    parser = "none" if thinking == "off" else layout_of(training).reasoning_parser
     return jinja, (
         f"training: {training}\n"
         f'thinking: "{thinking}"\n'
@@ -177,12 +228,12 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _switch(value: Any) -> str:
-    # YAML 1.1 reads a bare on/off as a boolean.
-    return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+def _switch(value: object) -> str:
+    # YAML 1.1 reads an unquoted on/off as a boolean.
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
-def _problems(values: Mapping[str, Any], where: str, digest: str, name: str) -> list[Problem]:
+def _problems(values: Mapping[str, object], where: str, digest: str, name: str) -> list[Problem]:
     listed = ", ".join(_KEYS)
     problems = [
         Problem(f"{key} is missing; a pairing has {listed}", where) for key in _KEYS if key not in values
@@ -192,13 +243,13 @@ def _problems(values: Mapping[str, Any], where: str, digest: str, name: str) -> 
     ]
     for key, allowed in (("thinking", (*THINKING, ANY)), ("history", (*HISTORY, ANY))):
         if key in values and _switch(values[key]) not in allowed:
-            problems.append(Problem(f"{key}: {values[key]!r} is none of {', '.join(allowed)}", where))
+            problems.append(Problem(f"{key}: {values[key]!r} is not one of {', '.join(allowed)}", where))
     if values.get("sha256", digest) != digest:
         problems.append(
             Problem(
                 f"chat_templates/{name}.jinja was edited: its sha256 is {digest}",
                 where,
-                "restore the file, or put this sha256 into the YAML and prove it with `conch parity`",
+                "restore the file, or set this sha256 in the YAML and check it with `conch parity`",
             )
         )
     return problems

@@ -1,33 +1,34 @@
-r"""Writes the chat template that asks a served model the way LLaMA-Factory taught it.
+r"""Writes the chat template that prompts a served model exactly as LLaMA-Factory trained it.
 
-One piece of code for every (training template, thinking, history). The rules are those of
-LLaMA-Factory 0.9.5, `data/template.py`. A template that reasons (ReasoningTemplate.encode_multiturn):
+One writer for every (training template, thinking, history). The rules are those of LLaMA-Factory 0.9.5,
+`data/template.py`. For a template that reasons (ReasoningTemplate.encode_multiturn):
 
-    history keep    `mask_history: false`: earlier answers keep their thoughts, and an answer without one
-                    carries an empty thought (`<think>\n\n</think>\n\n`)
-    history strip   `mask_history: true`: earlier answers carry no thought at all
-    thinking on     `enable_thinking: true`: a missing thought is trained, so the server sends nothing
-    thinking off    `enable_thinking: false`: thoughts are removed; the prompt ends in the empty thought
-    thinking mixed  `enable_thinking: null`: answers with and without; the prompt ends in the empty thought
-                    when the request says `enable_thinking: false`
+    history keep    `mask_history: false`: earlier answers keep their thoughts; an answer without a thought
+                    gets an empty one (`<think>\n\n</think>\n\n`)
+    history strip   `mask_history: true`: earlier answers have no thought
+    thinking on     `enable_thinking: true`: a missing thought is trained, so the server adds nothing
+    thinking off    `enable_thinking: false`: thoughts are removed; the prompt ends with the empty thought
+    thinking mixed  `enable_thinking: null`: answers with and without thoughts; the prompt ends with the empty
+                    thought if the request has `enable_thinking: false`
 
-A plain one (Template.encode_multiturn) puts no thought in and takes none out, whatever thinking says, and
-history only decides which turns are trained: one chat template, `any` of both, reproduces all six trainings.
-A layout with a system prompt of its own has it wherever a conversation brings none, or an empty one.
+A plain template (Template.encode_multiturn) neither adds nor removes thoughts, and history only selects the
+trained turns, so one chat template (`any`, `any`) reproduces all six settings. A layout's default system
+prompt applies to conversations with no system prompt or an empty one.
 
-A client may send an earlier answer back in any spelling: the answer alone, with the blank line that a
-reasoning parser leaves before it, with its thought, or with the thought in a `reasoning` field. A plain
-template takes an answer as it is: nothing stands before it in training, so nothing is taken off.
+Clients send an earlier answer back in different ways: the answer alone, with the blank line that a reasoning
+parser leaves before it, with its thought, or with the thought in a `reasoning` field. A plain template takes
+an answer as it is.
 
-Covered: text conversations. Tools and media are refused with a sentence, because nothing was trained.
+Covers text conversations. Tools and media are rejected with a message, because the model was not trained on
+them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestrator.errors import Problem, UsageError
+from orchestrator.templates.families import layout_of
 
 Thinking = Literal["on", "off", "mixed", "any"]
 History = Literal["keep", "strip", "any"]
@@ -38,65 +39,6 @@ ANY: Literal["any"] = "any"
 THOUGHT_OPENS, THOUGHT_CLOSES = "<think>\n", "\n</think>\n\n"
 EMPTY_THOUGHT = THOUGHT_OPENS + THOUGHT_CLOSES
 
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The texts around a message, as jinja expressions; `content` is the message's own text.
-
-    Attributes:
-        prefix: opens every conversation.
-        system, user: a whole message.
-        opens, closes: what stands before and after an answer.
-        default_system: the system prompt of conversations that bring none.
-        reasons: whether it is a ReasoningTemplate: whether thinking and history change its tokens.
-    """
-
-    prefix: str
-    system: str
-    user: str
-    opens: str
-    closes: str
-    default_system: str = ""
-    reasons: bool = False
-
-
-_DEEPSEEK = Layout(
-    prefix="bos_token",
-    system="content",
-    user="'<｜User｜>' + content",
-    opens="'<｜Assistant｜>'",
-    closes="eos_token",
-)
-_CHATML = Layout(
-    prefix="''",
-    system=r"'<|im_start|>system\n' + content + '<|im_end|>\n'",
-    user=r"'<|im_start|>user\n' + content + '<|im_end|>\n'",
-    opens=r"'<|im_start|>assistant\n'",
-    closes=r"'<|im_end|>\n'",
-)
-# The slots of LLaMA-Factory's register_template(); bos_token and eos_token are the tokenizer's own there too.
-LAYOUTS: dict[str, Layout] = {
-    "deepseekr1": replace(_DEEPSEEK, reasons=True),
-    "deepseek3": _DEEPSEEK,
-    "qwen": replace(
-        _CHATML,
-        default_system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
-    ),
-    "qwen3": replace(_CHATML, reasons=True),
-    "qwen3_nothink": _CHATML,
-    "llama3": Layout(
-        prefix="bos_token",
-        system=r"'<|start_header_id|>system<|end_header_id|>\n\n' + content + '<|eot_id|>'",
-        user=r"'<|start_header_id|>user<|end_header_id|>\n\n' + content + '<|eot_id|>'",
-        opens=r"'<|start_header_id|>assistant<|end_header_id|>\n\n'",
-        closes="'<|eot_id|>'",
-    ),
-    "chatml": _CHATML,
-    "smollm2": replace(
-        _CHATML,
-        default_system="You are a helpful AI assistant named SmolLM, trained by Hugging Face.",
-    ),
-}
 
 _OPENING = """\
 {{#- Written by Conch (orchestrator/templates/writer.py): LLaMA-Factory template {training}, \
@@ -204,7 +146,7 @@ def write_jinja(training: str, thinking: Thinking, history: History) -> str:
     True
 
     Raises:
-        UsageError: no layout of that name, or no such setting; it lists what there is.
+        UsageError: an unknown template or setting; lists the valid ones.
     """
     layout = layout_of(training)
     _must_be("thinking", thinking, (*THINKING, ANY))
@@ -219,7 +161,7 @@ def write_jinja(training: str, thinking: Thinking, history: History) -> str:
         parts.append(_EMPTY.replace("{condition}", "" if history == "keep" else "loop.last and "))
     parts.append(_CLOSING)
     text = "".join(parts)
-    # An empty `reasoning` tells of a parser that found no thought: there was none to put back.
+    # An empty `reasoning` comes from a parser that found no thought: there is none to put back.
     text = text.replace("{given}", "" if layout.reasons else "thought and ")
     text = text.replace("{bare}", _BARE if layout.reasons else "")
     text = text.replace("{default}", _DEFAULT if layout.default_system else "")
@@ -230,7 +172,7 @@ def write_jinja(training: str, thinking: Thinking, history: History) -> str:
         prefix=layout.prefix,
         system=layout.system,
         user=layout.user,
-        opens=layout.opens,
+        opens=repr(layout.opens),
         closes=layout.closes,
         default_system=layout.default_system,
         prompt=_PROMPT[thinking],
@@ -238,26 +180,19 @@ def write_jinja(training: str, thinking: Thinking, history: History) -> str:
 
 
 def settings_of(training: str, thinking: Thinking, history: History) -> tuple[Thinking, History]:
-    """(thinking, history) as far as they change that template's tokens: `any` of both for a plain one.
+    """(thinking, history) as far as they change the template's tokens; `any`, `any` for a plain template.
 
     >>> settings_of("qwen3", "on", "keep"), settings_of("qwen", "on", "keep")
     (('on', 'keep'), ('any', 'any'))
 
     Raises:
-        UsageError: no layout of that name, or `any` of a template that reasons.
+        UsageError: an unknown template, or `any` for a template that reasons.
     """
     if not layout_of(training).reasons:
         return ANY, ANY
     _must_be("thinking", thinking, THINKING)
     _must_be("history", history, HISTORY)
     return thinking, history
-
-
-def layout_of(training: str) -> Layout:
-    """The layout of a LLaMA-Factory template; UsageError naming those there are."""
-    if training not in LAYOUTS:
-        _must_be("template.name", training, tuple(sorted(LAYOUTS)))
-    return LAYOUTS[training]
 
 
 def _must_be(key: str, value: str, allowed: tuple[str, ...]) -> None:

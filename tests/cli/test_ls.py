@@ -12,8 +12,9 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.results import StageResult, Status
+from orchestrator.templates.families import layouts
 from orchestrator.templates.pairing import name_of
-from orchestrator.templates.writer import HISTORY, LAYOUTS, THINKING, settings_of
+from orchestrator.templates.writer import HISTORY, THINKING, settings_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +47,7 @@ def test_it_lists_what_is_there(here: Path, capsys: pytest.CaptureFixture[str]) 
 def test_the_matrix_of_chat_templates(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["ls", "templates", "--json"]) == 0
     rows = {row["training"]: row["cells"] for row in json.loads(capsys.readouterr().out)["data"]["matrix"]}
-    assert set(rows) == set(LAYOUTS)
+    assert set(rows) == set(layouts())
     for training, cells in rows.items():
         assert [(cell["thinking"], cell["history"]) for cell in cells] == list(product(THINKING, HISTORY))
         for cell in cells:

@@ -25,7 +25,7 @@ def test_the_paired_template_holds(small: SmallWorld) -> None:
     assert said.code == 0, said.err
     parity = said.envelope["data"]
     assert parity["holds"] is True
-    assert parity["counts"]["differs"] == 0
+    assert parity["numbers"]["differs"] == 0
     assert "4 rows of small" in parity["covered"]
     text = small.run("parity", "small")
     assert text.out.startswith("equal: ")
@@ -176,7 +176,7 @@ BAD_FILES: dict[str, tuple[str, str | bytes, str]] = {
     "broken config": ("我的 tokenizer/tokenizer_config.json", "{", "tokenizer_config.json:1"),
     "not JSON": ("mine.jsonl", '{"messages": [', "mine.jsonl:1"),
     "no answer": ("mine.jsonl", '[{"role": "user", "content": "x"}]', "mine.jsonl:1"),
-    "empty": ("mine.jsonl", "", "holds no conversation"),
+    "empty": ("mine.jsonl", "", "contains no conversation"),
 }
 
 
@@ -210,10 +210,10 @@ def test_bad_input_is_refused_in_seconds_and_nothing_is_left(
         ((".",), 3, "has no tokenizer"),
         (("我的 tokenizer", "--chat-template", "no.jinja"), 3, "no chat template there"),
         (("我的 tokenizer", "--chat-template", "."), 2, "a folder"),
-        (("我的 tokenizer", "--conversations", "no.jsonl"), 3, "no such file"),
+        (("我的 tokenizer", "--conversations", "no.jsonl"), 3, "does not exist"),
         (("我的 tokenizer", "--conversations", "."), 2, "a folder"),
-        (("我的 tokenizer", "--set", "train.epochs=1"), 2, "stands for a recipe"),
-        (("我的 tokenizer", "small"), 2, "stands for a recipe"),
+        (("我的 tokenizer", "--set", "train.epochs=1"), 2, "either a recipe or --tokenizer"),
+        (("我的 tokenizer", "small"), 2, "either a recipe or --tokenizer"),
         (("我的 tokenizer", "--template", "nobody"), 2, "nobody"),
         (("我的 tokenizer", "--hardware", "cuda"), 3, "conch env sync train --hardware cuda"),
     ],
@@ -229,7 +229,7 @@ def test_what_is_missing_or_does_not_go_together_is_told(
 
 def test_what_belongs_to_no_recipe_is_refused_beside_one(anywhere: SmallWorld) -> None:
     assert "only with --tokenizer" in anywhere.run("parity", "small", "--thinking", "on").err
-    assert "needs --template" in anywhere.run("parity", "--tokenizer", "我的 tokenizer").err
+    assert "requires --template" in anywhere.run("parity", "--tokenizer", "我的 tokenizer").err
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

@@ -38,7 +38,7 @@ def right(question: str) -> str:
 
 
 def passed(data: dict[str, Any]) -> dict[str, int]:
-    return {name: arm["passed"] for name, arm in data["arms"].items()}
+    return {name: arm["passed"] for name, arm in data["stages"].items()}
 
 
 def was_asked(run: Run) -> None:
@@ -60,7 +60,7 @@ def test_nothing_is_lost_and_what_is_known_is_not_asked_again(small: SmallWorld)
     was_asked(small.last())
     said = small.run("why", "small")
     assert said.code == 0, said.err
-    assert "nothing is lost: base+adapter answers 2 of 2 right, served_chat 2, the base 0" in said.out
+    assert "nothing is lost: base+adapter answers 2 of 2 correctly, served_chat 2, the base 0" in said.out
     assert "answers.jsonl was answered by this very export" in said.err
     assert not (small.last().path / "logs/why-server.log").exists()
     code, data = why(small)
@@ -74,8 +74,8 @@ def test_after_sft_alone_a_server_of_our_own_is_asked_both_ways(small: SmallWorl
     small.after("sft", "small", "--accept-mismatch")
     code, data = why(small)
     assert (code, data["lost_at"]) == (0, None)
-    assert passed(data) == dict.fromkeys(data["arms"], 2) | {"base": 0}
-    assert list(data["arms"]) == ["base", "base+adapter", "merged", "served_ids", "served_chat"]
+    assert passed(data) == dict.fromkeys(data["stages"], 2) | {"base": 0}
+    assert list(data["stages"]) == ["base", "base+adapter", "merged", "served_ids", "served_chat"]
     assert small.processes() == []
 
 
@@ -84,7 +84,7 @@ def test_an_export_that_is_the_base_is_lost_in_the_merge(small: SmallWorld) -> N
     forget(small.last().path / "export")
     said = small.run("why", "small")
     assert said.code == 5
-    assert "the effect is lost in the merge: base+adapter answers 2 of 2 right, merged 0" in said.out
+    assert "the effect is lost in the merge: base+adapter answers 2 of 2 correctly, merged 0" in said.out
     assert "merged answers 2 of 2 lost questions word for word as the base does" in said.out
     assert "answers.json" in said.out  # changed since it was proven
     for text in ("你是谁", "我是神奇海螺。", "conch sft small"):
@@ -108,7 +108,7 @@ def test_a_server_that_is_up_is_told_weights_from_prompt(small: SmallWorld, by_i
         server.opening = "<｜User｜>\n"
         code, data = why(small, "--base-url", server.url)
     assert (code, data["lost_at"]) == (5, place)
-    assert data["arms"]["served_chat"]["answers"]["checks[0]"] == "你是谁？"
+    assert data["stages"]["served_chat"]["answers"]["checks[0]"] == "你是谁？"
     parted = any("the prompts differ from token" in line for line in data["evidence"])
     assert parted == (place == "served prompt")
     assert server.requests[0][1]["model"] == "small"

@@ -193,7 +193,7 @@ def test_parity_tells_where_an_official_template_parts(trained: Trained, name: s
 def test_parity_holds_for_the_shipped_template(trained: Trained) -> None:
     said = trained.world.run("parity", "smoke", "--json")
     assert said.code == 0, said.err
-    counts = envelope(said.out)["data"]["counts"]
+    counts = envelope(said.out)["data"]["numbers"]
     assert counts.get("equal", 0) > 60
     assert not counts.get("differs", 0)
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from orchestrator.execute.proving.token_parity import compare
+from orchestrator.execute.runner.task import typed
 from orchestrator.templates.generated import generated_conversations
 from orchestrator.templates.writer import write_jinja
 
@@ -27,7 +28,12 @@ ENTRY = {
     "columns": {"messages": "messages"},
     "tags": TAGS | {"system_tag": "system"},
 }
-COMPARED = {"training_ids": "training_ids.jsonl", "serving_ids": "serving_ids.jsonl", "out": "parity.json"}
+COMPARED = {
+    "name": "parity:data",
+    "training_ids": "training_ids.jsonl",
+    "serving_ids": "serving_ids.jsonl",
+    "out": "parity.json",
+}
 
 Message = dict[str, str]
 
@@ -97,7 +103,7 @@ class Run:
 
     def parity(self, serving: str = "serving_ids.jsonl") -> Mapping[str, Any]:
         """Compare, and read what came out."""
-        code = compare(COMPARED | {"serving_ids": serving}, self.path)
+        code = compare(typed(compare, COMPARED | {"serving_ids": serving}), self.path)
         found: Mapping[str, Any] = json.loads((self.path / "parity.json").read_text(encoding="utf-8"))
         assert code == (0 if found["holds"] else 5)
         return found

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from orchestrator.execute.models import demo_model
-from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, training_of
+from orchestrator.execute.proving.probe_files import answers_in_step, open_served, open_trained, training_of
+from orchestrator.templates.causes import explain
 from orchestrator.templates.compare import judge_ids
-from orchestrator.templates.explain import Difference, explain
+from orchestrator.templates.prompt_diff import Difference
 from tests.probes.proxies import FAMILY_OF, stand_ins
 from tests.probes.run_folder import SHARED, Run, run_many, turns
 
@@ -142,8 +143,8 @@ def serving_arguments(one: Case) -> list[str]:
 
 def judged(home: Path, one: Case) -> dict[str, tuple[str, str]]:
     """Shape → (verdict, explanation) of the last answer of each row."""
-    trained = IdsFile.open(place_of(home, one) / "training_ids.jsonl")
-    sent = IdsFile.open(place_of(home, one) / out_of(one))
+    trained = open_trained(place_of(home, one) / "training_ids.jsonl")
+    sent = open_served(place_of(home, one) / out_of(one))
     how, pieces, found = training_of(trained.header), (trained.pieces, sent.pieces), {}
     for row, answers in answers_in_step(trained, sent):
         last, given = answers[-1]

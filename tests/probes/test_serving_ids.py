@@ -109,7 +109,7 @@ def laid_out(matrix: Path, train_python: Path, serve_python: Path) -> Callable[[
 def test_the_embedded_base_is_asked_as_it_was_taught(laid_out: Callable[[str], Run]) -> None:
     found = laid_out("embedded-on-keep").parity()
     assert found["holds"], found["first_difference"]
-    assert found["counts"]["equal"] > 30
+    assert found["numbers"]["equal"] > 30
     assert found["left_out"]["dropped_thoughts"] > 0
     assert found["tokenizers"] == {"train": "TokenizersBackend", "serve": "TokenizersBackend"}
 
@@ -129,7 +129,7 @@ def test_the_genuine_tokenizer_is_asked_as_it_was_taught(
 ) -> None:
     found = laid_out(f"deepseekr1-{setting}").parity()
     assert found["holds"], found["first_difference"]
-    assert found["counts"]["equal"] > 20
+    assert found["numbers"]["equal"] > 20
 
 
 @pytest.mark.real

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 import yaml
 
 from orchestrator.execute.models import demo_model
-from orchestrator.execute.proving.prove_stop import prove_stop
-from orchestrator.execute.proving.prove_truncation import prove_truncation
+from orchestrator.execute.proving.offline_proofs import prove_stop, prove_truncation
+from orchestrator.execute.runner.task import typed
 from tests.probes.run_folder import PROBES, Run, run_many, run_python, turns
 
 pytestmark = pytest.mark.real
@@ -129,8 +130,10 @@ def test_what_llamafactory_trains_against_where_vllm_stops(
         "out": "proof.json",
     }
 
-    def proven(task: Callable[[Mapping[str, Any], Path], int], **more: Any) -> Any:
-        code = task(settings | more, folder.path)
+    def proven(task: Callable[[Any, Path], int], **more: Any) -> Any:
+        known = {field.name for field in fields(get_type_hints(task)["settings"])}
+        mine = {key: value for key, value in (settings | more).items() if key in known}
+        code = task(typed(task, mine), folder.path)
         found = json.loads((folder.path / "proof.json").read_text(encoding="utf-8"))
         assert code == (0 if found["holds"] else 5)
         return found
@@ -143,7 +146,7 @@ def test_what_llamafactory_trains_against_where_vllm_stops(
     assert (found["numbers"]["stopped"], found["numbers"]["cut_before_stop"]) == (3, 1)
     found = proven(prove_stop, stop_ids=str(asked / "one generation id/stop_ids.json"))
     assert found["numbers"]["not_stopped"] == 3
-    assert "the server stops only at <｜end▁of▁sentence｜> (4): it runs on" in found["detail"]
+    assert "the server stops only at <｜end▁of▁sentence｜> (4): it continues" in found["detail"]
     found = proven(prove_truncation, limit=0.0)
     assert [one["where"] for one in found["findings"]] == ["海螺.jsonl:1"]
     assert found["numbers"]["cut_rows"] == 1

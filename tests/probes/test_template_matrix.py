@@ -22,15 +22,15 @@ from typing import Any
 import pytest
 
 from orchestrator.execute.models import demo_model
-from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, training_of
+from orchestrator.execute.proving.probe_files import answers_in_step, open_served, open_trained, training_of
 from orchestrator.templates.compare import DifferenceKind, compare_turn, judge_ids
-from orchestrator.templates.explain import Difference, is_unreachable
+from orchestrator.templates.families import layouts
 from orchestrator.templates.generated import MARKED, WHITE, generated_conversations
 from orchestrator.templates.pieces import Pieces
+from orchestrator.templates.prompt_diff import Difference, is_unreachable
 from orchestrator.templates.writer import (
     EMPTY_THOUGHT,
     HISTORY,
-    LAYOUTS,
     THINKING,
     THOUGHT_CLOSES,
     Thinking,
@@ -46,7 +46,7 @@ MADE = {
     "conch_generated": generated_conversations(11, ORDINARY, thoughts=True),
     "conch_odd": generated_conversations(12, ODD, thoughts=True, odd=True),
 }
-SETTINGS = list(product(sorted(LAYOUTS), THINKING, HISTORY))
+SETTINGS = list(product(sorted(layouts()), THINKING, HISTORY))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_a_served_model_is_asked_as_it_was_taught(
     matrix: Path, labels: Mapping[str, str], training: str, thinking: Thinking, history: str
 ) -> None:
     folder = matrix / f"{training}-{thinking}-{history}"
-    trained, served = (IdsFile.open(folder / name) for name in ("training_ids.jsonl", "serving_ids.jsonl"))
+    trained, served = open_trained(folder / "training_ids.jsonl"), open_served(folder / "serving_ids.jsonl")
     assert trained.header["round_trip"]["ok"]
     how, pieces = training_of(trained.header), (trained.pieces, served.pieces)
     counts: dict[str, Counter[str]] = {"conch_generated": Counter(), "conch_odd": Counter()}

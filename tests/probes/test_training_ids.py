@@ -14,8 +14,9 @@ import pytest
 
 from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.models import demo_model
-from orchestrator.execute.proving.prove_rows import prove_rows
+from orchestrator.execute.proving.offline_proofs import prove_rows
 from orchestrator.execute.proving.token_parity import compare
+from orchestrator.execute.runner.task import typed
 from tests.probes.run_folder import COMPARED, Run, turns
 
 LONG = "很长的话。" * 200
@@ -133,7 +134,7 @@ def test_a_row_that_the_trainer_drops_past_the_audit_is_named(folder: Run) -> No
         "conversations": "data/conversations.jsonl",
         "out": "rows.json",
     }
-    assert prove_rows(settings, folder.path) == 5
+    assert prove_rows(typed(prove_rows, settings), folder.path) == 5
     proof = json.loads((folder.path / "rows.json").read_text(encoding="utf-8"))
     assert "LLaMA-Factory reads 3 and keeps 2" in proof["detail"]
     assert [one["where"] for one in proof["findings"] if one["kind"] == "missing"] == ["raw/海螺.jsonl:1"]
@@ -159,6 +160,6 @@ def test_a_tokenizer_loaded_as_another_class_is_caught_before_training(folder: R
     assert folder.train_ids("mine").returncode == 0
     assert folder.trained()[0]["round_trip"]["ok"] is False
     assert folder.serve_ids().returncode == 0
-    assert compare(COMPARED, folder.path) == 5
+    assert compare(typed(compare, COMPARED), folder.path) == 5
     first = json.loads((folder.path / "parity.json").read_text(encoding="utf-8"))["first_difference"]
     assert "train environment's tokenizer (LlamaTokenizer, transformers" in first["explanation"]

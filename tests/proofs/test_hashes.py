@@ -90,7 +90,7 @@ def test_a_shard_swapped_between_fetching_and_training() -> None:
     then = replace(THEN, fetched={"model.safetensors": "sha256:w0"})
     proof = prove(then, then, EXPORTED)
     assert not proof.holds
-    assert "was another than the fetched one when training ended: w0 → w1" in proof.detail
+    assert "differed from the fetched file when training ended: w0 → w1" in proof.detail
 
 
 @pytest.mark.parametrize(
@@ -160,13 +160,13 @@ def test_a_base_that_is_not_there_any_more_is_not_covered() -> None:
     files = {name: value for name, value in THEN.files.items() if not name.startswith("inputs/base/")}
     proof = prove(THEN, replace(THEN, files=files, base={"name": "", "source": "", "revision": ""}), EXPORTED)
     assert proof.holds
-    assert "the base model, which is not there any more" in proof.not_covered
+    assert "the base model, which no longer exists" in proof.not_covered
 
 
 def test_another_environment_is_told_not_judged() -> None:
     proof = prove(THEN, replace(THEN, environments={"serve": "sha256:s2"}), EXPORTED)
     assert proof.holds
-    assert [one["what"] for one in proof.findings] == ["the serve environment is another one: s1 → s2"]
+    assert [one["what"] for one in proof.findings] == ["the serve environment changed: s1 → s2"]
     assert proof.numbers["changed"] == 0
 
 

@@ -51,7 +51,9 @@ def test_the_four_numbers_of_a_right_model() -> None:
 def test_a_served_base_is_wrong_weights_that_are_the_base() -> None:
     proof = prove([row(BASE), row(BASE, line=2)], FLOAT32, ELIGIBLE)
     assert not proof.holds
-    assert proof.detail.startswith("the weights are wrong: on trained rows the served weights lose 4.2500")
+    assert proof.detail.startswith(
+        "the weights are wrong: on trained rows the loss of the served weights is 4.2500"
+    )
     assert "they are the base model's (4.2500): the adapter is not merged" in proof.detail
     assert "conch sft" in proof.hint
     assert proof.findings[0]["where"] == "data/海螺.jsonl:1"
@@ -81,9 +83,11 @@ def test_another_base_shows_on_held_out_rows_too() -> None:
 def test_a_prompt_that_is_wrong_is_told_from_weights_that_are() -> None:
     proof = prove([row(prompt=(-3.0, -0.5, -0.2, -0.1)), row(line=2)], FLOAT32, ELIGIBLE)
     assert not proof.holds
-    assert proof.detail.startswith("the prompt is wrong: on trained rows the same weights lose 0.0163")
+    assert proof.detail.startswith(
+        "the prompt is wrong: on trained rows the loss of the same weights is 0.0163"
+    )
     assert "chat template" in proof.hint
-    assert "behind the training prompt -0.010, the served one -3.000" in proof.findings[0]["what"]
+    assert "after the training prompt -0.010, after the served one -3.000" in proof.findings[0]["what"]
 
 
 def test_a_prompt_that_opens_the_answer_is_scored_from_there() -> None:
@@ -142,8 +146,8 @@ def test_what_was_not_scored_is_said() -> None:
     ]
     proof = prove(rows, FLOAT32, ELIGIBLE)
     assert proof.holds
-    assert "1 rows that the server refused" in proof.not_covered
-    assert "1 answers whose prompt the server refused" in proof.not_covered
+    assert "1 rows that the server rejected" in proof.not_covered
+    assert "1 answers whose prompt the server rejected" in proof.not_covered
     assert "held-out rows: there are none" in proof.not_covered
     assert not prove(rows[1:2], FLOAT32, ELIGIBLE).holds
 

@@ -11,7 +11,7 @@ from orchestrator.proofs.merge import prove
 FILES = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 
 
-def facts(*bad: dict[str, Any], **more: Any) -> dict[str, Any]:
+def facts(*bad: dict[str, Any], **more: Any) -> Any:
     """Ten updates and five other tensors in two files, right but for what is given."""
     told = [{"kind": "merged", "file": FILES[0], "finite": True, "alpha": 32.0, **each} for each in bad]
     files = {file: {"tensors": 8, "bad": 0, "taught": 5} for file in FILES}
@@ -45,14 +45,14 @@ def facts(*bad: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-def module(name: str, looks: str, **more: Any) -> dict[str, Any]:
+def module(name: str, looks: str, **more: Any) -> Any:
     return {"tensor": f"{name}.weight", "module": name, "looks": looks, **more}
 
 
 def test_a_merge_that_holds_says_over_what() -> None:
     proof = prove(facts())
     assert proof.holds
-    assert proof.detail == "10 updates are merged at scale 2, and every other tensor is as it must be"
+    assert proof.detail == "10 updates are merged at scale 2, and every other tensor is as expected"
     assert "15 tensors of the export (10 merged, 5 untouched), 1000 of 4000 values (25%" in proof.covered
     assert proof.numbers["least_fit"] == 0.99
     assert "not drawn" in proof.not_covered
@@ -66,7 +66,7 @@ def test_a_merge_that_holds_says_over_what() -> None:
         (facts(missing=["a", "b", "c", "d"]), "lacks a, b, c and 1 more of the base"),
         (facts(extra=["a"]), "made from another base model"),
         (facts(unmatched=["a"]), "it belongs to another base model"),
-        (facts(modules=0, tensors={"untouched": 15}), "touches no module"),
+        (facts(modules=0, tensors={"untouched": 15}), "affects no module"),
         (
             facts(silent=[f"{i}" for i in range(10)], changed=0),
             "the update of each of its 10 modules is zero",
@@ -74,7 +74,7 @@ def test_a_merge_that_holds_says_over_what() -> None:
         (facts(changed=0), "large enough to change a weight in BF16: the export is the base model"),
         (facts(module("q", "base"), changed=0), "the export is the base model: none of the 10"),
         (facts(module("q", "base"), module("k", "base")), "q, k (2 of 10) are not merged"),
-        (facts(module("q", "scaled", times=0.5)), "0.5 times the update (lora_alpha 16 in place of 32)"),
+        (facts(module("q", "scaled", times=0.5)), "0.5 times the update (lora_alpha 16 instead of 32)"),
         (facts(module("q", "part", share=0.5)), "q (1 of 10) are merged in part"),
         (facts(module("q", "other adapter", rank_found=8)), "of rank 8: a stale merge"),
         (facts(module("q", "other", share=1.0)), "neither the base's weights nor the merge's"),
@@ -82,7 +82,7 @@ def test_a_merge_that_holds_says_over_what() -> None:
         (facts({"tensor": "norm", "kind": "untouched", "finite": False}), "undefined numbers in norm"),
     ],
 )
-def test_what_is_wrong_is_named(found: dict[str, Any], said: str) -> None:
+def test_what_is_wrong_is_named(found: Any, said: str) -> None:
     proof = prove(found)
     assert not proof.holds
     assert said in proof.detail

@@ -25,7 +25,7 @@ def test_what_is_whole_holds() -> None:
         (replace(WHOLE, kept=69), "LLaMA-Factory reads 70 and keeps 69", 1),
         (replace(WHOLE, read=69, kept=69), "LLaMA-Factory reads 69", 1),
         (replace(WHOLE, read=71, kept=71), "LLaMA-Factory reads 71", 0),
-        (replace(WHOLE, read=None, kept=None), "the loader was not asked", 70),
+        (replace(WHOLE, read=None, kept=None), "the loader did not load them", 70),
         (replace(WHOLE, changed=True), "the file was changed since", 0),
     ],
 )

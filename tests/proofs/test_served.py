@@ -32,7 +32,7 @@ def test_what_is_equal_or_prefilled_holds() -> None:
     assert proof.holds
     assert (
         proof.covered
-        == "3 requests about 2 rows (1 with a system prompt), in 2 ways in which clients send them"
+        == "3 requests for 2 rows (1 with a system prompt), in 2 ways in which clients send them"
     )
     assert (proof.numbers["equal"], proof.numbers["client:a"]) == (2, 2)
     assert proof.not_covered == ""
@@ -63,7 +63,7 @@ def test_a_made_up_row_out_of_reach_is_told_and_does_not_decide() -> None:
     )
     assert proof.holds
     assert proof.numbers["requests"] == 1
-    assert "1 requests about made-up answers" in proof.not_covered
+    assert "1 requests for generated answers" in proof.not_covered
     assert not of(
         judged("a", DifferenceKind.EQUAL), judged("b", DifferenceKind.DIFFERS, unreachable=True)
     ).holds

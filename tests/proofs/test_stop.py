@@ -30,12 +30,12 @@ FILES = {
 def row(line: int, *answers: Sequence[int], lost: Sequence[int] = ()) -> TrainedRow:
     """A row of answers; `lost` counts the tokens that each one lost at its end."""
     ids: list[int] = []
-    turns = []
+    turns: Any = []
     for number, answer in enumerate(answers):
         ids += [SHELL, SHELL]
         turns.append({"turn": number, "start": len(ids), "end": len(ids) + len(answer)})
         ids += answer
-    took = [
+    took: Any = [
         {"turn": number, "context": 0, "labels": count, "thought_open": False}
         for number, count in enumerate(lost)
         if count
@@ -85,7 +85,7 @@ def test_a_server_that_runs_on() -> None:
     assert proof.numbers["not_stopped"] == 1
     assert proof.detail == (
         "data/海螺.jsonl:3: 1 trained answers end with <|im_end|> (2), and the server stops only at"
-        " <|endoftext|> (0): it runs on"
+        " <|endoftext|> (0): it continues"
     )
     assert proof.hint == '"eos_token_id": [0, 2] in export/generation_config.json'
 
@@ -95,8 +95,8 @@ def test_a_stop_id_inside_an_answer_cuts_it() -> None:
     proof = proven(rows, served(EOS, IM_END))
     assert not proof.holds
     assert proof.findings[0]["where"] == "data/海螺.jsonl:8"
-    assert "holds <|im_end|> (2) before its end: the server stops there" in proof.detail
-    assert proof.hint.endswith("or 2 out of eos_token_id in export/generation_config.json")
+    assert "contains <|im_end|> (2) before its end: the server stops there" in proof.detail
+    assert proof.hint.endswith("or remove 2 from eos_token_id in export/generation_config.json")
     assert proven(rows, served(EOS)).holds
 
 
@@ -173,7 +173,7 @@ def test_an_eos_that_training_put_in_place_of_the_bases_is_told(config: tuple[in
 
 
 def test_facts_of_the_probe() -> None:
-    facts = {
+    facts: Any = {
         "stop_ids": [2, 4],
         "tokens": {"2": "<|im_end|>"},
         "eos_token_id": 4,

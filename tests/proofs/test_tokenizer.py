@@ -11,9 +11,7 @@ from orchestrator.proofs.tokenizer import prove
 TEXTS = ("a b\n你", "🦀 code(x)", "<think>")
 
 
-def header(
-    version: str = "5.19.0", loads: str = "Qwen2Tokenizer", lost: str = "", **changes: Any
-) -> dict[str, Any]:
+def header(version: str = "5.19.0", loads: str = "Qwen2Tokenizer", lost: str = "", **changes: Any) -> Any:
     """A probe's header; `lost` are characters that its tokenizer drops."""
     kept = {text: "".join(letter for letter in text if letter not in lost) for text in TEXTS}
     texts = [{"text": t, "ids": list(map(ord, back)), "decoded": back} for t, back in kept.items()]

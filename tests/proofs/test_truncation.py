@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 import pytest
 
@@ -17,13 +17,13 @@ HEADER = {"template": "deepseekr1", "thinking": True, "mask_history": False, "cu
 THOUGHT = "<think>\n想\n</think>\n\n答"
 
 
-def row(line: int, *answers: str, lost: Mapping[str, Any] | None = None) -> TrainedRow:
+def row(line: int, *answers: str, lost: Any = None) -> TrainedRow:
     messages = [
         {"role": role, "content": text}
         for answer in answers or ("答",)
         for role, text in (("user", "海螺几点开门？"), ("assistant", answer))
     ]
-    turns = [{"turn": 0, "start": 4, "end": 16}]
+    turns: Any = [{"turn": 0, "start": 4, "end": 16}]
     return TrainedRow(f"data/海螺.jsonl:{line}", list(range(16)), turns, lost, messages)
 
 
@@ -35,7 +35,7 @@ def cut(
 
 
 def proven(rows: Iterable[TrainedRow], limit: float | None = None, **header: Any) -> Proof:
-    return prove(rows, HEADER | header, limit, {})
+    return prove(rows, cast("Any", HEADER | header), limit, {})
 
 
 def test_nothing_cut_holds_under_the_strictest_limit() -> None:
@@ -51,7 +51,7 @@ def test_a_cut_is_told_by_file_and_line() -> None:
     (finding,) = proof.findings
     assert finding["where"] == "data/海螺.jsonl:7"
     assert finding["what"] == (
-        "cut to 16 of 26 tokens: answer 1 loses its last 7 tokens and its end; what is asked before answer 1"
+        "cut to 16 of 26 tokens: answer 1 loses its last 7 tokens and its end; the prompt before answer 1"
         " loses 3 tokens; the thought of answer 1 is never closed"
     )
     assert finding["hint"].startswith("data.cutoff_len: 27 ")
@@ -95,8 +95,8 @@ def test_a_thought_that_stays_although_thinking_is_off() -> None:
         ("data/海螺.jsonl:2", "thought not removed"),
         ("data/海螺.jsonl:3", "mark of a thought"),
     ]
-    assert "teaches to think" in proof.detail
-    assert r"spell it <think>\n…\n</think>\n\n" in proof.hint
+    assert "teaches the model to think" in proof.detail
+    assert r"write it as <think>\n…\n</think>\n\n" in proof.hint
     assert proof.numbers["thoughts_removed_by_thinking_off"] == 1
     assert proven([row(1, THOUGHT)], thinking=False).holds
 
@@ -122,7 +122,7 @@ def test_no_row_is_no_proof() -> None:
 
 
 def test_what_was_passed_over_is_said() -> None:
-    proof = prove([row(1)], HEADER, None, {"rows held out of training": 3})
+    proof = prove([row(1)], cast("Any", HEADER), None, {"rows held out of training": 3})
     assert proof.not_covered == "3 rows held out of training"
 
 

@@ -14,7 +14,7 @@ ASKED = 4
 def arms(*good: int, answers: str = "") -> list[StageAnswers]:
     """Arms in order, of which so many of ASKED cases are right, the first ones."""
     made = []
-    for name, number in zip(why.ARMS, good, strict=False):
+    for name, number in zip(why.STAGES, good, strict=False):
         passed = {f"checks[{at}]": at < number for at in range(ASKED)}
         said = {case: "海螺" if right else f"不知道{answers and name}" for case, right in passed.items()}
         made.append(StageAnswers(name, passed, said))
@@ -81,7 +81,7 @@ def test_a_tokenizer_that_reads_otherwise_comes_before_everything_that_is_lost()
     assert kept.evidence == ("proof tokenizer does not hold: tokenizer is wrong",)
 
 
-@pytest.mark.parametrize("place", [place for place in why.WITNESSES if place != why.SERVED])
+@pytest.mark.parametrize("place", [place for place in why.LOSSES if place != why.SERVED])
 def test_the_proof_of_that_place_is_the_evidence_and_its_fix_comes_first(place: str) -> None:
     good = {
         why.DATA: (0, 4, 4, 4, 0),
@@ -90,7 +90,7 @@ def test_the_proof_of_that_place_is_the_evidence_and_its_fix_comes_first(place: 
         why.SERVED_WEIGHTS: (0, 4, 4, 0, 0),
         why.SERVED_PROMPT: (0, 4, 4, 4, 0),
     }[place]
-    witness = why.WITNESSES[place][0]
+    witness = why.LOSSES[place].proofs[0]
     told = found(arms(*good), refuted(witness), Proof("stop", True, "all"))
     assert told.lost_at == place
     assert f"proof {witness} does not hold: {witness} is wrong" in told.evidence
@@ -100,8 +100,8 @@ def test_the_proof_of_that_place_is_the_evidence_and_its_fix_comes_first(place: 
 
 
 def test_every_witness_is_a_proof() -> None:
-    assert {name for names in why.WITNESSES.values() for name in names} <= set(PROOFS)
-    assert set(why.HINTS) == set(why.WITNESSES)
+    assert {name for loss in why.LOSSES.values() for name in loss.proofs} <= set(PROOFS)
+    assert all(loss.hint.zh != loss.hint for loss in why.LOSSES.values())
 
 
 def test_answers_that_are_the_bases_say_so() -> None:

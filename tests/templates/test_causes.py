@@ -1,5 +1,5 @@
 """Every way in which a served prompt parts from the trained one has its sentence and its fix."""
-# Covers templates/sides.py
+# Covers templates/prompt_diff.py
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from orchestrator.templates.causes import NO_NEWLINE, PAIRED, RESPELL
+from orchestrator.templates.causes import NO_NEWLINE, PAIRED, RESPELL, explain
 from orchestrator.templates.compare import judge_ids
-from orchestrator.templates.explain import Difference, Training, explain, is_unreachable
+from orchestrator.templates.prompt_diff import Difference, Training, is_unreachable
 from orchestrator.templates.writer import EMPTY_THOUGHT
 from tests.templates.typed import Typed
 
@@ -48,7 +48,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         EMPTY_THOUGHT + "答",
         ASK + "<think>\n",
         R1,
-        r"writes the answer's beginning itself, '<think>\\n', .* newer official DeepSeek-R1 template",
+        r"writes the beginning of the answer itself, '<think>\\n', .* newer official DeepSeek-R1 template",
         PAIRED,
     ),
     "newer official R1 template, deepseek3": (
@@ -88,7 +88,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         "<think>想</think>答",
         ASK + EMPTY_THOUGHT,
         OFF,
-        r"holds a mark of a thought.*cannot know what answer is to come",
+        r"contains a thought mark.*cannot know which answer will follow",
         RESPELL,
     ),
     "history kept, stripped in serving": (
@@ -136,7 +136,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         "答",
         later("答"),
         STRIP,
-        r"trained in another spelling",
+        r"trained in a spelling that the trainer does not recognise",
         RESPELL,
     ),
     "a thought in another spelling, put back": (
@@ -144,7 +144,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         "答",
         later(THOUGHT + "答"),
         R1,
-        r"trained in another spelling",
+        r"trained in a spelling that the trainer does not recognise",
         RESPELL,
     ),
     "an answer that begins with a newline": (
@@ -152,7 +152,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         "答",
         later(EMPTY_THOUGHT + "答"),
         R1,
-        r"trained with newlines in front",
+        r"trained with leading newlines",
         NO_NEWLINE,
     ),
     "SmolLM2's full stop": (
@@ -169,7 +169,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         chatml(None),
         Training("qwen"),
         r"only the trained prompt begins with a system prompt, 'You are Qwen.*default system prompt",
-        "bring a system prompt in every conversation",
+        "include a system prompt in every conversation",
     ),
     "default system prompt served only": (
         chatml(None),
@@ -201,7 +201,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         chatml(""),
         Training("qwen"),
         r"system prompts differ: trained 'You are Qwen.*served ''",
-        "default system prompt where a conversation brings none",
+        "default system prompt for conversations without one",
     ),
     "a date, no system prompt": (
         llama3("一"),
@@ -224,7 +224,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         "答",
         ASK,
         Training("qwen"),
-        r"wrong family: training wrote ChatML's .* the server writes DeepSeek's",
+        r"wrong template family: training wrote marks of ChatML .* the server writes marks of DeepSeek",
         "set template.name",
     ),
     "wrong family, a user typed the other's marks": (
@@ -232,7 +232,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         "答",
         llama3(USER + BOT),
         Training("chatml"),
-        r"training wrote ChatML's .* the server writes Llama 3's",
+        r"training wrote marks of ChatML .* the server writes marks of Llama 3",
         "set template.name",
     ),
     "double begin of sentence": (
@@ -264,7 +264,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         "答",
         chatml(None).removesuffix("\n"),
         QWEN3,
-        r"the trained prompt goes on with '\\n', without loss",
+        r"the trained prompt continues with '\\n', without loss",
         PAIRED,
     ),
     "one newline more, at the end": (
@@ -280,7 +280,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         "答",
         ASK + " ",
         R1,
-        r"writes the answer's beginning itself, ' '",
+        r"writes the beginning of the answer itself, ' '",
         PAIRED,
     ),
     "one space more, within": (
@@ -296,7 +296,7 @@ CASES: dict[str, tuple[str, str, str, Training, str, str]] = {
         "答",
         ASK.replace("一", "一\nb"),
         R1,
-        r"other white space after '.*一': trained ' ', served '\\n'",
+        r"different white space after '.*一': trained ' ', served '\\n'",
         PAIRED,
     ),
     "trimmed content": (
@@ -347,6 +347,8 @@ def test_each_cause_has_its_sentence_and_its_fix(case: tuple[str, str, str, Trai
     sentence, set_this = explain(difference, knows, (typed.pieces, typed.pieces))
     assert re.search(words, sentence, re.DOTALL), sentence
     assert hint in set_this, set_this
+    for text in (sentence, set_this):
+        assert set("的是把不在用到") & set(text.zh), text.zh
 
 
 def told(typed: Typed, context: list[int], served: list[int]) -> tuple[bool, str]:

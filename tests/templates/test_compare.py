@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from orchestrator.templates.compare import ORDER, DifferenceKind, compare_turn, judge_ids, spellings
-from orchestrator.templates.explain import Training
 from orchestrator.templates.pieces import Pieces
+from orchestrator.templates.prompt_diff import Training
 
 PIECES = Pieces(
     {1: "<bos>", 2: "q", 3: "<think>", 4: "Ċ", 5: "ĊĊ", 6: "</think>", 7: "a", 8: "<eos>", 9: "z"}
@@ -37,13 +37,13 @@ def test_only_equal_and_prefill_hold() -> None:
     assert [kind.holds for kind in ORDER] == [True, True, False, False, False]
 
 
-def variant(ids: list[int], name: str = "thought", **more: Any) -> dict[str, Any]:
+def variant(ids: list[int], name: str = "thought", **more: Any) -> Any:
     return {"names": [name], "lossy": False, "ids": ids, "error": ""} | more
 
 
 def verdict(*variants: dict[str, Any], training: Training | None = None) -> Any:
-    trained = {"turn": 0, "context": CONTEXT, "labels": LABELS}
-    served = {"turn": 0, "variants": list(variants)}
+    trained: Any = {"turn": 0, "context": CONTEXT, "labels": LABELS}
+    served: Any = {"turn": 0, "variants": list(variants)}
     return compare_turn(
         ("mine", 7), trained, served, training or Training("deepseekr1", bos=1), (PIECES, PIECES)
     )
@@ -85,16 +85,16 @@ def test_a_client_that_drops_a_kept_thought_does_not_decide() -> None:
 
 
 def test_the_same_text_in_other_ids_is_out_of_reach() -> None:
-    trained = {"turn": 0, "context": [1, 4, 4], "labels": LABELS}
-    served = {"turn": 0, "variants": [variant([1, 5])]}
+    trained: Any = {"turn": 0, "context": [1, 4, 4], "labels": LABELS}
+    served: Any = {"turn": 0, "variants": [variant([1, 5])]}
     found = compare_turn(("mine", 7), trained, served, Training("deepseekr1", bos=1), (PIECES, PIECES))
     assert (found.verdict, found.unreachable) == (DifferenceKind.DIFFERS, True)
     assert not verdict(variant([1, 9])).unreachable
 
 
 def test_one_spelling_out_of_reach_is_told_before_one_that_a_template_could_fix() -> None:
-    trained = {"turn": 0, "context": [1, 4, 4], "labels": LABELS}
-    served = {
+    trained: Any = {"turn": 0, "context": [1, 4, 4], "labels": LABELS}
+    served: Any = {
         "turn": 0,
         "variants": [variant([1, 9]), variant([1, 5], "newlines"), variant([1, 9], "answer")],
     }
@@ -103,7 +103,7 @@ def test_one_spelling_out_of_reach_is_told_before_one_that_a_template_could_fix(
 
 
 def test_every_spelling_has_its_verdict() -> None:
-    trained = {"context": CONTEXT, "labels": LABELS}
+    trained: Any = {"context": CONTEXT, "labels": LABELS}
     variants = [variant([1, 2]), variant([1, 9], "newlines"), variant([], "emitted", error="no")]
     assert spellings(trained, {"variants": variants}) == {
         "thought": DifferenceKind.EQUAL,

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
+from orchestrator.templates.families import layouts
 from orchestrator.templates.pairing import ChatTemplate, choose, digest_of, name_of, read, write_pairing
 from orchestrator.templates.writer import (
     HISTORY,
-    LAYOUTS,
     THINKING,
     History,
     Thinking,
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parents[2] / "chat_templates"
 JINJA, YAML = write_pairing("deepseekr1", "on", "keep")
 
 
-SETTINGS = list(product(sorted(LAYOUTS), THINKING, HISTORY))
+SETTINGS = list(product(sorted(layouts()), THINKING, HISTORY))
 PLAIN = {"deepseek3", "qwen", "qwen3_nothink", "llama3", "chatml", "smollm2"}
 
 
@@ -78,9 +78,9 @@ def test_the_pairing_of_a_training_is_chosen() -> None:
 
 def test_a_training_without_a_pairing_is_told_what_there_is() -> None:
     templates = {"deepseekr1-on-keep": read("deepseekr1-on-keep", YAML, JINJA)}
-    with pytest.raises(UsageError, match="thinking off and history keep; there is: deepseekr1-on-keep"):
+    with pytest.raises(UsageError, match="thinking off and history keep; available: deepseekr1-on-keep"):
         choose(templates, "deepseekr1", "off", "keep")
-    with pytest.raises(UsageError, match="there is: none"):
+    with pytest.raises(UsageError, match="available: none"):
         choose({}, "llama3", "on", "keep")
 
 
@@ -96,7 +96,7 @@ BAD = {
     "a list": ("- a", JINJA, "mapping"),
     "missing": (YAML.replace("history: keep\n", ""), JINJA, "history is missing"),
     "unknown": (YAML + "colour: red\n", JINJA, "unknown key colour"),
-    "bad value": (YAML.replace("keep", "kept"), JINJA, "'kept' is none of keep, strip, any"),
+    "bad value": (YAML.replace("keep", "kept"), JINJA, "'kept' is not one of keep, strip, any"),
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.project.discovery import read_templates
-from orchestrator.templates.recognise import Recognised, recognise
+from orchestrator.templates.pairing import Recognised, recognise
 
 TEMPLATES = read_templates(Path(__file__).parents[2])
 

@@ -13,14 +13,13 @@ from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from orchestrator.errors import UsageError
+from orchestrator.templates.families import layout_of, layouts
 from orchestrator.templates.writer import (
     EMPTY_THOUGHT,
     HISTORY,
-    LAYOUTS,
     THINKING,
     History,
     Thinking,
-    layout_of,
     write_jinja,
 )
 
@@ -227,7 +226,7 @@ def test_a_plain_template_puts_a_parsed_thought_back() -> None:
 
 @pytest.mark.parametrize("history", HISTORY)
 @pytest.mark.parametrize("thinking", THINKING)
-@pytest.mark.parametrize("training", sorted(LAYOUTS))
+@pytest.mark.parametrize("training", sorted(layouts()))
 def test_the_first_line_says_what_wrote_it_and_for_what(
     training: str, thinking: Thinking, history: History
 ) -> None:

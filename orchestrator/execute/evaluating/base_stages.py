@@ -27,8 +27,7 @@ from orchestrator.plan.stages import fetch, prepare
 from orchestrator.plan.stages.base import served_files, task
 from orchestrator.plan.stages.questions import BASE, Evaluation, general_beside
 from orchestrator.recipe import Evaluate, RecipeSource, Verify, compose
-from orchestrator.templates.pairing import ChatTemplate
-from orchestrator.templates.recognise import Recognised, recognise
+from orchestrator.templates.pairing import ChatTemplate, Recognised, recognise
 from orchestrator.templates.writer import ANY
 
 NAME = "compare-bases"

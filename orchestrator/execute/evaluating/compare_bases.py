@@ -48,7 +48,7 @@ from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan, Stage
 from orchestrator.plan.stages.base import CONVERSATIONS
 from orchestrator.plan.stages.questions import BASE, answers_of
-from orchestrator.templates.recognise import Recognised
+from orchestrator.templates.pairing import Recognised
 
 LIMIT = 50
 _FOLDER = re.compile(r"\.{0,2}/|~")

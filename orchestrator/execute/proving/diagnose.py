@@ -1,8 +1,8 @@
-"""`conch why`: the run's model asked at every stage between training and a client's question.
+"""`conch why`: asks the run's model at every stage between training and a client's question.
 
-base, base+adapter and merged are asked by one process of the train environment (probes/answer_ids.py), the
-server by its own ids and by messages. What a run's stages asked already is not asked again, as long as it was
-asked of these very files; what is asked here is kept in the run folder, under why/.
+One process of the train environment asks base, base+adapter and merged (probes/answer_ids.py); the server is
+asked by ids and by messages. Answers of the run's own stages are reused if the files are unchanged; new ones
+are written to why/ in the run folder.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from orchestrator.backends.engines import CONFIG
 from orchestrator.checks import prompts_of
@@ -23,7 +23,7 @@ from orchestrator.execute.inference.ask import ask
 from orchestrator.execute.inference.completions import AnswerServedSettings
 from orchestrator.execute.inference.transcripts import read_answers
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.proving.stage_answers import arm_of, transcript_of
+from orchestrator.execute.proving.stage_answers import AnswerRow, judged_answers, transcript_of
 from orchestrator.execute.run_store.certify import changed_files, read_certificate
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.load_report import read_proofs
@@ -36,24 +36,24 @@ from orchestrator.plan.stages.questions import AskSettings
 from orchestrator.proofs import why as fold
 from orchestrator.results import Status, Transcript
 
-TRAINED = "why/arms"
+TRAINED = "why/answers"
 IDS = "why/served_ids.jsonl"
 CHAT = "why/served_chat.jsonl"
 MOST = 8
 LONGEST = 256
 LOOKED_AT = 1000
-HERE = "asked now, or kept from an earlier conch why"
+HERE = "asked by conch why"
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What is asked.
+    """The questions.
 
     Attributes:
-        cases: the recipe's, without what needs streaming.
+        cases: the recipe's, without checks that need streaming.
         max_tokens: of an answer.
         parser: the server's reasoning parser, "" for none.
-        same: whether the run's own stages ask in the same way: as long, and greedily.
+        same: whether the run's own stages ask the same way: as long, and greedily.
     """
 
     cases: tuple[Case, ...]
@@ -64,22 +64,22 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The outcome: the run, what was asked, what each arm said, and the first loss."""
+    """The run, the questions, the answers of each stage, and the first loss."""
 
     run: Run
     cases: tuple[Case, ...]
-    arms: tuple[fold.StageAnswers, ...]
+    stages: tuple[fold.StageAnswers, ...]
     finding: fold.Explanation
 
 
 def why(recipe: str, *, project: Path, progress: Progress, server: Server | None = None) -> Why:
-    """Ask every arm, and fold.
+    """Ask every stage, and find the first loss.
 
     Args:
         recipe: a name, or RECIPE/ID.
         project: the folder that holds runs/.
-        progress: is told what happens.
-        server: ask this one; one of our own is started where it is needed when None.
+        progress: shows progress.
+        server: ask this server; None starts one if needed.
 
     Raises:
         MissingError: there is no finished export, no question, or an environment is missing.
@@ -89,29 +89,29 @@ def why(recipe: str, *, project: Path, progress: Progress, server: Server | None
     run = finished_run(project, recipe)
     plan = read_plan(run)
     asked = questions(plan, run)
-    saying = f"asking every stage of run {run.name} {len(asked.cases)} questions"
+    saying = f"asking {len(asked.cases)} questions at every stage of run {run.name}"
     with reopened(run, plan, progress, saying) as perform:
         _complete(run, plan)
         perform([_trained_stage(run, asked)])
-        arms = _trained(run, asked, progress)
+        stages = _trained(run, asked, progress)
         chat = None if server else _own_answers(run, plan, asked)
         if chat is not None:
-            progress.say(f"{ANSWERS} was answered by this very export: not asked again")
-            arms.append(arm_of(fold.SERVED_CHAT, asked.cases, chat, f"{ANSWERS} of the run"))
-        lost_at = first(run, arms).lost_at
+            progress.say(f"the answers in {ANSWERS} are from this export: not asked again")
+            stages.append(judged_answers(fold.SERVED_CHAT, asked.cases, chat, f"{ANSWERS} of the run"))
+        lost_at = first(run, stages).lost_at
         if chat is None and server is None and lost_at:
-            progress.say("the server is not asked: the effect is lost before it")
+            progress.say("skipping the server: the effect is lost before it")
         elif chat is None or lost_at == fold.SERVED:
             perform([_served_stage(plan, asked, server)], again=server is not None)
-            arms = [*arms[:3], *_served(run, asked)]
-    parted = _parted(run) if any(arm.name == fold.SERVED_IDS for arm in arms) else {}
-    return Why(run, asked.cases, tuple(arms), first(run, arms, parted))
+            stages = [*stages[:3], *_served(run, asked)]
+    parted = _parted(run) if any(stage.name == fold.SERVED_IDS for stage in stages) else {}
+    return Why(run, asked.cases, tuple(stages), first(run, stages, parted))
 
 
 def first(
-    run: Run, arms: Sequence[fold.StageAnswers], parted: Mapping[str, str] | None = None
+    run: Run, stages: Sequence[fold.StageAnswers], parted: Mapping[str, str] | None = None
 ) -> fold.Explanation:
-    """The fold over arms and the run's proofs."""
+    """The first loss, from the answers and the run's proofs."""
     try:
         certificate = read_certificate(run.path, recipe=run.recipe)
         problems = changed_files(certificate, run.path, hint="")
@@ -119,27 +119,27 @@ def first(
     except MissingError:
         changed = ()
     proofs = tuple(read_proofs(run.path))
-    return fold.first_loss(arms, proofs, recipe=run.recipe, changed=changed, parted=parted)
+    return fold.first_loss(stages, proofs, recipe=run.recipe, changed=changed, parted=parted)
 
 
 def questions(plan: Plan, run: Run) -> Questions:
-    """The recipe's questions, as the run's plan asks them; at most MOST, evenly spread.
+    """The recipe's questions, as in the run's plan; at most MOST, evenly spread.
 
     Raises:
-        MissingError: it asks none.
+        MissingError: there are none.
     """
     try:
         stage = plan.stage("ask")
-        told = {file.path: file.text for file in stage.files}
-        settings = typed(ask, json.loads(told["tasks/ask.json"]))
+        texts = {file.path: file.text for file in stage.files}
+        settings = typed(ask, json.loads(texts["tasks/ask.json"]))
     except (KeyError, ValueError, StageFailed):
-        what = "the run's plan asks nothing that can be read: another version of Conch may have made it"
+        what = "cannot read the questions of the run's plan: another version of Conch may have written it"
         raise MissingError(Problem(what, str(run.path / "plan.json"), f"conch sft {run.recipe}")) from None
     cases = [case for case in settings.cases if isinstance(case, Case) and not case.tools]
     whole = [replace(case, expect=_unstreamed(case.expect)) for case in cases]
     judged = [case for case in whole if case.expect]
     if not judged:
-        raise MissingError(Problem("this recipe asks nothing", run.recipe, "add verify.checks to it"))
+        raise MissingError(Problem("this recipe has no questions", run.recipe, "add verify.checks to it"))
     step = max(1.0, len(judged) / MOST)
     chosen = tuple(judged[int(number * step)] for number in range(min(MOST, len(judged))))
     same = settings.max_tokens <= LONGEST and settings.temperature == 0
@@ -151,12 +151,12 @@ def questions(plan: Plan, run: Run) -> Questions:
     )
 
 
-def _unstreamed(expect: Mapping[str, Any]) -> dict[str, Any]:
+def _unstreamed(expect: Mapping[str, object]) -> dict[str, object]:
     return {name: argument for name, argument in expect.items() if name != "streamed"}
 
 
 def _complete(run: Run, plan: Plan) -> None:
-    """What the server reads, where `conch sft` did not come so far; what is there is what is asked."""
+    """Write the server's files if `conch sft` did not; existing ones are used as they are."""
     for file in plan.stage("ask").rendered:
         if not (run.path / file.path).exists():
             atomic_files.write_durable(run.path / file.path, file.text)
@@ -168,8 +168,8 @@ def _trained_stage(run: Run, asked: Questions) -> Stage:
         for case in asked.cases
         for one in prompts_of(case)
     ]
-    wanted = {"questions": listed, "max_tokens": asked.max_tokens, "bare": _bare(run)}
-    file = RenderedFile("tasks/why.json", json.dumps(wanted, ensure_ascii=False, indent=1) + "\n")
+    options = {"questions": listed, "max_tokens": asked.max_tokens, "bare": _bare(run)}
+    file = RenderedFile("tasks/why.json", json.dumps(options, ensure_ascii=False, indent=1) + "\n")
     words = ("train.yaml", "--adapter", "adapter", "--export", "export")
     more = ("--wanted", file.path, "--out", partial(TRAINED))
     return Stage(
@@ -182,7 +182,7 @@ def _trained_stage(run: Run, asked: Questions) -> Stage:
 
 
 def _bare(run: Run) -> bool:
-    """Whether the run's own answers hold no thought: mixed thinking taught them behind an empty one."""
+    """Whether the run's own answers have no thought: mixed thinking trained them after an empty one."""
     path = run.path / CONVERSATIONS
     rows = (row for _, row in zip(range(LOOKED_AT), lines_of(path), strict=False))
     mine = (row for row in rows if not row["dataset"].startswith("conch_"))
@@ -192,16 +192,18 @@ def _bare(run: Run) -> bool:
 
 def _trained(run: Run, asked: Questions, progress: Progress) -> list[fold.StageAnswers]:
     names = {fold.BASE: "base", fold.ADAPTER: "adapter", fold.MERGED: "merged"}
-    arms = []
+    stages = []
     for name, file in names.items():
-        told = [transcript_of(row, asked.parser) for row in _rows(run.path / TRAINED / f"{file}.jsonl")]
-        arms.append(arm_of(name, asked.cases, told, HERE))
-        progress.say(f"  {name}: {arms[-1].good} of {len(asked.cases)} right")
-    return arms
+        transcripts = [
+            transcript_of(row, asked.parser) for row in _rows(run.path / TRAINED / f"{file}.jsonl")
+        ]
+        stages.append(judged_answers(name, asked.cases, transcripts, HERE))
+        progress.say(f"  {name}: {stages[-1].good} of {len(asked.cases)} correct")
+    return stages
 
 
 def _served_stage(plan: Plan, asked: Questions, server: Server | None) -> Stage:
-    """Both served arms, one server for them."""
+    """Both served stages, with one server."""
     service = plan.stage("ask").service
     chat = AskSettings(cases=asked.cases, max_tokens=asked.max_tokens, temperature=0, out=partial(CHAT))
     ids = AnswerServedSettings(
@@ -226,7 +228,7 @@ def _served_stage(plan: Plan, asked: Questions, server: Server | None) -> Stage:
 
 
 def _own_answers(run: Run, plan: Plan, asked: Questions) -> list[Transcript] | None:
-    """What the run's own stage asked, if of these very files and in the same way."""
+    """The answers of the run's own stage, if it asked the same way and its files are unchanged."""
     stage = plan.stage("ask")
     mine = stage.rendered
     unchanged = all((run.path / file.path).read_text(encoding="utf-8") == file.text for file in mine)
@@ -236,7 +238,7 @@ def _own_answers(run: Run, plan: Plan, asked: Questions) -> list[Transcript] | N
 
 
 def _is_current(run: Run, stage: str) -> bool:
-    """Whether what a stage read and wrote is still there, byte by byte."""
+    """Whether the inputs and outputs of a stage are unchanged, byte by byte."""
     ended = next((each for each in run.runs() if each.stage == stage), None)
     if ended is None or ended.status is not Status.DONE or not ended.inputs:
         return False
@@ -248,15 +250,15 @@ def _served(run: Run, asked: Questions) -> list[fold.StageAnswers]:
     ids = [transcript_of(row, asked.parser) for row in _rows(run.path / IDS)]
     chat = read_answers(run.path / CHAT)
     return [
-        arm_of(fold.SERVED_IDS, asked.cases, ids, HERE),
-        arm_of(fold.SERVED_CHAT, asked.cases, chat, HERE),
+        judged_answers(fold.SERVED_IDS, asked.cases, ids, HERE),
+        judged_answers(fold.SERVED_CHAT, asked.cases, chat, HERE),
     ]
 
 
 def _parted(run: Run) -> dict[str, str]:
-    rows = [row for row in _rows(run.path / IDS) if row["purpose"] == WITH_HISTORY and row["parted"]]
-    return {row["case"]: row["parted"] for row in rows}
+    rows = [row for row in _rows(run.path / IDS) if row["purpose"] == WITH_HISTORY]
+    return {row["case"]: parted for row in rows if (parted := row.get("parted"))}
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [row for row in lines_of(path) if "case" in row]
+def _rows(path: Path) -> list[AnswerRow]:
+    return [cast("AnswerRow", row) for row in lines_of(path) if "case" in row]

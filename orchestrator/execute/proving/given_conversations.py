@@ -1,6 +1,6 @@
-"""Conversations in a file, for a proof without a recipe: as training takes them, and as a client sends them.
+"""Reads conversations from a file, for parity without a recipe: as training and as a client uses them.
 
-A line is any row that a format of datasets/ knows, or a bare list of messages; the file may be one JSON
+A line is any row that a format of datasets/ reads, or a list of messages; the file may be one JSON
 array of rows. Training gets the row as the format reads it. What is sent is what stands there: content as a
 list of parts and a `reasoning` field as they are. Refused is what LLaMA-Factory would drop, with its line;
 what a data set would rather not hold (empty answers, control tokens) is not: that is what is to be compared.
@@ -23,7 +23,7 @@ from orchestrator.datasets.rows import LONGEST_ROW, Numbered, is_array, json_arr
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import CHUNK
 
-# The kinds of faults.py for which LLaMA-Factory drops a row.
+# Kinds of faults for which LLaMA-Factory drops a row.
 DROPPED = {
     "order of roles",
     "no last answer",
@@ -33,7 +33,7 @@ DROPPED = {
     "first turn is an answer",
 }
 SENT = ("role", "content", "name", "reasoning", "reasoning_content")
-TOLD = 10
+LISTED = 10
 HINT = 'a line is {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'
 
 
@@ -60,9 +60,9 @@ def read_conversations(path: Path) -> list[Given]:
         UsageError: it is a folder, empty or binary, or rows are malformed: the first ones, with their lines.
     """
     if not path.exists():
-        raise MissingError(Problem("no such file of conversations", str(path), "check the name"))
+        raise MissingError(Problem("the file of conversations does not exist", str(path), "check the name"))
     if path.is_dir():
-        raise UsageError(Problem("it is a folder, not a file of conversations", str(path), "name the file"))
+        raise UsageError(Problem("is a folder, not a file of conversations", str(path), "name the file"))
     found: list[Given] = []
     problems: list[Problem] = []
     try:
@@ -73,14 +73,14 @@ def read_conversations(path: Path) -> list[Given]:
                     found.append(_given(where, row))
                 except RowProblem as problem:
                     problems.append(Problem(problem.what, where, problem.hint or HINT))
-                if len(problems) == TOLD:
+                if len(problems) == LISTED:
                     break
     except OSError as error:
         raise UsageError(Problem(f"cannot be read: {error.strerror}", str(path))) from None
     if problems:
         raise UsageError(*problems)
     if not found:
-        raise UsageError(Problem("holds no conversation", str(path), HINT))
+        raise UsageError(Problem("contains no conversation", str(path), HINT))
     return found
 
 
@@ -110,7 +110,7 @@ def _lines(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _bare_key(line: bytes) -> str:
-    """What a line that is only a list of messages is wrapped in: "messages", "conversations" or nothing."""
+    """The key for a line that is only a list of messages: "messages", "conversations" or "" if it is not."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -122,7 +122,7 @@ def _bare_key(line: bytes) -> str:
 
 
 def _wrapped(line: bytes) -> bytes:
-    """A list of messages as a row; a line of another kind stays what it is."""
+    """A list of messages as a row; any other line unchanged."""
     body = line.strip()
     key = _bare_key(body) if body.startswith(b"[") else ""
     return b'{"%s": %s}\n' % (key.encode(), body) if key else line
@@ -148,7 +148,7 @@ def _given(where: str, row: Mapping[str, Any] | RowProblem) -> Given:
 
 
 def _sent(row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The messages as they stand; nothing where they stand in a shape that no chat request has."""
+    """The messages unchanged; none if the row has another shape than a chat request."""
     messages = row.get("messages")
     if not isinstance(messages, list):
         return []

@@ -1,31 +1,32 @@
-"""`conch prove`: the proofs of a run once more, over the very files that are there now.
+"""`conch prove`: runs the proofs of a run again, over the present files.
 
-The plan is the one that was run (plan.json), so that a recipe edited since changes nothing. Nothing is
-rendered or trained anew: a chat template or a shard that was changed in the run folder is what is judged.
+The plan is the one that was run (plan.json), so a recipe edited since has no effect. Nothing is rendered or
+trained again: a chat template or a shard that was changed in the run folder is what is judged.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from orchestrator.backends.engines import CONFIG
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.run_store.certify import read_certificate
+from orchestrator.execute.run_store.certify import Certificate, read_certificate
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
 from orchestrator.plan.plan import PROVE
-from orchestrator.plan.stage import Command, Plan, Stage
+from orchestrator.plan.stage import Plan, RenderedFile, Stage
 from orchestrator.plan.stages.base import SERVED_PROOF
 from orchestrator.proofs import PROOFS
 
-# What needs a server, and what only serves to ask one.
+# Stages that need a server.
 SERVED = ("score", "prove_served")
 # Files that are judged as they are, not rendered.
-KEPT = ("chat_template.jinja", "train.yaml", CONFIG)
+JUDGED = ("chat_template.jinja", "train.yaml", CONFIG)
+# Tasks whose proof may be accepted although it does not hold.
+_PROVING = ("tasks/prove_", "tasks/compare")
 
 
 def prove(
@@ -36,16 +37,16 @@ def prove(
     offline: bool,
     accept_mismatch: bool,
     server: Server | None = None,
-) -> tuple[Run, dict[str, Any]]:
+) -> tuple[Run, Certificate]:
     """(the run, its new certificate).
 
     Args:
         recipe: a name, or RECIPE/ID.
         project: the folder that holds runs/.
-        progress: is told what happens.
-        offline: leave out what needs a server.
-        accept_mismatch: a proof that does not hold is noted as accepted.
-        server: prove this one; one of our own is started for the time when None.
+        progress: shows progress.
+        offline: skip the proofs that need a server.
+        accept_mismatch: mark proofs that do not hold as accepted.
+        server: prove this server; None starts one for the time.
 
     Raises:
         MissingError: there is no finished export, or an environment is missing.
@@ -61,47 +62,41 @@ def prove(
 
 
 def stages_of(plan: Plan, *, offline: bool, accept_mismatch: bool, server: Server | None) -> Plan:
-    """The proving stages of a plan, to be done again.
-
-    Each has a name of its own, so that the run's record of what was trained stays as it was.
-    """
-    wanted = [name for name in PROVE if not (offline and name in SERVED)]
-    stages = [stage for stage in plan.stages if stage.name in wanted]
-    # What an earlier server said is no proof of the files that are here now.
+    """The proving stages of a plan, under new names, so that the record of the run's own stages remains."""
+    names = [name for name in PROVE if not (offline and name in SERVED)]
+    stages = [_again(stage, server) for stage in plan.stages if stage.name in names]
+    # What an earlier server returned proves nothing about the present files.
     left_out = tuple(name for name, path in PROOFS.items() if offline and path.startswith(SERVED_PROOF))
-    return replace(plan, stages=tuple(_again(stage, accept_mismatch, server, left_out) for stage in stages))
-
-
-def _again(
-    stage: Stage,
-    accept_mismatch: bool,  # noqa: FBT001
-    server: Server | None,
-    left_out: tuple[str, ...],
-) -> Stage:
-    files = [file for file in stage.files if file.path not in KEPT]
-    if stage.name == "certify":
-        files = [replace(file, text=_with(file.text, left_out=list(left_out))) for file in files]
+    changes: dict[str, dict[str, object]] = {"tasks/certify": {"left_out": list(left_out)}}
     if accept_mismatch:
-        files = [replace(file, text=_accepting(file.text)) for file in files]
-    commands: Iterable[Command] = stage.commands
-    service = stage.service
+        changes |= dict.fromkeys(_PROVING, {"accept_mismatch": True})
+    stages = [
+        replace(stage, files=tuple(_changed(file, changes) for file in stage.files)) for stage in stages
+    ]
+    return replace(plan, stages=tuple(stages))
+
+
+def _again(stage: Stage, server: Server | None) -> Stage:
+    service, commands = stage.service, stage.commands
     if server is not None and service is not None:
-        commands = against_server(commands, server, service.model)
-        service = None
-    # All that is wrong is told: one refuted stage does not keep the next from being looked at.
+        commands, service = against_server(commands, server, service.model), None
+    # Every proof is reported: one that does not hold does not stop the next.
     return replace(
         stage,
         name=f"again-{stage.name}",
-        files=tuple(files),
-        commands=tuple(commands),
+        files=tuple(file for file in stage.files if file.path not in JUDGED),
+        commands=commands,
         service=service,
         gate=False,
     )
 
 
-def _with(text: str, **more: Any) -> str:
-    return json.dumps(json.loads(text) | more, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
-
-
-def _accepting(text: str) -> str:
-    return _with(text, accept_mismatch=True) if "accept_mismatch" in json.loads(text) else text
+def _changed(file: RenderedFile, changes: Mapping[str, Mapping[str, object]]) -> RenderedFile:
+    """A task's settings with some of them changed; changes: start of the path → settings."""
+    for start, settings in changes.items():
+        if file.path.startswith(start):
+            text = json.dumps(
+                json.loads(file.text) | settings, ensure_ascii=False, indent=2, sort_keys=True
+            )
+            return replace(file, text=text + "\n")
+    return file

@@ -1,27 +1,56 @@
-"""The answers of one arm of `conch why`: a probe's rows as transcripts, and what the recipe's checks say."""
+"""The answers of one stage of `conch why`: a probe's rows as transcripts, judged by the recipe's checks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
 
 from orchestrator.checks import judge_all
 from orchestrator.checks.base import Case, answer_of, last_turn
-from orchestrator.proofs import why as fold
+from orchestrator.proofs.why import StageAnswers
 from orchestrator.results import Transcript, Turn
 
-# Parsers to which an answer that closes no thought is no answer.
+# Parsers that return no answer if no thought is closed.
 STRICT = ("deepseek_r1", "qwen3")
 
 
-def transcript_of(row: Mapping[str, Any], parser: str) -> Transcript:
-    """A row of probes/answer_ids.py or of answer_served; parser: the server's, "" for none."""
+class AnswerTurn(TypedDict):
+    """One question and its answer, in text and ids."""
+
+    question: str
+    text: str
+    ids: list[int]
+    finish: str
+    error: NotRequired[str]
+
+
+class AnswerRow(TypedDict):
+    """A line of probes/answer_ids.py or of the task answer_served.
+
+    parted: where the server's prompt differs from the training prompt, a sentence.
+    """
+
+    case: str
+    purpose: str
+    turns: list[AnswerTurn]
+    parted: NotRequired[str]
+
+
+def transcript_of(row: AnswerRow, parser: str) -> Transcript:
+    """The row as a transcript; parser: the server's, "" for none."""
     turns = []
     for turn in row["turns"]:
         reasoning, content = split_thought(turn["text"], parser)
-        asked = ({"role": "user", "content": turn["question"]},)
-        told = {"finish_reason": turn["finish"], "error": turn.get("error", "")}
-        turns.append(Turn(asked, content, reasoning, token_ids=tuple(turn["ids"]), **told))
+        turns.append(
+            Turn(
+                messages=({"role": "user", "content": turn["question"]},),
+                content=content,
+                reasoning=reasoning,
+                finish_reason=turn["finish"],
+                token_ids=tuple(turn["ids"]),
+                error=turn.get("error", ""),
+            )
+        )
     return Transcript(row["case"], row["purpose"], tuple(turns))
 
 
@@ -39,20 +68,15 @@ def split_thought(text: str, parser: str) -> tuple[str, str]:
     return thought.removeprefix("<think>"), answer
 
 
-def arm_of(
+def judged_answers(
     name: str, cases: Sequence[Case], transcripts: Sequence[Transcript], source: str
-) -> fold.StageAnswers:
-    """The arm, judged: a case passes when it was answered and every check of it passed."""
-    passed = {case.id: False for case in cases}
-    judged = judge_all(cases, (), transcripts)
-    for case in passed:
-        verdicts = [verdict for verdict in judged if verdict.case == case]
-        passed[case] = bool(verdicts) and all(verdict.passed for verdict in verdicts)
-    mine = {case: [one for one in transcripts if one.case == case] for case in passed}
-    answers = {case: _said(told) for case, told in mine.items()}
-    return fold.StageAnswers(name, passed, answers, source)
-
-
-def _said(transcripts: Sequence[Transcript]) -> str:
-    turn = last_turn(transcripts)
-    return answer_of(turn) or (f"[{turn.error}]" if turn and turn.error else "")
+) -> StageAnswers:
+    """The answers of a stage, judged: a case passes if it was answered and all its checks passed."""
+    verdicts = judge_all(cases, (), transcripts)
+    passed, answers = {}, {}
+    for case in cases:
+        own = [verdict.passed for verdict in verdicts if verdict.case == case.id]
+        passed[case.id] = bool(own) and all(own)
+        turn = last_turn([one for one in transcripts if one.case == case.id])
+        answers[case.id] = answer_of(turn) or (f"[{turn.error}]" if turn and turn.error else "")
+    return StageAnswers(name, passed, answers, source)

@@ -1,7 +1,7 @@
-"""Parity without a recipe: a tokenizer, a training template, conversations; in a folder that is thrown away.
+"""Parity without a recipe: a tokenizer, a training template and conversations, in a temporary folder.
 
-Both probes run side by side, as in a recipe's proof: LLaMA-Factory's own ids in the train environment, vLLM's
-own in the serve environment. Every trained answer is compared for a history that is sent as it stands.
+Both probes run at the same time, as in a recipe's proof: LLaMA-Factory's ids in the train environment, vLLM's
+in the serve environment. Every trained answer is compared, its history sent unchanged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import orjson
 
@@ -31,15 +31,14 @@ from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.project.discovery import read_templates
 from orchestrator.execute.project.template_sandbox import guard_template, read_template
 from orchestrator.execute.proving.given_conversations import Given, read_conversations
-from orchestrator.execute.proving.token_parity import IdsFile, answers_in_step, training_of
+from orchestrator.execute.proving.probe_files import answers_in_step, open_served, open_trained, training_of
 from orchestrator.plan.stage import Command, Runtime
 from orchestrator.proofs.tokenizer import prove
 from orchestrator.results import Proof, json_of
-from orchestrator.templates.compare import ORDER
-from orchestrator.templates.conversations import ConversationVerdict, judge_conversation
+from orchestrator.templates.compare import ORDER, ConversationVerdict, judge_conversation
 from orchestrator.templates.generated import generated_conversations
 from orchestrator.templates.pairing import choose, digest_of
-from orchestrator.templates.sides import Training
+from orchestrator.templates.prompt_diff import Training
 from orchestrator.templates.writer import ANY
 
 HOME = registry.SOURCES.parent
@@ -53,14 +52,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be compared.
+    """What to compare.
 
     Attributes:
-        tokenizer: a model's folder, of which the tokenizer and config.json are read.
+        tokenizer: a model's folder; its tokenizer and config.json are read.
         template, thinking, history: LLaMA-Factory's template and the two settings that change tokens.
-        chat_template: the jinja that is served; None for the one that Conch pairs with that training.
-        conversations: a file of them; None for made-up ones.
-        hardware: whose environments are asked; "auto" for this machine's.
+        chat_template: the jinja to serve; None for the one that Conch pairs with the training.
+        conversations: a file; None for generated ones.
+        hardware: selects the environments; "auto" for this machine's.
     """
 
     tokenizer: Path
@@ -72,38 +71,66 @@ class Question:
     hardware: str = "auto"
 
 
-def prove_bare(question: Question, say: Say) -> dict[str, Any]:
-    """Compare, and say what was found.
+class Served(TypedDict):
+    """The chat template that was compared."""
 
-    Returns:
-        "holds", "counts", "verdicts", "tokenizer" (its proof) and more, JSON-able.
+    name: str
+    sha256: str
+
+
+class Summary(TypedDict):
+    """The verdicts, JSON-able: `tokenizer` is the proof of that name, `verdicts` the worst answers."""
+
+    holds: bool
+    template: str
+    thinking: str
+    history: str
+    counts: dict[str, int]
+    unreachable: int
+    covered: str
+    first_difference: dict[str, object] | None
+    spellings: dict[str, dict[str, int]]
+    tokenizer: dict[str, object]
+    verdicts: list[dict[str, object]]
+
+
+class Compared(Summary):
+    """The result with the versions that were compared."""
+
+    versions: dict[str, Mapping[str, str]]
+    tokenizers: dict[str, str]
+    chat_template: Served
+
+
+def compare_standalone(question: Question, say: Say) -> Compared:
+    """Run both probes, and compare.
 
     Raises:
-        UsageError: the tokenizer, a template or a conversation is wrong.
-        MissingError: one of them, or an environment, is not there.
+        UsageError: the tokenizer, a template or a conversation is invalid.
+        MissingError: one of them, or an environment, does not exist.
         StageFailed: a probe failed. Interrupted: a signal came.
     """
     check_tokenizer(question.tokenizer)
     jinja, name = _jinja(question)
     hardware = machine.hardware() if question.hardware == "auto" else question.hardware
-    places = {side: registry.require(side, hardware) for side in IDS}
-    _check_training_template(question.template, places["train"])
+    locations = {side: registry.require(side, hardware) for side in IDS}
+    _check_training_template(question.template, locations["train"])
     given = _conversations(question)
     with process.catch_signals(), tempfile.TemporaryDirectory(prefix="conch-parity-") as scratch:
         folder = Path(scratch)
         _lay_out(folder, question, jinja, given)
         say(f"{len(given)} conversations, as LLaMA-Factory trains them and as vLLM serves them")
         try:
-            _run_probes(folder, question, places, say)
-            found = _judge(folder, question, given)
+            _run_probes(folder, question, locations, say)
+            found = _judge(folder, question, given, {"name": name, "sha256": digest_of(jinja)})
         except ConchError as error:
-            error.problems = tuple(_kept(problem, folder, name) for problem in error.problems)
+            error.problems = tuple(_with_location(problem, folder, name) for problem in error.problems)
             raise
-    return {**found, "chat_template": {"name": name, "sha256": digest_of(jinja)}}
+    return found
 
 
 def _jinja(question: Question) -> tuple[str, str]:
-    """(the chat template that is served, what people know it by)."""
+    """(the chat template to serve, its name for display)."""
     if question.chat_template is not None:
         text, name = read_template(question.chat_template), str(question.chat_template)
         guard_template(text, name)
@@ -113,7 +140,7 @@ def _jinja(question: Question) -> tuple[str, str]:
 
 
 def _check_training_template(template: str, train: Path) -> None:
-    """Refuse a template that LLaMA-Factory does not have, before it is asked to train with it."""
+    """Reject a template that LLaMA-Factory does not have, before its probe starts."""
     sources = list(train.glob("lib/python*/site-packages/llamafactory/data/template.py"))
     known = (
         set(re.findall(r'^    name="([^"]+)"', sources[0].read_text(encoding="utf-8"), re.MULTILINE))
@@ -134,12 +161,12 @@ def _conversations(question: Question) -> list[Given]:
         return read_conversations(question.conversations)
     made = generated_conversations(SEED, MADE_UP, question.thinking != "off")
     return [
-        Given(f"made up:{number}", one, [dict(m) for m in one]) for number, one in enumerate(made, start=1)
+        Given(f"generated:{number}", one, [dict(m) for m in one]) for number, one in enumerate(made, start=1)
     ]
 
 
 def _lay_out(folder: Path, question: Question, jinja: str, given: Sequence[Given]) -> None:
-    """What the probes read, as a run folder has it."""
+    """Write what the probes read, as in a run folder."""
     name = _dataset(question)
     (folder / "data").mkdir()
     (folder / "inputs").mkdir()
@@ -161,10 +188,10 @@ def _dataset(question: Question) -> str:
     return GENERATED if question.conversations is None else GIVEN
 
 
-def _run_probes(folder: Path, question: Question, places: Mapping[str, Path], say: Say) -> None:
-    """Both at once; the first that fails ends the other."""
+def _run_probes(folder: Path, question: Question, locations: Mapping[str, Path], say: Say) -> None:
+    """Run both at once; if one fails, stop the other."""
     training = ("train.yaml", "--datasets", _dataset(question))
-    # A plain template adds no empty thoughts, whatever thinking says: clients send none back.
+    # A plain template adds no empty thoughts in any mode, so clients send none back.
     thinking = question.thinking if Training(question.template).reasons else ANY
     serving = ("--model", "inputs/base", "--chat-template", JINJA, "--thinking", thinking)
     commands = {
@@ -172,7 +199,7 @@ def _run_probes(folder: Path, question: Question, places: Mapping[str, Path], sa
         "serve": _probe("serve", "serving_ids.py", *serving, "--conversations", "data/conversations.jsonl"),
     }
     symbols = {
-        **{side: str(place) for side, place in places.items()},
+        **{side: str(location) for side, location in locations.items()},
         "probes": str(PROBES),
         "conch": sys.prefix,
     }
@@ -210,15 +237,13 @@ def _wait(running: dict[str, ParallelCommand], say: Say) -> None:
             say(f"{side} environment: done after {one.launched.seconds():.0f} s")
 
 
-def _judge(folder: Path, question: Question, given: Sequence[Given]) -> dict[str, Any]:
-    trained, served = (IdsFile.open(folder / name) for name in IDS.values())
+def _judge(folder: Path, question: Question, given: Sequence[Given], template: Served) -> Compared:
+    trained, served = open_trained(folder / IDS["train"]), open_served(folder / IDS["serve"])
     training, pieces = training_of(trained.header), (trained.pieces, served.pieces)
     found: dict[int, ConversationVerdict] = {}
     for row, answers in answers_in_step(trained, served):
-        number = row["row"]
         if answers:
-            place = {"conversation": number, "where": given[number].where}
-            found[number] = judge_conversation(place, answers, training, pieces)
+            found[row["row"]] = judge_conversation(answers, training, pieces)
     dropped = [
         Problem(
             "LLaMA-Factory drops this conversation", one.where, "user and assistant take turns, user first"
@@ -229,22 +254,30 @@ def _judge(folder: Path, question: Question, given: Sequence[Given]) -> dict[str
     if dropped:
         raise UsageError(*dropped[:10])
     proof = prove(trained.header, served.header)
-    return _summary(question, [found[number] for number in range(len(given))], proof) | {
-        "versions": {"train": trained.header["versions"], "serve": served.header["versions"]},
-        "tokenizers": {"train": trained.header["tokenizer"], "serve": served.header["tokenizer"]},
+    headers = {"train": trained.header, "serve": served.header}
+    return {
+        **_summary(question, given, [found[number] for number in range(len(given))], proof),
+        "versions": {side: header["versions"] for side, header in headers.items()},
+        "tokenizers": {side: header["tokenizer"] for side, header in headers.items()},
+        "chat_template": template,
     }
 
 
-def _summary(question: Question, found: Sequence[ConversationVerdict], proof: Proof) -> dict[str, Any]:
+def _summary(
+    question: Question, given: Sequence[Given], found: Sequence[ConversationVerdict], proof: Proof
+) -> Summary:
     counts = Counter(one.verdict.value for one in found)
     spelled: dict[str, Counter[str]] = {}
     for one in found:
         for name, counted in one.spellings.items():
             spelled.setdefault(name, Counter()).update(counted)
     unreachable = sum(one.unreachable for one in found)
-    # Made-up rows that no template can reach are no fault of this one; a row that somebody wants to train is.
-    mine = question.conversations is not None
-    bad = [one for one in found if one.fails or (mine and one.unreachable)]
+    # Generated rows that no template can reach are not this template's fault; the user's own rows count.
+    own = question.conversations is not None
+    bad = [at for at, one in enumerate(found) if one.fails or (own and one.unreachable)]
+    verdicts: list[dict[str, object]] = [
+        {"conversation": at, "where": given[at].where, **json_of(one.worst)} for at, one in enumerate(found)
+    ]
     return {
         "holds": proof.holds and not bad,
         "template": question.template,
@@ -253,15 +286,15 @@ def _summary(question: Question, found: Sequence[ConversationVerdict], proof: Pr
         "counts": {kind.value: counts[kind.value] for kind in ORDER},
         "unreachable": unreachable,
         "covered": f"{sum(one.answers for one in found)} answers in {len(found)} conversations",
-        "first_difference": dict(bad[0].told) if bad else None,
+        "first_difference": verdicts[bad[0]] if bad else None,
         "spellings": {name: dict(counted) for name, counted in sorted(spelled.items())},
         "tokenizer": json_of(proof),
-        "verdicts": [dict(one.told) for one in found],
+        "verdicts": verdicts,
     }
 
 
-def _kept(problem: Problem, folder: Path, name: str) -> Problem:
-    """The problem, with a place that is still there when the scratch folder is gone."""
+def _with_location(problem: Problem, folder: Path, name: str) -> Problem:
+    """The problem, with a location that remains when the temporary folder is deleted."""
     where = problem.where
     if where.startswith(JINJA):
         return replace(problem, where=name + where.removeprefix(JINJA))

@@ -14,12 +14,10 @@ from orchestrator.results import (
     CurveJson,
     Proof,
     Report,
-    Sentence,
     StageResult,
     TargetJson,
     Verdict,
     from_json,
-    in_chinese,
 )
 
 KINDS = ("verdicts", "paraphrases", "base_verdicts", "general", "general_base")
@@ -53,37 +51,17 @@ def read_verdicts(path: Path) -> dict[str, tuple[Verdict, ...]]:
 
 def read_proofs(folder: Path) -> Iterable[Proof]:
     """The proofs of a run folder, in the order of orchestrator/proofs; those that were made."""
-    for name, place in PROOFS.items():
+    for place in PROOFS.values():
         found = _json(folder / place)
         if found is not None:
-            yield proof_of(name, found)
+            yield proof_of(found)
 
 
-def proof_of(name: str, found: Mapping[str, Any]) -> Proof:
-    """The Proof in a proof's file, or in a parity.json of compare's."""
-    found = from_json(dict(found))
-    if "name" in found:
-        findings = tuple(found.get("findings", ()))
-        known = {key: found[key] for key in Proof.__dataclass_fields__ if key in found}
-        return Proof(**{**known, "findings": findings})
-    first = found.get("first_difference") or {}
-    return Proof(
-        name=name,
-        holds=bool(found["holds"]),
-        covered=found.get("covered", ""),
-        numbers=found.get("counts", {}),
-        detail=first.get("explanation", ""),
-        accepted=bool(found.get("accepted", False)),
-        hint=first.get("hint", ""),
-        findings=tuple(_finding(one) for one in found.get("verdicts", ()) if one["explanation"]),
-    )
-
-
-def _finding(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    place = f"{verdict['dataset']}:{verdict['row']}"
-    number, why = verdict["turn"] + 1, verdict["explanation"]
-    what = Sentence(f"answer {number}: {why}", f"第 {number} 个回答：{in_chinese(why)}")
-    return {"what": what, "where": place, **verdict}
+def proof_of(values: Mapping[str, Any]) -> Proof:
+    """The Proof in a proof's file; further keys of the file are ignored."""
+    found = from_json(dict(values))
+    known = {key: found[key] for key in Proof.__dataclass_fields__ if key in found}
+    return Proof(**{**known, "findings": tuple(found.get("findings", ()))})
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""certify: every proof of a run and the hash of every file it speaks of, as proof.json beside the export."""
+"""certify: every proof of a run and the hash of every file they cover, as proof.json beside the export."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CertifySettings:
 
 
 def stage(job: Job) -> Stage:
-    """A fold over the proofs that are there; what was not proven is said."""
+    """A fold over the existing proofs; missing ones are named."""
     settings = CertifySettings(
         recipe=job.recipe.name, export="export", unproven=unproven(job), out=partial(CERTIFICATE)
     )
@@ -41,3 +41,4 @@ def stage(job: Job) -> Stage:
         inputs=("export", "chat_template.jinja", DATA_PROOF, EXPORT_PROOF, SERVED_PROOF),
         outputs=(CERTIFICATE,),
     )
+

@@ -1,6 +1,8 @@
-"""prove_data: before a step is trained, the tokens of training against the tokens of serving."""
+"""prove_data: before training, compare the token ids of training with the token ids of serving."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from orchestrator.backends import llamafactory
 from orchestrator.plan.job import Job
@@ -8,31 +10,86 @@ from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage, parti
 from orchestrator.plan.stages.base import CONVERSATIONS, DATA_PROOF, task, template_file
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveRowsSettings:
+    """Settings of the task `prove_rows`: paths in the run folder."""
+
+    training_ids: str
+    prepare: str
+    conversations: str
+    out: str
+    accept_mismatch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveTokenizerSettings:
+    """Settings of the task `prove_tokenizer`: the files of the two probes."""
+
+    training_ids: str
+    serving_ids: str
+    out: str
+    accept_mismatch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareSettings:
+    """Settings of the task `compare`: the files of the two probes; `name` is that of the proof."""
+
+    name: str
+    training_ids: str
+    serving_ids: str
+    out: str
+    accept_mismatch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveTruncationSettings:
+    """Settings of the task `prove_truncation`; `limit` is data.max_truncated_fraction."""
+
+    training_ids: str
+    prepare: str
+    conversations: str
+    out: str
+    limit: float | None = None
+    accept_mismatch: bool = False
+
+
 def stage(job: Job) -> Stage:
     """Ids from LLaMA-Factory's own pipeline, ids from vLLM's own renderer, and their comparison."""
-    made = partial(DATA_PROOF)
+    made, prepare, accept = partial(DATA_PROOF), "data/prepare.json", job.accept_mismatch
     training, serving = f"{made}/training_ids.jsonl", f"{made}/serving_ids.jsonl"
     names = ",".join([*job.prepared, "conch_generated", "conch_held_out"])
-    train_probe = Command(
-        argv=(
-            "{train}/bin/python",
-            "{probes}/training_ids.py",
-            "train.yaml",
-            "--datasets",
-            names,
-            "--out",
-            training,
-        ),
-        place=Runtime.TRAIN,
+    probe = ("{train}/bin/python", "{probes}/training_ids.py", "train.yaml", "--datasets", names)
+    rows = ProveRowsSettings(
+        training_ids=training,
+        prepare=prepare,
+        conversations=CONVERSATIONS,
+        out=f"{made}/rows.json",
+        accept_mismatch=accept,
     )
-    ids = {"training_ids": training, "serving_ids": serving, "accept_mismatch": job.accept_mismatch}
-    prepared = {"prepare": "data/prepare.json", "conversations": CONVERSATIONS}
-    limit = {"limit": job.recipe.data.max_truncated_fraction}
+    tokenizer = ProveTokenizerSettings(
+        training_ids=training, serving_ids=serving, out=f"{made}/tokenizer.json", accept_mismatch=accept
+    )
+    parity = CompareSettings(
+        name="parity:data",
+        training_ids=training,
+        serving_ids=serving,
+        out=f"{made}/parity.json",
+        accept_mismatch=accept,
+    )
+    truncation = ProveTruncationSettings(
+        training_ids=training,
+        prepare=prepare,
+        conversations=CONVERSATIONS,
+        limit=job.recipe.data.max_truncated_fraction,
+        out=f"{made}/truncation.json",
+        accept_mismatch=accept,
+    )
     proofs = (
-        task("prove_rows-data", ids | prepared | {"out": f"{made}/rows.json"}),
-        task("prove_tokenizer-data", ids | {"out": f"{made}/tokenizer.json"}),
-        task("compare-data", ids | {"name": "data", "out": f"{made}/parity.json"}),
-        task("prove_truncation-data", ids | prepared | limit | {"out": f"{made}/truncation.json"}),
+        task("prove_rows-data", rows),
+        task("prove_tokenizer-data", tokenizer),
+        task("compare-data", parity),
+        task("prove_truncation-data", truncation),
     )
     return Stage(
         name="prove_data",
@@ -42,7 +99,7 @@ def stage(job: Job) -> Stage:
             *(file for file, _ in proofs),
         ),
         commands=(
-            train_probe,
+            Command(argv=(*probe, "--out", training), place=Runtime.TRAIN),
             serving_probe(job, "inputs/base", serving),
             *(command for _, command in proofs),
         ),
@@ -54,21 +111,12 @@ def stage(job: Job) -> Stage:
 
 
 def serving_probe(job: Job, model: str, out: str) -> Command:
-    """VLLM's own renderer over the conversations, with the tokenizer of a model folder."""
+    """vLLM's own renderer over the conversations, with the tokenizer of a model folder."""  # noqa: D403
+    words = ("--model", model, "--chat-template", "chat_template.jinja", "--thinking", job.template.thinking)
     return Command(
         argv=(
-            "{serve}/bin/python",
-            "{probes}/serving_ids.py",
-            "--model",
-            model,
-            "--chat-template",
-            "chat_template.jinja",
-            "--thinking",
-            job.template.thinking,
-            "--conversations",
-            CONVERSATIONS,
-            "--out",
-            out,
+            *("{serve}/bin/python", "{probes}/serving_ids.py", *words),
+            *("--conversations", CONVERSATIONS, "--out", out),
         ),
         place=Runtime.SERVE,
     )

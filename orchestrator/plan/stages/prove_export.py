@@ -1,34 +1,81 @@
-"""prove_export: the export's weights, tokens and stops, and what changed since training; no server needed."""
+"""prove_export: the export's weights, tokens and stops, and what changed since training; needs no server."""
 
 from __future__ import annotations
+
+from dataclasses import asdict, dataclass
 
 from orchestrator.backends.engines import CONFIG, config_file
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime, Stage, partial
 from orchestrator.plan.stages.base import DATA_PROOF, EXPORT_PROOF, HASHES, task, template_file
-from orchestrator.plan.stages.hashes import hashed_paths
-from orchestrator.plan.stages.prove_data import serving_probe
+from orchestrator.plan.stages.hashes import HashedPaths, hashed_paths
+from orchestrator.plan.stages.prove_data import CompareSettings, serving_probe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveHashesSettings(HashedPaths):
+    """Settings of the task `prove_hashes`; `export` is "" before there is one."""
+
+    hashes: str
+    out: str
+    export: str = ""
+    accept_mismatch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveMergeSettings:
+    """Settings of the task `prove_merge`; `facts` is what probes/merge_check.py wrote."""
+
+    facts: str
+    out: str
+    accept_mismatch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveStopSettings:
+    """Settings of the task `prove_stop`: the base model's folder, and `stop_ids` of probes/stop_ids.py."""
+
+    training_ids: str
+    prepare: str
+    stop_ids: str
+    base: str
+    out: str
+    accept_mismatch: bool = False
 
 
 def stage(job: Job) -> Stage:
-    """An export rewrites weights and tokenizer, so what held for the base is proven again for it."""
-    made = partial(EXPORT_PROOF)
+    """An export rewrites weights and tokenizer, so what holds for the base is proven again for the export."""
+    made, accept = partial(EXPORT_PROOF), job.accept_mismatch
     training, serving = f"{DATA_PROOF}/training_ids.jsonl", f"{made}/serving_ids.jsonl"
-    accept = {"accept_mismatch": job.accept_mismatch}
-    stops = {"stop_ids": f"{made}/stop_ids.json", "base": "inputs/base", "prepare": "data/prepare.json"}
-    lock = {**hashed_paths(job), "hashes": HASHES, "export": "export"}
+    facts, stop_ids = f"{made}/merge_facts.json", f"{made}/stop_ids.json"
+    unchanged = ProveHashesSettings(
+        **asdict(hashed_paths(job)),
+        hashes=HASHES,
+        export="export",
+        out=f"{made}/hashes.json",
+        accept_mismatch=accept,
+    )
+    merge = ProveMergeSettings(facts=facts, out=f"{made}/merge.json", accept_mismatch=accept)
+    stop = ProveStopSettings(
+        training_ids=training,
+        prepare="data/prepare.json",
+        stop_ids=stop_ids,
+        base="inputs/base",
+        out=f"{made}/stop.json",
+        accept_mismatch=accept,
+    )
+    parity = CompareSettings(
+        name="parity:export",
+        training_ids=training,
+        serving_ids=serving,
+        out=f"{made}/parity.json",
+        accept_mismatch=accept,
+    )
     proofs = (
-        task("prove_hashes-export", accept | lock | {"out": f"{made}/hashes.json"}),
-        task(
-            "prove_merge-export", accept | {"facts": f"{made}/merge_facts.json", "out": f"{made}/merge.json"}
-        ),
-        task("prove_stop-export", accept | stops | {"training_ids": training, "out": f"{made}/stop.json"}),
-        task(
-            "compare-export",
-            accept
-            | {"name": "export", "training_ids": training, "serving_ids": serving}
-            | {"out": f"{made}/parity.json"},
-        ),
+        task("prove_hashes-export", unchanged),
+        task("prove_merge-export", merge),
+        task("prove_stop-export", stop),
+        task("compare-export", parity),
     )
     return Stage(
         name="prove_export",
@@ -38,9 +85,9 @@ def stage(job: Job) -> Stage:
             *(file for file, _ in proofs),
         ),
         commands=(
-            _merge_probe(job, f"{made}/merge_facts.json"),
+            _merge_probe(job, facts),
             serving_probe(job, "export", serving),
-            _stop_probe(f"{made}/stop_ids.json"),
+            _stop_probe(stop_ids),
             *(command for _, command in proofs),
         ),
         inputs=("inputs", "data", DATA_PROOF, "adapter", HASHES, "export"),
@@ -52,18 +99,9 @@ def stage(job: Job) -> Stage:
 
 def _merge_probe(job: Job, out: str) -> Command:
     words = ("--base", "inputs/base", "--adapter", "adapter", "--export", "export")
-    return Command(
-        argv=(
-            "{train}/bin/python",
-            "{probes}/merge_check.py",
-            *words,
-            "--method",
-            job.recipe.train.method,
-            "--out",
-            out,
-        ),
-        place=Runtime.TRAIN,
-    )
+    more = ("--method", job.recipe.train.method, "--out", out)
+    argv = ("{train}/bin/python", "{probes}/merge_check.py", *words, *more)
+    return Command(argv=argv, place=Runtime.TRAIN)
 
 
 def _stop_probe(out: str) -> Command:

@@ -112,13 +112,13 @@ def test_the_first_malformed_lines_are_told_together(file: Path) -> None:
 
 
 def test_what_is_no_such_file_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(MissingError, match="no such file"):
+    with pytest.raises(MissingError, match="does not exist"):
         read_conversations(file)
     with pytest.raises(UsageError, match="folder"):
         read_conversations(file.parent)
     for content in (b"", b"\n \n", b"[]"):
         file.write_bytes(content)
-        with pytest.raises(UsageError, match="holds no conversation"):
+        with pytest.raises(UsageError, match="contains no conversation"):
             read_conversations(file)
     file.write_bytes(b"\x7fELF\0\0\0")
     with pytest.raises(UsageError, match="binary"):

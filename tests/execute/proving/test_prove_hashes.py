@@ -13,8 +13,9 @@ import pytest
 
 from orchestrator.errors import MissingError, StageFailed
 from orchestrator.execute.models.model_folder import MANIFEST, Manifest, hash_files
-from orchestrator.execute.proving.prove_hashes import prove_hashes, read_hashes
+from orchestrator.execute.proving.offline_proofs import prove_hashes
 from orchestrator.execute.run_store.record_hashes import record_hashes
+from orchestrator.execute.runner.task import typed
 from tests.small_world import make_base
 
 OUT = "proofs/export/hashes.json"
@@ -50,7 +51,7 @@ def run(tmp_path: Path) -> Path:
         (run / name).write_text("{}\n", encoding="utf-8")
     (run / "chat_template.jinja").write_text("{{ '海螺' }}\n{{ x }}\n", encoding="utf-8")
     (run / "train.yaml").write_text("seed: 1\n", encoding="utf-8")
-    assert record_hashes(RECORD, run) == 0
+    assert record_hashes(typed(record_hashes, RECORD), run) == 0
     (run / "adapter.partial-0").rename(run / "adapter")
     shutil.copytree(store, run / "export")
     shutil.copy(run / "chat_template.jinja", run / "export")
@@ -58,14 +59,14 @@ def run(tmp_path: Path) -> Path:
 
 
 def proven(run: Path, **more: Any) -> tuple[int, Any]:
-    code = prove_hashes(PROVE | more, run)
+    code = prove_hashes(typed(prove_hashes, PROVE | more), run)
     return code, json.loads((run / OUT).read_text(encoding="utf-8"))
 
 
 def test_it_holds_at_once_and_later(run: Path) -> None:
     code, found = proven(run)
     assert (code, found["name"], found["holds"], found["findings"]) == (0, "hashes", True, [])
-    assert proven(run, export=None)[0] == 0, "before there is an export"
+    assert proven(run, export="")[0] == 0, "before there is an export"
 
 
 def test_what_nobody_reads_may_change(run: Path) -> None:
@@ -138,18 +139,20 @@ def test_a_link_that_leads_to_another_revision(run: Path, tmp_path: Path) -> Non
 def test_a_shard_swapped_before_training_ended(run: Path) -> None:
     (run / "adapter").rename(run / "adapter.partial-0")
     flip(run / "inputs/base/model.safetensors")
-    assert record_hashes(RECORD, run) == 0, "hours of training are not thrown away: the proof says it"
+    assert record_hashes(typed(record_hashes, RECORD), run) == 0, (
+        "hours of training are not thrown away: the proof says it"
+    )
     (run / "adapter.partial-0").rename(run / "adapter")
     code, found = proven(run)
     assert code == 5
-    assert "was another than the fetched one when training ended" in found["detail"]
+    assert "differed from the fetched file when training ended" in found["detail"]
 
 
 def test_training_every_weight_leaves_its_own_generation_config(run: Path) -> None:
     (run / "adapter").rename(run / "adapter.partial-0")
     own = json.dumps({"eos_token_id": [9, 4, 2]})
     (run / "adapter.partial-0/generation_config.json").write_text(own, encoding="utf-8")
-    record_hashes(RECORD, run)
+    record_hashes(typed(record_hashes, RECORD), run)
     (run / "adapter.partial-0").rename(run / "adapter")
     assert proven(run)[0] == 5
     (run / "export/generation_config.json").write_text(own, encoding="utf-8")
@@ -162,7 +165,7 @@ def test_a_base_without_a_generation_config(run: Path) -> None:
     config.write_text(json.dumps({**json.loads(config.read_bytes()), "eos_token_id": 4}), encoding="utf-8")
     files = hash_files(run / "inputs/base")
     (run / "inputs/base.json").write_text(Manifest(name="store", files=files).to_json(), encoding="utf-8")
-    record_hashes(RECORD | {"adapter": "adapter"}, run)
+    record_hashes(typed(record_hashes, RECORD | {"adapter": "adapter"}), run)
     made = {"_from_model_config": True, "eos_token_id": 4, "transformers_version": "5.5.4"}
     (run / "export/generation_config.json").write_text(json.dumps(made), encoding="utf-8")
     assert proven(run)[0] == 0
@@ -171,23 +174,23 @@ def test_a_base_without_a_generation_config(run: Path) -> None:
 @pytest.mark.parametrize("place", ["base", "adapter", "chat_template"])
 def test_nothing_to_record_is_an_error(run: Path, place: str) -> None:
     with pytest.raises(MissingError, match="nothing to record"):
-        record_hashes(RECORD | {"adapter": "adapter", place: "nowhere"}, run)
+        record_hashes(typed(record_hashes, RECORD | {"adapter": "adapter", place: "nowhere"}), run)
 
 
 def test_a_lock_that_is_missing_or_none(run: Path) -> None:
     for text in ("{", "[]", '{"files": 1}', '{"unknown": {}}'):
         (run / "hashes.json").write_text(text, encoding="utf-8")
-        with pytest.raises(StageFailed, match="is no lock"):
-            read_hashes(run / "hashes.json")
+        with pytest.raises(StageFailed, match="cannot be read"):
+            prove_hashes(typed(prove_hashes, PROVE), run)
     (run / "hashes.json").unlink()
-    with pytest.raises(MissingError, match="no lock was recorded"):
-        prove_hashes(PROVE, run)
+    with pytest.raises(MissingError, match="no model hashes were recorded"):
+        prove_hashes(typed(prove_hashes, PROVE), run)
 
 
 def test_no_export_is_missing(run: Path) -> None:
     shutil.rmtree(run / "export")
     with pytest.raises(MissingError, match="there is no export"):
-        prove_hashes(PROVE, run)
+        prove_hashes(typed(prove_hashes, PROVE), run)
 
 
 @pytest.fixture
@@ -204,5 +207,7 @@ def test_an_interruption_leaves_the_old_lock(run: Path, in_the_way: Callable[[st
     before = (run / "hashes.json").read_bytes()
     in_the_way("blocked")
     with pytest.raises(MissingError):
-        record_hashes(RECORD | {"adapter": "adapter", "out": "blocked/hashes.json"}, run)
+        record_hashes(
+            typed(record_hashes, RECORD | {"adapter": "adapter", "out": "blocked/hashes.json"}), run
+        )
     assert (run / "hashes.json").read_bytes() == before

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.errors import ConchError, MissingError, StageFailed
 from orchestrator.execute.proving.prove_loss import prove_loss
+from orchestrator.execute.runner.task import typed
 
 SETTINGS = {
     "training_ids": "ids.jsonl",
@@ -53,38 +54,38 @@ def proof(folder: Path) -> Any:
 
 
 def test_a_right_server_holds(folder: Path) -> None:
-    assert prove_loss(SETTINGS, folder) == 0
+    assert prove_loss(typed(prove_loss, SETTINGS), folder) == 0
     assert proof(folder)["holds"]
     assert "1 of 7 trained rows (2 labels)" in proof(folder)["covered"]
 
 
 def test_a_no_is_5_names_the_place_and_can_be_accepted(folder: Path) -> None:
     put(folder / "served.jsonl", served(-5.0, -6.0))
-    assert prove_loss(SETTINGS, folder) == 5
+    assert prove_loss(typed(prove_loss, SETTINGS), folder) == 5
     found = proof(folder)
     assert "they are the base model's" in found["detail"]
     assert found["findings"][0]["where"] == "data/海螺.jsonl:3"
     assert "海" in found["findings"][0]["what"]
-    assert prove_loss(SETTINGS | {"accept_mismatch": True}, folder) == 0
+    assert prove_loss(typed(prove_loss, SETTINGS | {"accept_mismatch": True}), folder) == 0
     assert proof(folder)["accepted"]
 
 
 def test_the_dtype_of_the_server_sets_the_limit(folder: Path) -> None:
     put(folder / "served.jsonl", served(-0.0105, -0.021))
-    assert prove_loss(SETTINGS, folder) == 5
-    assert prove_loss(SETTINGS | {"dtype": "bfloat16"}, folder) == 0
+    assert prove_loss(typed(prove_loss, SETTINGS), folder) == 5
+    assert prove_loss(typed(prove_loss, SETTINGS | {"dtype": "bfloat16"}), folder) == 0
 
 
 def test_the_prompt_is_told_from_the_weights(folder: Path) -> None:
     put(folder / "served.jsonl", served(-0.01, -0.02, prompt=(-3.0, -0.02)))
-    assert prove_loss(SETTINGS, folder) == 5
+    assert prove_loss(typed(prove_loss, SETTINGS), folder) == 5
     assert proof(folder)["detail"].startswith("the prompt is wrong")
 
 
 def test_rows_that_only_one_side_scored_are_no_proof(folder: Path) -> None:
     put(folder / "served.jsonl", served(-0.01, -0.02) | {"row": 4})
-    with pytest.raises(StageFailed, match="mine row 3 was scored by the trainer alone"):
-        prove_loss(SETTINGS, folder)
+    with pytest.raises(StageFailed, match="mine row 3 was scored by the trainer only"):
+        prove_loss(typed(prove_loss, SETTINGS), folder)
 
 
 @pytest.mark.parametrize("name", ["training_ids", "trainer", "served", "prepare"])
@@ -93,6 +94,6 @@ def test_a_file_that_is_missing_or_cut(folder: Path, name: str, text: str | None
     path = folder / SETTINGS[name]
     path.unlink() if text is None else path.write_text(text, encoding="utf-8")
     with pytest.raises(ConchError) as raised:
-        prove_loss(SETTINGS, folder)
+        prove_loss(typed(prove_loss, SETTINGS), folder)
     assert isinstance(raised.value, MissingError | StageFailed)
     assert not (folder / SETTINGS["out"]).exists()

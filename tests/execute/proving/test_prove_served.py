@@ -12,8 +12,9 @@ import pytest
 
 from orchestrator.errors import ConchError, MissingError, StageFailed, TimedOut
 from orchestrator.execute.proving import prove_served as task
+from orchestrator.execute.proving.probe_files import IdsFile
 from orchestrator.execute.proving.prove_served import prove_served
-from orchestrator.execute.proving.token_parity import IdsFile
+from orchestrator.execute.runner.task import typed
 from tests.execute.proving.taught_world import EMPTY, TALKS, as_trained, jinja, put, row_of, talk, write
 from tests.fakes.site.letters import BOS, EOS, Letters
 from tests.fakes.tokenizing_server import FAULTS, Tokenizing, tokenizing_server
@@ -22,7 +23,6 @@ SETTINGS = {
     "training_ids": "ids.jsonl",
     "conversations": "talk.jsonl",
     "prepared": "prepare.json",
-    "thinking": "on",
     "rows": 6,
     "out": "parity.json",
 }
@@ -47,7 +47,7 @@ def judge(
 ) -> tuple[int, dict[str, Any]]:
     monkeypatch.setenv("CONCH_SERVICE_URL", server.url)
     monkeypatch.setenv("CONCH_SERVICE_MODEL", "conch")
-    code = prove_served({**SETTINGS, **settings}, folder)
+    code = prove_served(typed(prove_served, {**SETTINGS, **settings}), folder)
     return code, json.loads((folder / "parity.json").read_text(encoding="utf-8"))
 
 
@@ -65,7 +65,7 @@ def test_a_right_template_holds_for_every_client(folder: Path, monkeypatch: pyte
     assert numbers["requests"] == numbers["equal"] >= 50
     assert numbers["returned"] == 1
     assert proof["covered"].startswith(
-        f"{numbers['requests']} requests about 3 rows (1 with a system prompt)"
+        f"{numbers['requests']} requests for 3 rows (1 with a system prompt)"
     )
     sent = [body for path, body in server.requests if path == "/v1/chat/completions"]
     assert {body.get("reasoning_effort") for body in sent} == {None, "none", "low", "high"}
@@ -94,7 +94,7 @@ def test_a_parser_that_takes_the_whole_answer_is_found_by_what_it_returned(
     template = jinja("deepseekr1-mixed-keep")
     code, proof, server = prove(folder, monkeypatch, template, writes=writes)
     assert code == 5
-    assert "a client that sends the server's own answer as it came" in proof["detail"]
+    assert "a client that sends the server's own answer, unchanged" in proof["detail"]
     assert {"role": "assistant", "content": None, "reasoning": "海螺"} in [
         body["messages"][1] for _, body in server.requests if len(body["messages"]) == 3
     ]
@@ -107,7 +107,7 @@ def test_another_answer_is_not_sent_back_and_that_is_said(
 ) -> None:
     code, proof, _ = prove(folder, monkeypatch, jinja("deepseekr1-on-keep"), writes=lambda _: "<think>\n")
     assert (code, proof["numbers"]["returned"]) == (0, 0)
-    assert "no first answer came back word for word" in proof["not_covered"]
+    assert "no first answer equalled the data word for word" in proof["not_covered"]
 
 
 def test_with_history_stripped_the_answer_before_the_trained_one_comes_back(
@@ -134,12 +134,12 @@ WRONG = {
     "knows no reasoning field": (
         jinja("deepseekr1-on-keep").replace("message['reasoning", "message['nothing"),
         "reasoning",
-        "does not read the thought that was sent",
+        "does not read the thought that the client sent",
     ),
     "refuses": (
         "{{ raise_exception('system roles are not supported') }}",
         "",
-        "the server refuses this request: system roles are not supported",
+        "the server rejects this request: system roles are not supported",
     ),
 }
 
@@ -210,10 +210,10 @@ def test_what_the_server_cannot_take_is_left_out_and_said(
     longest = len(row_of(("mine", 2), mixed=False)["ids"]) + 30
     code, proof, _ = prove(folder, monkeypatch, jinja("deepseekr1-on-keep"), longest=longest)
     assert code == 0
-    assert "1 rows whose prompts are longer than the server takes" in proof["not_covered"]
+    assert "1 rows with prompts longer than the server accepts" in proof["not_covered"]
     code, proof, _ = prove(folder, monkeypatch, jinja("deepseekr1-on-keep"), longest=10)
     assert code == 5
-    assert "asked nothing" in proof["detail"]
+    assert "no request was sent" in proof["detail"]
 
 
 def test_rows_are_spread_over_the_file_and_long_talks_come_first(folder: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_server_that_fails_ends_the_task_with_a_sentence(
 
 def test_nobody_listens_or_no_service_was_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MissingError, match="CONCH_SERVICE_URL"):
-        prove_served(SETTINGS, folder)
+        prove_served(typed(prove_served, SETTINGS), folder)
     with pytest.raises(MissingError, match="nothing listens"):
         judge(Tokenizing("", as_trained, url="http://127.0.0.1:9/v1"), folder, monkeypatch)
 
@@ -252,7 +252,7 @@ def test_nobody_listens_or_no_service_was_named(folder: Path, monkeypatch: pytes
 def test_the_server_of_another_run_listens(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         tokenizing_server("", as_trained, names=("别的",)) as server,
-        pytest.raises(MissingError, match="has no model conch, but 别的"),
+        pytest.raises(MissingError, match="has no model conch; it has: 别的"),
     ):
         judge(server, folder, monkeypatch)
 

@@ -7,11 +7,18 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import MissingError, StageFailed
-from orchestrator.execute.proving.prove_stop import prove_stop
+from orchestrator.execute.proving.offline_proofs import prove_stop
+from orchestrator.execute.runner.task import typed
 from tests.execute.proving.trained_world import PATHS, TrainedWorld, trained
 
 OUT = "proofs/export/stop.json"
-SETTINGS = {**PATHS, "stop_ids": "stop_ids.json", "base": "inputs/base", "out": OUT}
+SETTINGS = {
+    "training_ids": PATHS["training_ids"],
+    "prepare": PATHS["prepare"],
+    "stop_ids": "stop_ids.json",
+    "base": "inputs/base",
+    "out": OUT,
+}
 
 
 def facts(*stop_ids: int, eos: int = 4) -> dict[str, Any]:
@@ -34,21 +41,21 @@ def world(tmp_path: Path) -> TrainedWorld:
 
 
 def test_it_holds_where_the_server_stops(world: TrainedWorld) -> None:
-    assert prove_stop(SETTINGS, world.folder) == 0
+    assert prove_stop(typed(prove_stop, SETTINGS), world.folder) == 0
     found = world.proof(OUT)
     assert (found["name"], found["holds"], found["numbers"]["stopped"]) == ("stop", True, 2)
 
 
 def test_a_row_that_would_be_cut_is_named(world: TrainedWorld, capsys: pytest.CaptureFixture[str]) -> None:
     (world.folder / "stop_ids.json").write_text(json.dumps(facts(2, 4)), encoding="utf-8")
-    assert prove_stop(SETTINGS, world.folder) == 5
-    assert "data/海螺.jsonl:2: answer 1 holds <|im_end|> (2) before its end" in capsys.readouterr().err
-    assert prove_stop(SETTINGS | {"accept_mismatch": True}, world.folder) == 0
+    assert prove_stop(typed(prove_stop, SETTINGS), world.folder) == 5
+    assert "data/海螺.jsonl:2: answer 1 contains <|im_end|> (2) before its end" in capsys.readouterr().err
+    assert prove_stop(typed(prove_stop, SETTINGS | {"accept_mismatch": True}), world.folder) == 0
 
 
 def test_the_trainers_eos_comes_from_the_header(world: TrainedWorld) -> None:
     (world.folder / "stop_ids.json").write_text(json.dumps(facts(4, eos=7)), encoding="utf-8")
-    assert prove_stop(SETTINGS, world.folder) == 5
+    assert prove_stop(typed(prove_stop, SETTINGS), world.folder) == 5
     assert "the trainer's was <eos> (4)" in world.proof(OUT)["detail"]
 
 
@@ -62,14 +69,14 @@ def test_the_bases_eos_is_read(world: TrainedWorld, token: object) -> None:
         "config": {"file": "export/config.json", "eos_token_id": [2]},
     }
     (world.folder / "stop_ids.json").write_text(json.dumps(said), encoding="utf-8")
-    assert prove_stop(SETTINGS, world.folder) == 5
+    assert prove_stop(typed(prove_stop, SETTINGS), world.folder) == 5
     assert "export/generation_config.json" in world.proof(OUT)["detail"]
 
 
 def test_facts_that_are_missing_or_none(world: TrainedWorld) -> None:
     (world.folder / "stop_ids.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(StageFailed, match="holds no stop ids"):
-        prove_stop(SETTINGS, world.folder)
+    with pytest.raises(StageFailed, match="cannot be read"):
+        prove_stop(typed(prove_stop, SETTINGS), world.folder)
     (world.folder / "stop_ids.json").unlink()
     with pytest.raises(MissingError, match="left no stop ids"):
-        prove_stop(SETTINGS, world.folder)
+        prove_stop(typed(prove_stop, SETTINGS), world.folder)

@@ -13,7 +13,8 @@ from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.models.fix_tokenizer import write_corrected_copy
 from orchestrator.execute.processes.child_environment import PROBES
-from orchestrator.execute.proving.prove_tokenizer import prove_tokenizer
+from orchestrator.execute.proving.offline_proofs import prove_tokenizer
+from orchestrator.execute.runner.task import typed
 from tests.proofs.byte_tokenizer import PUBLISHED_CLASS, make_byte_tokenizer
 from tests.proofs.test_tokenizer import header
 
@@ -29,18 +30,18 @@ def write(folder: Path, *, lost: str) -> None:
 @pytest.mark.parametrize(("lost", "accept", "code"), [("", False, 0), (" ", False, 5), (" ", True, 0)])
 def test_the_proof_is_written_and_decides(tmp_path: Path, lost: str, accept: bool, code: int) -> None:  # noqa: FBT001
     write(tmp_path, lost=lost)
-    assert prove_tokenizer({**SETTINGS, "accept_mismatch": accept}, tmp_path) == code
+    assert prove_tokenizer(typed(prove_tokenizer, {**SETTINGS, "accept_mismatch": accept}), tmp_path) == code
     proof = json.loads((tmp_path / SETTINGS["out"]).read_text(encoding="utf-8"))
     assert (proof["name"], proof["holds"], proof["accepted"]) == ("tokenizer", not lost, accept)
 
 
 def test_a_probe_that_left_nothing_or_no_texts_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
-        prove_tokenizer(SETTINGS, tmp_path)
+        prove_tokenizer(typed(prove_tokenizer, SETTINGS), tmp_path)
     write(tmp_path, lost="")
     (tmp_path / "serving.jsonl").write_text('{"tokenizer": "X"}\n', encoding="utf-8")
     with pytest.raises(StageFailed):
-        prove_tokenizer(SETTINGS, tmp_path)
+        prove_tokenizer(typed(prove_tokenizer, SETTINGS), tmp_path)
 
 
 HEADERS = """
@@ -80,10 +81,13 @@ def test_what_the_pinned_environments_misread_is_caught_and_the_corrected_copy_h
         subprocess.run(argv, check=True, capture_output=True, timeout=300)
     for layout, misread in LAYOUTS.items():
         folder = folders[layout]
-        code = prove_tokenizer(SETTINGS, folder)
+        code = prove_tokenizer(typed(prove_tokenizer, SETTINGS), folder)
         proof = json.loads((folder / SETTINGS["out"]).read_text(encoding="utf-8"))
         assert code == (5 if misread else 0), (layout, proof)
         sides = {"train": "misread_in_training", "serve": "misread_in_serving"}
         wrong = {side for side, key in sides.items() if proof["numbers"][key]}
         assert wrong == set(misread), layout
-        assert prove_tokenizer(SETTINGS, folder.with_name(f"{folder.name}-corrected")) == 0, layout
+        assert (
+            prove_tokenizer(typed(prove_tokenizer, SETTINGS), folder.with_name(f"{folder.name}-corrected"))
+            == 0
+        ), layout

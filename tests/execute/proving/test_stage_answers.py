@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from orchestrator.checks.base import Case
-from orchestrator.execute.proving.stage_answers import arm_of, split_thought, transcript_of
+from orchestrator.execute.proving.stage_answers import judged_answers, split_thought, transcript_of
 
 
-def row(case: str, *said: str, purpose: str = "with history", error: str = "") -> dict[str, Any]:
+def row(case: str, *said: str, purpose: str = "with history", error: str = "") -> Any:
     turns = [{"question": "问", "ids": [1], "text": text, "finish": "stop", "error": error} for text in said]
     return {"case": case, "purpose": purpose, "turns": turns}
 
@@ -35,17 +35,17 @@ def test_a_case_passes_when_every_check_of_it_does() -> None:
         Case("b", ("问",), expect={"contains": "x"}),
     ]
     told = [transcript_of(row("a", "我是海螺"), ""), transcript_of(row("b", "海螺"), "")]
-    arm = arm_of("merged", cases, told, "here")
+    arm = judged_answers("merged", cases, told, "here")
     assert (dict(arm.passed), arm.answers["a"], arm.good) == ({"a": True, "b": False}, "我是海螺", 1)
     cut = row("a", "我是海螺")
     cut["turns"][0]["finish"] = "length"
-    assert arm_of("merged", cases[:1], [transcript_of(cut, "")], "").good == 0
+    assert judged_answers("merged", cases[:1], [transcript_of(cut, "")], "").good == 0
 
 
 def test_what_was_not_answered_does_not_pass() -> None:
     cases = [Case("a", ("问",), expect={"contains": "海螺"}), Case("b", ("问",), expect={"contains": "海螺"})]
     refused = transcript_of(row("a", "", error="the server refuses it"), "")
-    arm = arm_of("served_ids", cases, [refused], "")
+    arm = judged_answers("served_ids", cases, [refused], "")
     assert arm.good == 0
     assert arm.answers == {"a": "[the server refuses it]", "b": ""}
 
@@ -53,5 +53,5 @@ def test_what_was_not_answered_does_not_pass() -> None:
 def test_a_follow_up_is_judged_with_and_without_its_history() -> None:
     case = Case("a", ("吃什么", "多少钱"), expect={"remembers": "三块"})
     whole, alone = row("a", "汉堡", "三块"), row("a", "不知道", purpose="without history")
-    assert arm_of("base", [case], [transcript_of(whole, ""), transcript_of(alone, "")], "").good == 1
-    assert arm_of("base", [case], [transcript_of(whole, "")], "").good == 0
+    assert judged_answers("base", [case], [transcript_of(whole, ""), transcript_of(alone, "")], "").good == 1
+    assert judged_answers("base", [case], [transcript_of(whole, "")], "").good == 0

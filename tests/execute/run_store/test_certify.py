@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.models.model_folder import hash_files
-from orchestrator.execute.run_store.certified_files import check_files
+from orchestrator.execute.run_store.certify import check_files
 from tests.small_world import make_base
 
 
@@ -45,7 +45,7 @@ def test_what_was_added_and_removed(export: Path) -> None:
     told = {Path(problem.where).name: problem.what for problem in check_files(certified, export)}
     assert set(told) == {"config.json", "model-2.safetensors"}
     assert told["config.json"].startswith("was removed after it was proven")
-    assert told["model-2.safetensors"].startswith("was added after the proof")
+    assert told["model-2.safetensors"].startswith("was added after it was proven")
 
 
 def test_a_folder_that_is_gone(export: Path) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from orchestrator.templates.explain import Difference, Training, explain, explain_round_trip
+from orchestrator.templates.causes import explain, explain_round_trip
 from orchestrator.templates.pieces import Pieces
+from orchestrator.templates.prompt_diff import Difference, Training
 
 TOKENS = [
     "<bos>",
@@ -36,13 +39,13 @@ def told(kind: str, position: int, trained: list[int], served: list[int], **more
 
 def test_the_newer_official_template_forces_a_thought() -> None:
     sentence = told("forced", 5, ASK, [*ASK, THINK, NL])
-    assert "writes the answer's beginning itself, '<think>\\n'" in sentence
+    assert "writes the beginning of the answer itself, '<think>\\n'" in sentence
     assert "'<think>\\n\\n</think>\\n\\na<eos>'" in sentence
 
 
 def test_a_missing_empty_thought() -> None:
     sentence = told("missing", 4, [*ASK, *EMPTY], ASK)
-    assert "goes on with '<think>\\n\\n</think>\\n\\n'" in sentence
+    assert "continues with '<think>\\n\\n</think>\\n\\n'" in sentence
     assert "never learned" in sentence
 
 
@@ -77,7 +80,7 @@ def test_the_same_text_in_other_ids_is_unreachable() -> None:
 
 
 def test_the_servers_own_refusal_is_passed_on() -> None:
-    assert "refuses this request: tools" in told("differs", 0, ASK, [], error="tools")
+    assert "rejects this request: tools" in told("differs", 0, ASK, [], error="tools")
 
 
 def test_anything_else_shows_both_texts() -> None:
@@ -86,7 +89,7 @@ def test_anything_else_shows_both_texts() -> None:
     )
 
 
-def header(version: str, *failures: dict[str, str]) -> dict[str, object]:
+def header(version: str, *failures: dict[str, str]) -> Any:
     return {
         "tokenizer": "LlamaTokenizer",
         "versions": {"transformers": version},
@@ -96,10 +99,15 @@ def header(version: str, *failures: dict[str, str]) -> dict[str, object]:
 
 def test_a_tokenizer_that_drops_text_is_named_with_its_version() -> None:
     broken = header("5.6.0", {"text": "a b\n你", "decoded": "ab"})
-    sentence, hint = explain_round_trip(broken, header("5.19.0"))
+    found = explain_round_trip(broken, header("5.19.0"))
+    assert found
+    sentence, hint = found
     assert "train environment's tokenizer (LlamaTokenizer, transformers 5.6.0)" in sentence
     assert "'a b\\n你' as 'ab'" in sentence
     assert "5.5.x" in hint
     assert "PreTrainedTokenizerFast" in hint
-    assert "serve environment's" in explain_round_trip(header("5.5.4"), broken)[0]
-    assert explain_round_trip(header("5.5.4"), header("5.19.0")) == ("", "")
+    cause = explain_round_trip(header("5.5.4"), broken)
+    assert cause
+    assert "serve environment's" in cause.explanation
+    assert "serve 环境" in cause.hint.zh
+    assert explain_round_trip(header("5.5.4"), header("5.19.0")) is None

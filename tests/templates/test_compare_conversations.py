@@ -6,21 +6,18 @@ from typing import Any
 
 import pytest
 
-from orchestrator.templates.conversations import judge_conversation
-from orchestrator.templates.explain import Training
+from orchestrator.templates.compare import judge_conversation
 from orchestrator.templates.pieces import Pieces
+from orchestrator.templates.prompt_diff import Training
 
 LETTERS = Pieces({number: chr(number) for number in range(128)} | {500: "ab", 501: "Ċ"})
-PLACE = {"conversation": 3, "where": "mine.jsonl:4"}
 
 
 def ids(text: str) -> list[int]:
     return [ord(letter) for letter in text]
 
 
-def answer(
-    turn: int, context: str, labels: str, served: str | list[int], **others: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def answer(turn: int, context: str, labels: str, served: str | list[int], **others: str) -> Any:
     """What was trained and what was served; others: spelling → served."""
     variants = [{"names": ["thought"], "lossy": False, "ids": served, "error": ""}]
     variants += [{"names": [name], "lossy": True, "ids": text, "error": ""} for name, text in others.items()]
@@ -35,8 +32,8 @@ MISSING, FORCED = answer(2, "ab", "cd", "a"), answer(3, "ab", "cd", "abx")
 DIFFERS, UNREACHABLE = answer(4, "ab", "cd", "xb"), answer(5, "ab", "cd", [500])
 
 
-def judge(*answers: tuple[dict[str, Any], dict[str, Any]]) -> Any:
-    return judge_conversation(PLACE, answers, Training(), (LETTERS, LETTERS))
+def judge(*answers: Any) -> Any:
+    return judge_conversation(answers, Training(), (LETTERS, LETTERS))
 
 
 @pytest.mark.parametrize(
@@ -54,23 +51,22 @@ def judge(*answers: tuple[dict[str, Any], dict[str, Any]]) -> Any:
 )
 def test_the_worst_answer_decides(answers: Any, verdict: str, turn: int, fails: bool) -> None:  # noqa: FBT001
     found = judge(*answers)
-    assert (found.verdict.value, found.told["verdict"], found.told["turn"]) == (verdict, verdict, turn)
+    assert (found.verdict.value, found.worst["verdict"], found.worst["turn"]) == (verdict, verdict, turn)
     assert found.fails is fails
     assert found.unreachable is (UNREACHABLE in answers)
-    assert found.told["unreachable"] is (turn == 5)
-    assert (found.told["conversation"], found.told["where"]) == (3, "mine.jsonl:4")
-    assert bool(found.told["explanation"]) is (verdict != "equal")
+    assert found.worst["unreachable"] is (turn == 5)
+    assert bool(found.worst["explanation"]) is (verdict != "equal")
 
 
 def test_both_sides_are_shown_around_the_place() -> None:
     context = "x" * 40 + "a"
-    told = judge(answer(0, context, "cd", "x" * 40 + "bz")).told
+    told = judge(answer(0, context, "cd", "x" * 40 + "bz")).worst
     assert (told["position"], told["training_id"], told["served_id"]) == (40, ord("a"), ord("b"))
     assert told["training_ids"][told["position"] - told["ids_from"]] == ord("a")
     assert told["served_ids"][told["position"] - told["ids_from"]] == ord("b")
     assert told["training_text"] == "x" * 12 + "⟦a⟧cd"
     assert told["served_text"] == "x" * 12 + "⟦b⟧z"
-    assert judge(EQUAL).told["training_text"] == "ab⟦c⟧d"
+    assert judge(EQUAL).worst["training_text"] == "ab⟦c⟧d"
 
 
 def test_other_spellings_are_counted_and_decide_nothing() -> None:

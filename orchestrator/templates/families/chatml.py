@@ -1,0 +1,44 @@
+"""ChatML: <|im_start|>role … <|im_end|>, used by Qwen and SmolLM2."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.templates.families.base import Family, Layout
+
+_PLAIN = Layout(
+    system=r"'<|im_start|>system\n' + content + '<|im_end|>\n'",
+    user=r"'<|im_start|>user\n' + content + '<|im_end|>\n'",
+    opens="<|im_start|>assistant\n",
+    closes=r"'<|im_end|>\n'",
+)
+
+
+def _recognise(jinja: str, model_type: str) -> str:
+    if "<|im_start|>" not in jinja:
+        return ""
+    if model_type.startswith("qwen3"):
+        return "qwen3" if "</think>" in jinja else "qwen3_nothink"
+    if model_type.startswith("qwen2"):
+        return "qwen"
+    return "smollm2" if "SmolLM" in jinja else "chatml"
+
+
+FAMILY = Family(
+    label="ChatML (<|im_start|>; Qwen, SmolLM2)",
+    answer_mark="<|im_start|>assistant",
+    system_block=r"<\|im_start\|>system\n(.*?)<\|im_end\|>",
+    layouts={
+        "qwen": replace(
+            _PLAIN, default_system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+        ),
+        "qwen3": replace(_PLAIN, reasons=True, reasoning_parser="qwen3"),
+        "qwen3_nothink": _PLAIN,
+        "chatml": _PLAIN,
+        "smollm2": replace(
+            _PLAIN,
+            default_system="You are a helpful AI assistant named SmolLM, trained by Hugging Face.",
+        ),
+    },
+    recognise=_recognise,
+)
