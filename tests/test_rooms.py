@@ -24,6 +24,7 @@ from orchestrator.datasets.formats import FORMATS
 from orchestrator.execute.runner.task import TASKS
 from orchestrator.plan.kinds import KINDS
 from orchestrator.plan.stages import STAGES
+from orchestrator.templates.families import FAMILIES
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "orchestrator"
@@ -48,6 +49,7 @@ BOARDS = (
     Board("plan/kinds", KINDS, "train_settings"),
     Board("checks", CHECKS, "CHECK"),
     Board("datasets/formats", FORMATS, "sniff"),
+    Board("templates/families", FAMILIES, "FAMILY"),
 )
 
 

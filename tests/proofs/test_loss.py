@@ -64,7 +64,7 @@ def test_a_stale_merge_is_wrong_weights_that_are_neither() -> None:
     stale = (-1.0, -3.0, -0.1, -0.4)
     proof = prove([row(stale)], FLOAT32, ELIGIBLE)
     assert "neither the trained model's nor the base's (4.2500): a stale merge" in proof.detail
-    assert "--enforce-eager" in proof.hint
+    assert "without compilation" in proof.hint
 
 
 def test_wrong_numerics_are_wrong_weights() -> None:

@@ -69,7 +69,7 @@ def stages_of(plan: Plan, *, offline: bool, accept_mismatch: bool, server: Serve
     left_out = tuple(name for name, path in PROOFS.items() if offline and path.startswith(SERVED_PROOF))
     changes: dict[str, dict[str, object]] = {"tasks/certify": {"left_out": list(left_out)}}
     if accept_mismatch:
-        changes |= dict.fromkeys(_PROVING, {"accept_mismatch": True})
+        changes |= {start: {"accept_mismatch": True} for start in _PROVING}
     stages = [
         replace(stage, files=tuple(_changed(file, changes) for file in stage.files)) for stage in stages
     ]
@@ -95,8 +95,6 @@ def _changed(file: RenderedFile, changes: Mapping[str, Mapping[str, object]]) ->
     """A task's settings with some of them changed; changes: start of the path → settings."""
     for start, settings in changes.items():
         if file.path.startswith(start):
-            text = json.dumps(
-                json.loads(file.text) | settings, ensure_ascii=False, indent=2, sort_keys=True
-            )
+            text = json.dumps(json.loads(file.text) | settings, ensure_ascii=False, indent=2, sort_keys=True)
             return replace(file, text=text + "\n")
     return file

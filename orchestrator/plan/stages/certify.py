@@ -41,4 +41,3 @@ def stage(job: Job) -> Stage:
         inputs=("export", "chat_template.jinja", DATA_PROOF, EXPORT_PROOF, SERVED_PROOF),
         outputs=(CERTIFICATE,),
     )
-

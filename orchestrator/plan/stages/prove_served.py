@@ -24,7 +24,7 @@ class ProveServedSettings:
     conversations: str
     prepared: str
     rows: int
-    accept_mismatch: bool
+    accept_mismatch: bool = False
     out: str
 
 
@@ -47,7 +47,7 @@ class ProveLossSettings:
     served: str
     prepare: str
     dtype: str
-    accept_mismatch: bool
+    accept_mismatch: bool = False
     out: str
 
 

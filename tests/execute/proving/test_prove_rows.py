@@ -75,7 +75,7 @@ def test_a_data_set_that_the_loader_never_saw_refutes_it(world: TrainedWorld) ->
 @pytest.mark.parametrize("name", PATHS)
 def test_a_missing_file_is_missing(world: TrainedWorld, name: str) -> None:
     (world.folder / PATHS[name]).unlink()
-    with pytest.raises(MissingError, match="is missing|left no token ids"):
+    with pytest.raises(MissingError, match=r"is missing|left no token ids"):
         prove_rows(typed(prove_rows, SETTINGS), world.folder)
 
 

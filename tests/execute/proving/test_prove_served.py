@@ -64,9 +64,7 @@ def test_a_right_template_holds_for_every_client(folder: Path, monkeypatch: pyte
     numbers = proof["numbers"]
     assert numbers["requests"] == numbers["equal"] >= 50
     assert numbers["returned"] == 1
-    assert proof["covered"].startswith(
-        f"{numbers['requests']} requests for 3 rows (1 with a system prompt)"
-    )
+    assert proof["covered"].startswith(f"{numbers['requests']} requests for 3 rows (1 with a system prompt)")
     sent = [body for path, body in server.requests if path == "/v1/chat/completions"]
     assert {body.get("reasoning_effort") for body in sent} == {None, "none", "low", "high"}
     assert all(body["return_token_ids"] and not body["temperature"] for body in sent)

@@ -60,7 +60,7 @@ def test_a_row_without_its_conversation_is_an_error(world: TrainedWorld) -> None
 def test_a_missing_file_is_missing(world: TrainedWorld, name: str) -> None:
     world.leave([trained(1)])
     (world.folder / PATHS[name]).unlink()
-    with pytest.raises(MissingError, match="is missing|left no token ids"):
+    with pytest.raises(MissingError, match=r"is missing|left no token ids"):
         opened(world.folder)
 
 

@@ -15,7 +15,6 @@ from orchestrator.execute.run_store.certify import certify
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import finished_run
-from orchestrator.execute.runner.task import typed
 from orchestrator.execute.serving.serve import _guard_open_host, check_proof
 from orchestrator.plan.stages.certify import CertifySettings
 from orchestrator.results import Proof, StageResult, Status
