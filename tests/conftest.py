@@ -5,11 +5,14 @@ A test that needs a home or a project makes one (`home`, `project`).
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import psutil
@@ -20,6 +23,7 @@ from tests.small_world import FinishedRuns, SmallWorld, make_small_world
 
 pytest_plugins = ["tests.skips", "tests.faults.summary", "tests.recipe_world"]
 
+_NUMBERS = count(1)
 FAKES = Path(__file__).parent / "fakes"
 _KEPT = {"PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PIP_FIND_LINKS", "PIP_INDEX_URL"}
 _KEPT |= {"UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_FIND_LINKS", "SSL_CERT_FILE", "CI"}
@@ -36,9 +40,23 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_finish() -> None:
+    """Keep what is there by now out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file: whoever makes a folder or a file below it gets an error."""
+    file = tmp_path_factory.mktemp("worlds") / "nobody-chose-this-home"
+    file.touch()
+    return file
+
+
 @pytest.fixture(autouse=True)
 def hostile_world(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    monkeypatch: pytest.MonkeyPatch, nowhere: Path, request: pytest.FixtureRequest
 ) -> Iterator[None]:
     """No environment that the test did not choose; a home that cannot be used by accident.
 
@@ -49,10 +67,9 @@ def hostile_world(
         return
     for name in [name for name in os.environ if name not in _KEPT and not name.startswith(("PYTEST", "COV"))]:
         monkeypatch.delenv(name)
-    apart = tmp_path_factory.mktemp("world")
-    nowhere = apart / "nobody-chose-this-home"
-    nowhere.touch()  # a file: whoever makes a folder or a file below it gets an error
     monkeypatch.setenv("HOME", str(nowhere))
+    apart = nowhere.parent / f"{next(_NUMBERS)}"
+    apart.mkdir()
     monkeypatch.setenv("CONCH_HOME", str(apart / "conch-home"))
     monkeypatch.setattr(os, "fsync", lambda _: None)  # no test pulls the plug
     yield
@@ -71,7 +88,9 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
         process_tree.kill_all(member.run_tag, [member])
     named = [f"{member.pid} {member.run_tag}" for member in left]
     assert not named, f"left running: {named}"
-    ports = _listening() - listening
+    deadline = time.monotonic() + 2  # a server that a thread is closing takes a moment
+    while (ports := _listening() - listening) and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert not ports, f"left listening: {ports}"
     if folder is not None:
         halves = _halves(folder)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import httpx
-import openai
+
+if TYPE_CHECKING:
+    import openai
 
 DETAIL = 300
 RETRIES = 3
@@ -66,22 +69,33 @@ def request_error(error: Exception, *, url: str, timeout: float, key: str = "") 
         timeout: of the request, in seconds.
         key: never shown, even if the server repeats it.
     """
-    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+    cause = error.__cause__ if _is_openai(error, "APIConnectionError") else error
     if isinstance(cause, httpx.ConnectTimeout):
         return RequestError(ErrorKind.NOT_THERE, f"{url} accepts no connection")
-    if isinstance(error, openai.APITimeoutError) or isinstance(cause, httpx.TimeoutException):
+    if _is_openai(error, "APITimeoutError") or isinstance(cause, httpx.TimeoutException):
         return RequestError(ErrorKind.TIMEOUT, f"no complete answer within {timeout:g} s")
     if isinstance(cause, httpx.ConnectError):
         return RequestError(ErrorKind.NOT_THERE, f"nothing listens at {url}")
-    if isinstance(error, openai.APIStatusError):
+    if _is_status(error):
         return _of_status(error, key)
     return _of_answer(error, key)
 
 
+def _is_openai(error: Exception, name: str) -> bool:
+    """Whether an exception is of that class of openai, without importing it: that takes a second."""
+    library = sys.modules.get("openai")
+    return library is not None and isinstance(error, getattr(library, name))
+
+
+def _is_status(error: Exception) -> TypeGuard[openai.APIStatusError]:
+    return _is_openai(error, "APIStatusError")
+
+
 def _of_answer(error: Exception, key: str) -> RequestError:
-    if isinstance(error, json.JSONDecodeError | openai.APIResponseValidationError | UnicodeDecodeError):
+    invalid = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
+    if invalid or _is_openai(error, "APIResponseValidationError"):
         return RequestError(ErrorKind.ANSWER, f"the answer is not valid JSON: {_plain(str(error), key)}")
-    if isinstance(error, openai.APIConnectionError | httpx.TransportError):
+    if isinstance(error, httpx.TransportError) or _is_openai(error, "APIConnectionError"):
         return RequestError(ErrorKind.CUT, "the server closed the connection in the middle of the answer")
     return RequestError(ErrorKind.ANSWER, f"the server reported an error: {_plain(str(error), key)}")
 
