@@ -193,11 +193,11 @@ def differences(truth: dict[str, Any], folder: Path) -> list[str]:
             roles = [message["role"] for message in orjson.loads(line)["messages"]]
             written += roles == ["user", "assistant"] * (len(roles) // 2) and bool(roles)
             answers += len(roles) // 2
-    with (folder / "out.jsonl.dropped.jsonl").open("rb") as ledger:
-        listed = sum(1 for _ in ledger)
-    found |= {"rows written": written, "answers written": answers, "rows in the ledger": listed}
+    with (folder / "out.jsonl.dropped.jsonl").open("rb") as rejects:
+        listed = sum(1 for _ in rejects)
+    found |= {"rows written": written, "answers written": answers, "rows dropped": listed}
     wanted = {**truth, "rows written": truth["kept"], "answers written": truth["turns"]}
-    wanted["rows in the ledger"] = sum(truth["dropped"].values())
+    wanted["rows dropped"] = sum(truth["dropped"].values())
     missed = [
         f"{name}: planted {wanted[name]}, found {found[name]}"
         for name in wanted

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.datasets.dataset_info import dataset_info_text
+from orchestrator.datasets.targets import dataset_info_text
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.models import demo_model

@@ -139,13 +139,12 @@ def test_the_glossary_is_in_alphabetical_order_in_two_languages() -> None:
 
 def test_every_repair_stands_in_the_table_of_repairs() -> None:
     from orchestrator.datasets.audit import DUPLICATE
-    from orchestrator.datasets.fix_row import ROW_REPAIRS
-    from orchestrator.datasets.repairs import OPTIONAL, SAFE
+    from orchestrator.datasets.repairs import OPTIONAL, SAFE, VALUES
 
     text = _text("docs/data.md")
     table = text.partition("| kind | what `--fix` does |")[2].partition("\n\n")[0]
     told = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
-    assert set(told) == {*SAFE, *ROW_REPAIRS, DUPLICATE, "encoding"}
+    assert set(told) == {*SAFE, *VALUES, DUPLICATE, "encoding"}
     assert all(f"`--also {name}`" in text for name in OPTIONAL)
 
 

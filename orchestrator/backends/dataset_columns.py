@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.datasets.dataset_info import TAGS
+from orchestrator.datasets.targets import TAGS
 from orchestrator.errors import Problem, did_you_mean
 from orchestrator.recipe.tree import Node
 

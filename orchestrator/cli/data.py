@@ -1,4 +1,4 @@
-"""`conch data`: the group of verbs that look into data files and prepare them."""
+"""`conch data`: the verbs that examine and prepare data files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from orchestrator.cli.verb import VerbGroup
 
 # One line a verb: its module is orchestrator/cli/data_VERB.py.
 DATA_VERBS: dict[str, str] = {
-    "stats": "Say how long rows are, how often the same is said, and in which languages.",
+    "stats": "Show lengths, repetitions and languages of a data set.",
     "preview": "Show rows token by token, as they are trained.",
-    "audit": "Say what a data file holds, and every row that would be dropped or trained wrongly.",
-    "convert": "Write a data file of any shape as one that LLaMA-Factory reads.",
+    "audit": "Check every row of a data file for faults that drop it or train it wrongly.",
+    "convert": "Convert a data file of any format into one that LLaMA-Factory reads.",
     "split": "Split a data file into training, validation and test sets that share no question.",
-    "add": "Make a data set and a recipe of a file, or of a data set of a hub.",
+    "add": "Create a data set and a recipe from a file, or from a data set on a hub.",
 }
 
 
@@ -25,4 +25,4 @@ DATA_VERBS: dict[str, str] = {
     epilog="\b\nExample:\n  conch data audit my_rows.jsonl",
 )
 def command() -> None:
-    """Look into data files, and prepare them."""
+    """Examine and prepare data files."""

@@ -1,18 +1,25 @@
-"""`conch data add`: a person's own file, ready to be trained on, in one command."""
+"""`conch data add`: a user's file, ready to be trained, in one command."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from orchestrator.cli.data_options import manner_of, reading_options
+from orchestrator.cli.data_options import (
+    DataArguments,
+    Lines,
+    as_text,
+    count_lines,
+    data_options,
+    format_lines,
+    reading_options,
+)
 from orchestrator.cli.verb import Outcome, progress, verb
 from orchestrator.hubs import DEFAULT, REMOTE
 
 if TYPE_CHECKING:
-    from orchestrator.execute.data.importer import Added
+    from orchestrator.execute.data.importer import Imported
 
 
 @verb(
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
     "conch data add hub:OWNER/NAME --fix --drop-bad"
 )
 @click.argument("source", metavar="FILE|hub:OWNER/NAME[/FILE]")
-@click.option("--name", default="", help="Of the data set and its recipe; default: made of the file's name.")
+@click.option("--name", default="", help="The name of the data set and its recipe; default: from the file's.")
 @click.option(
     "--recipe", "base", default="", metavar="BASE", help="The recipe to extend; default: magic_conch."
 )
@@ -30,62 +37,40 @@ if TYPE_CHECKING:
     type=click.Choice([*REMOTE]),
     default=DEFAULT,
     show_default=True,
-    help="Where hub:OWNER/NAME is.",
+    help="The hub of hub:OWNER/NAME.",
 )
-@click.option("--fix", is_flag=True, help="Fix what can be fixed safely, now and in every run.")
-@click.option("--drop-bad", is_flag=True, help="Leave out rows that cannot be trained, now and in every run.")
+@click.option("--fix", is_flag=True, help="Make the safe repairs, now and in every run.")
+@click.option("--drop-bad", is_flag=True, help="Drop rows that cannot be trained, now and in every run.")
 @reading_options
-def command(
-    *,
-    source: str,
-    name: str,
-    base: str,
-    hub: str,
-    **manner: Any,
-) -> Outcome:
-    """Make a data set and a recipe of a file, a folder of data, or a data set of a hub.
+def command(*, source: str, name: str, base: str, hub: str, **data: Unpack[DataArguments]) -> Outcome:
+    """Create a data set and a recipe from a file, a folder of data, or a data set on a hub.
 
-    Every row is looked at first. Where one cannot be trained, nothing is written, and what fixes it is said.
-    Otherwise the file is copied to dataset_info/data/, dataset_info/NAME.yaml says how it is read, and
-    recipes/NAME.yaml trains on it. Nothing that is there is replaced.
+    Checks every row first. If one cannot be trained, writes nothing and shows how to fix it. Otherwise copies
+    the file to dataset_info/data/, describes it in dataset_info/NAME.yaml, and writes recipes/NAME.yaml to
+    train on it. Does not replace existing files.
     """
     from pathlib import Path
 
     from orchestrator.execute.data.importer import ImportOptions, add_data
     from orchestrator.execute.project import recipes
 
-    wish = ImportOptions(source, hub=hub, name=name, base=base, manner=manner_of(**manner))
-    added = add_data(recipes.project_folder(Path.cwd()), wish, progress)
-    text = "\n".join(f"{title:<13} {said}" for title, said in _lines(added))
-    return Outcome(added.to_json(), text)
+    options = ImportOptions(source, hub=hub, name=name, base=base, data=data_options(**data))
+    imported = add_data(recipes.project_folder(Path.cwd()), options, progress)
+    return Outcome(imported.to_json(), as_text(_lines(imported)))
 
 
-def _lines(added: Added) -> Iterator[tuple[str, str]]:
-    seen, audit = added.seen, added.audit
-    if added.stem and added.stem != added.name:
-        yield "name", f"{added.name}, made of “{added.stem}”; --name gives another"
-    why = ": the first whole row is of its shape; another is named by --format" if seen.sniffed else ""
-    yield "read as", seen.format + why
-    if seen.columns:
-        yield "columns", ", ".join(f"{part} = {name}" for part, name in seen.columns.items())
-    for note in seen.notes:
-        yield "note", note
+def _lines(imported: Imported) -> Lines:
+    name, scan, audit = imported.name, imported.scan, imported.audit
+    if imported.stem and imported.stem != name:
+        yield "name", f"{name}, from “{imported.stem}”; choose another with --name"
+    yield from format_lines(scan.file)
+    if scan.columns:
+        yield "columns", ", ".join(f"{part} = {column}" for part, column in scan.columns.items())
     yield "rows", f"{audit.rows}, of which {audit.kept} are trained, with {audit.turns} answers"
-    for kind, count in audit.fixed.counts.most_common():
-        yield "fixed", f"{kind}: {count}"
-    if audit.rules.drop_bad:
-        for kind, count in audit.counts.most_common():
-            yield "left out", f"{kind}: {count}"
-    for kind, count in audit.warnings.most_common():
-        yield "warning", f"{kind}: {count}"
-    if audit.unread:
-        yield "not used", ", ".join(f"{key} ({count})" for key, count in audit.unread.most_common(8))
-    yield "rows in", added.file or "the hub's file, fetched by each machine that runs it"
-    yield "entry", f"{added.entry}: say its licence and its source there"
-    yield (
-        "recipe",
-        f"{added.recipe}, which extends {added.base} and asks {len(seen.cases)} questions afterwards",
-    )
-    yield "next", f"conch data preview {added.name}   to see what the model will see"
-    yield "", f"conch sft {added.name}            to train it"
-    yield "", f"conch run {added.name}            to train it, serve it and ask it"
+    yield from count_lines(audit)
+    yield "rows in", imported.file or "the hub's file, downloaded by each machine that runs it"
+    yield "entry", f"{imported.entry}: add its licence and source there"
+    yield "recipe", f"{imported.recipe}, extends {imported.base} and asks {len(scan.cases)} questions"
+    yield "next", f"conch data preview {name}   to see what the model sees"
+    yield "", f"conch sft {name}            to train it"
+    yield "", f"conch run {name}            to train, serve and ask it"

@@ -1,20 +1,28 @@
-"""`conch data audit`: what is in a data file, before anything is trained on it."""
+"""`conch data audit`: checks a data file before anything is trained on it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from orchestrator.cli.data_options import columns_of, file_argument, reading_of, reading_options
+from orchestrator.cli.data_options import (
+    Lines,
+    ReadingArguments,
+    as_text,
+    count_lines,
+    data_options,
+    file_argument,
+    format_lines,
+    reading_options,
+)
 from orchestrator.cli.verb import Outcome, progress, verb
 
 STAGES = ("pt", "sft", "rm", "dpo", "kto", "ppo")
 
 if TYPE_CHECKING:
-    from orchestrator.execute.data.audit_file import AuditResult
+    from orchestrator.execute.data.data_file import AuditedFile
 
 
 @verb(
@@ -29,50 +37,31 @@ if TYPE_CHECKING:
     default="",
     type=click.Choice(["", *STAGES]),
     metavar="NAME",
-    help="Of a dataset_info.json: LLaMA-Factory's stage that it is for, e.g. dpo.",
+    help="LLaMA-Factory's stage that a dataset_info.json is for, e.g. dpo.",
 )
-def command(
-    *, file: Path, format_name: str, columns: Sequence[str], items: str, sheet: str, part: str, stage: str
-) -> Outcome:
-    """Say what a data file holds, and every row that would be dropped or trained wrongly.
+def command(*, file: Path, stage: str, **data: Unpack[ReadingArguments]) -> Outcome:
+    """Check every row of a data file for faults that drop it or train it wrongly.
 
-    Exits 0 when every row can be trained as it stands; else 2, with the count of each kind of fault, its
-    first rows with their lines, and the edit that fixes them. The file is only read.
+    Exits 0 if every row can be trained as it is; otherwise 2, with the count of each kind of fault, the lines
+    of its first rows, and how to fix them. Only reads the file.
 
-    Of a dataset_info.json it says what LLaMA-Factory would pass over or read otherwise than it is meant.
+    For a dataset_info.json, lists what LLaMA-Factory would ignore or misread.
     """
-    from orchestrator.execute.data.audit_file import audit_file
     from orchestrator.execute.data.lint_dataset_info import lint_file, names_data_sets
+    from orchestrator.execute.data.scan import audit_file, audit_json
 
     if names_data_sets(file):
         wrong = tuple(lint_file(file, stage))
-        text = "read as       a list of data sets, as LLaMA-Factory reads it\n"
-        text += f"problems      {len(wrong)}"
+        text = as_text([("read as", "a list of data sets for LLaMA-Factory"), ("problems", len(wrong))])
         return Outcome({"file": str(file), "problems": len(wrong)}, text, 2 if wrong else 0, wrong)
-    found = audit_file(
-        file,
-        format_name=format_name,
-        columns=columns_of(columns),
-        reading=reading_of(items=items, sheet=sheet, part=part),
-        progress=progress,
-    )
+    found = audit_file(file, data_options(**data), progress)
     convert = f"conch data convert {file} --out NEW.jsonl"
     problems = tuple(found.audit.problems(fix=f"{convert} --fix", drop="--drop-bad"))
-    text = "\n".join(f"{name:<13} {said}" for name, said in _lines(found))
-    return Outcome(found.to_json(), text, exit_code=2 if problems else 0, problems=problems)
+    return Outcome(audit_json(found), as_text(_lines(found)), 2 if problems else 0, problems)
 
 
-def _lines(found: AuditResult) -> Iterator[tuple[str, str]]:
-    audit = found.audit
-    why = ": the first whole row is of its shape; another is named by --format" if found.sniffed else ""
-    yield "read as", found.format + why
-    for note in found.notes:
-        yield "note", note
-    yield "rows", f"{audit.rows}, of which {audit.kept} can be trained as they stand"
-    yield "answers", str(audit.turns)
-    for kind, count in audit.warnings.most_common():
-        first = audit.odd.first[kind][0].where
-        yield "warning", f"{kind}: {count}, first at {first}"
-    if audit.unread:
-        listed = ", ".join(f"{key} ({count})" for key, count in audit.unread.most_common(8))
-        yield "not used", listed
+def _lines(found: AuditedFile) -> Lines:
+    yield from format_lines(found)
+    yield "rows", f"{found.audit.rows}, of which {found.audit.kept} can be trained as they are"
+    yield "answers", found.audit.turns
+    yield from count_lines(found.audit)

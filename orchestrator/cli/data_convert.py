@@ -1,15 +1,24 @@
-"""`conch data convert`: a file of any shape as one that LLaMA-Factory reads."""
+"""`conch data convert`: a file of any format as one that LLaMA-Factory reads."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from orchestrator.cli.data_options import file_argument, manner_of, reading_options, repair_options
+from orchestrator.cli.data_options import (
+    DataArguments,
+    Lines,
+    as_text,
+    count_lines,
+    data_options,
+    file_argument,
+    format_lines,
+    reading_options,
+    repair_options,
+)
 from orchestrator.cli.verb import Outcome, progress, verb
 
 if TYPE_CHECKING:
@@ -27,65 +36,45 @@ if TYPE_CHECKING:
     type=click.Choice(["sharegpt", "alpaca", "parquet"]),
     default="sharegpt",
     show_default=True,
-    help="LLaMA-Factory's formats; parquet holds sharegpt's rows.",
+    help="LLaMA-Factory's format to write; parquet has the rows of sharegpt.",
 )
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The file to make."
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The output file."
 )
-@click.option("--force", is_flag=True, help="Replace the file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing output file.")
 @click.option(
-    "--report", type=click.Path(path_type=Path), metavar="FILE", help="Write all that was found, as JSON."
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a report of all findings, as JSON.",
 )
 @repair_options
 @reading_options
 def command(
-    *,
-    file: Path,
-    form: str,
-    out: Path,
-    force: bool,
-    report: Path | None,
-    **manner: Any,
+    *, file: Path, form: str, out: Path, force: bool, report: Path | None, **data: Unpack[DataArguments]
 ) -> Outcome:
-    """Convert a data file of any shape into one that LLaMA-Factory reads.
+    """Convert a data file of any format into one that LLaMA-Factory reads.
 
-    Strict unless told otherwise: when a row would be dropped or trained wrongly, nothing is written, and
-    every such row is counted. The file is only read; the output appears when it is whole.
+    Strict by default: if a row would be dropped or trained wrongly, writes nothing and counts every such row.
+    Only reads the input; the output appears when it is whole.
     """
     from orchestrator.execute.data.convert import ConvertOptions, convert, write_report
 
-    wish = ConvertOptions(
-        form=form,
-        out=out,
-        force=force,
-        manner=manner_of(**manner),
-    )
-    made = convert(file, wish, progress)
+    options = ConvertOptions(form=form, out=out, force=force, data=data_options(**data))
+    made = convert(file, options, progress)
     if report:
         write_report(report, made)
-    text = "\n".join(f"{name:<13} {said}" for name, said in _lines(made, wish.out))
-    return Outcome(made.to_json(), text, exit_code=2 if made.problems else 0, problems=made.problems)
+    return Outcome(made.to_json(), as_text(_lines(made, out)), 2 if made.problems else 0, made.problems)
 
 
-def _lines(made: Converted, out: Path) -> Iterator[tuple[str, str]]:
-    audit = made.audit
-    yield "read as", made.format
-    for note in made.notes:
-        yield "note", note
+def _lines(made: Converted, out: Path) -> Lines:
+    audit = made.file.audit
+    yield from format_lines(made.file)
     yield "rows", f"{audit.rows} read, {audit.kept} kept"
     yield "answers", f"{audit.turns_in} read, {audit.turns} kept"
-    for kind, count in audit.fixed.counts.most_common():
-        yield "repaired", f"{kind}: {count}"
-    if audit.rules.drop_bad:
-        for kind, count in audit.counts.most_common():
-            yield "dropped", f"{kind}: {count}"
-    for kind, count in audit.warnings.most_common():
-        yield "warning", f"{kind}: {count}"
-    if audit.unread:
-        listed = ", ".join(f"{key} ({count})" for key, count in audit.unread.most_common(8))
-        yield "not used", listed
-    if made.ledger:
-        yield "ledger", str(made.ledger)
+    yield from count_lines(audit)
+    if made.rejects:
+        yield "dropped in", made.rejects
     if not made.problems:
-        yield "written", str(out)
+        yield "written", out
         yield "entry", json.dumps(dict(made.entry), ensure_ascii=False)

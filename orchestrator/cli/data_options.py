@@ -1,44 +1,64 @@
-"""Options that the verbs of `conch data` share: how a file is read, and what is done about faults."""
+"""What the verbs of `conch data` share: options for reading and repairing, and lines of their results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 import click
 
-if TYPE_CHECKING:
-    from orchestrator.execute.data.data_file import Reading
-    from orchestrator.execute.data.manner import Manner
+from orchestrator.cli.verb import Outcome
 
-_Body = TypeVar("_Body", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from orchestrator.datasets.audit import Audit
+    from orchestrator.execute.data.data_file import AuditedFile, DataOptions
+
+_Body = TypeVar("_Body", bound=Callable[..., Outcome])
 ALSO = ("merge-turns", "markup", "mask-pii", "json")
 
+Lines = Iterator[tuple[str, object]]
+
 file_argument = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+
+
+class ReadingArguments(TypedDict):
+    """The values of reading_options."""
+
+    format_name: str
+    columns: Sequence[str]
+    items: str
+    sheet: str
+    part: str
+
+
+class DataArguments(ReadingArguments, total=False):
+    """The values of reading_options and repair_options."""
+
+    fix: bool
+    drop_bad: bool
+    also: Sequence[str]
 
 
 def reading_options(function: _Body) -> _Body:
     """--format, --column, --items, --sheet and --part: how a file is read."""
     for option in (
-        click.option("--part", default="", metavar="NAME", help="Of a saved data set: which split is read."),
-        click.option("--sheet", default="", metavar="NAME", help="Of a workbook: which sheet is read."),
-        click.option(
-            "--items", default="", metavar="PATH", help="Of XML: where the rows are, e.g. faq/item."
-        ),
+        click.option("--part", default="", metavar="NAME", help="The split to read, of a saved data set."),
+        click.option("--sheet", default="", metavar="NAME", help="The sheet to read, of a workbook."),
+        click.option("--items", default="", metavar="PATH", help="The path of a row, of XML, e.g. faq/item."),
         click.option(
             "--column",
             "columns",
             multiple=True,
             metavar="PART=NAME",
-            help="What a part is called in this file.",
+            help="The column of a part in this file. Repeatable.",
         ),
         click.option(
             "--format",
             "format_name",
             default="",
             metavar="NAME",
-            help="How a row is read (docs/data.md); default: the first row's.",
+            help="The format of a row (docs/data.md); default: that of the first row.",
         ),
     ):
         function = option(function)
@@ -48,62 +68,67 @@ def reading_options(function: _Body) -> _Body:
 def repair_options(function: _Body) -> _Body:
     """--fix, --also and --drop-bad: what is done about faults."""
     for option in (
-        click.option(
-            "--drop-bad", is_flag=True, help="Leave rows with faults out, and list them in a ledger."
-        ),
+        click.option("--drop-bad", is_flag=True, help="Drop rows with faults, and list them in a file."),
         click.option(
             "--also",
             multiple=True,
             type=click.Choice(ALSO),
             help="With --fix: a repair that changes what somebody wrote. Repeatable.",
         ),
-        click.option("--fix", is_flag=True, help="Apply the safe repairs, and count each."),
+        click.option("--fix", is_flag=True, help="Make the safe repairs, and count them."),
     ):
         function = option(function)
     return function
 
 
-def columns_of(columns: Sequence[str]) -> Mapping[str, str]:
-    """PART=NAME words as a mapping.
-
-    Raises:
-        click.UsageError: a word has no name.
-    """
-    named = dict(column.partition("=")[::2] for column in columns)
-    wrong = [part for part, name in named.items() if not name]
+def _columns(words: Sequence[str]) -> Mapping[str, str]:
+    columns = dict(word.partition("=")[::2] for word in words)
+    wrong = [part for part, name in columns.items() if not name]
     if wrong:
         raise click.UsageError(f"--column {wrong[0]}: must be PART=NAME")
-    return named
+    return columns
 
 
-def reading_of(*, items: str, sheet: str, part: str, fix: bool = False, also: Sequence[str] = ()) -> Reading:
-    """What DataFile needs to know."""
-    from orchestrator.execute.data.data_file import Reading
-
-    return Reading(items=items, sheet=sheet, split=part, fix=fix, fix_json="json" in also)
-
-
-def manner_of(
-    *,
-    format_name: str,
-    columns: Sequence[str],
-    items: str,
-    sheet: str,
-    part: str,
-    fix: bool,
-    drop_bad: bool,
-    also: Sequence[str] = (),
-) -> Manner:
-    """What reading_options and repair_options say, together.
+def data_options(**values: Unpack[DataArguments]) -> DataOptions:
+    """The values of reading_options and repair_options as DataOptions.
 
     Raises:
         click.UsageError: --also without --fix, or a column without a name.
     """
     from orchestrator.datasets.audit import Rules
-    from orchestrator.execute.data.manner import Manner
+    from orchestrator.execute.data.data_file import DataOptions, Reading
 
+    fix, also = values.get("fix", False), values.get("also", ())
     if also and not fix:
         raise click.UsageError(f"--also {also[0]} needs --fix")
-    rules = Rules(fix=fix, also=frozenset(also) - {"json"}, drop_bad=drop_bad)
-    reading = reading_of(items=items, sheet=sheet, part=part, fix=fix, also=also)
-    return Manner(format_name, columns_of(columns), reading, rules)
+    rules = Rules(fix=fix, also=frozenset(also) - {"json"}, drop_bad=values.get("drop_bad", False))
+    reading = Reading(
+        items=values["items"], sheet=values["sheet"], split=values["part"], fix=fix, fix_json="json" in also
+    )
+    return DataOptions(values["format_name"], _columns(values["columns"]), reading, rules)
+
+
+def as_text(lines: Iterable[tuple[str, object]]) -> str:
+    """Lines of a title and a text."""
+    return "\n".join(f"{title:<13} {text}" for title, text in lines)
+
+
+def format_lines(file: AuditedFile) -> Lines:
+    """The format that was found, and how the file was read."""
+    why = ": the format of the first whole row; choose another with --format" if file.sniffed else ""
+    yield "read as", file.format + why
+    for note in file.notes:
+        yield "note", note
+
+
+def count_lines(audit: Audit) -> Lines:
+    """Repairs, dropped rows, warnings and unused keys."""
+    for kind, count in audit.fixed.counts.most_common():
+        yield "repaired", f"{kind}: {count}"
+    if audit.rules.drop_bad:
+        for kind, count in audit.faults.counts.most_common():
+            yield "dropped", f"{kind}: {count}"
+    for kind, count in audit.warnings.counts.most_common():
+        yield "warning", f"{kind}: {count}, first at {audit.warnings.first[kind][0].where}"
+    if audit.unread:
+        yield "not used", ", ".join(f"{key} ({count})" for key, count in audit.unread.most_common(8))

@@ -1,4 +1,4 @@
-"""`conch data preview`: rows as the model will see them."""
+"""`conch data preview`: rows as the model sees them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from orchestrator.cli.verb import Outcome, hardware_option, progress, set_option
     "conch data preview magic_conch -n 5 --set data.cutoff_len=64 --json"
 )
 @click.argument("recipe", metavar="RECIPE")
-@click.option("-n", "count", type=click.IntRange(1, 1000), default=3, show_default=True, help="So many rows.")
 @click.option(
-    "--row", "rows", multiple=True, metavar="NUMBER", help="This row: 12, DATASET:12 or FILE:12. Repeatable."
+    "-n", "count", type=click.IntRange(1, 1000), default=3, show_default=True, help="Number of rows."
+)
+@click.option(
+    "--row", "rows", multiple=True, metavar="NUMBER", help="A row: 12, DATASET:12 or FILE:12. Repeatable."
 )
 @click.option(
     "--tokenizer",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Another tokenizer than the base's, before the base is there.",
+    help="Use this tokenizer, for example before the base model is downloaded.",
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write it as a page.")
-@click.option("--open", "opened", is_flag=True, help="Show the page in the browser.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a page, too.")
+@click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
 @set_option
 @hardware_option
 def command(
@@ -44,8 +46,8 @@ def command(
 ) -> Outcome:
     """Show rows token by token, as LLaMA-Factory encodes them for training.
 
-    What is learnt, what is only read, thoughts, stop tokens, and what the cutoff takes. The tokens come from
-    LLaMA-Factory inside the train environment, with the recipe's template, cutoff and history.
+    Marks what is learnt, thoughts, stop tokens, and what the cutoff removes. The tokens come from
+    LLaMA-Factory in the train environment, with the recipe's template, cutoff and history.
     """
     from orchestrator.cli.text.rows import preview_text
     from orchestrator.execute.data.preview import preview

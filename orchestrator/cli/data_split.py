@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from orchestrator.cli.data_options import file_argument, manner_of, reading_options, repair_options
+from orchestrator.cli.data_options import (
+    DataArguments,
+    Lines,
+    as_text,
+    count_lines,
+    data_options,
+    file_argument,
+    format_lines,
+    reading_options,
+    repair_options,
+)
 from orchestrator.cli.verb import Outcome, progress, verb
 
 if TYPE_CHECKING:
-    from orchestrator.execute.data.split import Split
+    from orchestrator.execute.data.split import SplitResult
 
 
 @verb(
@@ -26,17 +36,21 @@ if TYPE_CHECKING:
     default="train=7,test=2,validation=1",
     show_default=True,
     metavar="PART=WEIGHT,…",
-    help="train, test and validation, by weight.",
+    help="The weights of train, test and validation.",
 )
 @click.option(
-    "--out-dir", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the parts go."
+    "--out-dir",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder of the parts.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=42, show_default=True, help="Another one splits otherwise."
+    "--seed", type=click.IntRange(0), default=42, show_default=True, help="Random seed for the split."
 )
-@click.option("--stratify", default="", metavar="COLUMN", help="Every part holds its values in like shares.")
-@click.option("--near-duplicates", is_flag=True, help="Keep rows that ask nearly the same together, too.")
-@click.option("--force", is_flag=True, help="Replace the files that are there.")
+@click.option("--stratify", default="", metavar="COLUMN", help="Share out the values of this column evenly.")
+@click.option("--near-duplicates", is_flag=True, help="Keep rows with nearly equal questions together, too.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @repair_options
 @reading_options
 def command(
@@ -48,66 +62,55 @@ def command(
     stratify: str,
     near_duplicates: bool,
     force: bool,
-    **manner: Any,
+    **data: Unpack[DataArguments],
 ) -> Outcome:
     """Split a data file into files for LLaMA-Factory that share no question.
 
-    Rows whose first questions are the same but for case, width, white space and punctuation stay together.
-    The same file, weights and seed give the same parts. Strict unless told otherwise: when a row would be
-    dropped or trained wrongly, nothing is written.
+    Keeps rows together whose first questions are equal except for case, width, white space and punctuation.
+    The same file, weights and seed give the same parts. Strict by default: if a row would be dropped or
+    trained wrongly, writes nothing.
     """
-    from orchestrator.datasets.split import SplitWish
+    from orchestrator.datasets.split import SplitSpec
     from orchestrator.execute.data.split import SplitOptions, split
 
-    wish = SplitOptions(
-        folder=out_dir,
-        split=SplitWish(_weights(parts), seed, stratify, near_duplicates),
-        force=force,
-        manner=manner_of(**manner),
-    )
-    made = split(file, wish, progress)
-    text = "\n".join(f"{name:<13} {said}" for name, said in _lines(made, out_dir))
-    return Outcome(made.to_json(), text, exit_code=2 if made.problems else 0, problems=made.problems)
+    spec = SplitSpec(_weights(parts), seed, stratify, near_duplicates)
+    made = split(file, SplitOptions(out_dir, spec, force=force, data=data_options(**data)), progress)
+    return Outcome(made.to_json(), as_text(_lines(made, out_dir)), 2 if made.problems else 0, made.problems)
 
 
 def _weights(parts: str) -> Mapping[str, float]:
     """PART=WEIGHT words as numbers above 0.
 
     Raises:
-        click.UsageError: a part is unknown or twice, a weight is none, or there are fewer than two.
+        click.UsageError: a part is unknown or repeated, a weight is invalid, or there are fewer than two.
     """
     from orchestrator.datasets.split import PARTS, TRAIN
 
     weights: dict[str, float] = {}
     for word in parts.split(","):
-        part, _, said = word.strip().partition("=")
+        part, _, number = word.strip().partition("=")
         try:
-            weight = float(said)
+            weight = float(number)
         except ValueError:
             weight = math.nan
         if part not in PARTS or part in weights or not 0 < weight < math.inf:
             raise click.UsageError(
-                f"--parts {word}: must be one of {', '.join(PARTS)}, once, and a number above 0"
+                f"--parts {word}: must be one of {', '.join(PARTS)}, once, with a number above 0"
             )
         weights[part] = weight
     if TRAIN not in weights or len(weights) == 1:
-        raise click.UsageError("--parts: train and another part are wanted, e.g. train=8,test=2")
+        raise click.UsageError("--parts: needs train and another part, e.g. train=8,test=2")
     return weights
 
 
-def _lines(made: Split, folder: Path) -> Iterator[tuple[str, str]]:
-    audit = made.audit
-    yield "read as", made.format
-    for note in made.notes:
-        yield "note", note
+def _lines(made: SplitResult, folder: Path) -> Lines:
+    audit = made.file.audit
+    yield from format_lines(made.file)
     yield "rows", f"{audit.rows} read, {audit.kept} kept"
-    for kind, count in audit.fixed.counts.most_common():
-        yield "repaired", f"{kind}: {count}"
-    for kind, count in audit.warnings.most_common():
-        yield "warning", f"{kind}: {count}"
+    yield from count_lines(audit)
     for part in made.parts:
-        yield part["part"], f"{part['rows']} rows ({part['rows'] / audit.kept:.1%}) in {part['file']}"
-    if made.ledger:
-        yield "ledger", str(made.ledger)
+        yield part.part, f"{part.rows} rows ({part.rows / audit.kept:.1%}) in {part.file}"
+    if made.rejects:
+        yield "dropped in", made.rejects
     if not made.problems:
-        yield "entries", str(folder / "dataset_info.json")
+        yield "entries", folder / "dataset_info.json"

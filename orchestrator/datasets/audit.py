@@ -1,62 +1,62 @@
-"""One pass over a file's rows: lines out, and a ledger of what was dropped, fixed, or is only odd.
+"""One pass over a file's rows: lines out, and counts of faults, warnings and repairs.
 
-Strict unless it is told otherwise: nothing is repaired, every row that LLaMA-Factory would drop or train
-wrongly is counted, and the first ones of each kind are kept to be shown. Memory does not grow with the rows,
-but for what is remembered to find duplicates, which ends somewhere (seen.py).
+Strict by default: nothing is repaired, every row that LLaMA-Factory would drop or train wrongly is counted,
+and the first rows of each kind are kept to be shown. Memory does not grow with the rows, except for what
+finds duplicates, which has a limit (duplicates.py).
 
-A row that is plain at a glance (warnings.is_plain over its line, faults.is_whole over its texts) is looked at
-no further: nearly every row is, and a closer look costs ten times as much.
+Nearly every row is plain at a glance (warnings.is_plain for its line, faults.is_whole for its texts) and is
+checked no further: a closer look costs ten times as much.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from orchestrator.datasets.base import (
     ASSISTANT,
     Conversation,
     Example,
     FileProblem,
-    Format,
-    KtoExample,
     Pair,
     Row,
     RowProblem,
     excerpt,
+    messages_of,
 )
+from orchestrator.datasets.duplicates import Duplicates
 from orchestrator.datasets.faults import faults_of, is_whole
-from orchestrator.datasets.fix_row import fix_row
 from orchestrator.datasets.formats import columns_for
-from orchestrator.datasets.repairs import repairs_for
+from orchestrator.datasets.formats.base import Columns, Format
+from orchestrator.datasets.repairs import fix_value, repairs_for
 from orchestrator.datasets.rows import Numbered
-from orchestrator.datasets.seen import Duplicates
-from orchestrator.datasets.tally import Counts
-from orchestrator.datasets.targets import Spell, speller
+from orchestrator.datasets.targets import WriteRow, sharegpt_line
 from orchestrator.datasets.warnings import PERSONAL, is_plain, peculiarities, warnings_of
 from orchestrator.errors import Problem
 
-# A repair may bring another fault to light (a text that was nothing but control tokens); never without end.
+# A repair may reveal another fault (a text of nothing but control tokens), so repairs run in rounds.
 ROUNDS = 4
-# Values of one row that are repaired before it is given up.
+# Values of one row that are repaired before it is refused.
 MOST_VALUES = 10_000
+# Rows of a kind that are kept to be shown.
+SHOWN_OF_A_KIND = 3
 DUPLICATE = "duplicate rows"
-# A row's line as is_plain reads it, and as most files are written.
-_PLAINLY = speller("sharegpt")
+# `tick` is called once for so many rows.
+TICK = 256
 
-Drop = Callable[[int, list[RowProblem], Any], None]
+# Takes a dropped row: its number, its problems, and the row if it could be read.
+Drop = Callable[[int, list[RowProblem], Row | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is done about what is found.
+    """What to do with faulty rows.
 
     Attributes:
-        fix: apply the safe repairs. also: names of repairs.OPTIONAL to apply with them.
-        drop_bad: leave out rows with faults instead of refusing the file.
-        thorough: look for what takes longer to see, too.
+        fix: apply the safe repairs. also: names in repairs.OPTIONAL to apply as well.
+        drop_bad: drop rows with faults instead of refusing the file.
+        thorough: make the slow checks, too.
     """
 
     fix: bool = False
@@ -66,31 +66,71 @@ class Rules:
 
 
 @dataclass
-class Audit:
-    """Reads the rows of one file, and knows afterwards what it saw.
+class Counts:
+    """Counts by kind, and the first locations of each.
 
     Attributes:
-        file: the file's name, as people know it.
+        counts: kind → rows.
+        first: kind → the first problems, in the order of the file.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    first: dict[str, list[Problem]] = field(default_factory=dict)
+
+    def add(self, kind: str, what: str, where: str, hint: str = "") -> None:
+        """Count one, and keep it if it is among the first of its kind."""
+        self.counts[kind] += 1
+        self.show(kind, what, where, hint)
+
+    def show(self, kind: str, what: str, where: str, hint: str = "") -> None:
+        """Keep one if it is among the first of its kind, without counting."""
+        first = self.first.setdefault(kind, [])
+        if len(first) < SHOWN_OF_A_KIND:
+            first.append(Problem(what, where, hint))
+
+    def problems(self) -> list[Problem]:
+        """The first of every kind."""
+        return [problem for problems in self.first.values() for problem in problems]
+
+    def to_json(self) -> dict[str, object]:
+        """Kind → {"rows", "first": [{"where", "what"}]}."""
+        return {
+            kind: {
+                "rows": count,
+                "first": [{"where": one.where, "what": one.what} for one in self.first.get(kind, [])],
+            }
+            for kind, count in self.counts.most_common()
+        }
+
+
+@dataclass
+class Audit:
+    """Reads the rows of one file and counts what is wrong with them.
+
+    Attributes:
+        file: the file's name, for messages.
         format: how a row is read.
-        given: the columns that the data set's entry names; the others keep the format's names.
-        columns: what each part is called in this file, known after its first whole row.
-        rules: what is done about what is found.
-        spell: writes a row as one line.
-        place: a row's number → where that is, for people. drop: told of every row left out: number, why, row.
-        rows, kept: rows read, rows that are whole. turns_in, turns: answers read, answers in the rows kept.
+        named: the columns that the data set's entry names; the others keep the format's names.
+        columns: the column name of every part, known after the first whole row.
+        rules: what to do with faulty rows.
+        write: writes a row as one line.
+        locate: a row's number → its location, for messages. drop: takes every dropped row.
+        tick: called with the number of rows, once for every TICK rows.
+        rows, kept: rows read, rows kept. turns_in, turns: answers read, answers in the kept rows.
         bad: rows with faults. cut_short: whether the file could not be read to its end.
-        faults, odd, fixed: kinds and first places of what must be fixed, may be of interest, was repaired.
-        unread: key → rows that hold it and whose value is not used.
+        faults, warnings, fixed: kinds and first locations of what must be fixed, looks odd, was repaired.
+        unread: key → rows that have it and whose value is not used.
     """
 
     file: str
     format: Format
-    given: Mapping[str, str] = field(default_factory=dict)
-    columns: Mapping[str, str] = field(default_factory=dict, init=False)
+    named: Columns = field(default_factory=dict)
+    columns: Columns = field(default_factory=dict, init=False)
     rules: Rules = field(default_factory=Rules)
-    spell: Spell = field(default_factory=lambda: _PLAINLY)
-    place: Callable[[int], str] | None = None
+    write: WriteRow = sharegpt_line
+    locate: Callable[[int], str] | None = None
     drop: Drop | None = None
+    tick: Callable[[int], None] | None = None
     rows: int = 0
     kept: int = 0
     turns_in: int = 0
@@ -98,49 +138,39 @@ class Audit:
     bad: int = 0
     cut_short: bool = False
     faults: Counts = field(default_factory=Counts)
-    odd: Counts = field(default_factory=Counts)
+    warnings: Counts = field(default_factory=Counts)
     fixed: Counts = field(default_factory=Counts)
     unread: Counter[str] = field(default_factory=Counter)
-    _seen: Duplicates = field(default_factory=Duplicates)
-
-    @property
-    def counts(self) -> Counter[str]:
-        """Kind of fault → rows."""
-        return self.faults.counts
-
-    @property
-    def warnings(self) -> Counter[str]:
-        """Kind of oddity → rows."""
-        return self.odd.counts
+    _before: Duplicates = field(default_factory=Duplicates)
 
     def examples(self, rows: Iterable[Numbered]) -> Iterator[tuple[int, Example, bytes]]:
-        """The number, the content and the line of every row that is kept."""
+        """The number, the example and the line of every row that is kept."""
         columns, used = self.columns, set[str]()
-        examine, seen = self._examine, self._relation
+        examine, relation_of, tick = self._examine, self._relation, self.tick
         for number, row in rows:
-            self.rows += 1
+            self.rows = count = self.rows + 1
+            if not count & TICK - 1 and tick is not None:
+                tick(count)
             if isinstance(row, RowProblem):
                 self._refuse(number, [row], None)
                 continue
             if not columns:
-                columns = self.columns = columns_for(self.format.name, row, self.given)
+                columns = self.columns = columns_for(self.format.name, row, self.named)
                 used = set(columns.values())
             if not row.keys() <= used:
                 self.unread.update(row.keys() - used)
-            kept = examine(number, row, columns)
-            if kept is None:
+            examined = examine(number, row, columns)
+            if examined is None:
                 continue
-            example, line, answers = kept
-            if (relation := seen(example)) and self._is_repeated(number, example, relation):
+            example, line, answers = examined
+            if (relation := relation_of(example)) and self._is_repeated(number, example, relation):
                 continue
             self.kept += 1
             self.turns += answers
             yield number, example, line
 
-    def _examine(
-        self, number: int, row: Row, columns: Mapping[str, str]
-    ) -> tuple[Example, bytes, int] | None:
-        """What a row says, its line, and how many answers there are; None when it is refused."""
+    def _examine(self, number: int, row: Row, columns: Columns) -> tuple[Example, bytes, int] | None:
+        """The example of a row, its line, and its number of answers; None if the row is refused."""
         try:
             example = self.format.read(row, columns)
         except RowProblem as problem:
@@ -148,7 +178,7 @@ class Audit:
             if fixed is None:
                 return None
             example = fixed
-        line = _PLAINLY(example)
+        line = sharegpt_line(example)
         if type(example) is list and is_plain(line) and not self.rules.thorough and is_whole(example):
             answers = len(example) // 2
             self.turns_in += answers
@@ -158,64 +188,64 @@ class Audit:
                 return None
             changed, answers = looked_at
             if changed is not example:
-                example, line = changed, _PLAINLY(changed)
-        if self.spell is _PLAINLY:
+                example, line = changed, sharegpt_line(changed)
+        if self.write is sharegpt_line:
             return example, line, answers
         try:
-            return example, self.spell(example), answers
+            return example, self.write(example), answers
         except RowProblem as problem:
             self._refuse(number, [problem], row)
             return None
 
     def conversations(self, rows: Iterable[Numbered]) -> Iterator[tuple[int, Conversation]]:
-        """The number and the conversation of every row that is kept; of a format of conversations."""
+        """The number and the conversation of every row that is kept, of a format of conversations."""
         for number, example, _ in self.examples(rows):
             if isinstance(example, list):
                 yield number, example
 
-    def counted(self) -> dict[str, Any]:
-        """What it saw, as prepare.json and `conch data audit --json` say it."""
+    def counted(self) -> dict[str, object]:
+        """The counts, as prepare.json and `conch data audit --json` have them."""
         return {
             "file": self.file,
             "rows_in": self.rows,
             "rows_kept": self.kept,
             "turns_in": self.turns_in,
             "turns": self.turns,
-            "warnings": dict(self.warnings),
+            "warnings": dict(self.warnings.counts),
             "repairs": dict(self.fixed.counts),
-            "dropped": dict(self.counts) if self.rules.drop_bad else {},
+            "dropped": dict(self.faults.counts) if self.rules.drop_bad else {},
             "keys_not_used": dict(self.unread),
         }
 
     def problems(self, *, fix: str = "fix: true", drop: str = "drop_bad: true") -> list[Problem]:
-        """What must be fixed: the first rows of each kind, and the count; empty when nothing must.
+        """What must be fixed: the first rows of each kind, and the count; empty if there is nothing.
 
         Args:
-            fix: what a person writes to have rows repaired; as it stands in a data set's entry.
-            drop: what a person writes to have rows left out.
+            fix: the setting or option that repairs rows, for the hint.
+            drop: the setting or option that drops rows, for the hint.
         """
         if not self.rows:
-            return [Problem("0 rows: there is nothing to train on", self.file)]
+            return [Problem("0 rows: nothing to train on", self.file)]
         if self.rules.drop_bad and self.kept and not self.cut_short:
             return []
-        listed = self.faults.problems()
-        if listed:
-            kinds = ", ".join(f"{kind} {count}" for kind, count in self.counts.most_common())
+        problems = self.faults.problems()
+        if problems:
+            kinds = ", ".join(f"{kind} {count}" for kind, count in self.faults.counts.most_common())
             what = f"{self.bad} of {self.rows} rows would be dropped or trained wrongly ({kinds})"
-            ways = [f"{fix} fixes what can be fixed safely"] * (not self.rules.fix)
-            ways += [f"{drop} leaves such rows out"] * (not self.rules.drop_bad)
+            ways = [f"{fix} makes the safe repairs"] * (not self.rules.fix)
+            ways += [f"{drop} drops such rows"] * (not self.rules.drop_bad)
             hint = "; ".join([*ways, "or fix them"] if ways else ["fix or delete them"])
-            listed.append(Problem(what, self.file, hint))
-        return listed
+            problems.append(Problem(what, self.file, hint))
+        return problems
 
     def where(self, number: int) -> str:
-        """A row's place, as people know it."""
-        return self.place(number) if self.place else f"{self.file}:{number}"
+        """The location of a row, for messages."""
+        return self.locate(number) if self.locate else f"{self.file}:{number}"
 
-    def _fix(self, number: int, row: Row, columns: Mapping[str, str], problem: RowProblem) -> Example | None:
-        """What a row says once its values are repaired; None, and it is refused, when they cannot be."""
+    def _fix(self, number: int, row: Row, columns: Columns, problem: RowProblem) -> Example | None:
+        """The example of a row once its values are repaired; None if they cannot be."""
         kinds: list[tuple[str, str]] = []
-        while self.rules.fix and fix_row(problem) and len(kinds) < MOST_VALUES:
+        while self.rules.fix and fix_value(problem) and len(kinds) < MOST_VALUES:
             kinds.append((problem.kind, problem.what))
             try:
                 example = self.format.read(row, columns)
@@ -229,28 +259,33 @@ class Audit:
         return None
 
     def _look(self, number: int, row: Row, example: Example) -> tuple[Example, int] | None:
-        """The example, repaired where the rules say so, and its answers; None when it is refused."""
+        """The example, repaired if the rules say so, and its answers; None if the row is refused."""
         self.turns_in += _answers(example)
-        found, odd = list(faults_of(example)), list(warnings_of(_said(example)))
+        faults, warnings = list(faults_of(example)), list(warnings_of(_messages(example)))
         if self.rules.fix and isinstance(example, list):
-            example, found, odd = self._repaired(number, example, found, odd)
-        if found:
-            self._refuse(number, found, row)
+            example, faults, warnings = self._repaired(number, example, faults, warnings)
+        if faults:
+            self._refuse(number, faults, row)
             return None
         if self.rules.thorough:
-            odd += peculiarities(_said(example))
-        for kind, text in dict(odd).items():
-            self.odd.add(kind, kind if kind in PERSONAL else f"{kind}: {excerpt(text)}", self.where(number))
+            warnings += peculiarities(_messages(example))
+        for kind, text in dict(warnings).items():
+            what = kind if kind in PERSONAL else f"{kind}: {excerpt(text)}"
+            self.warnings.add(kind, what, self.where(number))
         return example, _answers(example)
 
     def _repaired(
-        self, number: int, conversation: Conversation, found: list[RowProblem], odd: list[tuple[str, str]]
+        self,
+        number: int,
+        conversation: Conversation,
+        faults: list[RowProblem],
+        warnings: list[tuple[str, str]],
     ) -> tuple[Conversation, list[RowProblem], list[tuple[str, str]]]:
-        """The conversation after the repairs that its faults and warnings_of ask for; what is left."""
+        """The conversation after the repairs for its faults and warnings, and what is left of them."""
         repairs = repairs_for(self.rules.also)
         done: dict[str, None] = {}
         for _ in range(ROUNDS):
-            kinds = {problem.kind for problem in found} | {kind for kind, _ in odd}
+            kinds = {problem.kind for problem in faults} | {kind for kind, _ in warnings}
             before = conversation
             for kind in [kind for kind in repairs if kind in kinds]:
                 after = repairs[kind](conversation)
@@ -258,43 +293,40 @@ class Audit:
                     done[kind], conversation = None, after
             if conversation == before:
                 break
-            found, odd = list(faults_of(conversation)), list(warnings_of(conversation))
+            faults, warnings = list(faults_of(conversation)), list(warnings_of(conversation))
         for kind in done:
             self.fixed.add(kind, kind, self.where(number))
-        return conversation, found, odd
+        return conversation, faults, warnings
 
     def _relation(self, example: Example) -> str:
-        return self._seen.relation(example if type(example) is list else _said(example))
+        return self._before.relation(example if type(example) is list else _messages(example))
 
     def _is_repeated(self, number: int, example: Example, relation: str) -> bool:
-        """Count how a row relates to one before; whether it is the same, and is left out for it."""
+        """Count how a row relates to an earlier one; whether it is a duplicate that is dropped."""
         if relation == DUPLICATE and self.rules.fix:
-            self.fixed.add(relation, "the row was there before", self.where(number))
+            self.fixed.add(relation, "an earlier row is the same", self.where(number))
             return True
-        self.odd.add(relation, f"{relation}: {excerpt(_said(example)[0]['content'])}", self.where(number))
+        what = f"{relation}: {excerpt(_messages(example)[0]['content'])}"
+        self.warnings.add(relation, what, self.where(number))
         return False
 
-    def _refuse(self, number: int, found: list[RowProblem], row: Any) -> None:
+    def _refuse(self, number: int, problems: list[RowProblem], row: Row | None) -> None:
         self.bad += 1
-        self.cut_short |= any(isinstance(problem, FileProblem) for problem in found)
-        self.counts.update({problem.kind for problem in found})
-        for problem in found:
+        self.cut_short |= any(isinstance(problem, FileProblem) for problem in problems)
+        self.faults.counts.update({problem.kind for problem in problems})
+        for problem in problems:
             self.faults.show(problem.kind, problem.what, self.where(number), problem.hint)
         if self.drop:
-            self.drop(number, found, row)
+            self.drop(number, problems, row)
 
 
-def _said(example: Example) -> Conversation:
-    """What an example says, as messages."""
-    if isinstance(example, list):
-        return example
+def _messages(example: Example) -> Conversation:
+    """The messages of an example; of a pair, both answers."""
+    messages = messages_of(example)
     if isinstance(example, Pair):
-        answers = [{"role": ASSISTANT, "content": text} for text in (example.chosen, example.rejected)]
-        return [*example.prompt, *answers]
-    if isinstance(example, KtoExample):
-        return example.conversation
-    return [{"role": "document", "content": example.text}]
+        return [*messages, {"role": ASSISTANT, "content": example.rejected}]
+    return messages
 
 
 def _answers(example: Example) -> int:
-    return sum(message["role"] == ASSISTANT for message in _said(example))
+    return sum(message["role"] == ASSISTANT for message in _messages(example))

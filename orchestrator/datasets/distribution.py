@@ -1,21 +1,20 @@
-"""How values are spread: exact percentiles and a histogram, in memory of the different values alone. Pure."""
+"""Distributions: exact percentiles and a histogram, in memory for the different values only. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any
 
 PERCENTILES = (5, 25, 50, 75, 90, 95, 99)
 MOST_BINS = 24
-# The last bin takes what lies beyond: one row of a million characters would press all others into one bar.
+# The last bin takes the rest: one row of a million characters would press all others into one bar.
 BEYOND = 99.5
 
 
 @dataclass
 class Distribution:
-    """Whole numbers, counted."""
+    """Counts of whole numbers."""
 
     counts: Counter[int] = field(default_factory=Counter)
 
@@ -29,7 +28,7 @@ class Distribution:
         return self.counts.total()
 
     def percentile(self, percent: float) -> int:
-        """The least value that at least so many per cent do not exceed; 0 of nothing.
+        """The least value that at least so many per cent do not exceed; 0 if there are none.
 
         >>> Distribution(Counter({1: 98, 7: 1, 50: 1})).percentile(99)
         7
@@ -46,7 +45,7 @@ class Distribution:
         return sum(count for value, count in self.counts.items() if value > limit)
 
     def histogram(self) -> list[dict[str, int]]:
-        """Bins of one round width, {"from", "to", "count"}; the last reaches to the greatest value."""
+        """Bins of one round width, {"from", "to", "count"}; the last one extends to the greatest value."""
         if not self.counts:
             return []
         least, most = min(self.counts), max(self.counts)
@@ -54,33 +53,31 @@ class Distribution:
         first = least // width
         last = min(MOST_BINS, most // width - first + 1) - 1
         bins = [
-            {"from": (first + place) * width, "to": (first + place + 1) * width - 1, "count": 0}
-            for place in range(last + 1)
+            {"from": (first + index) * width, "to": (first + index + 1) * width - 1, "count": 0}
+            for index in range(last + 1)
         ]
         bins[-1]["to"] = max(bins[-1]["to"], most)
         for value, count in self.counts.items():
             bins[min(last, value // width - first)]["count"] += count
         return bins
 
-    def to_json(self) -> dict[str, Any]:
-        """All of it; None for what nothing has."""
+    def to_json(self) -> dict[str, object]:
+        """Everything; None for the mean, least and most of no values."""
         total = self.total
+        mean = round(sum(value * count for value, count in self.counts.items()) / total, 1) if total else None
+        percentiles = {str(percent): self.percentile(percent) for percent in PERCENTILES} if total else {}
         return {
             "count": total,
             "least": min(self.counts, default=None),
             "most": max(self.counts, default=None),
-            "mean": round(sum(value * count for value, count in self.counts.items()) / total, 1)
-            if total
-            else None,
-            "percentiles": {str(percent): self.percentile(percent) for percent in PERCENTILES}
-            if total
-            else {},
+            "mean": mean,
+            "percentiles": percentiles,
             "histogram": self.histogram(),
         }
 
 
 def _round_width(span: int) -> int:
-    """1, 2 or 5 times a power of ten, so that MOST_BINS of them cover the span."""
+    """The least 1, 2 or 5 times a power of ten of which MOST_BINS cover the span."""
     width = 1
     while True:
         for step in (1, 2, 5):

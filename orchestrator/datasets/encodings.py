@@ -1,4 +1,4 @@
-"""Which encoding the bytes of a file are in, told by its beginning. Pure."""
+"""Detects the encoding of a file by its beginning. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.datasets.base import FileProblem, RowProblem
 
 UTF8 = "utf-8"
 AS_UTF8 = "save it as UTF-8"
-# UTF-32's mark begins with UTF-16's.
+# UTF-32 comes first: its mark begins with that of UTF-16.
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -21,10 +21,10 @@ LOOKED_AT = 1 << 16
 
 
 def encoding_of(head: bytes) -> str:
-    """The name of the encoding, as Python knows it; "utf-8" also when a byte of UTF-8 text is bad.
+    """The Python name of the encoding; "utf-8" also for UTF-8 text with a bad byte.
 
     Args:
-        head: the first bytes of a file; they may end inside a character.
+        head: the first bytes of a file; they may end within a character.
     """
     marked = next((name for mark, name in MARKS if head.startswith(mark)), "")
     if marked or head.isascii():
@@ -45,30 +45,28 @@ def encoding_of(head: bytes) -> str:
 
 
 def _chinese(whole: bytes) -> str:
-    """gb18030 or Big5, where the bytes are either; else UTF-8, in which each line is then refused."""
-    try:
-        codecs.getincrementaldecoder("gb18030")().decode(whole)
-    except UnicodeDecodeError:
-        fits = False
-    else:
-        fits = True
+    """gb18030 or Big5 if the bytes are either; else UTF-8, whose bad lines are refused later."""
     from charset_normalizer import from_bytes
 
-    # Most of Big5 can be decoded as gb18030 too: how its characters are used decides.
+    # Most Big5 text can be decoded as gb18030, too; the frequency of its characters decides.
     best = from_bytes(whole[:LOOKED_AT], cp_isolation=["gb18030", "big5"]).best()
     if best is not None and best.encoding == "big5":
         return "big5"
-    return "gb18030" if fits else UTF8
+    try:
+        codecs.getincrementaldecoder("gb18030")().decode(whole)
+    except UnicodeDecodeError:
+        return UTF8
+    return "gb18030"
 
 
 def refusal(encoding: str) -> RowProblem:
-    """Why a file in another encoding is not read."""
+    """The problem of a file in another encoding."""
     hint = f"{AS_UTF8}, or add --fix to read it as {SHOWN[encoding]}"
     return FileProblem("encoding", f"the file is {SHOWN[encoding]}, not UTF-8", hint)
 
 
 def as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """The same text in UTF-8; what cannot be decoded becomes U+FFFD, which the audit then counts."""
+    """The text in UTF-8; undecodable bytes become U+FFFD, which the audit counts."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     for chunk in chunks:
         yield decoder.decode(chunk).encode(UTF8, "replace")

@@ -1,19 +1,19 @@
-"""dataset_info/NAME.yaml: where a data set's rows are, and how they are read. Pure.
+"""dataset_info/NAME.yaml: where the rows of a data set are, and how they are read. Pure.
 
-    format: alpaca                          # a name of FORMATS; left out: the first row decides
+    format: alpaca                           # a name of FORMATS; if unset, the first row decides
     file: data/magic_conch.jsonl             # in dataset_info/; or
-    hub: {id: owner/name, revision: main, file: train.jsonl, hub: huggingface}   # file: where it has several
-    columns: {prompt: 问题, response: 答案}    # only what is called otherwise in this file
+    hub: {id: owner/name, revision: main, file: train.jsonl, hub: huggingface}   # file: if it has several
+    columns: {prompt: 问题, response: 答案}    # only those with other names in this file
     items: faq/item                          # XML: the path of a row
-    sheet: 问答                               # a workbook with several: which
-    split: train                             # a saved data set with several: which
-    fix: true                                # fix what can be fixed safely, and say what it was
-    drop_bad: true                           # leave out the rows that cannot be trained, with a ledger
+    sheet: 问答                               # a workbook with several sheets: which one
+    split: train                             # a saved data set with several splits: which one
+    fix: true                                # make the safe repairs, and report them
+    drop_bad: true                           # drop rows that cannot be trained, and list them
     paraphrases: data/magic_conch.paraphrases.jsonl
     licence: Apache-2.0
     source: who wrote it
 
-Every mistake is said at once, with its place; unknown keys are refused.
+All mistakes are reported at once, with their location; unknown keys are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
 from orchestrator.datasets.formats import FORMATS
 from orchestrator.errors import Problem, UsageError, did_you_mean
@@ -41,9 +40,10 @@ TEXT_KEYS = ("format", "licence", "source", "paraphrases", "items", "sheet", "sp
 SWITCHES = ("fix", "drop_bad")
 KEYS = ("format", "file", "hub", "columns", *TEXT_KEYS[1:], *SWITCHES)
 HUB_KEYS = ("id", "revision", "file", "split", "hub")
-# Names that the prepared folder uses itself.
+# Names that the prepared folder uses.
 RESERVED = ("conch_generated", "conch_held_out", "conversations", "dataset_info", "prepare")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+_EXAMPLE = "hub: {id: owner/name, file: train.jsonl}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,16 @@ class DatasetEntry:
 
     Attributes:
         name: its name in recipes, and in LLaMA-Factory's dataset_info.json.
-        format: a name of FORMATS; "" when the first row decides.
-        file: relative to dataset_info/; "" when it comes from a hub.
-        hub_id, hub_revision, hub_file, hub_split, hub: where on a hub; "" when it is a file here. Without a
-            hub_file the repository's one data file is meant, or that of the split ("" for train).
-        columns: the format's column → what it is called in this file; only those that differ.
-        items, sheet, split: which part of the file holds the rows (XML, a workbook, a saved data set); ""
-            where it has one.
-        fix: rows are fixed where that is safe; drop_bad: rows that cannot be trained are left out. Without
-            them such rows stop the run.
-        paraphrases: the held-out questions' file, relative to dataset_info/; "" for none.
-        sha256: of the data, once it was looked at; "" before.
+        format: a name of FORMATS; "" if the first row decides.
+        file: relative to dataset_info/; "" if a hub has the rows.
+        hub_id, hub_revision, hub_file, hub_split, hub: where on a hub; "" for a local file. Without a
+            hub_file, the only data file of the repository, or of the split ("" for train).
+        columns: the format's column → its name in this file; only those that differ.
+        items, sheet, split: the part of the file with the rows (XML, a workbook, a saved data set); "" if it
+            has only one.
+        fix: make the safe repairs. drop_bad: drop rows that cannot be trained; otherwise they stop the run.
+        paraphrases: the file of held-out questions, relative to dataset_info/; "" for none.
+        sha256: of the data, once it has been read; "" before.
     """
 
     name: str
@@ -86,8 +85,13 @@ class DatasetEntry:
 
     @property
     def path(self) -> str:
-        """The data file, relative to the project; "" when it comes from a hub."""
+        """The data file, relative to the project; "" if a hub has it."""
         return f"{FOLDER}/{self.file}" if self.file else ""
+
+    @property
+    def shown(self) -> str:
+        """The name of the data file, for messages."""
+        return self.path or f"{self.hub_id}/{self.hub_file}"
 
     @property
     def paraphrases_path(self) -> str:
@@ -96,18 +100,20 @@ class DatasetEntry:
 
 
 def read_entry(name: str, yaml_text: str) -> DatasetEntry:
-    """The entry in a file's text.
+    """Parse an entry.
 
     Raises:
         UsageError: with every mistake, as file:line:column.
     """
     file = f"{FOLDER}/{name}.yaml"
     document = parse(RecipeSource(file, yaml_text))
-    problems = [*_misnamed(name, file), *document.problems]
+    problems = [*_name_problems(name, file), *document.problems]
     if document.root is None:
-        raise UsageError(*(problems or [Problem("it is empty", file, "see dataset_info/magic_conch.yaml")]))
+        raise UsageError(
+            *(problems or [Problem("the file is empty", file, "see dataset_info/magic_conch.yaml")])
+        )
     root = document.root
-    problems += [*_unknown(root, KEYS, ""), *_place_problems(root), *_value_problems(root)]
+    problems += [*_unknown(root, KEYS, ""), *_location_problems(root), *_value_problems(root)]
     if problems:
         raise UsageError(*problems)
     plain = root.plain
@@ -116,11 +122,6 @@ def read_entry(name: str, yaml_text: str) -> DatasetEntry:
         name=name,
         format=plain.get("format") or "",
         file=plain.get("file") or "",
-        hub_id=hub.get("id", ""),
-        hub_revision=hub.get("revision") or ("main" if hub else ""),
-        hub_file=hub.get("file", ""),
-        hub_split=hub.get("split", ""),
-        hub=hub.get("hub") or (DEFAULT if hub else ""),
         columns=plain.get("columns") or {},
         items=plain.get("items") or "",
         sheet=plain.get("sheet") or "",
@@ -130,14 +131,24 @@ def read_entry(name: str, yaml_text: str) -> DatasetEntry:
         paraphrases=plain.get("paraphrases") or "",
         licence=plain.get("licence") or "",
         source=plain.get("source") or "",
+        hub_id=hub.get("id", ""),
+        hub_revision=hub.get("revision") or ("main" if hub else ""),
+        hub_file=hub.get("file", ""),
+        hub_split=hub.get("split", ""),
+        hub=hub.get("hub") or (DEFAULT if hub else ""),
     )
 
 
-def _misnamed(name: str, file: str) -> Iterator[Problem]:
+def name_problem(name: str) -> str:
+    """Why a text cannot name a data set and its recipe; "" if it can."""
     if not re.fullmatch(NAME_PATTERN.removesuffix("$"), name):
-        yield Problem(f'"{name}" cannot name a data set: it must be {NAME_WORDS}', file, "rename the file")
-    elif name in RESERVED:
-        yield Problem(f'"{name}" is a name that Conch uses itself', file, "rename the file")
+        return f'"{name}" cannot name a data set: it must be {NAME_WORDS}'
+    return f'"{name}" is a name that Conch uses itself' if name in RESERVED else ""
+
+
+def _name_problems(name: str, file: str) -> Iterator[Problem]:
+    if wrong := name_problem(name):
+        yield Problem(wrong, file, "rename the file")
 
 
 def _unknown(node: Node, known: tuple[str, ...], section: str) -> Iterator[Problem]:
@@ -147,15 +158,14 @@ def _unknown(node: Node, known: tuple[str, ...], section: str) -> Iterator[Probl
             yield Problem(what, value.key_where, f"keys: {', '.join(known)}")
 
 
-def _place_problems(root: Node) -> Iterator[Problem]:
-    """What is wrong with where the rows are."""
+def _location_problems(root: Node) -> Iterator[Problem]:
+    """Mistakes in where the rows are."""
     file, hub = root.value.get("file"), root.value.get("hub")
     if (file is None) == (hub is None):
-        both = "both `file:` and `hub:` are given; one is wanted"
-        what = both if file else "neither `file:` nor `hub:` says where the rows are"
+        what = "both `file:` and `hub:` are set; set one" if file else "set `file:` or `hub:`"
         yield Problem(what, root.where, "file: data/NAME.jsonl")
     if file is not None:
-        # A name without a suffix is a folder: of data files, or of save_to_disk.
+        # A name without a suffix is a folder of data files, or of save_to_disk.
         yield from _file_problems("file", file, (*SUFFIXES, ""))
     if hub is not None:
         yield from _hub_problems(hub)
@@ -163,41 +173,45 @@ def _place_problems(root: Node) -> Iterator[Problem]:
 
 def _hub_problems(hub: Node) -> Iterator[Problem]:
     if not isinstance(hub.value, dict):
-        yield Problem("hub: must be a mapping", hub.where, "hub: {id: owner/name, file: train.jsonl}")
+        yield Problem("hub: must be a mapping", hub.where, _EXAMPLE)
         return
     yield from _unknown(hub, HUB_KEYS, "hub.")
     if "id" not in hub.value:
-        yield Problem("hub.id: is not given", hub.where, "hub: {id: owner/name, file: train.jsonl}")
+        yield Problem("hub.id: is missing", hub.where, _EXAMPLE)
     for key, node in hub.value.items():
         if key == "file":
             yield from _file_problems("hub.file", node)
         elif not isinstance(node.value, str) or not node.value:
-            yield Problem(f"hub.{key}: must be text", node.where, "put it in quotes")
+            yield _must_be_text(f"hub.{key}", node)
         elif key == "id" and not _HUB_ID.fullmatch(node.value):
             yield Problem(f'hub.id: "{node.value}" is not owner/name', node.where, "id: owner/name")
         elif key == "hub" and node.value not in REMOTE:
             yield Problem(f'hub.hub: no hub named "{node.value}"', node.where, f"one of: {', '.join(REMOTE)}")
 
 
+def _must_be_text(key: str, node: Node) -> Problem:
+    return Problem(f"{key}: must be text", node.where, "put it in quotes")
+
+
 def _file_problems(key: str, node: Node, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Problem]:
-    """A plain relative path to something that is read here."""
+    """A file must be a plain relative path with a known suffix."""
     if not isinstance(node.value, str) or not node.value:
-        yield Problem(f"{key}: must be text", node.where, "put it in quotes")
+        yield _must_be_text(key, node)
         return
     path = PurePosixPath(node.value)
     if path.is_absolute() or ".." in path.parts or re.search(r"[:\\]|^~", node.value):
         what = f"{key}: must be a path inside {FOLDER}/, got {node.value}"
         yield Problem(what, node.where, f"put the file into {FOLDER}/data")
     elif path.suffix.lower() not in suffixes:
-        named, known = path.suffix or "a file without a suffix", ", ".join(filter(None, suffixes))
-        yield Problem(f"{key}: {named} cannot be read", node.where, f"what can: {known}")
+        suffix, known = path.suffix or "a file without a suffix", ", ".join(filter(None, suffixes))
+        yield Problem(f"{key}: cannot read {suffix}", node.where, f"supported: {known}")
 
 
 def _value_problems(root: Node) -> Iterator[Problem]:
     for key in TEXT_KEYS:
         node = root.value.get(key)
         if node is not None and not isinstance(node.value, str):
-            yield Problem(f"{key}: must be text", node.where, "put it in quotes")
+            yield _must_be_text(key, node)
     for key in SWITCHES:
         node = root.value.get(key)
         if node is not None and not isinstance(node.value, bool):
@@ -212,17 +226,17 @@ def _value_problems(root: Node) -> Iterator[Problem]:
         yield Problem(what, node.where, f"formats: {', '.join(FORMATS)}")
     columns = root.value.get("columns")
     if columns is not None:
-        yield from _column_problems(columns, node.value if node is not None and known else None)
+        yield from _column_problems(columns, node.value if node is not None and known else "")
 
 
-def _column_problems(columns: Node, format_name: Any) -> Iterator[Problem]:
+def _column_problems(columns: Node, format_name: str) -> Iterator[Problem]:
     if not isinstance(columns.value, dict):
         yield Problem("columns: must be a mapping", columns.where, "columns: {prompt: question}")
         return
-    if format_name is None:
-        yield Problem("columns: need a `format:` that says what they are", columns.where, "format: alpaca")
+    if not format_name:
+        yield Problem("columns: need a `format:` that defines them", columns.where, "format: alpaca")
         return
     yield from _unknown(columns, tuple(FORMATS[format_name].columns), "columns.")
     for key, node in columns.value.items():
         if not isinstance(node.value, str) or not node.value:
-            yield Problem(f"columns.{key}: must be text", node.where, "put it in quotes")
+            yield _must_be_text(f"columns.{key}", node)

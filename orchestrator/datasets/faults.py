@@ -1,9 +1,9 @@
-"""What is wrong with a conversation, whatever its shape was: what would be dropped or trained wrongly. Pure.
+"""Faults of a conversation, whatever its format: what would be dropped or trained wrongly. Pure.
 
-Facts of LLaMA-Factory 0.9.5: turns must alternate and end with the assistant, else the whole row is dropped
-with a warning that only a first run shows (data/converter.py); control tokens inside text become the real
-ones; a thought in another spelling than its own is neither removed nor replaced, and suppresses the empty
-thought (data/template.py); `{{idx}}` in a question is replaced by the turn's number (data/formatter.py).
+In LLaMA-Factory 0.9.5, turns must alternate and end with the assistant, or the whole row is dropped with a
+warning that only the first run shows (data/converter.py); control tokens in text become real ones; a thought
+that is not written in its own way is neither removed nor replaced, and suppresses the empty thought
+(data/template.py); `{{idx}}` in a question is replaced with the turn's number (data/formatter.py).
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ ASKING, ANSWERING = (USER, OBSERVATION), (ASSISTANT, FUNCTION_CALL)
 _SUSPECT = re.compile(r"<[|｜]|</?think>|\{\{idx\}\}")
 CONTROL_TOKEN = re.compile(r"<\|[^|<>\s]{1,48}\|>|<｜[^｜<>\s]{1,48}｜>")
 _THOUGHT = re.compile(r"<think>\n.*\n</think>\n\n(?!\n)", re.DOTALL)
-# How a blank text, an earlier answer that opens with a line break, or the mark of a speaker begins.
+# First characters of a blank text, of an answer that opens with a line break, and of a speaker's mark.
 _SPACES = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
 OPENINGS = frozenset(_SPACES + "问答用助患医HAUQ")
 
 
 def faults(conversation: Conversation) -> Iterator[RowProblem]:
-    """Every reason why a conversation cannot be trained as it stands."""
+    """Every reason why a conversation cannot be trained as it is."""
     yield from _order(conversation)
     for index, message in enumerate(conversation):
         yield from _empty(message)
@@ -53,14 +53,14 @@ def faults(conversation: Conversation) -> Iterator[RowProblem]:
 
 
 def faults_of(example: Example) -> Iterator[RowProblem]:
-    """Every reason why a row of any purpose cannot be trained as it stands."""
+    """Every reason why a row of any purpose cannot be trained as it is."""
     if isinstance(example, Pair):
         yield from faults([*example.prompt, {"role": ASSISTANT, "content": example.chosen}])
         rejected = {"role": ASSISTANT, "content": example.rejected}
         yield from _empty(rejected)
         yield from _tokens(rejected)
         if example.chosen == example.rejected:
-            what = f"the better and the worse answer are the same: {excerpt(example.chosen)}"
+            what = f"the better and the worse answer are equal: {excerpt(example.chosen)}"
             yield RowProblem("same answers", what, "delete the row")
     elif isinstance(example, KtoExample):
         yield from faults(example.conversation)
@@ -74,9 +74,9 @@ def faults_of(example: Example) -> Iterator[RowProblem]:
 
 
 def is_whole(conversation: Conversation) -> bool:
-    """Whether it is sure at a glance that there is neither a fault nor an odd character outside ASCII.
+    """Whether there is certainly neither a fault nor an odd character outside ASCII.
 
-    For rows of which warnings.is_plain is true. False says nothing: then a closer look must decide.
+    For rows of which warnings.is_plain is true. If it is false, a closer look must decide.
     """
     expected = USER
     for message in conversation:
@@ -92,17 +92,17 @@ def is_whole(conversation: Conversation) -> bool:
 
 
 def _order(conversation: Conversation) -> Iterator[RowProblem]:
-    """The first reason why the turns are not those of LLaMA-Factory's rule."""
+    """The first violation of LLaMA-Factory's rule for turns."""
     roles = [message["role"] for message in conversation]
     leading = next((index for index, role in enumerate(roles) if role != SYSTEM), len(roles))
     turns = roles[leading:]
     if not turns:
-        yield RowProblem("no turns", "there is no question and no answer", "delete the row")
+        yield RowProblem("no turns", "no question and no answer", "delete the row")
     elif leading > 1:
-        yield RowProblem("several systems", f"there are {leading} system messages", "write one of them")
+        yield RowProblem("several systems", f"{leading} system messages", "write one")
     elif SYSTEM in turns:
         what = f"message {roles.index(SYSTEM, leading) + 1} is from system"
-        yield RowProblem("system in the middle", what, "system stands only at the very start")
+        yield RowProblem("system in the middle", what, "a system message can only be the first")
     elif turns[0] in ANSWERING:
         what = f"the conversation begins with an answer: {excerpt(conversation[leading]['content'])}"
         yield RowProblem("first turn is an answer", what, "begin with a question")
@@ -114,8 +114,8 @@ def _alternation(turns: Sequence[str]) -> Iterator[RowProblem]:
     for index, role in enumerate(turns):
         expected = (ASKING, ANSWERING)[index % 2]
         if role not in expected:
-            what = f"turn {index + 1} is from {role}, and {expected[0]} should speak"
-            hint = "user and assistant take turns, user first; system only at the very start"
+            what = f"turn {index + 1} is from {role}, but {expected[0]} is expected"
+            hint = "user and assistant must alternate, user first; only the first message can be system"
             yield RowProblem("order of roles", what, hint)
             return
     if len(turns) % 2:
@@ -129,14 +129,14 @@ def _empty(message: Message) -> Iterator[RowProblem]:
 
 
 def _call(message: Message) -> Iterator[RowProblem]:
-    """A tool's call: a name and arguments, or a list of such, else the run ends (data/formatter.py)."""
+    """A tool call: name and arguments, or a list of them; otherwise the run ends (data/formatter.py)."""
     try:
         found = json.loads(message["content"])
     except (ValueError, RecursionError):
         found = None
     calls = found if isinstance(found, list) and found else [found]
     if not all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):
-        what = f"a function call is not JSON of a name and arguments: {excerpt(message['content'])}"
+        what = f"a function call is not JSON with name and arguments: {excerpt(message['content'])}"
         yield RowProblem("function call", what, 'write {"name": "…", "arguments": {…}}')
 
 
@@ -144,15 +144,15 @@ def _control_tokens(message: Message) -> Iterator[RowProblem]:
     text, role = message["content"], message["role"]
     for token in dict.fromkeys(CONTROL_TOKEN.findall(text)):
         what = f"{excerpt(token)} in the {role}'s text would become a control token: {excerpt(text)}"
-        yield RowProblem("control token", what, "delete it, or write it another way")
+        yield RowProblem("control token", what, "delete it, or write it differently")
 
 
 def _tokens(message: Message) -> Iterator[RowProblem]:
     text, role = message["content"], message["role"]
     yield from _control_tokens(message)
     if role == USER and "{{idx}}" in text:
-        what = f'"{{{{idx}}}}" would be replaced by the turn\'s number: {excerpt(text)}'
-        yield RowProblem("{{idx}}", what, "write it another way")
+        what = f'"{{{{idx}}}}" would be replaced with the turn\'s number: {excerpt(text)}'
+        yield RowProblem("{{idx}}", what, "write it differently")
     yield from _thought(text, role)
 
 
@@ -161,16 +161,16 @@ def _thought(text: str, role: str) -> Iterator[RowProblem]:
     if not opened and not closed:
         return
     if role != ASSISTANT:
-        what = f"a thought's mark in the {role}'s text: {excerpt(text)}"
-        yield RowProblem("control token", what, "delete it, or write it another way")
+        what = f"a thought tag in the {role}'s text: {excerpt(text)}"
+        yield RowProblem("control token", what, "delete it, or write it differently")
     elif (opened, closed) != (1, 1) or not (found := _THOUGHT.match(text)) or found.end() == len(text):
-        what = f"the thought is spelled in a way that is trained, but never recognised: {excerpt(text)}"
-        hint = r"write <think>\n…\n</think>\n\n and then the answer"
+        what = f"the thought is not written as LLaMA-Factory recognises it: {excerpt(text)}"
+        hint = r"write <think>\n…\n</think>\n\n before the answer"
         yield RowProblem("thought", what, hint)
 
 
 def _opening(message: Message) -> Iterator[RowProblem]:
-    """An earlier answer that opens with a line break: no server can send the tokens it is trained with."""
+    """An earlier answer that opens with a line break: a server cannot send the tokens of its training."""
     text = message["content"]
     opening = text[: len(text) - len(text.lstrip())]
     if text.strip() and "\n" in opening:

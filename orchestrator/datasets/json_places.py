@@ -1,4 +1,4 @@
-"""JSON text → a tree in which every key and value knows its line and column. Pure; small files only."""
+"""JSON text → a tree whose keys and values have their line and column. Pure; for small files only."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 
 
 def read_json(text: str, file: str) -> tuple[Node, list[Problem]]:
-    """The tree, and the keys that stand twice in one object (of which a JSON reader takes the last).
+    """The tree, and the duplicate keys of its objects (a JSON reader takes the last).
 
     Args:
         text: of the file.
-        file: as people know it.
+        file: its name, for messages.
 
     Raises:
-        UsageError: it is not JSON, with the line and column where it ends to be.
+        UsageError: it is not JSON; with the line and column of the error.
     """
     try:
         json.loads(text)
@@ -38,10 +38,10 @@ def read_json(text: str, file: str) -> tuple[Node, list[Problem]]:
 def _syntax(error: json.JSONDecodeError, text: str, file: str) -> Problem:
     where = f"{file}:{error.lineno}:{error.colno}"
     if text.startswith("\ufeff"):
-        return Problem("starts with a byte order mark", where, "save it as UTF-8 without BOM")
+        return Problem("it starts with a byte order mark", where, "save it as UTF-8 without BOM")
     before, after = text[: error.pos].rstrip(), text[error.pos :].lstrip()
     if (before.endswith(",") and after[:1] in {"}", "]"}) or error.msg.startswith("Illegal trailing comma"):
-        return Problem("a comma after the last item", where, "delete the comma")
+        return Problem("a trailing comma", where, "delete the comma")
     if after.startswith(("//", "#", "/*")):
         return Problem("a comment: JSON has none", where, "delete it")
     if after.startswith("'"):
@@ -50,7 +50,7 @@ def _syntax(error: json.JSONDecodeError, text: str, file: str) -> Problem:
 
 
 class _Reader:
-    """Reads text that is known to be JSON."""
+    """Reads text that has been checked to be JSON."""
 
     def __init__(self, text: str, file: str) -> None:
         self.file, self.problems = file, list[Problem]()
@@ -61,14 +61,14 @@ class _Reader:
         """The next token."""
         return next(self._tokens)
 
-    def place(self, token: re.Match[str]) -> str:
-        """file:line:column of a token, as people count: from 1."""
+    def _location(self, token: re.Match[str]) -> str:
+        """file:line:column of a token, counted from 1."""
         line = bisect_right(self._lines, token.start())
         return f"{self.file}:{line}:{token.start() - self._lines[line - 1] + 1}"
 
     def value(self, token: re.Match[str], key_where: str = "") -> Node:
-        """The value that a token begins."""
-        where = self.place(token)
+        """The value that begins with a token."""
+        where = self._location(token)
         if token[0] == "{":
             return Node(self._object(), where, key_where or where)
         if token[0] == "[":
@@ -80,12 +80,12 @@ class _Reader:
         while (token := self.take())[0] != "}":
             if token[0] == ",":
                 continue
-            key, where = json.loads(token[0]), self.place(token)
+            key, where = json.loads(token[0]), self._location(token)
             self.take()  # the colon
             if key in found:
                 first = found[key].key_where.rsplit(":", 2)[1]
-                what = f'"{key}" stands here a second time; the first is in line {first}'
-                self.problems.append(Problem(what, where, "keep one: only the last is read"))
+                what = f'duplicate key "{key}"; the first one is on line {first}'
+                self.problems.append(Problem(what, where, "keep one: only the last one is read"))
             found[key] = self.value(self.take(), where)
         return found
 

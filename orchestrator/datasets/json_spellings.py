@@ -1,10 +1,10 @@
-"""The ways in which people write rows as JSON: lines, an array, objects one after another, a wrapper. Pure.
+"""The notations for rows in JSON: lines, an array, objects one after another, a wrapper. Pure.
 
     {"data": [row, …]}          any one key that holds a list of objects
-    {"id 1": row, "id 2": row}  rows by a name
-    {"question": […], …}        a list for each column, or {"0": …, "1": …}
+    {"id 1": row, "id 2": row}  rows by name
+    {"question": […], …}        one list for each column, or {"0": …, "1": …}
 
-What a file is, its beginning decides: `spelling_of`. Each way but the last two is read as a stream.
+The beginning of a file decides: `spelling_of`. All but the last two are read as a stream.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 import orjson
 
@@ -33,23 +32,23 @@ LINES = "lines"
 ARRAY = "array"
 DOCUMENTS = "documents"
 WRAPPER = "wrapper"
-# Whether a format knows a row.
+# Whether a format recognises a row.
 IsRow = Callable[[Row], bool]
 
 
 def spelling_of(head: bytes, *, whole: bool, is_row: IsRow) -> tuple[str, str]:
-    """Which way a file is written, and of a wrapper the key that holds the rows.
+    """The notation of a file, and the key that holds the rows if it is a wrapper.
 
     Args:
-        head: its first bytes in UTF-8.
-        whole: whether they are all.
-        is_row: whether a format knows a row.
+        head: its first bytes, in UTF-8.
+        whole: whether they are the whole file.
+        is_row: whether a format recognises a row.
     """
     if is_array(head):
         return ARRAY, ""
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(head.removeprefix(BOM)).lstrip()
     first, _, rest = text.partition("\n")
-    if _is_json(first):
+    if _parses(first):
         alone = whole and not rest.strip()
         return _of_one(json.loads(first), is_row) if alone else (LINES, "")
     if not _goes_on(first, rest, whole=whole):
@@ -62,7 +61,7 @@ def spelling_of(head: bytes, *, whole: bool, is_row: IsRow) -> tuple[str, str]:
     return _of_one(value, is_row) if whole and not text[end:].strip() else (DOCUMENTS, "")
 
 
-def _is_json(line: str) -> bool:
+def _parses(line: str) -> bool:
     try:
         orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -71,7 +70,7 @@ def _is_json(line: str) -> bool:
 
 
 def _goes_on(first: str, rest: str, *, whole: bool) -> bool:
-    """Whether the first line is the beginning of an object that goes on in the next."""
+    """Whether the object that begins in the first line continues in the next."""
     if not first.startswith("{"):
         return False
     if not rest.strip():
@@ -81,15 +80,15 @@ def _goes_on(first: str, rest: str, *, whole: bool) -> bool:
         strict_decoder().raw_decode(first)
     except json.JSONDecodeError as error:
         ends = error.pos >= len(first.rstrip()) and not error.msg.startswith("Unterminated")
-        # An object after an open object is the next line of a file whose line was cut off.
-        return ends and not (first.rstrip().endswith(("{", ",")) and _is_json(second))
+        # If the next line is an object, the first line was cut off.
+        return ends and not (first.rstrip().endswith(("{", ",")) and _parses(second))
     except (ValueError, RecursionError):
         return False
     return False
 
 
-def _of_one(value: Any, is_row: IsRow) -> tuple[str, str]:
-    """What a file is that holds one value."""
+def _of_one(value: object, is_row: IsRow) -> tuple[str, str]:
+    """The notation of a file that holds one value."""
     if not isinstance(value, dict) or is_row(value):
         return DOCUMENTS if isinstance(value, dict) else LINES, ""
     keys = [
@@ -99,18 +98,18 @@ def _of_one(value: Any, is_row: IsRow) -> tuple[str, str]:
 
 
 def _wrapping_key(text: str, is_row: IsRow) -> str:
-    """The key of a wrapper whose beginning this is; "" when its first list does not hold rows."""
-    taken = JsonText(iter([text]))
+    """The key of a wrapper that begins like this; "" if its first list does not hold rows."""
+    begun = JsonText(iter([text]))
     try:
-        taken.expect("{")
+        begun.expect("{")
         while True:
-            key = taken.value()
-            taken.expect(":")
-            if taken.next_char() == "[":
-                taken.expect("[")
-                return key if taken.next_char() == "{" and is_row(taken.value()) else ""
-            taken.value()
-            taken.expect(",")
+            key = str(begun.value())
+            begun.expect(":")
+            if begun.next_char() == "[":
+                begun.expect("[")
+                return key if begun.next_char() == "{" and is_row(begun.value()) else ""
+            begun.value()
+            begun.expect(",")
     except RowProblem:
         return ""
 
@@ -121,23 +120,23 @@ def wrapped(chunks: Iterable[bytes], key: str) -> Iterator[Numbered]:
     return until_broken(text, _under(text, key))
 
 
-def _under(text: JsonText, wanted: str) -> Iterator[Numbered]:
+def _under(text: JsonText, rows_key: str) -> Iterator[Numbered]:
     text.expect("{")
     while True:
         key = text.value()
         text.expect(":")
-        if key == wanted and text.next_char() == "[":
+        if key == rows_key and text.next_char() == "[":
             yield from elements(text)
         else:
             text.value()
         if text.expect(",}") == "}":
             break
     if text.next_char():
-        yield text.line, FileProblem("not JSON", "there is something after the object's end", "delete it")
+        yield text.line, FileProblem("not JSON", "text after the end of the object", "delete it")
 
 
 def documents(chunks: Iterable[bytes], notes: list[str], is_row: IsRow) -> Iterator[Numbered]:
-    """Objects one after another, whatever their line breaks; one alone may hold all the rows."""
+    """Objects one after another, whatever their line breaks; a single one may hold all the rows."""
     text = text_of(chunks)
     return until_broken(text, _documents(text, notes, is_row))
 
@@ -149,7 +148,7 @@ def _documents(text: JsonText, notes: list[str], is_row: IsRow) -> Iterator[Numb
     if not text.next_char():
         yield from _alone(number, row, notes, is_row)
         return
-    notes.append("objects one after another, over several lines each")
+    notes.append("objects one after another, each over several lines")
     yield number, row
     while text.next_char():
         if text.next_char() == ",":
@@ -162,31 +161,31 @@ def _alone(number: int, row: Row | RowProblem, notes: list[str], is_row: IsRow) 
     if isinstance(row, RowProblem):
         yield number, row
         return
-    for way, found in (("rows by a name", _by_name(row, is_row)), ("a list for each column", _columns(row))):
+    for way, found in (("rows by name", _by_name(row, is_row)), ("one list for each column", _columns(row))):
         # Lists of texts under a row's own keys are columns: no part of a row is a list of texts.
         if found and (not is_row(row) or _holds_texts(row)):
             notes.append(f"one object: {way}; rows are numbered in their order")
-            for place, each in enumerate(found, start=1):
-                yield place, as_row(each)
+            for position, each in enumerate(found, start=1):
+                yield position, as_row(each)
             return
     notes.append("one object: one row")
     yield number, row
 
 
-def _by_name(row: Row, is_row: IsRow) -> list[Any]:
+def _by_name(row: Row, is_row: IsRow) -> list[object]:
     values = list(row.values())
     fits = values and all(isinstance(value, dict) for value in values) and is_row(values[0])
     return values if fits else []
 
 
 def _holds_texts(row: Row) -> bool:
-    """Whether every key holds a list of two texts or more, and there are two keys at least."""
+    """Whether there are at least two keys, and each holds a list of two or more texts."""
     lists = [column for column in row.values() if isinstance(column, list) and len(column) > 1]
     texts = all(isinstance(text, str) for column in lists for text in column)
     return texts and len(lists) == len(row) > 1
 
 
-def _columns(row: Row) -> list[Any]:
+def _columns(row: Row) -> list[object]:
     columns = [list(value.values()) if isinstance(value, Mapping) else value for value in row.values()]
     lists = [column for column in columns if isinstance(column, list) and column]
     if len(lists) < len(row) or len(lists) == 1 or len({len(column) for column in lists}) != 1:

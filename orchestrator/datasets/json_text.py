@@ -1,22 +1,31 @@
-"""JSON that comes in pieces, value after value, each with its line. Memory is one value's. Pure."""
+"""Strict JSON: decoding, values from text that arrives in chunks, and the repair of a broken line. Pure."""
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
-from orchestrator.datasets.base import RowProblem, excerpt
+import orjson
 
-# A row longer than this is a file that lost a bracket.
+from orchestrator.datasets.base import Row, RowProblem, excerpt
+
+# A longer row means a missing bracket.
 LONGEST_ROW = 64 << 20
 HINT = "fix the JSON"
+# A longer line is not repaired.
+LONGEST_REPAIRED = 1 << 20
+# A text, which is kept; a comment or a comma before a bracket, which is deleted.
+_PARTS = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
 
 
-def refuse_constant(constant: str) -> Any:
+def refuse_constant(constant: str) -> NoReturn:
     """For the decoder: NaN and Infinity are not JSON."""
-    raise ValueError(f"{constant} is not JSON: write null, or leave the row out")
+    raise ValueError(f"{constant} is not JSON: write null, or drop the row")
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -29,31 +38,35 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def strict_decoder() -> json.JSONDecoder:
-    """A decoder that refuses what JSON forbids and Python does not."""
-    return json.JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=without_duplicates)
+def strict_decoder(*, control_characters: bool = False) -> json.JSONDecoder:
+    """A decoder that refuses what JSON forbids, except, on request, raw control characters in texts."""
+    return json.JSONDecoder(
+        strict=not control_characters,
+        parse_constant=refuse_constant,
+        object_pairs_hook=without_duplicates,
+    )
 
 
 @dataclass
 class JsonText:
-    """A text that comes in pieces, and how far it has been read."""
+    """Text that arrives in chunks, and how far it has been read."""
 
-    pieces: Iterator[str]
+    chunks: Iterator[str]
     buffer: str = ""
     at: int = 0
     line: int = 1
     decoder: json.JSONDecoder = field(default_factory=strict_decoder)
 
     def more(self) -> bool:
-        """Append the next piece; False at the end."""
-        piece = next(self.pieces, None)
-        if piece is None:
+        """Append the next chunk; False at the end."""
+        chunk = next(self.chunks, None)
+        if chunk is None:
             return False
-        self.buffer, self.at = self.buffer[self.at :] + piece, 0
+        self.buffer, self.at = self.buffer[self.at :] + chunk, 0
         return True
 
     def next_char(self) -> str:
-        """The next character that is not white space, not yet taken; "" at the end."""
+        """The next character that is not white space, without consuming it; "" at the end."""
         while True:
             rest = self.at
             while rest < len(self.buffer) and self.buffer[rest] in " \t\r\n":
@@ -64,24 +77,24 @@ class JsonText:
             if not self.more():
                 return ""
 
-    def expect(self, wanted: str) -> str:
-        """Take the next character, which must be one of these.
+    def expect(self, chars: str) -> str:
+        """Consume the next character, which must be one of these.
 
         Raises:
-            RowProblem: it is another, or the text ends.
+            RowProblem: it is another one, or the text ends.
         """
         char = self.next_char()
-        if not char or char not in wanted:
+        if not char or char not in chars:
             got = excerpt(self.buffer[self.at : self.at + 40]) if char else "the end: the file looks cut off"
-            raise RowProblem("not JSON", f"expected {' or '.join(wanted)}, got {got}", HINT)
+            raise RowProblem("not JSON", f"expected {' or '.join(chars)}, got {got}", HINT)
         self._advance(self.at + 1)
         return char
 
     def value(self) -> Any:
-        """Take one JSON value.
+        """Consume one JSON value.
 
         Raises:
-            RowProblem: it is none.
+            RowProblem: it is not JSON.
         """
         self.next_char()
         while True:
@@ -104,6 +117,58 @@ class JsonText:
         self.at = to
 
     def _unfinished(self, error: json.JSONDecodeError) -> bool:
-        """Whether the error may only come from where the piece ends."""
+        """Whether the end of the chunk may have caused the error."""
         short = len(self.buffer) - self.at < LONGEST_ROW
         return short and (error.msg.startswith("Unterminated") or error.pos > len(self.buffer) - 12)
+
+
+def repaired(line: bytes) -> Row | None:
+    r"""The object of a line that is not JSON, if it has one possible meaning; else None.
+
+    Accepts trailing commas, comments, raw control characters in texts, and Python's notation. Does not
+    complete a line that is cut off or choose between duplicate keys, as the package json-repair would.
+
+    >>> repaired(b"{'a': None, 'b': True},")
+    {'a': None, 'b': True}
+    """
+    if len(line) > LONGEST_REPAIRED:
+        return None
+    try:
+        text = line.decode("utf-8").strip().rstrip(",")
+    except UnicodeDecodeError:
+        return None
+    bare = _PARTS.sub(lambda part: part[0] if part[0][0] == '"' else "", text)
+    bare = _PARTS.sub(lambda part: part[0] if part[0][0] == '"' else "", bare).strip()
+    for value in (_json(bare), _python(text)):
+        if isinstance(value, dict) and is_json(value):
+            return value
+    return None
+
+
+def _json(text: str) -> object:
+    try:
+        return strict_decoder(control_characters=True).decode(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _python(text: str) -> object:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(text, mode="eval")
+        objects = (node.keys for node in ast.walk(tree) if isinstance(node, ast.Dict))
+        dumped = ([ast.dump(key) for key in keys if key] for keys in objects)
+        if any(len(set(keys)) < len(keys) for keys in dumped):
+            return None
+        return ast.literal_eval(tree)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None
+
+
+def is_json(value: object) -> bool:
+    """Whether a value can be written as JSON in UTF-8."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True

@@ -1,7 +1,7 @@
-"""Which language a text is in, by its characters: rough, quick, and without a model. Pure.
+"""The language of a text, by its characters: rough, fast, without a model. Pure.
 
-Covered: Chinese, simplified or traditional, English, Japanese, Korean; everything else is "other". A short
-Chinese text often has no character in which the two scripts differ, and is then said to be of either.
+Covers Chinese (simplified or traditional), English, Japanese and Korean; anything else is "other". A short
+Chinese text without a character that differs between the two scripts is reported as "either script".
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-# Pairs of characters that only one of the two scripts uses, among the most frequent of each.
+# The most frequent characters that only one of the two scripts uses, in pairs.
 _SIMPLIFIED = (
     "们这为来说国时会学对发个过还后么没开关见长门问间现电话车东马鱼鸟乐药医经应实进动两无与业产当务头儿"
     "体点种样将从认书记设让给听语请读谢该认识谁调谈试课题热爱师带写军农转轻边运远连达选员场块坏难欢观"
@@ -22,7 +22,7 @@ _TRADITIONAL = (
 )
 SIMPLIFIED = frozenset(_SIMPLIFIED) - frozenset(_TRADITIONAL)
 TRADITIONAL = frozenset(_TRADITIONAL) - frozenset(_SIMPLIFIED)
-# A text is judged by its beginning.
+# Only the beginning of a text is examined.
 LOOKED_AT = 500
 _RUNS = {
     "Chinese": re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+"),
@@ -38,19 +38,19 @@ _RUNS = {
 _ENGLISH = re.compile(
     r"\b(?:the|a|an|is|are|was|of|to|and|in|on|it|you|i|what|how|who|where|when|do|does|can|my|your|for|not)\b"
 )
-# A Chinese character says about as much as these many Latin letters.
+# A Chinese character corresponds to about this many Latin letters.
 _LETTERS = 3
 
 
 def scripts_of(text: str) -> Counter[str]:
-    """Script → how many of the characters looked at are of it; punctuation and spaces are of none."""
+    """Script → number of its characters among those examined, without punctuation and spaces."""
     looked_at = text[:LOOKED_AT]
     counted = {name: sum(map(len, run.findall(looked_at))) for name, run in _RUNS.items()}
     return Counter({name: count for name, count in counted.items() if count})
 
 
 def language_of(text: str, scripts: Counter[str] | None = None) -> str:
-    """The language of a text; "none" where it has no letters.
+    """The language of a text; "none" if it has no letters.
 
     >>> [language_of(text) for text in ("头疼怎么办？", "頭疼怎麼辦？", "Who are you?", "123")]
     ['Chinese, simplified', 'Chinese, traditional', 'English', 'none']

@@ -1,20 +1,20 @@
-"""What a data set is like: how long, in which languages, and how often the same is answered. One pass. Pure.
+"""Statistics of a data set: lengths, languages, repeated answers. One pass. Pure.
 
-Memory does not grow with the rows: lengths are counted, repeated answers are remembered up to a limit, and
-the rows whose tokens are counted later are a sample of a fixed size, drawn evenly.
+Memory does not grow with the rows: lengths are counted, repeated answers are stored up to a limit, and the
+rows whose tokens are counted later are an even sample of a fixed size.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from orchestrator.datasets.base import ASSISTANT, USER, Conversation, Example, KtoExample, Pair, excerpt
+from orchestrator.datasets.base import ASSISTANT, USER, Conversation, excerpt
 from orchestrator.datasets.distribution import Distribution
 from orchestrator.datasets.language_id import language_of, scripts_of
-from orchestrator.datasets.repairs import mask_personal
+from orchestrator.datasets.repairs import masked
 
 MOST_SAMPLED = 20_000
 MOST_ANSWERS = 200_000
@@ -22,29 +22,12 @@ SHOWN_ANSWERS = 10
 SEED = 20260101
 
 
-def conversation_of(example: Example) -> Conversation:
-    """What is said in a row, of whatever purpose: of a pair, the better answer."""
-    if isinstance(example, list):
-        return example
-    if isinstance(example, Pair):
-        return [*example.prompt, {"role": ASSISTANT, "content": example.chosen}]
-    if isinstance(example, KtoExample):
-        return example.conversation
-    return [{"role": "document", "content": example.text}]
-
-
-def without_personal(text: str) -> str:
-    """A text that may be shown: numbers and addresses of people are left out."""
-    (message,) = mask_personal([{"role": ASSISTANT, "content": text}])
-    return message["content"]
-
-
 @dataclass
 class Repeats:
-    """Answers that are given more than once.
+    """Answers that occur more than once.
 
-    Above MOST_ANSWERS different ones, those seen once so far are forgotten: `exact` says whether that
-    happened, and counts are then the least that they can be.
+    After MOST_ANSWERS different answers, those that occurred once are deleted; `exact` is then false, and
+    counts are lower bounds.
     """
 
     most: int = MOST_ANSWERS
@@ -53,22 +36,22 @@ class Repeats:
     _texts: dict[int, str] = field(default_factory=dict)
 
     def add(self, answer: str) -> None:
-        """Count one; white space makes no difference."""
+        """Count one; white space is ignored."""
         key = hash("".join(answer.split()))
         count = self._counts.get(key, 0) + 1
         self._counts[key] = count
-        if count == 2:  # noqa: PLR2004 - from the second time on it is a repeat
-            self._texts[key] = excerpt(without_personal(answer))
+        if count == 2:  # noqa: PLR2004 - the first repetition
+            self._texts[key] = excerpt(masked(answer))
         elif count == 1 and len(self._counts) > self.most:
             self.exact = False
             self._counts = {key: count for key, count in self._counts.items() if count > 1}
 
     @property
     def repeated(self) -> int:
-        """How many answers were given before."""
+        """How many answers repeat an earlier one."""
         return sum(self._counts[key] - 1 for key in self._texts)
 
-    def top(self) -> list[dict[str, Any]]:
+    def top(self) -> list[dict[str, object]]:
         """The most frequent ones: {"text", "count"}."""
         keys = sorted(self._texts, key=lambda key: -self._counts[key])[:SHOWN_ANSWERS]
         return [{"text": self._texts[key], "count": self._counts[key]} for key in keys]
@@ -76,25 +59,25 @@ class Repeats:
 
 @dataclass
 class Sample:
-    """Rows drawn evenly from a stream whose length nobody knows (reservoir); the same ones each time."""
+    """An even sample of a stream of unknown length (reservoir sampling); reproducible."""
 
     most: int = MOST_SAMPLED
-    seen: int = 0
+    total: int = 0
     rows: list[Conversation] = field(default_factory=list)
-    _random: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311 - no secret
+    _random: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311 - not a secret
 
     def add(self, row: Conversation) -> None:
-        """Take it, perhaps instead of one before."""
-        self.seen += 1
+        """Add a row; it may replace an earlier one."""
+        self.total += 1
         if len(self.rows) < self.most:
             self.rows.append(row)
-        elif (place := self._random.randrange(self.seen)) < self.most:
-            self.rows[place] = row
+        elif (index := self._random.randrange(self.total)) < self.most:
+            self.rows[index] = row
 
 
 @dataclass
 class Statistics:
-    """What was seen of a data set's rows.
+    """The statistics of a data set's rows.
 
     Attributes:
         turns: answers of a row. rows, questions, answers: their characters.
@@ -128,8 +111,8 @@ class Statistics:
         self.languages[language_of(text, scripts)] += 1
         self.sample.add(conversation)
 
-    def to_json(self) -> dict[str, Any]:
-        """All of it."""
+    def to_json(self) -> dict[str, object]:
+        """All statistics."""
         return {
             "turns": self.turns.to_json(),
             "characters": {
@@ -147,27 +130,27 @@ class Statistics:
         }
 
 
-def tokens_json(lengths: list[list[int] | None], rows: int, cutoff: int | None) -> dict[str, Any]:
-    """The spread of token counts.
+def tokens_json(lengths: Sequence[list[int] | None], rows: int, cutoff: int | None) -> dict[str, object]:
+    """The distribution of token counts.
 
     Args:
         lengths: of each sampled row, its questions and answers in turn; None for one that cannot be encoded.
-        rows: of how many they are a sample.
-        cutoff: the longest row that is trained whole; None when nobody said.
+        rows: how many rows the sample was drawn from.
+        cutoff: the longest row that is trained whole; None if unknown.
     """
     whole, questions, answers = Distribution(), Distribution(), Distribution()
     for row in lengths:
         if row is None:
             continue
         whole.add(sum(row))
-        for side, kind in ((row[::2], questions), (row[1::2], answers)):
+        for side, counted in ((row[::2], questions), (row[1::2], answers)):
             # A document is encoded as an answer without a question.
             for length in filter(None, side):
-                kind.add(length)
+                counted.add(length)
     return {
         "sampled": whole.total,
         "rows": rows,
-        "not_encoded": lengths.count(None),
+        "not_encoded": list(lengths).count(None),
         "row": whole.to_json(),
         "question": questions.to_json(),
         "answer": answers.to_json(),

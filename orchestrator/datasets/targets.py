@@ -1,14 +1,16 @@
-"""What a converted row looks like in LLaMA-Factory's formats, and the entry that makes it read so. Pure.
+"""The rows that Conch writes, in LLaMA-Factory's formats, and the dataset_info.json that names them. Pure.
 
-Every row has the same keys in the same order, and texts where a text is expected: types are fixed by the
-first ten megabytes of a file (data/loader.py; datasets' JSON reader), and what differs later ends the run.
+Every row has the same keys in the same order, and text where text is expected: the first ten megabytes of a
+file fix its types (data/loader.py; datasets' JSON reader), and a later difference ends the run. Entries name
+every column and all seven tags, because a partial `columns` or `tags` resets the rest (data/parser.py of
+LLaMA-Factory 0.9.5).
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
 import orjson
 
@@ -26,19 +28,28 @@ from orchestrator.datasets.base import (
     Pair,
     RowProblem,
     Text,
+    messages_of,
 )
-from orchestrator.datasets.dataset_info import TAGS
 from orchestrator.errors import Problem
 
-# datasets reads JSON in blocks of this size, and the first decides (LLaMA-Factory 0.9.5 with datasets 4.0).
+TAGS = {
+    "role_tag": "role",
+    "content_tag": "content",
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "observation_tag": "observation",
+    "function_tag": "function_call",
+    "system_tag": "system",
+}
+# datasets reads JSON in blocks of this size, and the first one decides (LLaMA-Factory 0.9.5, datasets 4.0).
 BLOCK = 10 << 20
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?")
 
-Spell = Callable[[Example], bytes]
+WriteRow = Callable[[Example], bytes]
 
 
-def sharegpt_row(example: Example) -> Mapping[str, Any]:
-    """{"messages": …}, and what the purpose adds: {"chosen", "rejected"}, {"kto_tag"}, or {"text"} alone."""
+def sharegpt_row(example: Example) -> Mapping[str, object]:
+    """{"messages": …}, for some purposes with {"chosen", "rejected"} or {"kto_tag"}; or {"text"}."""
     if isinstance(example, list):
         return {"messages": example}
     if isinstance(example, Pair):
@@ -52,27 +63,27 @@ def sharegpt_row(example: Example) -> Mapping[str, Any]:
     return {"text": example.text}
 
 
-def alpaca_row(example: Example) -> Mapping[str, Any]:
-    """{"instruction", "input", "output", "history", "system"}, or what stands for `output` otherwise.
+def alpaca_row(example: Example) -> Mapping[str, object]:
+    """{"instruction", "input", "output", "history", "system"}; of another purpose, its keys for `output`.
 
     Raises:
-        RowProblem: it has turns that alpaca cannot say.
+        RowProblem: the row has turns that alpaca has no column for.
     """
     if isinstance(example, Text):
         return {"text": example.text}
     if isinstance(example, Pair):
-        row = _asked(example.prompt)
+        row = _alpaca_prompt(example.prompt)
         return {**row, "chosen": example.chosen, "rejected": example.rejected}
     conversation = example.conversation if isinstance(example, KtoExample) else example
-    row = {**_asked(conversation[:-1]), "output": conversation[-1]["content"]}
+    row = {**_alpaca_prompt(conversation[:-1]), "output": conversation[-1]["content"]}
     return {**row, "kto_tag": example.good} if isinstance(example, KtoExample) else row
 
 
-def _asked(conversation: Conversation) -> dict[str, Any]:
+def _alpaca_prompt(conversation: Conversation) -> dict[str, object]:
     """The columns of everything before the last answer."""
-    strange = {message["role"] for message in conversation} - {USER, ASSISTANT, SYSTEM}
-    if strange:
-        what = f"alpaca has no place for turns from {', '.join(sorted(strange))}"
+    unknown = {message["role"] for message in conversation} - {USER, ASSISTANT, SYSTEM}
+    if unknown:
+        what = f"alpaca has no column for turns from {', '.join(sorted(unknown))}"
         raise RowProblem("no place in alpaca", what, "convert to sharegpt")
     system = conversation[0]["content"] if conversation[0]["role"] == SYSTEM else ""
     texts = [message["content"] for message in conversation if message["role"] != SYSTEM]
@@ -80,40 +91,35 @@ def _asked(conversation: Conversation) -> dict[str, Any]:
     return {"instruction": texts[-1], "input": "", "history": history, "system": system}
 
 
-ROWS: Mapping[str, Callable[[Example], Mapping[str, Any]]] = {"sharegpt": sharegpt_row, "alpaca": alpaca_row}
+ROWS: Mapping[str, Callable[[Example], Mapping[str, object]]] = {
+    "sharegpt": sharegpt_row,
+    "alpaca": alpaca_row,
+}
 
 
-def _sharegpt_line(example: Example) -> bytes:
+def sharegpt_line(example: Example) -> bytes:
+    """A row of sharegpt as one line of JSON."""
     row = {"messages": example} if type(example) is list else sharegpt_row(example)
     return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _alpaca_line(example: Example) -> bytes:
+def alpaca_line(example: Example) -> bytes:
+    """A row of alpaca as one line of JSON."""
     return orjson.dumps(alpaca_row(example), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def speller(form: str) -> Spell:
-    """What writes a row of a format as one line of JSON; always the same function for a format."""
-    return {"sharegpt": _sharegpt_line, "alpaca": _alpaca_line}[form]
-
-
-def _messages(example: Example) -> Conversation:
-    """What a row of any purpose says, its last answer last."""
-    if isinstance(example, Pair):
-        return [*example.prompt, {"role": ASSISTANT, "content": example.chosen}]
-    if isinstance(example, Text):
-        return [{"role": USER, "content": example.text}]
-    return example.conversation if isinstance(example, KtoExample) else example
+# Format that is written → what writes a row as one line.
+LINES: Mapping[str, WriteRow] = {"sharegpt": sharegpt_line, "alpaca": alpaca_line}
 
 
 class FirstBlock:
-    """Watches the first ten megabytes of a file, by which its types are fixed for good.
+    """Checks the first ten megabytes of a file, which fix its types.
 
-    A history that is empty so far is a list of nothing, and the first pair ends the run; texts that are all
-    dates become dates, and every row is dropped (datasets' JSON reader, over pyarrow's inference).
+    If every history in them is empty, the first pair after them ends the run; if all texts are dates, they
+    become dates and every row is dropped (datasets' JSON reader, over pyarrow's inference).
 
     Attributes:
-        open: whether there is still something to watch for.
+        open: whether there is still something to check.
     """
 
     def __init__(self, form: str) -> None:
@@ -124,9 +130,9 @@ class FirstBlock:
         self._only_dates = True
 
     def see(self, example: Example, size: int) -> None:
-        """Look at a row that is written, and at how many bytes it takes."""
+        """Check the next row, which is written in so many bytes."""
         self._bytes += size
-        messages = _messages(example)
+        messages = messages_of(example)
         if self._only_dates and self._bytes <= BLOCK:
             texts = [one["content"] for one in (messages[-1:] if self._form == "alpaca" else messages)]
             self._only_dates = all(_DATE.fullmatch(text) for text in texts)
@@ -136,34 +142,46 @@ class FirstBlock:
         self.open = not (history and (not self._only_dates or self._bytes > BLOCK))
 
     def problems(self, file: str) -> list[Problem]:
-        """Why the file would not be read as it is meant."""
+        """Why LLaMA-Factory would misread the file."""
         found = []
         if self._late_history:
-            what = (
-                "the first earlier turns come after ten megabytes without any: LLaMA-Factory would end there"
-            )
+            what = "the first history comes after ten megabytes without one: LLaMA-Factory would stop there"
             found.append(Problem(what, file, "convert to sharegpt or parquet"))
         if self._bytes and self._only_dates:
-            what = "every text is a date: LLaMA-Factory would read dates, and drop every row"
+            what = "every text is a date: LLaMA-Factory would read dates and drop every row"
             found.append(Problem(what, file, "convert to parquet, whose columns are typed"))
         return found
 
 
-def entry_of(file_name: str, form: str, purpose: str) -> dict[str, Any]:
-    """The entry in dataset_info.json, complete: what it does not name would be reset (data/parser.py)."""
+def entry_of(file_name: str, form: str, purpose: str) -> dict[str, object]:
+    """The complete entry of a file in dataset_info.json.
+
+    Args:
+        file_name: relative to dataset_info.json.
+        form: the format that is written, "sharegpt" or "alpaca".
+        purpose: of its rows.
+    """
     if purpose == PT:
         return {"file_name": file_name, "columns": {"prompt": "text"}}
     added = {SFT: {}, KTO: {"kto_tag": "kto_tag"}, DPO: {"chosen": "chosen", "rejected": "rejected"}}[purpose]
-    ranking = {"ranking": True} if purpose == DPO else {}
+    entry: dict[str, object] = {"file_name": file_name, "formatting": form}
+    if purpose == DPO:
+        entry["ranking"] = True
     if form == "sharegpt":
-        columns = {"messages": "messages", **added}
-        return {
-            "file_name": file_name,
-            "formatting": "sharegpt",
-            **ranking,
-            "columns": columns,
-            "tags": dict(TAGS),
-        }
+        return {**entry, "columns": {"messages": "messages", **added}, "tags": dict(TAGS)}
     answer = {} if purpose == DPO else {"response": "output"}
-    asked = {"prompt": "instruction", "query": "input", **answer, "system": "system", "history": "history"}
-    return {"file_name": file_name, "formatting": "alpaca", **ranking, "columns": {**asked, **added}}
+    prompt = {"prompt": "instruction", "query": "input", **answer, "system": "system", "history": "history"}
+    return {**entry, "columns": {**prompt, **added}}
+
+
+def dataset_info_text(entries: Mapping[str, Mapping[str, object]] | Iterable[str]) -> str:
+    r"""The whole dataset_info.json; a name without an entry is that of NAME.jsonl with conversations.
+
+    ASCII only, because LLaMA-Factory opens it in the encoding of the locale.
+
+    >>> "\\u6d77" in dataset_info_text(["海"])
+    True
+    """
+    if not isinstance(entries, Mapping):
+        entries = {name: entry_of(f"{name}.jsonl", "sharegpt", SFT) for name in entries}
+    return json.dumps(entries, ensure_ascii=True, indent=2) + "\n"

@@ -1,9 +1,8 @@
-"""Things in a conversation that train as they are, and that somebody may want to know of. Pure.
+"""Oddities of a conversation, which do not prevent training. Pure.
 
-Two depths: `warnings_of` looks at what costs little and is asked of every text; `peculiarities` is for an
-audit that may take its time. Each yields (kind, the text it is about); a kind is a stable name
-by which rows are counted. `is_plain` says of a row's JSON, at the speed of memory, that there is nothing to
-look for.
+`warnings_of` makes the fast checks, for every text; `peculiarities` makes the slow ones, for a thorough
+audit. Each yields (kind, text); a kind is a stable name by which rows are counted. `is_plain` decides on the
+JSON of a row, very fast, that there is nothing to find.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ MARKUP = re.compile(
     r"|&(?:nbsp|lt|gt|amp|quot|#\d{1,6});",
     re.IGNORECASE,
 )
-# Who speaks, at the start of a text.
+# The speaker's mark at the start of a text.
 MARK = re.compile(r"\s*(?:问|答|用户|助手|患者|医生|Human|Assistant|User|Question|Answer|Q|A)\s?[:：]\s*")
 PHONE = re.compile(r"(?<![0-9])1[3-9][0-9]{9}(?![0-9])")
 IDENTITY = re.compile(r"(?<![0-9])[1-9][0-9]{16}[0-9Xx](?![0-9])")
 CARD = re.compile(r"(?<![0-9])[1-9][0-9]{15,18}(?![0-9])")
 EMAIL = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", re.ASCII)
-# UTF-8 read as Latin-1 or cp1252, GBK read as UTF-8, UTF-8 read as GBK. The last two hold 锟 or 锛 (half of a
-# ，), which hardly any other text does.
+# UTF-8 read as Latin-1 or cp1252, GBK read as UTF-8, UTF-8 read as GBK. The last two contain 锟 or 锛 (half
+# of a ，), which are rare in other text.
 _GARBLED = re.compile(
     "[ÃÂ][\x80-\xbf]|[äåæçèé][\x80-\xbf‚-›]|ï¼|â€|锟斤拷|锛.{0,4}[銆锛鐨鏄涓]|[銆鐨鏄涓].{0,4}锛", re.DOTALL
 )
 
-# Kinds whose text is never shown: a report must not spread it.
+# Kinds whose text is never shown.
 PERSONAL = frozenset({"phone number", "identity card", "bank card", "e-mail"})
 
 FEWEST_CUT = 20
@@ -40,10 +39,9 @@ TRADITIONAL = frozenset("們這為來說國時會學對發個過還後麼沒開�
 SIMPLIFIED = frozenset("们这为来说国时会学对发个过还后么没开关见长门问间现电话车东马鱼鸟乐药医")
 REFUSALS = ("作为一个AI", "作为AI", "作为一名AI", "作为人工智能", "作为一个人工智能", "As an AI")
 
-# What a plain text does not hold: <, @, &, DEL, bytes that in Chinese only garbled text has, {{, escapes but
-# those of line breaks, tabs and quotes, and as many digits in a row as a person has numbers. Only their bytes
-# are kept of a row, and what stands between two numbers (、 by its first byte), each class as one character:
-# that is short enough to be searched.
+# A plain text has no <, @, &, DEL, bytes that occur only in garbled Chinese, {{, escapes other than line
+# breaks, tabs and quotes, and no number as long as a phone number. To search a row, only these bytes are
+# kept, and what separates two numbers (、 by its first byte), with each class as one character.
 _CLASSES = {b"0123456789": b"0", b"<@&\x7f\xc2\xc3": b"<", b"bfru": b"u", b"\\": b"\\", b"{": b"{"}
 _BETWEEN = b"\xe3 ,.:-/"
 _KEPT = b"".join(_CLASSES) + _BETWEEN
@@ -54,9 +52,9 @@ _LONG_NUMBER, _ESCAPE, _NOTABLE, _BACKSLASH = b"0" * 11, b"\\u", ord("<"), ord("
 
 
 def is_plain(line: bytes) -> bool:
-    r"""Whether a row as orjson writes it holds nothing that a closer look could find by these bytes.
+    r"""Whether a row as orjson writes it has none of the bytes that a closer look would find.
 
-    U+FFFD and invisible characters outside ASCII are not among them: in Chinese, bytes alike are everywhere.
+    Does not cover U+FFFD and invisible characters outside ASCII: Chinese has similar bytes everywhere.
 
     >>> is_plain('{"a":"头疼\\n"}'.encode()), is_plain(b'{"a":"<br>"}'), is_plain(b'{"a":"13812345678"}')
     (True, False, False)
@@ -68,7 +66,7 @@ def is_plain(line: bytes) -> bool:
 
 
 def warnings_of(conversation: Conversation) -> Iterator[tuple[str, str]]:
-    """(kind, text) of what costs little to see."""
+    """(kind, text) of the fast checks."""
     for message in conversation:
         text = message["content"]
         yield from _characters(text)
@@ -78,7 +76,7 @@ def warnings_of(conversation: Conversation) -> Iterator[tuple[str, str]]:
             yield "markup", text
         if "@" in text and EMAIL.search(text):
             yield "e-mail", text
-        # An expression goes through every character: only where bytes say that there may be something.
+        # Expressions are slow, so they run only if the bytes show that there may be a match.
         marks = text.encode("utf-8", "replace").translate(_CLASS, _DELETED)
         if _LONG_NUMBER in marks:
             yield from _numbers(text)
@@ -110,7 +108,7 @@ def _numbers(text: str) -> Iterator[tuple[str, str]]:
 
 
 def peculiarities(conversation: Conversation) -> Iterator[tuple[str, str]]:
-    """(kind, text) of what takes longer to see, or is a matter of taste."""
+    """(kind, text) of the slow checks, and of matters of taste."""
     together = set[str]().union(*(message["content"] for message in conversation))
     if len(together & TRADITIONAL) > 1 and len(together & SIMPLIFIED) > 1:
         yield "traditional and simplified mixed", conversation[-1]["content"]
@@ -128,7 +126,7 @@ def _answer(message: Message) -> Iterator[tuple[str, str]]:
 
 
 def is_identity(number: str) -> bool:
-    """Whether 18 characters are a Chinese identity card's, by its check character (GB 11643-1999).
+    """Whether 18 characters are a Chinese identity card's number, by the check character (GB 11643-1999).
 
     >>> is_identity("11010519491231002X"), is_identity("110105194912310021")
     (True, False)
@@ -139,7 +137,7 @@ def is_identity(number: str) -> bool:
 
 
 def is_card(number: str) -> bool:
-    """Whether digits are a bank card's, by the Luhn sum (ISO/IEC 7812-1).
+    """Whether digits are the number of a bank card, by the Luhn sum (ISO/IEC 7812-1).
 
     >>> is_card("6222020200112230009"), is_card("4111111111111111"), is_card("4111111111111112")
     (False, True, False)

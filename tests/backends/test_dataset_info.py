@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from orchestrator.backends.dataset_columns import COLUMNS, DEFAULT_TAGS, Listed
 from orchestrator.backends.dataset_info import KEYS, TYPES, Look, is_dataset_info, lint
-from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.datasets.json_places import read_json
+from orchestrator.datasets.targets import dataset_info_text
 from orchestrator.errors import UsageError
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine

@@ -31,11 +31,11 @@ def written(path: Path, *rows: Any) -> Path:
 def test_a_file_is_added_and_what_to_type_next_is_said(small: SmallWorld, file: Path) -> None:
     said = small.run("data", "add", str(file), *BASE)
     assert said.code == 0
-    assert "made of “海螺”; --name gives another" in said.out
+    assert "from “海螺”; choose another with --name" in said.out
     assert "columns       prompt = 问题, response = 答案" in said.out
     assert "rows          2, of which 2 are trained, with 2 answers" in said.out
     assert "not used      id (1)" in said.out
-    assert "which extends small and asks 2 questions afterwards" in said.out
+    assert "extends small and asks 2 questions" in said.out
     name = re.search(r"conch sft (\S+)", said.out)
     assert name
     planned = small.run("plan", name[1])
@@ -61,11 +61,11 @@ def test_what_is_done_about_bad_rows_is_counted(small: SmallWorld, tmp_path: Pat
     refused = small.run("data", "add", str(file), *BASE)
     assert (refused.code, refused.out) == (2, "")
     assert "faq.jsonl:3" in refused.err
-    assert "--fix fixes" in refused.err
+    assert "--fix makes the safe repairs" in refused.err
     assert not (small.project / "recipes/faq.yaml").exists()
     said = small.run("data", "add", str(file), *BASE, "--drop-bad")
     assert said.code == 0
-    assert re.search(r"left out +empty\S*.*: 1", said.out), said.out
+    assert re.search(r"dropped +empty\S*.*: 1", said.out), said.out
 
 
 @pytest.mark.parametrize("words", [("none.jsonl",), ("hub:x",), ("none.jsonl", "--name", "海螺"), ()])

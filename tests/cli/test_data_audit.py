@@ -56,7 +56,7 @@ def test_a_file_is_understood_and_said_so(tmp_path: Path, capsys: pytest.Capture
     }
     assert main.run(["data", "audit", str(path)]) == 0
     text = capsys.readouterr().out
-    assert "huatuo: the first whole row is of its shape" in text
+    assert "huatuo: the format of the first whole row" in text
     assert "2, of which 2 can be trained" in text
     assert "id (1)" in text
 
@@ -85,7 +85,7 @@ def test_parts_with_other_names_are_named(tmp_path: Path, capsys: pytest.Capture
     path = written(tmp_path / "strange.jsonl", {"甲": "你是谁", "乙": "海螺。"})
     code, said = audited(capsys, str(path))
     assert code == 2
-    assert "no format knows this shape (keys: 甲, 乙)" in said["problems"][0]["what"]
+    assert "no format matches this row (keys: 甲, 乙)" in said["problems"][0]["what"]
     names = ("--column", "prompt=甲", "--column", "response=乙")
     for option in ((), ("--format", "firefly")):
         code, said = audited(capsys, str(path), *option, *names)
@@ -96,7 +96,7 @@ def test_parts_with_other_names_are_named(tmp_path: Path, capsys: pytest.Capture
     ("words", "code", "what"),
     [
         (("nowhere.jsonl",), 3, "no such data file"),
-        (("leer",), 3, "a folder"),
+        (("leer",), 3, "in the folder"),
         (("rows.jsonl", "--format", "alpacca"), 2, 'no format named "alpacca"'),
         (("rows.jsonl", "--column", "data"), 2, "PART=NAME"),
         (("rows.jsonl", "--column", "question=问"), 2, "has no column question"),

@@ -53,7 +53,7 @@ def test_strict_writes_nothing_and_counts_all(
         "control token": 1,
         "speaker": 1,
     }
-    assert "--drop-bad leaves such rows out" in said["problems"][-1]["hint"]
+    assert "--drop-bad drops such rows" in said["problems"][-1]["hint"]
     assert [path.name for path in tmp_path.iterdir()] == [source.name]
     assert source.read_bytes() == before
 
@@ -75,7 +75,7 @@ def test_fix_and_drop_bad_keep_the_rest_and_say_what_became_of_each(
     assert found["dropped"] == {"speaker": 1}
     assert found["sha256_out"] == "sha256:" + hashlib.sha256(out.read_bytes()).hexdigest()
     assert [row["messages"][0]["content"] for row in lines(out)] == ["头疼\n", "咳嗽", "发烧"]
-    (lost,) = lines(Path(found["ledger"]))
+    (lost,) = lines(Path(found["rejects"]))
     assert (lost["where"], lost["kinds"], lost["row"]) == (f"{source}:4", ["speaker"], ROWS[3])
 
 
@@ -126,7 +126,7 @@ def test_what_is_nothing_but_dates_is_refused(tmp_path: Path, capsys: pytest.Cap
         (("--also", "markup"), "needs --fix"),
         (("--column", "data"), "PART=NAME"),
         (("--format", "nobody"), "nobody"),
-        (("--to", "parquet"), "would not read parquet under this name"),
+        (("--to", "parquet"), "does not read parquet from a file with this suffix"),
     ],
 )
 def test_a_wrong_command_line(
@@ -140,7 +140,7 @@ def test_a_wrong_command_line(
 def test_the_input_is_never_the_output(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = source.read_bytes()
     code, said = converted(capsys, source, "--out", source, "--force")
-    assert (code, said["problems"][0]["what"]) == (2, "is the input itself")
+    assert (code, said["problems"][0]["what"]) == (2, "the output is the input")
     assert source.read_bytes() == before
 
 

@@ -57,8 +57,8 @@ def test_rows_are_named_by_number_data_set_or_file(small: SmallWorld) -> None:
     ("words", "code", "told"),
     [
         (["--row", "99"], 2, "no such row: 99"),
-        (["--row", "三"], 2, "is not the number of a row"),
-        (["--row", "other:1"], 2, "is in no data set of this recipe"),
+        (["--row", "三"], 2, "not a row number"),
+        (["--row", "other:1"], 2, "no data set of this recipe has this row"),
         (["--out", "page.txt"], 2, "ends in .html"),
         (["--open"], 2, "--open needs --out"),
         (["--tokenizer", "nowhere"], 3, "no such folder"),
@@ -154,4 +154,4 @@ def test_a_data_set_of_another_purpose_is_refused(small: SmallWorld) -> None:
     (small.project / "dataset_info/small.yaml").write_text(entry, encoding="utf-8")
     said = small.run("data", "preview", "small")
     assert said.code == 2, said.err
-    assert "rows of text are for pt" in said.err
+    assert "in the format text, for pt" in said.err

@@ -97,7 +97,7 @@ def test_parts_are_stratified_by_a_column(
     assert abs(counts["外科"] - 5) <= 1
     code, said = split(capsys, source, "--out-dir", tmp_path / "q", "--stratify", "年龄")
     assert code == 2
-    assert 'no "年龄" to stratify by' in said["problems"][0]["what"]
+    assert 'no column "年龄" to stratify by' in said["problems"][0]["what"]
     assert list((tmp_path / "q").iterdir()) == []
 
 
@@ -130,7 +130,7 @@ def test_faults_leave_nothing_unless_they_are_left_out(
     out = tmp_path / "p"
     code, said = split(capsys, source, "--out-dir", out)
     assert code == 2
-    assert said["problems"][-1]["hint"].startswith("--fix fixes what can be fixed safely")
+    assert said["problems"][-1]["hint"].startswith("--fix makes the safe repairs")
     assert list(out.iterdir()) == []
     code, said = split(capsys, source, "--out-dir", out, "--drop-bad")
     assert (code, sum(one["rows"] for one in said["data"]["parts"])) == (0, 100)
@@ -149,7 +149,7 @@ def test_what_is_there_is_kept_unless_forced(
     assert sorted(path.name for path in out.iterdir()) == ["华佗_test.jsonl"]
     assert split(capsys, source, "--out-dir", out, "--force")[0] == 0
     code, said = split(capsys, source, "--out-dir", source.parent, "--force")
-    assert (code, said["problems"][0]["what"]) == (2, "is the input itself")
+    assert (code, said["problems"][0]["what"]) == (2, "the output is the input")
 
 
 def test_too_few_rows_say_how_many_are_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

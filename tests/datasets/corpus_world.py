@@ -48,7 +48,7 @@ def read(entry: Entry, *, fix: bool) -> tuple[str, Audit, list[tuple[int, Exampl
     with DataFile.open(path, entry.file, reading) as file:
         name, rows = choose_format("", file.rows(), entry.file, entry.columns)
         rules = Rules(fix=fix, drop_bad=fix, thorough=True)
-        audit = Audit(entry.file, FORMATS[name], entry.columns, rules, place=file.place)
+        audit = Audit(entry.file, FORMATS[name], entry.columns, rules, locate=file.locate)
         kept = [(number, example) for number, example, _ in audit.examples(rows)]
     return name, audit, kept
 
@@ -58,7 +58,7 @@ def judged(entry: Entry) -> dict[str, Any]:
     try:
         name, audit, _ = read(entry, fix=False)
         verdict: dict[str, Any] = {"format": name, "rows": audit.rows, "kept": audit.kept}
-        verdict |= {"faults": dict(audit.counts), "warnings": dict(audit.warnings)}
+        verdict |= {"faults": dict(audit.faults.counts), "warnings": dict(audit.warnings.counts)}
         if not audit.rows:
             return {"refused": audit.problems()[0].what}
     except ConchError as error:

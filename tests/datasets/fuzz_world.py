@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from orchestrator.datasets.formats import FORMATS
-from orchestrator.datasets.formats.question_answer import NAMES
+from orchestrator.datasets.formats.column_names import NAMES
 from tests.datasets.corpus_world import CORPUS, Entry, entries
 
 ALSO = ("merge-turns", "markup", "mask-pii", "json")

@@ -58,7 +58,7 @@ def test_duplicates_and_conflicts_are_told() -> None:
     audit = audited(
         row("问", "答"), row("问", "答"), row("问", "别的"), row("问", "答", history=[["a", "b"]])
     )
-    assert dict(audit.warnings) == {"duplicate rows": 1, "one question, several answers": 1}
+    assert dict(audit.warnings.counts) == {"duplicate rows": 1, "one question, several answers": 1}
     assert audit.problems() == []
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from orchestrator.datasets.base import excerpt, optional_text, type_name
+from orchestrator.datasets.base import excerpt, type_name
+from orchestrator.datasets.formats.base import optional_text
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_an_excerpt_is_safe_to_print(value: object, shown: str) -> None:
 
 def test_a_value_without_end_is_told_all_the_same() -> None:
     """JSON may be nested deeper than Python can write."""
-    assert excerpt(orjson.loads("[" * 1020 + "]" * 1020)) == "a list that is nested a thousand times"
+    assert excerpt(orjson.loads("[" * 1020 + "]" * 1020)) == "a list that is nested too deeply"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_a_key_that_stands_twice_is_told_and_the_last_counts() -> None:
     assert root.plain == {"a": 2}
     assert (problem.where, problem.what) == (
         "i.json:2:2",
-        '"a" stands here a second time; the first is in line 1',
+        'duplicate key "a"; the first one is on line 1',
     )
 
 
@@ -40,8 +40,8 @@ def test_a_key_that_stands_twice_is_told_and_the_last_counts() -> None:
     ("text", "where", "says"),
     [
         ('\ufeff{"a": 1}', "i.json:1:1", "byte order mark"),
-        ('{\n "a": 1,\n}', "i.json:", "a comma after the last item"),
-        ('{"a": [1, 2,]}', "i.json:1:", "a comma after the last item"),
+        ('{\n "a": 1,\n}', "i.json:", "a trailing comma"),
+        ('{"a": [1, 2,]}', "i.json:1:", "a trailing comma"),
         ('{"a": 1, // so\n "b": 2}', "i.json:1:10", "a comment"),
         ("{'a': 1}", "i.json:1:2", "single quotes"),
         ('{"a": 1', "i.json:1:8", "not JSON"),

@@ -86,7 +86,7 @@ def test_objects_over_several_lines_have_the_lines_they_begin_on() -> None:
 def test_one_object_may_hold_the_rows_by_name_or_by_column() -> None:
     by_name, notes = read(text({"一": ROW, "二": TALK}))
     assert by_name == [(1, ROW), (2, TALK)]
-    assert "by a name" in notes[0]
+    assert "by name" in notes[0]
     columns, notes = read(text({"题": ["一", "三"], "a": ["二", "四"]}, 2))
     assert columns == [(1, {"题": "一", "a": "二"}), (2, {"题": "三", "a": "四"})]
     assert "each column" in notes[0]

@@ -116,7 +116,7 @@ def test_an_array_comes_in_any_pieces(size: int) -> None:
         (b'[{"a":1}\n{"a":2}]', 2, "not JSON", "expected , or ]"),
         (b'[{"a":1},\n{"a":"x', 2, "not JSON", "Unterminated"),
         (b'[{"a":1}', 1, "not JSON", "cut off"),
-        (b'[{"a":1}]\n{"b":2}', 2, "not JSON", "after the array"),
+        (b'[{"a":1}]\n{"b":2}', 2, "not JSON", "after the end of the array"),
         (b'[{"a":NaN}]', 1, "not JSON", "NaN"),
         (b'[{"a":1,"a":2}]', 1, "duplicate key", "twice"),
         (b'[\n{"a":1 "b":2}, {"a":1}]', 2, "not JSON", "delimiter"),

@@ -35,7 +35,7 @@ def conversations(entry: DatasetEntry) -> tuple[Audit, list[list[str]]]:
 def test_every_row_is_whole_and_said_once(path: Path) -> None:
     audit, _ = conversations(entry_of(path))
     assert audit.problems() == []
-    assert not audit.warnings
+    assert not audit.warnings.counts
     assert not audit.unread
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from orchestrator.datasets.base import Conversation, KtoExample, Pair, Text
+from typing import Any
+
+from orchestrator.datasets.base import Conversation, KtoExample, Pair, Text, messages_of
+from orchestrator.datasets.repairs import masked
 from orchestrator.datasets.statistics import (
     Repeats,
     Sample,
     Statistics,
-    conversation_of,
     tokens_json,
-    without_personal,
 )
 
 
@@ -21,7 +22,7 @@ def test_lengths_are_counted_by_who_speaks() -> None:
     seen = Statistics()
     seen.see([{"role": "system", "content": "你是医生"}, *turns("头疼", "多喝水。", "还有呢？", "睡觉")])
     seen.see(turns("一", "壹"))
-    said = seen.to_json()
+    said: Any = seen.to_json()
     assert said["turns"]["percentiles"]["50"] == 1
     assert said["turns"]["most"] == 2
     assert said["characters"]["row"]["most"] == 16
@@ -57,10 +58,10 @@ def test_nobodys_number_is_shown() -> None:
     repeats = Repeats()
     for _ in range(2):
         repeats.add("请打 13812345678 或写信 a@example.com")
-    (top,) = repeats.top()
+    top: Any = repeats.top()[0]
     assert "138" not in top["text"]
     assert "@" not in top["text"]
-    assert without_personal("请打 13812345678") == "请打 ***"
+    assert masked("请打 13812345678") == "请打 ***"
 
 
 def test_a_sample_is_even_and_the_same_each_time() -> None:
@@ -71,21 +72,21 @@ def test_a_sample_is_even_and_the_same_each_time() -> None:
     first, second = ([int(row[0]["content"]) for row in sample.rows] for sample in samples)
     assert first == second
     assert len(first) == 100
-    assert samples[0].seen == 10_000
+    assert samples[0].total == 10_000
     assert 3000 < sum(first) / 100 < 7000
 
 
 def test_a_row_of_any_purpose_has_something_to_say() -> None:
     asked = turns("问")
-    assert conversation_of(asked) is asked
-    assert conversation_of(Pair(asked, "好", "坏"))[-1]["content"] == "好"
-    assert conversation_of(KtoExample(turns("问", "答"), good=True))[-1]["content"] == "答"
-    assert conversation_of(Text("书")) == [{"role": "document", "content": "书"}]
+    assert messages_of(asked) is asked
+    assert messages_of(Pair(asked, "好", "坏"))[-1]["content"] == "好"
+    assert messages_of(KtoExample(turns("问", "答"), good=True))[-1]["content"] == "答"
+    assert messages_of(Text("书")) == [{"role": "document", "content": "书"}]
 
 
 def test_tokens_tell_the_share_over_the_cutoff_and_the_one_that_keeps_99_percent() -> None:
     rows: list[list[int] | None] = [[10, number] for number in range(1, 101)]
-    said = tokens_json([*rows, None], rows=500, cutoff=60)
+    said: Any = tokens_json([*rows, None], rows=500, cutoff=60)
     assert (said["sampled"], said["rows"], said["not_encoded"]) == (100, 500, 1)
     assert said["over"] == 50
     assert said["keeps_99"] == 109

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 
 from orchestrator.datasets.base import Example, KtoExample, Pair, RowProblem, Text
-from orchestrator.datasets.targets import ROWS, alpaca_row, entry_of, sharegpt_row, speller
+from orchestrator.datasets.targets import LINES, ROWS, alpaca_row, entry_of, sharegpt_row
 
 TALK = [
     {"role": "system", "content": "你是海螺"},
@@ -25,7 +27,7 @@ EXAMPLES: dict[str, tuple[Example, Example]] = {
 
 
 def test_sharegpt_is_the_conversation_as_it_is() -> None:
-    assert speller("sharegpt")(TALK) == orjson.dumps({"messages": TALK}) + b"\n"
+    assert LINES["sharegpt"](TALK) == orjson.dumps({"messages": TALK}) + b"\n"
 
 
 def test_alpaca_has_history_and_system() -> None:
@@ -54,7 +56,7 @@ def test_a_turn_that_alpaca_cannot_say_is_refused() -> None:
 def test_all_rows_have_the_columns_that_the_entry_names(form: str, purpose: str) -> None:
     long, short = (ROWS[form](example) for example in EXAMPLES[purpose])
     assert list(long) == list(short)
-    entry = entry_of("海.jsonl", form, purpose)
+    entry: dict[str, Any] = entry_of("海.jsonl", form, purpose)
     assert set(entry["columns"].values()) == set(long)
     assert entry.get("ranking", False) == (purpose == "dpo")
     assert None not in long.values()

@@ -19,9 +19,8 @@ from typing import Any
 import pytest
 
 from orchestrator.datasets.base import DPO, SFT, RowProblem
-from orchestrator.datasets.dataset_info import TAGS
 from orchestrator.datasets.formats import FORMATS
-from orchestrator.datasets.targets import FirstBlock, entry_of, speller
+from orchestrator.datasets.targets import LINES, TAGS, FirstBlock, entry_of
 from orchestrator.execute.data.data_file import DataFile, Reading
 from orchestrator.execute.models import demo_model
 from tests.datasets.corpus_world import CORPUS, Entry, entries, read
@@ -43,9 +42,9 @@ OTHERWISE = {
 def write(folder: Path, entry: Entry, form: str, *, fix: bool) -> int | None:
     """Convert a file as `conch data convert` does; the rows kept, None where it writes nothing."""
     name, audit, kept = read(entry, fix=fix)
-    first, spell = FirstBlock(form), speller(form)
+    first, write = FirstBlock(form), LINES[form]
     try:
-        lines = [spell(example) for _, example in kept]
+        lines = [write(example) for _, example in kept]
     except RowProblem:
         return None
     for (_, example), line in zip(kept, lines, strict=True):

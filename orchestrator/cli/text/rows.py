@@ -19,7 +19,7 @@ from orchestrator.html.spelling import spelled
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from orchestrator.execute.data.preview import Preview, Shown
+    from orchestrator.execute.data.preview import Preview, PreviewedRow
     from orchestrator.templates.token_view import Token
 
 _FALLBACK_SIZE = (100, 24)
@@ -52,7 +52,7 @@ def _headline(preview: Preview) -> str:
     return f"{preview.recipe}: {settings}, cutoff {preview.cutoff_len} tokens, tokenizer of {preview.base}"
 
 
-def row_headline(row: Shown, cutoff: int) -> str:
+def row_headline(row: PreviewedRow, cutoff: int) -> str:
     """Where a row is, and what becomes of its tokens."""
     if row.dropped:
         return f"{row.where}  LLaMA-Factory drops this row: nothing of it is trained"

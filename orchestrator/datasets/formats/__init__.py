@@ -1,16 +1,18 @@
-"""Data formats: one file per shape of row, and the table that finds the one a row has.
+"""Data formats: one module for each shape of row, and the table that finds the format of a row.
 
-Pure: a row in, an example out. Files are read by execute/data/.
+Pure: a row in, an example out. execute/data/ reads the files. Formats do not import each other; base.py,
+column_names.py and messages.py hold what they share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from orchestrator.datasets.base import Format, Row
+from orchestrator.datasets.base import Row, keys_of
 from orchestrator.datasets.formats import (
     alpaca,
     belle,
+    column_names,
     dpo,
     dpo_messages,
     dpo_sharegpt,
@@ -28,9 +30,10 @@ from orchestrator.datasets.formats import (
     sharegpt,
     text,
 )
+from orchestrator.datasets.formats.base import Columns, Format
 
-# One line a shape. To add one: write its module (base.py says what it offers), and its line here; the first
-# that knows a row reads it, so that a narrower shape (belle) stands before a wider one (alpaca).
+# To add a format, write its module (base.py says what it offers) and add its line here. The first format that
+# recognises a row reads it, so a narrower shape (belle) comes before a wider one (alpaca).
 FORMATS: Mapping[str, Format] = {
     "dpo_messages": dpo_messages,
     "dpo_sharegpt": dpo_sharegpt,
@@ -52,57 +55,47 @@ FORMATS: Mapping[str, Format] = {
     "text": text,
 }
 
-# Of the shapes whose parts have several usual names: what they are called in a file with such rows.
-RESOLVERS: Mapping[str, Callable[[Row], Mapping[str, str]]] = {
-    "dpo_messages": dpo_messages.resolve,
-    "dpo_sharegpt": dpo_sharegpt.resolve,
-    "dpo": dpo.resolve,
-    "kto": kto.resolve,
-    "sharegpt": sharegpt.resolve,
-    "openai": openai.resolve,
-    "moss_pairs": moss_pairs.resolve,
-    "question_answer": question_answer.resolve,
-}
 
-
-def recognise(row: Row, given: Mapping[str, str] | None = None) -> tuple[str, Mapping[str, str]] | None:
-    """The first format whose shape a row has, and its columns for that row's file; None when it has none's.
+def recognise(row: Row, named: Columns | None = None) -> tuple[str, Columns] | None:
+    """The first format that recognises a row, and its columns for the row's file; None if there is none.
 
     Args:
         row: the first whole row of a file.
-        given: columns that were named; naming a question's and an answer's is enough to be read.
+        named: columns that the user named; naming question and answer is enough to be read.
     """
-    given = given or {}
+    named = named or {}
     found = sniff(row)
-    if found is None and all(given.get(part) in row for part in question_answer.NEEDED if part in given):
-        # What was named is no longer a matter of guessing.
-        others = {key: value for key, value in row.items() if key not in given.values()}
-        parts = {**question_answer.resolve(others), **given}
-        if given and all(part in parts for part in question_answer.NEEDED):
+    if (
+        found is None
+        and named
+        and all(named.get(part) in row for part in column_names.NEEDED if part in named)
+    ):
+        others = {key: value for key, value in row.items() if key not in named.values()}
+        parts = {**column_names.unambiguous(others), **named}
+        if all(part in parts for part in column_names.NEEDED):
             found = question_answer.name
-    return None if found is None else (found, columns_for(found, row, given))
+    return None if found is None else (found, columns_for(found, row, named))
 
 
-def columns_for(name: str, row: Row, given: Mapping[str, str] | None = None) -> Mapping[str, str]:
-    """Every column of a format as it is called in a file with rows like this one; what was given wins."""
-    resolve = RESOLVERS.get(name)
-    return {**FORMATS[name].columns, **(resolve(row) if resolve else {}), **(given or {})}
+def columns_for(name: str, row: Row, named: Columns | None = None) -> Columns:
+    """Every column of a format in a file with rows like this one; named columns win."""
+    row_format = FORMATS[name]
+    return {**row_format.columns, **row_format.resolve(row), **(named or {})}
 
 
 def sniff(row: Row) -> str | None:
-    """The name of the first format whose shape a row has; None when it has none's."""
+    """The name of the first format that recognises a row; None if there is none."""
     return next((name for name, one in FORMATS.items() if one.sniff(row)), None)
 
 
 def unknown_shape(row: Row) -> tuple[str, str]:
-    """Why no format knows a row, and what fixes it."""
-    doubts = list(question_answer.ambiguous(row))
+    """Why no format recognises a row, and how to fix it."""
+    doubts = list(column_names.ambiguous(row))
     if doubts:
         return "it is not clear which key is which", "; ".join(doubts)
     shapes = "; ".join(f"{name}: {one.shape}" for name, one in FORMATS.items())
-    keys = ", ".join(list(row)[:8]) or "none"
     hint = (
-        "say --column prompt=KEY and --column response=KEY; for documents, --format text and "
+        "add --column prompt=KEY and --column response=KEY; for documents, --format text and "
         f"--column text=KEY; or write rows of a known shape. Shapes: {shapes}"
     )
-    return f"no format knows this shape (keys: {keys})", hint
+    return f"no format matches this row (keys: {keys_of(row)})", hint

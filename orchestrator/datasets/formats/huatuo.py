@@ -1,14 +1,13 @@
 """huatuo: {"data": ["问：…", "答：…", …]}, HuatuoGPT_sft_data_v1.
 
-Who speaks stands before each text, with a full-width or a half-width colon, and is no part of it. Every turn
-is read; a question without an answer at the end is told, not dropped.
+The mark of the speaker, with a full-width or half-width colon, is not part of the text. Every turn is read; a
+last question without an answer is reported, not dropped.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from orchestrator.datasets.base import (
     ASSISTANT,
@@ -19,29 +18,30 @@ from orchestrator.datasets.base import (
     Row,
     RowProblem,
     excerpt,
-    required_list,
     type_name,
 )
+from orchestrator.datasets.formats.base import Columns, no_other_names, required_list
 
 name = "huatuo"
 purpose = SFT
 shape = '{"data": ["问：…", "答：…"]}'
-columns: Mapping[str, str] = {"data": "data"}
+columns: Columns = {"data": "data"}
+resolve = no_other_names
 
 SPEAKERS: Mapping[str, str] = {"问": USER, "答": ASSISTANT}
-# As nearly all are written; the pattern knows the others.
+# The usual spellings, for speed; the pattern covers the rest.
 _USUAL = {f"{mark}{colon}": role for mark, role in SPEAKERS.items() for colon in "：:"}
 _SPEAKER = re.compile(r"\s*([问答])[：:]")
 
 
 def sniff(row: Row) -> bool:
-    """Whether it has a list of texts whose first is a question."""
+    """Whether it has a list of texts that begins with a question."""
     texts = row.get("data")
     first = texts[0] if isinstance(texts, list) and texts else None
     return isinstance(first, str) and _SPEAKER.match(first) is not None
 
 
-def read(row: Row, columns: Mapping[str, str]) -> Conversation:
+def read(row: Row, columns: Columns) -> Conversation:
     """Every text as a turn of its speaker."""
     turns = []
     for text in required_list(row, columns["data"], shape, "texts"):
@@ -50,11 +50,11 @@ def read(row: Row, columns: Mapping[str, str]) -> Conversation:
     return turns
 
 
-def _turn(text: Any) -> Message:
+def _turn(text: object) -> Message:
     if not isinstance(text, str):
         raise RowProblem("not text", f"a turn is {type_name(text)}: {excerpt(text)}", f"a row is {shape}")
     speaker = _SPEAKER.match(text)
     if speaker is None:
-        what = f"a turn does not say who speaks: {excerpt(text)}"
+        what = f"a turn does not name its speaker: {excerpt(text)}"
         raise RowProblem("speaker", what, "begin it with 问： or 答：")
     return {"role": SPEAKERS[speaker[1]], "content": text[speaker.end() :]}

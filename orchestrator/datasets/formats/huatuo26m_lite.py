@@ -1,29 +1,21 @@
 """huatuo26m_lite: {"questions": "…", "answers": "…"}, Huatuo-26M's lite and encyclopedia files.
 
-Either may be a list, also a list of lists, of one text. A row with several phrasings of a question, or
-several answers, is refused: which of them is trained is a person's choice, and none is lost in silence.
+Either may be a list, or a list of lists, of one text. A row with several questions or several answers is
+refused: the user decides which of them is trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from orchestrator.datasets.base import (
-    ASSISTANT,
-    SFT,
-    USER,
-    Conversation,
-    Row,
-    RowProblem,
-    excerpt,
-    required_text,
-)
+from orchestrator.datasets.base import ASSISTANT, SFT, USER, Conversation, Row, RowProblem, excerpt
+from orchestrator.datasets.formats.base import Columns, no_other_names, required_text
 
 name = "huatuo26m_lite"
 purpose = SFT
 shape = '{"questions": "…", "answers": "…"}'
-columns: Mapping[str, str] = {"prompt": "questions", "response": "answers"}
+columns: Columns = {"prompt": "questions", "response": "answers"}
+resolve = no_other_names
 
 
 def sniff(row: Row) -> bool:
@@ -31,7 +23,7 @@ def sniff(row: Row) -> bool:
     return "questions" in row and "answers" in row
 
 
-def read(row: Row, columns: Mapping[str, str]) -> Conversation:
+def read(row: Row, columns: Columns) -> Conversation:
     """The one question and its one answer."""
     return [
         {"role": USER, "content": _one(row, columns["prompt"])},
@@ -45,15 +37,12 @@ def _one(row: Row, column: str) -> str:
         return required_text(row, column)
     texts = list(_flat(value))
     if len(texts) != 1:
-        what = f'"{column}" holds {len(texts)} texts, and one can be trained: {excerpt(value)}'
-        raise RowProblem(f"several {column}" if texts else f"no {column}", what, "write a row of each")
+        what = f'"{column}" has {len(texts)} texts, but one can be trained: {excerpt(value)}'
+        raise RowProblem(f"several {column}" if texts else f"no {column}", what, "write one row for each")
     return required_text({column: texts[0]}, column)
 
 
-def _flat(value: Any) -> Iterator[Any]:
-    if not isinstance(value, list):
-        yield value
-        return
-    for item in value:
-        # A list in a list, as the encyclopedia has them, and no deeper.
+def _flat(items: list[object]) -> Iterator[object]:
+    """Items of the list, and of lists in it: the encyclopedia nests once."""
+    for item in items:
         yield from item if isinstance(item, list) else [item]

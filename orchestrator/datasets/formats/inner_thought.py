@@ -1,58 +1,59 @@
 """inner_thought: {"conversations": [{"user": "…", "inner_thought": "…", "assistant": "…"}]}.
 
-What the model thought stands between question and answer, and becomes the answer's thought.
+The inner thought becomes the answer's thought.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from orchestrator.datasets.base import (
     ASSISTANT,
     SFT,
-    SYSTEM,
     USER,
     Conversation,
     Message,
     Row,
     RowProblem,
     excerpt,
-    optional_text,
+    type_name,
+)
+from orchestrator.datasets.formats.base import (
+    Columns,
+    no_other_names,
     required_list,
     required_text,
-    type_name,
+    system_of,
     with_thought,
 )
 
 name = "inner_thought"
 purpose = SFT
 shape = '{"conversations": [{"user": "…", "inner_thought": "…", "assistant": "…"}]}'
-columns: Mapping[str, str] = {
+columns: Columns = {
     "messages": "conversations",
     "user": "user",
     "thought": "inner_thought",
     "assistant": "assistant",
     "system": "system",
 }
+resolve = no_other_names
 
 
 def sniff(row: Row) -> bool:
-    """Whether it has a list of conversations whose turns hold both sides."""
+    """Whether it has a list of turns that hold both sides."""
     turns = row.get("conversations")
     first = turns[0] if isinstance(turns, list) and turns else None
     return isinstance(first, dict) and "user" in first and "assistant" in first
 
 
-def read(row: Row, columns: Mapping[str, str]) -> Conversation:
-    """Every turn as a question, and a thought and answer as one text."""
-    system = optional_text(row, columns["system"])
-    first: Conversation = [{"role": SYSTEM, "content": system}] if system else []
+def read(row: Row, columns: Columns) -> Conversation:
+    """Every turn as a question, and its thought and answer as one text."""
     turns = required_list(row, columns["messages"], shape, "turns")
-    return first + [message for turn in turns for message in _turn(turn, columns)]
+    return system_of(row, columns) + [message for turn in turns for message in _turn(turn, columns)]
 
 
-def _turn(turn: Any, columns: Mapping[str, str]) -> Iterator[Message]:
+def _turn(turn: object, columns: Columns) -> Iterator[Message]:
     if not isinstance(turn, dict):
         raise RowProblem("shape", f"a turn is {type_name(turn)}: {excerpt(turn)}", f"a row is {shape}")
     answer = required_text(turn, columns["assistant"])

@@ -1,75 +1,90 @@
 """kto: a row of alpaca, sharegpt, openai or question and answer, with "kto_tag" or "label": true or false.
 
-Also TRL's, whose `prompt` and `completion` are lists of messages.
-
-The label says whether the last answer is a good one. LLaMA-Factory drops every row whose label is anything
-but JSON's true or false; a number or a word is refused here, and can be repaired.
+Also TRL's rows, whose `prompt` and `completion` are lists of messages. The label says whether the last answer
+is good. LLaMA-Factory drops every row whose label is not JSON's true or false; here, a number or a word is
+refused and can be repaired.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from orchestrator.datasets.base import (
+    ASSISTANT,
     KTO,
     Conversation,
-    Format,
     KtoExample,
     Row,
     RowProblem,
     excerpt,
-    refuse_unread,
     type_name,
 )
-from orchestrator.datasets.formats import alpaca, openai, question_answer, sharegpt
-from orchestrator.datasets.turns import messages_in, read_turns
+from orchestrator.datasets.formats.base import (
+    ANSWERS,
+    MEDIA,
+    Columns,
+    instruction_prompt,
+    refuse_unread,
+    required_text,
+)
+from orchestrator.datasets.formats.column_names import is_question_answer, unambiguous
+from orchestrator.datasets.formats.messages import messages_in, read_system_and_turns, read_turns
 
 name = "kto"
 purpose = KTO
 shape = '{"instruction": "…", "input": "…", "output": "…", "kto_tag": true}'
-columns: Mapping[str, str] = {
-    **openai.columns,
-    **alpaca.columns,
+columns: Columns = {
+    "messages": "messages",
+    "role": "role",
+    "content": "content",
+    "prompt": "instruction",
+    "query": "input",
+    "response": "output",
+    "history": "history",
+    "system": "system",
     "label": "kto_tag",
 }
 
-# A `label` may be anything; these say good or bad.
+# Values of a column `label` that can mean good or bad; other values have another meaning.
 _TRUTHS = frozenset({"true", "false", "0", "1"})
 
 
 def sniff(row: Row) -> bool:
-    """Whether it has a label, and a conversation of a shape that is known."""
-    return bool(_label(row)) and "chosen" not in row and _inner(row) is not None
+    """Whether it has a label, and a conversation of a known shape."""
+    known = messages_in(row) or _is_alpaca(row) or is_question_answer(row)
+    return bool(_label(row)) and "chosen" not in row and bool(known)
 
 
-def resolve(row: Row) -> Mapping[str, str]:
-    """What the parts are called in a file with rows like this one."""
+def resolve(row: Row) -> Columns:
+    """The column names of the parts."""
     label = _label(row)
-    found = {"label": label} if label else {}
-    inner = _inner(row)
-    if inner is question_answer:
-        parts = question_answer.resolve(row)
-        return {**found, **{part: key for part, key in parts.items() if part in columns}}
-    return {**found, **messages_in(row)}
+    found, messages = {"label": label} if label else {}, messages_in(row)
+    if not messages and not _is_alpaca(row) and is_question_answer(row):
+        return {**found, **{part: key for part, key in unambiguous(row).items() if part in columns}}
+    return {**found, **messages}
 
 
-def read(row: Row, columns: Mapping[str, str]) -> KtoExample:
-    """The conversation as its own shape is read, and its label."""
+def read(row: Row, columns: Columns) -> KtoExample:
+    """The conversation, and its label."""
     label = row.get(columns["label"])
     if not isinstance(label, bool):
         raise _not_a_label(row, columns["label"])
     return KtoExample(_conversation(row, columns), good=label)
 
 
-def _conversation(row: Row, columns: Mapping[str, str]) -> Conversation:
+def _conversation(row: Row, columns: Columns) -> Conversation:
     if columns["messages"] in row:
-        return sharegpt.read(row, columns)
+        return read_system_and_turns(row, columns, shape)
     if isinstance(row.get(columns["prompt"]), list):
-        refuse_unread(row, "tools", "images", "videos", "audios")
+        refuse_unread(row, "tools", *MEDIA)
         sides = ({**columns, "messages": columns[part]} for part in ("prompt", "response"))
         return [message for side in sides for message in read_turns(row, side, shape)]
-    return alpaca.read(row, columns)
+    refuse_unread(row, "tools", *MEDIA, *ANSWERS)
+    messages = instruction_prompt(row, columns)
+    messages.append({"role": ASSISTANT, "content": required_text(row, columns["response"])})
+    return messages
+
+
+def _is_alpaca(row: Row) -> bool:
+    return "instruction" in row and "output" in row
 
 
 def _label(row: Row) -> str:
@@ -79,16 +94,10 @@ def _label(row: Row) -> str:
     return "label" if isinstance(label, bool | int | str) and str(label).casefold() in _TRUTHS else ""
 
 
-def _inner(row: Row) -> Format | None:
-    """How the row would be read without its label."""
-    inner: tuple[Any, ...] = (sharegpt, openai, alpaca, question_answer)
-    return next((one for one in inner if one.sniff(row)), None)
-
-
 def _not_a_label(row: Row, column: str) -> RowProblem:
     if column not in row:
-        return RowProblem("missing key", f'there is no "{column}"', "write whether the answer is a good one")
+        return RowProblem("missing key", f'no "{column}"', "add whether the answer is good: true or false")
     value = row[column]
     what = f'"{column}" is {type_name(value)}, not true or false: {excerpt(value)}'
-    hint = "write true or false without quotes; where it is no judgement of the answer, name another --format"
+    hint = "write true or false without quotes; if it does not rate the answer, use another --format"
     return RowProblem("label", what, hint, inside=row, column=column)

@@ -1,34 +1,30 @@
 """moss_pairs: {"conversation": [{"human": "…", "assistant": "…"}]}, or {"data": ["…", "…", …]} without marks.
 
 The first is Firefly's moss-003 and, as {"system", "input", "output"}, XTuner's; the second is UltraChat's,
-where questions and answers take turns.
+where questions and answers alternate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from orchestrator.datasets.base import (
     ASSISTANT,
     SFT,
-    SYSTEM,
     USER,
     Conversation,
     Message,
     Row,
     RowProblem,
     excerpt,
-    optional_text,
-    required_list,
-    required_text,
     type_name,
 )
+from orchestrator.datasets.formats.base import Columns, required_list, required_text, system_of
 
 name = "moss_pairs"
 purpose = SFT
 shape = '{"conversation": [{"human": "…", "assistant": "…"}]}'
-columns: Mapping[str, str] = {
+columns: Columns = {
     "conversation": "conversation",
     "human": "human",
     "assistant": "assistant",
@@ -46,8 +42,8 @@ def sniff(row: Row) -> bool:
     return flat or bool(resolve(row))
 
 
-def resolve(row: Row) -> Mapping[str, str]:
-    """What the two sides are called in a file with rows like this one."""
+def resolve(row: Row) -> Columns:
+    """The keys of the two sides."""
     turns = row.get("conversation")
     first = turns[0] if isinstance(turns, list) and turns else None
     if isinstance(first, dict):
@@ -57,7 +53,7 @@ def resolve(row: Row) -> Mapping[str, str]:
     return {}
 
 
-def read(row: Row, columns: Mapping[str, str]) -> Conversation:
+def read(row: Row, columns: Columns) -> Conversation:
     """Every pair as a question and an answer."""
     if columns["conversation"] in row or columns["data"] not in row:
         pairs = required_list(row, columns["conversation"], shape, "pairs")
@@ -66,16 +62,15 @@ def read(row: Row, columns: Mapping[str, str]) -> Conversation:
     return [_text((USER, ASSISTANT)[index % 2], text) for index, text in enumerate(texts)]
 
 
-def _pair(pair: Any, columns: Mapping[str, str]) -> Iterator[Message]:
+def _pair(pair: object, columns: Columns) -> Iterator[Message]:
     if not isinstance(pair, dict):
         raise RowProblem("shape", f"a pair is {type_name(pair)}: {excerpt(pair)}", f"a row is {shape}")
-    if system := optional_text(pair, columns["system"]):
-        yield {"role": SYSTEM, "content": system}
+    yield from system_of(pair, columns)
     yield {"role": USER, "content": required_text(pair, columns["human"])}
     yield {"role": ASSISTANT, "content": required_text(pair, columns["assistant"])}
 
 
-def _text(role: str, text: Any) -> Message:
+def _text(role: str, text: object) -> Message:
     if not isinstance(text, str):
         kind = "null" if text is None else "not text"
         raise RowProblem(kind, f"a turn is {type_name(text)}: {excerpt(text)}", "write text")

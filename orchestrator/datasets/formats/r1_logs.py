@@ -1,27 +1,14 @@
 """r1_logs: {"messages": […], "choices": [{"message": {"reasoning_content": "…", "content": "…"}}]}.
 
-What a server of chat completions sent, kept beside what it was asked: in the row itself, or as the request of
-a row {"request", "response"}, also with the `body` of a batch. An answer that the server says was cut off is
-refused.
+The response of a chat completions server beside its request: in the row itself, or as {"request",
+"response"}, also with the `body` of a batch. An answer that the server reports as cut off is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from orchestrator.datasets.base import (
-    SFT,
-    USER,
-    Conversation,
-    Row,
-    RowProblem,
-    excerpt,
-    refuse_unread,
-    required_list,
-    type_name,
-)
-from orchestrator.datasets.turns import read_turn, read_turns
+from orchestrator.datasets.base import SFT, USER, Conversation, Row, RowProblem, excerpt, keys_of, type_name
+from orchestrator.datasets.formats.base import Columns, no_other_names, refuse_unread, required_list
+from orchestrator.datasets.formats.messages import read_turn, read_turns
 
 name = "r1_logs"
 purpose = SFT
@@ -29,47 +16,48 @@ shape = (
     '{"messages": [{"role": "user", "content": "…"}], '
     '"choices": [{"message": {"role": "assistant", "reasoning_content": "…", "content": "…"}}]}'
 )
-columns: Mapping[str, str] = {
+columns: Columns = {
     "choices": "choices",
     "messages": "messages",
     "prompt": "prompt",
     "request": "request",
     "response": "response",
 }
+resolve = no_other_names
 
-NAMES = {"messages": "messages", "role": "role", "content": "content"}
+KEYS = {"messages": "messages", "role": "role", "content": "content"}
 
 
 def sniff(row: Row) -> bool:
-    """Whether it has choices, itself or as its response."""
+    """Whether it has choices, itself or in its response."""
     choices = _part(row, "response").get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     return isinstance(first, dict) and isinstance(first.get("message"), dict)
 
 
-def read(row: Row, columns: Mapping[str, str]) -> Conversation:
-    """What was asked, and the one answer with its thought."""
-    asked, answered = _part(row, columns["request"]), _part(row, columns["response"])
-    choices = required_list(answered, columns["choices"], shape, "choices")
+def read(row: Row, columns: Columns) -> Conversation:
+    """The request, and its one answer with the thought."""
+    request, response = _part(row, columns["request"]), _part(row, columns["response"])
+    choices = required_list(response, columns["choices"], shape, "choices")
     if len(choices) != 1:
-        what = f"there are {len(choices)} choices, and one can be trained"
-        raise RowProblem("several answers", what, "leave one of them")
+        what = f"{len(choices)} choices, but one can be trained"
+        raise RowProblem("several answers", what, "keep one of them")
     choice = choices[0] if isinstance(choices[0], dict) else {}
     if choice.get("finish_reason") == "length":
-        what = f"the server says that it cut the answer off (finish_reason: length): {excerpt(choice)}"
+        what = f"the server cut the answer off (finish_reason: length): {excerpt(choice)}"
         raise RowProblem("answer cut off", what, "ask again with more tokens, or delete the row")
-    return [*_asked(asked, columns), read_turn(_message(choice), NAMES, shape)]
+    return [*_prompt(request, columns), read_turn(_message(choice), KEYS, shape)]
 
 
-def _asked(asked: Row, columns: Mapping[str, str]) -> Conversation:
-    refuse_unread(asked, "tools", "functions")
-    prompt = asked.get(columns["prompt"])
-    if isinstance(prompt, str) and columns["messages"] not in asked:
+def _prompt(request: Row, columns: Columns) -> Conversation:
+    refuse_unread(request, "tools", "functions")
+    prompt = request.get(columns["prompt"])
+    if isinstance(prompt, str) and columns["messages"] not in request:
         return [{"role": USER, "content": prompt}]
-    if columns["messages"] not in asked:
-        what = f"what was asked is not there (keys: {', '.join(list(asked)[:8]) or 'none'})"
+    if columns["messages"] not in request:
+        what = f"the request is missing (keys: {keys_of(request)})"
         raise RowProblem("missing key", what, f'keep the request beside its answer: "{columns["messages"]}"')
-    return read_turns(asked, {**NAMES, "messages": columns["messages"]}, shape)
+    return read_turns(request, {**KEYS, "messages": columns["messages"]}, shape)
 
 
 def _message(choice: Row) -> Row:
@@ -80,8 +68,8 @@ def _message(choice: Row) -> Row:
 
 
 def _part(row: Row, column: str) -> Row:
-    """A row's request or response; the row itself where it has none."""
-    part: Any = row.get(column)
+    """The request or response of a row; the row itself if it has none."""
+    part = row.get(column)
     if not isinstance(part, dict):
         return row
     body = part.get("body")

@@ -1,15 +1,15 @@
-"""text: {"text": "…"}, documents to go on training with; also what each line of a .txt file is."""
+"""text: {"text": "…"}, documents for continued pre-training; each line of a .txt file is one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from orchestrator.datasets.base import PT, Row, Text, refuse_unread, required_text
+from orchestrator.datasets.base import PT, Row, Text
+from orchestrator.datasets.formats.base import MEDIA, Columns, no_other_names, refuse_unread, required_text
 
 name = "text"
 purpose = PT
 shape = '{"text": "…"}'
-columns: Mapping[str, str] = {"text": "text"}
+columns: Columns = {"text": "text"}
+resolve = no_other_names
 
 
 def sniff(row: Row) -> bool:
@@ -17,7 +17,7 @@ def sniff(row: Row) -> bool:
     return "text" in row
 
 
-def read(row: Row, columns: Mapping[str, str]) -> Text:
-    """The document as it stands."""
-    refuse_unread(row, "images", "videos", "audios")
+def read(row: Row, columns: Columns) -> Text:
+    """The document."""
+    refuse_unread(row, *MEDIA)
     return Text(required_text(row, columns["text"]))

@@ -1,81 +1,234 @@
-"""A data file as a person brought it: its rows numbered, and hashed while they are read. Never written to.
+"""Opens a user's data file: its rows numbered, its format found, its rows audited. Never writes to it.
 
-Its suffix says how it is read (readers/), after those of packing; a file of another suffix is read as JSON.
-A folder of such files is read as one, its rows numbered on from file to file.
+The suffix decides how a file is read (readers/), after those of compression; other suffixes are read as JSON.
+A folder of such files is read as one, with its rows numbered from file to file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Self, cast
 
-from orchestrator.datasets.base import RowProblem
+from orchestrator.datasets.audit import Audit, Drop, Rules
+from orchestrator.datasets.base import SFT, Example, RowProblem
+from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.formats import FORMATS, recognise, unknown_shape
 from orchestrator.datasets.rows import Numbered
-from orchestrator.errors import MissingError, Problem, UsageError
+from orchestrator.datasets.targets import WriteRow, sharegpt_line
+from orchestrator.errors import MissingError, Problem, UsageError, did_you_mean
 from orchestrator.execute.data.readers import READERS, json_rows
 from orchestrator.execute.data.readers.base import Read, Reading, Source
 from orchestrator.execute.data.readers.folder import files_of
 from orchestrator.execute.data.readers.hashed import BLOCK, HashedFile
 from orchestrator.execute.data.readers.packed import PACKED, ZIP, member_of, unpacked, until_damaged
+from orchestrator.execute.host.signals import check
+from orchestrator.plan.stages.prepare import DatasetSettings
 
-__all__ = ["DataFile", "Reading", "choose_format"]
+__all__ = ["AuditedFile", "DataFile", "DataOptions", "Reading", "audited", "choose_format"]
 
-# So many first bytes say how a file is spelled.
+Progress = Callable[[str], None]
+
+# The first bytes that decide how a file is read.
 HEAD = 1 << 20
-HINT = "name a file of rows, or a folder of such files"
+# Seconds between two reports of progress.
+REPORT_EVERY = 2.0
+HINT = "use a data file, or a folder of data files"
 SUFFIXES = (*READERS, *PACKED, ZIP)
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """How rows are read, and what is done about faulty ones.
+
+    Attributes:
+        format: a name of FORMATS; "" if the first whole row decides.
+        columns: the format's column → its name in this file, if it is not the usual one.
+        reading: which part of the file is read, and how.
+        rules: what is done about faulty rows.
+    """
+
+    format: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    reading: Reading = field(default_factory=Reading)
+    rules: Rules = field(default_factory=Rules)
+
+    @classmethod
+    def of(cls, entry: DatasetEntry | DatasetSettings, *, thorough: bool = False) -> Self:
+        """The options of a data set; dropping bad rows is not among them."""
+        reading = Reading(items=entry.items, sheet=entry.sheet, split=entry.split, fix=entry.fix)
+        return cls(entry.format, entry.columns, reading, Rules(fix=entry.fix, thorough=thorough))
+
+
+@dataclass
+class AuditedFile:
+    """An open data file whose rows are audited while they are read.
+
+    Attributes:
+        format: the name of its format; sniffed: whether the first whole row decided it.
+        audit: counts of what was found.
+        source: the file. rows: its numbered rows.
+        sha256: of the whole file, once `hash` was called; "" before.
+    """
+
+    format: str
+    sniffed: bool
+    audit: Audit
+    source: DataFile
+    rows: Iterator[Numbered]
+    sha256: str = ""
+
+    def examples(self) -> Iterator[tuple[int, Example, bytes]]:
+        """The number, the example and the line of every row that is kept."""
+        return self.audit.examples(self.rows)
+
+    def hash(self) -> str:
+        """The hash of the whole file."""
+        self.sha256 = self.source.sha256()
+        return self.sha256
+
+    @property
+    def purpose(self) -> str:
+        """The purpose of its rows."""
+        return self.audit.format.purpose
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the file was read; complete after the last row."""
+        return tuple(self.source.notes)
+
+    def to_json(self) -> dict[str, object]:
+        """What the reports of all verbs over a data file share."""
+        return {
+            "format": self.format,
+            "sniffed": self.sniffed,
+            "columns": dict(self.audit.columns),
+            "notes": list(self.notes),
+            **self.audit.counted(),
+        }
+
+
+@contextmanager
+def audited(
+    path: Path,
+    options: DataOptions,
+    *,
+    shown: str = "",
+    most: int | None = None,
+    conversations: bool = False,
+    write: WriteRow = sharegpt_line,
+    drop: Callable[[Callable[[int], str]], Drop] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[AuditedFile]:
+    """Open a data file, and find its format.
+
+    Args:
+        path: the file, or a folder of files.
+        options: how it is read.
+        shown: its name, for messages; default: the path.
+        most: read so many rows; None for all.
+        conversations: refuse rows of another purpose.
+        write: writes a row as one line.
+        drop: makes the function that takes dropped rows, from the one that locates rows; for rules.drop_bad.
+        progress: called every two seconds with a message.
+
+    Raises:
+        MissingError: the file is missing or empty.
+        UsageError: the file, its format or a column is unknown, or its rows have another purpose.
+        Interrupted: while the rows are read, a signal came.
+    """
+    shown = shown or str(path)
+    with DataFile.open(path, shown, options.reading) as source:
+        name, rows = choose_format(options.format, islice(source.rows(), most), shown, options.columns)
+        row_format = FORMATS[name]
+        unknown = [column for column in options.columns if column not in row_format.columns]
+        if unknown:
+            what = f"the format {name} has no column {', '.join(unknown)}"
+            raise UsageError(Problem(what, hint=f"columns: {', '.join(row_format.columns)}"))
+        if conversations and row_format.purpose != SFT:
+            what = f"the rows are in the format {name}, for {row_format.purpose}; recipes train conversations"
+            hint = f"conch data convert {shown} --out FILE.jsonl writes a file for LLaMA-Factory's own stage"
+            raise UsageError(Problem(what, shown, hint))
+        audit = Audit(
+            shown,
+            row_format,
+            options.columns,
+            options.rules,
+            write=write,
+            locate=source.locate,
+            drop=drop(source.locate) if drop and options.rules.drop_bad else None,
+            tick=_ticker(progress),
+        )
+        yield AuditedFile(name, not options.format, audit, source, rows)
+
+
+def _ticker(progress: Progress | None) -> Callable[[int], None]:
+    """Checks for signals, and reports progress every two seconds."""
+    reported = time.monotonic()
+
+    def tick(rows: int) -> None:
+        nonlocal reported
+        check()
+        if progress and time.monotonic() - reported > REPORT_EVERY:
+            reported = time.monotonic()
+            progress(f"{rows} rows read")
+
+    return tick
 
 
 class DataFile:
     """An open data file, or a folder of them, hashed while it is read.
 
     Attributes:
-        notes: how it was understood, where that is not obvious; whole when the rows were read.
+        notes: how it was read, if that is not obvious; complete after the last row.
     """
 
     def __init__(self, files: list[tuple[Path, str]], reading: Reading, notes: list[str]) -> None:
         self._files, self._reading, self.notes = files, reading, notes
-        # Where each file's rows begin, and how their places are said.
+        # The number before each file's first row, and how its rows are located.
         self._starts: list[int] = []
         self._last = 0
-        self._places: list[Callable[[int], str]] = []
+        self._locators: list[Callable[[int], str]] = []
         self._hashed = [HashedFile(path) for path, _ in files[:1]]
 
     @classmethod
     def open(cls, path: Path, shown: str, reading: Reading | None = None) -> Self:
-        """Open it; close it by `with`.
+        """Open it; use it in a `with` statement.
 
         Args:
             path: the file, or a folder of files.
-            shown: its name, as people know it.
+            shown: its name, for messages.
             reading: which part is read, and how.
 
         Raises:
-            MissingError: it is not there, or empty.
-            UsageError: it is not clear which file of a folder is meant.
+            MissingError: it is missing or empty.
+            UsageError: it is ambiguous which file of a folder is meant.
         """
         reading, notes = reading or Reading(), list[str]()
         if not path.exists():
             raise MissingError(Problem("no such data file", shown, HINT))
         try:
             if path.is_dir():
-                kinds = _kinds()
+                kinds = {
+                    suffix: READERS[suffix].__module__ if suffix in READERS else suffix for suffix in SUFFIXES
+                }
                 found = files_of(path, shown, reading.split, kinds, notes)
                 files = [(one, f"{shown.rstrip('/')}/{one.relative_to(path).as_posix()}") for one in found]
                 return cls(files, reading, notes)
             if not path.is_file():
-                raise MissingError(Problem("it is no regular file", shown, HINT))
+                raise MissingError(Problem("not a regular file", shown, HINT))
             if not path.stat().st_size:
-                raise MissingError(Problem("the file is empty", shown, "put rows into it"))
+                raise MissingError(Problem("the file is empty", shown, "add rows"))
             return cls([(path, shown)], reading, notes)
         except PermissionError:
-            raise MissingError(Problem("it may not be read", shown, "give yourself the right to")) from None
+            raise MissingError(Problem("permission denied", shown, "make it readable for you")) from None
 
     def __enter__(self) -> Self:
         return self
@@ -85,25 +238,25 @@ class DataFile:
             file.end()
 
     def rows(self) -> Iterator[Numbered]:
-        """The numbered rows, whichever way the file writes them.
+        """The numbered rows, whatever the notation.
 
         Raises:
-            UsageError: the file cannot be read as what it is, or it is not clear what in it is meant.
+            UsageError: the file is not what its suffix says, or it is ambiguous what in it is meant.
         """
         if len(self._files) == 1:
             self._starts.append(0)
             return self._rows_of(0)
-        return chain.from_iterable(self._moved(number) for number in range(len(self._files)))
+        return chain.from_iterable(self._renumbered(file) for file in range(len(self._files)))
 
-    def place(self, number: int) -> str:
-        """A row's place, as people know it."""
+    def locate(self, number: int) -> str:
+        """The location of a row, for messages."""
         file = max(bisect_right(self._starts, number - 1) - 1, 0)
-        if file >= len(self._places):
+        if file >= len(self._locators):
             return f"{self._files[0][1]}:{number}"
-        return self._places[file](number - self._starts[file])
+        return self._locators[file](number - self._starts[file])
 
     def sha256(self) -> str:
-        """The hash of the whole file, also of what was not read; of a folder, over its data files."""
+        """The hash of the whole file, including what was not read; of a folder, over its data files."""
         if len(self._files) == 1:
             return self._hashed[0].sha256()
         digest = hashlib.sha256()
@@ -116,8 +269,8 @@ class DataFile:
             self._hashed.append(HashedFile(self._files[len(self._hashed)][0]))
         return self._hashed[number]
 
-    def _moved(self, file: int) -> Iterator[Numbered]:
-        """The rows of one file of several, numbered on after those of the file before."""
+    def _renumbered(self, file: int) -> Iterator[Numbered]:
+        """The rows of one of several files, numbered after those of the file before."""
         start = self._last
         self._starts.append(start)
         number = 0
@@ -131,28 +284,23 @@ class DataFile:
         try:
             source, read = _opened(raw, path, shown, self._reading, self.notes)
             rows = read(source)
-            self._places.append(source.place)
+            self._locators.append(source.locate)
         except RowProblem as problem:
-            self._places.append(lambda number: f"{shown}:{number}")
+            self._locators.append(lambda number: f"{shown}:{number}")
             return iter([(1, problem)])
         return until_damaged(rows) if source.packed else rows
-
-
-def _kinds() -> dict[str, str]:
-    """Suffix → the kind of file it says; what is packed is a kind of its own."""
-    return {suffix: READERS[suffix].__module__ if suffix in READERS else suffix for suffix in SUFFIXES}
 
 
 def _opened(
     raw: HashedFile, path: Path, shown: str, reading: Reading, notes: list[str]
 ) -> tuple[Source, Read]:
-    """The file unpacked, and what reads it.
+    """The file decompressed, and its reader.
 
     Raises:
-        UsageError: it is a zip without a sole data file.
-        RowProblem: it cannot be unpacked.
+        UsageError: it is a zip without exactly one data file.
+        RowProblem: it cannot be decompressed.
     """
-    # A link may have no suffix; what it names has.
+    # A link may have no suffix; its target does.
     name = path.name if PurePosixPath(path.name).suffix.lower() in SUFFIXES else path.resolve().name
     begin, packed = _plain(raw), False
     suffix = PurePosixPath(name).suffix.lower()
@@ -168,7 +316,7 @@ def _opened(
         raise head
     first = (head or {}).get("head", b"")
     source = Source(path, shown, reading, begin(), first, len(first) < HEAD, packed, notes)
-    source.place = lambda number: f"{shown}:{number}"
+    source.locate = lambda number: f"{shown}:{number}"
     return source, READERS.get(suffix, json_rows.read)
 
 
@@ -189,33 +337,34 @@ def _unpacking(begin: Callable[[], IO[bytes]], suffix: str) -> Callable[[], IO[b
 
 
 def choose_format(
-    named: str, rows: Iterator[Numbered], shown: str, given: Mapping[str, str] | None = None
+    name: str, rows: Iterator[Numbered], shown: str, columns: Mapping[str, str] | None = None
 ) -> tuple[str, Iterator[Numbered]]:
-    """The format's name, found by the first whole row unless it was named; and all the rows.
+    """The name of the format, from the first whole row if it is not given; and all the rows.
 
     Args:
-        named: a format; "" when the row decides.
+        name: a format; "" if the row decides.
         rows: of the file.
-        shown: the file's name, as people know it.
-        given: part → column, as the user said it.
+        shown: the file's name, for messages.
+        columns: part → column, as the user named them.
 
     Raises:
-        UsageError: no format has that name, or none knows the row's shape.
+        UsageError: no format has that name, or none recognises the row.
     """
-    if named:
-        if named not in FORMATS:
-            raise UsageError(Problem(f'no format named "{named}"', shown, f"formats: {', '.join(FORMATS)}"))
-        return named, rows
-    looked_at = []
+    if name:
+        if name not in FORMATS:
+            what = f'no format named "{name}"{did_you_mean(name, FORMATS)}'
+            raise UsageError(Problem(what, shown, f"formats: {', '.join(FORMATS)}"))
+        return name, rows
+    examined = []
     for numbered in rows:
-        looked_at.append(numbered)
+        examined.append(numbered)
         if not isinstance(numbered[1], RowProblem):
             break
-    row = next((row for _, row in looked_at if not isinstance(row, RowProblem)), None)
+    row = next((row for _, row in examined if not isinstance(row, RowProblem)), None)
     if row is None:
-        return "alpaca", chain(looked_at, rows)
-    found = recognise(row, given)
+        return "alpaca", chain(examined, rows)
+    found = recognise(row, columns)
     if found is None:
         what, hint = unknown_shape(row)
-        raise UsageError(Problem(what, f"{shown}:{looked_at[-1][0]}", hint))
-    return found[0], chain(looked_at, rows)
+        raise UsageError(Problem(what, f"{shown}:{examined[-1][0]}", hint))
+    return found[0], chain(examined, rows)

@@ -1,6 +1,6 @@
-"""Rows through LLaMA-Factory's own encoder, in a folder that is thrown away: for looking, not for training.
+"""Encodes rows with LLaMA-Factory's own encoder, in a temporary folder: to look at them, not to train.
 
-The folder is a run folder in small: train.yaml, inputs/base, data/. Nothing is written beside it.
+The folder is laid out like a run: train.yaml, inputs/base, data/. Nothing is written outside it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import orjson
 
 from orchestrator.backends import llamafactory
 from orchestrator.datasets.base import Conversation
-from orchestrator.datasets.dataset_info import dataset_info_text
 from orchestrator.datasets.entry import DatasetEntry
+from orchestrator.datasets.targets import dataset_info_text
 from orchestrator.errors import ConchError, Problem, StageFailed
+from orchestrator.execute.data.data_file import Progress
 from orchestrator.execute.environments import registry
 from orchestrator.execute.launchers.commands import ParallelCommand
 from orchestrator.execute.models.fetch import find_base
@@ -31,8 +32,7 @@ from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime
 
-Say = Callable[[str], None]
-Numbered = tuple[int, Conversation]
+NumberedConversation = tuple[int, Conversation]
 OUT, ROWS = "encoded.jsonl", "rows.jsonl"
 
 
@@ -43,8 +43,8 @@ class Encoder:
     Attributes:
         train_yaml: LLaMA-Factory's settings; they name inputs/base.
         base: the folder with the tokenizer.
-        corrected: its tokenizer_config.json is read rightly by every version (model.tokenizer: corrected).
-        hardware: whose train environment is asked.
+        hardware: whose train environment is used.
+        corrected: whether tokenizer_config.json is corrected for all versions (model.tokenizer: corrected).
     """
 
     train_yaml: str
@@ -53,11 +53,11 @@ class Encoder:
     corrected: bool = False
 
 
-def base_of(job: Job, project: Path, say: Say) -> Path:
-    """The folder of a job's base model, fetched when need be.
+def base_of(job: Job, project: Path, say: Progress) -> Path:
+    """The folder of a job's base model, downloaded if necessary.
 
     Raises:
-        ConchError: as `conch pull` says.
+        ConchError: as `conch pull`.
     """
     model = job.recipe.model
     base = job.base_folder.replace("{project}", str(project)) or model.base
@@ -65,35 +65,35 @@ def base_of(job: Job, project: Path, say: Say) -> Path:
 
 
 def encoder_of(job: Job, base: Path) -> Encoder:
-    """As a job trains, with the tokenizer of a folder."""
+    """The encoder of a job's training, with the tokenizer in a folder."""
     corrected = job.recipe.model.tokenizer == "corrected"
     return Encoder(llamafactory.train_yaml(job), base, job.hardware, corrected)
 
 
 def file_of(entry: DatasetEntry, job: Job, project: Path) -> Path:
-    """The file of a data set, fetched when it lives on a hub and is not there.
+    """The file of a data set, downloaded if necessary.
 
     Raises:
-        ConchError: as `conch pull` says.
+        ConchError: as `conch pull`.
     """
     if not entry.hub_id:
         return project / entry.path
-    place = entry.hub_id, entry.hub_file, entry.hub_revision, entry.hub
-    return fetch_dataset_file(*place, lambda _: None, hardware=job.hardware)
+    location = entry.hub_id, entry.hub_file, entry.hub_revision, entry.hub
+    return fetch_dataset_file(*location, lambda _: None, hardware=job.hardware)
 
 
 def encode(
-    encoder: Encoder, datasets: Mapping[str, Sequence[Numbered]], say: Say
+    encoder: Encoder, datasets: Mapping[str, Sequence[NumberedConversation]], say: Progress
 ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[int, str]]:
     """(header, rows, pieces) as probes/preview_ids.py writes them, of the numbered rows of each data set.
 
     Raises:
         UsageError: the tokenizer is broken, or the probe refuses a row. MissingError: the environment or the
-        tokenizer is not there. StageFailed: the probe failed. Interrupted: a signal came.
+        tokenizer is missing. StageFailed: the probe failed. Interrupted: a signal came.
     """
 
     def lay_out(folder: Path) -> None:
-        (folder / "data/dataset_info.json").write_text(dataset_info_text(datasets), encoding="utf-8")
+        (folder / "data/dataset_info.json").write_text(dataset_info_text(datasets.keys()), encoding="utf-8")
         with (folder / "data/conversations.jsonl").open("wb") as together:
             for name, rows in datasets.items():
                 with (folder / f"data/{name}.jsonl").open("wb") as alone:
@@ -108,7 +108,7 @@ def encode(
 
 
 def token_lengths(
-    encoder: Encoder, conversations: Iterable[Conversation], say: Say
+    encoder: Encoder, conversations: Iterable[Conversation], say: Progress
 ) -> tuple[dict[str, Any], list[list[int] | None]]:
     """(header, lengths of each conversation's questions and answers) as probes/token_lengths.py writes them.
 
@@ -127,10 +127,10 @@ def token_lengths(
 
 @contextmanager
 def _probed(
-    encoder: Encoder, script: str, words: Sequence[str], lay_out: Callable[[Path], None], say: Say
+    encoder: Encoder, script: str, words: Sequence[str], lay_out: Callable[[Path], None], say: Progress
 ) -> Iterator[Path]:
-    """Run a probe of the train environment, and hand out what it wrote while that is there."""
-    place = registry.require("train", encoder.hardware)
+    """Run a probe of the train environment; yield its output file, which is deleted afterwards."""
+    environment = registry.require("train", encoder.hardware)
     with process.catch_signals(), tempfile.TemporaryDirectory(prefix="conch-encode-") as scratch:
         folder = Path(scratch)
         (folder / "data").mkdir()
@@ -138,27 +138,27 @@ def _probed(
         (folder / "train.yaml").write_text(encoder.train_yaml, encoding="utf-8")
         _link_base(encoder, folder / "inputs/base")
         lay_out(folder)
-        say("LLaMA-Factory encodes the rows in the train environment; its start takes some seconds")
+        say("Encoding the rows with LLaMA-Factory in the train environment; it takes some seconds to start.")
         try:
-            _run(script, words, place, folder)
+            _run(script, words, environment, folder)
         except ConchError as error:
-            error.problems = tuple(_kept(problem, folder) for problem in error.problems)
+            error.problems = tuple(_with_lasting_log(problem, folder) for problem in error.problems)
             raise
         if not (folder / OUT).is_file():
-            raise StageFailed(Problem("the probe ended well and wrote nothing", script))
+            raise StageFailed(Problem("the probe succeeded but wrote nothing", script))
         yield folder / OUT
 
 
 def _link_base(encoder: Encoder, target: Path) -> None:
     if encoder.corrected:
-        link_corrected(encoder.base, target, lambda path, place: place.symlink_to(path))
+        link_corrected(encoder.base, target, lambda path, link: link.symlink_to(path))
     else:
         target.symlink_to(encoder.base.resolve(), target_is_directory=True)
 
 
-def _run(script: str, words: Sequence[str], place: Path, folder: Path) -> None:
+def _run(script: str, words: Sequence[str], environment: Path, folder: Path) -> None:
     argv = ("{train}/bin/python", f"{{probes}}/{script}", "train.yaml", *words, "--out", OUT)
-    symbols = {"train": str(place), "probes": str(PROBES), "conch": sys.prefix}
+    symbols = {"train": str(environment), "probes": str(PROBES), "conch": sys.prefix}
     run_tag = process.new_run_tag(folder, folder)
     with process.guarded(run_tag):
         one = ParallelCommand.start(
@@ -174,8 +174,8 @@ def _run(script: str, words: Sequence[str], place: Path, folder: Path) -> None:
             one.stop()
 
 
-def _kept(problem: Problem, folder: Path) -> Problem:
-    """The problem, with a log that is still there when the folder is gone."""
+def _with_lasting_log(problem: Problem, folder: Path) -> Problem:
+    """The problem, with a copy of its log that outlives the folder."""
     path = Path(problem.where)
     if not path.is_relative_to(folder) or path.suffix != ".log":
         return problem

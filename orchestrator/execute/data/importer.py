@@ -1,28 +1,37 @@
-"""A person's file, or a data set of a hub, becomes a data set of the project and a recipe that trains it.
+"""Makes a data set of the project, and a recipe that trains it, from a user's file or a hub's data set.
 
-Looked through first: where a row cannot be trained, nothing is written. What is written appears whole, the
-rows before the entry that names them, the recipe last; nothing that is there is replaced, and the same
-command given twice does nothing the second time.
+The rows are scanned first; if one cannot be trained, nothing is written. Files appear whole: the rows, then
+the entry that names them, then the recipe. Nothing existing is replaced, and running the command again
+changes nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from orchestrator.datasets.added import Origin, entry_text, name_for, name_problem, quoted, recipe_text
 from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import excerpt
-from orchestrator.datasets.entry import FOLDER, SUFFIXES, read_entry
+from orchestrator.datasets.entry import FOLDER, SUFFIXES, DatasetEntry, name_problem, read_entry
+from orchestrator.datasets.scaffold import entry_text, name_for, recipe_text
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.bring_data import Location, bring, is_same
-from orchestrator.execute.data.manner import Manner
-from orchestrator.execute.data.scan import ScanResult, look_through
-from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.data.data_file import DataOptions, Progress
+from orchestrator.execute.data.scan import ScanResult, scan
+from orchestrator.execute.host.atomic_files import (
+    CHUNK,
+    remove,
+    sha256_path,
+    sync_folder,
+    sync_tree,
+    write_durable,
+    write_error,
+)
+from orchestrator.execute.host.output_file import OutputFile
+from orchestrator.execute.host.signals import check
 from orchestrator.execute.models.hub import fetch_dataset_file
-from orchestrator.execute.models.hub.protocol import Progress
 from orchestrator.execute.models.model_folder import MANIFEST, read_manifest
 from orchestrator.execute.processes import process
 from orchestrator.execute.project import recipes
@@ -35,128 +44,144 @@ BASES = ("magic_conch", "smoke")
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What is to be added, and how.
+    """What is added, and how.
 
     Attributes:
         source: a file, a folder of data, or hub:OWNER/NAME[/FILE].
-        hub: which hub that is.
-        name: of the data set and its recipe; "" for one made of the source's.
+        hub: the hub of the latter.
+        name: of the data set and its recipe; "" to derive it from the source.
         base: the recipe to extend; "" for a shipped one.
-        manner: how rows are read, and what is done about bad ones.
+        data: how rows are read, and what is done about faulty ones.
     """
 
     source: str
     hub: str = DEFAULT
     name: str = ""
     base: str = ""
-    manner: Manner = field(default_factory=Manner)
+    data: DataOptions = field(default_factory=DataOptions)
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
-    """What it was understood as, and what was written.
+class Imported:
+    """What was written.
 
     Attributes:
         name, base: of the data set and its recipe, and the recipe that this extends.
-        stem: what the name was made of; "" when it was given.
-        seen: what is in it.
-        file, entry, recipe: relative to the project; file is "" when a hub has the rows.
+        stem: the source of the name; "" if the name was given.
+        scan: the rows.
+        file, entry, recipe: relative to the project; file is "" if a hub has the rows.
     """
 
     name: str
     base: str
     stem: str
-    seen: ScanResult
+    scan: ScanResult
     file: str
     entry: str
     recipe: str
 
     @property
     def audit(self) -> Audit:
-        """What was found in the rows."""
-        return self.seen.audit
+        """The counts of the rows."""
+        return self.scan.file.audit
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The `data` of `conch data add --json`."""
         written = {"name": self.name, "base": self.base, "entry": self.entry, "recipe": self.recipe}
-        return {**written, "rows": self.file, **self.seen.to_json()}
+        return {**written, "rows": self.file, **self.scan.to_json()}
 
 
-def add_data(project: Path, wish: ImportOptions, progress: Progress = lambda _: None) -> Added:
-    """Look through the rows, and write the data set and its recipe.
+@dataclass(frozen=True, slots=True)
+class _Location:
+    """Where the rows are.
+
+    Attributes:
+        path: the file or folder. shown: its name, for messages. stem: what the name is derived from.
+        hub, hub_id, hub_revision, hub_file: as in DatasetEntry; "" for a local file.
+    """
+
+    path: Path
+    shown: str
+    stem: str
+    hub: str = ""
+    hub_id: str = ""
+    hub_revision: str = ""
+    hub_file: str = ""
+
+
+def add_data(project: Path, options: ImportOptions, progress: Progress = lambda _: None) -> Imported:
+    """Scan the rows, and write the data set and its recipe.
 
     Raises:
-        UsageError: rows cannot be trained, or hold pictures; a name is none, or is taken by something else.
-        MissingError: the file, or the hub's data set, is not there.
+        UsageError: rows cannot be trained, or contain images; a name is invalid or taken.
+        MissingError: the file, or the hub's data set, does not exist.
         StageFailed: the disk is full. Interrupted: a signal came.
     """
-    base = _base(project, wish.base)
-    _check_name(wish.name)
+    base = _base(project, options.base)
+    if options.name and (wrong := name_problem(options.name)):
+        raise UsageError(Problem(wrong, hint="--name my_data"))
     with process.catch_signals():
-        place, stem = _from_hub(wish, progress) if wish.source.startswith(HUB) else _from_here(wish.source)
-        name = wish.name or name_for(stem)
-        manner = _of_one_file(wish.manner) if place.hub else wish.manner
-        seen = look_through(place, manner, progress)
-        file = "" if place.hub else _home(project, place.path, name)
-        entry = entry_text(_origin(manner, seen, place, file), _title(name, seen, place))
+        from_hub = options.source.startswith(HUB)
+        location = _on_hub(options, progress) if from_hub else _local(options.source)
+        name = options.name or name_for(location.stem)
+        data = options.data
+        if from_hub:  # the split has chosen the hub's file
+            data = replace(data, reading=replace(data.reading, split=""))
+        found = scan(location.path, location.shown, data, progress)
+        file = "" if from_hub else _home(project, location.path, name)
+        entry = entry_text(_entry(name, data, found, location, file), _title(name, found, location))
         read_entry(name, entry)
         texts = {
             f"{FOLDER}/{name}.yaml": entry,
-            f"{recipes.FOLDER}/{name}{recipes.SUFFIX}": _recipe(project, name, base, seen),
+            f"{recipes.FOLDER}/{name}{recipes.SUFFIX}": _recipe(project, name, base, found),
         }
-        _refuse_taken(project, texts, place.path, file)
+        _refuse_taken(project, texts, location.path, file)
         if file:
-            bring(place.path, project / FOLDER / file, seen.sha256)
+            copy_into_project(location.path, project / FOLDER / file, found.file.sha256)
         for path, text in texts.items():
             write_durable(project / path, text)
     home = f"{FOLDER}/{file}" if file else ""
-    return Added(name, base, "" if wish.name else stem, seen, home, *texts)
+    return Imported(name, base, "" if options.name else location.stem, found, home, *texts)
 
 
-def _base(project: Path, wanted: str) -> str:
+def _base(project: Path, name: str) -> str:
     """The recipe to extend."""
     known = recipes.names(project)
-    if wanted in known:
-        return wanted
-    if wanted:
-        recipes.find(wanted, project)
-        what = f"a recipe extends one of recipes/ by its name, not by a path: {excerpt(wanted)}"
+    if name in known:
+        return name
+    if name:
+        recipes.find(name, project)
+        what = f"a recipe extends one of recipes/ by its name, not by a path: {excerpt(name)}"
         raise UsageError(Problem(what, hint=f"--recipe, one of: {', '.join(known)}"))
-    base = next((name for name in BASES if name in known), "")
+    base = next((one for one in BASES if one in known), "")
     if not base:
-        what = f"the recipe to extend must be named: there is no {' and no '.join(BASES)} here"
+        what = f"name the recipe to extend: recipes/ has no {' and no '.join(BASES)}"
         raise UsageError(Problem(what, hint=f"--recipe, one of: {', '.join(known) or 'none yet'}"))
     return base
 
 
-def _check_name(name: str) -> None:
-    if name and (wrong := name_problem(name)):
-        raise UsageError(Problem(wrong, hint="--name my_data"))
-
-
-def _from_here(source: str) -> tuple[Location, str]:
+def _local(source: str) -> _Location:
     path = Path(source).expanduser().resolve()
     stem = path.name
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
-        what = f"{path.suffix or 'a file without a suffix'} cannot be read"
-        raise UsageError(Problem(what, source, f"what can: {', '.join(SUFFIXES)}"))
+        what = f"cannot read {path.suffix or 'a file without a suffix'}"
+        raise UsageError(Problem(what, source, f"supported: {', '.join(SUFFIXES)}"))
     while not path.is_dir() and Path(stem).suffix.lower() in SUFFIXES:
         stem = Path(stem).stem
-    return Location(path, source), stem
+    return _Location(path, source, stem)
 
 
-def _from_hub(wish: ImportOptions, progress: Progress) -> tuple[Location, str]:
-    """A hub's data file, which stays where fetched files lie; the entry names its commit."""
-    owner, _, rest = wish.source.removeprefix(HUB).partition("/")
+def _on_hub(options: ImportOptions, progress: Progress) -> _Location:
+    """A hub's data file, which stays in the cache; the entry names its commit."""
+    owner, _, rest = options.source.removeprefix(HUB).partition("/")
     repo, _, filename = rest.partition("/")
     name = f"{owner}/{repo}"
-    path = fetch_dataset_file(name, filename, "", wish.hub, progress, split=wish.manner.reading.split)
+    path = fetch_dataset_file(name, filename, "", options.hub, progress, split=options.data.reading.split)
     folder = next(folder for folder in path.parents if (folder / MANIFEST).is_file())
     manifest = read_manifest(folder)
-    revision = manifest.revision if manifest else ""
     file = path.relative_to(folder).as_posix()
-    said = f"id: {quoted(name)}, revision: {quoted(revision)}, file: {quoted(file)}, hub: {wish.hub}"
-    return Location(path, f"{name}/{file}", f"hub: {{{said}}}"), repo
+    revision = manifest.revision if manifest else ""
+    return _Location(path, f"{name}/{file}", repo, options.hub, name, revision, file)
 
 
 def _home(project: Path, path: Path, name: str) -> str:
@@ -166,54 +191,100 @@ def _home(project: Path, path: Path, name: str) -> str:
         return path.relative_to(folder).as_posix()
     if path.is_dir():
         return f"data/{name.replace('.', '_')}"
-    # Of rows.jsonl.gz both: the inner one says how it is read.
+    # Both suffixes of rows.jsonl.gz: the inner one decides how it is read.
     suffixes = [one.lower() for one in path.suffixes[-2:] if one.lower() in SUFFIXES]
     return f"data/{name}{''.join(suffixes)}"
 
 
-def _of_one_file(manner: Manner) -> Manner:
-    """Without the split, which has chosen a hub's file."""
-    return replace(manner, reading=replace(manner.reading, split=""))
-
-
-def _origin(manner: Manner, seen: ScanResult, place: Location, file: str) -> Origin:
-    reading, rules = manner.reading, manner.rules
-    return Origin(
-        place=place.hub or f"file: {quoted(file)}",
-        format=seen.format,
-        columns=seen.columns,
-        items=reading.items,
-        sheet=reading.sheet,
-        split=reading.split,
-        fix=rules.fix,
-        drop_bad=rules.drop_bad,
+def _entry(name: str, data: DataOptions, found: ScanResult, location: _Location, file: str) -> DatasetEntry:
+    return DatasetEntry(
+        name,
+        format=found.file.format,
+        file=file,
+        hub_id=location.hub_id,
+        hub_revision=location.hub_revision,
+        hub_file=location.hub_file,
+        hub=location.hub,
+        columns=found.columns,
+        items=data.reading.items,
+        sheet=data.reading.sheet,
+        split=data.reading.split,
+        fix=data.rules.fix,
+        drop_bad=data.rules.drop_bad,
     )
 
 
-def _title(name: str, seen: ScanResult, place: Location) -> str:
-    source = place.shown if place.hub else Path(place.shown).name
-    return f"{name}: {seen.audit.kept} rows, brought by `conch data add` from {excerpt(source)}."
+def _title(name: str, found: ScanResult, location: _Location) -> str:
+    source = location.shown if location.hub_id else Path(location.shown).name
+    return f"{name}: {found.file.audit.kept} rows, added by `conch data add` from {excerpt(source)}."
 
 
-def _recipe(project: Path, name: str, base: str, seen: ScanResult) -> str:
-    """The recipe's text, proven to compose."""
+def _recipe(project: Path, name: str, base: str, found: ScanResult) -> str:
+    """The text of the recipe, checked by composing it."""
     chain = recipes.load_chain(recipes.find(base, project), project)
     limited = compose(chain).recipe.train.max_steps is not None
-    text = recipe_text(name, base, seen.audit.kept, seen.cases, steps_limited=limited)
+    text = recipe_text(name, base, found.file.audit.kept, found.cases, steps_limited=limited)
     compose([RecipeSource(f"{recipes.FOLDER}/{name}{recipes.SUFFIX}", text), *chain])
     return text
 
 
 def _refuse_taken(project: Path, texts: Mapping[str, str], source: Path, file: str) -> None:
-    """Raise UsageError when something else is where a file would go."""
+    """Raise UsageError if a file exists already and is different."""
     taken = [path for path, text in texts.items() if not _is_free(project / path, text)]
     home = project / FOLDER / file
     if file and home.exists() and not is_same(source, home):
         taken.append(f"{FOLDER}/{file}")
     if taken:
-        hint = "give it another name by --name, or move the old one away"
-        raise UsageError(*(Problem("is there already, and is something else", path, hint) for path in taken))
+        hint = "choose another name with --name, or move the existing file away"
+        raise UsageError(*(Problem("exists already, and is different", path, hint) for path in taken))
 
 
 def _is_free(path: Path, text: str) -> bool:
     return not path.exists() or (path.is_file() and path.read_bytes() == text.encode())
+
+
+def is_same(source: Path, target: Path) -> bool:
+    """Whether two files, or the files of two folders, have the same bytes."""
+    if source.is_dir() != target.is_dir():
+        return False
+    return source.samefile(target) or sha256_path(source) == sha256_path(target)
+
+
+def copy_into_project(source: Path, target: Path, sha256: str) -> None:
+    """Copy a file or a folder, unless the target exists; then is_same has compared the two.
+
+    `sha256` is the hash of the file when it was scanned; a folder is copied as it is now.
+
+    Raises:
+        UsageError: the file has changed. StageFailed: the disk is full. Interrupted: a signal came.
+    """
+    if target.exists():
+        return
+    try:
+        if source.is_dir():
+            _copy_folder(source, target)
+            return
+        with source.open("rb") as file, OutputFile.create(target) as output:
+            digest = hashlib.sha256()
+            while chunk := file.read(CHUNK):
+                check()
+                digest.update(chunk)
+                output.write(chunk)
+            if f"sha256:{digest.hexdigest()}" != sha256:
+                raise UsageError(Problem("the file changed while it was read", str(source), "run it again"))
+            output.finish()
+    except OSError as error:
+        raise write_error(error, target) from None
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.partial")
+    remove(temporary)
+    try:
+        shutil.copytree(source, temporary)
+        check()
+        sync_tree(temporary)
+        temporary.rename(target)
+        sync_folder(target.parent)
+    finally:
+        remove(temporary)

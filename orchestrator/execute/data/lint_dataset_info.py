@@ -1,4 +1,4 @@
-"""A person's own dataset_info.json on the disk: told from rows, linted with a look at the files it names."""
+"""Checks a user's own dataset_info.json, including the files that it names."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from orchestrator.datasets.json_places import read_json
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
 from orchestrator.execute.data.data_file import DataFile
 
-# A list of data sets is small; anything larger is rows.
+# A larger file is rows, not a list of data sets.
 SIZE_LIMIT = 4 << 20
 
 
 def names_data_sets(path: Path) -> bool:
-    """Whether a file is a dataset_info.json, by its name or by what it holds, and no file of rows."""
+    """Whether a file is a dataset_info.json, by its name or content, and not a file of rows."""
     if path.name == NAME:
         return True
     try:
@@ -29,22 +29,22 @@ def names_data_sets(path: Path) -> bool:
 
 
 def lint_file(path: Path, stage: str = "") -> list[Problem]:
-    """Everything that is wrong with it, each with line and column; the files it names are looked into.
+    """All its mistakes, with line and column; the files that it names are examined.
 
     Args:
         path: of the dataset_info.json; only read.
-        stage: LLaMA-Factory's, for which the data sets are meant; "" when it is not known.
+        stage: LLaMA-Factory's, for which the data sets are meant; "" if unknown.
 
     Raises:
-        MissingError: it is not there.
-        UsageError: it is not JSON, or not UTF-8.
+        MissingError: the file is missing.
+        UsageError: it is not JSON or not UTF-8.
     """
     shown = str(path)
     try:
         raw = path.read_bytes()
         text = raw.decode("utf-8")
     except OSError as error:
-        raise MissingError(Problem(f"cannot be read: {error.strerror}", shown, "check the name")) from None
+        raise MissingError(Problem(f"cannot read it: {error.strerror}", shown, "check the name")) from None
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
@@ -63,13 +63,13 @@ def _look(path: Path, *, count: bool) -> Listed | None:
             return Listed(folder=True, entries=tuple(sorted(names)))
         if not path.is_file():
             return None
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # not a valid file name
         return None
     try:
         with DataFile.open(path, str(path)) as source:
             rows = source.rows()
             first = next((row for _, row in rows if not isinstance(row, RowProblem)), None)
-            # The first row, and those that are still to come; unreadable ones before it are no rows.
+            # Unreadable rows before the first one do not count.
             return Listed(first=first, rows=sum(1 for _ in rows) + 1 if count and first is not None else None)
     except ConchError:
-        return Listed()  # of a type that is said, or wrong in ways that `conch data audit` of it says
+        return Listed()  # unsupported, or with mistakes that `conch data audit` reports

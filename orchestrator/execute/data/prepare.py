@@ -1,61 +1,53 @@
 """The task `prepare`: data files become what LLaMA-Factory reads, or a list of what is wrong with their rows.
 
-Written under data.partial-0/: NAME.jsonl for each data set, where it is split NAME_validation.jsonl and
-NAME_test.jsonl too, conch_generated.jsonl, conch_held_out.jsonl (paraphrases, each with the answer of the
-trained row that it asks for otherwise), dataset_info.json, conversations.jsonl ({"dataset", "row",
-"messages"} of every row, which the proofs compare), prepare.json (rows in and kept, turns, warnings, hashes
-in and out) and, where rows were left out, prepare.dropped.jsonl. Streaming: memory does not grow with the
-rows, but for a split (dealt_rows.py). The input is only read; text arrives byte for byte.
+Writes under data.partial-0/: NAME.jsonl for each data set, and NAME_validation.jsonl and NAME_test.jsonl if
+it is split; conch_generated.jsonl; conch_held_out.jsonl (paraphrases, each with the answer of the trained row
+whose question it rephrases); dataset_info.json; conversations.jsonl ({"dataset", "row", "messages"} of every
+row, which the proofs compare); prepare.json (rows read and kept, turns, warnings, hashes); and, if rows were
+dropped, prepare.dropped.jsonl. Streaming: memory does not grow with the rows, except for a split (split.py).
+The input is only read; text is copied byte for byte.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import orjson
 
-from orchestrator.datasets.audit import Audit, Drop, Rules
-from orchestrator.datasets.base import SFT, Conversation, RowProblem
-from orchestrator.datasets.dataset_info import dataset_info_text
-from orchestrator.datasets.formats import FORMATS
-from orchestrator.datasets.ledger import ledger_line
-from orchestrator.datasets.rows import Numbered
-from orchestrator.datasets.split import PARTS, TRAIN, SplitWish, part_name
+from orchestrator.datasets.audit import Audit
+from orchestrator.datasets.base import Conversation, Example, excerpt
+from orchestrator.datasets.split import PARTS, TRAIN, SplitSpec, first_question, group_of, part_name
+from orchestrator.datasets.targets import dataset_info_text
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.data_file import DataFile, Reading, choose_format
-from orchestrator.execute.data.dealt_rows import DealtRows
-from orchestrator.execute.data.held_out import HeldOut
-from orchestrator.execute.data.leaks import Leaks
+from orchestrator.execute.data.data_file import AuditedFile, DataOptions, audited
+from orchestrator.execute.data.rejects import RejectsFile
+from orchestrator.execute.data.split import SplitRows
 from orchestrator.execute.host.atomic_files import remove, write_error
 from orchestrator.plan.stage import partial
+from orchestrator.plan.stages.prepare import DatasetSettings, GeneratedSettings, PrepareSettings
 
 GENERATED = "conch_generated"
 HELD_OUT = "conch_held_out"
-LEDGER = "prepare.dropped.jsonl"
+REJECTS = "prepare.dropped.jsonl"
+SHOWN = 3
+
+Report = dict[str, object]
 
 
-def prepare(settings: Mapping[str, Any], folder: Path) -> int:
+def prepare(settings: PrepareSettings, folder: Path) -> int:
     """Convert, audit and split.
 
-    Args:
-        settings: datasets: [{name, format ("" to sniff), path, columns, and where they are not empty items,
-            sheet, split, fix, drop_bad, part ("validation" or "test": not trained)}], those that are not
-            trained first; max_samples: the first rows of each that are taken, None for all; split: {weights,
-            seed, stratify, near_duplicates} of those that are trained; generated: {seed, count, thoughts},
-            made-up conversations for the proofs; held_out: files of paraphrases.
-        folder: the run folder.
-
     Raises:
-        MissingError: a file is not there or empty.
+        MissingError: a file is missing or empty.
         UsageError: rows would be dropped or trained wrongly, or are in two parts: the first of each kind,
-            and how many.
+            and their number.
         StageFailed: the disk is full.
     """
     out = folder / partial("data")
@@ -71,94 +63,83 @@ def prepare(settings: Mapping[str, Any], folder: Path) -> int:
 
 
 class _Preparation:
-    """One run of the task: what it writes to, and what it found so far."""
+    """One run of the task: its outputs, and the problems found so far."""
 
-    def __init__(self, settings: Mapping[str, Any], folder: Path, out: Path, stack: ExitStack) -> None:
+    def __init__(self, settings: PrepareSettings, folder: Path, out: Path, stack: ExitStack) -> None:
         self.settings, self.folder, self.out = settings, folder, out
-        self.held_out = HeldOut.read([folder / path for path in settings.get("held_out", ())])
+        self.held_out = HeldOut.read([folder / path for path in settings.held_out])
         self.together = stack.enter_context((out / "conversations.jsonl").open("wb"))
-        self.ledger = _Ledger(out / LEDGER, stack)
+        self.rejects = RejectsFile(stack, out / REJECTS)
         self.leaks = Leaks()
         self.problems: list[Problem] = []
 
-    def run(self) -> dict[str, Any]:
-        """Everything but prepare.json, which it returns."""
-        generated = _generated(self.settings.get("generated") or {})
-        datasets = [part for dataset in self.settings["datasets"] for part in self._dataset(dataset)]
-        for name, made in ((GENERATED, generated), (HELD_OUT, self.held_out.rows)):
-            with _Part.open(self, name) as part:
-                for row, conversation in enumerate(made, start=1):
+    def run(self) -> Report:
+        """Write everything but prepare.json, whose content it returns."""
+        generated = _generated(self.settings.generated)
+        datasets = [part for dataset in self.settings.datasets for part in self._dataset(dataset)]
+        for name, conversations in ((GENERATED, generated), (HELD_OUT, self.held_out.rows)):
+            with _PartFile.open(self, name) as part:
+                for row, conversation in enumerate(conversations, start=1):
                     part.put(row, orjson.dumps({"messages": conversation}) + b"\n")
-        names = [*(each["name"] for each in datasets), GENERATED, HELD_OUT]
+        names = [*(str(each["name"]) for each in datasets), GENERATED, HELD_OUT]
         (self.out / "dataset_info.json").write_text(dataset_info_text(names), encoding="utf-8")
         self.problems += self.leaks.problems()
         if self.problems:
             raise UsageError(*self.problems)
+        self.rejects.finish()
         return {"datasets": datasets, "generated": len(generated), "held_out": len(self.held_out.rows)}
 
-    def _dataset(self, dataset: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """One data set into its files; what prepare.json says of each: the audit stands with the first."""
-        path = self.folder / dataset["path"]
-        shown, name, part = _shown(path, self.folder), dataset["name"], dataset.get("part") or TRAIN
-        wish = self._wish() if part == TRAIN else None
-        which = {key: dataset[key] for key in ("items", "sheet", "split", "fix") if dataset.get(key)}
-        with DataFile.open(path, shown, Reading(**which)) as source:
-            most = self.settings.get("max_samples")
-            given = dataset.get("columns") or {}
-            format_name, rows = choose_format(
-                dataset.get("format") or "", islice(source.rows(), most), shown, given
-            )
-            if FORMATS[format_name].purpose != SFT:
-                what = (
-                    f"it is read as {format_name}: rows for {FORMATS[format_name].purpose}, not conversations"
-                )
-                raise UsageError(Problem(what, shown, "name a data set of conversations"))
-            rules = Rules(fix=bool(dataset.get("fix")), drop_bad=bool(dataset.get("drop_bad")))
-            drop = self.ledger.taker(source.place) if rules.drop_bad else None
-            audit = Audit(shown, FORMATS[format_name], given, rules, place=source.place, drop=drop)
-            parts = self._split(audit, rows, name, wish) if wish else [self._whole(audit, rows, name, part)]
-            sha256_in = source.sha256()
-        self.problems += audit.problems()
-        parts[0] |= {"format": format_name, **audit.counted(), "sha256_in": sha256_in}
-        return [{"name": each["name"], "file": shown, **each} for each in parts]
+    def _dataset(self, dataset: DatasetSettings) -> list[Report]:
+        """Write one data set; return the reports of its parts, the first one with the audit."""
+        path = self.folder / dataset.path
+        options = DataOptions.of(dataset)
+        options = replace(options, rules=replace(options.rules, drop_bad=dataset.drop_bad))
+        with audited(
+            path,
+            options,
+            shown=_shown(path, self.folder),
+            most=self.settings.max_samples,
+            conversations=True,
+            drop=self.rejects.taker,
+        ) as file:
+            spec = self.settings.split if dataset.part == TRAIN else None
+            parts = self._split(file, dataset.name, spec) if spec else [self._whole(file, dataset)]
+            sha256_in = file.hash()
+        self.problems += file.audit.problems()
+        parts[0] |= {"format": file.format, **file.audit.counted(), "sha256_in": sha256_in}
+        return [{"name": each["name"], "file": file.audit.file, **each} for each in parts]
 
-    def _whole(self, audit: Audit, rows: Iterator[Numbered], name: str, part: str) -> dict[str, Any]:
-        with _Part.open(self, name) as written:
-            for number, example, line in audit.examples(rows):
-                self.leaks.see(example, part, audit.where(number))
-                if part == TRAIN and isinstance(example, list):
+    def _whole(self, file: AuditedFile, dataset: DatasetSettings) -> Report:
+        with _PartFile.open(self, dataset.name) as written:
+            for number, example, line in file.examples():
+                self.leaks.see(example, dataset.part, file.audit, number)
+                if dataset.part == TRAIN and isinstance(example, list):
                     self.held_out.see(example)
                 written.put(number, line)
-        return written.told(part)
+        return written.report(dataset.part)
 
-    def _split(
-        self, audit: Audit, rows: Iterator[Numbered], name: str, wish: SplitWish
-    ) -> list[dict[str, Any]]:
-        with DealtRows(self.out, wish, audit.file) as dealt:
-            for number, example, line in audit.examples(dealt.watched(rows)):
-                self.leaks.see(example, TRAIN, audit.where(number))
-                dealt.add(number, example, line)
-            if audit.problems():
+    def _split(self, file: AuditedFile, name: str, spec: SplitSpec) -> list[Report]:
+        with SplitRows(self.out, spec, file.audit.file) as rows:
+            for number, example, line in file.audit.examples(rows.watch(file.rows)):
+                self.leaks.see(example, TRAIN, file.audit, number)
+                rows.add(number, example, line)
+            if file.audit.problems():
                 return [{"name": name}]
-            dealt.deal()
-            return [self._part(dealt, name, part) for part in PARTS if part in wish.weights]
+            rows.deal()
+            return [self._part(rows, name, part) for part in PARTS if part in spec.weights]
 
-    def _part(self, dealt: DealtRows, name: str, part: str) -> dict[str, Any]:
-        with _Part.open(self, part_name(name, part)) as written:
-            for number, line in dealt.rows_of(part):
-                if part == TRAIN and self.held_out.wanted:
+    def _part(self, rows: SplitRows, name: str, part: str) -> Report:
+        with _PartFile.open(self, part_name(name, part)) as written:
+            for number, line in rows.rows_of(part):
+                if part == TRAIN and self.held_out.paraphrases:
                     self.held_out.see(orjson.loads(line)["messages"])
                 written.put(number, line)
-        return written.told(part)
-
-    def _wish(self) -> SplitWish | None:
-        wanted = self.settings.get("split")
-        return SplitWish(**wanted) if wanted else None
+        return written.report(part)
 
 
 @dataclass
-class _Part:
-    """A prepared data set that is being written: its own file, and its rows among those that are compared."""
+class _PartFile:
+    """A prepared data set that is being written, to its own file and to conversations.jsonl."""
 
     name: str
     alone: IO[bytes]
@@ -169,7 +150,7 @@ class _Part:
         self._digest = hashlib.sha256()
 
     @classmethod
-    def open(cls, work: _Preparation, name: str) -> _Part:
+    def open(cls, work: _Preparation, name: str) -> Self:
         """Begin NAME.jsonl."""
         return cls(name, (work.out / f"{name}.jsonl").open("wb"), work.together)
 
@@ -180,50 +161,116 @@ class _Part:
         self.alone.close()
 
     def put(self, row: int, line: bytes) -> None:
-        """Write {"messages": …} under its row's number in the source."""
+        """Write {"messages": …} with the row's number in the source."""
         self.rows += 1
         self._digest.update(line)
         self.alone.write(line)
-        place = orjson.dumps({"dataset": self.name, "row": row})
-        self.together.write(place[:-1] + b"," + line[1:])
+        key = orjson.dumps({"dataset": self.name, "row": row})
+        self.together.write(key[:-1] + b"," + line[1:])
 
-    def told(self, part: str) -> dict[str, Any]:
-        """What prepare.json says of it."""
+    def report(self, part: str) -> Report:
+        """Its part of prepare.json."""
         sha256 = "sha256:" + self._digest.hexdigest()
         return {"name": self.name, "part": part, "rows": self.rows, "sha256_out": sha256}
 
 
-@dataclass
-class _Ledger:
-    """Rows that were left out, one a line; a file only when there are any."""
+@dataclass(slots=True)
+class HeldOut:
+    """Paraphrases as rows: a question that is not trained, with the answer of the trained row it is `of`.
 
-    path: Path
-    stack: ExitStack
+    The loss and the answers on these rows show more than memorization.
 
-    def __post_init__(self) -> None:
-        self._file: IO[bytes] | None = None
+    Attributes:
+        paraphrases: trained question → its paraphrases, each a list of user turns.
+        rows: the conversations made so far.
+    """
 
-    def taker(self, place: Callable[[int], str]) -> Drop:
-        """What an audit tells of each row that it leaves out."""
+    paraphrases: dict[str, list[list[str]]] = field(default_factory=dict)
+    rows: list[Conversation] = field(default_factory=list)
 
-        def take(number: int, found: Iterable[RowProblem], row: Any) -> None:
-            if self._file is None:
-                self._file = self.stack.enter_context(self.path.open("wb"))
-            self._file.write(ledger_line(place(number), found, row))
+    @classmethod
+    def read(cls, paths: Sequence[Path]) -> Self:
+        """Read files of {"ask", "expect", "of"} lines, which are valid; lines without `of` are skipped."""
+        paraphrases: dict[str, list[list[str]]] = {}
+        for path in paths:
+            for line in path.read_text(encoding="utf-8").splitlines():
+                row = json.loads(line) if line.strip() else {}
+                ask = row.get("ask", [])
+                if "of" in row:
+                    paraphrases.setdefault(row["of"], []).append([ask] if isinstance(ask, str) else list(ask))
+        return cls(paraphrases)
 
-        return take
+    def see(self, conversation: Conversation) -> None:
+        """Use a trained row: the first row of one turn with a question gives its paraphrases their answer."""
+        users = [message["content"] for message in conversation if message["role"] == "user"]
+        if len(users) != 1 or users[0] not in self.paraphrases:
+            return
+        for asks in self.paraphrases.pop(users[0]):
+            if len(asks) == 1:
+                self.rows.append(
+                    [
+                        {**message, "content": asks[0]} if message["role"] == "user" else message
+                        for message in conversation
+                    ]
+                )
 
 
-def _generated(wanted: Mapping[str, Any]) -> list[Conversation]:
-    if not wanted.get("count"):
+class Leaks:
+    """Finds trained rows that ask what a row for validation or test asks.
+
+    Memory grows with the rows for validation and test, not with the trained ones.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, tuple[str, str]] = {}
+        self._first: list[Problem] = []
+        self._count = 0
+
+    def see(self, example: Example, part: str, audit: Audit, number: int) -> None:
+        """Take a row; rows for validation and test come first.
+
+        Args:
+            example: the row.
+            part: "test", "validation", or "train" (which includes the parts that are split off it).
+            audit: of its file.
+            number: of the row.
+        """
+        if part == TRAIN and not self._held:
+            return
+        question = first_question(example)
+        group = group_of(question)
+        known = self._held.get(group)
+        if known is None:
+            if part != TRAIN:
+                self._held[group] = part, audit.where(number)
+            return
+        other, where = known
+        if other == part:
+            return
+        self._count += 1
+        if len(self._first) < SHOWN:
+            what = f"a {part} row asks the same as a {other} row ({where}): {excerpt(question)}"
+            self._first.append(Problem(what, audit.where(number), "delete one of the two rows"))
+
+    def problems(self) -> list[Problem]:
+        """The first of them, and their number."""
+        if not self._count:
+            return []
+        what = f"{self._count} rows ask the same as a row of another part: the scores would be too good"
+        hint = "delete them from one part; or use one file and let `data.split` keep them together"
+        return [*self._first, Problem(what, hint=hint)]
+
+
+def _generated(settings: GeneratedSettings) -> list[Conversation]:
+    if not settings.count:
         return []
     from orchestrator.templates.generated import generated_conversations
 
-    return generated_conversations(wanted["seed"], wanted["count"], wanted["thoughts"])
+    return generated_conversations(settings.seed, settings.count, settings.thoughts)
 
 
 def _shown(path: Path, folder: Path) -> str:
-    """The file as people know it: relative to the project or the run, where it lies in one of them."""
+    """The name of a file for messages: relative to the project or the run, if it is in one of them."""
     for root in (os.environ.get("CONCH_PROJECT"), folder):
         if root and path.is_relative_to(root):
             return path.relative_to(root).as_posix()

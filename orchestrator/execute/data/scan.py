@@ -1,125 +1,100 @@
-"""Every row of what is to be added: its shape, whether all can be trained, and what to ask afterwards."""
+"""Reads every row of a data file without writing: for `conch data audit`, and before `conch data add`."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from orchestrator.datasets.added import TaughtCase, cases_of
-from orchestrator.datasets.audit import Audit
-from orchestrator.datasets.base import SFT, Conversation, RowProblem
-from orchestrator.datasets.formats import FORMATS
+from orchestrator.datasets.base import Conversation, RowProblem
 from orchestrator.datasets.rows import Numbered
+from orchestrator.datasets.scaffold import TrainedCase, cases_of
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.bring_data import Location
-from orchestrator.execute.data.data_file import DataFile, choose_format
+from orchestrator.execute.data.data_file import AuditedFile, DataFile, DataOptions, Progress, audited
 from orchestrator.execute.data.lint_dataset_info import names_data_sets
-from orchestrator.execute.data.manner import Manner
-from orchestrator.execute.host.signals import check
-from orchestrator.execute.models.hub.protocol import Progress
 
-# Columns of pictures and sounds, which a text model cannot be taught.
+# Columns of images, audio and video, which a text model cannot learn from.
 MEDIA = ("image", "images", "audio", "audios", "video", "videos")
 SHOWN = 3
-# The questions of a recipe are taken from so many first rows.
+# The questions of a recipe come from this many first rows.
 FIRST = 50
-TOLD_EVERY = 2.0
+
+
+def audit_file(path: Path, options: DataOptions, progress: Progress | None = None) -> AuditedFile:
+    """Read every row as `prepare` does, with the slow checks as well.
+
+    Raises:
+        ConchError: as audited().
+    """
+    rules = replace(options.rules, thorough=True)
+    with audited(path, replace(options, rules=rules), progress=progress) as file:
+        for _ in file.examples():
+            pass
+        file.hash()
+        return file
+
+
+def audit_json(file: AuditedFile) -> dict[str, object]:
+    """The `data` of `conch data audit --json`."""
+    audit = file.audit
+    found = {"faults": audit.faults.to_json(), "warnings": audit.warnings.to_json()}
+    return {**file.to_json(), **found, "sha256": file.sha256}
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What is in the rows.
+    """The rows of a file that can be trained.
 
     Attributes:
-        format, sniffed: how they are read, and whether the first whole row said so.
-        columns: what the format's parts are called in this file, where otherwise than usual.
-        audit, notes, sha256: what was found, how the file was understood, and the hash of it.
+        file: its format and the counts.
+        columns: the columns whose name is not the usual one.
         cases: what the tuned model can be asked.
     """
 
-    format: str
-    sniffed: bool
+    file: AuditedFile
     columns: Mapping[str, str]
-    audit: Audit
-    notes: tuple[str, ...]
-    sha256: str
-    cases: tuple[TaughtCase, ...]
+    cases: tuple[TrainedCase, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """As `conch data add --json` says it."""
-        return {
-            "format": self.format,
-            "sniffed": self.sniffed,
-            "columns": dict(self.columns),
-            **self.audit.counted(),
-            "notes": list(self.notes),
-            "sha256": self.sha256,
-            "cases": len(self.cases),
-        }
+    def to_json(self) -> dict[str, object]:
+        """The scan in `conch data add --json`."""
+        own = {"columns": dict(self.columns), "sha256": self.file.sha256, "cases": len(self.cases)}
+        return {**self.file.to_json(), **own}
 
 
-def look_through(place: Location, manner: Manner, progress: Progress) -> ScanResult:
+def scan(path: Path, shown: str, options: DataOptions, progress: Progress | None = None) -> ScanResult:
     """Read every row as a run would.
 
     Raises:
-        UsageError: rows cannot be trained, and the manner does not say what to do about them; or they hold
-            pictures; or they are not conversations.
-        MissingError: the file is not there, or empty.
+        UsageError: rows cannot be trained, and the options do not say what to do about them; or they contain
+            images or audio; or they are not conversations.
+        ConchError: as audited().
     """
-    if names_data_sets(place.path):
-        what = "it is a list of data sets, not one"
-        raise UsageError(
-            Problem(what, place.shown, "add the file that it names; conch data audit judges the list")
-        )
-    with DataFile.open(place.path, place.shown, manner.reading) as source:
-        name, rows = choose_format(manner.format, source.rows(), place.shown, manner.columns)
-        _check_format(name, manner.columns, place.shown)
-        pictures = _Pictures()
-        audit = Audit(place.shown, FORMATS[name], manner.columns, rules=manner.rules, place=source.place)
-        first: list[Conversation] = []
-        told = time.monotonic()
-        for _, conversation in audit.conversations(pictures.seen(rows)):
+    if names_data_sets(path):
+        hint = "add one of its files; `conch data audit` checks the list"
+        raise UsageError(Problem("this is a list of data sets, not a data set", shown, hint))
+    with audited(path, options, shown=shown, conversations=True, progress=progress) as file:
+        media, first, audit = _Media(), list[Conversation](), file.audit
+        for _, conversation in audit.conversations(media.watch(file.rows)):
             if len(first) < FIRST:
                 first.append(conversation)
-            if not audit.rows & 255:
-                check()
-            if time.monotonic() - told > TOLD_EVERY:
-                told = time.monotonic()
-                progress(f"{audit.rows} rows read")
-        problems = [*pictures.problems(source), *audit.problems(fix="--fix", drop="--drop-bad")]
-        if problems:
+        if problems := [*media.problems(file.source), *audit.problems(fix="--fix", drop="--drop-bad")]:
             raise UsageError(*problems)
-        notes, sha256 = tuple(source.notes), source.sha256()
-    usual = FORMATS[name].columns.items()
-    # What was named is said again: it may be what keeps another name from being meant.
-    named = {part: column for part, column in audit.columns.items() if (part, column) not in usual}
-    named |= manner.columns
-    return ScanResult(name, not manner.format, named, audit, notes, sha256, cases_of(first))
+        file.hash()
+    usual = audit.format.columns.items()
+    # A named column is written down even if usual: it may exclude another candidate.
+    columns = {part: column for part, column in audit.columns.items() if (part, column) not in usual}
+    return ScanResult(file, {**columns, **options.columns}, cases_of(first))
 
 
-def _check_format(name: str, columns: Mapping[str, str], shown: str) -> None:
-    row_format = FORMATS[name]
-    unknown = [column for column in columns if column not in row_format.columns]
-    if unknown:
-        hint = f"its columns: {', '.join(row_format.columns)}"
-        raise UsageError(Problem(f"the format {name} has no column {', '.join(unknown)}", hint=hint))
-    if row_format.purpose != SFT:
-        what = f"it is read as {name}: rows for {row_format.purpose}, and Conch trains conversations"
-        hint = f"conch data convert {shown} --out FILE.jsonl makes it a file for LLaMA-Factory's own stage"
-        raise UsageError(Problem(what, shown, hint))
-
-
-class _Pictures:
-    """Notes which rows hold pictures or sounds."""
+class _Media:
+    """Counts rows with images or audio."""
 
     def __init__(self) -> None:
         self.count = 0
         self.first: list[tuple[int, str]] = []
 
-    def seen(self, rows: Iterator[Numbered]) -> Iterator[Numbered]:
-        """The rows, looked at."""
+    def watch(self, rows: Iterator[Numbered]) -> Iterator[Numbered]:
+        """The rows, unchanged."""
         for number, row in rows:
             column = "" if isinstance(row, RowProblem) else next((key for key in MEDIA if row.get(key)), "")
             if column:
@@ -129,10 +104,10 @@ class _Pictures:
             yield number, row
 
     def problems(self, source: DataFile) -> list[Problem]:
-        """The first of them, and how many."""
+        """The first of them, and their number."""
         if not self.count:
             return []
-        what = "the row's text belongs to a picture or a sound, which a text model cannot see"
-        shown = [Problem(f'{what}: "{column}"', source.place(number)) for number, column in self.first]
-        hint = "delete the rows, or the column where the text makes sense without it"
-        return [*shown, Problem(f"{self.count} rows with pictures or sounds", hint=hint)]
+        what = "the row belongs to an image, audio or video, which a text model cannot see"
+        shown = [Problem(f'{what}: "{column}"', source.locate(number)) for number, column in self.first]
+        hint = "delete the rows, or the column if the text makes sense without it"
+        return [*shown, Problem(f"{self.count} rows with images, audio or video", hint=hint)]

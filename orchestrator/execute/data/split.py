@@ -1,154 +1,201 @@
-"""A data file of any shape becomes parts of its own, as LLaMA-Factory reads them: `conch data split`.
+"""Splits rows into parts, and `conch data split`: a data file becomes one file for each part.
 
-The input is only read. Each part appears under its name when it is whole; dataset_info.json, which names
-them, comes last. Where a row has a fault nothing is written, unless faults are to be repaired or left out.
+The input is only read. Each part appears when it is whole; dataset_info.json, which names them, comes last.
+If a row has a fault, nothing is written, unless the rules repair or drop it.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Mapping
+import tempfile
+from array import array
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Self
 
-from orchestrator.datasets.audit import Audit
-from orchestrator.datasets.formats import FORMATS
-from orchestrator.datasets.split import PARTS, SplitWish, part_name
-from orchestrator.datasets.targets import entry_of
+from orchestrator.datasets.base import Example, Row, RowProblem
+from orchestrator.datasets.near_duplicates import NearDuplicates
+from orchestrator.datasets.rows import Numbered
+from orchestrator.datasets.split import PARTS, Groups, SplitSpec, first_question, part_name, stratum_of
+from orchestrator.datasets.targets import dataset_info_text, entry_of
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.data_file import DataFile, choose_format
-from orchestrator.execute.data.dealt_rows import DealtRows
-from orchestrator.execute.data.manner import Manner
-from orchestrator.execute.data.rejects import DroppedRows
+from orchestrator.execute.data.data_file import AuditedFile, DataOptions, Progress, audited
+from orchestrator.execute.data.rejects import RejectsFile
 from orchestrator.execute.host.atomic_files import write_error
 from orchestrator.execute.host.output_file import OutputFile
-from orchestrator.execute.host.signals import check
 from orchestrator.execute.processes import process
 
-TOLD_EVERY = 2.0
 INFO = "dataset_info.json"
 
 
 @dataclass(frozen=True, slots=True)
 class SplitOptions:
-    """What is to be made of a file.
+    """How a file is split.
 
     Attributes:
-        folder: where the parts are written. force: replace what is there.
+        folder: where the parts are written. force: replace existing files.
         split: the parts.
-        manner: how rows are read, and what is done about bad ones.
+        data: how rows are read, and what is done about faulty ones.
     """
 
     folder: Path
-    split: SplitWish
+    split: SplitSpec
     force: bool = False
-    manner: Manner = field(default_factory=Manner)
+    data: DataOptions = field(default_factory=DataOptions)
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """What came of it.
+class Part:
+    """A part that was written, and its data set's name."""
+
+    name: str
+    part: str
+    file: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SplitResult:
+    """The result.
 
     Attributes:
-        format: how the rows were read. audit: what was found.
-        problems: why nothing was written; empty when all is well.
-        parts: {"name", "part", "file", "rows", "sha256"} of each.
-        ledger: the file of rows that were left out, None when none were.
+        file: the input, its format and counts.
+        problems: why nothing was written; empty on success.
+        rejects: the file of dropped rows; None if there are none.
     """
 
-    format: str
-    audit: Audit
-    problems: tuple[Problem, ...]
-    notes: tuple[str, ...]
-    parts: tuple[Mapping[str, Any], ...] = ()
-    ledger: Path | None = None
+    file: AuditedFile
+    problems: tuple[Problem, ...] = ()
+    parts: tuple[Part, ...] = ()
+    rejects: Path | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """As `conch data split --json` says it."""
+    def to_json(self) -> dict[str, object]:
+        """The `data` of `conch data split --json`."""
         return {
-            "format": self.format,
-            "notes": list(self.notes),
-            **self.audit.counted(),
-            "faults": dict(self.audit.counts),
-            "parts": [dict(part) for part in self.parts],
-            "ledger": str(self.ledger) if self.ledger else None,
+            **self.file.to_json(),
+            "faults": dict(self.file.audit.faults.counts),
+            "parts": [asdict(part) for part in self.parts],
+            "rejects": str(self.rejects) if self.rejects else None,
         }
 
 
-def split(source: Path, wish: SplitOptions, progress: Callable[[str], None] = lambda _: None) -> Split:
-    """Split a file.
+class SplitRows:
+    """Takes the rows of a file, and returns them part by part, in their order.
 
-    Args:
-        source: a data file, a folder of them, or what Reading can name in one.
-        wish: what is to be made of it.
-        progress: told how far it is, every two seconds.
+    The lines are kept on disk, in a file without a name, so nothing is left when the process ends. Memory:
+    sixteen bytes a row, and the groups (datasets/split.py).
+    """
+
+    def __init__(self, folder: Path, spec: SplitSpec, shown: str) -> None:
+        """Open the temporary file.
+
+        Args:
+            folder: where it is.
+            spec: how rows are split.
+            shown: the name of the file that is split, for messages.
+
+        Raises:
+            MissingError: near-duplicates are requested, and the package that finds them is not installed.
+        """
+        self._spec, self._shown = spec, shown
+        self._groups = Groups(NearDuplicates() if spec.near_duplicates else None)
+        self._numbers = array("Q")
+        self._row: Row = {}
+        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def watch(self, rows: Iterator[Numbered]) -> Iterator[Numbered]:
+        """The rows, unchanged; the column to stratify by is not part of an example."""
+        for number, row in rows:
+            self._row = {} if isinstance(row, RowProblem) else row
+            yield number, row
+
+    def add(self, number: int, example: Example, line: bytes) -> None:
+        """Take a kept row, the last one that `watch` returned.
+
+        Raises:
+            UsageError: it has no value to stratify by.
+        """
+        column, stratum = self._spec.stratify, ""
+        if column:
+            try:
+                stratum = stratum_of(self._row, column)
+            except UsageError as error:
+                where, hint = f"{self._shown}:{number}", "use a column that every row has"
+                raise UsageError(Problem(error.problems[0].what, where, hint)) from None
+        self._groups.add(first_question(example), stratum)
+        self._numbers.append(number)
+        self._file.write(line)
+
+    def deal(self) -> dict[str, int]:
+        """Decide the part of every row; return part → its rows.
+
+        Raises:
+            UsageError: there are fewer different questions than parts.
+        """
+        self._parts = self._groups.parts(self._spec, self._shown)
+        counts = dict.fromkeys(self._spec.weights, 0)
+        for group in self._groups.groups:
+            counts[self._parts[group]] += 1
+        return counts
+
+    def rows_of(self, part: str) -> Iterator[tuple[int, bytes]]:
+        """Number and line of every row of a part, after `deal`."""
+        self._file.seek(0)
+        for number, group, line in zip(self._numbers, self._groups.groups, self._file, strict=True):
+            if self._parts[group] == part:
+                yield number, line
+
+
+def split(source: Path, options: SplitOptions, progress: Progress | None = None) -> SplitResult:
+    """Split a data file, or a folder of them.
 
     Raises:
-        MissingError: the file is not there, or the folder cannot be written to.
-        UsageError: no format knows it; a part is there already; or it has too few different questions.
+        MissingError: the file is missing, or the folder is not writable.
+        UsageError: no format recognises it; a part exists; or it has too few different questions.
         StageFailed: the disk is full. Interrupted: a signal came.
     """
+    folder, spec = options.folder, options.split
+    stem = source.name.partition(".")[0] or "rows"
     with process.catch_signals(), ExitStack() as stack:
-        manner, shown = wish.manner, str(source)
-        file = stack.enter_context(DataFile.open(source, shown, manner.reading))
-        format_name, rows = choose_format(manner.format, file.rows(), shown, manner.columns)
-        stem = source.name.partition(".")[0] or "rows"
-        names = {part: part_name(stem, part) for part in PARTS if part in wish.split.weights}
-        files = {part: wish.folder / f"{name}.jsonl" for part, name in names.items()}
-        outputs = _opened(stack, source, {**files, INFO: wish.folder / INFO}, force=wish.force)
-        dropped = DroppedRows(stack, wish.folder / f"{stem}.dropped.jsonl", file.place)
-        drop = dropped.add if manner.rules.drop_bad else None
-        audit = Audit(shown, FORMATS[format_name], manner.columns, manner.rules, place=file.place, drop=drop)
+        rejects = RejectsFile(stack, folder / f"{stem}.dropped.jsonl")
+        file = stack.enter_context(audited(source, options.data, drop=rejects.taker, progress=progress))
+        names = {part: part_name(stem, part) for part in PARTS if part in spec.weights}
+        paths = {part: folder / f"{name}.jsonl" for part, name in names.items()}
+        outputs = _opened(stack, source, {**paths, INFO: folder / INFO}, force=options.force)
         try:
-            dealt = stack.enter_context(DealtRows(wish.folder, wish.split, shown))
-            told = time.monotonic()
-            for number, example, line in audit.examples(dealt.watched(rows)):
-                dealt.add(number, example, line)
-                if not audit.rows & 255:
-                    check()
-                if time.monotonic() - told > TOLD_EVERY:
-                    told = time.monotonic()
-                    progress(f"{audit.rows} rows read")
-            if problems := audit.problems(fix="--fix", drop="--drop-bad"):
-                return Split(format_name, audit, tuple(problems), tuple(file.notes))
-            counts = dealt.deal()
+            rows = stack.enter_context(SplitRows(folder, spec, file.audit.file))
+            for number, example, line in file.audit.examples(rows.watch(file.rows)):
+                rows.add(number, example, line)
+            if problems := file.audit.problems(fix="--fix", drop="--drop-bad"):
+                return SplitResult(file, tuple(problems))
+            counts = rows.deal()
         except OSError as error:
-            raise write_error(error, wish.folder) from None
-        for part in files:
-            for _, line in dealt.rows_of(part):
+            raise write_error(error, folder) from None
+        for part in paths:
+            for _, line in rows.rows_of(part):
                 outputs[part].write(line)
-        entries = {
-            name: entry_of(f"{name}.jsonl", "sharegpt", FORMATS[format_name].purpose)
-            for name in names.values()
-        }
-        # ASCII only: LLaMA-Factory opens it in the locale's encoding.
-        outputs[INFO].write(_ascii(entries))
-        ledger = dropped.finish()
+        entries = {name: entry_of(f"{name}.jsonl", "sharegpt", file.purpose) for name in names.values()}
+        outputs[INFO].write(dataset_info_text(entries).encode())
+        dropped = rejects.finish()
         hashes = {part: output.finish() for part, output in outputs.items()}
-        parts = tuple(
-            {
-                "name": names[part],
-                "part": part,
-                "file": str(path),
-                "rows": counts[part],
-                "sha256": hashes[part],
-            }
-            for part, path in files.items()
-        )
-        return Split(format_name, audit, (), tuple(file.notes), parts, ledger)
+        parts = [
+            Part(names[part], part, str(path), counts[part], hashes[part]) for part, path in paths.items()
+        ]
+        return SplitResult(file, (), tuple(parts), dropped)
 
 
 def _opened(
-    stack: ExitStack, source: Path, files: Mapping[str, Path], *, force: bool
+    stack: ExitStack, source: Path, paths: Mapping[str, Path], *, force: bool
 ) -> dict[str, OutputFile]:
-    for path in files.values():
+    for path in paths.values():
         if path.exists() and path.samefile(source):
-            raise UsageError(Problem("is the input itself", str(path), "name another folder"))
-    return {part: stack.enter_context(OutputFile.create(path, force=force)) for part, path in files.items()}
-
-
-def _ascii(entries: Mapping[str, Any]) -> bytes:
-    return (json.dumps(entries, ensure_ascii=True, indent=2) + "\n").encode()
+            raise UsageError(Problem("the output is the input", str(path), "choose another folder"))
+    return {part: stack.enter_context(OutputFile.create(path, force=force)) for part, path in paths.items()}

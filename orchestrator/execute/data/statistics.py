@@ -1,28 +1,21 @@
-"""What a data file or the data sets of a recipe are like: one pass; tokens from the train environment."""
+"""Statistics of a data file or of a recipe's data sets: one pass; tokens from the train environment."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from orchestrator.backends import llamafactory
-from orchestrator.datasets.audit import Audit, Rules
-from orchestrator.datasets.base import USER, Conversation, excerpt
+from orchestrator.datasets.audit import SHOWN_OF_A_KIND
+from orchestrator.datasets.base import USER, Conversation, excerpt, messages_of
 from orchestrator.datasets.entry import DatasetEntry
-from orchestrator.datasets.formats import FORMATS
-from orchestrator.datasets.near import NearDuplicates
-from orchestrator.datasets.statistics import Statistics, conversation_of, tokens_json, without_personal
-from orchestrator.datasets.tally import SHOWN_OF_A_KIND
-from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.data_file import DataFile, Reading, choose_format
-from orchestrator.execute.data.encode_rows import Encoder, Say, token_lengths
-from orchestrator.execute.host.signals import check
+from orchestrator.datasets.near_duplicates import NearDuplicates
+from orchestrator.datasets.repairs import masked
+from orchestrator.datasets.statistics import Statistics, tokens_json
+from orchestrator.errors import UsageError
+from orchestrator.execute.data.data_file import DataOptions, Progress, audited
+from orchestrator.execute.data.encode_rows import Encoder, token_lengths
 
-TOLD_EVERY = 2.0
 DUPLICATES = ("duplicate rows", "same question, spelled otherwise", "one question, several answers")
 
 
@@ -31,33 +24,29 @@ class StatisticsSource:
     """A file, and how it is read.
 
     Attributes:
-        path: the file. shown: its name, as people know it.
-        format, columns, reading: as a data set's entry says them.
-        most: the first so many rows are looked at; None for all.
+        path: the file. shown: its name, for messages.
+        options: how it is read.
+        most: count the first so many rows; None for all.
     """
 
     path: Path
     shown: str
-    format: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    reading: Reading = field(default_factory=Reading)
+    options: DataOptions = field(default_factory=DataOptions)
     most: int | None = None
 
     @classmethod
     def of_entry(cls, entry: DatasetEntry, path: Path, most: int | None) -> StatisticsSource:
         """A data set of a recipe."""
-        reading = Reading(items=entry.items, sheet=entry.sheet, split=entry.split, fix=entry.fix)
-        shown = entry.path or f"{entry.hub_id}/{entry.hub_file}"
-        return cls(path, shown, entry.format, entry.columns, reading, most)
+        return cls(path, entry.shown, DataOptions.of(entry), most)
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
+class TokenCounting:
     """How tokens are counted.
 
     Attributes:
-        encoder: the template and the tokenizer. tokenizer, template: what they are called.
-        cutoff: the longest row that is trained whole; None when nobody said.
+        encoder: the template and the tokenizer. tokenizer, template: their names.
+        cutoff: the longest row that is trained whole; None if unknown.
     """
 
     encoder: Encoder
@@ -66,102 +55,82 @@ class Counting:
     cutoff: int | None = None
 
 
-def template_only(template: str, tokenizer: Path, cutoff: int | None, hardware: str) -> Counting:
+def template_only(template: str, tokenizer: Path, cutoff: int | None, hardware: str) -> TokenCounting:
     """Counting without a recipe."""
     settings = llamafactory.probe_yaml("rows", template, "on", "keep")
-    return Counting(Encoder(settings, tokenizer, hardware), str(tokenizer), template, cutoff)
+    return TokenCounting(Encoder(settings, tokenizer, hardware), str(tokenizer), template, cutoff)
 
 
 def statistics(
-    source: StatisticsSource, counting: Counting | None, *, near: bool = False, say: Say
-) -> dict[str, Any]:
-    """Everything that is known about a file, JSON-able.
+    source: StatisticsSource, counting: TokenCounting | None, *, near: bool = False, say: Progress
+) -> dict[str, object]:
+    """All statistics of a file, as JSON values.
 
     Args:
         source: the file; only read.
-        counting: how tokens are counted; None, and characters alone are.
-        near: look for questions that are nearly the same, too.
-        say: is told how far it is.
+        counting: how tokens are counted; None to count characters only.
+        near: find nearly equal questions, too.
+        say: called with the progress.
 
     Raises:
-        MissingError: the file, the environment or a package is not there. UsageError: no format knows it, or
-        not one row can be read. StageFailed: the probe failed. Interrupted: a signal came.
+        MissingError: the file, the environment or a package is missing. UsageError: no format recognises the
+        file, or no row can be read. StageFailed: the probe failed. Interrupted: a signal came.
     """
-    seen, alike = Statistics(), _Near(NearDuplicates()) if near else None
-    with DataFile.open(source.path, source.shown, source.reading) as file:
-        name, rows = choose_format(source.format, islice(file.rows(), source.most), source.shown)
-        _check_columns(source, name)
-        audit = Audit(
-            source.shown,
-            FORMATS[name],
-            source.columns,
-            Rules(fix=source.reading.fix, thorough=True),
-            place=file.place,
-        )
-        told = time.monotonic()
-        for number, example, _ in audit.examples(rows):
-            conversation = conversation_of(example)
-            seen.see(conversation)
+    found, alike = Statistics(), _Near(NearDuplicates()) if near else None
+    rules = replace(source.options.rules, thorough=True)
+    options = replace(source.options, rules=rules)
+    with audited(source.path, options, shown=source.shown, most=source.most, progress=say) as file:
+        audit = file.audit
+        for number, example, _ in file.examples():
+            conversation = messages_of(example)
+            found.see(conversation)
             if alike:
-                alike.see(number, conversation, file.place(number))
-            if not audit.rows & 255:
-                check()
-                if time.monotonic() - told > TOLD_EVERY:
-                    told = time.monotonic()
-                    say(f"{audit.rows} rows read")
-        notes = list(file.notes)
+                alike.see(number, conversation, audit.where(number))
     if not audit.kept:
         raise UsageError(*audit.problems())
+    warnings, fixed = audit.warnings.counts, audit.fixed.counts
     return {
         "file": source.shown,
-        "format": name,
+        "format": file.format,
         "rows": audit.rows,
         "rows_whole": audit.kept,
-        "answers": seen.answers.total,
+        "answers": found.answers.total,
         "faults": audit.faults.to_json(),
-        "warnings": audit.odd.to_json(),
-        "duplicates": {kind: audit.warnings[kind] + audit.fixed.counts[kind] for kind in DUPLICATES},
+        "warnings": audit.warnings.to_json(),
+        "duplicates": {kind: warnings[kind] + fixed[kind] for kind in DUPLICATES},
         "near_duplicates": alike.to_json() if alike else None,
-        "notes": notes,
-        **seen.to_json(),
-        "tokens": _tokens(seen, counting, say) if counting else None,
+        "notes": list(file.notes),
+        **found.to_json(),
+        "tokens": _tokens(found, counting, say) if counting else None,
     }
 
 
-def _check_columns(source: StatisticsSource, format_name: str) -> None:
-    unknown = [column for column in source.columns if column not in FORMATS[format_name].columns]
-    if unknown:
-        hint = f"its columns: {', '.join(FORMATS[format_name].columns)}"
-        raise UsageError(Problem(f"the format {format_name} has no column {', '.join(unknown)}", hint=hint))
-
-
-def _tokens(seen: Statistics, counting: Counting, say: Say) -> dict[str, Any]:
-    header, lengths = token_lengths(counting.encoder, seen.sample.rows, say)
+def _tokens(found: Statistics, counting: TokenCounting, say: Progress) -> dict[str, object]:
+    header, lengths = token_lengths(counting.encoder, found.sample.rows, say)
     return {
         "tokenizer": counting.tokenizer,
         "template": counting.template,
         "versions": header["versions"],
-        **tokens_json(lengths, seen.sample.seen, counting.cutoff),
+        **tokens_json(lengths, found.sample.total, counting.cutoff),
     }
 
 
 @dataclass
 class _Near:
-    """Near-duplicates of first questions, the first ones kept to be shown."""
+    """Near-duplicates of first questions; the first ones are kept to be shown."""
 
     index: NearDuplicates
     first: list[dict[str, str]] = field(default_factory=list)
-    places: dict[int, str] = field(default_factory=dict)
+    where: dict[int, str] = field(default_factory=dict)
 
     def see(self, number: int, conversation: Conversation, where: str) -> None:
         question = next((one["content"] for one in conversation if one["role"] == USER), "")
         before = self.index.see(number, question)
         if len(self.first) < SHOWN_OF_A_KIND:
-            self.places[number] = where
+            self.where[number] = where
             if before is not None:
-                self.first.append(
-                    {"where": where, "like": self.places[before], "what": excerpt(without_personal(question))}
-                )
+                shown = {"where": where, "like": self.where[before], "what": excerpt(masked(question))}
+                self.first.append(shown)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {"rows": self.index.found, "first": self.first}

@@ -14,8 +14,8 @@ from typing import Any
 
 from orchestrator.backends import llamafactory
 from orchestrator.backends.engines import base_service
-from orchestrator.datasets.added import name_for
 from orchestrator.datasets.entry import FOLDER, DatasetEntry
+from orchestrator.datasets.scaffold import name_for
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import read_json, read_text, sha256_path

@@ -16,10 +16,12 @@ from typing import IO, Any
 
 import orjson
 
-from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, RowProblem, read_conversation
+from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, RowProblem
 from orchestrator.datasets.faults import faults
 from orchestrator.datasets.formats import FORMATS, columns_for, sniff
-from orchestrator.datasets.rows import LONGEST_ROW, Numbered, is_array, json_array, json_lines
+from orchestrator.datasets.formats.base import read_conversation
+from orchestrator.datasets.json_text import LONGEST_ROW
+from orchestrator.datasets.rows import Numbered, is_array, json_array, json_lines
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import CHUNK
 

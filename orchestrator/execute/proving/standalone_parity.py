@@ -18,7 +18,7 @@ from typing import TypedDict
 import orjson
 
 from orchestrator.backends import llamafactory
-from orchestrator.datasets.dataset_info import dataset_info_text
+from orchestrator.datasets.targets import dataset_info_text
 from orchestrator.errors import ConchError, Problem, UsageError
 from orchestrator.execute.data.prepare import GENERATED
 from orchestrator.execute.environments import registry

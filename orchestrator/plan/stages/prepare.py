@@ -2,41 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from orchestrator.datasets.entry import DatasetEntry
+from orchestrator.datasets.split import TEST, TRAIN, VALIDATION, SplitSpec
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage
 from orchestrator.plan.stages.base import task
 
-# Shapes (1–4 turns, languages, thoughts, odd texts, system or none) in such number that a template which is
-# wrong anywhere is caught; they cost a second.
-GENERATED = 500
+# Enough shapes (1–4 turns, languages, thoughts, odd texts, with and without system) to find any error in a
+# template; they take a second.
+GENERATED, SEED = 500, 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSettings:
+    """A data set: its file, how it is read, and the part ("train", "validation" or "test") it belongs to.
+
+    The other fields are those of DatasetEntry.
+    """
+
+    name: str
+    path: str
+    format: str
+    columns: Mapping[str, str]
+    items: str = ""
+    sheet: str = ""
+    split: str = ""
+    fix: bool = False
+    drop_bad: bool = False
+    part: str = TRAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedSettings:
+    """Generated conversations for the proofs: how many, and whether with thoughts."""
+
+    seed: int
+    count: int
+    thoughts: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareSettings:
+    """The settings of the task.
+
+    Attributes:
+        datasets: those for validation and test come first.
+        max_samples: read so many rows of each; None for all.
+        held_out: files of paraphrases.
+        split: how the trained data sets are split; None if they are not.
+    """
+
+    datasets: tuple[DatasetSettings, ...]
+    max_samples: int | None
+    held_out: tuple[str, ...]
+    generated: GeneratedSettings
+    split: SplitSpec | None = None
 
 
 def stage(job: Job) -> Stage:
-    """Convert and audit; a row that LLaMA-Factory would drop or train wrongly stops here."""
+    """Convert and audit; a row that LLaMA-Factory would drop or train wrongly ends the run."""
     data = job.recipe.data
-    settings: dict[str, Any] = {
-        "datasets": [
-            # What is held apart comes first: whether it is trained as well is seen while the rest is read.
-            *(_dataset(entry, "test") for entry in job.test),
-            *(_dataset(entry, "validation") for entry in job.validation),
-            *(_dataset(entry, "train") for entry in job.datasets),
-        ],
-        "max_samples": data.max_samples,
-        "held_out": [
+    split = SplitSpec(
+        data.parts, seed=data.split_seed, stratify=data.stratify or "", near_duplicates=data.near_duplicates
+    )
+    settings = PrepareSettings(
+        datasets=(
+            # Validation and test come first, so that leaks are found while the rest is read.
+            *(_dataset(entry, TEST) for entry in job.test),
+            *(_dataset(entry, VALIDATION) for entry in job.validation),
+            *(_dataset(entry, TRAIN) for entry in job.datasets),
+        ),
+        max_samples=data.max_samples,
+        held_out=tuple(
             f"{{project}}/{entry.paraphrases_path}" for entry in job.datasets if entry.paraphrases_path
-        ],
-        "generated": {"seed": 7, "count": GENERATED, "thoughts": job.recipe.template.thinking != "off"},
-    }
-    if data.parts:
-        settings["split"] = {
-            "weights": data.parts,
-            "seed": data.split_seed,
-            "stratify": data.stratify or "",
-            "near_duplicates": data.near_duplicates,
-        }
+        ),
+        generated=GeneratedSettings(
+            seed=SEED, count=GENERATED, thoughts=job.recipe.template.thinking != "off"
+        ),
+        split=split if data.parts else None,
+    )
     file, command = task("prepare", settings)
     return Stage(
         name="prepare",
@@ -48,20 +95,16 @@ def stage(job: Job) -> Stage:
     )
 
 
-def _dataset(entry: DatasetEntry, part: str) -> dict[str, Any]:
-    """A data set as the task reads it; `part` where it is not trained."""
-    told = {
-        "items": entry.items,
-        "sheet": entry.sheet,
-        "split": entry.split,
-        "fix": entry.fix,
-        "drop_bad": entry.drop_bad,
-        "part": "" if part == "train" else part,
-    }
-    return {
-        "name": entry.name,
-        "format": entry.format,
-        "path": f"inputs/data/{entry.name}" if entry.hub_id else f"{{project}}/{entry.path}",
-        "columns": dict(entry.columns),
-        **{key: value for key, value in told.items() if value},
-    }
+def _dataset(entry: DatasetEntry, part: str) -> DatasetSettings:
+    return DatasetSettings(
+        name=entry.name,
+        path=f"inputs/data/{entry.name}" if entry.hub_id else f"{{project}}/{entry.path}",
+        format=entry.format,
+        columns=dict(entry.columns),
+        items=entry.items,
+        sheet=entry.sheet,
+        split=entry.split,
+        fix=entry.fix,
+        drop_bad=entry.drop_bad,
+        part=part,
+    )

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from orchestrator.cli.text.rows import preview_text, row_text
-from orchestrator.execute.data.preview import Preview, Shown
+from orchestrator.execute.data.preview import Preview, PreviewedRow
 from orchestrator.templates.token_view import Token
 
 ASKED = (Token(1, "你"), Token(2, " 是"))
@@ -21,7 +21,7 @@ LEARNT = (
 LOST = (Token(8, "\x1b[2J", answer=True, kept=False), Token(9, "<eos>", answer=True, kept=False, stop=True))
 
 
-def shown(*rows: Shown, notes: tuple[str, ...] = ()) -> Preview:
+def shown(*rows: PreviewedRow, notes: tuple[str, ...] = ()) -> Preview:
     return Preview("小 recipe", "deepseekr1", "on", "keep", 7, "embedded", {}, rows, notes)
 
 
@@ -53,7 +53,7 @@ class Terminal(io.StringIO):
 
 
 def test_a_pipe_gets_no_escapes_and_a_terminal_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    preview = shown(Shown("a.jsonl:1", "a", (*ASKED, *LEARNT, *LOST)), notes=("a.jsonl: 注意",))
+    preview = shown(PreviewedRow("a.jsonl:1", "a", (*ASKED, *LEARNT, *LOST)), notes=("a.jsonl: 注意",))
     plain = preview_text(preview, io.StringIO())
     assert "\x1b" not in plain
     assert "a.jsonl:1  9 tokens, 5 of them learnt, 2 lost to the cutoff of 7" in plain
@@ -65,5 +65,5 @@ def test_a_pipe_gets_no_escapes_and_a_terminal_does(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_dropped_row_says_so() -> None:
-    said = preview_text(shown(Shown("a.jsonl:2", "a", (), dropped=True)), io.StringIO())
+    said = preview_text(shown(PreviewedRow("a.jsonl:2", "a", (), dropped=True)), io.StringIO())
     assert "a.jsonl:2  LLaMA-Factory drops this row" in said

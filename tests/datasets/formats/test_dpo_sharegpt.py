@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from orchestrator.datasets.base import Pair, RowProblem
-from orchestrator.datasets.fix_row import fix_row
 from orchestrator.datasets.formats import dpo_sharegpt
+from orchestrator.datasets.repairs import fix_value
 
 
 def said(role: str, text: Any) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def test_the_better_answer_once_more_can_be_taken_away() -> None:
     with pytest.raises(RowProblem) as caught:
         read(row)
     assert caught.value.kind == "answer in prompt"
-    assert fix_row(caught.value)
+    assert fix_value(caught.value)
     assert [turn["content"] for turn in read(row).prompt] == ["一"]
 
 
@@ -54,7 +54,7 @@ def test_another_answer_is_not_taken_away() -> None:
     with pytest.raises(RowProblem) as caught:
         read(row)
     assert caught.value.kind == "answer in prompt"
-    assert not fix_row(caught.value)
+    assert not fix_value(caught.value)
 
 
 @pytest.mark.parametrize(

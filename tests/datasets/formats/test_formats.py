@@ -10,19 +10,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets.base import (
-    DPO,
-    KTO,
-    PT,
-    SFT,
-    KtoExample,
-    Pair,
-    RowProblem,
-    Text,
-    read_conversation,
-)
+from orchestrator.datasets.base import DPO, KTO, PT, SFT, KtoExample, Pair, RowProblem, Text
 from orchestrator.datasets.faults import faults_of
-from orchestrator.datasets.formats import FORMATS, RESOLVERS, columns_for, recognise, sniff, unknown_shape
+from orchestrator.datasets.formats import FORMATS, columns_for, recognise, sniff, unknown_shape
+from orchestrator.datasets.formats.base import read_conversation
 from orchestrator.datasets.targets import ROWS
 
 KINDS = {SFT: list, DPO: Pair, KTO: KtoExample, PT: Text}
@@ -49,11 +40,11 @@ def test_what_was_converted_is_read_as_it_was_meant(name: str, form: str) -> Non
     assert FORMATS[found[0]].read(written, found[1]) == example
 
 
-@pytest.mark.parametrize("name", RESOLVERS)
-def test_a_resolver_names_columns_of_its_format(name: str) -> None:
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_only_columns_of_the_format_are_resolved(name: str) -> None:
     row = json.loads(FORMATS[name].shape)
-    assert set(RESOLVERS[name](row)) <= set(FORMATS[name].columns)
-    assert set(RESOLVERS[name]({})) <= set(FORMATS[name].columns)
+    assert set(FORMATS[name].resolve(row)) <= set(FORMATS[name].columns)
+    assert set(FORMATS[name].resolve({})) <= set(FORMATS[name].columns)
 
 
 @pytest.mark.parametrize("name", list(FORMATS))

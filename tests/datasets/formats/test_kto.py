@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from orchestrator.datasets.base import KtoExample, RowProblem
-from orchestrator.datasets.fix_row import fix_row
 from orchestrator.datasets.formats import kto
+from orchestrator.datasets.repairs import fix_value
 
 WHOLE = [{"role": "user", "content": "几点"}, {"role": "assistant", "content": "九点。"}]
 
@@ -43,7 +43,7 @@ def test_a_label_that_llama_factory_would_drop_is_refused_and_repaired(label: An
     with pytest.raises(RowProblem) as caught:
         read(row)
     assert caught.value.kind == "label"
-    assert fix_row(caught.value)
+    assert fix_value(caught.value)
     assert read(row).good is good
 
 
@@ -54,7 +54,7 @@ def test_what_says_neither_stays_refused(label: dict[str, Any], kind: str) -> No
     with pytest.raises(RowProblem) as caught:
         kto.read({"instruction": "几点", "output": "九点。", **label}, kto.columns)
     assert caught.value.kind == kind
-    assert not fix_row(caught.value)
+    assert not fix_value(caught.value)
 
 
 def test_a_label_of_something_else_is_none() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.datasets.base import RowProblem
-from orchestrator.datasets.formats import question_answer
+from orchestrator.datasets.formats import column_names, question_answer
 
 
 def read(row: dict[str, Any]) -> list[str]:
@@ -53,15 +53,15 @@ def test_a_system_prompt_and_a_thought_are_read() -> None:
 def test_two_candidates_are_not_guessed_between(row: dict[str, str]) -> None:
     assert not question_answer.sniff(row)
     assert len(question_answer.resolve(row)) == 1
-    doubts = list(question_answer.ambiguous(row))
+    doubts = list(column_names.ambiguous(row))
     assert len(doubts) == 1
-    assert "say --column" in doubts[0]
+    assert "add --column" in doubts[0]
 
 
 @pytest.mark.parametrize("row", [{"question": "a"}, {"answer": "a"}, {"问题": "a", "备注": "b"}, {}])
 def test_a_part_that_is_missing_is_no_doubt(row: dict[str, str]) -> None:
     assert not question_answer.sniff(row)
-    assert list(question_answer.ambiguous(row)) == []
+    assert list(column_names.ambiguous(row)) == []
 
 
 @pytest.mark.parametrize(

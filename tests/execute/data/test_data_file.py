@@ -41,12 +41,16 @@ def test_the_first_whole_row_decides_and_none_is_lost() -> None:
     ]
     name, all_of_them = choose_format("", iter(rows), "rows")
     assert (name, list(all_of_them)) == ("firefly", rows)
-    with pytest.raises(UsageError, match="no format knows this shape"):
+    with pytest.raises(UsageError, match="no format matches this row"):
         choose_format("", iter([(1, {"嗯": "一"})]), "rows")
 
 
 def test_what_is_no_file_of_rows_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
-    for name, what in (("nowhere", "no such data file"), ("empty", "is empty"), ("/dev/null", "no regular")):
+    for name, what in (
+        ("nowhere", "no such data file"),
+        ("empty", "is empty"),
+        ("/dev/null", "a regular file"),
+    ):
         with pytest.raises(MissingError, match=what):
             DataFile.open(tmp_path / name, name)

@@ -15,15 +15,14 @@ from orchestrator.checks.base import Case
 from orchestrator.datasets.audit import Rules
 from orchestrator.datasets.entry import read_entry
 from orchestrator.errors import ConchError, StageFailed, UsageError
-from orchestrator.execute.data.data_file import Reading
+from orchestrator.execute.data.data_file import DataOptions, Reading
 from orchestrator.execute.data.importer import ImportOptions, add_data
-from orchestrator.execute.data.manner import Manner
 from orchestrator.execute.project import discovery
 from orchestrator.plan.plan import build_plan
 from tests.fakes.hub_server import Hub, Repository, serve
 
 ROOT = Path(__file__).parents[3]
-FIXED = Manner(reading=Reading(fix=True), rules=Rules(fix=True))
+FIXED = DataOptions(reading=Reading(fix=True), rules=Rules(fix=True))
 ROWS = [
     {"instruction": "你是谁", "input": "", "output": "我是海螺。"},
     {"instruction": "几点开门", "input": "", "output": "九点。"},
@@ -80,7 +79,7 @@ def test_the_same_again_does_nothing_and_another_is_refused(project: Path, file:
     add_data(project, ImportOptions(str(file), name="faq"))
     assert state(project) == before
     written(file, ROWS[:1])
-    with pytest.raises(UsageError, match="is something else") as caught:
+    with pytest.raises(UsageError, match="is different") as caught:
         add_data(project, ImportOptions(str(file), name="faq"))
     assert {problem.where for problem in caught.value.problems} >= {
         "dataset_info/data/faq.jsonl",
@@ -129,8 +128,8 @@ def test_bad_rows_write_nothing_and_the_rules_go_into_the_entry(project: Path, f
     with pytest.raises(UsageError, match="--drop-bad"):
         add_data(project, ImportOptions(str(file), name="faq"))
     assert state(project) == before
-    manner = Manner(rules=Rules(fix=True, drop_bad=True))
-    added = add_data(project, ImportOptions(str(file), name="faq", manner=manner))
+    manner = DataOptions(rules=Rules(fix=True, drop_bad=True))
+    added = add_data(project, ImportOptions(str(file), name="faq", data=manner))
     entry = read_entry("faq", (project / added.entry).read_text(encoding="utf-8"))
     assert (entry.fix, entry.drop_bad, added.audit.kept) == (True, True, 2)
 
@@ -163,7 +162,7 @@ def test_a_wrong_wish_is_refused_before_anything_is_read(
 @pytest.mark.parametrize("name", ["rows.docx", "rows", ".jsonl"])
 def test_a_file_of_no_known_kind_is_refused(project: Path, tmp_path: Path, name: str) -> None:
     before = state(project)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot read"):
         add_data(project, ImportOptions(str(written(tmp_path / name, ROWS))))
     assert state(project) == before
 
@@ -182,23 +181,23 @@ def test_a_link_is_read_as_what_it_leads_to(project: Path, file: Path, tmp_path:
         (
             "faq.JSONL.gz",
             gzip.compress('{"问题": "一", "答案": "二"}\n'.encode(), mtime=0),
-            Manner(),
+            DataOptions(),
             ".jsonl.gz",
         ),
         (
             "faq.xml",
             "<faq><item><问题>一</问题><答案>二</答案></item></faq>".encode(),
-            Manner(reading=Reading(items="faq/item")),
+            DataOptions(reading=Reading(items="faq/item")),
             ".xml",
         ),
     ],
 )
 def test_every_format_is_copied_as_it_is_and_named_by_its_suffix(
-    project: Path, name: str, content: bytes, manner: Manner, kept: str
+    project: Path, name: str, content: bytes, manner: DataOptions, kept: str
 ) -> None:
     tmp_path = project.parent
     (tmp_path / name).write_bytes(content)
-    added = add_data(project, ImportOptions(str(tmp_path / name), name="faq", manner=manner))
+    added = add_data(project, ImportOptions(str(tmp_path / name), name="faq", data=manner))
     assert added.file == f"dataset_info/data/faq{kept}"
     assert (project / added.file).read_bytes() == content
     entry = read_entry("faq", (project / added.entry).read_text(encoding="utf-8"))
@@ -220,7 +219,7 @@ def test_a_folder_of_data_is_copied_as_a_folder(project: Path, file: Path, tmp_p
 def test_a_recipe_must_be_named_where_none_of_ours_is(project: Path, file: Path) -> None:
     for path in (project / "recipes").glob("*.yaml"):
         path.rename(path.with_name("mine_" + path.name))
-    with pytest.raises(UsageError, match="must be named") as caught:
+    with pytest.raises(UsageError, match="name the recipe to extend") as caught:
         add_data(project, ImportOptions(str(file)))
     assert "mine_smoke" in caught.value.problems[0].hint
 
@@ -258,8 +257,8 @@ def test_a_hub_s_data_set_is_pinned_and_not_copied(hub: Hub, project: Path) -> N
     assert add_data(project, ImportOptions("hub:bikini/Conch/data/train.jsonl")).name == "conch"
     hub.repositories["bikini/Conch"].files["data/test.jsonl"] = rows
     hub.repositories["bikini/Conch"].commit = "d" * 40
-    manner = Manner(reading=Reading(split="test"))
-    added = add_data(project, ImportOptions("hub:bikini/Conch", name="held", manner=manner))
+    manner = DataOptions(reading=Reading(split="test"))
+    added = add_data(project, ImportOptions("hub:bikini/Conch", name="held", data=manner))
     entry = read_entry("held", (project / added.entry).read_text(encoding="utf-8"))
     assert (entry.hub_file, entry.hub_revision, entry.split) == ("data/test.jsonl", "d" * 40, "")
     with pytest.raises(ConchError, match="no name of a repository"):

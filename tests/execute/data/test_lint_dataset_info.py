@@ -67,7 +67,7 @@ def test_a_stage_is_passed_on(folder: Path) -> None:
 
 def test_a_file_that_cannot_be_read_as_json(folder: Path) -> None:
     path = folder / "dataset_info.json"
-    with pytest.raises(MissingError, match="cannot be read"):
+    with pytest.raises(MissingError, match="cannot read it"):
         lint_file(path)
     path.write_bytes('{\n "海": "'.encode("gb18030"))
     with pytest.raises(UsageError, match="not UTF-8") as caught:

@@ -1,5 +1,4 @@
 """prepare: what is written, byte for byte; what is refused; what an interruption leaves."""
-# Covers execute/data/held_out.py
 
 from __future__ import annotations
 
@@ -16,17 +15,31 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from orchestrator.datasets.dataset_info import entry
 from orchestrator.datasets.formats import FORMATS
+from orchestrator.datasets.targets import entry_of
 from orchestrator.errors import MissingError, StageFailed, UsageError
-from orchestrator.execute.data.prepare import prepare
+from orchestrator.execute.data import prepare as task
+from orchestrator.execute.runner.task import typed
 
 ROW = {"instruction": "怎么修复这个报错", "input": "汉堡食谱为空", "output": "去找食谱。", "history": []}
 
 
+GENERATED = {"seed": 7, "count": 0, "thoughts": False}
+
+
 def settings(path: Path, **more: Any) -> dict[str, Any]:
     dataset = {"name": "x", "format": "alpaca", "path": str(path), "columns": {}}
-    return {"datasets": [{**dataset, **more}], "max_samples": None, "generated": {"count": 0}}
+    return {
+        "datasets": [{**dataset, **more}],
+        "max_samples": None,
+        "held_out": [],
+        "generated": GENERATED,
+    }
+
+
+def prepare(values: Mapping[str, Any], folder: Path) -> int:
+    """Run the task with its settings as JSON values."""
+    return task.prepare(typed(task.prepare, values), folder)
 
 
 def written(path: Path, *rows: Mapping[str, Any], ending: str = "\n") -> Path:
@@ -54,7 +67,10 @@ def test_a_data_set_becomes_what_the_trainer_reads(tmp_path: Path) -> None:
     together = lines_of(out / "conversations.jsonl")
     assert together[1] == {"dataset": "x", "row": 2, "messages": second["messages"]}
     info = json.loads((out / "dataset_info.json").read_text(encoding="ascii"))
-    assert info == {name: entry(name) for name in ("x", "conch_generated", "conch_held_out")}
+    assert info == {
+        name: entry_of(f"{name}.jsonl", "sharegpt", "sft")
+        for name in ("x", "conch_generated", "conch_held_out")
+    }
 
 
 def test_a_paraphrase_gets_the_answer_of_the_row_it_asks_for(tmp_path: Path) -> None:
@@ -174,7 +190,7 @@ def test_the_faults_of_every_data_set_are_said_at_once(tmp_path: Path) -> None:
 def test_a_shape_that_nobody_knows_is_refused_with_those_that_are(tmp_path: Path) -> None:
     source = written(tmp_path / "raw.jsonl", {"甲方": "你好", "乙方": "您好"})
     with pytest.raises(
-        UsageError, match=r"raw\.jsonl:1  no format knows this shape \(keys: 甲方, 乙方\)"
+        UsageError, match=r"raw\.jsonl:1  no format matches this row \(keys: 甲方, 乙方\)"
     ) as caught:
         prepare(settings(source, format=""), tmp_path)
     assert all(name in caught.value.problems[0].hint for name in ("alpaca", "sharegpt", "openai"))

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.execute.data.prepare import prepare
-from tests.execute.data.test_prepare import ROW, lines_of, settings, written
+from tests.execute.data.test_prepare import ROW, lines_of, prepare, settings, written
 
 
-def test_rows_are_left_out_only_where_the_entry_says_so_and_stand_in_a_ledger(tmp_path: Path) -> None:
+def test_rows_are_left_out_only_where_the_entry_says_so_and_are_listed(tmp_path: Path) -> None:
     source = written(tmp_path / "raw.jsonl", ROW, {**ROW, "output": ""}, {**ROW, "output": 3})
     with pytest.raises(UsageError, match="2 of 3 rows"):
         prepare(settings(source), tmp_path)
@@ -27,5 +26,5 @@ def test_rows_are_left_out_only_where_the_entry_says_so_and_stand_in_a_ledger(tm
 
 def test_rows_that_are_no_conversations_are_refused(tmp_path: Path) -> None:
     source = written(tmp_path / "raw.jsonl", {"text": "一篇文章"})
-    with pytest.raises(UsageError, match="read as text: rows for pt, not conversations"):
+    with pytest.raises(UsageError, match="in the format text, for pt; recipes train conversations"):
         prepare(settings(source, format=""), tmp_path)

@@ -10,9 +10,8 @@ import pytest
 
 from orchestrator.datasets.audit import Rules
 from orchestrator.errors import MissingError, UsageError
-from orchestrator.execute.data.bring_data import Location
-from orchestrator.execute.data.manner import Manner
-from orchestrator.execute.data.scan import ScanResult, look_through
+from orchestrator.execute.data.data_file import DataOptions
+from orchestrator.execute.data.scan import ScanResult, scan
 
 GOOD = {"instruction": "你是谁", "input": "", "output": "我是海螺。"}
 BAD = {"instruction": "你是谁", "input": "", "output": ""}
@@ -20,18 +19,18 @@ BAD = {"instruction": "你是谁", "input": "", "output": ""}
 
 @pytest.fixture
 def look(tmp_path: Path) -> Any:
-    def looked(*rows: dict[str, Any], name: str = "海螺.jsonl", **manner: Any) -> ScanResult:
+    def looked(*rows: dict[str, Any], name: str = "海螺.jsonl", **options: Any) -> ScanResult:
         path = tmp_path / name
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         path.write_text(text, encoding="utf-8")
-        return look_through(Location(path, name), Manner(**manner), lambda _: None)
+        return scan(path, name, DataOptions(**options))
 
     return looked
 
 
 def test_what_is_in_it(look: Any) -> None:
     seen = look(GOOD, {**GOOD, "instruction": "几点开门", "extra": 1})
-    assert (seen.format, seen.sniffed, seen.audit.kept) == ("alpaca", True, 2)
+    assert (seen.file.format, seen.file.sniffed, seen.file.audit.kept) == ("alpaca", True, 2)
     assert [case.ask for case in seen.cases] == [("你是谁",), ("几点开门",)]
     said = seen.to_json()
     assert (said["rows_in"], said["cases"], said["keys_not_used"]) == (2, 2, {"extra": 1})
@@ -40,14 +39,14 @@ def test_what_is_in_it(look: Any) -> None:
 def test_columns_can_be_named(look: Any) -> None:
     columns = {"prompt": "问题", "response": "答案"}
     seen = look({"问题": "一", "答案": "二"}, format="alpaca", columns=columns)
-    assert (seen.sniffed, dict(seen.columns), seen.cases[0].taught) == (False, columns, "二")
+    assert (seen.file.sniffed, dict(seen.columns), seen.cases[0].answer) == (False, columns, "二")
     with pytest.raises(UsageError, match="the format alpaca has no column frage"):
         look(GOOD, format="alpaca", columns={"frage": "x"})
 
 
 def test_columns_of_other_names_are_found_and_said(look: Any) -> None:
     seen = look({"问题": "一", "答案": "二", "编号": 3})
-    assert (seen.format, seen.sniffed, seen.cases[0].ask) == ("question_answer", True, ("一",))
+    assert (seen.file.format, seen.file.sniffed, seen.cases[0].ask) == ("question_answer", True, ("一",))
     assert dict(seen.columns) == {"prompt": "问题", "response": "答案"}
     seen = look({"question": "一", "prompt": "图", "answer": "二"}, columns={"prompt": "question"})
     assert (seen.cases[0].ask, dict(seen.columns)) == (("一",), {"prompt": "question"})
@@ -58,16 +57,16 @@ def test_faults_are_refused_with_the_way_out(look: Any) -> None:
         look(GOOD, BAD)
     *_, last = caught.value.problems
     assert "海螺.jsonl:2" in str(caught.value)
-    assert last.hint == ("--fix fixes what can be fixed safely; --drop-bad leaves such rows out; or fix them")
+    assert last.hint == ("--fix makes the safe repairs; --drop-bad drops such rows; or fix them")
     with pytest.raises(UsageError) as caught:
         look(GOOD, BAD, rules=Rules(fix=True))
-    assert caught.value.problems[-1].hint == "--drop-bad leaves such rows out; or fix them"
-    assert look(GOOD, BAD, rules=Rules(drop_bad=True)).audit.kept == 1
+    assert caught.value.problems[-1].hint == "--drop-bad drops such rows; or fix them"
+    assert look(GOOD, BAD, rules=Rules(drop_bad=True)).file.audit.kept == 1
 
 
 def test_pictures_are_refused_whatever_the_rules(look: Any) -> None:
     rows = [{**GOOD, "images": ["a.png"]}] * 5
-    with pytest.raises(UsageError, match="a picture or a sound") as caught:
+    with pytest.raises(UsageError, match="an image, audio or video") as caught:
         look({**GOOD, "images": []}, *rows, rules=Rules(fix=True, drop_bad=True))
     assert [problem.where for problem in caught.value.problems] == [
         "海螺.jsonl:2",
@@ -75,8 +74,8 @@ def test_pictures_are_refused_whatever_the_rules(look: Any) -> None:
         "海螺.jsonl:4",
         "",
     ]
-    assert caught.value.problems[-1].what == "5 rows with pictures or sounds"
-    assert look({**GOOD, "images": []}).audit.kept == 1
+    assert caught.value.problems[-1].what == "5 rows with images, audio or video"
+    assert look({**GOOD, "images": []}).file.audit.kept == 1
 
 
 def test_a_list_of_data_sets_is_no_data_set(look: Any) -> None:
@@ -86,13 +85,13 @@ def test_a_list_of_data_sets_is_no_data_set(look: Any) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
-        look_through(Location(tmp_path / "x.jsonl", "x.jsonl"), Manner(), lambda _: None)
+        scan(tmp_path / "x.jsonl", "x.jsonl", DataOptions())
 
 
 def test_rows_for_another_stage_are_refused_with_what_makes_them_of_use(
     look: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchestrator.datasets.formats.alpaca.purpose", "dpo")
-    with pytest.raises(UsageError, match="rows for dpo, and Conch trains conversations") as caught:
+    with pytest.raises(UsageError, match="for dpo; recipes train conversations") as caught:
         look(GOOD)
     assert "conch data convert" in caught.value.problems[0].hint

@@ -84,7 +84,7 @@ MALFORMED: dict[str, tuple[object, str]] = {
     "late system": ([*TURNS, {"role": "system", "content": "x"}, ANSWER], "message 3 is from system"),
     "no content": ([{"role": "user"}, ANSWER], '"content"'),
     "content null": ([USER, {"role": "assistant", "content": None}], '"content"'),
-    "picture": ([{"role": "user", "content": [{"type": "image_url"}]}, ANSWER], "not text"),
+    "picture": ([{"role": "user", "content": [{"type": "image_url"}]}, ANSWER], "an image"),
     "tool": ([USER, {"role": "assistant", "content": "", "tool_calls": [{"id": "x"}]}], "tool_calls"),
     "observation": (
         [{"from": "observation", "value": "x"}, {"from": "gpt", "value": "y"}],

@@ -1,4 +1,8 @@
-"""Files of rows, read: one module a format."""
+"""Readers: one module for each kind of data file, and the table of their suffixes.
+
+A reader turns an open file into numbered rows. Readers do not import each other; base.py and packed.py hold
+what they share, folder.py and hashed.py serve data_file.py.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from orchestrator.execute.data.readers import (
 )
 from orchestrator.execute.data.readers.base import Read
 
-# To add a format: write its module with `read` (base.py says what it gets), and a line here for each suffix.
+# To add a kind of file, write its module with `read` (base.py has its argument) and add its suffixes here.
 READERS: Mapping[str, Read] = {
     ".jsonl": json_rows.read,
     ".ndjson": json_rows.read,

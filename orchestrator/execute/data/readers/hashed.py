@@ -1,4 +1,4 @@
-"""A file that is hashed while it is read, in whatever order."""
+"""A file that is hashed while it is read, in any order."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ BLOCK = 1 << 16
 
 
 class HashedFile(io.RawIOBase):
-    """A file's bytes; each is hashed once, when it comes next.
+    """A file whose bytes are each hashed once.
 
-    It may be wrapped more than once: what wraps it closes itself only, and `end` closes the file.
+    It may be wrapped more than once: closing a wrapper does not close the file, `end` does.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,20 +25,20 @@ class HashedFile(io.RawIOBase):
         self._at = self._hashed = 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
+        """Move to a position."""
         self._at = self._file.seek(offset, whence)
         return self._at
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read the next bytes, and hash those that come right after what is hashed."""
+        """Read the next bytes, and hash those that follow the hashed ones."""
         view = memoryview(buffer)
         count = self._file.readinto(view) or 0
         start = self._hashed - self._at
@@ -49,14 +49,14 @@ class HashedFile(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """Do nothing: a wrapper calls it when it is thrown away."""
+        """Do nothing: wrappers call this when they are deleted."""
 
     def end(self) -> None:
         """Close the file."""
         self._file.close()
 
     def sha256(self) -> str:
-        """The hash of the whole file, also of what was not read."""
+        """The hash of the whole file, including what was not read."""
         self.seek(self._hashed)
         while self.read(BLOCK):
             pass

@@ -1,13 +1,13 @@
-"""JSON in every spelling; also what is said of a file of no known kind."""
+"""JSON in every notation; also files of an unknown kind."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from orchestrator.datasets.base import Row
-from orchestrator.datasets.fix_json import fixed
 from orchestrator.datasets.formats import recognise
 from orchestrator.datasets.json_spellings import ARRAY, LINES, WRAPPER, documents, spelling_of, wrapped
+from orchestrator.datasets.json_text import repaired
 from orchestrator.datasets.rows import Numbered, json_array, json_lines
 from orchestrator.execute.data.readers.base import Source
 
@@ -15,14 +15,15 @@ SHOWN = 3
 
 
 def read(source: Source) -> Iterator[Numbered]:
-    """The rows, each with the line it begins on.
+    """The rows, each with its first line.
 
     Raises:
-        RowProblem: the file is in another encoding.
+        RowProblem: the file has another encoding.
     """
     spelling, key = spelling_of(source.head_as_utf8(), whole=source.whole, is_row=_is_row)
     if spelling == LINES:
-        return _lines(source.lines(), source)
+        lines = source.lines()
+        return _repairing(lines, source) if source.reading.fix_json else json_lines(lines)
     if spelling == ARRAY:
         return json_array(source.chunks())
     if spelling == WRAPPER:
@@ -35,30 +36,23 @@ def _is_row(row: Row) -> bool:
     return recognise(row) is not None
 
 
-def _lines(lines: Iterable[bytes], source: Source) -> Iterator[Numbered]:
-    if not source.reading.fix_json:
-        return json_lines(lines)
-    return _fixing(lines, source)
-
-
-def _fixing(lines: Iterable[bytes], source: Source) -> Iterator[Numbered]:
-    """The rows, with the number of lines that were fixed said at the end."""
-    repaired: list[bytes] = []
-    count = 0
+def _repairing(lines: Iterable[bytes], source: Source) -> Iterator[Numbered]:
+    """The rows; a note at the end counts the lines that were repaired."""
+    is_repaired, count = False, 0
     first: list[str] = []
 
-    def hint(line: bytes) -> Row | None:
-        row = fixed(line)
-        if row is not None:
-            repaired.append(line)
+    def repair(line: bytes) -> Row | None:
+        nonlocal is_repaired
+        row = repaired(line)
+        is_repaired = row is not None
         return row
 
-    for number, row in json_lines(lines, hint):
-        if repaired:
-            repaired.clear()
+    for number, row in json_lines(lines, repair):
+        if is_repaired:
+            is_repaired = False
             count += 1
             if count <= SHOWN:
-                first.append(source.place(number))
+                first.append(source.locate(number))
         yield number, row
     if count:
-        source.notes.append(f"{count} lines of broken JSON were fixed, the first at {', '.join(first)}")
+        source.notes.append(f"{count} lines of broken JSON were repaired, the first at {', '.join(first)}")

@@ -1,4 +1,4 @@
-"""Compressed files: unpacked as a stream, never into memory or onto the disk, whatever they unpack to."""
+"""Compressed files, decompressed as a stream: never into memory or to the disk."""
 
 from __future__ import annotations
 
@@ -18,26 +18,19 @@ from orchestrator.errors import Problem, UsageError
 
 ZIP = ".zip"
 BUFFER = 1 << 16
-# Files that lie beside the rows and are none.
+# Files beside the rows that are not data.
 ABOUT = ("readme", "license", "licence", "dataset_info.json", ".gitattributes")
-DAMAGE = (
-    EOFError,
-    OSError,
-    zlib.error,
-    lzma.LZMAError,
-    zipfile.BadZipFile,
-    RuntimeError,
-)
+DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
 
 
 def _zst(file: IO[bytes]) -> IO[bytes]:
-    # The reader of the package zstandard ends at the end of a file that was cut off, without a word.
+    # The package zstandard does not report a file that is cut off.
     import pyarrow as pa
 
     return cast("IO[bytes]", pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd"))
 
 
-# One line a format.
+# To add a format, add its line.
 PACKED: Mapping[str, Callable[[IO[bytes]], IO[bytes]]] = {
     ".gz": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
     ".bz2": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
@@ -47,35 +40,35 @@ PACKED: Mapping[str, Callable[[IO[bytes]], IO[bytes]]] = {
 
 
 def unpacked(file: IO[bytes], suffix: str) -> IO[bytes]:
-    """The bytes inside a file of one of the suffixes of PACKED."""
+    """The decompressed bytes of a file with a suffix in PACKED."""
     return cast("IO[bytes]", io.BufferedReader(cast("io.RawIOBase", PACKED[suffix](file)), BUFFER))
 
 
 def is_about(name: str) -> bool:
-    """Whether a file lies beside data without being data: hidden, a README, a licence."""
+    """Whether a file beside data is not data: hidden, a README, a licence."""
     path = PurePosixPath(name)
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
     return hidden or path.name.lower().startswith(ABOUT)
 
 
 def member_of(file: IO[bytes], shown: str, suffixes: tuple[str, ...]) -> tuple[str, Callable[[], IO[bytes]]]:
-    """The one data file inside a zip: its name, and what opens it.
+    """The one data file in a zip: its name, and a function that opens it.
 
     Raises:
-        UsageError: it is no zip, is locked, or holds no data file, or several.
+        UsageError: the zip is damaged or locked, or has no data file or several.
     """
     try:
         archive = zipfile.ZipFile(file)
         found = [one for one in archive.infolist() if not one.is_dir() and not is_about(one.filename)]
     except DAMAGE as error:
-        raise UsageError(Problem(f"it is no whole zip: {error}", shown, "fetch it anew")) from None
+        raise UsageError(Problem(f"the zip is damaged: {error}", shown, "download it again")) from None
     data = [one for one in found if PurePosixPath(one.filename).suffix.lower() in suffixes]
     names = ", ".join(one.filename for one in (data or found)[:8])
     if len(data) != 1:
-        what = f"it holds {len(data)} data files: {names or 'nothing'}"
-        raise UsageError(Problem(what, shown, "unpack it, and name one of them"))
+        what = f"the zip contains {len(data)} data files: {names or 'nothing'}"
+        raise UsageError(Problem(what, shown, "unpack it, and use one of them"))
     if data[0].flag_bits & 1:
-        raise UsageError(Problem("it is locked by a password", shown, "unpack it"))
+        raise UsageError(Problem("the zip is locked with a password", shown, "unpack it"))
     return data[0].filename, lambda: _opened(archive, data[0])
 
 
@@ -84,11 +77,11 @@ def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
 
 
 def until_damaged(rows: Iterator[Numbered]) -> Iterator[Numbered]:
-    """The rows; where the file cannot be unpacked further, that is the last one."""
+    """The rows; the last one is a problem if the file cannot be decompressed any further."""
     number = 0
     try:
         for number, row in rows:
             yield number, row
     except DAMAGE as error:
-        what = f"the file cannot be unpacked after this row: {error}"
-        yield number + 1, FileProblem("damaged file", what, "fetch it anew")
+        what = f"cannot decompress the file after this row: {error}"
+        yield number + 1, FileProblem("damaged file", what, "download it again")

@@ -1,4 +1,4 @@
-"""Parquet: rows by the batch, numbered from 1."""
+"""Parquet files."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections.abc import Iterator
 
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.readers.arrow_rows import check_columns
-from orchestrator.execute.data.readers.base import Source
+from orchestrator.execute.data.readers.base import BATCH, Source, batch_rows, check_columns
 
-BATCH = 512
+HINT = "download or write it again"
 
 
 def read(source: Source) -> Iterator[Numbered]:
-    """The rows.
+    """The rows, numbered from 1.
 
     Raises:
-        UsageError: it is no whole parquet file.
+        UsageError: the parquet file is not valid.
     """
     source.refuse_packed()
     import pyarrow as pa
@@ -25,21 +24,7 @@ def read(source: Source) -> Iterator[Numbered]:
     try:
         file = pq.ParquetFile(source.path.resolve())
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        what = f"it is no whole parquet file: {str(error).splitlines()[0]}"
-        raise UsageError(Problem(what, source.shown, "fetch or write it anew")) from None
+        what = f"not a valid parquet file: {str(error).splitlines()[0]}"
+        raise UsageError(Problem(what, source.shown, HINT)) from None
     check_columns(file.schema_arrow.names, source.shown)
-    return _rows(file, source)
-
-
-def _rows(file: object, source: Source) -> Iterator[Numbered]:
-    import pyarrow as pa
-
-    number = 0
-    try:
-        for batch in file.iter_batches(batch_size=BATCH):  # type: ignore[attr-defined]
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
-    except (pa.ArrowException, OSError, ValueError) as error:
-        what = f"the file is damaged after row {number}: {str(error).splitlines()[0]}"
-        raise UsageError(Problem(what, source.shown, "fetch or write it anew")) from None
+    return batch_rows(file.iter_batches(batch_size=BATCH), source, HINT)

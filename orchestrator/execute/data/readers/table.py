@@ -1,4 +1,4 @@
-"""Tables as text: CSV and its kin. Every cell is text, also NA and 007; nothing is guessed to be a number."""
+"""CSV and similar tables. Every cell is text, also NA and 007; no types are guessed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from itertools import islice
 from orchestrator.datasets.base import FileProblem, RowProblem, excerpt
 from orchestrator.datasets.encodings import AS_UTF8
 from orchestrator.datasets.rows import BOM, Numbered
-from orchestrator.datasets.table_header import header_of, row_of
-from orchestrator.execute.data.readers.base import Source
+from orchestrator.execute.data.readers.base import Source, header_of, row_of
 
 DELIMITERS = (",", "\t", ";", "|")
 NAMES = {"\t": "tabs", ";": '";"', "|": '"|"', ",": '","'}
@@ -19,15 +18,15 @@ LONGEST_CELL = 16 << 20
 
 
 def read(source: Source) -> Iterator[Numbered]:
-    """The rows, each with the line it begins on.
+    """The rows, each with its first line.
 
     Raises:
-        RowProblem: the file is in another encoding.
+        RowProblem: the file has another encoding.
     """
     delimiter = _delimiter(source.head_as_utf8(), whole=source.whole)
     usual = "\t" if source.shown.lower().removesuffix(".gz").endswith(".tsv") else ","
     if delimiter != usual:
-        source.notes.append(f"its columns are divided by {NAMES[delimiter]}")
+        source.notes.append(f"the columns are separated by {NAMES[delimiter]}")
     csv.field_size_limit(LONGEST_CELL)
     return _rows(source, delimiter)
 
@@ -61,20 +60,20 @@ def _rows(source: Source, delimiter: str) -> Iterator[Numbered]:
 
 def _broken(error: str) -> RowProblem:
     if "unexpected end" in error or "field larger" in error:
-        what = "a quotation mark that is opened in this line is never closed"
-        return FileProblem("not CSV", what, "close it, or write it twice where it is text")
-    return RowProblem("not CSV", error, "write a quotation mark inside a cell twice")
+        what = "a quotation mark that opens in this line is never closed"
+        return FileProblem("not CSV", what, "close it, or double it if it is text")
+    return RowProblem("not CSV", error, "double quotation marks inside a cell")
 
 
 def _texts(lines: Iterable[bytes]) -> Iterator[str]:
-    """Lines as text; a byte that is not UTF-8 becomes half a surrogate, which no text holds otherwise."""
+    """Lines as text; a byte that is not UTF-8 becomes a lone surrogate, which valid text never contains."""
     for number, line in enumerate(lines):
         body = line.removeprefix(BOM) if not number else line
         yield body.decode("utf-8", "surrogateescape")
 
 
 def _delimiter(head: bytes, *, whole: bool) -> str:
-    """The delimiter by which most of the first lines have as many cells as the very first."""
+    """The delimiter that gives most of the first lines as many cells as the very first."""
     lines = head.decode("utf-8", "replace").removeprefix("\ufeff").splitlines(keepends=True)
     known = lines if whole or len(lines) == 1 else lines[:-1]
 

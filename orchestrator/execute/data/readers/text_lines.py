@@ -1,4 +1,4 @@
-"""Plain text: each line that is not blank is a document."""
+"""Plain text: each non-blank line is a document."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from orchestrator.execute.data.readers.base import Source
 
 
 def read(source: Source) -> Iterator[Numbered]:
-    """Rows {"text": line}, without white space at the line's end.
+    """Rows {"text": line}, without trailing white space.
 
     Raises:
-        RowProblem: the file is in another encoding.
+        RowProblem: the file has another encoding.
     """
     source.notes.append('each line is a row: {"text": …}')
     return _rows(source.lines())
@@ -25,10 +25,7 @@ def _rows(lines: Iterable[bytes]) -> Iterator[Numbered]:
     for number, line in enumerate(lines, start=1):
         body = line.removeprefix(BOM) if number == 1 else line
         if len(body) >= LONGEST_ROW:
-            yield (
-                number,
-                FileProblem("too long", f"a line of more than {LONGEST_ROW >> 20} MB", "break it up"),
-            )
+            yield number, FileProblem("too long", f"a line of more than {LONGEST_ROW >> 20} MB", "split it")
             return
         try:
             text = body.decode("utf-8").rstrip()

@@ -1,4 +1,4 @@
-"""Workbooks (xlsx, xls, ods): one sheet, its cells as they are displayed."""
+"""Workbooks (xlsx, xls, ods): one sheet, with its cells as they are displayed."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ import re
 import zipfile
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.rows import Numbered
-from orchestrator.datasets.table_header import header_of, row_of
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.readers.base import Source
+from orchestrator.execute.data.readers.base import Source, header_of, row_of
 from orchestrator.execute.data.readers.packed import DAMAGE
 from orchestrator.execute.host.atomic_files import CHUNK
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
 
-# The parser holds a whole sheet in memory.
+# The parser keeps a whole sheet in memory.
 LARGEST = 1 << 30
-# Bytes that it takes for a cell, also for an empty one (calamine's DataRef).
+# Its memory for a cell, also for an empty one (calamine's DataRef).
 CELL = 24
-# The place of a cell that is not empty.
-_PLACE = re.compile(rb"""<(?:\w+:)?c\s[^<>]*?\br\s*=\s*["']([A-Za-z]{1,8})([0-9]{1,32})["'][^<>]*(?<!/)>""")
-LONGEST_PLACE = 256
+# The reference of a cell that is not empty.
+_REFERENCE = re.compile(
+    rb"""<(?:\w+:)?c\s[^<>]*?\br\s*=\s*["']([A-Za-z]{1,8})([0-9]{1,32})["'][^<>]*(?<!/)>"""
+)
+LONGEST_REFERENCE = 256
 
 
 def read(source: Source) -> Iterator[Numbered]:
-    """The rows, each with its row in the sheet.
+    """The rows, each with its row number in the sheet.
 
     Raises:
-        UsageError: it is no workbook, is locked or too large, or it is not clear which sheet is meant.
+        UsageError: the file is not a workbook, is locked or too large, or the sheet is ambiguous.
     """
     source.refuse_packed()
     _check_size(source)
@@ -43,11 +44,13 @@ def read(source: Source) -> Iterator[Numbered]:
         book = calamine.CalamineWorkbook.from_path(str(source.path.resolve()))
         sheet = _sheet(book, source)
     except calamine.PasswordError:
-        raise UsageError(Problem("the workbook is locked by a password", source.shown, "unlock it")) from None
+        raise UsageError(
+            Problem("the workbook is locked with a password", source.shown, "unlock it")
+        ) from None
     except (calamine.CalamineError, calamine.ZipError, calamine.XmlError, OSError) as error:
-        what = f"it is no workbook that can be read: {error}"
-        raise UsageError(Problem(what, source.shown, "save it anew as .xlsx or .csv")) from None
-    source.place = lambda number: f"{source.shown}!{sheet.name}:{number}"
+        what = f"cannot read the workbook: {error}"
+        raise UsageError(Problem(what, source.shown, "save it again as .xlsx or .csv")) from None
+    source.locate = lambda number: f"{source.shown}!{sheet.name}:{number}"
     return _rows(sheet, source)
 
 
@@ -58,17 +61,17 @@ def _check_size(source: Source) -> None:
             with zipfile.ZipFile(source.path) as parts:
                 size = max(sum(part.file_size for part in parts.infolist()), _spread(parts))
     except DAMAGE as error:
-        what = f"it is no whole workbook: {error}"
-        raise UsageError(Problem(what, source.shown, "save it anew as .xlsx or .csv")) from None
+        what = f"the workbook is damaged: {error}"
+        raise UsageError(Problem(what, source.shown, "save it again as .xlsx or .csv")) from None
     if size > LARGEST:
-        what = f"the workbook would take {size >> 20} MB of memory, as it is read with its empty cells"
+        what = f"the workbook would take {size >> 20} MB of memory, including empty cells"
         raise UsageError(Problem(what, source.shown, "save the sheet as CSV"))
 
 
 def _spread(parts: zipfile.ZipFile) -> int:
-    """Bytes that the parser takes for the widest sheet of an xlsx: it keeps the empty cells between, too.
+    """The parser's memory for the widest sheet of an xlsx; it also stores the empty cells in between.
 
-    One cell far out, at XFD1048576, would have it ask for 400 GB, and end the process.
+    A single cell at XFD1048576 would take 400 GB and end the process.
     """
     widest = 0
     for name in parts.namelist():
@@ -78,11 +81,11 @@ def _spread(parts: zipfile.ZipFile) -> int:
         with parts.open(name) as file:
             rest = b""
             for chunk in iter(partial(file.read, CHUNK), b""):
-                for letters, digits in set(_PLACE.findall(rest + chunk)):
+                for letters, digits in set(_REFERENCE.findall(rest + chunk)):
                     rows.add(int(digits))
                     columns.add(_column(letters))
                 rows, columns = {max(rows)}, {max(columns)}
-                rest = chunk[-LONGEST_PLACE:]
+                rest = chunk[-LONGEST_REFERENCE:]
         widest = max(widest, max(rows) * max(columns))
     return widest * CELL
 
@@ -96,20 +99,20 @@ def _column(letters: bytes) -> int:
 
 def _sheet(book: CalamineWorkbook, source: Source) -> CalamineSheet:
     names = book.sheet_names
-    wanted = source.reading.sheet
-    if wanted and wanted not in names:
-        what = f'there is no sheet "{wanted}"'
-        raise UsageError(Problem(what, source.shown, f"its sheets: {', '.join(names)}"))
-    if wanted:
-        return book.get_sheet_by_name(wanted)
+    name = source.reading.sheet
+    if name and name not in names:
+        what = f'no sheet named "{name}"'
+        raise UsageError(Problem(what, source.shown, f"sheets: {', '.join(names)}"))
+    if name:
+        return book.get_sheet_by_name(name)
     filled = [sheet for sheet in map(book.get_sheet_by_name, names) if sheet.height]
     if not filled:
-        raise UsageError(Problem("every sheet is empty", source.shown, "put rows into one"))
+        raise UsageError(Problem("every sheet is empty", source.shown, "add rows to one"))
     if len(filled) > 1:
-        what = f"{len(filled)} sheets hold something: {', '.join(sheet.name for sheet in filled)}"
-        raise UsageError(Problem(what, source.shown, f"say which: --sheet {filled[0].name}"))
+        what = f"{len(filled)} sheets are not empty: {', '.join(sheet.name for sheet in filled)}"
+        raise UsageError(Problem(what, source.shown, f"choose one: --sheet {filled[0].name}"))
     if len(names) > 1:
-        source.notes.append(f"read is the sheet {filled[0].name}; the others are empty")
+        source.notes.append(f"sheet {filled[0].name}; the others are empty")
     return filled[0]
 
 
@@ -130,7 +133,7 @@ def _rows(sheet: CalamineSheet, source: Source) -> Iterator[Numbered]:
             return
 
 
-def _displayed(value: Any) -> str:
+def _displayed(value: object) -> str:
     """A cell as text: 3 for 3.0, TRUE, 2024-01-05."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"

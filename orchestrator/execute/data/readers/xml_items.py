@@ -1,11 +1,11 @@
-"""XML: each element at a path is a row, its children and attributes are the columns. No entities."""
+"""XML: each element at a path is a row; its children and attributes are the columns. No entities."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from typing import IO, Any
+from typing import IO, cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from orchestrator.datasets.base import FileProblem, Row, RowProblem
@@ -13,16 +13,16 @@ from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.readers.base import Source
 
-PIECE = 1 << 16
-# So many elements are looked at to propose the path of a row.
+CHUNK = 1 << 16
+# How many elements are examined to suggest the path of a row.
 LOOKED_AT = 2000
 
 
 def read(source: Source) -> Iterator[Numbered]:
-    """The rows, each with the line it begins on.
+    """The rows, each with its first line.
 
     Raises:
-        UsageError: which element is a row was not said.
+        UsageError: the path of a row is not given.
     """
     path = [step for step in source.reading.items.split("/") if step]
     if not path:
@@ -40,11 +40,11 @@ def _rows(source: Source, path: list[str]) -> Iterator[Numbered]:
         yield line, problem
         return
     if not found:
-        yield 1, RowProblem("no rows", f"there is no element {'/'.join(path)}", _which(source).hint)
+        yield 1, RowProblem("no rows", f"no element {'/'.join(path)}", _which(source).hint)
 
 
 def _elements(stream: IO[bytes], path: list[str]) -> Iterator[tuple[int, Element]]:
-    """Every whole element at a path with the line on which it begins; what was read is forgotten."""
+    """Every whole element at a path with its first line; elements that were read are released."""
     stack: list[str] = []
     parents: list[Element] = []
     began = 0
@@ -65,10 +65,10 @@ def _elements(stream: IO[bytes], path: list[str]) -> Iterator[tuple[int, Element
 
 
 def _events(stream: IO[bytes]) -> Iterator[tuple[int, str, Element]]:
-    """What the parser sees, with the line.
+    """The parser's events, with their lines.
 
     Raises:
-        RowProblem: it is not XML, or it declares entities.
+        RowProblem: the file is not XML, or declares entities.
     """
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import DefusedXMLParser
@@ -76,21 +76,22 @@ def _events(stream: IO[bytes]) -> Iterator[tuple[int, str, Element]]:
     parser = XMLPullParser(("start", "end"), _parser=DefusedXMLParser())
     line = 1
     try:
-        for piece in iter(partial(stream.readline, PIECE), b""):
-            parser.feed(piece)
-            events: Iterator[Any] = parser.read_events()
-            for event, element in events:
-                yield line, event, element
-            line += piece.endswith(b"\n")
+        for chunk in iter(partial(stream.readline, CHUNK), b""):
+            parser.feed(chunk)
+            for event in parser.read_events():
+                yield line, *cast("tuple[str, Element]", event)
+            line += chunk.endswith(b"\n")
         parser.close()
     except DefusedXmlException:
-        raise FileProblem("not XML", "it declares entities, which are not read", "expand them") from None
+        raise FileProblem(
+            "not XML", "the file declares entities, which are not supported", "expand them"
+        ) from None
     except (ParseError, ValueError, LookupError) as error:
         raise FileProblem("not XML", f"{error}", "fix the XML") from None
 
 
 def _tag(element: Element) -> str:
-    """The tag without its name space."""
+    """The tag without its namespace."""
     return str(element.tag).rpartition("}")[2]
 
 
@@ -99,24 +100,21 @@ def _row(element: Element) -> Row | RowProblem:
     return value if isinstance(value, dict) else {"text": value}
 
 
-def _value(element: Element) -> Any:
-    """An element as text, or as an object of its attributes and children; those of one tag as a list."""
+def _value(element: Element) -> object:
+    """An element as text, or as an object of its attributes and children; repeated tags become a list."""
     if not len(element) and not element.attrib:
         return element.text or ""
-    value: dict[str, Any] = dict(element.attrib)
+    value: dict[str, object] = dict(element.attrib)
     if not len(element) and element.text:
         value["text"] = element.text
-    repeated = Counter(_tag(child) for child in element)
+    children: dict[str, list[object]] = {}
     for child in element:
-        if repeated[_tag(child)] > 1:
-            value.setdefault(_tag(child), []).append(_value(child))
-        else:
-            value[_tag(child)] = _value(child)
-    return value
+        children.setdefault(_tag(child), []).append(_value(child))
+    return value | {tag: values if len(values) > 1 else values[0] for tag, values in children.items()}
 
 
 def _which(source: Source) -> Problem:
-    """Which elements may be the rows: those that are repeated and have children, the most frequent first."""
+    """The elements that may be rows: repeated ones with children, the most frequent first."""
     stack: list[str] = []
     seen: Counter[str] = Counter()
     source.stream.seek(0)
@@ -134,5 +132,5 @@ def _which(source: Source) -> Problem:
         return Problem(problem.what, source.shown, problem.hint)
     often = [(path, count) for path, count in seen.most_common(3) if count > 1] or seen.most_common(1)
     several = [f"--items {path} ({count} of them)" for path, count in often]
-    hint = f"say which: {'; '.join(several)}" if several else "say which: --items PATH"
-    return Problem("which element of the XML is a row?", source.shown, hint)
+    hint = f"choose one: {'; '.join(several)}" if several else "add --items PATH"
+    return Problem("the path of a row in the XML is not given", source.shown, hint)

@@ -28,7 +28,7 @@ def read(path: Path, **reading: Any) -> list[tuple[str, Any]]:
     """(place, row or kind of problem)."""
     with DataFile.open(path, path.name, Reading(**reading)) as file:
         return [
-            (file.place(number), row.kind if isinstance(row, RowProblem) else row)
+            (file.locate(number), row.kind if isinstance(row, RowProblem) else row)
             for number, row in file.rows()
         ]
 
@@ -74,7 +74,7 @@ def test_a_zip_s_one_data_file_is_read(tmp_path: Path) -> None:
     assert "0 data files: a.exe" in refused(zipped(tmp_path / "d.zip", {"a.exe": b""}))
     assert "unpack it" in refused(zipped(tmp_path / "e.zip", {"a.xlsx": b"x"}))
     (tmp_path / "f.zip").write_bytes(b"nichts")
-    assert "no whole zip" in refused(tmp_path / "f.zip")
+    assert "the zip is damaged" in refused(tmp_path / "f.zip")
     path.write_bytes(
         path.read_bytes().replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01")
     )
@@ -109,10 +109,10 @@ def test_a_folder_of_files_is_read_as_one(tmp_path: Path) -> None:
     places = ["数据/a.json:2", "数据/a.json:3", "数据/b.jsonl:1", "数据/b.jsonl:2"]
     with DataFile.open(folder, "数据/") as file:
         rows = list(file.rows())
-        assert [file.place(number) for number, _ in rows] == places
+        assert [file.locate(number) for number, _ in rows] == places
         assert len({number for number, _ in rows}) == len(rows)
         assert file.notes == [
-            "passed over in the folder: .DS_Store, README.md, sub/",
+            "skipped in the folder: .DS_Store, README.md, sub/",
             "2 files: a.json, b.jsonl",
         ]
         before = file.sha256()
@@ -122,13 +122,13 @@ def test_a_folder_of_files_is_read_as_one(tmp_path: Path) -> None:
     (folder / "c.csv").write_bytes(b"a\n1\n")
     assert "several kinds" in refused(folder)
     (tmp_path / "leer").mkdir()
-    assert "without a data file" in refused(tmp_path / "leer")
+    assert "no data file in the folder" in refused(tmp_path / "leer")
 
 
 def test_of_several_splits_one_is_named(tmp_path: Path) -> None:
     for name in ("train", "test"):
         (tmp_path / f"{name}.jsonl").write_bytes(LINES)
-    assert "splits train, test" in refused(tmp_path)
+    assert "several splits: train, test" in refused(tmp_path)
     assert len(read(tmp_path, split="test")) == 2
     assert "no file is named after" in refused(tmp_path, split="dev")
 
@@ -155,8 +155,8 @@ def test_what_datasets_saved_is_read(tmp_path: Path) -> None:
     for split in ("train", "test"):
         saved(tmp_path / "dict" / split, names[:1])
     (tmp_path / "dict/dataset_dict.json").write_text('{"splits": ["train", "test"]}', encoding="utf-8")
-    assert "the splits train, test" in refused(tmp_path / "dict")
-    assert 'no split "dev"' in refused(tmp_path / "dict", split="dev")
+    assert "several splits: train, test" in refused(tmp_path / "dict")
+    assert 'no split named "dev"' in refused(tmp_path / "dict", split="dev")
     assert read(tmp_path / "dict", split="test")[0] == (f"dict/test/{names[0]}:1", ROWS[0])
     (tmp_path / "one" / names[1]).unlink()
     assert "missing" in refused(tmp_path / "one")

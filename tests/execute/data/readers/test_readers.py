@@ -22,7 +22,7 @@ def read(path: Path, **reading: Any) -> tuple[list[tuple[str, Any]], list[str]]:
     """(place, row or kind of problem), and the notes."""
     with DataFile.open(path, path.name, Reading(**reading)) as file:
         rows = [
-            (file.place(number), row.kind if isinstance(row, RowProblem) else row)
+            (file.locate(number), row.kind if isinstance(row, RowProblem) else row)
             for number, row in file.rows()
         ]
         return rows, file.notes
@@ -125,11 +125,11 @@ def test_a_sheet_s_cells_are_text_as_they_are_displayed(tmp_path: Path) -> None:
 
 def test_of_several_sheets_one_is_named(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", {"甲": [["q"], ["一"]], "乙": [["q"], ["二"]], "丙": []})
-    assert "2 sheets hold something: 甲, 乙" in refused(path)
-    assert "its sheets: 甲, 乙, 丙" in refused(path, sheet="丁")
+    assert "2 sheets are not empty: 甲, 乙" in refused(path)
+    assert "sheets: 甲, 乙, 丙" in refused(path, sheet="丁")
     assert read(path, sheet="乙")[0] == [("a.xlsx!乙:2", {"q": "二"})]
     assert "every sheet is empty" in refused(workbook(tmp_path / "b.xlsx", {"甲": []}))
-    assert "no workbook" in refused(written(tmp_path, "c.xlsx", "嗯"))
+    assert "cannot read the workbook" in refused(written(tmp_path, "c.xlsx", "嗯"))
 
 
 XML = """<?xml version="1.0" encoding="utf-8"?>
@@ -192,9 +192,9 @@ def test_parquet_and_arrow_of_any_kind_of_text(tmp_path: Path) -> None:
     for name in ("a.parquet", "a.feather", "a.arrow"):
         assert read(tmp_path / name)[0] == [(f"{name}:1", ROWS[0]), (f"{name}:2", ROWS[1])]
         whole = (tmp_path / name).read_bytes()
-        assert "no whole" in refused(written(tmp_path, f"bad{Path(name).suffix}", b"nichts"))
+        assert "not a valid" in refused(written(tmp_path, f"bad{Path(name).suffix}", b"nichts"))
         cut = refused(written(tmp_path, f"cut{Path(name).suffix}", whole[:-120]))
-        assert "whole" in cut or "damaged" in cut
+        assert "not a valid" in cut or "damaged" in cut
 
 
 def test_a_damaged_offset_of_an_arrow_file_is_not_followed(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_parquet_file_with_a_broken_column_name_is_refused(tmp_path: Path) -> 
 
     pq.write_table(pa.Table.from_pylist([{"text": "一"}]), tmp_path / "a.parquet", store_schema=False)
     broken = (tmp_path / "a.parquet").read_bytes().replace(b"text", b"te\xfft")
-    assert "no whole parquet file" in refused(written(tmp_path, "b.parquet", broken))
+    assert "not a valid parquet file" in refused(written(tmp_path, "b.parquet", broken))
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_workbook_with_a_broken_directory_is_refused(tmp_path: Path) -> None:
     whole = (Path(__file__).parents[3] / "datasets/corpus/64_book.xlsx").read_bytes()
     broken = whole.replace(b"PK\x01\x02", b"PK\x01\x03", 1)
-    assert "no whole workbook" in refused(written(tmp_path, "a.xlsx", broken))
+    assert "the workbook is damaged" in refused(written(tmp_path, "a.xlsx", broken))
 
 
 def test_a_workbook_with_one_cell_far_out_is_refused(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_fixed_lines_are_counted(tmp_path: Path) -> None:
     assert [row for _, row in read(path)[0]] == ["not JSON", "not JSON", {"a": 3}, "not JSON"]
     rows, notes = read(path, fix_json=True)
     assert [row for _, row in rows] == [{"a": "一"}, {"a": "二"}, {"a": 3}, "not JSON"]
-    assert notes == ["2 lines of broken JSON were fixed, the first at a.jsonl:1, a.jsonl:2"]
+    assert notes == ["2 lines of broken JSON were repaired, the first at a.jsonl:1, a.jsonl:2"]
 
 
 def test_a_wrapper_is_said(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.datasets.base import RowProblem
-from orchestrator.datasets.turns import messages_in, read_turns, role_of, tags_of
+from orchestrator.datasets.formats.messages import messages_in, read_turns, role_of, tags_of
 
 OPENAI = {"messages": "m", "role": "role", "content": "content"}
 

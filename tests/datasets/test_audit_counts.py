@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.datasets.tally import SHOWN_OF_A_KIND, Counts
+from typing import Any
+
+from orchestrator.datasets.audit import SHOWN_OF_A_KIND, Counts
 
 
 def test_counts_and_first_places() -> None:
@@ -17,6 +19,6 @@ def test_counts_and_first_places() -> None:
         "d.jsonl:2",
         "d.jsonl:3",
     ]
-    said = tally.to_json()
+    said: dict[str, Any] = tally.to_json()
     assert said["空"]["rows"] == 10
     assert len(said["空"]["first"]) == SHOWN_OF_A_KIND

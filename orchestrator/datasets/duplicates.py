@@ -1,9 +1,9 @@
-"""Which questions and rows were there before, in memory that is small and ends somewhere. Pure.
+"""Finds repeated questions and rows, in little memory with a limit. Pure.
 
-A row is remembered under its question without white space; what is remembered are 32 bits of its answer and
-32 of how its question is spelled. Below a few hundred thousand rows a dict is quickest; above, arrays take a
-tenth of its memory. Past MOST nothing new is remembered, and `full` says so. Two different questions are
-taken for one once in some ten million files of a million rows.
+The key of a row is its question without white space; the value is 32 bits of its answer and 32 of the
+question's exact spelling. Up to a few hundred thousand rows a dict is fastest; above, arrays take a tenth of
+its memory. After MOST rows nothing new is stored, and `full` is true. Two different questions are confused
+once in about ten million files of a million rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MASK, _HALF = (1 << 64) - 1, (1 << 32) - 1
 
 
 class Duplicates:
-    """Remembers rows, and says of a new one how it relates to those before."""
+    """Stores rows, and says how a new one relates to those before."""
 
     def __init__(self, most: int = MOST) -> None:
         self._first: dict[int, int] = {}
@@ -29,11 +29,11 @@ class Duplicates:
 
     @property
     def full(self) -> bool:
-        """Whether later rows were only compared with the first ones."""
+        """Whether later rows are only compared with the first ones."""
         return self._size >= self._most
 
     def relation(self, conversation: Conversation) -> str:
-        """Remember a conversation; the kind under which it is counted, "" for a new question."""
+        """Store a conversation; return the kind of its relation to an earlier one, "" for a new question."""
         first, last = conversation[0]["content"], conversation[-1]["content"]
         key = hash("".join(first.split()))
         if len(conversation) > 2:  # noqa: PLR2004 - more than a question and its answer
@@ -48,7 +48,7 @@ class Duplicates:
         return "same question, spelled otherwise" if same else "one question, several answers"
 
     def _put(self, key: int, value: int) -> int | None:
-        """What was remembered under a key; None, and the value is remembered now, when nothing was."""
+        """The value stored under a key; None if there is none, and the new value is stored."""
         if self._shards:
             shard = self._shards[key & (SHARDS - 1)]
             found = shard.put(key & _MASK, value, grow=self._size < self._most)
@@ -70,7 +70,7 @@ class Duplicates:
 
 
 class _Shard:
-    """Open addressing over two arrays; key 0 stands for an empty place, so that 0 itself becomes 1."""
+    """A hash table with open addressing over two arrays; key 0 marks a free slot, so a key of 0 becomes 1."""
 
     def __init__(self) -> None:
         self.slots = 1024
@@ -80,14 +80,14 @@ class _Shard:
 
     def put(self, key: int, value: int, *, grow: bool) -> int | None:
         key = key or 1
-        place = (key >> 8) % self.slots
+        slot = (key >> 8) % self.slots
         keys = self.keys
-        while held := keys[place]:
-            if held == key:
-                return self.values[place]
-            place = place + 1 if place + 1 < self.slots else 0
+        while stored := keys[slot]:
+            if stored == key:
+                return self.values[slot]
+            slot = slot + 1 if slot + 1 < self.slots else 0
         if grow:
-            keys[place], self.values[place] = key, value
+            keys[slot], self.values[slot] = key, value
             self.used += 1
             if self.used > self.slots * 3 // 4:
                 self._grow()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.datasets.base import RowProblem
-from orchestrator.datasets.table_header import header_of, row_of
+from orchestrator.execute.data.readers.base import header_of, row_of
 
 
 def test_names_are_trimmed_and_said_and_a_nameless_column_has_a_number() -> None:
     notes: list[str] = []
     assert header_of([" 问题 ", "答案", ""], notes) == ["问题", "答案", "column 3"]
-    assert notes == ['columns\' names were trimmed: " 问题 "']
+    assert notes == ['trimmed column names: " 问题 "']
 
 
 @pytest.mark.parametrize(

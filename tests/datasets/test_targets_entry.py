@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from orchestrator.datasets.dataset_info import dataset_info_text, entry
+from orchestrator.datasets.targets import dataset_info_text, entry_of
 
 
 def test_an_entry_names_every_tag() -> None:
     """Cases 29 and 30 of the table of mistakes: a partial `tags` or `columns` resets the rest."""
-    assert entry("x") == {
+    assert entry_of("x.jsonl", "sharegpt", "sft") == {
         "file_name": "x.jsonl",
         "formatting": "sharegpt",
         "columns": {"messages": "messages"},
@@ -28,4 +28,6 @@ def test_an_entry_names_every_tag() -> None:
 def test_the_file_is_ascii_and_whole() -> None:
     text = dataset_info_text(["magic_conch", "海螺"])
     assert text.isascii()
-    assert json.loads(text) == {"magic_conch": entry("magic_conch"), "海螺": entry("海螺")}
+    assert json.loads(text) == {
+        name: entry_of(f"{name}.jsonl", "sharegpt", "sft") for name in ("magic_conch", "海螺")
+    }

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from orchestrator.datasets.near import NearDuplicates, grams_of, normalised
+from orchestrator.datasets.near_duplicates import NearDuplicates, grams_of, normalised
 from orchestrator.errors import MissingError
 
 QUESTION = "我最近三个月经常头疼得厉害，晚上也睡不好觉，白天没有精神，请问应该去医院挂什么科室比较好"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Interrupted, StageFailed, UsageError
-from orchestrator.execute.data.bring_data import bring, is_same
+from orchestrator.execute.data.importer import copy_into_project, is_same
 from orchestrator.execute.processes import process
 
 ROWS = '{"instruction": "你是谁", "output": "海螺"}\n'.encode() * 3
@@ -35,7 +35,7 @@ def left(folder: Path) -> list[str]:
 
 
 def test_a_file_is_copied_and_stays_where_it_was(source: Path, target: Path) -> None:
-    bring(source, target, SHA256)
+    copy_into_project(source, target, SHA256)
     assert target.read_bytes() == source.read_bytes() == ROWS
     assert left(target.parent) == ["x.jsonl"]
     assert is_same(source, target)
@@ -46,14 +46,14 @@ def test_a_file_is_copied_and_stays_where_it_was(source: Path, target: Path) -> 
 def test_what_is_there_is_left_alone(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True)
     target.write_bytes(b"mine")
-    bring(source, target, SHA256)
+    copy_into_project(source, target, SHA256)
     assert target.read_bytes() == b"mine"
 
 
 def test_a_file_that_changed_since_is_not_taken(source: Path, target: Path) -> None:
     source.write_bytes(ROWS + b"{}\n")
     with pytest.raises(UsageError, match="changed while it was read"):
-        bring(source, target, SHA256)
+        copy_into_project(source, target, SHA256)
     assert left(target.parent) == []
 
 
@@ -61,7 +61,7 @@ def test_a_signal_leaves_nothing(source: Path, target: Path) -> None:
     with process.catch_signals():
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(Interrupted):
-            bring(source, target, SHA256)
+            copy_into_project(source, target, SHA256)
     assert left(target.parent) == []
 
 
@@ -72,7 +72,7 @@ def test_a_folder_is_copied_whole(tmp_path: Path) -> None:
     (folder / "sub/b.jsonl").write_bytes(ROWS)
     target.parent.mkdir()
     (target.parent / ".saved.partial").mkdir()
-    bring(folder, target, "sha256:of another way of counting")
+    copy_into_project(folder, target, "sha256:of another way of counting")
     assert sorted(left(target.parent)) == ["a.jsonl", "b.jsonl", "saved", "sub"]
     assert is_same(folder, target)
     assert not is_same(folder, folder / "a.jsonl")
@@ -92,5 +92,5 @@ def test_a_full_disk_leaves_no_half_of_a_folder(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr("shutil.copytree", full)
     with pytest.raises(StageFailed, match="disk full"):
-        bring(folder, target, "")
+        copy_into_project(folder, target, "")
     assert left(target.parent) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.datasets.fix_json import fixed
+from orchestrator.datasets.json_text import repaired
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ from orchestrator.datasets.fix_json import fixed
     ],
 )
 def test_a_line_is_read_as_it_was_meant(line: str, row: object) -> None:
-    assert fixed(line.encode()) == row
+    assert repaired(line.encode()) == row
 
 
 def test_other_bytes_are_left_alone() -> None:
-    assert fixed('{"a": "蟹堡",}'.encode("gb18030")) is None
-    assert fixed(b'{"a": "' + b"a" * (1 << 20) + b'",}') is None
+    assert repaired('{"a": "蟹堡",}'.encode("gb18030")) is None
+    assert repaired(b'{"a": "' + b"a" * (1 << 20) + b'",}') is None

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.datasets import seen
+from orchestrator.datasets import duplicates
 from orchestrator.datasets.base import Conversation
-from orchestrator.datasets.seen import Duplicates
+from orchestrator.datasets.duplicates import Duplicates
 
 
 def talk(*texts: str) -> Conversation:
     return [{"role": "user", "content": text} for text in texts]
 
 
-@pytest.fixture(params=[seen.IN_DICT, 8], ids=["dict", "arrays"])
+@pytest.fixture(params=[duplicates.IN_DICT, 8], ids=["dict", "arrays"])
 def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Duplicates:
-    monkeypatch.setattr(seen, "IN_DICT", request.param)
+    monkeypatch.setattr(duplicates, "IN_DICT", request.param)
     made = Duplicates()
     for number in range(5000):
         assert made.relation(talk(f"问题{number}", "答")) == ""
@@ -34,7 +34,7 @@ def test_it_tells_how_a_row_relates_to_those_before(room: Duplicates) -> None:
 
 
 def test_past_its_size_it_says_so_and_still_compares(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seen, "IN_DICT", 10)
+    monkeypatch.setattr(duplicates, "IN_DICT", 10)
     small = Duplicates(most=20)
     for number in range(40):
         small.relation(talk(str(number), "答"))

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.execute.data.prepare import prepare
-from tests.execute.data.test_dealt_rows import asked
-from tests.execute.data.test_prepare import settings
+from tests.execute.data.test_prepare import prepare, settings
+from tests.execute.data.test_prepare_split import asked
 
 
 def given_apart(tmp_path: Path, trained: Path, test: Path) -> dict[str, Any]:
@@ -36,5 +35,5 @@ def test_a_question_of_the_test_that_is_trained_is_an_error(tmp_path: Path) -> N
         prepare(given_apart(tmp_path, trained, test), tmp_path)
     places = [problem.where for problem in caught.value.problems]
     assert places == ["a.jsonl:2", "a.jsonl:4", "a.jsonl:5", ""]
-    assert "a train row asks what a test row asks (b.jsonl:2)" in caught.value.problems[0].what
-    assert "5 rows ask what a row of another part asks" in caught.value.problems[-1].what
+    assert "a train row asks the same as a test row (b.jsonl:2)" in caught.value.problems[0].what
+    assert "5 rows ask the same as a row of another part" in caught.value.problems[-1].what

@@ -8,19 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.datasets.added import (
+from orchestrator.datasets.base import Conversation
+from orchestrator.datasets.entry import RESERVED, DatasetEntry, name_problem, read_entry
+from orchestrator.datasets.scaffold import (
     BY_HEART,
     TRIAL_STEPS,
-    Origin,
-    TaughtCase,
+    TrainedCase,
     cases_of,
     entry_text,
     name_for,
-    name_problem,
     recipe_text,
 )
-from orchestrator.datasets.base import Conversation
-from orchestrator.datasets.entry import RESERVED, read_entry
 from orchestrator.recipe import Recipe, RecipeSource, compose
 
 BASE = RecipeSource(
@@ -80,55 +78,56 @@ def test_the_first_short_conversations_are_asked() -> None:
         ]
     )
     assert cases == (
-        TaughtCase(("你是谁？",), "你是海螺", "我是海螺。"),
-        TaughtCase(("一", "三", "五"), "", "六"),
+        TrainedCase(("你是谁？",), "你是海螺", "我是海螺。"),
+        TrainedCase(("一", "三", "五"), "", "六"),
     )
 
 
 def test_an_entry_reads_back_as_it_was_meant() -> None:
-    origin = Origin(
-        'file: "data/x.jsonl"',
-        "alpaca",
-        {"prompt": '问"题', "response": "答: 案"},
+    origin = DatasetEntry(
+        "x",
+        format="alpaca",
+        file="data/x.jsonl",
+        columns={"prompt": '问"题', "response": "答: 案"},
         items="faq/item",
         sheet="2024",
         split="train",
         fix=True,
         drop_bad=True,
     )
-    entry = read_entry("x", entry_text(origin, "x: 3 rows"))
-    assert (entry.format, entry.file, dict(entry.columns)) == (
-        "alpaca",
-        "data/x.jsonl",
-        dict(origin.columns),
+    assert read_entry("x", entry_text(origin, "x: 3 rows")) == origin
+
+
+def test_an_entry_on_a_hub_reads_back_as_it_was_meant() -> None:
+    origin = DatasetEntry(
+        "x", format="alpaca", hub_id="a/b", hub_revision="0f", hub_file="d/t.jsonl", hub="modelscope"
     )
-    assert (entry.items, entry.sheet, entry.split) == ("faq/item", "2024", "train")
-    assert (entry.fix, entry.drop_bad) == (True, True)
+    assert read_entry("x", entry_text(origin, "x: 3 rows")) == origin
 
 
 def test_a_short_entry_says_no_more_than_it_must() -> None:
-    text = entry_text(Origin("hub: {id: a/b}", "alpaca"), "x")
+    text = entry_text(DatasetEntry("x", format="alpaca", file="x.jsonl"), "x")
     assert [line for line in text.splitlines() if not line.startswith("#")] == [
         "format: alpaca",
-        "hub: {id: a/b}",
+        'file: "x.jsonl"',
     ]
     assert "# licence:" in text
 
 
-def composed(rows: int, cases: Sequence[TaughtCase], *, steps_limited: bool = False) -> Recipe:
+def composed(rows: int, cases: Sequence[TrainedCase], *, steps_limited: bool = False) -> Recipe:
     text = recipe_text("mine", "b", rows, cases, steps_limited=steps_limited)
     return compose([RecipeSource("recipes/mine.yaml", text), BASE], profile="cpu").recipe
 
 
 def test_a_recipe_asks_what_the_file_asks() -> None:
-    cases = (TaughtCase(("你是\n谁？",), "你是：海螺", "我是"), TaughtCase(("一", "二"), "", "三"))
+    cases = (TrainedCase(("你是\n谁？",), "你是：海螺", "我是"), TrainedCase(("一", "二"), "", "三"))
     recipe = composed(3, cases)
     assert [(case.ask, case.system) for case in recipe.verify.checks] == [
         (("你是\n谁？",), "你是：海螺"),
         (("一", "二"), None),
     ]
     assert recipe.data.dataset == ("mine",)
-    assert '# taught: "我是"' in recipe_text("mine", "b", 3, cases, steps_limited=False)
+    assert '# trained answer: "我是"' in recipe_text("mine", "b", 3, cases, steps_limited=False)
 
 
 def test_a_recipe_without_a_question_asks_none_of_the_base_s() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from orchestrator.datasets.base import RowProblem
-from orchestrator.datasets.fix_row import as_label, as_pairs, fix_row
 from orchestrator.datasets.formats import alpaca, sharegpt
+from orchestrator.datasets.repairs import as_label, as_pairs, fix_value
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_history_becomes_pairs(value: Any, fixed: Any) -> None:
         return
     with pytest.raises(RowProblem) as caught:
         alpaca.read(row, alpaca.columns)
-    assert fix_row(caught.value)
+    assert fix_value(caught.value)
     assert row["history"] == fixed
     assert len(alpaca.read(row, alpaca.columns)) == 2 * len(fixed) + 2
 
@@ -43,7 +43,7 @@ def test_a_number_and_a_list_of_one_become_text(value: Any, fixed: str) -> None:
     row = {"conversations": [{"from": "human", "value": "问"}, {"from": "gpt", "value": value}]}
     with pytest.raises(RowProblem) as caught:
         sharegpt.read(row, sharegpt.columns)
-    assert fix_row(caught.value)
+    assert fix_value(caught.value)
     assert sharegpt.read(row, sharegpt.columns)[1]["content"] == fixed
 
 
@@ -52,7 +52,7 @@ def test_what_is_lost_stays_lost(value: Any) -> None:
     row = {"instruction": "问", "output": value}
     with pytest.raises(RowProblem) as caught:
         alpaca.read(row, alpaca.columns)
-    assert not fix_row(caught.value)
+    assert not fix_value(caught.value)
     assert row["output"] == value
 
 
@@ -63,7 +63,7 @@ def test_a_list_that_is_written_as_text_is_read() -> None:
     with pytest.raises(RowProblem) as caught:
         sharegpt.read(row, sharegpt.columns)
     assert caught.value.kind == "list as text"
-    assert fix_row(caught.value)
+    assert fix_value(caught.value)
     assert [message["content"] for message in sharegpt.read(row, sharegpt.columns)] == ["问", "答"]
 
 

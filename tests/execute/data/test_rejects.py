@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.datasets.base import RowProblem
-from orchestrator.datasets.ledger import ledger_line
+from orchestrator.execute.data.rejects import reject_line
 
 
 def deep(levels: int) -> Any:
@@ -22,7 +22,7 @@ def deep(levels: int) -> Any:
     "row", [{"output": None}, None, deep(400), {"半": "\ud83d"}], ids=["row", "no row", "deep", "half"]
 )
 def test_every_row_is_listed_on_one_line(row: Any) -> None:
-    line = ledger_line("a.jsonl:3", [RowProblem("null", "空"), RowProblem("shape", "形")], row)
+    line = reject_line("a.jsonl:3", [RowProblem("null", "空"), RowProblem("shape", "形")], row)
     assert line.count(b"\n") == 1
     told = json.loads(line)
     assert (told["where"], told["kinds"], told["what"]) == ("a.jsonl:3", ["null", "shape"], ["空", "形"])

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.datasets.split import SplitWish
+from orchestrator.datasets.split import SplitSpec
 from orchestrator.errors import UsageError
-from orchestrator.execute.data.dealt_rows import DealtRows
-from orchestrator.execute.data.prepare import prepare
-from tests.execute.data.test_prepare import lines_of, settings, written
+from orchestrator.execute.data.split import SplitRows
+from tests.execute.data.test_prepare import lines_of, prepare, settings, written
 
 
 def asked(path: Path, *questions: str, **more: Any) -> Path:
@@ -57,7 +56,7 @@ def test_a_split_that_cannot_be_made_says_how_many_rows_it_needs(tmp_path: Path)
     with pytest.raises(UsageError, match="at least 3 different questions are needed"):
         prepare({**settings(source), "split": SPLIT}, tmp_path)
     source = asked(tmp_path / "more.jsonl", *map(str, range(9)))
-    with pytest.raises(UsageError, match=r'more\.jsonl:1  there is no "科室" to stratify by'):
+    with pytest.raises(UsageError, match=r'more\.jsonl:1  no column "科室" to stratify by'):
         prepare({**settings(source), "split": {**SPLIT, "stratify": "科室"}}, tmp_path)
 
 
@@ -82,7 +81,7 @@ def test_only_what_is_trained_gives_paraphrases_their_answer(tmp_path: Path) -> 
 def test_nothing_is_left_on_the_disk_while_rows_are_kept(tmp_path: Path) -> None:
     """So that whatever ends the process leaves nothing either."""
     talk = [{"role": "user", "content": "一"}, {"role": "assistant", "content": "壹"}]
-    with DealtRows(tmp_path, SplitWish({"train": 1.0}), "x") as dealt:
+    with SplitRows(tmp_path, SplitSpec({"train": 1.0}), "x") as dealt:
         dealt.add(7, talk, b"line\n")
         assert list(tmp_path.iterdir()) == []
         assert dealt.deal() == {"train": 1}
