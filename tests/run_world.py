@@ -38,7 +38,7 @@ def make_run(project: Path, recipe: str = "shells", now: datetime | None = None)
     curve = {
         "kind": "turned",
         "ended": "turned",
-        "sentence": "It rose from step 20 on.",
+        "sentence": "it rose from step 20 on",
         "advice": "train less",
         "step": 20,
     }

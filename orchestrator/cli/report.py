@@ -26,7 +26,7 @@ def command(run: str, *, language: str | None, opened: bool) -> Outcome:
 
     from orchestrator.cli.text.page_file import open_page
     from orchestrator.execute.project import recipes
-    from orchestrator.execute.reporting.renew_report import renew_report
+    from orchestrator.execute.reporting.write_report import renew_report
 
     made = renew_report(run, project=recipes.project_folder(Path.cwd()), language=language or "")
     if opened:

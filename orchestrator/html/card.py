@@ -1,53 +1,70 @@
 """The report of a run as a model card: Markdown behind YAML that model hubs read. Pure: report.json in.
 
-What a model said is fenced or escaped, never Markdown of its own; the YAML holds what hubs know the keys of.
+The model's answers are escaped, never Markdown of their own; the YAML has only keys that hubs know.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import yaml
 
-from orchestrator.html.markdown import cell, fenced, table
-from orchestrator.html.run_page import CaseRow, cases_of, plain
+from orchestrator.html.facts import Facts
+from orchestrator.html.markdown import cell, fenced
+from orchestrator.html.markdown import table as markdown_table
+from orchestrator.html.run_page import cases_of
+from orchestrator.html.tables import (
+    BEFORE_AND_AFTER,
+    DATA,
+    FAILURES,
+    TUNED,
+    CaseRow,
+    Cell,
+    Table,
+    metrics_table,
+    plain,
+    table_of,
+)
 from orchestrator.html.verdict import figures, passed, sentence
-from orchestrator.html.words import Say, proof_words, speaker
+from orchestrator.html.words import Words
+from orchestrator.results import in_language
 
 MOST_ROWS = 200
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _CHINESE, _ENGLISH = "Chinese", "English"
 
 
-def model_card(told: Mapping[str, Any], *, picture: str = "") -> str:
+def model_card(facts: Facts, *, picture: str = "") -> str:
     """The whole card.
 
     Args:
-        told: report.json.
-        picture: where the trainer's own picture of the loss lies, seen from the card; "" for none.
+        facts: report.json.
+        picture: the trainer's picture of the loss, relative to the card; "" for none.
     """
-    say = speaker(told["language"])
-    lines = ["---", front_matter(told).rstrip(), "---", "", f"# {cell(told['recipe'])}", ""]
-    if told["stand_in"]:
+    facts = in_language(facts, facts["language"])
+    words = Words(facts["language"])
+    say = words.say
+    lines = ["---", front_matter(facts).rstrip(), "---", "", f"# {cell(facts['recipe'])}", ""]
+    if facts["stand_in"]:
         lines += [f"> {say('stand_in')}", ""]
-    lines += [cell(sentence(told, say)), ""]
+    lines += [cell(sentence(facts, words)), ""]
     lines += [
-        f"- {one.name}{say('colon')}{cell(one.value)} {cell(one.note)}".rstrip() for one in figures(told, say)
+        f"- {one.name}{say('colon')}{cell(one.value)} {cell(one.note)}".rstrip()
+        for one in figures(facts, words)
     ]
     for title, part in (
-        ("target", _target(told, say)),
-        ("proofs", _proofs(told, say)),
-        ("before_after", _cases(cases_of(told), say)),
-        ("checks", _checks(told["verdicts"], say)),
-        ("paraphrases", _paraphrases(told, say)),
-        ("metrics", _metrics(told, say)),
-        ("loss", _loss(told, say, picture)),
-        ("data", _data(told, say)),
-        ("hardware", _hardware(told, say)),
-        ("serve", _call(told, say)),
-        ("versions", _versions(told)),
+        ("target", _target(facts, words)),
+        ("proofs", _proofs(facts, words)),
+        ("before_after", _cases(cases_of(facts), words)),
+        ("checks", _checks(facts, words)),
+        ("paraphrases", _paraphrases(facts, words)),
+        ("metrics", _metrics(facts, words)),
+        ("loss", _loss(facts, words, picture)),
+        ("data", _data(facts, words)),
+        ("hardware", _hardware(facts, words)),
+        ("serve", _call(facts, words)),
+        ("versions", _versions(facts)),
     ):
         found = list(part)
         if found:
@@ -55,11 +72,11 @@ def model_card(told: Mapping[str, Any], *, picture: str = "") -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def front_matter(told: Mapping[str, Any]) -> str:
-    """The YAML: base_model, language, tags, license where they are known, and what was measured."""
-    base = told["base"]
-    hub_name = next((base[key] for key in ("asked_for", "name") if _HUB_NAME.fullmatch(base[key])), "")
-    spoken = {name for one in told["data"] for name in one["languages"]}
+def front_matter(facts: Facts) -> str:
+    """The YAML: base_model, language, tags and license if they are known, and the measured results."""
+    base = facts["base"]
+    hub_name = next((name for name in (base["asked_for"], base["name"]) if _HUB_NAME.fullmatch(name)), "")
+    spoken = {name for one in facts["data"] for name in one["languages"]}
     languages = [
         code
         for code, word in (("zh", _CHINESE), ("en", _ENGLISH))
@@ -72,180 +89,142 @@ def front_matter(told: Mapping[str, Any]) -> str:
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["conch", "llama-factory", "fine-tuned"],
-        "model-index": _index(told),
+        "model-index": _index(facts),
     }
     return yaml.safe_dump(
         {key: one for key, one in values.items() if one}, allow_unicode=True, sort_keys=False
     )
 
 
-def _index(told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What was measured, in the shape that hubs show beside a model."""
-    task = {"type": "text-generation"}
-    results: list[dict[str, Any]] = []
-    good, asked = passed(told, "verdicts")
+def _index(facts: Facts) -> list[dict[str, object]]:
+    """The results in the format that hubs show beside a model."""
+    measured: list[tuple[str, list[dict[str, object]]]] = []
+    good, asked = passed(facts["verdicts"])
     if asked:
         value = {"type": "accuracy", "name": "checks passed", "value": round(good / asked, 4)}
-        results.append({"task": task, "dataset": {"name": "checks", "type": "checks"}, "metrics": [value]})
-    for split, systems in told["evaluations"].items():
+        measured.append(("checks", [value]))
+    for split, systems in facts["evaluations"].items():
         if "tuned" in systems:
-            metrics = [
-                {"type": name, "value": one["mean"]} for name, one in systems["tuned"]["metrics"].items()
-            ]
-            results.append(
-                {"task": dict(task), "dataset": {"name": split, "type": split}, "metrics": metrics}
-            )
-    return [{"name": told["model"], "results": results}] if results else []
+            metrics = systems["tuned"]["metrics"].items()
+            measured.append((split, [{"type": name, "value": one["mean"]} for name, one in metrics]))
+    results = [
+        {
+            "task": {"type": "text-generation"},
+            "dataset": {"name": name, "type": name},
+            "metrics": values,
+        }
+        for name, values in measured
+    ]
+    return [{"name": facts["model"], "results": results}] if results else []
 
 
-def _target(told: Mapping[str, Any], say: Say) -> Iterable[str]:
-    for part in (told["target"] or {}).get("parts") or ():
-        word = say("met" if part.get("met") else "missed")
-        name, sentence_of_it = (cell(str(part.get(key, ""))) for key in ("name", "sentence"))
-        yield f"- **{name}** {word}{say('colon')}{sentence_of_it}"
+def _table(table: Table, words: Words) -> Iterable[str]:
+    """A table of the report in Markdown."""
+
+    def text(one: Cell) -> str:
+        if one.good is not None:
+            return words.say("passed" if one.good else "not_passed")
+        return f"{one.text} {one.note}".strip()
+
+    return markdown_table([cell(head) for head, _ in table.heads], (map(text, row) for row in table.rows))
 
 
-def _proofs(told: Mapping[str, Any], say: Say) -> Iterable[str]:
-    """Each proof with its numbers, what it covered and what not; and those that were not made."""
-    colon = say("colon")
-    for one in told["proofs"]:
+def _target(facts: Facts, words: Words) -> Iterable[str]:
+    for part in facts["target"]["parts"] if facts["target"] else ():
+        word = words.say("met" if part["met"] else "missed")
+        name = cell(words.named(part["name"]))
+        yield f"- **{name}** {word}{words.say('colon')}{cell(part['sentence'])}"
+
+
+def _proofs(facts: Facts, words: Words) -> Iterable[str]:
+    """Each proof with its numbers and what it covers; and the proofs that were not made."""
+    say, colon = words.say, words.say("colon")
+    for one in facts["proofs"]:
         word = say("holds") if one["holds"] else say("accepted" if one["accepted"] else "refuted")
-        claim = proof_words(one["name"], told["language"])
+        claim = words.claim(one["name"])
         yield f"- **{cell(one['name'])}** {word}" + (colon + claim if claim else "")
         numbers = ", ".join(f"{name} {value:g}" for name, value in one["numbers"].items() if value)
-        hint = "" if one["holds"] else one["hint"]
         for key, text in (
             ("detail", one["detail"]),
             ("covered", one["covered"]),
             ("not_covered", one["not_covered"]),
             ("numbers", numbers),
-            ("hint", hint),
+            ("hint", "" if one["holds"] else one["hint"]),
         ):
             if text:
                 yield f"  - {say(key)}{colon}{cell(text)}"
-    if told["not_proven"]:
-        yield f"- {say('not_proven')}{colon}{cell(', '.join(told['not_proven']))}"
+    if facts["not_proven"]:
+        yield f"- {say('not_proven')}{colon}{cell(', '.join(facts['not_proven']))}"
 
 
-def _cases(cases: Sequence[CaseRow], say: Say) -> Iterable[str]:
+def _cases(cases: list[CaseRow], words: Words) -> Iterable[str]:
     if not cases:
         return
-    asked = any(one.before is not None for one in cases)
-    heads = ["question", *(["base", "verdict"] if asked else []), "tuned", "verdict"]
-    rows = [
-        [
-            one.question,
-            *(
-                [one.before or "", _word(one.before_passed, say) if one.before is not None else ""]
-                if asked
-                else []
-            ),
-            one.after,
-            _word(one.passed, say),
-        ]
-        for one in cases[:MOST_ROWS]
-    ]
-    yield from table([say(name) for name in heads], rows)
+    columns = BEFORE_AND_AFTER if any(one.before is not None for one in cases) else TUNED
+    yield from _table(table_of(columns, cases[:MOST_ROWS], words), words)
     if len(cases) > MOST_ROWS:
-        yield from ("", say("more_cases", count=len(cases) - MOST_ROWS))
+        yield from ("", words.say("more_cases", count=len(cases) - MOST_ROWS))
 
 
-def _word(good: bool, say: Say) -> str:  # noqa: FBT001
-    return say("passed" if good else "not_passed")
-
-
-def _checks(verdicts: Sequence[Mapping[str, Any]], say: Say) -> Iterable[str]:
-    """Those that failed, with their reasons."""
-    failed = [one for one in verdicts if not one["passed"]]
-    if verdicts and not failed:
-        yield say("all_passed")
+def _checks(facts: Facts, words: Words) -> Iterable[str]:
+    """The failed checks with their reasons."""
+    failed = [one for one in facts["verdicts"] if not one["passed"]]
     if failed:
-        heads = [say(name) for name in ("question", "check", "expected", "answer", "reason")]
-        rows = (
-            [one[key] for key in ("question", "check", "expected", "answer", "reason")]
-            for one in failed[:MOST_ROWS]
-        )
-        yield from table(heads, rows)
+        yield from _table(table_of(FAILURES, failed[:MOST_ROWS], words), words)
+    elif facts["verdicts"]:
+        yield words.say("all_passed")
 
 
-def _paraphrases(told: Mapping[str, Any], say: Say) -> Iterable[str]:
-    good, asked = passed(told, "paraphrases")
+def _paraphrases(facts: Facts, words: Words) -> Iterable[str]:
+    good, asked = passed(facts["paraphrases"])
     if asked:
-        yield from (say("paraphrases_said", good=good, of=asked), "")
-        yield from _cases(cases_of({**told, "verdicts": told["paraphrases"], "base_verdicts": []}), say)
+        yield from (words.say("paraphrases_said", good=good, of=asked), "")
+        yield from _cases(cases_of({**facts, "verdicts": facts["paraphrases"], "base_verdicts": []}), words)
 
 
-def _metrics(told: Mapping[str, Any], say: Say) -> Iterable[str]:
-    for split, systems in told["evaluations"].items():
-        names = list(next(iter(systems.values()))["metrics"])
-        heads = [f"{say('metric')} ({cell(split)})", *(cell(name) for name in systems)]
-        rows = [[name, *(_interval(one["metrics"].get(name)) for one in systems.values())] for name in names]
-        rows.append([say("perplexity"), *(_perplexity(one) for one in systems.values())])
-        yield from table(heads, rows)
+def _metrics(facts: Facts, words: Words) -> Iterable[str]:
+    say = words.say
+    for split, systems in facts["evaluations"].items():
+        yield from (f"### {cell(say('split_rows', split=words.part(split)))}", "")
+        yield from _table(metrics_table(systems, words), words)
         yield from ("", say("intervals"), "")
-    both = told["comparison"]
-    if both:
-        worse = ", ".join(both["worse"])
+    if facts["comparison"]:
+        worse = ", ".join(facts["comparison"]["worse"])
         yield f"{say('got_worse')}{say('colon')}{cell(worse)}" if worse else say("none_worse")
 
 
-def _interval(one: Mapping[str, float] | None) -> str:
-    return f"{one['mean']:.2f} [{one['low']:.2f}, {one['high']:.2f}]" if one else "–"
-
-
-def _perplexity(one: Mapping[str, Any]) -> str:
-    found = one["perplexity"]
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]" if found else "–"
-
-
-def _loss(told: Mapping[str, Any], say: Say, picture: str) -> Iterable[str]:
-    curve = told["curve"] or {}
-    said = " ".join(str(curve[key]) for key in ("sentence", "advice") if curve.get(key))
-    if said:
-        yield from (cell(said), "")
+def _loss(facts: Facts, words: Words, picture: str) -> Iterable[str]:
+    if curve := facts["curve"]:
+        advice = words.say("advice") + curve["advice"] if curve["advice"] else ""
+        yield from (cell(curve["sentence"] + words.say("end") + f" {advice}".rstrip()), "")
     if picture:
-        yield f"![{say('loss')}]({picture})"
+        yield f"![{words.say('loss')}]({picture})"
 
 
-def _data(told: Mapping[str, Any], say: Say) -> Iterable[str]:
-    if told["data"]:
-        heads = [say(name) for name in ("data_set", "part", "rows", "answers", "tokens", "languages")]
-        yield from table(heads, (_data_row(one) for one in told["data"]))
+def _data(facts: Facts, words: Words) -> Iterable[str]:
+    if facts["data"]:
+        yield from _table(table_of(DATA, facts["data"], words), words)
 
 
-def _data_row(one: Mapping[str, Any]) -> list[str]:
-    tokens = one["tokens"]
-    spread = f"{tokens['percentiles']['50']} ({tokens['most']})" if tokens else "–"
-    return [
-        one["name"],
-        one["part"],
-        str(one["rows"]),
-        str(one["answers"]),
-        spread,
-        ", ".join(one["languages"]),
-    ]
-
-
-def _hardware(told: Mapping[str, Any], say: Say) -> Iterable[str]:
-    used = told["hardware"]
+def _hardware(facts: Facts, words: Words) -> Iterable[str]:
+    say, used = words.say, facts["hardware"]
     if used:
         gpus = ", ".join(one["name"] for one in used.get("gpus", ())) or say("no_gpu")
-        machine = ", ".join(str(used.get(key, "")) for key in ("profile", "machine"))
+        machine = ", ".join((used.get("profile", ""), used.get("machine", "")))
         yield f"- {say('machine')}{say('colon')}{cell(machine)}"
         yield f"- {say('cores')}{say('colon')}{plain(used.get('cores'))}; {plain(used.get('memory_gb'))} GB"
         yield f"- {say('gpu')}{say('colon')}{cell(gpus)}"
 
 
-def _call(told: Mapping[str, Any], say: Say) -> Iterable[str]:
-    yield from (say("serve_said"), "", *fenced(f"conch serve {told['recipe']}"), "")
-    for title, snippet in told["call"].items():
+def _call(facts: Facts, words: Words) -> Iterable[str]:
+    yield from (words.say("serve_said"), "", *fenced(f"conch serve {facts['recipe']}"), "")
+    for title, snippet in facts["call"].items():
         yield from (f"### {cell(title)}", "", *fenced(snippet), "")
 
 
-def _versions(told: Mapping[str, Any]) -> Iterable[str]:
-    conch = told["conch"]
+def _versions(facts: Facts) -> Iterable[str]:
+    conch = facts["conch"]
     if conch:
-        version, commit = (str(conch.get(key, "")) for key in ("version", "commit"))
-        yield f"- Conch {cell(version)} {cell(commit[:12])}".rstrip()
-    for name, one in told["environments"].items():
+        yield f"- Conch {cell(conch.get('version', ''))} {cell(conch.get('commit', '')[:12])}".rstrip()
+    for name, one in facts["environments"].items():
         yield f"- {cell(name)}: {cell(plain(one.get('packages', {})))}"

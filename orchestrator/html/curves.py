@@ -1,4 +1,4 @@
-"""Line charts in the units of an SVG's view box, with axes and labelled ticks. Pure: numbers alone."""
+"""Line charts in the units of an SVG view box, with axes and labeled ticks. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ WIDTH, HEIGHT = 420, 210
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 26
 MOST_POINTS = 500
 
-Points = Sequence[tuple[float, float]]
+# (x, y) of each point.
+Points = Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A labelled place of an axis."""
+    """A labeled position on an axis."""
 
     at: float
     label: str
@@ -23,7 +24,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A point that can be pointed at: its place, and its values as a label."""
+    """A point with its values as a tooltip."""
 
     x: float
     y: float
@@ -32,7 +33,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One series: `points` of a polyline, and dots where there are few."""
+    """One series: the `points` of a polyline, and dots if there are few."""
 
     name: str
     points: str
@@ -41,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything that a template draws; the frame is from (LEFT, TOP) to (WIDTH - RIGHT, HEIGHT - BOTTOM)."""
+    """What the template draws, in the frame from (LEFT, TOP) to (WIDTH - RIGHT, HEIGHT - BOTTOM)."""
 
     lines: tuple[Line, ...]
     x_ticks: tuple[Tick, ...]
@@ -49,12 +50,12 @@ class Chart:
 
 
 def chart(series: Mapping[str, Points], *, from_zero: bool = False, dotted: int = 12) -> Chart | None:
-    """The series over one pair of axes; None where none of them has a point that can be drawn.
+    """The series over one pair of axes; None if none has a point to draw.
 
     Args:
-        series: name → (x, y) of each point, in order; what is no finite number is left out.
+        series: name → points, in order; points that are not finite are left out.
         from_zero: the vertical axis begins at 0.
-        dotted: a series of at most so many points has a dot at each.
+        dotted: the largest number of points that get a dot each.
     """
     drawn = {name: _finite(points) for name, points in series.items()}
     drawn = {name: points for name, points in drawn.items() if points}
@@ -86,7 +87,7 @@ def chart(series: Mapping[str, Points], *, from_zero: bool = False, dotted: int 
 
 
 def ticks(low: float, high: float, *, most: int = 5, whole: bool = False) -> list[float]:
-    """Round places from at or below `low` to at or above `high`, at most a few more than `most`.
+    """Round numbers from at or below `low` to at or above `high`, about `most` of them.
 
     >>> ticks(0.03, 5.96)
     [0.0, 2.0, 4.0, 6.0]
@@ -101,7 +102,7 @@ def ticks(low: float, high: float, *, most: int = 5, whole: bool = False) -> lis
 
 
 def label(value: float, among: Sequence[float]) -> str:
-    """A tick's number, as exact as its axis needs.
+    """A tick's number, as precise as its axis needs.
 
     >>> label(0.0014, [0.0, 0.0007, 0.0014]), label(2.0, [0.0, 2.0]), label(1500000.0, [0.0, 1500000.0])
     ('1.4e-3', '2', '1.5e+6')
@@ -116,7 +117,7 @@ def label(value: float, among: Sequence[float]) -> str:
 
 
 def smoothed(points: Points) -> list[tuple[float, float]]:
-    """Means of what lies around each point, about a tenth of all; fewer at the ends, where there are fewer.
+    """Moving averages over about a tenth of the points; over fewer at the ends.
 
     >>> smoothed([(1, 4.0), (2, 1.0), (3, 1.0)])
     [(1, 4.0), (2, 2.0), (3, 1.0)]
@@ -126,15 +127,15 @@ def smoothed(points: Points) -> list[tuple[float, float]]:
     for _, y in finite:
         sums.append(sums[-1] + y)
     reach = max(2, len(finite) // 20)
-    told = []
+    means = []
     for at, (x, _) in enumerate(finite):
         near = min(reach, at, len(finite) - 1 - at)
-        told.append((x, (sums[at + near + 1] - sums[at - near]) / (2 * near + 1)))
-    return told
+        means.append((x, (sums[at + near + 1] - sums[at - near]) / (2 * near + 1)))
+    return means
 
 
-def thinned(points: Points, most: int = MOST_POINTS) -> list[tuple[float, float]]:
-    """At most so many of the points, evenly spread; the first and the last stay."""
+def thinned(points: Points, most: int = MOST_POINTS) -> list[Sequence[float]]:
+    """At most `most` of the points, evenly spread, with the first and the last."""
     if len(points) <= most:
         return list(points)
     return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
@@ -145,7 +146,7 @@ def _finite(points: Points) -> list[tuple[float, float]]:
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:
-    """The same where they differ; else a little below and above."""
+    """The same if they differ; else a little below and above."""
     if high > low:
         return low, high
     room = abs(low) / 10 or 1.0

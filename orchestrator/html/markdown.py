@@ -22,7 +22,7 @@ def cell(text: str) -> str:
     return safe.replace("&", "&amp;")
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
+def table(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterable[str]:
     """A table of foreign text, its headings Conch's own."""
     yield "| " + " | ".join(heads) + " |"
     yield "|" + "---|" * len(heads)

@@ -1,21 +1,21 @@
-"""What the report of a run says first: one sentence, and a few figures. Pure: report.json's values in."""
+"""The top of a run's report: one sentence, and a few figures. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from orchestrator.html.words import Say, duration
+from orchestrator.html.facts import Facts, VerdictFacts
+from orchestrator.html.words import Words
 from orchestrator.metrics.interval import wilson
-from orchestrator.results import Verdict, falls_short, passed_of
+from orchestrator.results import falls_short
 
 GOOD, BAD, OPEN = "good", "bad", "open"
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number with its name; `share` of a bar is from 0 to 1, None for no bar."""
+    """A number with its name; `share` is the length of its bar from 0 to 1, None for no bar."""
 
     name: str
     value: str
@@ -24,87 +24,94 @@ class Figure:
     state: str = OPEN
 
 
-def passed(told: Mapping[str, Any], name: str) -> tuple[int, int]:
-    """(cases with every verdict passed, cases) of "verdicts", "paraphrases", "base_verdicts" or "general"."""
-    return passed_of([Verdict.from_json(one) for one in told.get(name, ())])
+def passed(verdicts: Sequence[VerdictFacts]) -> tuple[int, int]:
+    """(cases whose verdicts all passed, cases)."""
+    cases: dict[str, bool] = {}
+    for one in verdicts:
+        cases[one["case"]] = cases.get(one["case"], True) and one["passed"]
+    return sum(cases.values()), len(cases)
 
 
-def proven(told: Mapping[str, Any]) -> tuple[int, int]:
-    """(proofs that hold, proofs that were made)."""
-    return sum(one["holds"] for one in told["proofs"]), len(told["proofs"])
-
-
-def state_of(told: Mapping[str, Any]) -> str:
-    """Whether the run is good, bad, or not judged."""
-    failed = any(one["status"] == "failed" for one in told["runs"])
-    refuted = any(not one["holds"] and not one["accepted"] for one in told["proofs"])
-    good, asked = passed(told, "verdicts")
-    if failed or refuted or falls_short(told["target"], failed=good < asked):
+def state_of(facts: Facts) -> str:
+    """Whether the run is good, bad, or not evaluated."""
+    failed = any(one["status"] == "failed" for one in facts["runs"])
+    refuted = any(not one["holds"] and not one["accepted"] for one in facts["proofs"])
+    good, asked = passed(facts["verdicts"])
+    if failed or refuted or falls_short(facts["target"], failed=good < asked):
         return BAD
     return GOOD if asked else OPEN
 
 
-def sentence(told: Mapping[str, Any], say: Say) -> str:
-    """The verdict in one sentence."""
-    parts = list(_parts(told, say))
-    return say(state_of(told)) + say("colon") + say("and").join(parts) + say("end")
+def sentence(facts: Facts, words: Words) -> str:
+    """The verdict as one sentence."""
+    say, parts = words.say, list(_parts(facts, words))
+    return say(state_of(facts)) + say("colon") + say("and").join(parts) + say("end")
 
 
-def _parts(told: Mapping[str, Any], say: Say) -> Iterable[str]:
-    for one in told["runs"]:
+def _parts(facts: Facts, words: Words) -> Iterable[str]:
+    say = words.say
+    for one in facts["runs"]:
         if one["status"] == "failed":
-            yield say("failed_at", stage=one["stage"], reason=one["reason"])
-    good, asked = passed(told, "verdicts")
+            yield say("failed_at", stage=one["stage"], reason=words.quote(one["reason"]))
+    good, asked = passed(facts["verdicts"])
     if asked:
         yield say("all_checks" if good == asked else "some_checks", good=good, of=asked)
     else:
-        yield say("nothing_asked", recipe=told["recipe"])
-    holds, made = proven(told)
+        yield say("nothing_asked", recipe=facts["recipe"])
+    holds, made = _proven(facts)
     if made:
         yield say("all_proofs" if holds == made else "some_proofs", good=holds, of=made)
-    if (ends := losses(told)) is not None:
+    if (ends := _losses(facts)) is not None:
         yield say("loss_fell", first=f"{ends[0]:.3g}", last=f"{ends[1]:.3g}")
-    if told["target"]:
-        yield say("target_met" if told["target"].get("met") else "target_missed")
+    if facts["target"]:
+        yield say("target_met" if facts["target"]["met"] else "target_missed")
 
 
-def losses(told: Mapping[str, Any]) -> tuple[float, float] | None:
+def _proven(facts: Facts) -> tuple[int, int]:
+    return sum(one["holds"] for one in facts["proofs"]), len(facts["proofs"])
+
+
+def _losses(facts: Facts) -> tuple[float, float] | None:
     """The first and the last loss of the training."""
-    found = (told["training"] or {}).get("losses")
-    return (found[0][1], found[-1][1]) if found else None
+    losses = facts["training"]["losses"] if facts["training"] else []
+    return (losses[0][1], losses[-1][1]) if losses else None
 
 
-def figures(told: Mapping[str, Any], say: Say) -> list[Figure]:
-    """The figures below the sentence; what was not measured has none."""
-    found = []
-    good, asked = passed(told, "verdicts")
+def figures(facts: Facts, words: Words) -> list[Figure]:
+    """The figures below the sentence; nothing for what was not measured."""
+    return list(_figures(facts, words))
+
+
+def _figures(facts: Facts, words: Words) -> Iterable[Figure]:
+    say = words.say
+    good, asked = passed(facts["verdicts"])
     if asked:
-        before, of = passed(told, "base_verdicts")
-        note = f"{say('base_checks')} {before}/{of}" if of else ""
-        found.append(_part(say("checks"), good, asked, note))
-    good, asked = passed(told, "paraphrases")
+        yield _share(say("checks"), good, asked, _of_base(facts["base_verdicts"], words))
+    good, asked = passed(facts["paraphrases"])
     if asked:
         low, high = wilson(good, asked)
         note = f"{good / asked:.0%} [{low:.0%}, {high:.0%}]"
-        found.append(Figure(say("paraphrases"), f"{good} / {asked}", note, good / asked))
-    good, asked = passed(told, "general")
+        yield Figure(say("paraphrases"), f"{good} / {asked}", note, good / asked)
+    good, asked = passed(facts["general"])
     if asked:
-        before, of = passed(told, "general_base")
-        note = f"{say('base_checks')} {before}/{of}" if of else ""
-        found.append(Figure(say("general"), f"{good} / {asked}", note, good / asked))
-    holds, made = proven(told)
+        note = _of_base(facts["general_base"], words)
+        yield Figure(say("general"), f"{good} / {asked}", note, good / asked)
+    holds, made = _proven(facts)
     if made:
-        found.append(_part(say("proofs"), holds, made))
-    if (ends := losses(told)) is not None:
-        found.append(Figure(say("loss"), f"{ends[0]:.3g} → {ends[1]:.3g}"))
-    if told["target"]:
-        met = bool(told["target"].get("met"))
-        found.append(Figure(say("target"), say("met" if met else "missed"), state=GOOD if met else BAD))
-    seconds = sum(one["seconds"] for one in told["runs"])
-    if seconds:
-        found.append(Figure(say("time"), duration(seconds, told["language"])))
-    return found
+        yield _share(say("proofs"), holds, made)
+    if (ends := _losses(facts)) is not None:
+        yield Figure(say("loss"), f"{ends[0]:.3g} → {ends[1]:.3g}")
+    if facts["target"]:
+        met = facts["target"]["met"]
+        yield Figure(say("target"), say("met" if met else "missed"), state=GOOD if met else BAD)
+    if seconds := sum(one["seconds"] for one in facts["runs"]):
+        yield Figure(say("time"), words.duration(seconds))
 
 
-def _part(name: str, good: int, of: int, note: str = "") -> Figure:
+def _of_base(verdicts: Sequence[VerdictFacts], words: Words) -> str:
+    good, asked = passed(verdicts)
+    return f"{words.say('base_checks')} {good}/{asked}" if asked else ""
+
+
+def _share(name: str, good: int, of: int, note: str = "") -> Figure:
     return Figure(name, f"{good} / {of}", note, good / of, GOOD if good == of else BAD)

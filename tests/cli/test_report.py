@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.execute.processes import process
-from orchestrator.execute.reporting.renew_report import renew_report
+from orchestrator.execute.reporting.write_report import renew_report
 from orchestrator.execute.run_store import run_lock
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.loop import Loop
@@ -104,7 +104,7 @@ def test_a_run_that_is_worked_on_is_left_alone_and_its_siblings_are_not(
         other.begin("another trial")
         assert main.run(["report", other.name]) == 6
         said = capsys.readouterr().err
-        assert "is being worked on" in said
+        assert "is running" in said
         assert f"conch watch {other.name}" in said
         assert not (other.path / "report").exists()
         assert main.run(["report", run.name]) == 0
@@ -118,7 +118,7 @@ def test_a_full_disk_leaves_the_old_report(run: Run, monkeypatch: pytest.MonkeyP
         (folder / "report.partial-0").mkdir()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("orchestrator.execute.reporting.renew_report.write_report", full)
+    monkeypatch.setattr("orchestrator.execute.reporting.write_report.write_report", full)
     assert main.run(["report"]) == 3
     assert (run.path / "report/report.html").read_bytes() == before
 

@@ -1,5 +1,5 @@
 """The report of a run: all that is asked for is there, in both languages, and every foreign text is text."""
-# Covers html/verdict.py
+# Covers html/verdict.py html/tables.py html/facts.py
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from typing import Any
 import pytest
 
 from orchestrator.execute.reporting.run_facts import read_facts
-from orchestrator.html.run_page import plain, run_page
+from orchestrator.html.run_page import run_page
 from orchestrator.html.spelling import shown
+from orchestrator.html.tables import plain
 from tests.run_world import make_run
+
+
+def rendered(facts: Any) -> str:
+    """The page of facts that a test has changed."""
+    return run_page(facts)
+
 
 XSS = [
     "<script>alert(1)</script>",
@@ -64,7 +71,7 @@ class Shape(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """report.json of a run that has everything."""
     run = make_run(tmp_path_factory.mktemp("report"))
     return read_facts(run.path, recipe="shells", model="conch", stand_in=True)
@@ -85,7 +92,7 @@ def put(value: Any, text: str, name: str = "") -> Any:
     return value
 
 
-def as_data(told: dict[str, Any], text: str) -> dict[str, Any]:
+def as_data(told: Any, text: str) -> Any:
     """report.json in which everything that was said, by whomever, is this text."""
     found: dict[str, Any] = put(told, text)
     for systems in found["evaluations"].values():
@@ -95,9 +102,9 @@ def as_data(told: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("text", XSS, ids=range(len(XSS)))
-def test_fault_097_whatever_anybody_says_is_text(told: dict[str, Any], text: str) -> None:
-    evil = Shape(run_page(as_data(told, text)))
-    plain_one = Shape(run_page(as_data(told, "海" * len(text))))
+def test_fault_097_whatever_anybody_says_is_text(told: Any, text: str) -> None:
+    evil = Shape(rendered(as_data(told, text)))
+    plain_one = Shape(rendered(as_data(told, "海" * len(text))))
     assert evil.tags == plain_one.tags
     assert evil.values == plain_one.values  # nothing foreign stands in an attribute
     # All of it but one comes back letter by letter; a shell's quotes stand within the command that is shown.
@@ -105,8 +112,8 @@ def test_fault_097_whatever_anybody_says_is_text(told: dict[str, Any], text: str
     assert not re.search(HIDDEN, evil.text)
 
 
-def test_it_loads_nothing_and_runs_nothing(told: dict[str, Any]) -> None:
-    text = run_page(told)
+def test_it_loads_nothing_and_runs_nothing(told: Any) -> None:
+    text = rendered(told)
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy
     assert policy[1].startswith("default-src 'none'")
@@ -121,22 +128,22 @@ def test_it_loads_nothing_and_runs_nothing(told: dict[str, Any]) -> None:
     assert "@import" not in text
 
 
-def test_all_that_is_asked_for_is_there_in_both_languages(told: dict[str, Any]) -> None:
-    chinese, english = (run_page({**told, "language": language}) for language in ("zh", "en"))
+def test_all_that_is_asked_for_is_there_in_both_languages(told: Any) -> None:
+    chinese, english = (rendered({**told, "language": language}) for language in ("zh", "en"))
     assert '<html lang="zh-CN">' in chinese
     assert '<html lang="en">' in english
-    assert "Not there yet: 1 of 2 questions were answered right; 1 of 2 proofs hold" in english
+    assert "Not there yet: 1 of 2 questions were answered correctly; 1 of 2 proofs hold" in english
     assert "尚未达标：2 个问题答对 1 个；2 项证明中 1 项成立" in chinese
     for said in (
         "the target was not met",
-        "The training ended early. It rose from step 20 on.",
+        "Training ended early: it rose from step 20 on.",
         "Try: train less",
         "100.0%",
         "half of it",
         "Training loss",
         "Validation loss",
         "Learning rate",
-        "Tokens a second",
+        "Tokens per second",
         "I am a model.",
         "exact_match",
         "perplexity of the references",
@@ -163,40 +170,40 @@ def test_what_is_not_there_is_left_out_or_says_what_makes_it(tmp_path: Path) -> 
     folder = tmp_path / "runs/shells/20260102-030405-aaaa"
     folder.mkdir(parents=True)
     bare = read_facts(folder, recipe="shells", model="shells", stand_in=False)
-    text = run_page(bare)
+    text = rendered(bare)
     assert bare["language"] == "en"
-    assert "Not judged yet: nothing was asked of the model yet: conch run shells" in text
+    assert "Not evaluated yet: the model has not been asked anything yet: conch run shells" in text
     assert "conch eval shells --systems base,tuned" in text
     assert "conch compare shells" in text
-    assert "No training log lies in this run." in text
+    assert "This run has no training log." in text
     assert "polyline class" not in text
 
 
-def test_a_training_without_held_out_rows_on_a_cpu_says_what_was_not_recorded(told: dict[str, Any]) -> None:
+def test_a_training_without_held_out_rows_on_a_cpu_says_what_was_not_recorded(told: Any) -> None:
     training = told["training"] | {"validations": [], "vram_allocated": [], "vram_reserved": []}
     training |= {"throughput": [], "not_finite": 3}
-    text = run_page(
+    text = rendered(
         {**told, "language": "en", "training": training, "hardware": {"profile": "cpu", "gpus": []}}
     )
     assert "No validation loss: the recipe holds out no rows" in text
-    assert "the training ran on the CPU" in text
-    assert "Tokens a second were not recorded" in text
+    assert "training ran on the CPU" in text
+    assert "Tokens per second were not recorded" in text
     assert "3 steps had no finite loss" in text
 
 
-def test_a_failed_stage_is_the_verdict(told: dict[str, Any]) -> None:
+def test_a_failed_stage_is_the_verdict(told: Any) -> None:
     failed = [{**told["runs"][0], "status": "failed", "reason": "out of memory"}]
-    text = run_page({**told, "language": "zh", "runs": failed})
-    assert "尚未达标：fetch 失败：out of memory；" in text
+    text = rendered({**told, "language": "zh", "runs": failed})
+    assert "尚未达标：阶段 fetch 失败：`out of memory`；" in text
 
 
-def test_a_target_for_the_checks_says_how_many_must_pass(told: dict[str, Any]) -> None:
+def test_a_target_for_the_checks_says_how_many_must_pass(told: Any) -> None:
     held = [{**one, "holds": True} for one in told["proofs"]]
     part = {"name": "checks", "required": 0.5, "actual": 0.5, "met": True, "sentence": "1 of 2"}
     met = {**told, "proofs": held, "target": {"met": True, "parts": [part]}, "general": told["verdicts"]}
-    assert "全部达标" in run_page(met)
-    assert "常识题" in run_page(met)
-    assert "尚未达标" in run_page({**met, "target": None})
+    assert "全部达标" in rendered(met)
+    assert "常识题" in rendered(met)
+    assert "尚未达标" in rendered({**met, "target": None})
 
 
 def test_values_read_as_a_person_writes_them() -> None:

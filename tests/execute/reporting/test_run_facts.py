@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_the_language_is_that_of_most_questions() -> None:
 
 def test_everything_is_read(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    told = read_facts(run.path, recipe="shells", model="conch", stand_in=False)
+    told: Any = read_facts(run.path, recipe="shells", model="conch", stand_in=False)
     assert told["run"] == run.name
     assert told["language"] == "zh"
     assert list(told["evaluations"]["test"]) == ["base", "tuned"]
@@ -44,7 +45,7 @@ def test_what_is_not_there_or_torn_is_empty(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("manifest.json", "target.json", "curve.json"):
         (folder / name).write_text('{"met":', encoding="utf-8")
-    told = read_facts(folder, recipe="shells", model="m", stand_in=False)
+    told: Any = read_facts(folder, recipe="shells", model="m", stand_in=False)
     empty = ("target", "curve", "trials", "training", "comparison", "data", "evaluations", "recipe_values")
     assert not any(told[name] for name in empty)
 
@@ -77,7 +78,7 @@ def test_the_licence_is_the_base_s_own(tmp_path: Path, card: str, licence: str) 
     readme.write_text(card, encoding="utf-8")
     assert read_facts(run.path, recipe="shells", model="m", stand_in=False)["base"]["licence"] == licence
     write(run.path / "inputs/base.json", {"licence": "Apache-2.0"})
-    told = read_facts(run.path, recipe="shells", model="m", stand_in=False)
+    told: Any = read_facts(run.path, recipe="shells", model="m", stand_in=False)
     assert told["base"]["licence"] == "Apache-2.0"
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from orchestrator.execute.reporting.write_report import write_report
+from orchestrator.plan.stages.report import ReportSettings
 from tests.run_world import make_run, write
 
-SETTINGS: dict[str, Any] = {"recipe": "shells", "model": "conch", "stand_in": False}
-SETTINGS |= {"out": "report", "card": "README.md"}
+SETTINGS = ReportSettings(recipe="shells", model="conch", stand_in=False, out="report", card="README.md")
 
 
 def test_all_files_say_the_same(tmp_path: Path) -> None:
@@ -34,8 +34,8 @@ def test_all_files_say_the_same(tmp_path: Path) -> None:
 def test_a_run_that_was_never_asked_has_a_report_too(tmp_path: Path) -> None:
     folder = tmp_path / "runs/shells/20260102-030405-aaaa"
     folder.mkdir(parents=True)
-    assert write_report(SETTINGS | {"language": "zh"}, folder) == 0
-    assert "模型还没有被提问" in (folder / "report/report.md").read_text(encoding="utf-8")
+    assert write_report(replace(SETTINGS, language="zh"), folder) == 0
+    assert "模型尚未被提问" in (folder / "report/report.md").read_text(encoding="utf-8")
 
 
 def test_half_a_character_is_written_and_read_back(tmp_path: Path) -> None:

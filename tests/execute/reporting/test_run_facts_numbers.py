@@ -1,14 +1,15 @@
-"""The course of a training, and what its data is like, from long files: whole, torn, gone on from, large."""
+"""The curves of a training and the lengths of its data, from long files: whole, truncated, resumed, large."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestrator.execute.reporting import run_numbers
-from orchestrator.execute.reporting.run_numbers import data_of, training_of
+from orchestrator.execute.reporting import run_facts
+from orchestrator.execute.reporting.run_facts import data_of, training_of
 from tests.run_world import STEPS, make_run
 
 
@@ -40,6 +41,7 @@ def test_without_a_log_there_is_no_training(tmp_path: Path) -> None:
 
 
 def test_the_data_is_counted(tmp_path: Path) -> None:
+    told: Any
     (told,) = data_of(make_run(tmp_path).path)
     assert (told["name"], told["rows"], told["answers"], told["counted"]) == ("shells", 2, 2, 2)
     assert told["tokens"]["most"] == 20
@@ -51,7 +53,7 @@ def test_of_a_large_data_set_the_first_rows_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(tmp_path)
-    monkeypatch.setattr(run_numbers, "MOST", 1)
+    monkeypatch.setattr(run_facts, "MOST", 1)
     (run.path / "proofs/data/training_ids.jsonl").unlink()
     (told,) = data_of(run.path)
     assert (told["counted"], told["rows"], told["tokens"]) == (1, 2, None)
