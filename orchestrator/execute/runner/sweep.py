@@ -1,8 +1,8 @@
 """`conch run RECIPE --until target`: trials, each a run, until one meets the recipe's target.
 
-Above the loop: what to try next is evaluation/trials.py's to say, from runs/RECIPE/trials.json alone. A sweep
-that was interrupted goes on with the trial it was at, whose run goes on from its last checkpoint. At the end
-the newest run of the recipe is the best trial's, so that serve, verify and chat mean that one.
+evaluation/trials.py chooses the next trial from runs/RECIPE/trials.json alone. An interrupted sweep continues
+with its current trial, from that run's last checkpoint. At the end, the newest run of the recipe is the best
+trial's, so that serve, verify and chat use it.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from orchestrator.execute.run_store.fingerprint import plan_key
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.run_plan import run_recipe
-from orchestrator.execute.runner.trial import SweepRequest, TrialRun
-from orchestrator.execute.runner.trials_file import TrialsFile, only_one
+from orchestrator.execute.runner.trial import SweepRequest, TrialRun, TrialsFile, only_one
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan, headline
 from orchestrator.recipe import Sweep
 from orchestrator.results import Report
 
-# So many trials in a row that fail have a cause that no setting fixes.
+# This many failed trials in a row have a cause that no setting fixes.
 FAILURES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """What came of it: every trial, why no other was begun, and the best one's run and report."""
+    """Every trial, why no other one started, and the best one's run and report."""
 
     trials: Sequence[Trial]
     ended: str
@@ -44,27 +43,27 @@ class SweepResult:
 
 
 def run_until_target(
-    wanted: SweepRequest, *, progress: Progress, begun: Callable[[Run], None] = lambda _: None
+    request: SweepRequest, *, progress: Progress, begun: Callable[[Run], None] = lambda _: None
 ) -> SweepResult:
     """Try settings until the target is met or the budget is spent.
 
     Args:
-        wanted: the recipe; it has a target, and usually a sweep.
-        progress: is told what happens.
-        begun: told of each trial's run folder when it is there.
+        request: the recipe; it has a target, and usually a sweep.
+        progress: receives what happens.
+        begun: called with each trial's run folder when it exists.
 
     Raises:
         UsageError: the recipe has no target, or a value of the sweep is wrong.
         BusyError: another process works on this recipe.
         ConchError: a trial ended in a way that no other setting fixes.
     """
-    job = wanted.job()
+    job = request.job()
     if not job.recipe.target.given:
         what, where = f"{job.recipe.name} has no target to run until", f"recipes/{job.recipe.name}.yaml"
         raise UsageError(Problem(what, where, "write one, e.g. target: {checks: 0.95}"))
     sweep = _sweep(job)
-    _check_values(wanted, sweep.settings)
-    folder = wanted.project / "runs" / job.recipe.name
+    _check_values(request, sweep.settings)
+    folder = request.project / "runs" / job.recipe.name
     with only_one(folder, job.recipe.name):
         study = f"{plan_key(build_plan(job), job.lockfiles)} {sweep.search} {json.dumps(sweep.settings)}"
         trials = TrialsFile.open(folder, study, sweep.settings)
@@ -73,10 +72,10 @@ def run_until_target(
             progress.say(
                 f"trial {trial.number}: {' '.join(written(trial.settings)) or 'the recipe as it is'}"
             )
-            TrialRun(wanted, trials, trial, progress, begun, prunes=sweep.search == "optuna").perform()
+            TrialRun(request, trials, trial, progress, begun, prunes=sweep.search == "optuna").perform()
             progress.say(f"trial {trial.number} {trials.history[-1].status}: {trials.history[-1].sentence}")
             _give_up_after_failures(trials.history)
-        return _best(wanted, trials, why_ended(sweep, trials.history), progress)
+        return _best(request, trials, why_ended(sweep, trials.history), progress)
 
 
 def _sweep(job: Job) -> Sweep:
@@ -85,13 +84,13 @@ def _sweep(job: Job) -> Sweep:
     return Sweep.model_construct(settings={}, search="grid", runs=1, minutes=None)
 
 
-def _check_values(wanted: SweepRequest, settings: Mapping[str, Any]) -> None:
-    """A value that no recipe takes is told before anything is trained; all of them at once."""
+def _check_values(request: SweepRequest, settings: Mapping[str, Any]) -> None:
+    """Report every value that is not valid in a recipe before anything is trained."""
     problems: list[Problem] = []
     for key, values in settings.items():
         for value in values if isinstance(values, list) else (values["from"], values["to"]):
             try:
-                wanted.job(*written({key: value}))
+                request.job(*written({key: value}))
             except UsageError as error:
                 problems += [replace(one, where=f"sweep.settings.{key}") for one in error.problems]
     if problems:
@@ -105,15 +104,15 @@ def _give_up_after_failures(history: Sequence[Trial]) -> None:
         raise StageFailed(Problem(what, last[-1].run, f"conch logs {last[-1].run}"))
 
 
-def _best(wanted: SweepRequest, trials: TrialsFile, ended: str, progress: Progress) -> SweepResult:
-    """Have the best trial's run be the newest of its recipe: what it made is taken over, not made again."""
+def _best(request: SweepRequest, trials: TrialsFile, ended: str, progress: Progress) -> SweepResult:
+    """Make the best trial's run the newest of its recipe; its cached stages are reused."""
     best = best_of(trials.history)
     if best is None:
-        what = f"none of {len(trials.history)} trials came to an end ({ended})"
+        what = f"none of {len(trials.history)} trials completed ({ended})"
         raise StageFailed(Problem(what, str(trials.folder), "conch runs ls"))
-    job = wanted.trial_job(best.settings)
+    job = request.trial_job(best.settings)
     plan = build_plan(job)
     progress.say(f"trial {best.number} is the best: its model becomes the recipe's last export")
-    folder, runs = run_recipe(plan, job, project=wanted.project, progress=progress)
+    folder, runs = run_recipe(plan, job, project=request.project, progress=progress)
     report = read_report(folder, recipe=job.recipe.name, headline=plan.headline, runs=runs)
     return SweepResult(tuple(trials.history), ended, best, job, folder, report)

@@ -1,35 +1,46 @@
-"""One trial of a sweep: the recipe with the trial's settings laid on it, run, and what came of it kept."""
+"""One trial of a sweep: the recipe with the trial's settings, its run, its result in trials.json."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from orchestrator.errors import CheckFailed, Problem, StageFailed, TimedOut
+from orchestrator.backends.trainer_log import TrainStep
+from orchestrator.errors import BusyError, CheckFailed, Problem, StageFailed, TimedOut
 from orchestrator.evaluation.target import NEARLY
-from orchestrator.evaluation.trials import FAILED, MET, MISSED, PRUNED, RUNNING, Trial, written
+from orchestrator.evaluation.trials import (
+    FAILED,
+    MET,
+    MISSED,
+    PRUNED,
+    Trial,
+    best_of,
+    should_prune,
+    written,
+)
+from orchestrator.execute.host.atomic_files import read_json, write_durable
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project import discovery
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_lock import exclusive
 from orchestrator.execute.run_store.training_log import Course
-from orchestrator.execute.runner.pruning import Pruning
 from orchestrator.execute.runner.run_plan import run_recipe
-from orchestrator.execute.runner.trials_file import TrialsFile
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan
-from orchestrator.results import Report, Sentence, in_chinese, joined
+from orchestrator.results import Report, Sentence, from_json, in_chinese, joined, json_of
 
-# What ends a training early where the recipe does not say: a trial that learns nothing more costs others.
+# Early stopping where the recipe does not set it: a trial that learns nothing more takes time from others.
 PLATEAU, PATIENCE = 0.2, 3
 
 
 @dataclass(frozen=True, slots=True)
 class SweepRequest:
-    """What is run: a recipe's name, with what is laid on it for every trial."""
+    """The recipe of a sweep, with the options that hold for every trial."""
 
     recipe: str
     project: Path
@@ -38,7 +49,7 @@ class SweepRequest:
     accept_mismatch: bool = False
 
     def job(self, *more: str) -> Job:
-        """The recipe, further settings laid on top."""
+        """The recipe with further --set arguments on top."""
         return discovery.read_job(
             self.recipe,
             project=self.project,
@@ -47,28 +58,107 @@ class SweepRequest:
             accept_mismatch=self.accept_mismatch,
         )
 
-    def trial_job(self, settings: Mapping[str, Any]) -> Job:
-        """The recipe with a trial's settings, and with what ends a training early."""
+    def trial_job(self, settings: Mapping[str, object]) -> Job:
+        """The recipe with a trial's settings and early stopping."""
         more = written(settings)
-        return self.job(*endings(self.job(*more)), *more)
+        return self.job(*_early_stopping(self.job(*more)), *more)
 
 
-def endings(job: Job) -> list[str]:
-    """What ends a training early, where the recipe leaves that open."""
-    train, told = job.recipe.train, job.origins
+def _early_stopping(job: Job) -> list[str]:
+    train, origins = job.recipe.train, job.origins
     if not train.checkpoint_steps:
         return []
-    more = [] if told["train.plateau"] != "default" else [f"train.plateau={PLATEAU}"]
-    if job.names_of("validation") and told["train.early_stopping"] == "default":
+    more = [] if origins["train.plateau"] != "default" else [f"train.plateau={PLATEAU}"]
+    if job.names_of("validation") and origins["train.early_stopping"] == "default":
         more.append(f"train.early_stopping={PATIENCE}")
     return more
 
 
 @dataclass(slots=True)
-class TrialRun:
-    """One trial, from wherever it was left."""
+class TrialsFile:
+    """runs/RECIPE/trials.json: the trials of one study, written after every step of it.
 
-    wanted: SweepRequest
+    Attributes:
+        folder: runs/RECIPE.
+        study: what makes trials comparable; trials of another study are moved to trials.N.json.
+        settings: dotted key → the values to try.
+    """
+
+    folder: Path
+    study: str
+    settings: Mapping[str, object]
+    history: list[Trial] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, folder: Path, study: str, settings: Mapping[str, object]) -> TrialsFile:
+        """The trials of this study so far."""
+        path = folder / "trials.json"
+        found = read_json(path)
+        if found is not None and found.get("study") == study:
+            rows = [from_json(dict(row)) for row in found["trials"]]
+            names = Trial.__dataclass_fields__
+            trials = [Trial(**{name: row[name] for name in names if name in row}) for row in rows]
+            return cls(folder, study, settings, trials)
+        if path.exists():
+            number = next(n for n in range(1, 10**6) if not (folder / f"trials.{n}.json").exists())
+            path.rename(folder / f"trials.{number}.json")
+        return cls(folder, study, settings)
+
+    def put(self, trial: Trial) -> None:
+        """Write a trial in place of its earlier state."""
+        self.history = [*self.history[: trial.number - 1], trial]
+        best = best_of(self.history)
+        value = {
+            "study": self.study,
+            "settings": dict(self.settings),
+            "trials": [json_of(one) for one in self.history],
+            "best": best.number if best else None,
+        }
+        write_durable(self.folder / "trials.json", json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def only_one(folder: Path, recipe: str) -> AbstractContextManager[None]:
+    """Be the only process that runs trials of a recipe; BusyError when another one does."""
+    what = f"another `conch run {recipe} --until target` is running trials"
+    busy = BusyError(Problem(what, str(folder), "wait for it, or stop it with `conch stop`"))
+    return exclusive(folder / ".trials.lock", lambda: busy)
+
+
+class Pruning:
+    """A Progress that ends a training whose loss is worse than that of half of the earlier trials.
+
+    Attributes:
+        losses: step → loss so far, of the validation if there is one.
+        pruned: whether the training was ended.
+    """
+
+    def __init__(self, progress: Progress, history: Sequence[Trial]) -> None:
+        self._progress, self._history = progress, history
+        self.say, self.start, self.now, self.end = progress.say, progress.start, progress.now, progress.end
+        self.losses: dict[int, float] = {}
+        self.pruned = False
+        self._validated = False
+
+    def step(self, step: TrainStep) -> None:
+        """Pass a step on; raise CheckFailed when the training is to be pruned."""
+        self._progress.step(step)
+        if step.eval_loss is not None and not self._validated:
+            self.losses, self._validated = {}, True
+        loss = step.eval_loss if self._validated else step.loss
+        if loss is None or self.pruned:
+            return
+        self.losses[step.step] = loss
+        if self._history and should_prune(self._history, self.losses):
+            self.pruned = True
+            what = f"pruned at step {step.step}: the loss is worse than in half of the earlier trials"
+            raise CheckFailed(Problem(what))
+
+
+@dataclass(slots=True)
+class TrialRun:
+    """One trial, continued from its last state."""
+
+    request: SweepRequest
     trials: TrialsFile
     trial: Trial
     progress: Progress
@@ -76,42 +166,39 @@ class TrialRun:
     prunes: bool
 
     def perform(self) -> None:
-        """Run it, and keep what came of it; interrupted it stays "running", and its minutes are kept."""
-        job = self.wanted.trial_job(self.trial.settings)
+        """Run it and record its result; after an interruption its status stays "running"."""
+        job = self.request.trial_job(self.trial.settings)
         self.trials.put(self.trial)
-        began = time.monotonic()
+        began, before = time.monotonic(), self.trial
         listener = Pruning(self.progress, self.trials.history[:-1] if self.prunes else ())
-        status, score, sentence, losses = RUNNING, None, Sentence(), {}
+        result = before
         try:
             folder, _ = run_recipe(
-                build_plan(job), job, project=self.wanted.project, progress=listener, begun=self._begun
+                build_plan(job), job, project=self.request.project, progress=listener, begun=self._begun
             )
-            status, score, sentence = _judged(read_report(folder, recipe=job.recipe.name))
-            losses = _course(folder)
+            result = _judged(before, read_report(folder, recipe=job.recipe.name), _losses(folder))
         except (StageFailed, TimedOut, CheckFailed) as error:
             what = error.problems[0].what.partition("\n")[0]
-            status, sentence = FAILED, Sentence(what, f"失败：`{what}`")
+            result = replace(before, status=FAILED, sentence=Sentence(what, f"失败：`{what}`"))
             if listener.pruned:
-                status, losses = PRUNED, dict(listener.losses)
+                losses = {str(step): loss for step, loss in listener.losses.items()}
+                result = replace(result, status=PRUNED, losses=losses)
             elif isinstance(error, CheckFailed):
-                status = RUNNING  # once that is fixed, it is gone on with
+                result = replace(result, status=before.status)  # the trial continues once that is fixed
                 raise
         finally:
-            minutes = self.trial.minutes + (time.monotonic() - began) / 60
-            known = {str(step): loss for step, loss in losses.items()}
-            self._put(status=status, score=score, sentence=sentence, minutes=round(minutes, 3), losses=known)
+            minutes = before.minutes + (time.monotonic() - began) / 60
+            self.trial = replace(result, run=self.trial.run, minutes=round(minutes, 3))
+            self.trials.put(self.trial)
 
     def _begun(self, run: Run) -> None:
-        self._put(run=run.name)
+        self.trial = replace(self.trial, run=run.name)
+        self.trials.put(self.trial)
         self.begun(run)
 
-    def _put(self, **changes: Any) -> None:
-        self.trial = replace(self.trial, **changes)
-        self.trials.put(self.trial)
 
-
-def _judged(report: Report) -> tuple[str, float | None, Sentence]:
-    """(status, score, sentence) of a run that went through.
+def _judged(trial: Trial, report: Report, losses: Mapping[int, float]) -> Trial:
+    """The trial with the result of a completed run.
 
     Raises:
         CheckFailed: a proof does not hold.
@@ -122,22 +209,24 @@ def _judged(report: Report) -> tuple[str, float | None, Sentence]:
             Problem(f"not proven: {what}; no setting fixes that", hint=f"conch why {report.recipe}")
         )
     sentences = [part["sentence"] for part in report.target["parts"]]
-    if report.target["met"] and report.exit_code:
-        failed = Sentence(
-            "but a check fails, and no target.checks allows it", "但有检查未通过，且没有 target.checks 允许"
+    status, score = (MET, 1.0) if report.target["met"] else (MISSED, report.target["score"])
+    if status == MET and report.exit_code:
+        status, score = MISSED, NEARLY
+        en, zh = (
+            "but a check fails, and no target.checks allows it",
+            "但有检查未通过，且没有 target.checks 允许",
         )
-        return MISSED, NEARLY, joined([*sentences, failed])
-    if report.target["met"]:
-        return MET, 1.0, joined(sentences)
-    if report.curve and (advice := report.curve["advice"]):
+        sentences.append(Sentence(en, zh))
+    elif status == MISSED and report.curve and (advice := report.curve["advice"]):
         curve = report.curve["sentence"]
         zh = f"{in_chinese(curve)}：建议{in_chinese(advice)}"
         sentences.append(Sentence(f"{curve}: try {advice}", zh))
-    return MISSED, report.target["score"], joined(sentences)
+    known = {str(step): loss for step, loss in losses.items()}
+    return replace(trial, status=status, score=score, sentence=joined(sentences), losses=known)
 
 
-def _course(folder: Path) -> dict[int, float]:
-    """The course that later trials are held against."""
+def _losses(folder: Path) -> dict[int, float]:
+    """The losses that later trials are compared with."""
     course = Course()
     course.read(folder / "adapter/trainer_log.jsonl")
     return dict(course.validations or course.losses)

@@ -1,5 +1,4 @@
 """Trials above the loop: what is tried, kept and chosen, over runs that only leave their files."""
-# Covers execute/runner/pruning.py execute/runner/trials_file.py
 
 from __future__ import annotations
 
@@ -185,7 +184,7 @@ def test_a_search_ends_a_training_that_goes_worse(small: SmallWorld, running: Ca
     found = run_until_target(wanted(small, *search), progress=Quiet())
     last = found.trials[3]
     assert (last.status, last.losses) == ("pruned", {"1": 3.0, "2": 9.0})
-    assert "ended at step 2" in last.sentence
+    assert "pruned at step 2" in last.sentence
 
 
 def test_trainings_end_early_unless_the_recipe_says_otherwise(small: SmallWorld) -> None:

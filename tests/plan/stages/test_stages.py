@@ -4,7 +4,6 @@ fetch, prepare, prove_data, ask_base, general_base, evaluate_base, train, curve,
 prove_served, ask, general, evaluate, judge, target, certify, report: what each renders for a recipe is in
 tests/golden.
 """
-# Covers plan/stages/questions.py
 # Covers plan/stages/
 
 from __future__ import annotations
