@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,7 @@ from orchestrator.cli.verb import Outcome, verb
 
 if TYPE_CHECKING:
     from orchestrator.execute.run_store.listing import RunSummary
+    from orchestrator.execute.run_store.manifest import Manifest
 
 
 @verb(example="conch runs show magic_conch\nconch runs show magic_conch/20261125-084143-b65b --json")
@@ -36,7 +37,7 @@ def command(run: str) -> Outcome:
     return Outcome(data, "\n".join(_lines(summary, manifest)))
 
 
-def _lines(summary: RunSummary, manifest: Mapping[str, Any]) -> Iterator[str]:
+def _lines(summary: RunSummary, manifest: Manifest) -> Iterator[str]:
     from orchestrator.cli.text.terminal import aligned, local_time, one_line
 
     yield f"{summary.run}: {summary.standing}" + (f", {one_line(summary.reason)}" if summary.reason else "")
@@ -57,30 +58,30 @@ def _lines(summary: RunSummary, manifest: Mapping[str, Any]) -> Iterator[str]:
     yield from aligned([list(map(one_line, row)) for row in _results(manifest)], indent="  ")
 
 
-def _inputs(manifest: Mapping[str, Any]) -> Iterator[list[str]]:
-    for key, one in manifest["recipe"].items():
-        if one["from"] != "default":
-            yield [key, _short(one["value"]), one["from"]]
-    for name, one in manifest["data"].items():
-        yield [f"data {name}", one["file"], one["is"]]
+def _inputs(manifest: Manifest) -> Iterator[list[str]]:
+    for key, value in manifest["recipe"].items():
+        if value["from"] != "default":
+            yield [key, _short(value["value"]), value["from"]]
+    for name, data in manifest["data"].items():
+        yield [f"data {name}", data["file"], data["is"]]
     base, conch, hardware = manifest["base"], manifest["conch"], manifest["hardware"]
-    yield ["base", str(base.get("name") or base["asked_for"]), str(base.get("revision", ""))]
-    for name, one in manifest["environments"].items():
-        packages = ", ".join(f"{package} {version}" for package, version in one["packages"].items())
-        yield [f"{name} environment", one["lockfile"], packages]
+    yield ["base", base.get("name") or base["asked_for"], base.get("revision", "")]
+    for name, pins in manifest["environments"].items():
+        packages = ", ".join(f"{package} {version}" for package, version in pins["packages"].items())
+        yield [f"{name} environment", pins["lockfile"], packages]
     yield ["Conch", conch["version"], conch["commit"]]
     gpus = ", ".join(gpu["name"] for gpu in hardware["gpus"]) or "no GPU"
     yield ["hardware", hardware["profile"], f"{hardware['cores']} cores, {hardware['memory_gb']} GB, {gpus}"]
 
 
-def _results(manifest: Mapping[str, Any]) -> Iterator[list[str]]:
-    for name, one in manifest["stages"].items():
-        took = f"{one['seconds']} s" if "seconds" in one else ""
-        yield [name, one.get("status", "not run"), took]
-    for name, one in manifest["proofs"].items():
-        yield [f"proof {name}", "holds" if one["holds"] else "REFUTED", ""]
-    for name, (passed, asked) in manifest["results"].items():
-        yield [name.replace("_", " "), f"{passed} of {asked} passed", ""]
+def _results(manifest: Manifest) -> Iterator[list[str]]:
+    for name, stage in manifest["stages"].items():
+        took = f"{stage['seconds']} s" if "seconds" in stage else ""
+        yield [name, stage.get("status", "not run"), took]
+    for name, proof in manifest["proofs"].items():
+        yield [f"proof {name}", "holds" if proof["holds"] else "REFUTED", ""]
+    for name, (passed, cases) in manifest["results"].items():
+        yield [name.replace("_", " "), f"{passed} of {cases} passed", ""]
 
 
 def _short(value: object) -> str:

