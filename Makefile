@@ -8,12 +8,12 @@ unexport recipe
 override export RECIPE_RAW := $(value recipe)
 
 # Variables of an active virtual environment would mislead uv and Python.
-unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONDONTWRITEBYTECODE
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo sft serve verify plan chat stop test faults lint audit soak clean
+.PHONY: help setup demo sft serve verify plan chat stop test unit faults lint audit soak clean
 
 help: ; @awk -F':.*[#]# ' '/^[a-z]+:.*[#]# / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 setup: .venv/setup.stamp ; @echo 'Ready: .venv/bin/conch' ## install the command at .venv/bin/conch
@@ -24,9 +24,10 @@ verify: .venv/setup.stamp ; @.venv/bin/conch verify -- "$$RECIPE_RAW" ## ask the
 plan: .venv/setup.stamp ; @.venv/bin/conch plan -- "$$RECIPE_RAW" ## print every file and command of recipe=NAME; run nothing
 chat: .venv/setup.stamp ; @.venv/bin/conch chat -- "$$RECIPE_RAW" ## chat with the model of recipe=NAME
 stop: ; @test ! -x .venv/bin/conch || .venv/bin/conch stop ## stop every process that Conch started here
-test: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && $(tests) ## set-up and the tests, the real end-to-end ones among them
+test: .venv/dev.stamp ; @$(tests) ## ruff, mypy --strict, import contracts, and all tests, the real end-to-end ones among them
+unit: .venv/dev.stamp ; @$(unit) ## run the tests that need no engine
 faults: .venv/dev.stamp ; @$(engines) && .venv/bin/conch pull embedded && .venv/bin/python -m pytest -q -k test_fault ## run the numbered faults and print how many passed (minutes)
-lint: .venv/dev.stamp ; @.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports ## ruff, mypy --strict, import contracts
+lint: .venv/dev.stamp ; @$(lint) ## ruff, mypy --strict, import contracts
 audit: .venv/setup.stamp ; @.venv/bin/conch env audit ## look up known vulnerabilities of every pinned package
 soak: .venv/dev.stamp ; @$(engines) && .venv/bin/python -m pytest -m soak ## run the tests that take longer than a normal test run (docs/soak.md)
 clean: ; @rm -rf .venv .uv dist .*_cache .hypothesis && find . -path ./runs -prune -o -name __pycache__ -prune -exec rm -rf {} + ## remove what set-up and tools created; never runs/ or CONCH_HOME
@@ -58,8 +59,20 @@ endif
 # The engines' environments in CONCH_HOME; costs nothing if they exist.
 engines = .venv/bin/conch env sync
 
-# Two at a time, then those of the real engines, which use every core and must not compete.
-tests = failed=0; .venv/bin/python -m pytest -m 'not soak and not real' -n 2 || failed=1; .venv/bin/python -m pytest -m 'real and not soak' || failed=1; exit $$failed
+lint = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+
+# Tests wait more than they compute, so there are more workers than cores. Of the real tests those that load a
+# model share a worker (tests/conftest.py): they use every core, or the whole memory of a GPU.
+unit = .venv/bin/python -m pytest -m 'not soak and not real' -n 3 --dist worksteal
+real = .venv/bin/python -m pytest -m 'real and not soak' -n 2 --dist loadgroup
+
+# The environments are built while the linters run. Everything runs, whatever failed before.
+define tests
+failed=0; { $(lint); } > .venv/lint.log 2>&1 & \
+$(engines) && .venv/bin/conch pull embedded || failed=1; \
+wait $$! || failed=1; cat .venv/lint.log; \
+$(unit) || failed=1; $(real) || failed=1; exit $$failed
+endef
 
 define install
 mirror=$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$$PIP_INDEX_URL}}; test -z "$$mirror" || export UV_DEFAULT_INDEX="$$mirror"; \

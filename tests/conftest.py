@@ -40,6 +40,18 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Real tests that load a model: one worker runs them all.
+_LOADING = ("e2e/", "probes/test_answer_ids", "probes/test_trainer_loss", "probes/test_corpus_trained")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file on one worker where `--dist loadgroup` asks, and those that load a model."""
+    for item in items:
+        name = item.path.relative_to(FAKES.parent).as_posix()
+        item.add_marker(pytest.mark.xdist_group("models" if name.startswith(_LOADING) else name))
+
+
 def pytest_collection_finish() -> None:
     """Keep what is there by now out of every later garbage collection."""
     gc.collect()

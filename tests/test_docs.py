@@ -166,7 +166,7 @@ def test_decisions_are_short_and_numbered_in_turn() -> None:
 
 def test_ci_runs_what_the_readme_says() -> None:
     assert _text(".ci/run").splitlines()[-1] == "exec make test"
-    assert ("sh", "make test\nmake lint\n") in _blocks(_text("README.md"))
+    assert ("sh", "make test\nmake unit\n") in _blocks(_text("README.md"))
 
 
 @pytest.mark.parametrize("name", READMES)

@@ -274,5 +274,6 @@ def test_clean_leaves_the_work(make: Make, clone: Path) -> None:
 
 def _fake_uv(clone: Path, *, then: str = "", at: Path | None = None) -> None:
     """A uv whose `sync` makes the smallest .venv that set-up goes on with."""
-    made = "mkdir -p .venv/bin && cp /bin/true .venv/bin/python && cp /bin/true .venv/bin/conch\n"
+    programs = "conch lint-imports mypy python ruff"
+    made = f"mkdir -p .venv/bin\nfor name in {programs}; do cp /bin/true .venv/bin/$name; done\n"
     _write_program(at or clone / "programs/uv", log=clone / "uv said", then=then + made)
