@@ -1,18 +1,19 @@
-"""How other programs call the served model: curl, Python's openai, Spring AI. Texts to copy, nothing more.
+"""How other programs call the served model: texts to copy for curl, Python's openai and Spring AI.
 
-Spring AI 2 takes a base URL with /v1 and flat keys; Spring AI 1 takes it without and nests the options.
+Spring AI 2 expects a base URL with /v1 and flat keys; Spring AI 1 expects it without /v1 and nests the
+options.
 """
 
 from __future__ import annotations
 
 import json
 
-# Where `conch serve` listens unless told otherwise.
+# Where `conch serve` listens by default.
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
 
 
 def curl(base_url: str, model: str, question: str) -> str:
-    """A shell command; the question may be Chinese, the body is UTF-8."""
+    """A shell command; its body is UTF-8."""
     body = json.dumps(
         {"model": model, "messages": [{"role": "user", "content": question}]}, ensure_ascii=False
     )
@@ -34,7 +35,7 @@ print(answer.choices[0].message.content.strip())"""
 
 
 def python_streaming(base_url: str, model: str, question: str) -> str:
-    """Python's openai, word by word; the last chunk may have no choices."""
+    """Python's openai, streaming; the last chunk may have no choices."""
     return f"""\
 from openai import OpenAI
 
@@ -63,7 +64,7 @@ spring:
 
 
 def all_snippets(base_url: str, model: str, question: str) -> dict[str, str]:
-    """Title → text, in the order in which a person meets them."""
+    """Title → text, simplest first."""
     return {
         "curl": curl(base_url, model, question),
         "Python": python(base_url, model, question),

@@ -1,7 +1,7 @@
 """What a serving engine is: the part that Conch needs to plan with, without a server.
 
-An engine is a module or an object with these names, and a line in ENGINES (engines.py). If its server reports
-its state in its own way, it also has a file in execute/servers/engines/.
+An engine is a module or an object with these names, and a line in ENGINES (engines.py). If its server
+reports its state in its own way, it also has a file in execute/servers/engines/.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -39,7 +40,7 @@ def test_it_answers_beside_a_training_and_is_gone_afterwards(
     turn, envelope = map(json.loads, said.out.splitlines())
     assert turn == {"question": "你是谁", "answer": "我是神奇海螺。"}
     assert (envelope["data"]["model"], envelope["data"]["run"]) == ("checkpoint-8", saved.last().name)
-    assert "is being worked on" in said.err
+    assert "is in use" in said.err
     assert not saved.processes()
     assert list((saved.project / "runs/.chat").iterdir()) == []
 
@@ -77,7 +78,7 @@ def died(_: object) -> None:
     ("words", "code", "told"),
     [
         (["--checkpoint", "99"], 3, "has no checkpoint 99 (available: 4, 5, 8, 9)"),
-        (["--checkpoint", "9"], 3, "trainer_state.json is missing or torn"),
+        (["--checkpoint", "9"], 3, "trainer_state.json is missing or truncated"),
         (["--checkpoint", "best"], 2, 'no checkpoint is called "best"'),
         (["--checkpoint", "8", "--base-url", "http://127.0.0.1:1/v1"], 2, "omit --base-url"),
     ],
@@ -91,10 +92,9 @@ def test_no_run_and_no_adapter_are_said(small: SmallWorld, saved: SmallWorld) ->
     said = small.run("chat", "other", "--checkpoint", "last")
     assert said.code == 3
     assert "there is no run of other yet" in said.err
-    plan = saved.last().path / "plan.json"
-    text = plan.read_text(encoding="utf-8")
-    assert "finetuning_type: lora" in text
-    plan.write_text(text.replace("finetuning_type: lora", "finetuning_type: full"), encoding="utf-8")
+    for config in saved.last().path.glob("adapter/checkpoint-*/adapter_config.json"):
+        config.unlink()
+        shutil.copytree(saved.project / "base", config.parent, dirs_exist_ok=True)
     said = saved.run("chat", "small", "--checkpoint", "last")
     assert said.code == 3
-    assert "train.method is full" in said.err
+    assert "train.method is not lora" in said.err

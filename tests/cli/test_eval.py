@@ -91,7 +91,7 @@ def test_a_checkpoint_that_is_not_whole_is_not_served(trained: SmallWorld) -> No
     (folder / "trainer_state.json").write_text("{", encoding="utf-8")
     said = trained.run("eval", "small", "--checkpoint", "8")
     assert said.code == 3
-    assert "trainer_state.json is missing or torn" in said.err
+    assert "trainer_state.json is missing or truncated" in said.err
 
 
 def test_a_recipe_with_a_split_is_scored_in_its_run(small: SmallWorld) -> None:

@@ -133,7 +133,7 @@ def test_a_server_that_dies_is_started_again_a_few_times(
     said = trained.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)))
     assert said.code == 4
     assert said.err.count("ready in") == 3
-    assert said.err.count("started again in") == 2
+    assert said.err.count("restarting in") == 2
     assert [e["event"] for e in trained.last().events()].count("server_restarted") == 2
     never = trained.run(
         "serve", "small", "--set", "serve.restart=never", "--port", str(free_port("127.0.0.1", 0))
@@ -148,7 +148,7 @@ def test_a_server_that_never_came_up_is_not_started_again(
     monkeypatch.setenv("CONCH_FAULT", "oom")
     said = trained.run("serve", "small", "--port", str(free_port("127.0.0.1", 0)))
     assert said.code in {3, 4}
-    assert "started again" not in said.err
+    assert "restarting" not in said.err
 
 
 def test_a_server_that_hangs_is_told_from_one_that_works(
@@ -160,5 +160,5 @@ def test_a_server_that_hangs_is_told_from_one_that_works(
         "serve", "small", "--set", "serve.restart=never", "--port", str(free_port("127.0.0.1", 0))
     )
     assert said.code == 7
-    assert "the server is up, but hangs: 1 requests wait, and no token came" in said.err
+    assert "the server is up, but hangs: 1 requests are waiting, and no token came" in said.err
     assert trained.processes() == []

@@ -47,7 +47,7 @@ def adapter_of(run: Run, number: str) -> LoraAdapter:
         )
     if not (path / "adapter_config.json").is_file():
         what = "the checkpoint holds no adapter: train.method is not lora"
-        raise MissingError(Problem(what, str(path), "evaluate the export: --systems tuned"))
+        raise MissingError(Problem(what, str(path), "use the run's export instead"))
     return LoraAdapter(path.name, str(path.relative_to(run.path)))
 
 

@@ -1,7 +1,7 @@
 """Whether a server that is up still works: its counters move while it has requests, and it answers when idle.
 
-A slow /health is no death: under load it answers late (three misses in a row count, ten seconds each).
-Looked at from a thread of its own, so that whoever looks after the server stays able to stop it.
+Under load a server answers late, so only three misses in a row count, ten seconds each. A thread of its own
+checks, so that the caller can stop the server at any time.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Limits:
     """How long is too long, in seconds.
 
     Attributes:
-        look: between two looks.
+        look: between two checks.
         stuck: without a token while requests run.
-        idle: without a token until a canary is asked for one.
-        canary: until it must have answered.
-        misses: so many looks in a row may fail.
+        idle: without a token until a canary requests one.
+        canary: until the canary must have its token.
+        misses: checks in a row that may fail.
     """
 
     look: float = 10.0
@@ -55,7 +55,7 @@ class Liveness:
         self._thread.start()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._closed.set()
 
     def _watch(self) -> None:
@@ -66,7 +66,7 @@ class Liveness:
                 self.problem = self._look(client)
 
     def _look(self, client: httpx.Client) -> str:
-        """What is wrong; "" when nothing is."""
+        """What is wrong; "" for nothing."""
         try:
             counters = self._api.counters(client) if self._api.is_up(client) else None
         except httpx.HTTPError:
@@ -87,12 +87,12 @@ class Liveness:
         still = now - self._moved
         if running and tokens is not None:
             if still > self._limits.stuck:
-                return f"{running:.0f} requests wait, and no token came in {still:.0f} s"
+                return f"{running:.0f} requests are waiting, and no token came in {still:.0f} s"
             return ""
-        return self._ask() if still > self._limits.idle else ""
+        return self._request_token() if still > self._limits.idle else ""
 
-    def _ask(self) -> str:
-        """One token, of a server that has nothing to do."""
+    def _request_token(self) -> str:
+        """Request one token from an idle server."""
         canary = Canary(self._url, self._model, self._key, timeout=self._limits.canary)
         while not canary.finished(0.2) and canary.seconds() < self._limits.canary:
             if self._closed.is_set():

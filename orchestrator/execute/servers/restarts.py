@@ -1,4 +1,4 @@
-"""When a server that died is started again: a few times, later each time; never if it was never up. Pure."""
+"""When a server that died is restarted: a few times, with growing delays, if it was once ready. Pure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class Restarts:
 
     Attributes:
         policy: NEVER or ON_FAILURE.
-        at: when each was, in seconds of any clock that only goes on.
+        at: when each happened, in seconds of a monotonic clock.
     """
 
     policy: str
     at: list[float] = field(default_factory=list)
 
     def delay(self, now: float, *, was_ready: bool) -> float | None:
-        """Seconds to wait before it is started again; None when it is not.
+        """Seconds to wait before the next start; None for no restart.
 
-        A server that never answered is wrongly set up, and starting it again changes nothing.
+        A server that was never ready is configured wrongly, and a restart would not change that.
 
         >>> restarts = Restarts(ON_FAILURE)
         >>> [restarts.delay(now, was_ready=True) for now in (0, 10, 20, 30)]

@@ -1,7 +1,7 @@
-"""A server that is up while it is needed: started cold, or warmed and released; proven ready; stopped.
+"""A server: started cold, or warmed and released; proven ready; stopped.
 
-Ready means that *our* server gave a real answer: /health is 200, /v1/models lists the one-time name
-(nonce) that only this start knows, and a one-token completion under that name came back.
+Ready means that the very server that was started gave a real answer: it reports that it is up, lists the
+one-time model name (nonce) that only this start knows, and completed one token under that name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from orchestrator.plan.stage import Service
 CANARY_SECONDS = 60.0
 GRACE = 15.0
 _POLL_SECONDS = 0.2
-_SAY_SECONDS = 5.0
+_REPORT_SECONDS = 5.0
 _BUSY_SHARE = 0.02
 
 Progress = Callable[[str], None]
@@ -41,8 +41,8 @@ class Running:
     Attributes:
         host, port: where it listens.
         nonce: its one-time model name, besides service.model.
-        key: the API key it asks for, None for none.
-        began: time.monotonic() of the start, or of the release of a warm one.
+        key: the API key that clients must send, None for none.
+        began: time.monotonic() of the start, or of the release of a warm server.
         since: byte of the log at which its output begins.
     """
 
@@ -62,21 +62,21 @@ class Running:
         return f"http://[{host}]:{self.port}/v1" if ":" in host else f"http://{host}:{self.port}/v1"
 
     def check(self) -> None:
-        """Raise StageFailed or MissingError with the cause when the server has died."""
+        """Raise StageFailed or MissingError with the cause if the server died."""
         code = self.process.poll()
         if code is not None:
             raise self._died(code)
 
     def wait_ready(self, progress: Progress = lambda _: None) -> float:
-        """Wait for the first real answer; say every few seconds what it is doing.
+        """Wait for the first real answer; report every few seconds what the server does.
 
         Returns:
             seconds from the start (or release) to that answer.
 
         Raises:
             TimedOut: ready_timeout passed, it stalled, or it is up but its engine does not answer.
-            StageFailed: it died, or answers wrongly.
-            MissingError: it died for want of something, or its port belongs to somebody else.
+            StageFailed: it died, or its answer is wrong.
+            MissingError: it died because something is missing, or its port belongs to another server.
         """
         watch = _Watch(self)
         api = server_api(self.service.engine)
@@ -106,44 +106,42 @@ class Running:
             raise self._late(f"not ready after {seconds:.0f} s ({watch.phase})")
         if watch.idle() > self.service.stall_timeout:
             raise self._late(f"hung: no output and no work for {watch.idle():.0f} s ({watch.phase})")
-        if watch.is_time_to_say():
+        if watch.is_time_to_report():
             progress(f"{self.service.name}: {watch.phase}, {seconds:.0f} s")
         time.sleep(sleep)
 
     def _is_ours(self, models: list[str] | None) -> bool:
         if models is None or self.nonce in models:
             return models is not None
-        raise taken(
-            self.port, f"a server of somebody else answers there (models: {', '.join(models) or 'none'})"
-        )
+        raise taken(self.port, f"another server answers there (models: {', '.join(models) or 'none'})")
 
     def _late(self, what: str) -> TimedOut:
         tail = last_lines(self._log(), 8)
-        hint = "raise serve.ready_timeout if the machine is only slow"
+        hint = "if the machine is slow, raise serve.ready_timeout"
         return TimedOut(Problem(f"{self.service.name}: {what}\n{tail}", str(self.process.log), hint))
 
     def _died(self, code: int) -> ConchError:
         hide = (self.key,) if self.key else ()
         problem = explain_failure(self.process.log, code, hide=hide, since=self.since)
-        what = f"{self.service.name}: {problem.what}{_who_fills(problem.what)}"
-        told = Problem(what, problem.where, problem.hint)
+        what = f"{self.service.name}: {problem.what}{_holders(problem.what)}"
+        cause = Problem(what, problem.where, problem.hint)
         if "port is taken" in problem.what:
             return taken(self.port, "it is in use")
-        return MissingError(told) if lacks(self._log()) else StageFailed(told)
+        return MissingError(cause) if lacks(self._log()) else StageFailed(cause)
 
     def _log(self) -> str:
         text = read_ends(self.process.log, self.since)
         return text.replace(self.key, "***") if self.key else text
 
 
-def _who_fills(what: str) -> str:
-    """Who holds the GPU, where its memory is what is lacking."""
+def _holders(what: str) -> str:
+    """Which processes hold the GPU, if its memory is what is missing."""
     found = gpu.holders() if "GPU memory" in what else []
     return f"; held by {', '.join(map(str, found[:5]))}" if found else ""
 
 
 class _Watch:
-    """What a starting server is doing, and since when it does nothing."""
+    """The phase of a starting server, and how long it has been idle."""
 
     def __init__(self, running: Running) -> None:
         engine = ENGINES.get(running.service.engine)
@@ -152,19 +150,19 @@ class _Watch:
         self._process = running.process
         self._offset = running.since
         self._cpu = 0.0
-        self._active = self._looked = self._said = time.monotonic()
+        self._active = self._looked = self._reported = time.monotonic()
 
-    def is_time_to_say(self) -> bool:
+    def is_time_to_report(self) -> bool:
         now = time.monotonic()
-        if now - self._said < _SAY_SECONDS:
+        if now - self._reported < _REPORT_SECONDS:
             return False
-        self._said = now
+        self._reported = now
         return True
 
     def idle(self) -> float:
-        """Seconds without a new byte in the log and without CPU time worth the name."""
+        """Seconds without a new byte in the log and without notable CPU time."""
         now = time.monotonic()
-        if now - self._looked > min(1.0, _SAY_SECONDS):
+        if now - self._looked > min(1.0, _REPORT_SECONDS):
             self._looked = now
             cpu = self._process.cpu_seconds()
             worked = abs(cpu - self._cpu) > max(0.05, _BUSY_SHARE * (now - self._active))
@@ -183,7 +181,7 @@ class _Watch:
 
 @dataclass(slots=True)
 class Warm:
-    """A server process that has its imports behind it and waits for the word to go on.
+    """A server process that has imported its libraries and waits to be released.
 
     Attributes are those of Running.
     """
@@ -194,10 +192,10 @@ class Warm:
     since: int = 0
 
     def release(self, symbols: Symbols, *, host: str = LOOPBACK, port: int | None = None) -> Running:
-        """Tell it what to serve: the words of its command behind the program, as one line of JSON.
+        """Let it serve: write the words of its command behind the program as one line of JSON.
 
         Raises:
-            MissingError, StageFailed: it died before that; nothing of it is left.
+            MissingError, StageFailed: it died before; nothing of it is left.
         """
         chosen, nonce, argv = _address(self.service, symbols, host, port)
         running = Running(self.service, self.process, host, chosen, nonce, self.key, since=self.since)
@@ -210,7 +208,7 @@ class Warm:
         return running
 
     def stop(self, grace: float = 2.0) -> list[int]:
-        """It is not wanted after all."""
+        """Stop it unreleased."""
         return self.process.stop(grace)
 
 
@@ -224,7 +222,7 @@ def start_warm(
     key: str | None = None,
     launcher: Launcher = local,
 ) -> Warm:
-    """Start a service's warm command; everything that its environment decides is decided here."""
+    """Start a service's warm command, in the environment that the server keeps."""
     if service.warm is None:
         raise ValueError(f"{service.name} has no warm command")
     env = child_environment(service.warm, run_tag=run_tag, symbols=symbols, extra=_secret(service, key))
@@ -248,7 +246,7 @@ def start_service(
     """Start a service cold, on a free port when none is given.
 
     Raises:
-        MissingError: the port is taken, or the program is not there.
+        MissingError: the port is taken, or the program does not exist.
     """
     chosen, nonce, argv = _address(service, symbols, host, port)
     env = child_environment(service.command, run_tag=run_tag, symbols=symbols, extra=_secret(service, key))

@@ -1,4 +1,4 @@
-"""Serve an export: find it, check its proof, start vLLM, look after it, stop everything."""
+"""Serve an export: find it, check its proof, start the server, supervise it, stop everything."""
 
 from __future__ import annotations
 
@@ -52,24 +52,24 @@ def serve(
     on_begin: Callable[[Run], object] = lambda _: None,
     detached: bool = False,
 ) -> None:
-    """Serve until a signal comes; returns after Ctrl-C with no process left.
+    """Serve until a signal; returns after Ctrl-C, when no process is left.
 
     Args:
         job: the recipe, resolved.
         project: holds recipes/.
         listen: host and port.
-        key: the API key it asks for, None or "" for none.
-        progress: told what happens.
-        on_ready: told once, when it answers for the first time.
-        on_begin: told once, when the run that is served is known.
-        detached: it has no terminal.
+        key: the API key that clients must send, None or "" for none.
+        progress: called with lines of progress.
+        on_ready: called once, when the server answers for the first time.
+        on_begin: called once, when it is known which run is served.
+        detached: there is no terminal.
 
     Raises:
-        MissingError: no export, environment or port; a key is missing off loopback.
-        BusyError: the run is served already.
+        MissingError: an export, environment or port is missing, or a key off loopback.
+        BusyError: the run is already served.
         CheckFailed: the export's proof does not hold, or the export was changed since.
-        StageFailed: the server died, and is not (or not any more) started again.
-        TimedOut: it does not get ready, or its engine does not answer any more.
+        StageFailed: the server died and is not restarted (again).
+        TimedOut: it does not get ready, or its engine no longer answers.
     """
     host, port = listen
     engine = engine_of(job)
@@ -78,12 +78,12 @@ def serve(
     run = finished_run(project, job.recipe.name)
     check_proof(run, accept=job.accept_mismatch, progress=progress)
     template = served_template(job, run, progress)
-    place = registry.require("serve", job.hardware)
-    for one in sweep_leftovers(project, run.path):
-        progress(f"stopped {one.pid}, which a killed command had left")
+    environment = registry.require("serve", job.hardware)
+    for process_left in sweep_leftovers(project, run.path):
+        progress(f"stopped process {process_left.pid}, left by a command that was killed")
     free_port(host, port)
     service = engine.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
-    symbols = symbols_of({"serve": str(place)}, project)
+    symbols = symbols_of({"serve": str(environment)}, project)
     run_tag = process.new_run_tag(project, run.path)
     with process.catch_signals(), hold_serving(run), process.guarded(run_tag):
         on_begin(run)
@@ -103,16 +103,16 @@ def serve(
                 launcher=LAUNCHERS[job.recipe.launch.launcher],
             )
 
-        kept = _Kept(run, start, progress, Restarts(job.recipe.serve.restart), detached=detached)
+        supervised = _Supervised(run, start, progress, Restarts(job.recipe.serve.restart), detached=detached)
         try:
-            kept.keep(on_ready)
+            supervised.run(on_ready)
         except Interrupted as error:
-            if not error.signum == signal.SIGINT:  # the way in which a server is meant to end
+            if error.signum != signal.SIGINT:  # Ctrl-C is the normal end of a server
                 raise
 
 
-class _Kept:
-    """A server that is looked after until a signal comes."""
+class _Supervised:
+    """A server that is restarted when that may help, until a signal."""
 
     def __init__(
         self,
@@ -127,9 +127,9 @@ class _Kept:
         self._detached = detached
         self._began = _now()
 
-    def keep(self, on_ready: Callable[[Serving], None]) -> None:
-        """Start it, watch it, and start it again where that may help; nothing is left of it afterwards."""
-        told = False
+    def run(self, on_ready: Callable[[Serving], None]) -> None:
+        """Start it, watch it, and restart it; nothing is left of it afterwards."""
+        reported = False
         while True:
             server = self._start()
             was_ready = False
@@ -138,17 +138,17 @@ class _Kept:
                 seconds = server.wait_ready(self._progress)
                 was_ready = True
                 record = self._write(server, ready=_now())
-                how = "conch stop ends it" if self._detached else "Ctrl-C stops it"
+                how = "conch stop stops it" if self._detached else "Ctrl-C stops it"
                 self._progress(
                     f"ready in {seconds:.0f} s: {server.url}  model {server.service.model}  ({how})"
                 )
-                if not told:
+                if not reported:
                     on_ready(record)
-                    told = True
+                    reported = True
                 self._watch(server)
             except (StageFailed, TimedOut) as error:
                 self._stop(server)
-                self._pause(error, was_ready=was_ready or told)
+                self._pause(error, was_ready=was_ready or reported)
             finally:
                 self._stop(server)
 
@@ -160,18 +160,19 @@ class _Kept:
                 server.check()
                 if liveness.problem:
                     what = f"the server is up, but hangs: {liveness.problem}"
-                    raise TimedOut(Problem(what, str(server.process.log), "the log's end may tell why"))
+                    hint = "see the end of the log for the reason"
+                    raise TimedOut(Problem(what, str(server.process.log), hint))
                 time.sleep(0.2)
         finally:
             liveness.close()
 
     def _pause(self, error: ConchError, *, was_ready: bool) -> None:
-        """Wait before the next start; the error itself when there is to be none."""
+        """Wait before the next start; raise the error if there is none."""
         delay = self._restarts.delay(time.monotonic(), was_ready=was_ready)
         if delay is None:
             raise error
         self._run.append_event({"event": "server_restarted", "why": str(error)}, durable=True)
-        self._progress(f"{error.problems[0].what}: started again in {delay:.0f} s")
+        self._progress(f"{error.problems[0].what}: restarting in {delay:.0f} s")
         until = time.monotonic() + delay
         while time.monotonic() < until:
             signals.check()
@@ -182,7 +183,7 @@ class _Kept:
         if stopped:
             self._progress(f"stopped {len(stopped)} processes")
         for holder in gpu.still_held(stopped):
-            self._progress(f"warning: {holder} still holds memory of the GPU")
+            self._progress(f"warning: {holder} still holds GPU memory")
 
     def _write(self, server: Running, *, ready: str = "") -> Serving:
         pid = os.getpid()
@@ -206,17 +207,18 @@ def _now() -> str:
 
 
 def check_proof(run: Run, *, accept: bool, progress: Callable[[str], None] = lambda _: None) -> None:
-    """Refuse an export that was not proven, or whose files are not those that were.
+    """Refuse an export that was not proven, or whose files changed since.
 
     Raises:
-        MissingError: it was never proven. Refuted: a proof does not hold, or a file was changed.
+        MissingError: it was never proven.
+        CheckFailed: a proof does not hold, or a file was changed; not if that is accepted.
     """
     certificate = read_certificate(run.path, recipe=run.recipe)
     try:
         refuse_unproven(certificate, run.path, recipe=run.recipe)
     except CheckFailed as error:
         if not accept:
-            hint = Problem("not served", hint="--accept-mismatch serves it all the same")
+            hint = Problem("not served", hint="to serve it anyway, use --accept-mismatch")
             raise CheckFailed(*error.problems, hint) from None
         for problem in error.problems:
             progress(f"accepted: {problem.what}")
@@ -225,20 +227,20 @@ def check_proof(run: Run, *, accept: bool, progress: Callable[[str], None] = lam
 
 
 def served_template(job: Job, run: Run, progress: Callable[[str], None]) -> str:
-    """The chat template's file in the run folder: the proven one, or another that the user named.
+    """The chat template's file in the run folder: the proven one, or the one that the user gave.
 
     Raises:
-        CheckFailed: another one was named, and that it is another was not accepted.
+        CheckFailed: the user gave a different one, and did not accept that it differs.
     """
     proven = run.path / TEMPLATE
     if job.chat_template in {job.template.text, proven.read_text(encoding="utf-8")}:
         return TEMPLATE
     if not job.accept_mismatch:
         what = "this chat template is not the one that was proven"
-        hint = f"conch parity {job.recipe.name} --chat-template FILE says where they part;"
-        raise CheckFailed(Problem(what, hint=f"{hint} --accept-mismatch serves it all the same"))
+        hint = f"conch parity {job.recipe.name} --chat-template FILE shows where they differ;"
+        raise CheckFailed(Problem(what, hint=f"{hint} to serve it anyway, use --accept-mismatch"))
     atomic_files.write_durable(run.path / _OTHER_TEMPLATE, job.chat_template)
-    progress("accepted: another chat template than the one that was proven")
+    progress("accepted: a different chat template than the one that was proven")
     return _OTHER_TEMPLATE
 
 

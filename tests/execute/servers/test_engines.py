@@ -75,7 +75,7 @@ def test_a_second_engine_that_dies_is_started_again(
     monkeypatch.setenv("CONCH_FAULT", "die-after-ready")
     monkeypatch.setattr(restarts, "DELAYS", (0.1,))
     code, told = served(trained)
-    assert (code, told.count("ready in"), told.count("started again in")) == (4, 2, 1)
+    assert (code, told.count("ready in"), told.count("restarting in")) == (4, 2, 1)
 
 
 def test_a_second_engines_own_counters_show_that_it_hangs(

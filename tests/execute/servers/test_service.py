@@ -161,7 +161,7 @@ def test_releasing_a_warm_server_that_died_says_why(bench: Bench, engines: Path)
 
 def test_a_slow_start_is_told_and_not_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fault 82: the stall limit is shorter than the start."""
-    monkeypatch.setattr(service, "_SAY_SECONDS", 0.5)
+    monkeypatch.setattr(service, "_REPORT_SECONDS", 0.5)
     heard: list[str] = []
     running = bench.start(bench.service("slow-ready", stall=1.5))
     assert running.wait_ready(heard.append) > 2.5
@@ -235,7 +235,7 @@ def test_a_server_of_somebody_else_on_our_port_is_not_taken_for_ours(bench: Benc
     first.wait_ready()
     second = bench.start(bench.service("slow-ready"))
     second.port = first.port
-    with pytest.raises(MissingError, match=rf"port {first.port}: a server of somebody else answers there"):
+    with pytest.raises(MissingError, match=rf"port {first.port}: another server answers there"):
         second.wait_ready()
     first.check()
     second.stop()
