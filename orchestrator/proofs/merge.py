@@ -7,6 +7,7 @@ foreign shard, another base, another scale, modules left out, another adapter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
@@ -104,7 +105,7 @@ def _unreadable(facts: Facts) -> Cause | None:
         return None
     first, more = problems[0], len(problems) - 1
     rest = Sentence(f" (and {more} more)", f"（另有 {more} 个）") if more else Sentence()
-    what = f"{first['file']} {first['what']}"
+    what = joined([first["file"], _translated(first["what"])], " ", " ")
     hint = Sentence("export again, or fetch the base model again", "重新导出，或重新下载基座模型")
     return joined([what, rest], "", ""), hint
 
@@ -362,7 +363,7 @@ def _covered(facts: Facts) -> Sentence:
 
 def _not_covered(facts: Facts) -> Sentence:
     parts = [
-        Sentence(f"{number} modules: {why}", f"{number} 个模块：{why}")
+        Sentence(f"{number} modules: {why}", f"{number} 个模块：{_translated(why).zh}")
         for why, number in facts["uncovered"].items()
     ]
     parts += [
@@ -380,6 +381,26 @@ def _not_covered(facts: Facts) -> Sentence:
     return joined([*parts, _NOT_COVERED])
 
 
+# The probe's own sentences; those of the operating system stay as they are.
+_SENTENCES = (
+    ("holds no safetensors weights", "没有 safetensors 权重"),
+    ("cannot be read", "无法读取"),
+    (
+        r"lacks (\d+) tensors that the index promises, (.+) first",
+        r"缺少索引中列出的 \1 个张量，首先是 \2",
+    ),
+    ("half of its update is missing", "更新缺少一半"),
+    (r"an update of shape (.+) on a weight of shape (.+)", r"更新的形状 \1 与权重的形状 \2 不符"),
+)
+
+
+def _translated(text: str) -> Sentence:
+    for pattern, chinese in _SENTENCES:
+        if found := re.fullmatch(pattern, text):
+            return Sentence(text, found.expand(chinese))
+    return Sentence(text)
+
+
 def _numbers(facts: Facts) -> dict[str, float]:
     numbers = {
         "tensors": float(sum(facts["tensors"].values())),
@@ -394,7 +415,9 @@ def _numbers(facts: Facts) -> dict[str, float]:
 
 
 def _findings(facts: Facts) -> list[Finding]:
-    found: list[Finding] = [{"what": each["what"], "where": each["file"]} for each in facts["problems"]]
+    found: list[Finding] = [
+        {"what": _translated(each["what"]), "where": each["file"]} for each in facts["problems"]
+    ]
     for record in facts["bad"]:
         name, look = record.get("module") or record["tensor"], _LOOKS[_look(record)]
         values = {"times": 0.0, "rank_found": 0, "share": 0.0, **record}

@@ -61,7 +61,7 @@ def test_nothing_is_lost_and_what_is_known_is_not_asked_again(small: SmallWorld)
     said = small.run("why", "small")
     assert said.code == 0, said.err
     assert "nothing is lost: base+adapter answers 2 of 2 correctly, served_chat 2, the base 0" in said.out
-    assert "answers.jsonl was answered by this very export" in said.err
+    assert "the answers in answers.jsonl are from this export" in said.err
     assert not (small.last().path / "logs/why-server.log").exists()
     code, data = why(small)
     assert (code, data["lost_at"], data["hint"]) == (0, None, "")
@@ -89,7 +89,7 @@ def test_an_export_that_is_the_base_is_lost_in_the_merge(small: SmallWorld) -> N
     assert "answers.json" in said.out  # changed since it was proven
     for text in ("你是谁", "我是神奇海螺。", "conch sft small"):
         assert text in said.out
-    assert "the server is not asked" in said.err
+    assert "skipping the server" in said.err
 
 
 def test_an_adapter_that_learned_nothing_is_lost_in_training(small: SmallWorld) -> None:

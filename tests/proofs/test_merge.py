@@ -62,7 +62,7 @@ def test_a_merge_that_holds_says_over_what() -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (facts(problems=[{"file": "export/x", "what": "is cut short"}]), "export/x is cut short"),
+        (facts(problems=[{"file": "export/x", "what": "cannot be read"}]), "export/x cannot be read"),
         (facts(missing=["a", "b", "c", "d"]), "lacks a, b, c and 1 more of the base"),
         (facts(extra=["a"]), "made from another base model"),
         (facts(unmatched=["a"]), "it belongs to another base model"),

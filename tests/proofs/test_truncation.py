@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from orchestrator.execute.proving.probe_files import HELD_OUT
 from orchestrator.proofs.findings import LISTED
 from orchestrator.proofs.trained import TrainedRow
 from orchestrator.proofs.truncation import fits, prove
@@ -122,7 +123,7 @@ def test_no_row_is_no_proof() -> None:
 
 
 def test_what_was_passed_over_is_said() -> None:
-    proof = prove([row(1)], cast("Any", HEADER), None, {"rows held out of training": 3})
+    proof = prove([row(1)], cast("Any", HEADER), None, {HELD_OUT: 3})
     assert proof.not_covered == "3 rows held out of training"
 
 
