@@ -111,7 +111,7 @@ def test_nearly_the_same_questions_are_found_when_asked(there: SmallWorld) -> No
         (["问答.jsonl", "--recipe", "small", "--template", "qwen3"], 2, "--template"),
         (["small", "--format", "alpaca"], 2, "--format is for a file"),
         (["small", "--column", "prompt=问"], 2, "--column is for a file"),
-        (["问答.jsonl", "--out", "page.txt"], 2, "ends in .html"),
+        (["问答.jsonl", "--out", "page.txt"], 2, "must end in .html"),
         (["问答.jsonl", "--format", "huatuo", "--column", "nothing=x"], 2, "has no column nothing"),
         (["问答.jsonl", "--cutoff", "0"], 2, "--cutoff"),
     ],

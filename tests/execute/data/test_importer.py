@@ -261,5 +261,5 @@ def test_a_hub_s_data_set_is_pinned_and_not_copied(hub: Hub, project: Path) -> N
     added = add_data(project, ImportOptions("hub:bikini/Conch", name="held", data=manner))
     entry = read_entry("held", (project / added.entry).read_text(encoding="utf-8"))
     assert (entry.hub_file, entry.hub_revision, entry.split) == ("data/test.jsonl", "d" * 40, "")
-    with pytest.raises(ConchError, match="no name of a repository"):
+    with pytest.raises(ConchError, match="is not the name of a repository"):
         add_data(project, ImportOptions("hub:bikini"))
