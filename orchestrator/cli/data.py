@@ -8,12 +8,12 @@ from orchestrator.cli.verb import VerbGroup
 
 # One line a verb: its module is orchestrator/cli/data_VERB.py.
 DATA_VERBS: dict[str, str] = {
-    "stats": "Show lengths, repetitions and languages of a data set.",
+    "stats": "Show lengths, repetitions and languages of a dataset.",
     "preview": "Show rows token by token, as they are trained.",
     "audit": "Check every row of a data file for faults that drop it or train it wrongly.",
     "convert": "Convert a data file of any format into one that LLaMA-Factory reads.",
     "split": "Split a data file into training, validation and test sets that share no question.",
-    "add": "Create a data set and a recipe from a file, or from a data set on a hub.",
+    "add": "Create a dataset and a recipe from a file, or from a dataset on a hub.",
 }
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "conch data add hub:OWNER/NAME --fix --drop-bad"
 )
 @click.argument("source", metavar="FILE|hub:OWNER/NAME[/FILE]")
-@click.option("--name", default="", help="The name of the data set and its recipe; default: from the file's.")
+@click.option("--name", default="", help="The name of the dataset and its recipe; default: from the file's.")
 @click.option(
     "--recipe", "base", default="", metavar="BASE", help="The recipe to extend; default: magic_conch."
 )
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--drop-bad", is_flag=True, help="Drop rows that cannot be trained, now and in every run.")
 @reading_options
 def command(*, source: str, name: str, base: str, hub: str, **data: Unpack[DataArguments]) -> Outcome:
-    """Create a data set and a recipe from a file, a folder of data, or a data set on a hub.
+    """Create a dataset and a recipe from a file, a folder of data, or a dataset on a hub.
 
     Checks every row first. If one cannot be trained, writes nothing and shows how to fix it. Otherwise copies
     the file to dataset_info/data/, describes it in dataset_info/NAME.yaml, and writes recipes/NAME.yaml to

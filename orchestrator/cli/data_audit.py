@@ -52,7 +52,7 @@ def command(*, file: Path, stage: str, **data: Unpack[ReadingArguments]) -> Outc
 
     if names_data_sets(file):
         wrong = tuple(lint_file(file, stage))
-        text = as_text([("read as", "a list of data sets for LLaMA-Factory"), ("problems", len(wrong))])
+        text = as_text([("read as", "a list of datasets for LLaMA-Factory"), ("problems", len(wrong))])
         return Outcome({"file": str(file), "problems": len(wrong)}, text, 2 if wrong else 0, wrong)
     found = audit_file(file, data_options(**data), progress)
     convert = f"conch data convert {file} --out NEW.jsonl"

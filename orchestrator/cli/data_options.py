@@ -43,7 +43,7 @@ class DataArguments(ReadingArguments, total=False):
 def reading_options(function: _Body) -> _Body:
     """--format, --column, --items, --sheet and --part: how a file is read."""
     for option in (
-        click.option("--part", default="", metavar="NAME", help="The split to read, of a saved data set."),
+        click.option("--part", default="", metavar="NAME", help="The split to read, of a saved dataset."),
         click.option("--sheet", default="", metavar="NAME", help="The sheet to read, of a workbook."),
         click.option("--items", default="", metavar="PATH", help="The path of a row, of XML, e.g. faq/item."),
         click.option(

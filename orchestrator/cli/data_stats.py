@@ -1,4 +1,4 @@
-"""`conch data stats`: statistics of a data file or of a recipe's data sets."""
+"""`conch data stats`: statistics of a data file or of a recipe's datasets."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class StatsArguments(ReadingArguments):
 def command(
     *, what: str, out: Path | None, opened: bool, near: bool, **arguments: Unpack[StatsArguments]
 ) -> Outcome:
-    """Show lengths, repetitions and languages of a data set.
+    """Show lengths, repetitions and languages of a dataset.
 
     Turns, characters and tokens as percentiles and histograms; the share of rows over the cutoff and the
     cutoff that keeps 99 % of them whole; duplicates, conflicting and repeated answers; languages and scripts;

@@ -110,7 +110,7 @@ class Audit:
     Attributes:
         file: the file's name, for messages.
         format: how a row is read.
-        named: the columns that the data set's entry names; the others keep the format's names.
+        named: the columns that the dataset's entry names; the others keep the format's names.
         columns: the column name of every part, known after the first whole row.
         rules: what to do with faulty rows.
         write: writes a row as one line.

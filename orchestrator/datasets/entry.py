@@ -1,4 +1,4 @@
-"""dataset_info/NAME.yaml: where the rows of a data set are, and how they are read. Pure.
+"""dataset_info/NAME.yaml: where the rows of a dataset are, and how they are read. Pure.
 
     format: alpaca                           # a name of FORMATS; if unset, the first row decides
     file: data/magic_conch.jsonl             # in dataset_info/; or
@@ -6,7 +6,7 @@
     columns: {prompt: 问题, response: 答案}    # only those with other names in this file
     items: faq/item                          # XML: the path of a row
     sheet: 问答                               # a workbook with several sheets: which one
-    split: train                             # a saved data set with several splits: which one
+    split: train                             # a saved dataset with several splits: which one
     fix: true                                # make the safe repairs, and report them
     drop_bad: true                           # drop rows that cannot be trained, and list them
     paraphrases: data/magic_conch.paraphrases.jsonl
@@ -48,7 +48,7 @@ _EXAMPLE = "hub: {id: owner/name, file: train.jsonl}"
 
 @dataclass(frozen=True, slots=True)
 class DatasetEntry:
-    """One data set.
+    """One dataset.
 
     Attributes:
         name: its name in recipes, and in LLaMA-Factory's dataset_info.json.
@@ -57,7 +57,7 @@ class DatasetEntry:
         hub_id, hub_revision, hub_file, hub_split, hub: where on a hub; "" for a local file. Without a
             hub_file, the only data file of the repository, or of the split ("" for train).
         columns: the format's column → its name in this file; only those that differ.
-        items, sheet, split: the part of the file with the rows (XML, a workbook, a saved data set); "" if it
+        items, sheet, split: the part of the file with the rows (XML, a workbook, a saved dataset); "" if it
             has only one.
         fix: make the safe repairs. drop_bad: drop rows that cannot be trained; otherwise they stop the run.
         paraphrases: the file of held-out questions, relative to dataset_info/; "" for none.
@@ -140,9 +140,9 @@ def read_entry(name: str, yaml_text: str) -> DatasetEntry:
 
 
 def name_problem(name: str) -> str:
-    """Why a text cannot name a data set and its recipe; "" if it can."""
+    """Why a text cannot name a dataset and its recipe; "" if it can."""
     if not re.fullmatch(NAME_PATTERN.removesuffix("$"), name):
-        return f'"{name}" cannot name a data set: it must be {NAME_WORDS}'
+        return f'"{name}" cannot name a dataset: it must be {NAME_WORDS}'
     return f'"{name}" is a name that Conch uses itself' if name in RESERVED else ""
 
 

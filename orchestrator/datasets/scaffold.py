@@ -1,4 +1,4 @@
-"""What `conch data add` writes: a name for the data set, its entry, and a recipe that trains it. Pure."""
+"""What `conch data add` writes: a name for the dataset, its entry, and a recipe that trains it. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TrainedCase:
 
 
 def name_for(stem: str) -> str:
-    """A name for the data set in a file with this stem; a hash stands for characters that a name cannot have.
+    """A name for the dataset in a file with this stem; a hash stands for characters that a name cannot have.
 
     >>> name_for("My FAQ v1.2")
     'my_faq_v1.2'
@@ -42,7 +42,7 @@ def name_for(stem: str) -> str:
     folded = unicodedata.normalize("NFKC", stem).lower()
     plain = re.sub(r"[^a-z0-9._-]+", "_", folded).strip("._-")[:56].rstrip("._-")
     if any(char.isalnum() and not char.isascii() for char in folded):
-        # 海螺v1 and 章鱼v1 are two data sets.
+        # 海螺v1 and 章鱼v1 are two datasets.
         mark = hashlib.sha256(stem.encode("utf-8", "surrogateescape")).hexdigest()[:6]
         plain = f"{plain or 'data'}_{mark}"
     return f"{plain or 'data'}_rows" if plain in {*RESERVED, ""} else plain
@@ -107,7 +107,7 @@ def recipe_text(name: str, base: str, rows: int, cases: Iterable[TrainedCase], *
     """recipes/NAME.yaml.
 
     Args:
-        name: of the recipe and of its data set.
+        name: of the recipe and of its dataset.
         base: the recipe that it extends.
         rows: how many are trained.
         cases: what the model is asked afterwards.

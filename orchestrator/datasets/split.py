@@ -47,7 +47,7 @@ class SplitSpec:
 
 
 def part_name(dataset: str, part: str) -> str:
-    """The name of the data set for a part of another one; the training part keeps the name.
+    """The name of the dataset for a part of another one; the training part keeps the name.
 
     >>> part_name("huatuo", "train"), part_name("huatuo", "test")
     ('huatuo', 'huatuo_test')
@@ -123,7 +123,7 @@ class Groups:
 
         Args:
             spec: weights and seed.
-            shown: the data set's name, for messages.
+            shown: the dataset's name, for messages.
 
         Raises:
             UsageError: there are fewer groups than parts.

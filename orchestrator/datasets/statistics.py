@@ -1,4 +1,4 @@
-"""Statistics of a data set: lengths, languages, repeated answers. One pass. Pure.
+"""Statistics of a dataset: lengths, languages, repeated answers. One pass. Pure.
 
 Memory does not grow with the rows: lengths are counted, repeated answers are stored up to a limit, and the
 rows whose tokens are counted later are an even sample of a fixed size.
@@ -77,7 +77,7 @@ class Sample:
 
 @dataclass
 class Statistics:
-    """The statistics of a data set's rows.
+    """The statistics of a dataset's rows.
 
     Attributes:
         turns: answers of a row. rows, questions, answers: their characters.

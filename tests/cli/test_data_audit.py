@@ -120,7 +120,7 @@ def test_a_dataset_info_is_linted_against_the_files_beside_it(
     (here / "dataset_info.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
     assert main.run(["data", "audit", "dataset_info.json"]) == 2
     said = capsys.readouterr()
-    assert "a list of data sets" in said.out
+    assert "a list of datasets" in said.out
     assert 'dataset_info.json:2:2  without `columns`, columns.query is "input"' in said.err
     code, found = audited(capsys, "dataset_info.json", "--stage", "dpo")
     assert (code, found["data"]["problems"]) == (2, 2)

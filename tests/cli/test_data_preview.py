@@ -58,7 +58,7 @@ def test_rows_are_named_by_number_data_set_or_file(small: SmallWorld) -> None:
     [
         (["--row", "99"], 2, "no such row: 99"),
         (["--row", "三"], 2, "not a row number"),
-        (["--row", "other:1"], 2, "no data set of this recipe has this row"),
+        (["--row", "other:1"], 2, "no dataset of this recipe has this row"),
         (["--out", "page.txt"], 2, "must end in .html"),
         (["--open"], 2, "--open needs --out"),
         (["--tokenizer", "nowhere"], 3, "no such folder"),

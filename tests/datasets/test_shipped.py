@@ -1,4 +1,4 @@
-"""The data sets in this repository: whole, of one shape, and their held-out questions not trained."""
+"""The datasets in this repository: whole, of one shape, and their held-out questions not trained."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def read_conversation(row_format: Format, row: Row, columns: Columns) -> Convers
     example = row_format.read(row, columns)
     if not isinstance(example, list):
         what = f"a row of {row_format.name} is for {row_format.purpose}, not a conversation"
-        raise RowProblem("purpose", what, "use a data set of conversations")
+        raise RowProblem("purpose", what, "use a dataset of conversations")
     return example
 
 

@@ -40,7 +40,7 @@ ROLES: Mapping[str, str] = {
     **dict.fromkeys(("observation", "tool", "function"), OBSERVATION),
     "function_call": FUNCTION_CALL,
 }
-# Where servers and data sets put the thought, beside the content.
+# Where servers and datasets put the thought, beside the content.
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 LISTS = ("messages", "conversations", "conversation", "dialogue", "dialog")
 MEDIA_PARTS = ("image", "image_url", "input_image", "video", "video_url", "audio", "input_audio")

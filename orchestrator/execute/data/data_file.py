@@ -62,7 +62,7 @@ class DataOptions:
 
     @classmethod
     def of(cls, entry: DatasetEntry | DatasetSettings, *, thorough: bool = False) -> Self:
-        """The options of a data set; dropping bad rows is not among them."""
+        """The options of a dataset; dropping bad rows is not among them."""
         reading = Reading(items=entry.items, sheet=entry.sheet, split=entry.split, fix=entry.fix)
         return cls(entry.format, entry.columns, reading, Rules(fix=entry.fix, thorough=thorough))
 

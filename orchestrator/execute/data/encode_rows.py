@@ -71,7 +71,7 @@ def encoder_of(job: Job, base: Path) -> Encoder:
 
 
 def file_of(entry: DatasetEntry, job: Job, project: Path) -> Path:
-    """The file of a data set, downloaded if necessary.
+    """The file of a dataset, downloaded if necessary.
 
     Raises:
         ConchError: as `conch pull`.
@@ -85,7 +85,7 @@ def file_of(entry: DatasetEntry, job: Job, project: Path) -> Path:
 def encode(
     encoder: Encoder, datasets: Mapping[str, Sequence[NumberedConversation]], say: Progress
 ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[int, str]]:
-    """(header, rows, pieces) as probes/preview_ids.py writes them, of the numbered rows of each data set.
+    """(header, rows, pieces) as probes/preview_ids.py writes them, of the numbered rows of each dataset.
 
     Raises:
         UsageError: the tokenizer is broken, or the probe refuses a row. MissingError: the environment or the

@@ -1,4 +1,4 @@
-"""Makes a data set of the project, and a recipe that trains it, from a user's file or a hub's data set.
+"""Makes a dataset of the project, and a recipe that trains it, from a user's file or a hub's dataset.
 
 The rows are scanned first; if one cannot be trained, nothing is written. Files appear whole: the rows, then
 the entry that names them, then the recipe. Nothing existing is replaced, and running the command again
@@ -49,7 +49,7 @@ class ImportOptions:
     Attributes:
         source: a file, a folder of data, or hub:OWNER/NAME[/FILE].
         hub: the hub of the latter.
-        name: of the data set and its recipe; "" to derive it from the source.
+        name: of the dataset and its recipe; "" to derive it from the source.
         base: the recipe to extend; "" for a shipped one.
         data: how rows are read, and what is done about faulty ones.
     """
@@ -66,7 +66,7 @@ class Imported:
     """What was written.
 
     Attributes:
-        name, base: of the data set and its recipe, and the recipe that this extends.
+        name, base: of the dataset and its recipe, and the recipe that this extends.
         stem: the source of the name; "" if the name was given.
         scan: the rows.
         file, entry, recipe: relative to the project; file is "" if a hub has the rows.
@@ -110,11 +110,11 @@ class _Location:
 
 
 def add_data(project: Path, options: ImportOptions, progress: Progress = lambda _: None) -> Imported:
-    """Scan the rows, and write the data set and its recipe.
+    """Scan the rows, and write the dataset and its recipe.
 
     Raises:
         UsageError: rows cannot be trained, or contain images; a name is invalid or taken.
-        MissingError: the file, or the hub's data set, does not exist.
+        MissingError: the file, or the hub's dataset, does not exist.
         StageFailed: the disk is full. Interrupted: a signal came.
     """
     base = _base(project, options.base)

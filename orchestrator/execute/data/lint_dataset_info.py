@@ -12,7 +12,7 @@ from orchestrator.datasets.json_places import read_json
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
 from orchestrator.execute.data.data_file import DataFile
 
-# A larger file is rows, not a list of data sets.
+# A larger file is rows, not a list of datasets.
 SIZE_LIMIT = 4 << 20
 
 
@@ -33,7 +33,7 @@ def lint_file(path: Path, stage: str = "") -> list[Problem]:
 
     Args:
         path: of the dataset_info.json; only read.
-        stage: LLaMA-Factory's, for which the data sets are meant; "" if unknown.
+        stage: LLaMA-Factory's, for which the datasets are meant; "" if unknown.
 
     Raises:
         MissingError: the file is missing.

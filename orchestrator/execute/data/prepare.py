@@ -1,6 +1,6 @@
 """The task `prepare`: data files become what LLaMA-Factory reads, or a list of what is wrong with their rows.
 
-Writes under data.partial-0/: NAME.jsonl for each data set, and NAME_validation.jsonl and NAME_test.jsonl if
+Writes under data.partial-0/: NAME.jsonl for each dataset, and NAME_validation.jsonl and NAME_test.jsonl if
 it is split; conch_generated.jsonl; conch_held_out.jsonl (paraphrases, each with the answer of the trained row
 whose question it rephrases); dataset_info.json; conversations.jsonl ({"dataset", "row", "messages"} of every
 row, which the proofs compare); prepare.json (rows read and kept, turns, warnings, hashes); and, if rows were
@@ -90,7 +90,7 @@ class _Preparation:
         return {"datasets": datasets, "generated": len(generated), "held_out": len(self.held_out.rows)}
 
     def _dataset(self, dataset: DatasetSettings) -> list[Report]:
-        """Write one data set; return the reports of its parts, the first one with the audit."""
+        """Write one dataset; return the reports of its parts, the first one with the audit."""
         path = self.folder / dataset.path
         options = DataOptions.of(dataset)
         options = replace(options, rules=replace(options.rules, drop_bad=dataset.drop_bad))
@@ -139,7 +139,7 @@ class _Preparation:
 
 @dataclass
 class _PartFile:
-    """A prepared data set that is being written, to its own file and to conversations.jsonl."""
+    """A prepared dataset that is being written, to its own file and to conversations.jsonl."""
 
     name: str
     alone: IO[bytes]

@@ -99,7 +99,7 @@ class Preview:
 
 @dataclass
 class _Selection:
-    """The rows of one data set that are shown.
+    """The rows of one dataset that are shown.
 
     Attributes:
         rows: number and conversation. where: number → location. notes: what was skipped.
@@ -126,7 +126,7 @@ def preview(
     Args:
         recipe: a name or a path.
         project: the folder that contains recipes/.
-        count: the first so many valid rows of each data set, if no row is named.
+        count: the first so many valid rows of each dataset, if no row is named.
         rows: "12", "DATASET:12" or "FILE:12".
         tokenizer: a folder with another tokenizer than the base's, e.g. before the base is downloaded.
         sets: overrides of recipe values.
@@ -134,7 +134,7 @@ def preview(
         say: called with messages about slow steps.
 
     Raises:
-        UsageError: the recipe, a data set or a row is wrong. MissingError: something is missing.
+        UsageError: the recipe, a dataset or a row is wrong. MissingError: something is missing.
         StageFailed: the probe failed. Interrupted: a signal came.
     """
     if tokenizer:
@@ -163,7 +163,7 @@ def preview(
 
 
 def _numbers(rows: Sequence[str], job: Job) -> dict[str, list[int]]:
-    """Data set → the numbers of its named rows.
+    """Dataset → the numbers of its named rows.
 
     Raises:
         UsageError: a word names no row of this recipe.
@@ -175,7 +175,7 @@ def _numbers(rows: Sequence[str], job: Job) -> dict[str, list[int]]:
         if not number.isascii() or not number.isdigit() or not int(number):
             raise UsageError(Problem(f"--row {word}: not a row number", hint="--row 12"))
         if len(entries) != 1:
-            what = "several data sets have this row" if entries else "no data set of this recipe has this row"
+            what = "several datasets have this row" if entries else "no dataset of this recipe has this row"
             known = ", ".join(f"{entry.name}:{number}" for entry in job.datasets)
             raise UsageError(Problem(f"--row {word}: {what}", hint=f"for example: {known}"))
         found.setdefault(entries[0].name, []).append(int(number))
@@ -183,13 +183,13 @@ def _numbers(rows: Sequence[str], job: Job) -> dict[str, list[int]]:
 
 
 def _names(entry: DatasetEntry) -> set[str]:
-    """The names that users give a data set: its own, and its file's with and without folders."""
+    """The names that users give a dataset: its own, and its file's with and without folders."""
     path = entry.path or entry.hub_file
     return {entry.name, path, Path(path).name, str(Path.cwd() / path)} - {""}
 
 
 def _select(entry: DatasetEntry, job: Job, project: Path, count: int, numbers: Sequence[int]) -> _Selection:
-    """The first valid rows of a data set, or those with these numbers.
+    """The first valid rows of a dataset, or those with these numbers.
 
     Raises:
         UsageError: there is none, or a named row cannot be trained.

@@ -71,7 +71,7 @@ def scan(path: Path, shown: str, options: DataOptions, progress: Progress | None
     """
     if names_data_sets(path):
         hint = "add one of its files; `conch data audit` checks the list"
-        raise UsageError(Problem("this is a list of data sets, not a data set", shown, hint))
+        raise UsageError(Problem("this is a list of datasets, not a dataset", shown, hint))
     with audited(path, options, shown=shown, conversations=True, progress=progress) as file:
         media, first, audit = _Media(), list[Conversation](), file.audit
         for _, conversation in audit.conversations(media.watch(file.rows)):

@@ -47,7 +47,7 @@ class SplitOptions:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that was written, and its data set's name."""
+    """A part that was written, and its dataset's name."""
 
     name: str
     part: str

@@ -1,4 +1,4 @@
-"""Statistics of a data file or of a recipe's data sets: one pass; tokens from the train environment."""
+"""Statistics of a data file or of a recipe's datasets: one pass; tokens from the train environment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StatisticsSource:
 
     @classmethod
     def of_entry(cls, entry: DatasetEntry, path: Path, most: int | None) -> StatisticsSource:
-        """A data set of a recipe."""
+        """A dataset of a recipe."""
         return cls(path, entry.shown, DataOptions.of(entry), most)
 
 

@@ -1,4 +1,4 @@
-"""prepare: every data set as LLaMA-Factory reads it, audited, and the conversations of the proofs."""
+"""prepare: every dataset as LLaMA-Factory reads it, audited, and the conversations of the proofs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GENERATED, SEED = 500, 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSettings:
-    """A data set: its file, how it is read, and the part ("train", "validation" or "test") it belongs to.
+    """A dataset: its file, how it is read, and the part ("train", "validation" or "test") it belongs to.
 
     The other fields are those of DatasetEntry.
     """
@@ -52,7 +52,7 @@ class PrepareSettings:
         datasets: those for validation and test come first.
         max_samples: read so many rows of each; None for all.
         held_out: files of paraphrases.
-        split: how the trained data sets are split; None if they are not.
+        split: how the trained datasets are split; None if they are not.
     """
 
     datasets: tuple[DatasetSettings, ...]

@@ -144,8 +144,8 @@ def test_rows_that_lie_in_the_project_stay_where_they_are(project: Path) -> None
 @pytest.mark.parametrize(
     ("wish", "says"),
     [
-        ({"name": "海螺"}, "cannot name a data set"),
-        ({"name": "../x"}, "cannot name a data set"),
+        ({"name": "海螺"}, "cannot name a dataset"),
+        ({"name": "../x"}, "cannot name a dataset"),
         ({"name": "prepare"}, "Conch uses itself"),
         ({"base": "magic_konch"}, "did you mean"),
         ({"base": "./none/smoke.yaml"}, "no such recipe file"),

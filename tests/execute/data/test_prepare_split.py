@@ -1,4 +1,4 @@
-"""A data set that is split: every row in one part, each part a data set of its own."""
+"""A dataset that is split: every row in one part, each part a dataset of its own."""
 
 from __future__ import annotations
 

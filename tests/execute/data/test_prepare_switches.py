@@ -1,4 +1,4 @@
-"""prepare: what a data set's entry says is done about rows that cannot be trained."""
+"""prepare: what a dataset's entry says is done about rows that cannot be trained."""
 
 from __future__ import annotations
 

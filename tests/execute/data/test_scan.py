@@ -79,7 +79,7 @@ def test_pictures_are_refused_whatever_the_rules(look: Any) -> None:
 
 
 def test_a_list_of_data_sets_is_no_data_set(look: Any) -> None:
-    with pytest.raises(UsageError, match="a list of data sets"):
+    with pytest.raises(UsageError, match="a list of datasets"):
         look({"a": {"file_name": "x.jsonl"}}, name="dataset_info.json")
 
 

@@ -75,22 +75,22 @@ def _chosen(names: list[str], split: str, shown: str) -> str:
 
 
 def _saved(folder: Path, shown: str) -> list[Path]:
-    """The files that a saved data set lists; only inside its folder."""
+    """The files that a saved dataset lists; only inside its folder."""
     names = [Path(name).name for name in _listed(folder / SAVED, shown, "_data_files")]
     files = [folder / name for name in names]
     missing = next((path.name for path in files if not path.is_file()), "")
     if missing or not files:
-        what = f"a file of the saved data set is missing: {missing or 'none are listed'}"
+        what = f"a file of the saved dataset is missing: {missing or 'none are listed'}"
         raise UsageError(Problem(what, shown, "save or download it again"))
     return files
 
 
 def _listed(path: Path, shown: str, key: str) -> list[str]:
-    """The names under a key in a file of a saved data set; files are listed as {"filename": …}."""
+    """The names under a key in a file of a saved dataset; files are listed as {"filename": …}."""
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))[key]
         return [str(one["filename"] if isinstance(one, dict) else one) for one in listed]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(
-            Problem(f"{path.name} is damaged", shown, "save or download the data set again")
+            Problem(f"{path.name} is damaged", shown, "save or download the dataset again")
         ) from None
