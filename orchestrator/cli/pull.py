@@ -12,7 +12,9 @@ from orchestrator.hubs import DEFAULT, REMOTE
 @verb(example="conch pull embedded\nconch pull Qwen/Qwen3-0.6B --hub modelscope")
 @click.argument("name", metavar="NAME")
 @click.option("--revision", default="", metavar="COMMIT", help="Commit of a hub model; default: the latest.")
-@click.option("--hub", type=click.Choice([*REMOTE]), default=DEFAULT, show_default=True)
+@click.option(
+    "--hub", type=click.Choice([*REMOTE]), default=DEFAULT, show_default=True, help="Hub to download from."
+)
 @hardware_option
 def command(name: str, revision: str, hub: str, hardware: str) -> Outcome:
     """Download a base model into CONCH_HOME. NAME is `embedded` or a hub id such as Qwen/Qwen3-0.6B.

@@ -62,6 +62,21 @@ def test_help_lists_the_verbs_without_importing_one() -> None:
         assert f"'{heavy}'" not in done.stdout
 
 
+def _commands(command: click.Command, name: str) -> list[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        return [(name, command)]
+    context = click.Context(command)
+    found = [(each, command.get_command(context, each)) for each in command.list_commands(context)]
+    return [pair for each, one in found if one is not None for pair in _commands(one, f"{name} {each}")]
+
+
+def test_every_verb_and_every_option_has_help_and_every_verb_an_example() -> None:
+    for name, command in _commands(main.conch, "conch"):
+        assert command.help, name
+        assert f"Example:\n  {name}" in (command.epilog or "").replace("CONCH_API_KEY=… ", ""), name
+        assert [one.opts for one in command.params if isinstance(one, click.Option) and not one.help] == []
+
+
 def test_a_mistyped_verb_is_answered_with_the_one_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["serv"]) == 2
     assert 'no verb named "serv"; did you mean "serve"?' in capsys.readouterr().err
