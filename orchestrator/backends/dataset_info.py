@@ -1,8 +1,8 @@
-"""A person's own dataset_info.json, and what LLaMA-Factory 0.9.5 would make of it without a word. Pure.
+"""Finds mistakes in a user's own dataset_info.json that LLaMA-Factory 0.9.5 does not report. Pure.
 
-Read in its data/parser.py and data/loader.py (https://github.com/hiyouga/LLaMA-Factory/tree/v0.9.5/src/llamafactory/data)
-and tried with its get_dataset: an unknown key is passed over, a partial `columns` or `tags` resets what it
-does not name, `openai` puts a system prompt of its own before every row, a hub's address wins over a file.
+From its data/parser.py and data/loader.py (https://github.com/hiyouga/LLaMA-Factory/tree/v0.9.5/src/llamafactory/data)
+and tried with its get_dataset: an unknown key is ignored, a partial `columns` or `tags` resets what it
+does not name, `openai` adds its own system prompt to every row, a hub's address takes precedence over a file.
 Columns and tags: dataset_columns.py. Not covered: what is wrong with the rows (datasets/faults.py).
 """
 
@@ -27,14 +27,14 @@ TYPES = {"arrow": "arrow", "csv": "csv", "json": "json", "jsonl": "json", "parqu
 
 
 class Look(Protocol):
-    """Looks for what a `file_name` names, from the folder of the file that names it."""
+    """Finds what a `file_name` names, relative to the folder of its dataset_info.json."""
 
     def __call__(self, file_name: str, /, *, count: bool) -> Listed | None:
-        """What is there, None for nothing; with `count`, how many rows it has too."""
+        """The file or folder, None if it does not exist; with `count`, with its number of rows."""
 
 
 def is_dataset_info(root: Node) -> bool:
-    """Whether a JSON object is a list of data sets: each of its values says where rows are."""
+    """Whether a JSON object lists data sets: each of its values has the location of rows."""
     entries = root.value.values() if isinstance(root.value, dict) else ()
     return bool(entries) and all(
         isinstance(entry.value, dict) and any(key in entry.value for key in PLACES) for entry in entries
@@ -42,20 +42,20 @@ def is_dataset_info(root: Node) -> bool:
 
 
 def lint(text: str, file: str, look: Look, stage: str = "") -> list[Problem]:
-    """Everything that is wrong with it, in the order of the file, each with line and column.
+    """All mistakes in the order of the file, each with line and column.
 
     Args:
         text: of the file.
-        file: as people know it.
-        look: sees what the file's `file_name`s name.
-        stage: LLaMA-Factory's, for which the data sets are meant; "" when it is not known.
+        file: its name for display.
+        look: finds what each `file_name` names.
+        stage: LLaMA-Factory's stage that the data sets are for; "" if unknown.
 
     Raises:
-        UsageError: it is not JSON.
+        UsageError: the text is not JSON.
     """
     root, problems = read_json(text, file)
     if not isinstance(root.value, dict):
-        what = "it is not a JSON object: LLaMA-Factory looks for data sets by their names"
+        what = "is not a JSON object: LLaMA-Factory finds data sets by name"
         return [Problem(what, root.where, '{"NAME": {"file_name": "NAME.jsonl"}}')]
     for name, entry in root.value.items():
         problems += _entry_problems(name, entry, look, stage)
@@ -77,7 +77,7 @@ def _entry_problems(name: str, entry: Node, look: Look, stage: str) -> Iterator[
     file_name = entry.value.get("file_name")
     listed = None
     if not any(key in entry.value for key in PLACES):
-        what = f"{name}: nothing says where its rows are: LLaMA-Factory ends with KeyError: 'file_name'"
+        what = f"{name}: has no location of its rows: LLaMA-Factory fails with KeyError: 'file_name'"
         yield Problem(what, entry.key_where, f'"file_name": "{name}.jsonl"')
     if file_name is not None:
         yield from _overruled(entry, file_name)
@@ -89,7 +89,7 @@ def _entry_problems(name: str, entry: Node, look: Look, stage: str) -> Iterator[
     yield from _script_problems(entry)
     yield from _sample_problems(entry, listed)
     if any(nearest(key, KEYS) for key in entry.value if key not in KEYS):
-        listed = None  # what is meant is not what is written: the data would be compared with something else
+        listed = None  # a misspelled key: do not compare the data with what is written
     yield from column_problems(entry, listed, stage)
     yield from tag_problems(entry, listed)
 
@@ -97,7 +97,7 @@ def _entry_problems(name: str, entry: Node, look: Look, stage: str) -> Iterator[
 def _unknown(entry: Node) -> Iterator[Problem]:
     for key, value in entry.value.items():
         if key not in KEYS:
-            what = f'no key "{key}"{did_you_mean(key, KEYS)}: LLaMA-Factory passes it over in silence'
+            what = f'no key "{key}"{did_you_mean(key, KEYS)}: LLaMA-Factory ignores it without a warning'
             yield Problem(what, value.key_where, f"keys: {', '.join(KEYS)}")
 
 
@@ -106,14 +106,14 @@ def _format_problems(entry: Node) -> Iterator[Problem]:
     if node is None or node.value in FORMATS[:2]:
         return
     if node.value == "openai":
-        what = "formatting openai puts a system prompt of its own (“detailed thinking off”) before every row"
+        what = "formatting openai adds its own system prompt (“detailed thinking off”) to every row"
         yield Problem(what, node.where, '"formatting": "sharegpt", with the tags "role" and "content"')
         return
     meant = node.value.lower() if isinstance(node.value, str) and node.value.lower() in FORMATS else ""
     near = meant or nearest(str(node.value), FORMATS)
     suggestion = f'; did you mean "{near}"?' if near else ""
     yield Problem(
-        f"formatting: no format {node.text}{suggestion} (its case counts)",
+        f"formatting: no format {node.text}{suggestion} (case-sensitive)",
         node.where,
         '"alpaca" or "sharegpt"',
     )
@@ -139,23 +139,23 @@ def _ranking_problems(entry: Node, stage: str) -> Iterator[Problem]:
 def _overruled(entry: Node, file_name: Node) -> Iterator[Problem]:
     before = [key for key in PLACES[:-1] if key in entry.value]
     if before:
-        what = f"file_name is not read: {before[0]} wins"
+        what = f"file_name is ignored: {before[0]} takes precedence"
         yield Problem(what, file_name.key_where, f'delete "{before[0]}", or "file_name"')
 
 
 def _path_problems(node: Node) -> Iterator[Problem]:
     if not isinstance(node.value, str) or not node.value:
-        yield Problem("file_name: must be the text of one file's or folder's name", node.where, '"a.jsonl"')
+        yield Problem("file_name: must be the name of one file or folder", node.where, '"a.jsonl"')
     elif node.value.startswith("~") or any(char in node.value for char in "*?"):
-        what = f"file_name: ~ and * are taken as they stand, not as a home folder or a pattern: {node.value}"
-        yield Problem(what, node.where, "name the file, or a folder that holds nothing but data files")
+        what = f"file_name: ~ and * are not expanded: {node.value}"
+        yield Problem(what, node.where, "name the file, or a folder with only data files")
 
 
 def _listing_problems(node: Node, listed: Listed | None) -> Iterator[Problem]:
-    """What is wrong with what lies there."""
+    """Mistakes in the file or folder itself."""
     if listed is None:
         yield Problem(
-            f"file_name: nothing is there: {node.value}", node.where, "paths count from this file's folder"
+            f"file_name does not exist: {node.value}", node.where, "paths are relative to this file's folder"
         )
         return
     if not listed.folder:
@@ -163,7 +163,7 @@ def _listing_problems(node: Node, listed: Listed | None) -> Iterator[Problem]:
         return
     if not listed.entries:
         yield Problem(
-            f"file_name: the folder {node.value} is empty", node.where, "put data files of one type into it"
+            f"file_name: the folder {node.value} is empty", node.where, "add data files of one type"
         )
         return
     types = {name: TYPES.get(_suffix(name), "") for name in listed.entries if not name.endswith("/")}
@@ -171,22 +171,22 @@ def _listing_problems(node: Node, listed: Listed | None) -> Iterator[Problem]:
         name for name in listed.entries if name.endswith("/") or name.startswith(".") or not types.get(name)
     )
     if strange:
-        what = f"the folder {node.value} holds what is no data file: {', '.join(strange[:5])}"
+        what = f"the folder {node.value} contains other files than data: {', '.join(strange[:5])}"
         yield Problem(
             f"{what}: “File types should be identical.”",
             node.where,
-            "move it out of the folder, hidden files too",
+            "move them out of the folder, hidden files too",
         )
     elif len(set(types.values())) > 1:
         kinds = ", ".join(sorted({_suffix(name) for name in types}))
         what = f"the folder {node.value} holds {kinds}: “File types should be identical.”"
-        yield Problem(what, node.where, "a folder for each type")
+        yield Problem(what, node.where, "use one folder per type")
 
 
 def _type_problem(node: Node, name: str) -> Iterator[Problem]:
     suffix = _suffix(name)
     if suffix not in TYPES:
-        lower = " (its case counts)" if suffix.lower() in TYPES else ""
+        lower = " (case-sensitive)" if suffix.lower() in TYPES else ""
         what = f"file_name: LLaMA-Factory does not read .{suffix}{lower}: {name}"
         yield Problem(what, node.where, "conch data convert FILE --to sharegpt --out FILE.jsonl")
 
@@ -196,24 +196,24 @@ def _suffix(name: str) -> str:
 
 
 def _local_problems(entry: Node) -> Iterator[Problem]:
-    """Keys that mean something only for a hub's data set."""
+    """Keys that apply only to a hub's data set."""
     if any(key in entry.value for key in PLACES[:-1]):
         return
     for key in ("subset", "folder"):
         node = entry.value.get(key)
         if node is not None and node.value is not None:
-            yield Problem(f"{key} is passed over for a file", node.key_where, f'delete "{key}"')
+            yield Problem(f"{key} is ignored for a file", node.key_where, f'delete "{key}"')
     split = entry.value.get("split")
     if split is not None and not (isinstance(split.value, str) and split.value.split("[")[0] == "train"):
-        what = f"split: a file has only the split train, no {split.text}"
-        yield Problem(what, split.where, "delete it, and name the split's own file")
+        what = f"split: a file has only the split train, not {split.text}"
+        yield Problem(what, split.where, "delete it, and name the file of the split")
 
 
 def _script_problems(entry: Node) -> Iterator[Problem]:
     node = entry.value.get("script_url")
     if node is not None and isinstance(node.value, str) and node.value.endswith(".py"):
-        what = "script_url: datasets 4 runs no scripts any more"
-        yield Problem(what, node.where, "download the rows, and name their file by file_name")
+        what = "script_url: datasets 4 no longer runs scripts"
+        yield Problem(what, node.where, "download the rows, and set file_name")
 
 
 def _sample_problems(entry: Node, listed: Listed | None) -> Iterator[Problem]:

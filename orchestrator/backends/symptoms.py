@@ -1,6 +1,6 @@
-"""What LLaMA-Factory, vLLM and torch say when they die, and what to do about it. Pure.
+"""Explains the logs of LLaMA-Factory, vLLM and torch after a failure. Pure.
 
-Messages change between versions: an unknown one is shown as it is, never guessed at.
+Messages change between versions: an unknown one is shown unchanged.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ SYMPTOMS: tuple[Symptom, ...] = (
     *(symptom for engine in ENGINES.values() for symptom in engine.symptoms),
     Symptom(
         r"CUDA out of memory|torch\.OutOfMemoryError|CUDA error: out of memory",
-        "the GPU's memory is full",
+        "the GPU is out of memory",
         "lower train.batch_size or train.cutoff_len, raise train.gradient_accumulation",
     ),
     Symptom(
         r"\bMemoryError\b|[Cc]annot allocate memory|DefaultCPUAllocator: (?:can't|not enough)",
-        "the machine's memory is full",
+        "the machine is out of memory",
         "lower train.batch_size or train.cutoff_len, or close other programs",
     ),
     Symptom(
         r"No space left on device",
         "disk full: no space left on device",
-        "free some space, then type the same command again",
+        "free some space, then run the same command again",
     ),
     Symptom(
         r"[Aa]ddress already in use",
-        "its port is taken by another process",
+        "its port is in use by another process",
         "choose another one with --port, or `conch stop`",
         missing=True,
     ),
@@ -53,14 +53,14 @@ SYMPTOMS: tuple[Symptom, ...] = (
         missing=True,
     ),
     Symptom(
-        r"(?m)^(?:usage: )?llamafactory-cli[^\n]*: error: (?P<said>[^\n]+)",
-        "it does not accept its options: {said}",
+        r"(?m)^(?:usage: )?llamafactory-cli[^\n]*: error: (?P<message>[^\n]+)",
+        "it rejects its options: {message}",
         "correct the recipe's llamafactory: passage",
     ),
     Symptom(
         r"Some keys are not used by the HfArgumentParser: (?P<keys>[^\n]+)",
         "LLaMA-Factory does not know {keys}",
-        "remove them from the recipe's llamafactory: passage",
+        "remove them from the recipe's llamafactory: section",
     ),
     Symptom(
         r"ModuleNotFoundError: No module named '(?P<module>[^']+)'",
@@ -87,7 +87,7 @@ def latest_phase(text: str, phases: Sequence[tuple[str, str]]) -> str:
 
 
 def lacks(text: str) -> bool:
-    """Whether the cause that the log tells is something missing rather than broken."""
+    """Whether the cause in the log is something missing rather than broken."""
     found = _diagnose(text)
     return found is not None and found[0].missing
 
@@ -101,7 +101,7 @@ def _diagnose(text: str) -> tuple[Symptom, dict[str, str]] | None:
 
 
 def _fits(groups: Mapping[str, str]) -> dict[str, str]:
-    """The share of a GPU that would fit into what is free of it, a little left for its driver."""
+    """The share of the GPU memory that is free, less a little for the driver."""
     try:
         free, total = float(groups["free"]), float(groups["total"])
         return {"fits": f"{max(0.0, free / total - 0.02):.2f}"}
@@ -110,7 +110,7 @@ def _fits(groups: Mapping[str, str]) -> dict[str, str]:
 
 
 def explain(text: str, exit_code: int) -> Problem:
-    """The cause, the first error block of the log, and its fix.
+    """The cause and its fix, or the first error block of the log.
 
     Args:
         text: the log, or its two ends.
@@ -128,32 +128,34 @@ def explain(text: str, exit_code: int) -> Problem:
 
 def _ended(exit_code: int) -> str:
     if exit_code <= 128:  # noqa: PLR2004  a shell's convention
-        return f"it ended with exit code {exit_code}"
+        return f"ended with exit code {exit_code}"
     number = exit_code - 128
     try:
         name = signal.Signals(number).name
     except ValueError:
-        return f"it ended with exit code {exit_code}"
+        return f"ended with exit code {exit_code}"
     suggestion = " (out of memory?)" if number == signal.SIGKILL else ""
-    return f"it was killed by signal {number}, {name}{suggestion}"
+    return f"was killed by signal {number}, {name}{suggestion}"
 
 
 def first_error(text: str) -> list[str]:
-    """The first block that speaks of an error: vLLM's root cause comes first, not last.
+    """The first error block, because vLLM prints the root cause first.
 
-    Of a traceback, its cause and the place it was raised at. Without any error, the last lines.
+    Of a traceback, the exception and where it was raised. Without an error, the last lines.
     """
     lines = [visible(line) for line in text.splitlines() if line.strip()]
     traced = next((at for at, line in enumerate(lines) if _TRACEBACK in line), None)
-    told = next((at for at, line in enumerate(lines) if _ERROR.search(line)), None)
+    at_error = next((at for at, line in enumerate(lines) if _ERROR.search(line)), None)
     if traced is not None:
-        head = lines[told : min(told + 3, traced)] if told is not None and told < traced else []
+        head = (
+            lines[at_error : min(at_error + 3, traced)] if at_error is not None and at_error < traced else []
+        )
         return [*head, *_cause(lines[traced + 1 :])]
-    return lines[-_BLOCK_LINES:] if told is None else lines[told : told + _BLOCK_LINES]
+    return lines[-_BLOCK_LINES:] if at_error is None else lines[at_error : at_error + _BLOCK_LINES]
 
 
 def _cause(traceback: list[str]) -> list[str]:
-    """The exception's lines and the two above them, whatever prefix a logger put before each."""
+    """The exception's lines and the two above them, with any logger prefix."""
     for at, line in enumerate(traceback):
         if _EXCEPTION.search(line):
             rest = takewhile(
@@ -170,7 +172,7 @@ def last_lines(text: str, count: int = LAST_LINES) -> str:
 
 def visible(line: str) -> str:
     """One line without control, bidirectional or zero-width characters: they are shown as escapes."""
-    last = line.rstrip("\r\n").rpartition("\r")[2]  # a progress bar overwrites itself: its last state counts
+    last = line.rstrip("\r\n").rpartition("\r")[2]  # a progress bar overwrites itself: keep its last state
     shown = "".join(
         character if character.isprintable() or character == "\t" else _escape(character)
         for character in last

@@ -96,12 +96,15 @@ def test_the_entries_that_conch_writes_name_everything(
             'no key "columns.promt"',
         ),
         ({"columns": {"prompt": 3, "response": "output"}}, "columns.prompt: must be a name"),
-        ({"columns": {"response": "output"}}, "columns names no prompt"),
-        ({"columns": {"history": "history"}}, "columns names no prompt and no response"),
-        ({"columns": {"prompt": "instruction", "query": "input"}}, "columns names no response"),
-        ({"columns": {"messages": "messages"}}, "columns.messages is read by the format sharegpt alone"),
+        ({"columns": {"response": "output"}}, "columns does not name prompt"),
+        ({"columns": {"history": "history"}}, "columns does not name prompt and response"),
+        ({"columns": {"prompt": "instruction", "query": "input"}}, "columns does not name response"),
+        ({"columns": {"messages": "messages"}}, "columns.messages is only read with the format sharegpt"),
         ({"ranking": True}, "ranking: true needs columns that name chosen and rejected"),
-        ({"ranking": True, "columns": {"prompt": "instruction"}}, "columns names no chosen and no rejected"),
+        (
+            {"ranking": True, "columns": {"prompt": "instruction"}},
+            "columns does not name chosen and rejected",
+        ),
         (
             {"columns": {"prompt": "instruction", "chosen": "a", "rejected": "b"}},
             "columns.chosen is read only with ranking: true",
@@ -110,12 +113,12 @@ def test_the_entries_that_conch_writes_name_everything(
             {"ranking": True, "columns": {"prompt": "i", "chosen": "a", "rejected": "b", "kto_tag": "k"}},
             "columns.kto_tag drops every row",
         ),
-        ({"formatting": "sharegpt", "columns": {"system": "system"}}, "columns names no messages"),
-        ({"tags": OPENAI_TAGS}, "tags are read by the format sharegpt alone"),
+        ({"formatting": "sharegpt", "columns": {"system": "system"}}, "columns does not name messages"),
+        ({"tags": OPENAI_TAGS}, "tags are only read with the format sharegpt"),
         ({"formatting": "sharegpt", "tags": ["role"]}, "tags: must be an object"),
         (
             {"formatting": "sharegpt", "tags": {"user_tag": "user", "assistant_tag": "gpt"}},
-            "tags names no role_tag, content_tag, observation_tag, function_tag, system_tag",
+            "tags does not name role_tag, content_tag, observation_tag, function_tag, system_tag",
         ),
         (
             {"formatting": "sharegpt", "tags": {**DEFAULT_TAGS, "user_tg": "user"}},
@@ -140,15 +143,19 @@ def test_what_is_wrong_with_an_entry_alone(entry: Mapping[str, Any], says: str) 
         (
             {**ALPACA, "input": "上文"},
             {"columns": {"prompt": "instruction", "response": "output"}},
-            'the data has "input", and nothing names it',
+            'the data has "input" but no column names it',
         ),
-        ({**ALPACA, "history": [["a", "b"]]}, {}, 'the data has "history", and nothing names it'),
-        ({**ALPACA, "system": "你是海螺"}, {}, 'the data has "system", and nothing names it'),
-        (MESSAGES, {"formatting": "sharegpt"}, 'columns.messages is "conversations", which the data lacks'),
+        ({**ALPACA, "history": [["a", "b"]]}, {}, 'the data has "history" but no column names it'),
+        ({**ALPACA, "system": "你是海螺"}, {}, 'the data has "system" but no column names it'),
+        (
+            MESSAGES,
+            {"formatting": "sharegpt"},
+            'columns.messages is "conversations", which the data does not have',
+        ),
         (
             MESSAGES,
             {"formatting": "sharegpt", "columns": {"messages": "messages"}},
-            'tags.role_tag is "from", and a message of the data has role, content',
+            'tags.role_tag is "from", but a message of the data has role, content',
         ),
         (
             {"conversations": [{"from": "user", "value": "问"}, {"from": "gpt", "value": "答"}]},
@@ -169,12 +176,12 @@ def test_what_does_not_fit_the_data(first: Mapping[str, Any], entry: Mapping[str
 
 def test_tags_without_a_role_are_said_once() -> None:
     (problem,) = said(SHAREGPT, formatting="sharegpt", tags=DEFAULT_TAGS | {"role_tag": None})
-    assert problem.startswith("tags names no role_tag")
+    assert problem.startswith("tags does not name role_tag")
 
 
 @pytest.mark.parametrize(
     ("stage", "says"),
-    [("pt", []), ("sft", ["columns names no response: what it does not name is reset to nothing"])],
+    [("pt", []), ("sft", ["columns does not name response: what it does not name is reset to None"])],
 )
 def test_columns_of_plain_text_fit_pretraining_alone(stage: str, says: list[str]) -> None:
     assert said({"text": "海螺"}, stage, columns={"prompt": "text"}) == says
@@ -183,4 +190,4 @@ def test_columns_of_plain_text_fit_pretraining_alone(stage: str, says: list[str]
 def test_a_label_of_another_stage_drops_its_rows() -> None:
     columns = {"prompt": "instruction", "query": "input", "response": "output", "kto_tag": "instruction"}
     assert said(stage="kto", columns=columns) == []
-    assert said(stage="sft", columns=columns) == ["columns.kto_tag drops every row of any stage but kto"]
+    assert said(stage="sft", columns=columns) == ["columns.kto_tag drops every row in all stages except kto"]

@@ -77,17 +77,17 @@ def test_what_conch_writes_itself_is_whole() -> None:
         (of_file(formatting="alpca"), 4, 'did you mean "alpaca"?'),
         (of_file(formatting=["alpaca"]), 4, "formatting: no format"),
         (of_file(ranking="false"), 4, "ranking: must be true or false"),
-        (of_file(hf_hub_url="a/b"), 3, "file_name is not read: hf_hub_url wins"),
-        (of_file(["a.jsonl", "b.jsonl"]), 3, "file_name: must be the text"),
-        (of_file("~/a.jsonl"), 3, "~ and * are taken as they stand"),
-        (of_file("a-*.jsonl"), 3, "~ and * are taken as they stand"),
-        (of_file("a.JSON"), 3, "does not read .JSON (its case counts)"),
+        (of_file(hf_hub_url="a/b"), 3, "file_name is ignored: hf_hub_url takes precedence"),
+        (of_file(["a.jsonl", "b.jsonl"]), 3, "file_name: must be the name"),
+        (of_file("~/a.jsonl"), 3, "~ and * are not expanded"),
+        (of_file("a-*.jsonl"), 3, "~ and * are not expanded"),
+        (of_file("a.JSON"), 3, "does not read .JSON (case-sensitive)"),
         (of_file("a.xlsx"), 3, "does not read .xlsx"),
-        (of_file(subset="zh"), 4, "subset is passed over for a file"),
-        (of_file(split="validation"), 4, 'only the split train, no "validation"'),
+        (of_file(subset="zh"), 4, "subset is ignored for a file"),
+        (of_file(split="validation"), 4, 'only the split train, not "validation"'),
         (of_file(num_samples=0), 4, "num_samples: must be a whole number above 0"),
         (of_file(num_samples="3"), 4, "num_samples: must be a whole number above 0"),
-        ({"script_url": "load.py"}, 3, "datasets 4 runs no scripts"),
+        ({"script_url": "load.py"}, 3, "datasets 4 no longer runs scripts"),
     ],
 )
 def test_a_mistake_is_said_with_its_line(entry: Any, line: int, says: str) -> None:
@@ -104,8 +104,8 @@ def test_more_samples_than_rows_are_rows_repeated() -> None:
     ("entries", "says"),
     [
         ((), "the folder d is empty"),
-        (("a.jsonl", "README.md"), "holds what is no data file: README.md"),
-        (("a.jsonl", ".DS_Store", "sub/"), "holds what is no data file: .DS_Store, sub/"),
+        (("a.jsonl", "README.md"), "contains other files than data: README.md"),
+        (("a.jsonl", ".DS_Store", "sub/"), "contains other files than data: .DS_Store, sub/"),
         (("a.jsonl", "b.csv"), "the folder d holds csv, jsonl"),
     ],
 )
@@ -125,7 +125,7 @@ def test_lines_and_arrays_of_json_may_lie_in_one_folder() -> None:
 
 
 def test_a_file_that_is_not_there() -> None:
-    assert said(of_file("b.jsonl"), None) == ["3 file_name: nothing is there: b.jsonl"]
+    assert said(of_file("b.jsonl"), None) == ["3 file_name does not exist: b.jsonl"]
 
 
 @pytest.mark.parametrize(

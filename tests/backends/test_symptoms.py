@@ -45,9 +45,9 @@ def test_every_symptom_has_a_pattern_a_sentence_and_a_fix(symptom: object) -> No
         ("vllm serve: error: unrecognized arguments: --no-such", "unrecognized arguments: --no-such", False),
         ("ValueError: Some keys are not used by the HfArgumentParser: ['lora_rnak']", "['lora_rnak']", False),
         ("ImportError: libnuma.so.1: cannot open shared object file", "libnuma", True),
-        ("OSError: [Errno 98] Address already in use", "port is taken", True),
+        ("OSError: [Errno 98] Address already in use", "port is in use", True),
         ("No available memory for the cache blocks.", "KV cache", True),
-        ("torch.OutOfMemoryError: CUDA out of memory", "GPU's memory is full", False),
+        ("torch.OutOfMemoryError: CUDA out of memory", "GPU is out of memory", False),
     ],
 )
 def test_known_causes(text: str, what: str, missing: bool) -> None:  # noqa: FBT001  a table's column

@@ -33,7 +33,7 @@ def said(folder: Path, stage: str = "", **entry: Any) -> list[str]:
 
 def test_the_first_row_of_a_file_is_compared_with_its_columns(folder: Path) -> None:
     (problem,) = said(folder, file_name="海螺.jsonl")
-    assert problem == 'without `columns`, columns.query is "input", which the data lacks: KeyError'
+    assert problem == 'without `columns`, columns.query is "input", which the data does not have: KeyError'
     assert said(folder, file_name="海螺.jsonl", columns={"prompt": "instruction", "response": "output"}) == []
 
 
@@ -51,7 +51,7 @@ def test_a_folder_is_listed(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["none.jsonl", "\0", "a" * 5000])
 def test_a_name_of_nothing(folder: Path, name: str) -> None:
-    assert said(folder, file_name=name)[0].startswith("file_name: nothing is there")
+    assert said(folder, file_name=name)[0].startswith("file_name does not exist")
 
 
 def test_an_absolute_path_is_taken(folder: Path) -> None:

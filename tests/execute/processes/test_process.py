@@ -268,9 +268,9 @@ def test_why_it_failed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     for content, code, what, hint in (
         (b"step 3\n", 137, "killed by signal 9, SIGKILL (out of memory?)", "more memory"),
-        (b"x\nRuntimeError: CUDA out of memory. Tried\n", 1, "GPU's memory is full", "batch_size"),
+        (b"x\nRuntimeError: CUDA out of memory. Tried\n", 1, "GPU is out of memory", "batch_size"),
         (b"OSError: [Errno 28] No space left on device\n", 1, "disk full", "free some space"),
-        (b"OSError: [Errno 98] Address already in use\n", 1, "port is taken", "--port"),
+        (b"OSError: [Errno 98] Address already in use\n", 1, "port is in use", "--port"),
         (b"ValueError: ... estimated maximum model length is 784.\n", 1, "at most 784", "max_model_len=784"),
         (b"", 1, "its log is empty", ""),
     ):
