@@ -64,7 +64,7 @@ lint = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/my
 # Tests wait more than they compute, so there are more workers than cores. Of the real tests those that load a
 # model share a worker (tests/conftest.py): they use every core, or the whole memory of a GPU.
 unit = .venv/bin/python -m pytest -m 'not soak and not real' -n 3 --dist worksteal
-real = .venv/bin/python -m pytest -m 'real and not soak' -n 2 --dist loadgroup
+real = .venv/bin/python -m pytest -m 'real and not soak' -n 2 --dist loadfile --no-loadscope-reorder
 
 # The environments are built while the linters run. Everything runs, whatever failed before.
 define tests

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from orchestrator.execute.processes import process_tree
 from tests.small_world import FinishedRuns, SmallWorld, make_small_world
@@ -40,16 +41,18 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Real tests that load a model: one worker runs them all.
-_LOADING = ("e2e/", "probes/test_answer_ids", "probes/test_trainer_loss", "probes/test_corpus_trained")
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """One worker runs the tests of a file, and one all real tests that load a model."""
+
+    LOADING = ("tests/e2e/", *(f"tests/probes/test_{name}" for name in ("answer", "trainer", "corpus")))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "models" if nodeid.startswith(self.LOADING) else nodeid.partition("::")[0]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file on one worker where `--dist loadgroup` asks, and those that load a model."""
-    for item in items:
-        name = item.path.relative_to(FAKES.parent).as_posix()
-        item.add_marker(pytest.mark.xdist_group("models" if name.startswith(_LOADING) else name))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    """Schedule `--dist loadfile` so."""
+    return _ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:
