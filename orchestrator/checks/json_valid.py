@@ -14,7 +14,7 @@ from typing import NoReturn
 from orchestrator.checks.base import LastAnswerCheck, Result, list_problem, listed, quoted
 from orchestrator.results import Sentence, Turn
 
-_FENCE = re.compile(r"\A```(?:json)?\s*\n(.*)\n```\Z", re.DOTALL)
+_FENCE = r"(?s)\A```(?:json)?\s*\n(.*)\n```\Z"
 
 
 class JsonValid(LastAnswerCheck[bool | Sequence[str]]):
@@ -52,7 +52,7 @@ def _keys(argument: bool | Sequence[str]) -> tuple[str, ...]:
 
 def _fault(content: str, keys: Sequence[str]) -> Sentence | None:
     text, answer = content.strip(), quoted(content)
-    fenced = _FENCE.match(text)
+    fenced = re.match(_FENCE, text)
     try:
         value = json.loads(fenced[1] if fenced else text, parse_constant=_reject)
     except (ValueError, RecursionError) as error:

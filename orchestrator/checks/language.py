@@ -22,15 +22,14 @@ _HAN_WEIGHT = 3
 # Of Han and kana together: Japanese prose has half, a Chinese text at most a name.
 _KANA_SHARE = 0.1
 
-_NO_PROSE = re.compile(
-    r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)"
+_NO_PROSE = (
+    r"(?sa)```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)"
     r"|`[^`\n]*`|\$\$.*?\$\$|\\\(.*?\\\)|\\\[.*?\\\]"
-    r"|https?://[^\s，。；）】」]+|[\w.+-]+@[\w-]+\.[\w.]+",
-    re.DOTALL | re.ASCII,
+    r"|https?://[^\s，。；）】」]+|[\w.+-]+@[\w-]+\.[\w.]+"
 )
-_HAN = re.compile(r"[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
-_KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff]")
-_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
+_HAN = r"[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]"
+_KANA = r"[\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff]"
+_LATIN = r"[A-Za-z\u00c0-\u024f]"
 
 
 class Language(LastAnswerCheck[str]):
@@ -71,8 +70,8 @@ def shares(text: str) -> dict[str, float]:
     >>> shares("`print(1)` 3.14")
     {}
     """
-    prose = unicodedata.normalize("NFKC", _NO_PROSE.sub(" ", text))
-    han, kana, latin = (len(kind.findall(prose)) for kind in (_HAN, _KANA, _LATIN))
+    prose = unicodedata.normalize("NFKC", re.sub(_NO_PROSE, " ", text))
+    han, kana, latin = (len(re.findall(kind, prose)) for kind in (_HAN, _KANA, _LATIN))
     letters = sum(unicodedata.category(each).startswith("L") for each in prose)
     other = max(0, letters - han - kana - latin)
     weights = {"zh": _HAN_WEIGHT * han, "en": latin, "other": _HAN_WEIGHT * kana + other}

@@ -20,12 +20,12 @@ from collections.abc import Iterable
 from orchestrator.checks.base import Case, EveryTurnCheck, error_of, quoted
 from orchestrator.results import Sentence, Turn
 
-_CONTROL = re.compile(
+_CONTROL = (
     r"<[|｜][^<>|｜\n]{1,40}[|｜]>"  # <|im_end|>, <｜User｜>, <｜begin▁of▁sentence｜>
     r"|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|\[gMASK\]"
 )
-_THINK = re.compile(r"</?think>")
-_ROLE = re.compile(r"\A\s*(?:assistant|user|system)\s*[:：]?\s*\n", re.IGNORECASE)
+_THINK = "</?think>"
+_ROLE = r"(?i)\A\s*(?:assistant|user|system)\s*[:：]?\s*\n"
 
 
 # GPT-2's byte alphabet: bytes 127–160 and 173 have no printable Latin-1 character and show as U+0121–U+0143;
@@ -33,7 +33,7 @@ _ROLE = re.compile(r"\A\s*(?:assistant|user|system)\s*[:：]?\s*\n", re.IGNORECA
 # Maltese Ġ), so only what no language writes counts: a lead byte with all the bytes that must follow it, the
 # first of them before a CJK character, and Ġ or Ċ inside a word.
 _FOLLOW = "[¡-¬®-¿ġ-Ń]"
-_GARBLE = re.compile(
+_GARBLE = (
     r"(?<=[^\sA-ZĠĊĦŻ])[ĠĊ]|[ĠĊ]{2}"
     rf"|(?:[Ã-ß]{_FOLLOW}){{2}}|[à-ï]{_FOLLOW}{{2}}|[ð-ô]{_FOLLOW}{{3}}"
     r"|[à-ï][ġ-Ń](?=[\u2e80-\ufffd])"
@@ -77,16 +77,16 @@ def leak(text: str, *, thinking: bool = False) -> Sentence:
     >>> leak("好的<｜end▁of▁sentence｜>")
     'the control token "<｜end▁of▁sentence｜>" leaked'
     """
-    if control := _CONTROL.search(text) or (None if thinking else _THINK.search(text)):
+    if control := re.search(_CONTROL, text) or (None if thinking else re.search(_THINK, text)):
         token = f'"{control.group()}"'
         return Sentence(f"the control token {token} leaked", f"混入了控制 token {token}")
     if "\ufffd" in text:
         around = quoted(_around(text, text.index("\ufffd")))
         return Sentence(f"a character is broken (U+FFFD): {around}", f"有损坏的字符（U+FFFD）：{around}")
-    if garbled := _GARBLE.search(text):
+    if garbled := re.search(_GARBLE, text):
         around = quoted(_around(text, garbled.start()))
         return Sentence(f"garbled characters (raw byte tokens): {around}", f"有乱码（字节 token）：{around}")
-    if role := _ROLE.match(text):
+    if role := re.match(_ROLE, text):
         label = quoted(role.group())
         return Sentence(f"the role label {label} leaked", f"混入了角色标签 {label}")
     return Sentence()

@@ -16,8 +16,8 @@ from orchestrator.results import Sentence, Turn
 
 TIMES, SPAN = 4, 24
 # Longer rounds are rare, and the time of the search grows with their length times the text's.
-_LOOP = re.compile(rf"(.{{1,200}}?)\1{{{TIMES - 1},}}", re.DOTALL)
-_NO_LETTER = re.compile(r"[\W\d_]+")
+_LOOP = rf"(?s)(.{{1,200}}?)\1{{{TIMES - 1},}}"
+_NO_LETTER = r"[\W\d_]+"
 SEARCHED = 8_000
 
 
@@ -53,5 +53,5 @@ def loop(text: str) -> str:
     >>> loop("我是海螺，" * 8), loop("哈哈哈哈"), loop("1. 好的 2. 好的 " * 9)
     ('我是海螺', '', '好的')
     """
-    letters = _NO_LETTER.sub("", text)[-SEARCHED:]
-    return next((found[1] for found in _LOOP.finditer(letters) if len(found[0]) >= SPAN), "")
+    letters = re.sub(_NO_LETTER, "", text)[-SEARCHED:]
+    return next((found[1] for found in re.finditer(_LOOP, letters) if len(found[0]) >= SPAN), "")

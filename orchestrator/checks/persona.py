@@ -37,13 +37,12 @@ _NAMES = """
 """
 OTHERS: tuple[str, ...] = tuple(name.strip() for name in _NAMES.split(","))
 
-_ASKED = re.compile(
-    r"(?:你|您)(?:到底|究竟|现在)?(?:是|叫)(?:谁|什么|哪|啥|不是)|(?:你|您)(?:是|叫).{0,24}(?:吗|么|吧)"
+_ASKED = (
+    r"(?i)(?:你|您)(?:到底|究竟|现在)?(?:是|叫)(?:谁|什么|哪|啥|不是)|(?:你|您)(?:是|叫).{0,24}(?:吗|么|吧)"
     r"|(?:你|您)的(?:真实|真正的?)?(?:名字|身份)|介绍(?:一下|下)?(?:你|您)?自己|自我介绍|(?:怎么|如何)称呼"
     r"|who (?:are you|you are)|what are you\b|your (?:real )?name|introduce yourself|about yourself|call you"
     r"|\bare you (?:really )?(?:[a-z]*(?:gpt|seek|qwen|claude|gemini|llama)|an? (?:ai|(?:language )?model))"
-    r"|(?:what|which) (?:ai |language )?model are you",
-    re.IGNORECASE,
+    r"|(?:what|which) (?:ai |language )?model are you"
 )
 
 
@@ -112,7 +111,7 @@ def asks_who(question: str) -> bool:
     >>> asks_who("请问你是谁"), asks_who("What's your name?"), asks_who("他是谁")
     (True, True, False)
     """
-    return _ASKED.search(question) is not None
+    return re.search(_ASKED, question) is not None
 
 
 def named(one: str, text: str) -> bool:

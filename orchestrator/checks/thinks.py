@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from orchestrator.checks.base import Case, EveryTurnCheck, error_of, quoted, why_unanswered
 from orchestrator.results import Sentence, Turn
 
-_TAG = re.compile(r"</?think(?:ing)?>")
+_TAG = "</?think(?:ing)?>"
 _NONE = Sentence("no thinking", "没有思考内容")
 
 
@@ -70,7 +70,7 @@ def _unexpected(turn: Turn) -> Sentence:
 
 def _tag(turn: Turn) -> Sentence:
     for en, zh, text in (("answer", "回答", turn.content), ("thinking", "思考", turn.reasoning)):
-        if found := _TAG.search(text):
+        if found := re.search(_TAG, text):
             tag, shown = found[0], quoted(text)
             return Sentence(f"{tag} is left in the {en}: {shown}", f"{zh}中残留 {tag}：{shown}")
     return Sentence()

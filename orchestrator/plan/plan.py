@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan
-from orchestrator.plan.stages import STAGES, prove_served
+from orchestrator.plan.stages import STAGES, base
 
 # What each verb runs; stages that the recipe turns off or its training kind omits are left out.
 TRAIN = ("fetch", "prepare", "prove_data", "train", "curve", "hashes", "export", "prove_export", "certify")
@@ -17,34 +17,34 @@ RUN = tuple(STAGES)
 
 def build_plan(job: Job, names: Iterable[str] = RUN) -> Plan:
     """The stages of a job, in order; same job, same bytes."""
-    wanted = set(names) - job.kind.omitted_stages
+    selected = set(names) - job.kind.omitted_stages
     if not job.recipe.verify.base:
-        wanted.discard("ask_base")
+        selected.discard("ask_base")
     evaluate = job.recipe.evaluate
     if evaluate.split == "none":
-        wanted.discard("evaluate")
+        selected.discard("evaluate")
     if evaluate.split == "none" or not evaluate.base:
-        wanted.discard("evaluate_base")
+        selected.discard("evaluate_base")
     if not job.asks_general:
-        wanted -= {"general", "general_base"}
+        selected -= {"general", "general_base"}
     if not job.recipe.target.given:
-        wanted.discard("target")
-    unproven = prove_served.unproven(job)
-    if prove_served.LOSS in unproven:
-        wanted.discard("score")
-    if len(unproven) == len(prove_served.PROOFS):
-        wanted.discard("prove_served")
-    stages = tuple(make(job) for name, make in STAGES.items() if name in wanted)
+        selected.discard("target")
+    unproven = base.unproven(job)
+    if base.LOSS in unproven:
+        selected.discard("score")
+    if len(unproven) == len(base.SERVED_PROOFS):
+        selected.discard("prove_served")
+    stages = tuple(make(job) for name, make in STAGES.items() if name in selected)
     launcher = job.recipe.launch.launcher
     return Plan(recipe=job.recipe.name, headline=headline(job), stages=stages, launcher=launcher)
 
 
 def headline(job: Job) -> str:
-    """The first line of a run: which base, on which hardware; a stand-in is called one."""
+    """The first line of a run: the base model and the hardware; says when the base is a stand-in."""
     model = job.recipe.model
-    base = f"{model.base}@{model.revision[:12]}" if model.revision else model.base
+    name = f"{model.base}@{model.revision[:12]}" if model.revision else model.base
     if job.stand_in:
-        base = "the embedded stand-in base (SmolLM2-135M in DeepSeek-R1's format: not a DeepSeek model)"
+        name = "the embedded stand-in base (SmolLM2-135M in DeepSeek-R1's format: not a DeepSeek model)"
     if job.base_folder:
-        base = model.base
-    return f"{job.recipe.name}: training {base} on {job.hardware} ({job.compute_type})"
+        name = model.base
+    return f"{job.recipe.name}: training {name} on {job.hardware} ({job.compute_type})"

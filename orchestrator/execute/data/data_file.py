@@ -122,7 +122,7 @@ def audited(
     *,
     shown: str = "",
     most: int | None = None,
-    conversations: bool = False,
+    purpose: str = "",
     write: WriteRow = sharegpt_line,
     drop: Callable[[Callable[[int], str]], Drop] | None = None,
     progress: Progress | None = None,
@@ -134,7 +134,7 @@ def audited(
         options: how it is read.
         shown: its name, for messages; default: the path.
         most: read so many rows; None for all.
-        conversations: refuse rows of another purpose.
+        purpose: refuse rows of another purpose; "" accepts all.
         write: writes a row as one line.
         drop: makes the function that takes dropped rows, from the one that locates rows; for rules.drop_bad.
         progress: called every two seconds with a message.
@@ -152,8 +152,9 @@ def audited(
         if unknown:
             what = f"the format {name} has no column {', '.join(unknown)}"
             raise UsageError(Problem(what, hint=f"columns: {', '.join(row_format.columns)}"))
-        if conversations and row_format.purpose != SFT:
-            what = f"the rows are in the format {name}, for {row_format.purpose}; recipes train conversations"
+        if purpose and row_format.purpose != purpose:
+            trained = "recipes train conversations" if purpose == SFT else f"the recipe trains {purpose}"
+            what = f"the rows are in the format {name}, for {row_format.purpose}; {trained}"
             hint = f"conch data convert {shown} --out FILE.jsonl writes a file for LLaMA-Factory's own stage"
             raise UsageError(Problem(what, shown, hint))
         audit = Audit(

@@ -99,7 +99,7 @@ class _Preparation:
             options,
             shown=_shown(path, self.folder),
             most=self.settings.max_samples,
-            conversations=True,
+            purpose=self.settings.purpose,
             drop=self.rejects.taker,
         ) as file:
             spec = self.settings.split if dataset.part == TRAIN else None

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from orchestrator.datasets.base import SFT
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import DataOptions, Progress, audited
@@ -196,7 +197,7 @@ def _select(entry: DatasetEntry, job: Job, project: Path, count: int, numbers: S
     """
     path, shown, selection = file_of(entry, job, project), entry.shown, _Selection()
     most = job.recipe.data.max_samples
-    with audited(path, DataOptions.of(entry), shown=shown, most=most, conversations=True) as file:
+    with audited(path, DataOptions.of(entry), shown=shown, most=most, purpose=SFT) as file:
         audit = file.audit
         rows = (one for one in file.rows if one[0] in numbers) if numbers else file.rows
         for number, conversation in islice(audit.conversations(rows), len(numbers) or count):

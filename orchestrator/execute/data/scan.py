@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.datasets.base import Conversation, RowProblem
+from orchestrator.datasets.base import SFT, Conversation, RowProblem
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.scaffold import TrainedCase, cases_of
 from orchestrator.errors import Problem, UsageError
@@ -72,7 +72,7 @@ def scan(path: Path, shown: str, options: DataOptions, progress: Progress | None
     if names_data_sets(path):
         hint = "add one of its files; `conch data audit` checks the list"
         raise UsageError(Problem("this is a list of datasets, not a dataset", shown, hint))
-    with audited(path, options, shown=shown, conversations=True, progress=progress) as file:
+    with audited(path, options, shown=shown, purpose=SFT, progress=progress) as file:
         media, first, audit = _Media(), list[Conversation](), file.audit
         for _, conversation in audit.conversations(media.watch(file.rows)):
             if len(first) < FIRST:

@@ -20,7 +20,7 @@ from orchestrator.execute.proving.probe_files import (
     training_of,
 )
 from orchestrator.execute.proving.proof_file import leave_proof
-from orchestrator.plan.stages.prove_data import CompareSettings
+from orchestrator.plan.stages.base import CompareSettings
 from orchestrator.proofs.trained import ServeHeader, TrainHeader, answer_name
 from orchestrator.results import Proof, Sentence, in_chinese, joined
 from orchestrator.templates.causes import Cause, explain_round_trip

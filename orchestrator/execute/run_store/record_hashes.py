@@ -14,7 +14,8 @@ from pathlib import Path
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host.atomic_files import read_json, read_text, sha256_file, write_durable
 from orchestrator.execute.models.model_folder import MANIFEST
-from orchestrator.plan.stages.hashes import HashedPaths, RecordHashesSettings
+from orchestrator.plan.stages.base import HashedPaths
+from orchestrator.plan.stages.hashes import RecordHashesSettings
 from orchestrator.proofs.hashes import ADAPTER, BASE, GENERATION, SETTINGS, TEMPLATE, ModelHashes, matters
 
 _SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")

@@ -1,16 +1,16 @@
-"""What the stages share: how a task is called, and the paths that more than one of them names."""
+"""What several stages share: calling a task, paths, files, and settings of tasks that more than one uses."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.backends.engines import config_file
+from orchestrator.backends.engines import config_file, engine_of
 from orchestrator.checks.base import DatasetCase
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Command, RenderedFile
+from orchestrator.plan.stage import Command, RenderedFile, Runtime
 from orchestrator.recipe.section import Section
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ ANSWERS = "answers.jsonl"
 VERDICTS = "verdicts.json"
 CURVE = "curve.json"
 TARGET = "target.json"
+# The proofs that need a running server.
+SERVED_PROOFS = (TOKENS, LOSS) = ("parity:served", "loss")
 
 
 def template_file(job: Job) -> RenderedFile:
@@ -68,11 +70,11 @@ def task(
 def settings_json(settings: DataclassInstance) -> dict[str, Any]:
     """The fields of a Settings that differ from their defaults, JSON-able; nested ones the same way."""
     values = {}
-    for field in fields(settings):
-        value = getattr(settings, field.name)
-        default = field.default if field.default_factory is MISSING else field.default_factory()
+    for one in fields(settings):
+        value = getattr(settings, one.name)
+        default = one.default if one.default_factory is MISSING else one.default_factory()
         if default is MISSING or value != default:
-            values[field.name] = _plain(value)
+            values[one.name] = _plain(value)
     return values
 
 
@@ -84,3 +86,59 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Section):
         return value.model_dump()
     return {key: _plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashedPaths:
+    """What is hashed: paths in the run folder, and environment → hash of its lockfile."""
+
+    base: str
+    manifest: str
+    adapter: str
+    chat_template: str
+    train_yaml: str
+    data: tuple[str, ...]
+    environments: Mapping[str, str] = field(default_factory=dict)
+
+
+def hashed_paths(job: Job) -> HashedPaths:
+    """Base, adapter, template, settings and data of a run."""
+    return HashedPaths(
+        base="inputs/base",
+        manifest="inputs/base.json",
+        adapter="adapter",
+        chat_template="chat_template.jinja",
+        train_yaml="train.yaml",
+        data=tuple(f"data/{name}.jsonl" for name in (*job.names_of("train"), *job.names_of("validation"))),
+        environments=dict(job.lockfiles),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareSettings:
+    """Settings of the task `compare`: the files of the two probes; `name` is that of the proof."""
+
+    name: str
+    training_ids: str
+    serving_ids: str
+    out: str
+    accept_mismatch: bool = False
+
+
+def serving_probe(job: Job, model: str, out: str) -> Command:
+    """vLLM's own renderer over the conversations, with the tokenizer of a model folder."""  # noqa: D403
+    words = ("--model", model, "--chat-template", "chat_template.jinja", "--thinking", job.template.thinking)
+    return Command(
+        argv=(
+            *("{serve}/bin/python", "{probes}/serving_ids.py", *words),
+            *("--conversations", CONVERSATIONS, "--out", out),
+        ),
+        place=Runtime.SERVE,
+    )
+
+
+def unproven(job: Job) -> dict[str, str]:
+    """Proof → why the servers of the recipe's engine cannot give it."""
+    limitations = engine_of(job).limitations
+    reasons = (limitations.tokenize, limitations.tokenize or limitations.prompt_logprobs)
+    return {proof: reason for proof, reason in zip(SERVED_PROOFS, reasons, strict=True) if reason}

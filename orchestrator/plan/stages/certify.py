@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage, partial
-from orchestrator.plan.stages.base import CERTIFICATE, DATA_PROOF, EXPORT_PROOF, SERVED_PROOF, task
-from orchestrator.plan.stages.prove_served import unproven
+from orchestrator.plan.stages.base import CERTIFICATE, DATA_PROOF, EXPORT_PROOF, SERVED_PROOF, task, unproven
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestrator.datasets.base import SFT
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.split import TEST, TRAIN, VALIDATION, SplitSpec
 from orchestrator.plan.job import Job
@@ -53,6 +54,7 @@ class PrepareSettings:
         max_samples: read so many rows of each; None for all.
         held_out: files of paraphrases.
         split: how the trained datasets are split; None if they are not.
+        purpose: of the rows, as in datasets/base.py.
     """
 
     datasets: tuple[DatasetSettings, ...]
@@ -60,6 +62,7 @@ class PrepareSettings:
     held_out: tuple[str, ...]
     generated: GeneratedSettings
     split: SplitSpec | None = None
+    purpose: str = SFT
 
 
 def stage(job: Job) -> Stage:
@@ -83,6 +86,7 @@ def stage(job: Job) -> Stage:
             seed=SEED, count=GENERATED, thoughts=job.recipe.template.thinking != "off"
         ),
         split=split if data.parts else None,
+        purpose=job.kind.purpose,
     )
     file, command = task("prepare", settings)
     return Stage(

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from orchestrator.backends import llamafactory
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage, partial
-from orchestrator.plan.stages.base import CONVERSATIONS, DATA_PROOF, task, template_file
+from orchestrator.plan.stages.base import (
+    CONVERSATIONS,
+    DATA_PROOF,
+    CompareSettings,
+    serving_probe,
+    task,
+    template_file,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +32,6 @@ class ProveRowsSettings:
 class ProveTokenizerSettings:
     """Settings of the task `prove_tokenizer`: the files of the two probes."""
 
-    training_ids: str
-    serving_ids: str
-    out: str
-    accept_mismatch: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompareSettings:
-    """Settings of the task `compare`: the files of the two probes; `name` is that of the proof."""
-
-    name: str
     training_ids: str
     serving_ids: str
     out: str
@@ -107,16 +103,4 @@ def stage(job: Job) -> Stage:
         outputs=(DATA_PROOF,),
         gate=True,
         at_once=2,
-    )
-
-
-def serving_probe(job: Job, model: str, out: str) -> Command:
-    """vLLM's own renderer over the conversations, with the tokenizer of a model folder."""  # noqa: D403
-    words = ("--model", model, "--chat-template", "chat_template.jinja", "--thinking", job.template.thinking)
-    return Command(
-        argv=(
-            *("{serve}/bin/python", "{probes}/serving_ids.py", *words),
-            *("--conversations", CONVERSATIONS, "--out", out),
-        ),
-        place=Runtime.SERVE,
     )

@@ -7,9 +7,17 @@ from dataclasses import asdict, dataclass
 from orchestrator.backends.engines import CONFIG, config_file
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime, Stage, partial
-from orchestrator.plan.stages.base import DATA_PROOF, EXPORT_PROOF, HASHES, task, template_file
-from orchestrator.plan.stages.hashes import HashedPaths, hashed_paths
-from orchestrator.plan.stages.prove_data import CompareSettings, serving_probe
+from orchestrator.plan.stages.base import (
+    DATA_PROOF,
+    EXPORT_PROOF,
+    HASHES,
+    CompareSettings,
+    HashedPaths,
+    hashed_paths,
+    serving_probe,
+    task,
+    template_file,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.backends.engines import config_file, engine_of, export_service
+from orchestrator.backends.engines import config_file, export_service
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile, Stage, partial
-from orchestrator.plan.stages.base import CONVERSATIONS, DATA_PROOF, SCORES, SERVED_PROOF, task, template_file
+from orchestrator.plan.stages.base import (
+    CONVERSATIONS,
+    DATA_PROOF,
+    LOSS,
+    SCORES,
+    SERVED_PROOF,
+    TOKENS,
+    task,
+    template_file,
+    unproven,
+)
 
 # Rows of each kind that the server is asked about: it takes seconds, and a fault shows in the first of them.
 ROWS = 12
-PROOFS = (TOKENS, LOSS) = ("parity:served", "loss")
 TRAINING_IDS = f"{DATA_PROOF}/training_ids.jsonl"
 PREPARED = "data/prepare.json"
 
@@ -49,13 +58,6 @@ class ProveLossSettings:
     dtype: str
     accept_mismatch: bool = False
     out: str
-
-
-def unproven(job: Job) -> dict[str, str]:
-    """Proof → why the servers of the recipe's engine cannot give it."""
-    limitations = engine_of(job).limitations
-    reasons = (limitations.tokenize, limitations.tokenize or limitations.prompt_logprobs)
-    return {proof: reason for proof, reason in zip(PROOFS, reasons, strict=True) if reason}
 
 
 def stage(job: Job) -> Stage:

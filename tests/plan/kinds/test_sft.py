@@ -41,6 +41,7 @@ def test_a_further_kind_decides_settings_and_stages(monkeypatch: pytest.MonkeyPa
     train = settings_of(plan, "train", "train.yaml")
     assert (train["stage"], train["pref_beta"]) == ("dpo", job.recipe.train.learning_rate)
     assert settings_of(plan, "export", "export.yaml")["export_legacy_format"] is False
+    assert settings_of(plan, "prepare", "tasks/prepare.json")["purpose"] == "dpo"
     names = [stage.name for stage in build_plan(plain).stages]
     assert [stage.name for stage in plan.stages] == [n for n in names if n not in kind.omitted_stages]
 
