@@ -1,14 +1,16 @@
-"""answers.jsonl: one transcript a line, in the order of the questions."""
+"""answers.jsonl: one transcript per line, in the order of the questions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from orchestrator.errors import MissingError, Problem, StageFailed
-from orchestrator.results import Transcript, Turn
+from orchestrator.results import Transcript
 
 
 def line_of(transcript: Transcript) -> str:
@@ -16,10 +18,14 @@ def line_of(transcript: Transcript) -> str:
     return json.dumps(asdict(transcript), ensure_ascii=False) + "\n"
 
 
+@cache
+def _adapter() -> TypeAdapter[Transcript]:
+    return TypeAdapter(Transcript)
+
+
 def transcript_of(line: str) -> Transcript:
-    """The transcript that line_of wrote. Raises ValueError, KeyError or TypeError for anything else."""
-    row = json.loads(line)
-    return Transcript(row["case"], row["purpose"], tuple(_turn(**turn) for turn in row["turns"]))
+    """The transcript that line_of wrote. Raises ValueError for anything else."""
+    return _adapter().validate_json(line)
 
 
 def read_answers(path: Path) -> list[Transcript]:
@@ -33,20 +39,11 @@ def read_answers(path: Path) -> list[Transcript]:
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
-                transcripts.append(_read(line, f"{path}:{number}"))
+                try:
+                    transcripts.append(transcript_of(line))
+                except ValueError:
+                    problem = Problem("this line is not an answer", f"{path}:{number}", "ask again")
+                    raise StageFailed(problem) from None
     except FileNotFoundError:
         raise MissingError(Problem("no answers to judge", where=str(path), hint="ask again")) from None
     return transcripts
-
-
-def _read(line: str, where: str) -> Transcript:
-    try:
-        return transcript_of(line)
-    except (ValueError, KeyError, TypeError) as error:
-        raise StageFailed(Problem(f"not an answer: {error!r}", where=where, hint="ask again")) from error
-
-
-def _turn(messages: Sequence[Mapping[str, str]], **values: object) -> Turn:
-    tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    make: Callable[..., Turn] = Turn
-    return make(messages=tuple(messages), **tuples)

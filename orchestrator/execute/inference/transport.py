@@ -80,8 +80,8 @@ def limits(timeout: float) -> httpx.Timeout:
 def is_loopback(url: str) -> bool:
     """Whether the address is on this machine.
 
-    >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("http://[::1]/v1"),
-    is_loopback("http://a.b/v1") (True, True, False)
+    >>> [is_loopback(f"http://{host}/v1") for host in ("127.0.0.1:8000", "[::1]", "a.b")]
+    [True, True, False]
     """
     host = urlsplit(url).hostname or ""
     try:

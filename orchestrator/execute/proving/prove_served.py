@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ import httpx
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut
 from orchestrator.execute.data.prepare import GENERATED, HELD_OUT
 from orchestrator.execute.host.jsonl import key_of, lines_of
-from orchestrator.execute.inference.api_key import read_key
+from orchestrator.execute.inference.api_key import ServiceAddress
 from orchestrator.execute.inference.request_errors import ErrorKind, request_error
 from orchestrator.execute.inference.transport import http_client
 from orchestrator.execute.proving.probe_files import (
@@ -150,11 +149,8 @@ class ServedAsker:
             MissingError: there is none, nothing listens there, or it serves another model. StageFailed: it
                 does not report its context length.
         """
-        url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
-        if not url or not model:
-            what = "no service to prove: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
-            raise MissingError(Problem(what, hint="conch prove RECIPE starts one, or takes --base-url"))
-        key = read_key() or ""
+        service = ServiceAddress.of_environment()
+        url, model, key = service.url, service.model, service.key
         asker = cls(
             http_client(url, key, TIMEOUT), url.removesuffix("/v1"), model, key, training, pieces, sources
         )
