@@ -14,6 +14,9 @@ import click
 from orchestrator.cli.verb import Outcome, verb
 
 if TYPE_CHECKING:
+    from rich.console import Console, Group
+    from rich.live import Live
+
     from orchestrator.execute.reporting.watch import Snapshot, Watcher
 
 _FALLBACK_SIZE = (80, 24)
@@ -51,18 +54,18 @@ def command(context: click.Context, *, run: str, once: bool, every: float) -> Ou
     as_json = context.get_parameter_source("as_json") is ParameterSource.COMMANDLINE
     watcher = Watcher(Run.open(recipes.project_folder(Path.cwd()), run))
     if once:
-        seen = watcher.look()
-        return Outcome(seen.to_json(), _picture(seen))
-    show = _AsLines(as_json=as_json) if as_json or not _draws() else _AsPicture()
-    seen = _until_its_end(watcher, show, every)
-    return Outcome(seen.to_json(), "" if as_json or isinstance(show, _AsLines) else ending(seen))
+        snapshot = watcher.look()
+        return Outcome(snapshot.to_json(), _rendered(snapshot))
+    show = _Lines(as_json=as_json) if as_json or not _draws() else _Picture()
+    snapshot = _until_its_end(watcher, show, every)
+    return Outcome(snapshot.to_json(), "" if as_json or isinstance(show, _Lines) else ending(snapshot))
 
 
-def _until_its_end(watcher: Watcher, show: _AsLines | _AsPicture, every: float) -> Snapshot:
-    """Look and show until nobody works on the run any more.
+def _until_its_end(watcher: Watcher, show: _Lines | _Picture, every: float) -> Snapshot:
+    """Look and show until the run ends.
 
     Raises:
-        Interrupted: by Ctrl-C; the run goes on.
+        Interrupted: by Ctrl-C; the run continues.
     """
     from orchestrator.errors import Interrupted, Problem
     from orchestrator.execute.host import signals
@@ -70,90 +73,109 @@ def _until_its_end(watcher: Watcher, show: _AsLines | _AsPicture, every: float) 
     with signals.catch_signals():
         try:
             while True:
-                seen = watcher.look()
-                show.show(seen)
-                if seen.over:
-                    return seen
-                _wait(every, show, seen)
+                snapshot = watcher.look()
+                show.show(snapshot)
+                if snapshot.over:
+                    return snapshot
+                _wait(every, show, snapshot)
         except Interrupted as error:
-            show.leave()
-            what, hint = f"stopped watching; {seen.run} continues", f"conch stop {seen.run} stops it"
+            what, hint = f"stopped watching; {snapshot.run} continues", f"conch stop {snapshot.run} stops it"
             raise Interrupted(Problem(what, hint=hint), signum=error.signum) from None
+        finally:
+            show.leave()
 
 
-def _wait(every: float, show: _AsLines | _AsPicture, seen: Snapshot) -> None:
-    """Until the next look; a terminal that is resized meanwhile is drawn anew at once."""
+def _wait(every: float, show: _Lines | _Picture, snapshot: Snapshot) -> None:
+    """Until the next look; a terminal that is resized meanwhile is redrawn at once."""
     from orchestrator.execute.host import signals
 
-    until = time.monotonic() + every
-    size = shutil.get_terminal_size(_FALLBACK_SIZE)
+    until, size = time.monotonic() + every, shutil.get_terminal_size(_FALLBACK_SIZE)
     while time.monotonic() < until:
         signals.check()
         time.sleep(min(_LOOK_SECONDS, every))
-        if size != shutil.get_terminal_size(_FALLBACK_SIZE):
-            size = shutil.get_terminal_size(_FALLBACK_SIZE)
-            show.show(seen)
+        if size != (size := shutil.get_terminal_size(_FALLBACK_SIZE)):
+            show.show(snapshot)
 
 
-class _AsLines:
+class _Lines:
     """A line, or an object, for each change."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self._known: object = None
 
-    def show(self, seen: Snapshot) -> None:
+    def show(self, snapshot: Snapshot) -> None:
         from orchestrator.cli.text.terminal import emit, local_time
-        from orchestrator.cli.text.watch_frame import change, told
+        from orchestrator.cli.text.watch_frame import change, summary_line
 
-        # A line tells of a stage: in the moment between two there is none to tell of.
-        between = self._known is not None and seen.current is None and not seen.over
-        if change(seen) == self._known or (between and not self._as_json):
+        # Between two stages a line would have no stage.
+        between = self._known is not None and snapshot.current is None and not snapshot.over
+        if change(snapshot) == self._known or (between and not self._as_json):
             return
-        self._known = change(seen)
+        self._known = change(snapshot)
         if self._as_json:
-            emit(json.dumps(seen.to_json(), ensure_ascii=False) + "\n")
+            emit(json.dumps(snapshot.to_json(), ensure_ascii=False) + "\n")
         else:
-            emit(f"{local_time(seen.at)}  {told(seen)}\n")
+            emit(f"{local_time(snapshot.at)}  {summary_line(snapshot)}\n")
 
     def leave(self) -> None:
         """Nothing to tidy."""
 
 
-class _AsPicture:
-    """One picture that is drawn over itself."""
+class _Picture:
+    """One picture, redrawn in place by rich; no alternate screen."""
 
     def __init__(self) -> None:
         import signal
 
-        from orchestrator.cli.text.watch_screen import Screen
+        self._live: Live | None = None
+        self._size = (0, 0)
+        # After Ctrl-Z and fg, the shell has written where the picture was.
+        signal.signal(signal.SIGCONT, lambda *_: self.leave())
 
-        self._screen = Screen(sys.stdout)
-        # After Ctrl-Z and fg, a shell has written where the picture was.
-        signal.signal(signal.SIGCONT, lambda *_: self._screen.forget())
+    def show(self, snapshot: Snapshot) -> None:
+        from rich.live import Live
 
-    def show(self, seen: Snapshot) -> None:
-        from orchestrator.cli.text.watch_frame import frame
-
-        width, height = shutil.get_terminal_size(_FALLBACK_SIZE)
-        self._screen.draw(frame(seen, width, height, colour=_colours()), width, height)
+        size = shutil.get_terminal_size(_FALLBACK_SIZE)
+        if self._live is None:
+            self._live = Live(
+                console=_console(), auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+            )
+            self._live.start()
+        elif size != self._size:  # the terminal has folded the old lines
+            self._live.console.clear()
+        self._size = size
+        self._live.update(_picture(snapshot), refresh=True)
 
     def leave(self) -> None:
-        self._screen.leave()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
 
-def _picture(seen: Snapshot) -> str:
+def _console() -> Console:
+    from rich.console import Console
+
+    styled = _draws() and not os.environ.get("NO_COLOR")
+    return Console(highlight=False, color_system="standard" if styled else None)
+
+
+def _picture(snapshot: Snapshot) -> Group:
+    from rich.console import Group
+
     from orchestrator.cli.text.watch_frame import frame
 
-    width, height = shutil.get_terminal_size(_FALLBACK_SIZE)
-    return "\n".join(frame(seen, width, height, colour=_draws() and _colours()))
+    return Group(*frame(snapshot, *shutil.get_terminal_size(_FALLBACK_SIZE)))
+
+
+def _rendered(snapshot: Snapshot) -> str:
+    console = _console()
+    with console.capture() as captured:
+        console.print(_picture(snapshot))
+    return captured.get().rstrip("\n")
 
 
 def _draws() -> bool:
     """Whether standard output is a terminal on which a picture can be drawn."""
     utf = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
     return sys.stdout.isatty() and utf and os.environ.get("TERM", "dumb") != "dumb"
-
-
-def _colours() -> bool:
-    return not os.environ.get("NO_COLOR")

@@ -67,13 +67,13 @@ def _metric(name: str, required: float, actual: float | None) -> Part:
 
 
 _CHECKS = Sentence("checks passed", "项检查通过")
-_PARAPHRASES = Sentence("paraphrases answered correctly", "个改写问题答对")
+_PARAPHRASES = Sentence("paraphrases answered correctly", "个换问法的题答对")
 
 
 def _rate(name: str, words: Sentence, required: float, counts: tuple[int, int]) -> Part:
     good, asked = counts
     if not asked:
-        zh = {"checks": "检查", "paraphrases": "改写问题"}[name]
+        zh = {"checks": "检查", "paraphrases": "换问法的题"}[name]
         what = Sentence(f"no {name} were asked (at least {required:.0%})", f"没有{zh}（至少 {required:.0%}）")
         return Part(name, required, None, False, what, 0.0)
     rate = good / asked

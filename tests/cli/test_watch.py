@@ -87,14 +87,15 @@ def test_a_terminal_shows_it_and_leaves_it_alone(training: SmallWorld) -> None:
     assert "/40" in first
     assert "\x1b[36mrunning" in first
     again = watched.until(lambda text: "\x1b[2K" in text)
-    assert "✓ fetch" not in again, "only what changed is written"
     watched.resize(40, 24)
     narrow = watched.until(lambda text: "train.log" in text or "── train" in text)
     assert max(len(line) for line in narrow.split("\n")) < 200
     os.write(watched.ours, b"\x03")
     last = watched.until(lambda text: "continues" in text)
     assert "stopped watching" in last
-    assert "\x1b[?" not in first + again + narrow + last, "no mode of the terminal was changed"
+    whole = first + again + narrow + last
+    assert "\x1b[?1049h" not in whole, "the alternate screen is not used"
+    assert whole.rindex("\x1b[?25h") > whole.rindex("\x1b[?25l"), "the cursor is shown again"
     assert watched.end() == 130
     assert training.run("status", "--json").envelope["data"]["runs"][0]["standing"] == "running"
 

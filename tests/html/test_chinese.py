@@ -88,7 +88,9 @@ def english(text: str) -> list[str]:
 def page_text(facts: Any) -> str:
     """The text of the page without code and style."""
     page = re.sub(r"<(pre|code|style|head)\b.*?</\1>", " ", run_page(facts), flags=re.DOTALL)
-    return re.sub(r"[ \n]+", " ", Shape(re.sub(r"</(td|th|p|dt|dd|div|b|span)>", r" | </\1>", page)).text)
+    return re.sub(
+        r"[ \n]+", " ", Shape(re.sub(r"</(td|th|p|dt|dd|div|b|span|summary)>", r" | </\1>", page)).text
+    )
 
 
 @pytest.mark.parametrize("kind", CURVES)

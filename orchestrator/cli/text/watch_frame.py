@@ -1,6 +1,6 @@
-"""The picture of a run: pure, from a snapshot and the size of a terminal to its lines.
+"""The picture of a run: from a snapshot and the size of a terminal to styled lines. Pure.
 
-No line is as wide as the terminal, and the picture is lower than it by a line: nothing wraps or scrolls.
+No line is as wide as the terminal, and there is a line less than it has: nothing wraps or scrolls.
 """
 
 from __future__ import annotations
@@ -8,67 +8,58 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from orchestrator.cli.text.live import sparkline
 from orchestrator.cli.text.terminal import columns, cut, one_line, visible
 
 if TYPE_CHECKING:
     from orchestrator.execute.reporting.watch import Snapshot, WatchedStage
 
-Span = tuple[str, str]
-Line = tuple[Span, ...]
-
 _MARKS = {
-    "done": ("✓", "good"),
-    "skipped": ("✓", "faint"),
-    "running": ("▸", "strong"),
-    "refuted": ("✗", "bad"),
-    "failed": ("✗", "bad"),
-    "interrupted": ("!", "warn"),
-    "stopped": ("!", "warn"),
-    "waiting": ("·", "faint"),
+    "done": ("✓", "green"),
+    "skipped": ("✓", "dim"),
+    "running": ("▸", "bold"),
+    "refuted": ("✗", "red"),
+    "failed": ("✗", "red"),
+    "interrupted": ("!", "yellow"),
+    "stopped": ("!", "yellow"),
+    "waiting": ("·", "dim"),
 }
-_SGR = {"good": "32", "bad": "31", "warn": "33", "strong": "1", "faint": "2", "accent": "36", "": ""}
-_STANDING = {"running": "accent", "done": "good", "refuted": "bad", "failed": "bad"}
+_STANDING = {"running": "cyan", "done": "green", "refuted": "red", "failed": "red"}
 _LABEL = 12
 _BAR, _LEAST_BAR = 48, 6
 _LEAST_LOG = 3
 _REASON_LINES = 3
 
 
-def frame(snapshot: Snapshot, width: int, height: int, *, colour: bool = False) -> list[str]:
-    """The picture.
-
-    Args:
-        snapshot: what is drawn.
-        width: of the terminal, in columns.
-        height: of the terminal, in lines.
-        colour: with SGR escapes; else without any.
-
-    Returns:
-        at most height - 1 lines of at most width - 1 columns.
-    """
+def frame(snapshot: Snapshot, width: int, height: int) -> list[Text]:
+    """The picture: at most height - 1 lines of at most width - 1 columns."""
     usable, room = max(1, width - 1), max(1, height - 1)
     head = _head(snapshot, usable)
     numbers = list(_numbers(snapshot, usable))
     stages = list(_stages(snapshot.stages, usable))
     log = list(_log(snapshot, usable))
-    blanks = [()] if room > len(head) + len(numbers) + len(stages) + _LEAST_LOG else []
+    blanks = [Text()] if room > len(head) + len(numbers) + len(stages) + _LEAST_LOG else []
     if len(head) + len(numbers) + len(stages) + 2 * len(blanks) + _LEAST_LOG > room:
         head, stages = [*head, *_one_stage(snapshot.stages)], []
     top = [*head, *(blanks if numbers else []), *numbers, *(blanks if stages else []), *stages]
     left = room - len(top)
     lines = top + ([log[0], *log[1:][-(left - 1) :]] if log and left > 1 else [])
-    return [_drawn(line, usable, colour=colour) for line in lines[:room]]
+    for line in lines:
+        line.truncate(usable, overflow="ellipsis")
+        line.rstrip()
+    return lines[:room]
 
 
 def change(snapshot: Snapshot) -> tuple[object, ...]:
-    """What a reader of lines is told of: while this is the same, there is nothing new to say."""
+    """What a pipe reports: as long as this is the same, there is no new line."""
     step = snapshot.step
     stages = tuple((stage.name, stage.status) for stage in snapshot.stages)
     return (snapshot.standing, stages, step and (step.step, step.loss), snapshot.validation)
 
 
-def told(snapshot: Snapshot) -> str:
+def summary_line(snapshot: Snapshot) -> str:
     """The snapshot as one line, for a pipe."""
     parts = [snapshot.standing]
     if stage := snapshot.current:
@@ -83,7 +74,7 @@ def told(snapshot: Snapshot) -> str:
 
 
 def ending(snapshot: Snapshot) -> str:
-    """How a run ended, in words; "" of one that goes on."""
+    """How a run ended, as a sentence; "" if it is running."""
     if not snapshot.over:
         return ""
     code = f" with exit code {snapshot.exit_code}" if snapshot.exit_code is not None else ""
@@ -92,7 +83,7 @@ def ending(snapshot: Snapshot) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as a person reads them.
+    """A duration for display.
 
     >>> [clock(8.24), clock(192), clock(7384)]
     ['8s', '3:12', '2:03:04']
@@ -109,42 +100,41 @@ def _gb(value: float) -> str:
     return f"{value:.1f} GB" if value >= 1 else f"{value * 1000:.0f} MB"
 
 
-def _head(snapshot: Snapshot, width: int) -> list[Line]:
+def _head(snapshot: Snapshot, width: int) -> list[Text]:
     state = f"{snapshot.standing} {clock(snapshot.seconds)}"
     if snapshot.exit_code:
         state += f" (exit {snapshot.exit_code})"
     name = cut(one_line(snapshot.run), max(1, width - columns(state) - 2))
-    first: Line = ((name, "strong"), ("  ", ""), (state, _STANDING.get(snapshot.standing, "warn")))
-    lines = [first, ((one_line(snapshot.headline), "faint"),)]
+    first = Text.assemble((name, "bold"), "  ", (state, _STANDING.get(snapshot.standing, "yellow")))
     reasons = _folded(one_line(snapshot.reason), width)[:_REASON_LINES] if snapshot.reason else []
-    return lines + [((part, "bad"),) for part in reasons]
+    return [first, Text(one_line(snapshot.headline), "dim"), *(Text(part, "red") for part in reasons)]
 
 
-def _numbers(snapshot: Snapshot, width: int) -> Iterator[Line]:
+def _labeled(label: str, value: str, more: str = "", style: str = "dim") -> Text:
+    return Text.assemble((label.ljust(_LABEL), "dim"), value, (f"  {more}" if more else "", style))
+
+
+def _numbers(snapshot: Snapshot, width: int) -> Iterator[Text]:
     if snapshot.step:
-        yield from _bar(snapshot.step.step, snapshot.step.total, width)
+        yield _bar(snapshot.step.step, snapshot.step.total, width)
     for label, value, curve in _training(snapshot):
         if label != "step":
             room = max(0, width - _LABEL - len(value) - 2)
-            yield ((label.ljust(_LABEL), "faint"), (value, ""), ("  ", ""), (_curve(curve, room), "accent"))
+            yield _labeled(label, value, _curve(curve, room), "cyan")
     if snapshot.memory_gb:
         many = "" if snapshot.processes == 1 else "es"
         value = f"{_gb(snapshot.memory_gb)} of {_gb(snapshot.memory_total_gb)}"
-        yield (
-            ("memory".ljust(_LABEL), "faint"),
-            (value, ""),
-            (f"  {snapshot.processes} process{many}", "faint"),
-        )
+        yield _labeled("memory", value, f"{snapshot.processes} process{many}")
     for number, one in enumerate(snapshot.gpus):
         label = f"gpu {number}" if len(snapshot.gpus) > 1 else "gpu"
         value = f"{one.used_mib / 1024:.1f} of {one.total_mib / 1024:.1f} GiB"
         busy = f"  {one.percent}%" if one.percent >= 0 else ""
         mine = f"  this run {snapshot.gpu_mib / 1024:.1f}" if snapshot.gpu_mib and not number else ""
-        yield ((label.ljust(_LABEL), "faint"), (value + busy + mine, ""), (f"  {visible(one.name)}", "faint"))
+        yield _labeled(label, value + busy + mine, visible(one.name))
 
 
 def _training(snapshot: Snapshot) -> Iterator[tuple[str, str, Sequence[float]]]:
-    """(label, value, course) of what the trainer says; in the order in which one asks for it."""
+    """(label, value, curve) of the trainer's numbers, the most important first."""
     step = snapshot.step
     if step is None:
         return
@@ -162,19 +152,14 @@ def _training(snapshot: Snapshot) -> Iterator[tuple[str, str, Sequence[float]]]:
         yield "rate", f"{step.learning_rate:.1e}", ()
 
 
-def _bar(step: int, total: int, width: int) -> Iterator[Line]:
+def _bar(step: int, total: int, width: int) -> Text:
     count = f"{step}/{total}"
     long = min(_BAR, width - len(count) - 6)
     if total <= 0 or long < _LEAST_BAR:
-        yield ((count, ""),)
-        return
+        return Text(count)
     share = max(0.0, min(1.0, step / total))
     full = round(long * share)
-    yield (
-        ("█" * full, "good"),
-        ("·" * (long - full), "faint"),
-        (f" {count} {share:4.0%}", ""),
-    )
+    return Text.assemble(("█" * full, "green"), ("·" * (long - full), "dim"), f" {count} {share:4.0%}")
 
 
 def _curve(values: Sequence[float], width: int) -> str:
@@ -183,39 +168,40 @@ def _curve(values: Sequence[float], width: int) -> str:
     return sparkline(list(thinned(values, width))) if width and len(values) > 1 else ""
 
 
-def _stages(stages: Sequence[WatchedStage], width: int) -> Iterator[Line]:
+def _stages(stages: Sequence[WatchedStage], width: int) -> Iterator[Text]:
     """The stages in columns, row by row, each with its mark and its time."""
     cells = [_cell(stage) for stage in stages]
-    wide = max((sum(columns(text) for text, _ in cell) for cell in cells), default=0) + 2
+    wide = max((cell.cell_len for cell in cells), default=0) + 2
     across = max(1, (width + 2) // wide)
     for begin in range(0, len(cells), across):
-        row: list[Span] = []
+        row = Text()
         for cell in cells[begin : begin + across]:
-            row += [*cell, (" " * (wide - sum(columns(text) for text, _ in cell)), "")]
-        yield tuple(row)
+            cell.pad_right(wide - cell.cell_len)
+            row.append_text(cell)
+        yield row
 
 
-def _cell(stage: WatchedStage) -> Line:
+def _cell(stage: WatchedStage) -> Text:
     mark, style = _MARKS.get(stage.status, ("?", ""))
-    took = f" {clock(stage.seconds)}" if stage.seconds >= 0.5 else ""  # noqa: PLR2004  else it would say 0s
-    name = "strong" if stage.status == "running" else "faint" if stage.status == "waiting" else ""
-    return ((f"{mark} ", style), (one_line(stage.name), name), (took, "faint"))
+    took = f" {clock(stage.seconds)}" if stage.seconds >= 0.5 else ""  # noqa: PLR2004  else it would show 0s
+    name = {"running": "bold", "waiting": "dim"}.get(stage.status, "")
+    return Text.assemble((f"{mark} ", style), (one_line(stage.name), name), (took, "dim"))
 
 
-def _one_stage(stages: Sequence[WatchedStage]) -> Iterator[Line]:
-    """The stage that tells most, where there is no room for all."""
+def _one_stage(stages: Sequence[WatchedStage]) -> Iterator[Text]:
+    """The running stage, or the last one, if there is no room for all."""
     over = [number for number, stage in enumerate(stages) if stage.status != "waiting"]
     running = [number for number in over if stages[number].status == "running"]
     for number in (running or over)[-1:]:
-        yield (*_cell(stages[number]), (f"  stage {number + 1} of {len(stages)}", "faint"))
+        yield _cell(stages[number]).append(f"  stage {number + 1} of {len(stages)}", "dim")
 
 
-def _log(snapshot: Snapshot, width: int) -> Iterator[Line]:
+def _log(snapshot: Snapshot, width: int) -> Iterator[Text]:
     if not snapshot.lines:
         return
     title = f"── {cut(one_line(snapshot.log), max(1, width - 8))}.log "
-    yield ((title + "─" * max(0, width - columns(title)), "faint"),)
-    yield from (((visible(line).expandtabs(4), ""),) for line in snapshot.lines)
+    yield Text(title + "─" * max(0, width - columns(title)), "dim")
+    yield from (Text(visible(line).expandtabs(4)) for line in snapshot.lines)
 
 
 def _folded(text: str, width: int) -> list[str]:
@@ -225,16 +211,3 @@ def _folded(text: str, width: int) -> list[str]:
             lines.append("")
         lines[-1] += character
     return lines
-
-
-def _drawn(line: Line, width: int, *, colour: bool) -> str:
-    """The spans as text, cut to the width; trailing blanks are no part of it."""
-    parts, left = [], width
-    for text, style in line:
-        shown = cut(text, left)
-        left -= columns(shown)
-        code = _SGR[style] if colour and shown.strip() else ""
-        parts.append(f"\x1b[{code}m{shown}\x1b[0m" if code else shown)
-        if left <= 0:
-            break
-    return "".join(parts).rstrip(" ")
