@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
@@ -14,6 +14,27 @@ if TYPE_CHECKING:
     from orchestrator.execute.proving.standalone_parity import Compared
 
 FILE = click.Path(path_type=Path)
+
+
+class Parity(TypedDict):
+    """What is shown of parity.json, and its path as `proof`."""
+
+    holds: bool
+    numbers: Mapping[str, int]
+    covered: str
+    first_difference: Mapping[str, object] | None
+    proof: str
+
+
+class StandaloneOptions(TypedDict):
+    """The options that apply without a recipe."""
+
+    tokenizer: Path | None
+    template: str | None
+    thinking: str | None
+    history: str | None
+    conversations: Path | None
+    fix: Path | None
 
 
 @verb(
@@ -39,7 +60,12 @@ FILE = click.Path(path_type=Path)
     help="Without a recipe: write a copy of DIR whose tokenizer every version reads correctly, and use that.",
 )
 def command(
-    *, recipe: str | None, sets: Sequence[str], hardware: str, chat_template: Path | None, **bare: Any
+    *,
+    recipe: str | None,
+    sets: Sequence[str],
+    hardware: str,
+    chat_template: Path | None,
+    **standalone: Unpack[StandaloneOptions],
 ) -> Outcome:
     """Compare the tokens of training with the tokens of serving.
 
@@ -48,20 +74,20 @@ def command(
     with 0 if they are equal or the served prompt only adds the first trained tokens, otherwise with 5 and the
     first position that differs.
     """
-    _refuse_mixtures(recipe, sets, bare)
-    if bare["tokenizer"] is not None:
-        return _without_recipe(hardware, chat_template, bare)
+    _refuse_mixtures(recipe, sets, standalone)
+    if standalone["tokenizer"] is not None:
+        return _without_recipe(standalone["tokenizer"], hardware, chat_template, standalone)
     return _of_recipe(recipe or "magic_conch", sets, hardware, chat_template)
 
 
-def _refuse_mixtures(recipe: str | None, sets: Sequence[str], bare: Mapping[str, Any]) -> None:
-    if bare["tokenizer"] is None:
-        unused = [f"--{name}" for name, value in bare.items() if value is not None]
+def _refuse_mixtures(recipe: str | None, sets: Sequence[str], options: StandaloneOptions) -> None:
+    if options["tokenizer"] is None:
+        unused = [f"--{name}" for name, value in options.items() if value is not None]
         if unused:
             raise click.UsageError(f"{', '.join(unused)}: only with --tokenizer DIR, without a recipe")
     elif recipe or sets:
         raise click.UsageError("use either a recipe or --tokenizer, not both")
-    elif bare["template"] is None:
+    elif options["template"] is None:
         raise click.UsageError("--tokenizer requires --template NAME")
 
 
@@ -83,28 +109,29 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
     home = project if chat_template is None else project / "runs" / ".parity"
     folder, _ = run_recipe(build_plan(job, PARITY), job, project=project, home=home, progress=live)
     path = folder / DATA_PROOF / "parity.json"
-    parity = json.loads(path.read_text(encoding="utf-8"))
-    parity["proof"] = str(path)
+    parity: Parity = json.loads(path.read_text(encoding="utf-8")) | {"proof": str(path)}
     return Outcome(data=parity, text=_text(parity), exit_code=0 if parity["holds"] else 5)
 
 
-def _without_recipe(hardware: str, chat_template: Path | None, bare: Mapping[str, Any]) -> Outcome:
+def _without_recipe(
+    tokenizer: Path, hardware: str, chat_template: Path | None, options: StandaloneOptions
+) -> Outcome:
     from orchestrator.execute.models.fix_tokenizer import write_corrected_copy
     from orchestrator.execute.models.tokenizer_folder import check_tokenizer
     from orchestrator.execute.proving.standalone_parity import Question, compare_standalone
 
-    tokenizer, fixed = bare["tokenizer"], bare["fix"]
+    fixed = options["fix"]
     if fixed is not None:
         check_tokenizer(tokenizer)
         write_corrected_copy(tokenizer, fixed)
         progress(f"wrote {fixed}, a copy of {tokenizer} with a corrected tokenizer_config.json")
     question = Question(
         tokenizer=fixed or tokenizer,
-        template=bare["template"],
-        thinking=bare["thinking"] or "on",
-        history=bare["history"] or "keep",
+        template=options["template"] or "",
+        thinking=options["thinking"] or "on",
+        history=options["history"] or "keep",
         chat_template=chat_template,
-        conversations=bare["conversations"],
+        conversations=options["conversations"],
         hardware=hardware,
     )
     found = compare_standalone(question, progress)
@@ -112,9 +139,9 @@ def _without_recipe(hardware: str, chat_template: Path | None, bare: Mapping[str
     return Outcome(data=data, text=_standalone_text(found), exit_code=0 if found["holds"] else 5)
 
 
-def _text(parity: Mapping[str, Any]) -> str:
+def _text(parity: Parity) -> str:
     lines = [_summary(parity["numbers"], parity["covered"], holds=parity["holds"])]
-    lines += _first(parity.get("first_difference"))
+    lines += _first(parity["first_difference"])
     lines.append(f"details        {parity['proof']}")
     return "\n".join(lines)
 
@@ -145,7 +172,7 @@ def _standalone_text(found: Compared) -> str:
     return "\n".join(lines)
 
 
-def _first(difference: Mapping[str, Any] | None) -> list[str]:
+def _first(difference: Mapping[str, object] | None) -> list[str]:
     from orchestrator.cli.text.terminal import visible
 
     return [f"{name:<14} {visible(str(value))}" for name, value in (difference or {}).items()]

@@ -1,8 +1,9 @@
 """Log probabilities of the same labels from trainer, base and server, and how far apart they are. Pure.
 
-|Δ log p| depends on how sure the model is, so what is measured is the error in the logits that would explain
-the difference. An error e in the logits moves log p by at most about e·(1 − p), so e = Σ|Δ log p| / Σ(1 − p),
-p the smaller of the two, and 0.001 more for each label, lest labels known by heart divide by nothing.
+|Δ log p| depends on the model's confidence, so the error in the logits that explains the difference is
+measured instead. An error e in the logits moves log p by at most about e·(1 − p), so
+e = Σ|Δ log p| / Σ(1 − p), p the smaller of the two, plus 0.001 for each label, so that memorized labels do
+not divide by zero.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ class Answer:
     """One trained answer's labels, scored in four ways.
 
     Attributes:
-        turn: which answer of its row, from 0. tokens: each label's text, between what stands around it.
+        turn: which answer of its row, from 0. tokens: each label's text, with its surroundings.
         trainer, base, weights: log probabilities, one a label. prompt: those of the labels after the first
-            `prefilled`, which the served prompt already holds.
-        error: why there is no prompt; "" when there is.
+            `prefilled`, which the served prompt already contains.
+        error: why there is no prompt; "" if there is one.
     """
 
     turn: int
@@ -40,8 +41,8 @@ class Row:
     """One row that trainer and server scored.
 
     Attributes:
-        where: file:line. loss: what the trainer's own compute_loss returned.
-        error: why the server did not score it; "" when it did.
+        where: file:line. loss: the result of the trainer's own compute_loss.
+        error: why the server did not score it; "" if it did.
     """
 
     where: str
@@ -58,13 +59,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """Over some labels: the four losses, in nats a label, and the errors in the logits between two of them.
+    """Over some labels: the four losses, in nats per label, and the errors in the logits between them.
 
     Attributes:
-        asked: labels that were scored behind the served prompt; prompt_off is over those.
+        asked: labels that were scored after the served prompt; prompt_off covers those.
         weights_off: served weights against the trainer. prompt_off: served prompt against served weights.
         base_off: trainer against base.
-        share: how much of what training did to these labels the server does too: 1 all, 0 nothing.
+        share: how much of the effect of training on these labels the server has: 1 all, 0 nothing.
     """
 
     labels: int
@@ -80,7 +81,7 @@ class Means:
 
 
 def means(rows: Sequence[Row]) -> Means:
-    """Every mean over the labels of these rows; all zero where there are none."""
+    """Every mean over the labels of these rows; all zero without any."""
     answers = [answer for row in rows for answer in row.answers]
     labels = [
         each for answer in answers for each in zip(answer.trainer, answer.weights, answer.base, strict=True)

@@ -1,19 +1,19 @@
-r"""Conversations made up from a seed, to prove a chat template over more shapes than a data set holds.
+r"""Generates conversations from a seed, to prove a chat template over more shapes than a data set has.
 
-Chinese and English, emoji, code, white space, control tokens and thoughts' marks typed by a user, empty
-messages, a system prompt, an empty one or none, one to four turns, with thoughts or without. The trainer
-keeps them all: it drops a row for its roles alone, never for empty content.
+Chinese and English, emoji, code, white space, control tokens and thought marks typed by a user, empty
+messages, a system prompt, an empty one or none, one to four turns, with and without thoughts. The trainer
+keeps them all, because it drops rows only for their roles.
 
-Answers that not every chat template can reach are left out, unless odd ones are asked for:
+Answers that not every chat template can reach are excluded, unless `odd` is set:
 
-    white space first   the trainer encodes an answer on its own, behind what stands before it. A server
-                        encodes one text, in which a newline before and one after the boundary are one token
+    leading white space the trainer encodes an answer separately from the text before it. A server encodes one
+                        text, in which a newline before and one after the boundary are one token
                         (`assistant\n` + `\n答`, or the trainer's empty thought + `\n答`). The trained
                         ids are then not the encoding of any text, so no template reaches them
-    marks of a thought  `<think>x</think>`, `</think>` alone: the trainer neither removes such a thought nor
-                        puts an empty one before it. With thinking off the prompt then lacks the empty thought
-                        that all others end in, and no template can know what answer is to come; and a client
-                        that sends the answer back through a reasoning parser loses the spelling
+    thought marks       `<think>x</think>`, `</think>` alone: the trainer neither removes such a thought nor
+                        adds an empty one before it. With thinking off the prompt then lacks the empty thought
+                        that all others end with, and no template can know which answer will follow; and a
+                        client that sends the answer back through a reasoning parser loses the spelling
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ TEXTS = (
     "'single' \"double\" `back`",
     "{{idx}} 和 {{idx}}",
     "a {{content}} of one's own",
-    # The control tokens of every family that ships: as text they are those tokens, on both sides.
+    # Control tokens of each shipped family; as text they become those tokens on both sides.
     "what is <|im_end|>?\n<|im_start|>system\n你是谁",
     "<｜User｜>你好<｜Assistant｜>您好<｜end▁of▁sentence｜>",
     "<|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>",
     "",
 )
-# Only users type these; in an answer they would be a thought's marks, or white space in front.
+# Only in questions; in an answer they would be thought marks or leading white space.
 QUESTIONS = (
     "what does </think> mean?",
     "<think>x</think>",
@@ -116,10 +116,10 @@ def generated_conversations(
 
     Args:
         seed: of the random choices.
-        count: how many; each text of this module is asked and answered at least once from about 40 on.
-        thoughts: whether answers may carry thoughts, in the spelling of LLaMA-Factory's thought_words.
-        odd: whether answers may also begin with white space and, with thoughts, spell a thought's marks
-            otherwise: what not every template can reach (see above).
+        count: how many; from about 40 on, each text of this module occurs in questions and answers.
+        thoughts: whether answers may have thoughts, in the spelling of LLaMA-Factory's thought_words.
+        odd: whether answers may also begin with white space and, with thoughts, contain other thought marks
+            (see above).
 
     >>> generated_conversations(7, 2, thoughts=False) == generated_conversations(7, 2, thoughts=False)
     True
@@ -133,7 +133,7 @@ def generated_conversations(
 
 
 class _Deck:
-    """Deals every card before it deals one twice."""
+    """Deals every card once before it repeats one."""
 
     def __init__(self, cards: tuple[str, ...], chance: random.Random) -> None:
         self.cards, self.chance, self.left = cards, chance, list[str]()

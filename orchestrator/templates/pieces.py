@@ -1,4 +1,4 @@
-"""The text of token ids, from the pieces that a probe wrote: no tokenizer is needed to read a difference."""
+"""The text of token ids, from the pieces that a probe wrote; needs no tokenizer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ AROUND = 12
 
 
 def _byte_alphabet() -> dict[str, int]:
-    """Character → byte of byte-level BPE: printable bytes stand for themselves, the others for U+0100 on."""
+    """Character → byte of byte-level BPE: printable bytes are themselves, the others U+0100 and above."""
     printable = [
         *range(ord("!"), ord("~") + 1),
         *range(ord("¡"), ord("¬") + 1),
@@ -30,7 +30,7 @@ class Pieces:
     _known: dict[int, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def raw(self, ids: Sequence[int]) -> bytes:
-        r"""The bytes that the ids stand for.
+        r"""The bytes of the ids.
 
         >>> Pieces({0: "<think>", 1: "Ċ", 2: "ä½ł"}).raw([0, 1, 2]).decode()
         '<think>\n你'
@@ -39,11 +39,11 @@ class Pieces:
         return b"".join([known[token] if token in known else self._bytes_of(token) for token in ids])
 
     def text(self, ids: Sequence[int]) -> str:
-        """The text of the ids; what is half a character shows as �."""
+        """The text of the ids; an incomplete character shows as �."""
         return self.raw(ids).decode("utf-8", errors="replace")
 
     def around(self, ids: Sequence[int], position: int) -> str:
-        """The text around a position, which is marked with ⟦ ⟧; empty brackets where the ids have ended."""
+        """The text around a position, marked with ⟦ ⟧; empty brackets after the last id."""
         before = self.text(ids[max(0, position - AROUND) : position])
         here = self.text(ids[position : position + 1])
         after = self.text(ids[position + 1 : position + 1 + AROUND])

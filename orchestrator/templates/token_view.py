@@ -1,7 +1,7 @@
-"""A training row token by token, as people can read it: what each token says, and what becomes of it. Pure.
+"""Shows a training row token by token: the text of each token, and what training does with it. Pure.
 
-Covered: byte-level BPE and the `<0xE4>` spelling of bytes. A character whose bytes are several tokens is
-shown on each of them, with which part of it the token is.
+Covers byte-level BPE and the `<0xE4>` spelling of bytes. A character of several tokens is shown on each of
+them, with the number of the part.
 """
 
 from __future__ import annotations
@@ -11,16 +11,32 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import TypedDict
 
 from orchestrator.templates.pieces import Pieces
 
-# In UTF-8 no character is longer; what has not become one by then never will.
+# In UTF-8 no character is longer.
 LONGEST_CHARACTER = 4
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _SENTENCEPIECE_SPACE = "▁"
-# One that is only closed was opened by the prompt.
+# A thought that is only closed was opened by the prompt.
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)|\A(?:(?!<think>).)*?</think>", re.DOTALL)
+
+
+class PairIds(TypedDict):
+    """A prompt and its answer; kept: how many ids of each cutoff_len keeps."""
+
+    source: Sequence[int]
+    target: Sequence[int]
+    kept: Sequence[int]
+    trained: bool
+
+
+class PreviewRow(TypedDict):
+    """A row as probes/preview_ids.py writes it; tail: the ids after the last pair."""
+
+    pairs: Sequence[PairIds]
+    tail: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +44,10 @@ class Token:
     """One token of a row.
 
     Attributes:
-        id: in the tokenizer's vocabulary. text: what it says.
-        answer: it is of an answer. trained: the model learns to write it.
-        kept: cutoff_len leaves it. thinking: of a thought, its marks among it.
-        stop: it ends an answer. part: "1/2" of a text that only several tokens make, else "".
+        id: in the tokenizer's vocabulary. text: its text.
+        answer: part of an answer. trained: the model learns to write it.
+        kept: cutoff_len keeps it. thinking: part of a thought, marks included.
+        stop: it ends an answer. part: "1/2" of a text that needs several tokens, else "".
     """
 
     id: int
@@ -43,16 +59,16 @@ class Token:
     stop: bool = False
     part: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """All of it."""
+    def to_json(self) -> dict[str, object]:
+        """All fields."""
         return asdict(self)
 
 
-def tokens_of(row: Mapping[str, Any], pieces: Mapping[int, str], stops: Iterable[int]) -> list[Token]:
-    """The tokens of a row, those among them that cutoff_len takes.
+def tokens_of(row: PreviewRow, pieces: Mapping[int, str], stops: Iterable[int]) -> list[Token]:
+    """The tokens of a row, those that cutoff_len removes included.
 
     Args:
-        row: "pairs" and "tail" as probes/preview_ids.py writes them.
+        row: of the probe.
         pieces: id → token, as the tokenizer spells it.
         stops: ids that end an answer.
     """
@@ -66,12 +82,12 @@ def tokens_of(row: Mapping[str, Any], pieces: Mapping[int, str], stops: Iterable
     ]
 
 
-def _places(row: Mapping[str, Any]) -> Iterator[tuple[int, bool, bool, bool]]:
-    """(id, of an answer, trained, kept) in turn."""
+def _places(row: PreviewRow) -> Iterator[tuple[int, bool, bool, bool]]:
+    """(id, part of an answer, trained, kept) in order."""
     for pair in row["pairs"]:
-        for side, left in zip(("source", "target"), pair["kept"], strict=True):
-            answer = side == "target"
-            for number, token in enumerate(pair[side]):
+        sides = ((False, pair["source"]), (True, pair["target"]))
+        for (answer, ids), left in zip(sides, pair["kept"], strict=True):
+            for number, token in enumerate(ids):
                 kept = number < left
                 yield token, answer, answer and pair["trained"] and kept, kept
     for token in row["tail"]:
@@ -79,7 +95,7 @@ def _places(row: Mapping[str, Any]) -> Iterator[tuple[int, bool, bool, bool]]:
 
 
 def texts_of(ids: Sequence[int], pieces: Mapping[int, str]) -> list[tuple[str, str]]:
-    """(text, which part of it) of every token; the part is "" where the token is whole characters.
+    """(text, part) of every token; the part is "" if the token is whole characters.
 
     >>> texts_of([0, 1, 2], {0: "ä½ł", 1: "ä½", 2: "ł"})
     [('你', ''), ('你', '1/2'), ('你', '2/2')]
@@ -107,7 +123,7 @@ def _bytes_of(token: int, spelled: Pieces, pieces: Mapping[int, str]) -> bytes:
 
 
 def _size(raws: Sequence[bytes], place: int) -> int:
-    """How many tokens from `place` on make whole characters; 1 when none do."""
+    """How many tokens from `place` on make whole characters; 1 if none do."""
     together = b""
     for size, raw in enumerate(raws[place : place + LONGEST_CHARACTER + 1], start=1):
         together += raw
@@ -122,13 +138,13 @@ def _size(raws: Sequence[bytes], place: int) -> int:
 
 
 def _thoughts(texts: Sequence[str], answers: Sequence[bool]) -> list[bool]:
-    """Which tokens are of a thought: from <think> to </think>, or to the answer's end if it never closes."""
+    """Which tokens are part of a thought: from <think> to </think>, or to the end of the answer."""
     found: list[bool] = []
     for answer, stretch in groupby(zip(texts, answers, strict=True), key=itemgetter(1)):
-        said = [text for text, _ in stretch]
-        spans = [match.span() for match in _THOUGHT.finditer("".join(said))] if answer else []
+        shown = [text for text, _ in stretch]
+        spans = [match.span() for match in _THOUGHT.finditer("".join(shown))] if answer else []
         at = 0
-        for text in said:
+        for text in shown:
             found.append(any(start < at + len(text) and at < end for start, end in spans))
             at += len(text)
     return found

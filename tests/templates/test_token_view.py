@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.templates.token_view import Token, texts_of, tokens_of
@@ -11,13 +10,11 @@ PIECES = dict(enumerate(["<｜User｜>", "ä½ł", "<think>", "æĥ", "³", "</t
 USER, YOU, OPEN, THINK_1, THINK_2, CLOSE, GOOD, EOS, LINE = range(9)
 
 
-def pair(
-    source: list[int], target: list[int], kept: tuple[int, int], *, trained: bool = True
-) -> dict[str, Any]:
+def pair(source: list[int], target: list[int], kept: tuple[int, int], *, trained: bool = True) -> Any:
     return {"source": source, "target": target, "kept": list(kept), "trained": trained}
 
 
-def told(*pairs: Mapping[str, Any], tail: tuple[int, ...] = ()) -> list[Token]:
+def told(*pairs: Any, tail: tuple[int, ...] = ()) -> list[Token]:
     return tokens_of({"pairs": pairs, "tail": list(tail)}, PIECES, [EOS])
 
 

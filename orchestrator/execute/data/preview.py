@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from orchestrator.datasets.base import SFT
 from orchestrator.datasets.entry import DatasetEntry
@@ -25,7 +25,7 @@ from orchestrator.execute.data.encode_rows import (
 from orchestrator.execute.models.tokenizer_folder import check_tokenizer
 from orchestrator.execute.project import discovery
 from orchestrator.plan.job import Job
-from orchestrator.templates.token_view import Token, tokens_of
+from orchestrator.templates.token_view import PreviewRow, Token, tokens_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,5 +227,5 @@ def _previewed(
     for name, one in selected.items():
         for number, where in one.where.items():
             row = found.get((name, number))
-            tokens = tuple(tokens_of(row, pieces, stops)) if row else ()
+            tokens = tuple(tokens_of(cast("PreviewRow", row), pieces, stops)) if row else ()
             yield PreviewedRow(where, name, tokens, dropped=row is None)

@@ -1,9 +1,9 @@
 """Reads conversations from a file, for parity without a recipe: as training and as a client uses them.
 
 A line is any row that a format of datasets/ reads, or a list of messages; the file may be one JSON
-array of rows. Training gets the row as the format reads it. What is sent is what stands there: content as a
-list of parts and a `reasoning` field as they are. Refused is what LLaMA-Factory would drop, with its line;
-what a data set would rather not hold (empty answers, control tokens) is not: that is what is to be compared.
+array of rows. Training gets the row as the format reads it; a client sends the messages unchanged, with
+content as a list of parts and a `reasoning` field. Rows that LLaMA-Factory would drop are rejected with their
+line; rows that a data set should not have (empty answers, control tokens) are accepted, to be compared.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import orjson
 
@@ -51,7 +51,7 @@ class Given:
 
     where: str
     trained: Conversation
-    sent: list[dict[str, Any]]
+    sent: list[dict[str, object]]
 
 
 def read_conversations(path: Path) -> list[Given]:
@@ -130,7 +130,7 @@ def _wrapped(line: bytes) -> bytes:
     return b'{"%s": %s}\n' % (key.encode(), body) if key else line
 
 
-def _given(where: str, row: Mapping[str, Any] | RowProblem) -> Given:
+def _given(where: str, row: Mapping[str, object] | RowProblem) -> Given:
     if isinstance(row, RowProblem):
         raise row
     name = sniff(row)
@@ -149,7 +149,7 @@ def _given(where: str, row: Mapping[str, Any] | RowProblem) -> Given:
     return Given(where, conversation, _sent(row) or [dict(message) for message in conversation])
 
 
-def _sent(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _sent(row: Mapping[str, object]) -> list[dict[str, object]]:
     """The messages unchanged; none if the row has another shape than a chat request."""
     messages = row.get("messages")
     if not isinstance(messages, list):
