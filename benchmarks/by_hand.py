@@ -185,7 +185,7 @@ def write_script(run: Path, hand: Path, places: Mapping[str, str]) -> None:
             continue
         lines += [f"mkdir -p {output}.partial-0\n" for output in stage["outputs"] if "/" in output]
         lines += [
-            _shell(command, places) + "\n" for command in stage["commands"] if command["place"] != "conch"
+            _shell(command, places) + "\n" for command in stage["commands"] if command["runtime"] != "conch"
         ]
         lines += [f"mv {output}.partial-0 {output}\n" for output in stage["outputs"]]
         lines.append(f"mark {name}\n")

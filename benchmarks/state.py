@@ -90,7 +90,7 @@ def cycles(scratch: Path, times: int) -> list[str]:
     (folder / "export").mkdir(parents=True)
     run_tag = process.new_run_tag(scratch, folder)
     words = ("serve", "export", "--port", "{port}", "--served-model-name", "m", "{nonce}")
-    command = Command((sys.executable, str(FAKES / "vllm"), *words), place=Runtime.SERVE)
+    command = Command((sys.executable, str(FAKES / "vllm"), *words), runtime=Runtime.SERVE)
     service = Service(name="vllm", command=command, model="m")
     ports, before, began = [], 0, time.perf_counter()
     for number in range(times):

@@ -277,7 +277,7 @@ def _dump(settings: dict[str, Any]) -> str:
 def command(verb: str, path: str) -> Command:
     """`llamafactory-cli VERB PATH` in the train environment, with the web-facing parts kept shut."""
     env = {"GRADIO_ANALYTICS_ENABLED": "False", "RECORD_VRAM": "1"}
-    return Command(argv=("{train}/bin/llamafactory-cli", verb, path), place=Runtime.TRAIN, env=env)
+    return Command(argv=("{train}/bin/llamafactory-cli", verb, path), runtime=Runtime.TRAIN, env=env)
 
 
 def resumed(command: Command, checkpoint: str, *, last_step: int | None = None) -> Command:

@@ -166,11 +166,11 @@ def service(
     argv = ("{serve}/bin/vllm", *words, *names, *_parser_plugin(job))
     return Service(
         name=name,
-        command=Command(argv=argv, place=Runtime.SERVE, env=env),
+        command=Command(argv=argv, runtime=Runtime.SERVE, env=env),
         model=model,
         engine="vllm",
         reasoning_parser=job.reasoning_parser or "",
-        warm=Command(argv=("{serve}/bin/python", "{probes}/warm_vllm.py"), place=Runtime.SERVE, env=env),
+        warm=Command(argv=("{serve}/bin/python", "{probes}/warm_vllm.py"), runtime=Runtime.SERVE, env=env),
         warm_during=warm_during,
         ready_timeout=job.recipe.serve.ready_timeout,
     )

@@ -59,13 +59,13 @@ class Command:
 
     Attributes:
         argv: may hold the symbols of this module's docstring.
-        place: the environment whose programs it uses; its lock is part of the stage's key.
+        runtime: the environment whose programs it uses; its lock is part of the stage's key.
         env: variables added to the allow-listed environment of children.
         secrets: names of variables that are passed through from the user; values are never stored.
     """
 
     argv: tuple[str, ...]
-    place: Runtime = Runtime.CONCH
+    runtime: Runtime = Runtime.CONCH
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
 
@@ -210,6 +210,6 @@ def _command_of(value: Mapping[str, Any]) -> Command:
     changed = {
         "argv": tuple(value["argv"]),
         "secrets": tuple(value["secrets"]),
-        "place": Runtime(value["place"]),
+        "runtime": Runtime(value["runtime"]),
     }
     return Command(**{**value, **changed})

@@ -170,7 +170,7 @@ def test_rows_are_examples_unless_they_are_mixed_or_packed(passage: str, *, repa
 def test_a_command_runs_where_llamafactory_is() -> None:
     command = llamafactory.command("train", "train.yaml")
     assert command.argv == ("{train}/bin/llamafactory-cli", "train", "train.yaml")
-    assert command.place is Runtime.TRAIN
+    assert command.runtime is Runtime.TRAIN
 
 
 LINE = {"current_steps": 3, "total_steps": 10, "loss": 0.5, "lr": 1e-3, "elapsed_time": "0:00:01"}

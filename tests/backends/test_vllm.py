@@ -104,7 +104,7 @@ def test_the_server_is_told_where_and_under_which_names() -> None:
     assert words[at + 1 : at + 3] == (job.recipe.served_model, "{nonce}")
     assert service.model == job.recipe.served_model
     assert service.warm is not None
-    assert service.command.place is service.warm.place is Runtime.SERVE
+    assert service.command.runtime is service.warm.runtime is Runtime.SERVE
     assert service.command.env == service.warm.env
     assert not any("KEY" in name for name in service.command.env)
 

@@ -64,7 +64,7 @@ class Tiny:
         """A cold start."""
         names = ("--alias", job.recipe.served_model, "--alias", "{nonce}")
         argv = (sys.executable, str(SERVER), folder, "--port", "{port}", *names)
-        command = Command(argv=argv, place=Runtime.SERVE)
+        command = Command(argv=argv, runtime=Runtime.SERVE)
         return Service(name, command, job.recipe.served_model, engine="tiny", ready_timeout=60)
 
     def of_folder(self, service: Service, folder: str, /, *, name: str) -> Service:

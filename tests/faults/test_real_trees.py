@@ -70,7 +70,7 @@ def torchrun(folder: Path) -> process.Process:
     """A real training with two gloo ranks; returns when both are there."""
     env = {"FORCE_TORCHRUN": "1", "NPROC_PER_NODE": "2", "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
     plain = llamafactory.command("train", "train.yaml")
-    command = Command(plain.argv, plain.place, {**plain.env, **env})
+    command = Command(plain.argv, plain.runtime, {**plain.env, **env})
     symbols = {"train": str(registry.require("train", "cpu"))}
     run_tag = process.new_run_tag(folder.parent, folder)
     given = child_environment(command, run_tag=run_tag, symbols=symbols)

@@ -21,7 +21,7 @@ def test_a_plan_is_json_in_a_stable_order() -> None:
     plan = Plan("r", "h", (Stage("train", (COMMAND,), files=(RenderedFile("train.yaml", "a: 1\n"),)),))
     said = json.dumps(plan.to_json(), ensure_ascii=False)
     assert said == json.dumps(plan.to_json(), ensure_ascii=False)
-    assert json.loads(said)["stages"][0]["commands"][0]["place"] == "train"
+    assert json.loads(said)["stages"][0]["commands"][0]["runtime"] == "train"
 
 
 def test_a_plan_comes_back_from_its_json() -> None:

@@ -162,7 +162,7 @@ def _run(script: str, words: Sequence[str], environment: Path, folder: Path) -> 
     run_tag = process.new_run_tag(folder, folder)
     with process.guarded(run_tag):
         one = ParallelCommand.start(
-            Command(argv=argv, place=Runtime.TRAIN),
+            Command(argv=argv, runtime=Runtime.TRAIN),
             symbols=symbols,
             cwd=folder,
             run_tag=run_tag,

@@ -43,7 +43,7 @@ def preflight(plan: Plan, job: Job, *, project: Path) -> dict[str, str]:
 def _runtimes(plan: Plan) -> set[Runtime]:
     services = [stage.service.command for stage in plan.stages if stage.service]
     commands = [command for stage in plan.stages for command in stage.commands]
-    return {command.place for command in [*services, *commands]} - {Runtime.CONCH}
+    return {command.runtime for command in [*services, *commands]} - {Runtime.CONCH}
 
 
 def _disk(project: Path, job: Job) -> list[Problem]:

@@ -162,7 +162,7 @@ def _download(target: Path, progress: Progress) -> Path:
 def _convert(environment: Path, gguf: Path, model: Path) -> None:
     command = Command(
         ("{train}/bin/python", str(PROBE), str(gguf), str(model)),
-        place=Runtime.TRAIN,
+        runtime=Runtime.TRAIN,
         env={"CUDA_VISIBLE_DEVICES": ""},
     )
     folder = model.parent

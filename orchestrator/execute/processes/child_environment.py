@@ -42,7 +42,7 @@ _ENGINES = {
     "TOKENIZERS_PARALLELISM": "true",
     "DO_NOT_TRACK": "1",
 }
-_PLACES: Mapping[Runtime, Mapping[str, str]] = {
+_RUNTIMES: Mapping[Runtime, Mapping[str, str]] = {
     Runtime.CONCH: {},
     Runtime.TRAIN: _ENGINES,
     Runtime.SERVE: {
@@ -87,20 +87,20 @@ def child_environment(
         source: the environment to filter; this process's when None.
     """
     given = os.environ if source is None else source
-    allowed = {name: value for name, value in given.items() if _is_allowed(name, command.place)}
+    allowed = {name: value for name, value in given.items() if _is_allowed(name, command.runtime)}
     secrets = {name: given[name] for name in command.secrets if name in given}
     here = {"cores": bound_cores(), **(symbols or {})}
     own = {name: replace(value, here) for name, value in command.env.items()}
-    fixed = {**_ALWAYS, **_PLACES[command.place]}
-    if home := (symbols or {}).get(command.place.value):
+    fixed = {**_ALWAYS, **_RUNTIMES[command.runtime]}
+    if home := (symbols or {}).get(command.runtime.value):
         # LLaMA-Factory calls torchrun by its name alone where there are several GPUs (launcher.py).
         fixed["PATH"] = f"{home}/bin:{allowed.get('PATH', os.defpath)}"
     return {**allowed, **secrets, **fixed, **own, **(extra or {}), VARIABLE: run_tag}
 
 
-def _is_allowed(name: str, place: Runtime) -> bool:
+def _is_allowed(name: str, runtime: Runtime) -> bool:
     if name == VARIABLE or _SECRET.fullmatch(name):
         return False
-    if place is Runtime.CONCH and (name in variables() or _CONCH.fullmatch(name)):
+    if runtime is Runtime.CONCH and (name in variables() or _CONCH.fullmatch(name)):
         return True
     return bool(_EVERYWHERE.fullmatch(name))

@@ -223,7 +223,7 @@ def _run_probes(folder: Path, question: Question, locations: Mapping[str, Path],
 
 def _probe(side: str, script: str, *words: str) -> Command:
     argv = (f"{{{side}}}/bin/python", f"{{probes}}/{script}", *words, "--out", IDS[side])
-    return Command(argv=argv, place=Runtime(side))
+    return Command(argv=argv, runtime=Runtime(side))
 
 
 def _wait(running: dict[str, ParallelCommand], say: Say) -> None:

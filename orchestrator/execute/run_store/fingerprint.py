@@ -56,7 +56,7 @@ def stage_key(stage: Stage, inputs: Mapping[str, str], lockfiles: Mapping[str, s
     if value["service"]:
         for limit in ("ready_timeout", "stall_timeout", "warm_during", "warm"):
             value["service"].pop(limit)
-    places = {command.place for command in commands} - {Runtime.CONCH}
+    places = {command.runtime for command in commands} - {Runtime.CONCH}
     used = {place.value: lockfiles.get(place.value, "") for place in places}
     return _digest({"stage": value, "inputs": dict(inputs), "lockfiles": used, "conch": __version__})
 

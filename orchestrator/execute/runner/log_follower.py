@@ -124,7 +124,7 @@ class Follower:
             size = file.seek(0, 2)
             file.seek(max(self.since, size - _LAST))
             lines = file.read().decode("utf-8", "replace").splitlines()
-        if self.command.place is not Runtime.CONCH:
+        if self.command.runtime is not Runtime.CONCH:
             lines = [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
         return lines[-1] if lines else ""
 

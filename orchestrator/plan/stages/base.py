@@ -133,7 +133,7 @@ def serving_probe(job: Job, model: str, out: str) -> Command:
             *("{serve}/bin/python", "{probes}/serving_ids.py", *words),
             *("--conversations", CONVERSATIONS, "--out", out),
         ),
-        place=Runtime.SERVE,
+        runtime=Runtime.SERVE,
     )
 
 

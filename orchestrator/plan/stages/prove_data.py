@@ -95,7 +95,7 @@ def stage(job: Job) -> Stage:
             *(file for file, _ in proofs),
         ),
         commands=(
-            Command(argv=(*probe, "--out", training), place=Runtime.TRAIN),
+            Command(argv=(*probe, "--out", training), runtime=Runtime.TRAIN),
             serving_probe(job, "inputs/base", serving),
             *(command for _, command in proofs),
         ),

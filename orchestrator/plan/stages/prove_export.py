@@ -109,9 +109,9 @@ def _merge_probe(job: Job, out: str) -> Command:
     words = ("--base", "inputs/base", "--adapter", "adapter", "--export", "export")
     more = ("--method", job.recipe.train.method, "--out", out)
     argv = ("{train}/bin/python", "{probes}/merge_check.py", *words, *more)
-    return Command(argv=argv, place=Runtime.TRAIN)
+    return Command(argv=argv, runtime=Runtime.TRAIN)
 
 
 def _stop_probe(out: str) -> Command:
     words = ("--model", "export", "--config", CONFIG, "--out", out)
-    return Command(argv=("{serve}/bin/python", "{probes}/stop_ids.py", *words), place=Runtime.SERVE)
+    return Command(argv=("{serve}/bin/python", "{probes}/stop_ids.py", *words), runtime=Runtime.SERVE)

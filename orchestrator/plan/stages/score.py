@@ -29,7 +29,7 @@ def stage(job: Job) -> Stage:
             "--out",
             f"{partial(SCORES)}/trainer_loss.jsonl",
         ),
-        place=Runtime.TRAIN,
+        runtime=Runtime.TRAIN,
     )
     return Stage(
         name="score",

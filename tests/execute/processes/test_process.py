@@ -70,7 +70,7 @@ def test_a_child_gets_the_allow_list_and_nothing_else() -> None:
         "HTTPS_PROXY": "http://proxy",
         "CONCH_RUN": "somebody else's",
     }
-    engine = process.child_environment(Command((), place=Runtime.SERVE), run_tag="c", source=source)
+    engine = process.child_environment(Command((), runtime=Runtime.SERVE), run_tag="c", source=source)
     assert {name for name in engine if name in source} == {"PATH", "LC_ALL", "CONCH_HOME", "CONCH_RUN"}
     assert engine["CONCH_RUN"] == "c"
     assert (engine["HF_HUB_OFFLINE"], engine["SPT_NOENV"], engine["VLLM_HOST_IP"]) == ("1", "1", "127.0.0.1")
@@ -82,7 +82,7 @@ def test_a_child_gets_the_allow_list_and_nothing_else() -> None:
 
 def test_what_a_command_sets_is_laid_on_top_with_symbols_replaced() -> None:
     given = {"HF_HUB_OFFLINE": "0", "CACHE": "{project}/c", "BIND": "{cores}"}
-    command = Command((), place=Runtime.SERVE, env=given)
+    command = Command((), runtime=Runtime.SERVE, env=given)
     env = process.child_environment(
         command, run_tag="c", symbols={"project": "/p"}, extra={"CACHE": "x"}, source={}
     )
@@ -299,7 +299,7 @@ def test_a_missing_log_is_no_trouble(tmp_path: Path) -> None:
 
 def test_an_engine_finds_the_programs_of_its_own_environment() -> None:
     """LLaMA-Factory calls `torchrun` by its name alone."""
-    command = Command(("x",), place=Runtime.TRAIN)
+    command = Command(("x",), runtime=Runtime.TRAIN)
     env = process.child_environment(
         command, run_tag="c", symbols={"train": "/envs/train"}, source={"PATH": "/usr/bin"}
     )

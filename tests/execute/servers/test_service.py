@@ -58,9 +58,9 @@ class Bench:
         return Service(
             name="vllm",
             engine="vllm",
-            command=Command(("{serve}/bin/vllm", *SERVE), place=Runtime.SERVE, env=env),
+            command=Command(("{serve}/bin/vllm", *SERVE), runtime=Runtime.SERVE, env=env),
             model="magic",
-            warm=Command(("{serve}/bin/python", "{probes}/warm_vllm.py"), place=Runtime.SERVE, env=env),
+            warm=Command(("{serve}/bin/python", "{probes}/warm_vllm.py"), runtime=Runtime.SERVE, env=env),
             ready_timeout=ready,
             stall_timeout=stall,
         )

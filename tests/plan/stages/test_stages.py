@@ -70,7 +70,7 @@ def test_outputs_are_written_under_their_partial_name(stage: Stage) -> None:
 def test_a_task_is_on_the_board_and_its_settings_are_there(stage: Stage) -> None:
     rendered = {file.path for file in stage.files}
     for command in stage.commands:
-        if command.place is Runtime.CONCH:
+        if command.runtime is Runtime.CONCH:
             assert command.argv[:3] == ("{conch}/bin/python", "-m", "orchestrator.execute.runner.task")
             assert command.argv[3] in TASKS
             assert command.argv[4] in rendered
