@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.verb import Outcome
+from orchestrator.cli.verb import Outcome, current_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,15 +29,14 @@ def carry_out(
         the closing summary; of a detached run, the outcome of its start.
     """
     from dataclasses import replace
-    from pathlib import Path
 
     from orchestrator.cli.text.live import TerminalProgress
-    from orchestrator.execute.project import discovery, recipes
+    from orchestrator.execute.project import discovery
     from orchestrator.execute.run_store.load_report import read_report
     from orchestrator.execute.runner.run_plan import run_recipe
     from orchestrator.plan.plan import build_plan
 
-    project = recipes.project_folder(Path.cwd())
+    project = current_project()
     job = discovery.read_job(
         recipe, project=project, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch
     )
@@ -71,12 +70,9 @@ def outcome_of(report: Report, job: Job, folder: Path, *, project: Path) -> Outc
 
 def start_detached(request: Mapping[str, object]) -> Outcome:
     """Start a background process for a request, and list the commands that follow and stop it."""
-    from pathlib import Path
-
     from orchestrator.execute.processes.spawn_daemon import detach
-    from orchestrator.execute.project import recipes
 
-    started = detach(request, project=recipes.project_folder(Path.cwd()))
+    started = detach(request, project=current_project())
     message = started.told
     run = message["run"]
     what = f"serving {message['model']} at {message['url']}" if "url" in message else "running"

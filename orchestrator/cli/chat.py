@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from orchestrator.cli.text.terminal import emit, visible
 from orchestrator.cli.verb import (
     Outcome,
+    current_project,
     hardware_option,
     progress,
     recipe_argument,
@@ -149,10 +150,9 @@ class _Server:
 def _checkpoint_server(recipe: str, number: str) -> Iterator[_Server]:
     """A temporary server for a checkpoint of the recipe's latest run."""
     from orchestrator.cli.text.live import TerminalProgress
-    from orchestrator.execute.project import recipes
     from orchestrator.execute.serving.serve_checkpoint import served_checkpoint
 
-    project = recipes.project_folder(Path.cwd())
+    project = current_project()
     with served_checkpoint(recipe, number, project=project, progress=TerminalProgress()) as one:
         yield _Server(one.server.url, one.model, run=one.run.name, check=one.server.check)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.verb import Outcome, verb
+from orchestrator.cli.verb import Outcome, current_project, verb
 
 if TYPE_CHECKING:
     from orchestrator.execute.run_store.run_folder import Run
@@ -30,16 +30,13 @@ def command(context: click.Context, *, run: str, stage: str, follow: bool, lines
     Control characters are shown as escapes and secrets as ***; the files in the run's logs/ hold the raw
     bytes. With --json, each line is one object and the envelope comes last.
     """
-    from pathlib import Path
-
     from click.core import ParameterSource
 
-    from orchestrator.execute.project import recipes
     from orchestrator.execute.run_store.run_folder import Run
     from orchestrator.execute.run_store.run_logs import Tail, last_lines, logs_of
 
     show = _Shown(as_json=context.get_parameter_source("as_json") is ParameterSource.COMMANDLINE)
-    folder = Run.open(recipes.project_folder(Path.cwd()), run)
+    folder = Run.open(current_project(), run)
     tail, logs = Tail(folder, stage), logs_of(folder, stage)
     tail.skip(logs)
     for line in last_lines(logs[-1], lines):

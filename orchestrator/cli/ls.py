@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.verb import Outcome, verb
+from orchestrator.cli.verb import Outcome, current_project, verb
 
 if TYPE_CHECKING:
     from orchestrator.templates.pairing import ChatTemplate
@@ -23,13 +23,11 @@ def command(what: str | None) -> Outcome:
     `conch ls templates` prints a matrix: a row per training template and a column per setting of
     template.thinking and template.history. A cell names the chat template that matches that training.
     """
-    from pathlib import Path
-
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.run_store.run_folder import Run
     from orchestrator.templates.pairing import matrix
 
-    project = recipes.project_folder(Path.cwd())
+    project = current_project()
     templates = discovery.read_templates(project)
     names = {
         "recipes": list(recipes.names(project)),

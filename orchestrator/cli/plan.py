@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.verb import Outcome, hardware_option, recipe_argument, set_option, verb
+from orchestrator.cli.verb import Outcome, current_project, hardware_option, recipe_argument, set_option, verb
 
 if TYPE_CHECKING:
     from orchestrator.plan.stage import Plan
@@ -21,14 +21,13 @@ def command(recipe: str, sets: Sequence[str], hardware: str) -> Outcome:
     RECIPE is a name in recipes/ or a path.
     """
     import gc
-    from pathlib import Path
 
     # The process is short-lived: garbage collection would take a tenth of it (benchmarks/cold_start.py).
     gc.disable()
-    from orchestrator.execute.project import discovery, recipes
+    from orchestrator.execute.project import discovery
     from orchestrator.plan.plan import build_plan
 
-    project = recipes.project_folder(Path.cwd())
+    project = current_project()
     job = discovery.read_job(recipe, project=project, sets=sets, hardware=hardware)
     plan = build_plan(job)
     resolved = job.recipe.model_dump(mode="json")

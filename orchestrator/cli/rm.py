@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from orchestrator.cli.verb import Outcome, progress, verb
+from orchestrator.cli.verb import Outcome, current_project, progress, verb
 
 
 @verb(example="conch rm magic_conch/20261125-084143-b65b\nconch rm --yes magic_conch/20261125-084143-b65b")
@@ -18,14 +18,12 @@ def command(runs: Sequence[str], *, yes: bool) -> Outcome:
     A run that is in use is refused (exit 6). Links are removed, their targets never.
     """
     import sys
-    from pathlib import Path
 
     from orchestrator.errors import Problem, UsageError
-    from orchestrator.execute.project import recipes
     from orchestrator.execute.run_store.listing import remove_run, size_of
     from orchestrator.execute.run_store.run_folder import Run
 
-    project = recipes.project_folder(Path.cwd())
+    project = current_project()
     incomplete = [name for name in runs if "/" not in name]
     if incomplete:
         hint = f"name the run: conch runs ls {incomplete[0]}"

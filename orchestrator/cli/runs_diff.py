@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.verb import Outcome, verb
+from orchestrator.cli.verb import Outcome, current_project, verb
 
 if TYPE_CHECKING:
     from orchestrator.execute.run_store.compare_runs import RunDifference
@@ -22,13 +22,11 @@ def command(a: str, b: str) -> Outcome:
     A and B are RECIPE/ID, or RECIPE for its latest run. Times and paths are ignored.
     """
     from dataclasses import asdict
-    from pathlib import Path
 
-    from orchestrator.execute.project import recipes
     from orchestrator.execute.run_store.compare_runs import compare_runs
     from orchestrator.execute.run_store.run_folder import Run
 
-    project = recipes.project_folder(Path.cwd())
+    project = current_project()
     runs = [Run.open(project, name) for name in (a, b)]
     found = compare_runs(*runs)
     data = {"a": runs[0].name, "b": runs[1].name, "differences": [asdict(one) for one in found]}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.verb import Outcome, verb
+from orchestrator.cli.verb import Outcome, current_project, verb
 
 if TYPE_CHECKING:
     from orchestrator.execute.run_store.listing import RunSummary
@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 @click.argument("recipe", default="", metavar="[RECIPE]")
 def command(recipe: str) -> Outcome:
     """List the runs of the project or of one recipe, oldest first within a recipe."""
-    from pathlib import Path
-
     from orchestrator.cli.text.terminal import aligned
     from orchestrator.errors import Problem, UsageError
     from orchestrator.execute.project import recipes
     from orchestrator.execute.run_store.listing import summaries
 
-    project = recipes.project_folder(Path.cwd())
+    project = current_project()
     found = summaries(project, recipe)
     if recipe and not found and recipe not in recipes.names(project):
         raise UsageError(

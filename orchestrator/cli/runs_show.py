@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.verb import Outcome, verb
+from orchestrator.cli.verb import Outcome, current_project, verb
 
 if TYPE_CHECKING:
     from orchestrator.execute.run_store.listing import RunSummary
@@ -23,14 +23,11 @@ def command(run: str) -> Outcome:
     Each recipe value is shown with where it was set. Defaults are left out here; --json includes them
     (the run's manifest.json).
     """
-    from pathlib import Path
-
-    from orchestrator.execute.project import recipes
     from orchestrator.execute.run_store.listing import summary_of
     from orchestrator.execute.run_store.manifest import read_manifest
     from orchestrator.execute.run_store.run_folder import Run
 
-    folder = Run.open(recipes.project_folder(Path.cwd()), run)
+    folder = Run.open(current_project(), run)
     summary = summary_of(folder, look_around=True)
     manifest = read_manifest(folder)
     data = {"folder": str(folder.path), **summary.to_json(), "manifest": manifest}

@@ -10,6 +10,7 @@ import click
 from orchestrator.cli.verb import (
     Outcome,
     accept_option,
+    current_project,
     detach_option,
     hardware_option,
     progress,
@@ -60,10 +61,10 @@ def command(
     --accept-mismatch.
     """
     from orchestrator.execute.inference.api_key import read_key
-    from orchestrator.execute.project import discovery, recipes
+    from orchestrator.execute.project import discovery
     from orchestrator.execute.serving.serve import serve
 
-    project = recipes.project_folder(Path.cwd())
+    project = current_project()
     job = discovery.read_job(
         recipe,
         project=project,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.verb import Outcome, verb
+from orchestrator.cli.verb import Outcome, current_project, verb
 
 if TYPE_CHECKING:
     from orchestrator.execute.run_store.listing import RunSummary
@@ -22,14 +22,12 @@ def command(run: str) -> Outcome:
     Also lists processes whose supervisor was killed, with the command that stops them.
     """
     from dataclasses import asdict
-    from pathlib import Path
 
-    from orchestrator.execute.project import recipes
     from orchestrator.execute.run_store.listing import latest, summary_of
     from orchestrator.execute.run_store.run_folder import Run
     from orchestrator.execute.run_store.server_record import all_serving, is_lost, is_up
 
-    project = recipes.project_folder(Path.cwd())
+    project = current_project()
     folders = [Run.open(project, run)] if run else latest(project)
     found = [summary_of(folder, look_around=True) for folder in folders]
     servers = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orchestrator.cli.verb import Outcome, verb
+from orchestrator.cli.verb import Outcome, current_project, verb
 
 
 @verb(example="conch stop\nconch stop magic_conch\nconch stop --now")
@@ -17,13 +17,10 @@ def stop(run: str, grace: float, *, now: bool) -> Outcome:
     RUN is RECIPE/ID, or RECIPE for its latest run. Training saves a checkpoint first; run its command again
     to resume from there. Nothing running is not an error.
     """
-    from pathlib import Path
-
-    from orchestrator.execute.project.recipes import project_folder
     from orchestrator.execute.run_store.run_folder import Run
     from orchestrator.execute.run_store.stop import stop_project
 
-    project = project_folder(Path.cwd())
+    project = current_project()
     chosen = Run.open(project, run) if run else None
     stopped = stop_project(project, run=chosen, grace=0.0 if now else grace)
     rows = [{"pid": one.pid, "command": one.command} for one in stopped]

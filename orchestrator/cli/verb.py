@@ -6,11 +6,14 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from orchestrator.errors import Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,15 @@ def verb(*, example: str) -> Callable[[Callable[..., Outcome]], click.Command]:
 def progress(text: str) -> None:
     """Print one line of progress on stderr; stdout carries the result only."""
     print(text, file=sys.stderr, flush=True)
+
+
+def current_project() -> Path:
+    """The project that the working folder is in."""
+    from pathlib import Path
+
+    from orchestrator.execute.project.recipes import project_folder
+
+    return project_folder(Path.cwd())
 
 
 _Body = TypeVar("_Body", bound=Callable[..., object])
