@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.verb import Outcome, current_project
+from orchestrator.cli.verb import Outcome, RunOptions, current_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,15 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.results import Report
 
 
-def carry_out(
-    recipe: str,
-    stages: Iterable[str],
-    *,
-    sets: Sequence[str],
-    hardware: str,
-    accept_mismatch: bool,
-    detach: bool = False,
-) -> Outcome:
+def carry_out(options: RunOptions, stages: Iterable[str]) -> Outcome:
     """Run the named stages of a recipe, with progress on stderr.
 
     Returns:
@@ -38,14 +30,15 @@ def carry_out(
 
     project = current_project()
     job = discovery.read_job(
-        recipe, project=project, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch
+        options.recipe,
+        project=project,
+        sets=options.sets,
+        hardware=options.hardware,
+        accept_mismatch=options.accept_mismatch,
     )
     plan = build_plan(job, stages)
-    if detach:
-        request = {"recipe": recipe, "sets": list(sets), "hardware": hardware}
-        return start_detached(
-            {"verb": "run", "stages": list(stages), "accept_mismatch": accept_mismatch, **request}
-        )
+    if options.detach:
+        return start_detached(options.request("run", stages=list(stages)))
     progress = TerminalProgress()
     progress.say(plan.headline)
     folder, runs = run_recipe(plan, job, project=project, progress=progress)

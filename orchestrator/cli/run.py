@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
-from orchestrator.cli.verb import (
-    Outcome,
-    accept_option,
-    detach_option,
-    hardware_option,
-    recipe_argument,
-    set_option,
-    verb,
-)
+from orchestrator.cli.verb import Outcome, RunOptions, run_options, verb
 
 
 @verb(
     example="conch run magic_conch\nconch run recipes/magic_conch.yaml --set train.epochs=3\n"
     "conch run magic_conch --until target"
 )
-@recipe_argument
-@set_option
-@hardware_option
-@accept_option
-@detach_option
+@run_options
 @click.option(
     "--until",
     type=click.Choice(["target"]),
     default=None,
     help="Try the settings of the recipe's sweep, one run each, until its target is met.",
 )
-def command(
-    *,
-    recipe: str,
-    sets: Sequence[str],
-    hardware: str,
-    accept_mismatch: bool,
-    detach: bool,
-    until: str | None,
-) -> Outcome:
+def command(*, options: RunOptions, until: str | None) -> Outcome:
     """Run a whole recipe: fetch, prepare, prove, train, export, serve, verify, report.
 
     After an interruption, run it again: completed stages are skipped. Exits 5 if a check fails, a proof does
@@ -49,15 +27,8 @@ def command(
     if until:
         from orchestrator.cli.until import run_until
 
-        return run_until(recipe, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch, detach=detach)
+        return run_until(options)
     from orchestrator.cli.carry_out import carry_out
     from orchestrator.plan.plan import RUN
 
-    return carry_out(
-        recipe,
-        RUN,
-        sets=sets,
-        hardware=hardware,
-        accept_mismatch=accept_mismatch,
-        detach=detach,
-    )
+    return carry_out(options, RUN)

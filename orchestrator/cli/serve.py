@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from orchestrator.cli.verb import (
-    Outcome,
-    accept_option,
-    current_project,
-    detach_option,
-    hardware_option,
-    progress,
-    recipe_argument,
-    set_option,
-    verb,
-)
+from orchestrator.cli.verb import Outcome, RunOptions, current_project, progress, run_options, verb
 
 
 @verb(example="conch serve magic_conch\nCONCH_API_KEY=… conch serve magic_conch --host 0.0.0.0 --port 9000")
-@recipe_argument
-@set_option
-@hardware_option
-@accept_option
+@run_options
 @click.option(
     "--chat-template",
     type=click.Path(path_type=Path),
@@ -42,18 +28,13 @@ from orchestrator.cli.verb import (
     type=click.Path(path_type=Path),
     help="File of mode 0600 with the API key; default: CONCH_API_KEY.",
 )
-@detach_option
 def command(
     *,
-    recipe: str,
-    sets: Sequence[str],
-    hardware: str,
-    accept_mismatch: bool,
+    options: RunOptions,
     chat_template: Path | None,
     host: str | None,
     port: int | None,
     key_file: Path | None,
-    detach: bool,
 ) -> Outcome:
     """Serve the recipe's latest good export until Ctrl-C. The model name is the recipe's name.
 
@@ -66,29 +47,20 @@ def command(
 
     project = current_project()
     job = discovery.read_job(
-        recipe,
+        options.recipe,
         project=project,
-        sets=sets,
-        hardware=hardware,
+        sets=options.sets,
+        hardware=options.hardware,
         chat_template=chat_template,
-        accept_mismatch=accept_mismatch,
+        accept_mismatch=options.accept_mismatch,
     )
     listen = host or job.recipe.serve.host, port or job.recipe.serve.port
     key = read_key(key_file)
-    if detach:
+    if options.detach:
         from orchestrator.cli.carry_out import start_detached
 
-        return start_detached(
-            {
-                "verb": "serve",
-                "recipe": recipe,
-                "sets": list(sets),
-                "hardware": hardware,
-                "accept_mismatch": accept_mismatch,
-                "chat_template": str(chat_template.absolute()) if chat_template else "",
-                "listen": listen,
-                "key_file": str(key_file.absolute()) if key_file else "",
-            }
-        )
+        files = {"chat_template": chat_template, "key_file": key_file}
+        paths = {name: str(path.absolute()) if path else "" for name, path in files.items()}
+        return start_detached(options.request("serve", listen=listen, **paths))
     serve(job, project=project, listen=listen, key=key, progress=progress)
     return Outcome()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.text.terminal import one_line, visible
-from orchestrator.cli.verb import Outcome
+from orchestrator.cli.verb import Outcome, RunOptions, current_project
 
 if TYPE_CHECKING:
     from orchestrator.evaluation.trials import Trial
@@ -16,25 +16,19 @@ BAR = 20
 WIDE = 60
 
 
-def run_until(
-    recipe: str, *, sets: Sequence[str], hardware: str, accept_mismatch: bool, detach: bool
-) -> Outcome:
+def run_until(options: RunOptions) -> Outcome:
     """Try settings until the recipe's target is met; the best trial's run is summed up as any run is."""
-    from pathlib import Path
-
     from orchestrator.cli.carry_out import outcome_of, start_detached
     from orchestrator.cli.text.live import TerminalProgress
-    from orchestrator.execute.project import recipes
     from orchestrator.execute.runner.sweep import run_until_target
     from orchestrator.execute.runner.trial import SweepRequest
     from orchestrator.results import json_of
 
-    project = recipes.project_folder(Path.cwd())
-    if detach:
-        request = {"recipe": recipe, "sets": list(sets), "hardware": hardware}
-        return start_detached({"verb": "until", "accept_mismatch": accept_mismatch, **request})
-    wanted = SweepRequest(recipe, project, tuple(sets), hardware, accept_mismatch)
-    found = run_until_target(wanted, progress=TerminalProgress())
+    if options.detach:
+        return start_detached(options.request("until"))
+    project, sets = current_project(), tuple(options.sets)
+    request = SweepRequest(options.recipe, project, sets, options.hardware, options.accept_mismatch)
+    found = run_until_target(request, progress=TerminalProgress())
     outcome = outcome_of(found.report, found.job, found.folder, project=project)
     text = "\n\n".join([outcome.text, "\n".join(trials_text(found))])
     trials = {"trials": [json_of(trial) for trial in found.trials], "ended": found.ended}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -130,7 +131,6 @@ accept_option = click.option(
     help="Continue although training and serving tokens differ.",
 )
 
-
 split_option = click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
@@ -143,6 +143,45 @@ limit_option = click.option(
 detach_option = click.option(
     "--detach", is_flag=True, help="Run in the background; use conch status, logs and stop."
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What every verb that works on a recipe takes."""
+
+    recipe: str
+    sets: Sequence[str]
+    hardware: str
+    accept_mismatch: bool
+    detach: bool
+
+    def request(self, verb: str, **more: object) -> dict[str, object]:
+        """The same as a request for the background (execute/daemon.py)."""
+        named = {"recipe": self.recipe, "sets": list(self.sets), "hardware": self.hardware}
+        return {"verb": verb, **named, "accept_mismatch": self.accept_mismatch, **more}
+
+
+def run_options(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Add RECIPE, --set, --hardware, --accept-mismatch and --detach; the verb gets them as `options`."""
+
+    @wraps(function)
+    def packed(
+        *,
+        recipe: str,
+        sets: Sequence[str],
+        hardware: str,
+        accept_mismatch: bool,
+        detach: bool,
+        **more: object,
+    ) -> Outcome:
+        options = RunOptions(
+            recipe=recipe, sets=sets, hardware=hardware, accept_mismatch=accept_mismatch, detach=detach
+        )
+        return function(options=options, **more)
+
+    for option in (detach_option, accept_option, hardware_option, set_option, recipe_argument):
+        packed = option(packed)
+    return packed
 
 
 def server_options(function: _Body) -> _Body:

@@ -66,7 +66,7 @@ def test_the_true_outcome_of_the_start_is_told(small: SmallWorld) -> None:
         registry.environment_folder(name, "cpu").unlink()
     said = small.script("sft", "small", "--detach")
     assert said.code == 3
-    assert "the train environment for cpu is not there" in said.err
+    assert "the train environment for cpu is not installed" in said.err
 
 
 def test_stopped_it_saves_and_the_same_command_goes_on(small: SmallWorld) -> None:
