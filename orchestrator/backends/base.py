@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
 # libyaml's, where PyYAML has it (every wheel does): `conch plan` is read while one waits.
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_Dumper: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def yaml_text(settings: Mapping[str, Any]) -> str:
+def yaml_text(settings: Mapping[str, object]) -> str:
     r"""Settings in their own order, Chinese as it is.
 
     >>> yaml_text({"template": "deepseekr1", "enable_thinking": None, "问": 1.0e-4})

@@ -1,19 +1,18 @@
 """LLaMA-Factory 0.9.5: the YAML of `llamafactory-cli train` and `export`; what it writes: trainer_log.py.
 
-Covered: supervised fine-tuning (LoRA, freeze, full). Not covered: preference stages, multi-node launch.
-Facts read in the source of 0.9.5 (hparams/, train/callbacks.py, train/tuner.py).
+Covered: LoRA, freeze and full training of every kind in plan/kinds/. Not covered: multi-node launch.
+Source: 0.9.5 (hparams/, train/callbacks.py, train/tuner.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from orchestrator.backends.base import yaml_text
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime, partial
 
-# Keys that Conch renders itself: the recipe's own sections set them, or a proof depends on them.
+# Keys that Conch renders itself: the recipe's sections set them, or a proof depends on them.
 OWNED: dict[str, str] = {
     "model_name_or_path": "model.base",
     "adapter_name_or_path": "model.base",
@@ -75,7 +74,7 @@ OWNED: dict[str, str] = {
 
 _IN_RECIPE = "a secret does not belong in a recipe; HF_TOKEN in the environment is read"
 _CODE = "it loads a pickle, which can run code"
-# Settings that would open what is kept shut.
+# Settings that would weaken security (docs/security.md).
 UNSAFE: dict[str, str] = {
     "hf_hub_token": _IN_RECIPE,
     "ms_hub_token": _IN_RECIPE,
@@ -88,18 +87,19 @@ UNSAFE: dict[str, str] = {
     "ray_run_name": "ray's ports have no password (CVE-2023-48022)",
 }
 
-_THINKING = {"on": True, "off": False, "mixed": None}
+# template.thinking of a recipe → enable_thinking.
+THINKING: dict[str, bool | None] = {"on": True, "off": False, "mixed": None}
 
 
 def unsafe(key: str) -> str | None:
-    """Why a setting is not passed on; None when it is."""
+    """Why a setting is not passed on; None if it is."""
     return UNSAFE.get(key)
 
 
 def train_yaml(job: Job) -> str:
-    """The file given to `llamafactory-cli train`; also read by the probe that proves the data."""
+    """The file for `llamafactory-cli train`; the probe that proves the data also reads it."""
     train, data = job.recipe.train, job.recipe.data
-    settings: dict[str, Any] = {
+    settings: dict[str, object] = {
         "model_name_or_path": "inputs/base",
         "trust_remote_code": False,
         **job.kind.train_settings(job.recipe),
@@ -133,7 +133,7 @@ def train_yaml(job: Job) -> str:
         **_compute(job),
         **_validation(job),
     }
-    # A raw value wins over the defaults above that the recipe has no name for; owned keys were refused.
+    # A raw value overrides the settings above that no recipe key controls; owned keys were refused.
     return _dump({**settings, **job.recipe.llamafactory})
 
 
@@ -145,15 +145,15 @@ def repacks_rows(job: Job) -> bool:
 
 
 def export_yaml(job: Job) -> str:
-    """The file given to `llamafactory-cli export`: the adapter merged into the base, as safetensors."""
+    """The file for `llamafactory-cli export`: the adapter merged into the base, as safetensors."""
     train = job.recipe.train
-    settings: dict[str, Any] = {
+    settings: dict[str, object] = {
         "model_name_or_path": "inputs/base" if train.method == "lora" else "adapter",
         "adapter_name_or_path": "adapter" if train.method == "lora" else None,
         "finetuning_type": train.method,
         "trust_remote_code": False,
         **template_settings(job),
-        # "auto" would turn a float32 model into half precision while it merges (train/tuner.py).
+        # "auto" would merge a float32 model in half precision (train/tuner.py).
         "infer_dtype": job.dtype,
         "export_dir": partial("export"),
         "export_size": job.recipe.export.shard_size_gb,
@@ -163,10 +163,10 @@ def export_yaml(job: Job) -> str:
     return _dump(settings)
 
 
-def template_settings(job: Job) -> dict[str, Any]:
-    """What decides the tokens of a training row, beyond the data.
+def template_settings(job: Job) -> dict[str, object]:
+    """The settings that decide a training row's tokens.
 
-    History kept means `mask_history: false`: every assistant turn is trained, with its thoughts
+    `history: keep` means `mask_history: false`: every assistant turn is trained, with its thoughts
     (template.py, encode_multiturn).
     """
     template = job.recipe.template
@@ -174,7 +174,7 @@ def template_settings(job: Job) -> dict[str, Any]:
 
 
 def probe_yaml(dataset: str, template: str, thinking: str, history: str) -> str:
-    """A train.yaml that makes ids and trains nothing: for a probe without a recipe. Nothing is cut."""
+    """A train.yaml for a probe without a recipe, which encodes rows without truncation and trains nothing."""
     settings = {
         "model_name_or_path": "inputs/base",
         "trust_remote_code": False,
@@ -192,15 +192,15 @@ def probe_yaml(dataset: str, template: str, thinking: str, history: str) -> str:
     return _dump(settings)
 
 
-def _tokens(template: str, thinking: str, history: str) -> dict[str, Any]:
+def _tokens(template: str, thinking: str, history: str) -> dict[str, object]:
     return {
         "template": template,
-        "enable_thinking": _THINKING[thinking],
+        "enable_thinking": THINKING[thinking],
         "mask_history": history == "strip",
     }
 
 
-def _adapter(job: Job) -> dict[str, Any]:
+def _adapter(job: Job) -> dict[str, object]:
     train = job.recipe.train
     if train.method != "lora":
         return {}
@@ -212,10 +212,10 @@ def _adapter(job: Job) -> dict[str, Any]:
     }
 
 
-def _checkpoints(job: Job) -> dict[str, Any]:
-    """When a training is saved; below 1 the steps are a share of all of them (transformers).
+def _checkpoints(job: Job) -> dict[str, object]:
+    """When a training is saved; below 1, save_steps is a share of all steps (transformers).
 
-    Asked to end by SIGTERM, it saves at the next step and ends (transformers, trainer_jit_checkpoint.py).
+    On SIGTERM it saves at the next step and ends (transformers, trainer_jit_checkpoint.py).
     """
     steps = job.recipe.train.checkpoint_steps
     if not steps:
@@ -228,8 +228,8 @@ def _checkpoints(job: Job) -> dict[str, Any]:
     }
 
 
-def _compute(job: Job) -> dict[str, Any]:
-    settings: dict[str, Any] = {
+def _compute(job: Job) -> dict[str, object]:
+    settings: dict[str, object] = {
         "bf16": job.compute_type == "bf16",
         "fp16": job.compute_type == "fp16",
     }
@@ -238,8 +238,8 @@ def _compute(job: Job) -> dict[str, Any]:
     return settings
 
 
-def _validation(job: Job) -> dict[str, Any]:
-    """The loss on rows that Conch split off or was given: LLaMA-Factory's own val_size tears groups apart."""
+def _validation(job: Job) -> dict[str, object]:
+    """The loss on validation rows of Conch's own split: LLaMA-Factory's val_size splits groups of rows."""
     names = job.names_of("validation")
     if not names:
         return {}
@@ -253,10 +253,10 @@ def _validation(job: Job) -> dict[str, Any]:
     }
 
 
-def _best(job: Job) -> dict[str, Any]:
-    """The adapter with the lowest loss, and an end when it has not fallen for so many validations.
+def _best(job: Job) -> dict[str, object]:
+    """Early stopping with the best adapter.
 
-    Checkpoints and validations fall on the same steps (transformers demands it of load_best_model_at_end).
+    Checkpoints and validations are at the same steps (transformers requires it for load_best_model_at_end).
     """
     patience = job.recipe.train.early_stopping
     if patience is None:
@@ -269,24 +269,28 @@ def _best(job: Job) -> dict[str, Any]:
     }
 
 
-def _dump(settings: dict[str, Any]) -> str:
-    kept = {key: value for key, value in settings.items() if value is not None or key == "enable_thinking"}
-    return yaml_text(kept)
+def _dump(settings: dict[str, object]) -> str:
+    rendered = {
+        key: value for key, value in settings.items() if value is not None or key == "enable_thinking"
+    }
+    return yaml_text(rendered)
 
 
 def command(verb: str, path: str) -> Command:
-    """`llamafactory-cli VERB PATH` in the train environment, with the web-facing parts kept shut."""
+    """`llamafactory-cli VERB PATH` in the train environment, with telemetry turned off."""
     env = {"GRADIO_ANALYTICS_ENABLED": "False", "RECORD_VRAM": "1"}
     return Command(argv=("{train}/bin/llamafactory-cli", verb, path), runtime=Runtime.TRAIN, env=env)
 
 
 def resumed(command: Command, checkpoint: str, *, last_step: int | None = None) -> Command:
-    """The same training, going on from a checkpoint (hparams/parser.py, read_args: KEY=VALUE overrides FILE).
+    """The same training, resumed from a checkpoint (hparams/parser.py, read_args: KEY=VALUE overrides FILE).
 
-    With a last step it ends there, however long it was to be.
+    A named checkpoint is used whatever else exists; overwriting the output would lose its trainer_log.jsonl.
 
-    A checkpoint that is named is the one that is used, whatever else lies there; an output that is to be
-    overwritten would lose its trainer_log.jsonl.
+    Args:
+        command: of the training.
+        checkpoint: its run-relative folder.
+        last_step: end there, however long the training was to be.
     """
     more = [f"resume_from_checkpoint={checkpoint}", "overwrite_output_dir=false"]
     if last_step is not None:

@@ -1,6 +1,6 @@
-"""What LLaMA-Factory 0.9.5 and its trainer write while they train: trainer_log.jsonl, and their own words.
+"""What LLaMA-Factory 0.9.5 and its trainer write while they train: trainer_log.jsonl, and log lines.
 
-Facts read in train/callbacks.py of 0.9.5 and in transformers' trainer.py.
+Source: train/callbacks.py of 0.9.5, and transformers' trainer.py.
 """
 
 from __future__ import annotations
@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class TrainStep:
-    """One line of trainer_log.jsonl; losses and rates are None where the line has none.
+    """One line of trainer_log.jsonl; losses and rates are None if the line has none.
 
-    `elapsed` and `remaining` are LLaMA-Factory's own "H:MM:SS". `vram_allocated` and `vram_reserved` are the
-    highest so far in GB, 0 on a CPU (RECORD_VRAM); `throughput` is in tokens a second, where it counts them.
+    `elapsed` and `remaining` are LLaMA-Factory's "H:MM:SS". `vram_allocated` and `vram_reserved` are peaks in
+    GB, 0 on a CPU (RECORD_VRAM); `throughput` is in tokens per second, if counted.
     """
 
     step: int
@@ -32,7 +31,7 @@ class TrainStep:
 
 
 def read_log_line(line: str) -> TrainStep | None:
-    """The step that a line of trainer_log.jsonl tells of; None for a torn or foreign line."""
+    """The step in a line of trainer_log.jsonl; None for a truncated or foreign line."""
     try:
         row = json.loads(line)
         return TrainStep(
@@ -68,10 +67,10 @@ def seconds_of(time: str) -> int | None:
 
 
 def seconds_left(step: TrainStep, resumed_at: int = 0) -> int | None:
-    """Seconds to the last step, by the pace since this process began; None when that is not known.
+    """Seconds to the last step, by the pace of this process; None if unknown.
 
-    LLaMA-Factory divides the time of this process by all steps, those of before it went on too, and so
-    promises too much after a resumption (train/callbacks.py of 0.9.5).
+    LLaMA-Factory divides this process's time by all steps, those before a resumption too, and so
+    underestimates after it (train/callbacks.py of 0.9.5).
 
     >>> seconds_left(TrainStep(step=60, total=100, elapsed="0:00:10"), resumed_at=50)
     40
@@ -86,14 +85,14 @@ _EXAMPLES = re.compile(r"Num examples = ([\d,]+)")
 
 
 def read_examples(log: str) -> int | None:
-    """How many rows the trainer says that it trains, in what it printed so far; None before it says so.
+    """The number of rows that the trainer has printed; None before it has.
 
-    `***** Running training *****`, then `  Num examples = 1,234` (transformers 4.57, trainer.py); what is
-    evaluated is counted in the same words, later.
+    `***** Running training *****`, then `  Num examples = 1,234` (transformers 4.57, trainer.py). An
+    evaluation prints the same line later.
     """
     found = _EXAMPLES.search(log)
     return None if found is None else int(found[1].replace(",", ""))
 
 
-def _number(value: Any) -> float | None:
+def _number(value: float | str | None) -> float | None:
     return None if value is None else float(value)

@@ -178,7 +178,7 @@ def asking_stages(job: Job, rows: Rows, limit: int) -> Sequence[Stage]:
         max_tokens=Verify().max_tokens,
         temperature=defaults.temperature,
         concurrency=defaults.concurrency,
-        thinking=llamafactory.template_settings(job)["enable_thinking"],
+        thinking=llamafactory.THINKING[job.recipe.template.thinking],
     )
     service = base_service(job, warm_during="")
     files = served_files(job)

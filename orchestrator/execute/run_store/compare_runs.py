@@ -41,7 +41,7 @@ class RunDifference:
 
 
 def differences(a: Manifest, b: Manifest) -> list[RunDifference]:
-    """What differs between two manifests.
+    """The differences between two manifests.
 
     >>> one = {"recipe": {"train.seed": {"value": 1, "from": "default"}}}
     >>> two = {"recipe": {"train.seed": {"value": 2, "from": "--set train.seed=2"}}}
@@ -59,7 +59,7 @@ def differences(a: Manifest, b: Manifest) -> list[RunDifference]:
 
 
 def compare_runs(a: Run, b: Run) -> list[RunDifference]:
-    """What differs between two runs.
+    """The differences between two runs.
 
     Raises:
         MissingError: a run has no manifest.

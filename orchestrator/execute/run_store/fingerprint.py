@@ -1,4 +1,4 @@
-"""Fingerprints: when is a stage's result still the result of what is asked now?"""
+"""Fingerprints: whether a stage's cached result is still valid."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from orchestrator.plan.stage import Plan, Runtime, Stage
 
 
 def fingerprint(path: Path) -> str:
-    """`sha256:…` of a file or of a folder's tree; "" when it is not there or a link in it leads nowhere.
+    """`sha256:…` of a file or a folder's tree; "" if it is missing or contains a dangling link.
 
-    A link counts as where it points, not as what is there: a base model is hashed once, when it is
-    fetched, and its manifest (inputs/base.json) carries those hashes.
+    A link counts as its target's path, not content: a base model is hashed once, when it is fetched, and its
+    manifest (inputs/base.json) has the hashes.
     """
     if path.is_symlink():
         return f"link:{path.readlink()}" if path.exists() else ""
@@ -45,9 +45,9 @@ def _names(folder: Path) -> list[str]:
 
 
 def stage_key(stage: Stage, inputs: Mapping[str, str], lockfiles: Mapping[str, str]) -> str:
-    """What a stage's result depends on: itself, its inputs' content, the environments it runs in, Conch.
+    """The cache key of a stage: its definition, its inputs' content, its environments and Conch's version.
 
-    Time limits are left out: waiting longer changes no result.
+    Time limits are not part of it: waiting longer changes no result.
     """
     value = asdict(stage)
     commands = [*stage.commands, *((stage.service.command,) if stage.service else ())]
@@ -62,7 +62,7 @@ def stage_key(stage: Stage, inputs: Mapping[str, str], lockfiles: Mapping[str, s
 
 
 def plan_key(plan: Plan, lockfiles: Mapping[str, str]) -> str:
-    """The identity of a whole run: the same recipe, data and tools give the same."""
+    """The identity of a run: equal for the same recipe, data and tools."""
     return _digest({"plan": plan.to_json(), "lockfiles": dict(lockfiles), "conch": __version__})
 
 

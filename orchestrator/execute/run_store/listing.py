@@ -1,13 +1,13 @@
-"""Which runs there are and how each stands: told by its state file, and by who holds its recipe's lock.
+"""The runs of a project and the status of each, from its state file and its recipe's lock.
 
-A run that its state calls running is running only while its own process holds the lock; whatever else is
-said, a pid, a time, a boot, a lock that is free means that the run was interrupted.
+A run whose state says "running" is running only while its own process holds the lock. A free lock means that
+the run was interrupted, whatever its recorded pid, time and boot say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ from orchestrator.execute.run_store import run_folder, run_lock
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.results import Status
 
-SIGNALLED = 128  # exit codes from here on name the signal that ended it
+SIGNALLED = 128  # higher exit codes are 128 + the signal that ended the run
 
 
 class Standing(StrEnum):
-    """How a run stands."""
+    """The status of a run."""
 
     NEW = "new"
     RUNNING = "running"
@@ -36,7 +36,7 @@ class Standing(StrEnum):
     DONE = "done"
 
 
-# Where the same command goes on with what is left to do.
+# The same command continues a run with one of these.
 UNFINISHED = frozenset({Standing.INTERRUPTED, Standing.STOPPED, Standing.FAILED})
 
 
@@ -46,13 +46,13 @@ class RunSummary:
 
     Attributes:
         run: RECIPE/ID.
-        stage: the one that it is at, or that ended it; the last one of a run that is done.
-        stages: how many have completed.
-        began, ended: ISO 8601, UTC, of the last time it was worked on; "" when that is not known.
-        exit_code: None while it runs or was interrupted.
+        stage: the current one, or the one that ended the run; the last one of a completed run.
+        stages: number of completed stages.
+        began, ended: ISO 8601, UTC, of the last attempt; "" if unknown.
+        exit_code: None while it runs or if it was interrupted.
         reason: why it ended, in one line.
-        headline: what was trained on what.
-        leftovers: processes of it that live on although nobody works on it.
+        headline: base model and hardware.
+        leftovers: pids of its processes that still live although no process works on the run.
     """
 
     run: str
@@ -73,7 +73,7 @@ class RunSummary:
 
 
 def standing_of(found: Mapping[str, Any], *, worked_on: bool) -> Standing:
-    """How a run stands, by its state.json and by whether its own process holds the lock.
+    """The status of a run, from its state.json and whether its own process holds the lock.
 
     >>> str(standing_of({"status": "running"}, worked_on=False))
     'interrupted'
@@ -93,7 +93,7 @@ def standing_of(found: Mapping[str, Any], *, worked_on: bool) -> Standing:
 
 
 def summaries(project: Path, recipe: str = "") -> list[RunSummary]:
-    """Every run of a project, or of one recipe; of each recipe the oldest first."""
+    """Every run of a project, or of one recipe; the oldest of each recipe first."""
     folder = project / "runs"
     names = [recipe] if recipe else sorted(_names(folder))
     return [one for name in names for one in _of_recipe(project, name)]
@@ -110,21 +110,21 @@ def summary_of(run: Run, *, look_around: bool = False) -> RunSummary:
 
     Args:
         run: its folder.
-        look_around: also look for processes that an ended run has left, which reads all of /proc.
+        look_around: also search for leftover processes of an ended run, which reads all of /proc.
     """
-    told = _summary(run, _active(run.project, run.recipe))
-    if not look_around or told.standing is Standing.RUNNING:
-        return told
+    summary = _summary(run, _active(run.project, run.recipe))
+    if not look_around or summary.standing is Standing.RUNNING:
+        return summary
     prefix = process_tree.run_prefix(run.project, run.path)
     left = tuple(one.pid for one in process_tree.scan(prefix) if not _owner_lives(one))
-    return RunSummary(**{**_fields(told), "leftovers": left})
+    return replace(summary, leftovers=left)
 
 
 def remove_run(run: Run) -> None:
-    """Delete a run's folder; what links in it point to stays. It loses its name before its files go.
+    """Delete a run's folder, but not the targets of links in it.
 
     Raises:
-        BusyError: it is being worked on, or a process of it lives.
+        BusyError: a process works on it, or one of its processes lives.
         MissingError: it cannot be deleted.
     """
     with run_lock.hold(run.project, run.recipe):
@@ -134,25 +134,21 @@ def remove_run(run: Run) -> None:
             raise BusyError(Problem(what, str(run.path), f"conch stop {run.name}"))
         doomed = run.path.with_name(f".removed-{run.id}")
         try:
-            # Half a run must never be taken for a whole one: it is none from here on.
+            # Renamed first, so that a partly deleted run is never taken for a run.
             run.path.rename(doomed)
             atomic_files.sync_folder(doomed.parent)
             for old in run.path.parent.glob(".removed-*"):
                 atomic_files.remove(old)
         except OSError as error:
             what = f"cannot be removed: {error.strerror}"
-            raise MissingError(Problem(what, str(run.path), "look at who owns it")) from None
+            raise MissingError(Problem(what, str(run.path), "check the owner of the folder")) from None
 
 
 def size_of(run: Run) -> int:
-    """Bytes on the disk that a run's own files take; what a link points to is not its own."""
+    """Size of a run's own files in bytes, without the targets of links."""
     return sum(
         path.stat().st_size for path in run.path.rglob("*") if path.is_file() and not path.is_symlink()
     )
-
-
-def _fields(summary: RunSummary) -> dict[str, Any]:
-    return {name: getattr(summary, name) for name in RunSummary.__dataclass_fields__}
 
 
 def _names(folder: Path) -> list[str]:
@@ -166,7 +162,7 @@ def _of_recipe(project: Path, recipe: str) -> Sequence[RunSummary]:
 
 
 def _active(project: Path, recipe: str) -> tuple[int, int] | None:
-    """(pid, start ticks) of the process that works on a recipe's runs now; None when nobody does."""
+    """(pid, start ticks) of the process that works on a recipe's runs; None if there is none."""
     who = run_lock.holder(project, recipe) if run_lock.is_held(project, recipe) else None
     return (who["pid"], who["ticks"] or 0) if who else None
 
@@ -195,7 +191,7 @@ def _summary(run: Run, active: tuple[int, int] | None) -> RunSummary:
 
 
 def read_state(run: Run) -> dict[str, Any]:
-    """state.json; made anew from the events where it is not there or cannot be read."""
+    """state.json; computed from the events if it is missing or cannot be read."""
     try:
         found = orjson.loads((run.path / "state.json").read_bytes())
     except (OSError, ValueError):

@@ -253,7 +253,7 @@ def results_of(run: Run) -> tuple[dict[str, ProofFacts], dict[str, list[int]]]:
 
 
 def commit_of(clone: Path) -> str:
-    """The commit of the clone that Conch runs from, read from its files; "" when it is none."""
+    """The git commit of the clone that Conch runs from, read from its files; "" if it is not a clone."""
     git = clone / ".git"
     try:
         head = (git / "HEAD").read_text(encoding="utf-8").strip()

@@ -30,12 +30,12 @@ _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
-    """The last completed run of a stage.
+    """The last completed execution of a stage.
 
     Attributes:
         key: hash of everything the stage depended on.
-        outputs: run-relative path → "sha256:…", as they were when it completed.
-        seconds: that it took.
+        outputs: run-relative path → "sha256:…" when it completed.
+        seconds: its duration.
     """
 
     stage: str
@@ -54,22 +54,22 @@ class Run:
 
     @property
     def path(self) -> Path:
-        """The folder itself: the working folder of every command of the run."""
+        """The folder, in which every command of the run works."""
         return self.project / "runs" / self.recipe / self.id
 
     @property
     def name(self) -> str:
-        """How a person names it: RECIPE/ID."""
+        """RECIPE/ID."""
         return f"{self.recipe}/{self.id}"
 
     @classmethod
     def create(cls, project: Path, recipe: str, *, now: datetime | None = None) -> Run:
-        """Make a new, empty, private run folder whose id sorts behind all earlier ones."""
+        """Create an empty private run folder whose id sorts after all earlier ones."""
         moment = now or datetime.now(UTC)
         latest = cls.last(project, recipe)
         if latest:
             earlier = datetime.strptime(latest.id[:15], _STAMP).replace(tzinfo=UTC)
-            moment = max(moment, earlier + timedelta(seconds=1))  # also when the clock was set back
+            moment = max(moment, earlier + timedelta(seconds=1))  # even if the clock was set back
         run = cls(project, recipe, f"{moment.strftime(_STAMP)}-{secrets.token_hex(2)}")
         try:
             run.path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ class Run:
 
     @classmethod
     def open(cls, project: Path, name: str) -> Run:
-        """The run that RECIPE/ID names, or with RECIPE alone its last; UsageError when there is none."""
+        """The run RECIPE/ID, or the last one of RECIPE; UsageError if there is none."""
         recipe, _, number = name.partition("/")
         run = cls(project, recipe, number) if number else cls.last(project, recipe)
         if run is None or not _ID.fullmatch(run.id) or not run.path.is_dir():
@@ -103,13 +103,13 @@ class Run:
         return [cls(project, recipe, name) for name in sorted(names) if _ID.fullmatch(name)]
 
     def append_event(self, event: Mapping[str, Any], *, durable: bool = False) -> None:
-        """Append one event; the time is added. `durable` (fsync) at the edges of stages."""
+        """Append one event with the current time; `durable` (fsync) at the start and end of stages."""
         stamped = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **event}
         line = json.dumps(stamped, ensure_ascii=False, default=str).encode()
         append_durable(self.path / "events.jsonl", line, sync=durable)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Every whole event, oldest first."""
+        """Every complete event, oldest first."""
         try:
             content = (self.path / "events.jsonl").read_bytes()
         except FileNotFoundError:
@@ -123,29 +123,29 @@ class Run:
                 yield event
 
     def begin(self, headline: str, **facts: str) -> None:
-        """Record that work on this run begins, and who does it; clear away what a killed write left."""
+        """Record the start of work on this run and its process; remove what a killed write left."""
         for torn in self.path.glob(".*.tmp"):
             torn.unlink(missing_ok=True)
         self.append_event({"event": "begun", "headline": headline, **this_process(), **facts}, durable=True)
         self.write_state()
 
     def begin_stage(self, stage: str, key: str) -> None:
-        """Record that a stage's first command is about to start, and what it depends on."""
+        """Record that a stage is about to start, with its cache key."""
         self.append_event({"event": "stage_begun", "stage": stage, "key": key}, durable=True)
         self.write_state()
 
     def end_stage(self, run: StageResult, key: str) -> None:
-        """Record how a stage ended; written last, when its outputs have their names."""
+        """Record the result of a stage; written last, when its outputs have their final names."""
         self.append_event({"event": "stage_ended", "key": key, **asdict(run)}, durable=True)
         self.write_state()
 
     def end(self, exit_code: int, reason: str = "") -> None:
-        """Record that work on this run ended in order, well or not."""
+        """Record the orderly end of work on this run, successful or not."""
         self.append_event({"event": "ended", "exit_code": exit_code, "reason": reason}, durable=True)
         self.write_state()
 
     def stage_record(self, stage: str) -> StageRecord | None:
-        """The last completed run of a stage, None when it never completed."""
+        """The last completed execution of a stage; None if there is none."""
         for event in reversed(list(self.events())):
             mine = event.get("event") == "stage_ended" and event.get("stage") == stage
             if mine and event.get("status") == Status.DONE:
@@ -153,7 +153,7 @@ class Run:
         return None
 
     def runs(self) -> list[StageResult]:
-        """How each stage ended the last time it ran, in the order of their first end."""
+        """The last result of each stage, in the order of their first result."""
         latest: dict[str, StageResult] = {}
         for event in self.events():
             if event.get("event") == "stage_ended":
@@ -162,13 +162,13 @@ class Run:
         return list(latest.values())
 
     def write_state(self) -> None:
-        """Make state.json anew from the events."""
+        """Write state.json from the events."""
         state = json.dumps(fold(self.events()), ensure_ascii=False, indent=1, default=str)
         write_durable(self.path / "state.json", state + "\n", mode=0o600)
 
 
 def fold(events: Iterator[dict[str, Any]]) -> dict[str, Any]:
-    """state.json's content. A run that is "running" here but whose lock is free was interrupted."""
+    """The content of state.json. A run that is "running" here but whose lock is free was interrupted."""
     state: dict[str, Any] = {"schema": SCHEMA, "status": "new", "stages": {}}
     for event in events:
         kind, rest = event.get("event"), {name: event[name] for name in event if name not in {"event", "at"}}

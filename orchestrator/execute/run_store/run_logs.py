@@ -1,7 +1,7 @@
-"""The logs of a run, read while they grow: lines of all of them, in the order in which they are found.
+"""The logs of a run, read while they grow.
 
-A log that was cut in its middle (process.bound_log) is gone on with at its end. Lines are bytes of a child:
-undecodable ones become escapes; what is shown of them is the caller's work.
+Reading continues at the end of a log whose middle was cut out (process.bound_log). Undecodable bytes become
+escapes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.run_store.run_folder import Run
 
 FOLDER = "logs"
-# A line that has no end is shown in pieces of this size.
+# A line without an end is split into pieces of this size.
 LONGEST = 64 << 10
 CHUNK = 1 << 20
 
 
 def logs_of(run: Run, stage: str = "") -> list[Path]:
-    """The logs of a run, or of one stage of it, the one that was written to last at the end.
+    """The logs of a run or of one of its stages, the most recently written last.
 
     Raises:
         MissingError: there is none.
@@ -36,12 +36,12 @@ def logs_of(run: Run, stage: str = "") -> list[Path]:
 
 
 def last_state(line: str) -> str:
-    """A line without its end; of a bar that draws over itself its last state."""
+    """A line without its line end; of a progress bar its last state."""
     return line.rstrip("\r").rpartition("\r")[2]
 
 
 def last_lines(log: Path, count: int) -> list[str]:
-    """The last lines of a log, at most its last MiB; a bar that draws over itself is one line."""
+    """The last lines of a log, within its last MiB; a progress bar is one line."""
     with log.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - CHUNK))
@@ -52,21 +52,21 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 @dataclass(slots=True)
 class Growing:
-    """One log that is read while it grows, from a byte of it on."""
+    """One log that is read while it grows, from byte `at`."""
 
     log: Path
     at: int = 0
     _rest: bytes = b""
 
     def lines(self) -> list[str]:
-        """The next whole lines, at most a MiB of them; a line without an end comes in long pieces.
+        """The next complete lines, at most one MiB; a line without an end comes in pieces.
 
         Raises:
             OSError: the log cannot be read.
         """
         with self.log.open("rb") as file:
             size = file.seek(0, 2)
-            self.at = min(self.at, size)  # its middle was cut out: what stands behind the cut was told before
+            self.at = min(self.at, size)  # its middle was cut out; what follows the cut was read before
             file.seek(self.at)
             data = file.read(CHUNK)
         self.at += len(data)
@@ -79,18 +79,18 @@ class Growing:
 
 @dataclass(slots=True)
 class Tail:
-    """What was added to the logs of a run since it was last asked."""
+    """What was added to a run's logs since the last call."""
 
     run: Run
     stage: str = ""
     _logs: dict[Path, Growing] = field(default_factory=dict)
 
     def skip(self, logs: list[Path]) -> None:
-        """Begin at the end of what these logs hold now."""
+        """Start at the current end of these logs."""
         self._logs |= {log: Growing(log, log.stat().st_size) for log in logs}
 
     def added(self) -> Iterator[tuple[str, str]]:
-        """(name of the log, whole line) of everything new."""
+        """(name of the log, line) of every new complete line."""
         pattern = f"{self.stage}*.log" if self.stage else "*.log"
         for log in sorted((self.run.path / FOLDER).glob(pattern)):
             if log.is_symlink() or not log.is_file():

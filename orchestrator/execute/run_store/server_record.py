@@ -1,7 +1,7 @@
-"""The record of the server of a run: where it listens and who looks after it; its lock says whether it is up.
+"""The record of a run's server: its address and the process that supervises it; the lock says if it is up.
 
-runs/RECIPE/ID/serving.json    while it is up, and after whoever looked after it was killed
-runs/RECIPE/ID/.serving.lock   held (flock) by whoever looks after it
+runs/RECIPE/ID/serving.json    exists while it is up, and after its supervisor was killed
+runs/RECIPE/ID/.serving.lock   held (flock) by its supervisor
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Serving:
 
     Attributes:
         run: RECIPE/ID. url: the base URL of an OpenAI client. model: the name that clients use.
-        pid, ticks: of whoever looks after it.
-        began, ready: ISO 8601, UTC; ready is "" until it first answered.
-        restarts: how often it was started again.
+        pid, ticks: of its supervisor.
+        began, ready: ISO 8601, UTC; ready is "" until the first answer.
+        restarts: number of restarts.
         detached: it has no terminal.
     """
 
@@ -47,23 +47,19 @@ class Serving:
 
 @contextmanager
 def hold_serving(run: Run) -> Iterator[None]:
-    """Be the only one who serves a run.
-
-    Raises:
-        BusyError: it is served already; says where.
-    """
+    """Be the only process that serves a run; BusyError, with the address, if another one does."""
     with exclusive(run.path / _LOCK, lambda: _busy(run)):
         yield
         (run.path / RECORD).unlink(missing_ok=True)
 
 
 def write_serving(run: Run, serving: Serving) -> None:
-    """Write the record; only the holder may."""
+    """Write the record; only the holder of the lock may."""
     write_durable(run.path / RECORD, json.dumps(asdict(serving), indent=1) + "\n", mode=0o600)
 
 
 def serving_of(run: Run) -> Serving | None:
-    """The record; None when there is none that can be read."""
+    """The record; None if it is missing or cannot be read."""
     found = read_json(run.path / RECORD)
     try:
         return Serving(**found) if found else None
@@ -72,12 +68,12 @@ def serving_of(run: Run) -> Serving | None:
 
 
 def is_up(run: Run) -> bool:
-    """Whether somebody looks after a server of this run now."""
+    """Whether a process supervises a server of this run."""
     return is_locked(run.path / _LOCK)
 
 
 def is_lost(run: Run, serving: Serving) -> bool:
-    """Whether the server lives although whoever looked after it is gone."""
+    """Whether the server lives although its supervisor is gone."""
     owner = (serving.pid, serving.ticks)
     members = process_tree.scan(process_tree.run_prefix(run.project, run.path))
     return not is_up(run) and any(process_tree.owner_of(one.run_tag) == owner for one in members)

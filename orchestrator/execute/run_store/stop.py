@@ -1,4 +1,4 @@
-"""Stopping a project or a run: first its orchestrators, which clear up after themselves, then the rest."""
+"""Stopping a project or a run: first its orchestrators, which clean up themselves, then the rest."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def stop_project(project: Path, *, run: Run | None = None, grace: float = 15.0) 
 
     Args:
         project: the folder that holds recipes/.
-        run: only what works for this run.
-        grace: seconds an orchestrator gets to stop its own tree, and then the rest gets after TERM. A
-            training saves in that time.
+        run: stop only what belongs to this run.
+        grace: seconds for an orchestrator to stop its own tree, and then for the rest after TERM. A
+            training saves a checkpoint in that time.
 
     Returns:
-        what was running, oldest first; nothing is no error, and neither is a second `stop` meanwhile.
+        what was running, oldest first; may be empty. Concurrent calls are safe.
     """
     prefix = process_tree.run_prefix(project, run.path) if run else process_tree.project_prefix(project)
     members = process_tree.family(process_tree.scan(prefix))
@@ -44,7 +44,7 @@ def stop_project(project: Path, *, run: Run | None = None, grace: float = 15.0) 
         process_tree.send(owner, signal.SIGTERM)
     _wait(owners, grace)
     process_tree.stop_tagged(prefix, grace=grace)
-    for owner in _wait(owners, grace):  # with its children gone it had nothing left to wait for
+    for owner in _wait(owners, grace):  # its children are gone, so it has nothing left to wait for
         process_tree.send(owner, signal.SIGKILL)
     return stopped
 
@@ -57,7 +57,7 @@ def _wait(members: list[process_tree.Member], seconds: float) -> list[process_tr
 
 
 def sweep_leftovers(project: Path, folder: Path, *, grace: float = 5.0) -> list[Stopped]:
-    """Stop what a killed orchestrator left behind for one run folder; a living one's children stay."""
+    """Stop what a killed orchestrator left running for one run; a living one's children are kept."""
     prefix = process_tree.run_prefix(project, folder)
     orphans = [one for one in process_tree.scan(prefix) if not _is_alive(process_tree.owner_of(one.run_tag))]
     stopped = [Stopped(one.pid, command_line(one.pid)) for one in orphans]
@@ -71,7 +71,7 @@ def _is_alive(owner: tuple[int, int] | None) -> bool:
 
 
 def _holders(project: Path, run: Run | None) -> set[tuple[int, int]]:
-    """(pid, ticks) of those who hold the lock of a recipe whose run is meant, or of a server of one."""
+    """(pid, ticks) of the processes that hold the lock of the recipe, or of a server, of these runs."""
     found: set[tuple[int, int]] = set()
     runs = project / "runs"
     for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
@@ -86,7 +86,7 @@ def _holders(project: Path, run: Run | None) -> set[tuple[int, int]]:
 
 
 def _owners(members: list[process_tree.Member], holders: set[tuple[int, int]]) -> list[process_tree.Member]:
-    """The living orchestrators: those the run tags name, and those that hold a lock."""
+    """The living orchestrators: those that run tags name, and those that hold a lock."""
     named = holders | {owner for one in members if (owner := process_tree.owner_of(one.run_tag))}
     carried = {one.pid for one in members}
     return [

@@ -1,4 +1,4 @@
-"""The course of a training, read from its trainer_log.jsonl while that grows."""
+"""The losses of a training, read from its trainer_log.jsonl while that grows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from orchestrator.backends.trainer_log import TrainStep, read_log_line
 class Course:
     """Every loss so far, as (step, loss).
 
-    A training that went on from a checkpoint has written some steps twice: the later ones count.
+    A resumed training has logged some steps twice; the later ones count.
 
     Attributes:
         steps: every line, in order.
-        newest: the newest line with a loss or a rate; of a validation only while there is no other.
-        written: when the log was written to last, seconds since 1970.
+        newest: the last line with a loss or a learning rate; a validation only if there is no other.
+        written: time of the last write to the log, in seconds since 1970.
     """
 
     steps: list[TrainStep] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Course:
     _offset: int = 0
 
     def read(self, path: Path) -> None:
-        """Read what is new in the log; a line that is not whole yet is left for the next time."""
+        """Read what is new in the log; an incomplete line is left for the next call."""
         try:
             with path.open("rb") as file:
                 self._begin_anew_for(os.fstat(file.fileno()))
@@ -45,7 +45,7 @@ class Course:
                 self._add(step)
 
     def _begin_anew_for(self, status: os.stat_result) -> None:
-        """Another file of that name, or a shorter one, is another training's."""
+        """Start over for another file of that name or a shorter one: it is of another training."""
         self.written = status.st_mtime
         this = (status.st_dev, status.st_ino)
         if this != self._file or status.st_size < self._offset:

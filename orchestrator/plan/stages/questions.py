@@ -138,7 +138,7 @@ class Evaluation:
             max_tokens=chosen.max_tokens or job.recipe.verify.max_tokens,
             temperature=chosen.temperature,
             concurrency=chosen.concurrency,
-            thinking=llamafactory.template_settings(job)["enable_thinking"],
+            thinking=llamafactory.THINKING[job.recipe.template.thinking],
         )
 
     def output(self, system: str) -> str:
