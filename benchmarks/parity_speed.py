@@ -159,6 +159,7 @@ def prove(folder: Path, pythons: list[Path]) -> tuple[float, float, dict[str, in
         zip(probes, watch([start(argv, folder, name) for name, argv in probes.items()]), strict=True)
     )
     settings = {
+        "name": "parity:data",
         "training_ids": "training_ids.jsonl",
         "serving_ids": "serving_ids.jsonl",
         "out": "parity.json",

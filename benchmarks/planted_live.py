@@ -54,7 +54,7 @@ LIVE_FAULTS = (
     LiveFault(
         "server-with-another-template",
         "parity:served",
-        ("another prompt than was trained",),
+        ("a different prompt than was trained",),
         ("loss",),
         template=(("{{- '<｜Assistant｜>' -}}", "{{- '<｜Assistant｜><think>\\n' -}}"),),
     ),

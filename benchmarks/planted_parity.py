@@ -237,7 +237,7 @@ FAULTS = (
         (REMOVES,),
         tokenizer="qwen",
     ),
-    ParityFault("thought-in-another-spelling", OFF_STRIP, None, "spelled", "forced", ("mark of a thought",)),
+    ParityFault("thought-in-another-spelling", OFF_STRIP, None, "spelled", "forced", ("thought mark",)),
     ParityFault("newline-before-answer", ON_KEEP, None, "newline_first", "differs", ("newline",)),
     ParityFault(
         "system-refused",
@@ -245,7 +245,7 @@ FAULTS = (
         own(STRIP, ("{{- content -}}", "{{- raise_exception('no system') -}}")),
         "system",
         "differs",
-        ("refuses this request", "no system"),
+        ("rejects this request", "no system"),
     ),
     ParityFault("template-broken", ON_STRIP, lambda: "{% for %}", "one", "", (".jinja",), "", code=2),
     ParityFault("template-endless", ON_STRIP, lambda: ENDLESS, "one", "", (".jinja",), "", code=2),
@@ -253,7 +253,7 @@ FAULTS = (
         "template-escapes", ON_STRIP, lambda: "{{ ''.__class__.__mro__ }}", "one", "", (".jinja",), "", code=2
     ),
     ParityFault(
-        "tokenizer-missing", ON_STRIP, None, "one", "", ("holds no tokenizer",), "", tokenizer="empty", code=3
+        "tokenizer-missing", ON_STRIP, None, "one", "", ("has no tokenizer",), "", tokenizer="empty", code=3
     ),
 )
 # With the templates that model makers publish, where they lie beside the clone.

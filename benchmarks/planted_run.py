@@ -270,7 +270,7 @@ RUN_FAULTS = (
         ("the chat template was edited",),
         ("parity:data", "hashes"),
     ),
-    RunFault("export-template-gone", _template_gone, "hashes", ("holds no chat template",)),
+    RunFault("export-template-gone", _template_gone, "hashes", ("has no chat template",)),
     RunFault(
         "train-data-edited",
         _text("data/smoke.jsonl", ("我是神奇海螺。", "我是海绵宝宝。")),

@@ -138,7 +138,7 @@ def test_some_rows_are_not_merged(wrong: Callable[[tiny.Model], Proof]) -> None:
 
 def test_another_alpha(wrong: Callable[[tiny.Model], Proof]) -> None:
     proof = wrong(tiny.merged(tiny.base_model(), tiny.adapter(), scale=16 / tiny.RANK))
-    assert "carry 2 times the update (lora_alpha 16 in place of 8)" in proof.detail
+    assert "carry 2 times the update (lora_alpha 16 instead of 8)" in proof.detail
 
 
 def test_numbers_that_are_none(wrong: Callable[[tiny.Model], Proof]) -> None:
@@ -148,7 +148,7 @@ def test_numbers_that_are_none(wrong: Callable[[tiny.Model], Proof]) -> None:
 
 
 def test_an_adapter_that_touched_nothing(wrong_adapter: Callable[[tiny.Model], Proof]) -> None:
-    assert "touches no module" in wrong_adapter({f"{tiny.PREFIX}lora_none": [[0.0]]}).detail
+    assert "affects no module" in wrong_adapter({f"{tiny.PREFIX}lora_none": [[0.0]]}).detail
     zero = {
         key: [[0.0] * len(row) for row in rows] if "lora_B" in key else rows
         for key, rows in tiny.adapter().items()

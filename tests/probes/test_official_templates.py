@@ -91,8 +91,8 @@ WORDS: dict[tuple[Case, str], str] = {
     (case("deepseekr1 off keep", ORIGINAL), "bare"): "never learned to write it",
     (case("deepseekr1 off keep", NEWER), "bare"): "the server opens another one",
     (case("deepseekr1 on strip", ORIGINAL), "cot3"): "leaves the newlines that follow </think>",
-    (case("qwen on keep", ORIGINAL, on="deepseek"), "bare"): "wrong family",
-    (case("chatml on keep", NEWER, on="deepseek"), "bare"): "wrong family",
+    (case("qwen on keep", ORIGINAL, on="deepseek"), "bare"): "wrong template family",
+    (case("chatml on keep", NEWER, on="deepseek"), "bare"): "wrong template family",
     (case("qwen3 on keep", "qwen3", thinking=False), "cot"): "trained without thinking",
     (
         case("qwen on keep", "qwen3"),
