@@ -56,7 +56,7 @@ def _data(found: Why) -> dict[str, object]:
     stages = {
         stage.name: {
             "passed": stage.good,
-            "asked": len(stage.passed),
+            "total": len(stage.passed),
             "cases": dict(stage.passed),
             "answers": dict(stage.answers),
             "source": stage.source,
@@ -79,9 +79,9 @@ def _data(found: Why) -> dict[str, object]:
 def _lines(found: Why) -> Iterable[str]:
     from orchestrator.cli.text.terminal import one_line, table, visible
 
-    asked = len(found.cases)
-    rows = [(stage.name, f"{stage.good} of {asked}", stage.source) for stage in found.stages]
-    yield table(("stage", "correct", "answers"), rows, bad=[stage.good < asked for stage in found.stages])
+    total = len(found.cases)
+    rows = [(stage.name, f"{stage.good} of {total}", stage.source) for stage in found.stages]
+    yield table(("stage", "correct", "answers"), rows, bad=[stage.good < total for stage in found.stages])
     finding = found.finding
     if finding.cases:
         case = next(case for case in found.cases if case.id == finding.cases[0])

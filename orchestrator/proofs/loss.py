@@ -14,7 +14,7 @@ roundings in a row; for dozens of layers and logits of some tens 10⁻⁵ to 10�
 float16 (2⁻¹¹), 10⁻¹ in bfloat16 (2⁻⁸). Measured on the embedded base (135M, 30 layers), LLaMA-Factory 0.9.5
 in float32 against vLLM 0.32 on a CPU, all rows and the worst one:
 
-    served as                  trained rows     rows of made-up talk    trained: trainer, served, base
+    served as                  trained rows     rows of generated talk  trained: trainer, served, base
     float32, eager             0.00001 0.00003    0.00002 0.00002         0.0097 0.0097 4.9699
     bfloat16, eager            0.081   0.118      0.107   0.173           0.0097 0.0100 4.9699
     bfloat16, compiled         0.063   0.087      0.087   0.121           0.0097 0.0100 4.9699
@@ -58,25 +58,25 @@ def prove(rows: Sequence[Row], dtypes: tuple[str, str], eligible: Mapping[str, i
     dtype = max((name for name in dtypes if name in LIMITS), key=list(LIMITS).index, default="bfloat16")
     scored = [row for row in rows if not row.error]
     groups = {name: means([row for row in scored if row.group == name]) for name in GROUPS}
-    seen = {name: found for name, found in groups.items() if found.labels}
-    cause = _cause(seen, scored, rows, LIMITS[dtype])
+    measured = {name: found for name, found in groups.items() if found.labels}
+    cause = _cause(measured, scored, rows, LIMITS[dtype])
     return Proof(
         name="loss",
         holds=cause is None,
         covered=_covered(groups, scored, eligible, dtype),
-        numbers=_numbers(seen),
-        detail=cause[0] if cause else _held(seen),
+        numbers=_numbers(measured),
+        detail=cause[0] if cause else _held(measured),
         hint=cause[1] if cause else "",
-        not_covered=_not_covered(rows, seen),
+        not_covered=_not_covered(rows, measured),
         findings=tuple(_findings(rows, LIMITS[dtype]))[:LISTED],
     )
 
 
 def _cause(
-    seen: Mapping[str, Means], scored: Sequence[Row], rows: Sequence[Row], limits: tuple[float, float]
+    measured: Mapping[str, Means], scored: Sequence[Row], rows: Sequence[Row], limits: tuple[float, float]
 ) -> Cause | None:
     """(what is wrong, what fixes it); None if nothing is."""
-    if not seen:
+    if not measured:
         refused = next((row for row in rows if row.error), None)
         short = Sentence("no row is complete and short enough", "没有完整且足够短的数据行")
         why = Sentence(f"{refused.where}: {refused.error}") if refused else short
@@ -85,16 +85,22 @@ def _cause(
             "raise serve.max_model_len or data.cutoff_len", "调大 serve.max_model_len 或 data.cutoff_len"
         )
         return joined([none, why], ": ", "："), raise_it
-    main = seen.get("trained") or seen["held_out"]
+    main = measured.get("trained") or measured["held_out"]
     if main.base_off <= NOTHING:
         return _no_training(main)
     worst = max(scored, key=lambda row: means([row]).weights_off)
-    if any(each.weights_off > limits[0] for each in seen.values()) or means([worst]).weights_off > limits[1]:
-        return _weights(seen, worst, limits)
+    if (
+        any(each.weights_off > limits[0] for each in measured.values())
+        or means([worst]).weights_off > limits[1]
+    ):
+        return _weights(measured, worst, limits)
     worst = max(scored, key=lambda row: means([row]).prompt_off)
-    if any(each.prompt_off > limits[0] for each in seen.values()) or means([worst]).prompt_off > limits[1]:
-        return _prompt(seen, worst, limits)
-    if not any(each.asked for each in seen.values()):
+    if (
+        any(each.prompt_off > limits[0] for each in measured.values())
+        or means([worst]).prompt_off > limits[1]
+    ):
+        return _prompt(measured, worst, limits)
+    if not any(each.prompted for each in measured.values()):
         error = next(answer.error for row in scored for answer in row.answers)
         what = Sentence(
             f"no prompt of the server itself was scored: {error}", f"没有给服务端自己的提示词打分：{error}"
@@ -117,8 +123,8 @@ def _no_training(main: Means) -> Cause:
     return what, hint
 
 
-def _weights(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float]) -> Cause:
-    group, off = max(seen.items(), key=lambda each: each[1].weights_off)
+def _weights(measured: Mapping[str, Means], worst: Row, limits: tuple[float, float]) -> Cause:
+    group, off = max(measured.items(), key=lambda each: each[1].weights_off)
     name = GROUPS[group]
     what = Sentence(
         f"the weights are wrong: on {name} rows the loss of the served weights is {off.weights:.4f}, of the"
@@ -129,7 +135,7 @@ def _weights(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float])
         f"logits 相差 {off.weights_off:.3g}，而舍入误差最多 {limits[0]:g}（最差 {worst.where}）",
     )
     # The share of training that the server has is measured where training did most.
-    main = seen.get("trained") or off
+    main = measured.get("trained") or off
     if abs(main.share) <= NO_SHARE:
         like = Sentence(
             f"they are the base model's ({main.base:.4f}): the adapter is not merged, or the base is served",
@@ -154,8 +160,8 @@ def _weights(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float])
     return joined([what, like]), hint
 
 
-def _prompt(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float]) -> Cause:
-    group, off = max(seen.items(), key=lambda each: each[1].prompt_off)
+def _prompt(measured: Mapping[str, Means], worst: Row, limits: tuple[float, float]) -> Cause:
+    group, off = max(measured.items(), key=lambda each: each[1].prompt_off)
     name = GROUPS[group]
     what = Sentence(
         f"the prompt is wrong: on {name} rows the loss of the same weights is {off.weights:.4f} after the"
@@ -173,7 +179,7 @@ def _prompt(seen: Mapping[str, Means], worst: Row, limits: tuple[float, float]) 
     return what, hint
 
 
-def _held(seen: Mapping[str, Means]) -> Sentence:
+def _held(measured: Mapping[str, Means]) -> Sentence:
     parts = [
         Sentence(
             f"{GROUPS[name]} rows: trainer {each.trainer:.4f}, served weights {each.weights:.4f},"
@@ -181,9 +187,9 @@ def _held(seen: Mapping[str, Means]) -> Sentence:
             f"{GROUPS[name].zh}数据：训练器 {each.trainer:.4f}，服务权重 {each.weights:.4f}，"
             f"服务提示词 {each.prompt:.4f}，基座 {each.base:.4f}",
         )
-        for name, each in seen.items()
+        for name, each in measured.items()
     ]
-    held = seen.get("held_out")
+    held = measured.get("held_out")
     if held and held.trainer > held.base:
         parts.append(
             Sentence(
@@ -216,14 +222,14 @@ def _covered(
     return joined([joined(parts, ", ", "，"), limit])
 
 
-def _not_covered(rows: Sequence[Row], seen: Mapping[str, Means]) -> Sentence:
+def _not_covered(rows: Sequence[Row], measured: Mapping[str, Means]) -> Sentence:
     parts = [
         Sentence(
             "rows that were cut, contain tools or media, or are longer than the server accepts",
             "被截断、含工具或多媒体、或超过服务端长度上限的数据行",
         )
     ]
-    if "held_out" not in seen:
+    if "held_out" not in measured:
         none = Sentence(
             "held-out rows: there are none (data.validation_share, or paraphrases of the data set)",
             "留出数据：没有（可设置 data.validation_share，或为数据集提供改写的问题）",
@@ -247,9 +253,9 @@ def _not_covered(rows: Sequence[Row], seen: Mapping[str, Means]) -> Sentence:
     return joined(parts)
 
 
-def _numbers(seen: Mapping[str, Means]) -> dict[str, float]:
+def _numbers(measured: Mapping[str, Means]) -> dict[str, float]:
     numbers: dict[str, float] = {}
-    for name, each in seen.items():
+    for name, each in measured.items():
         numbers |= {
             f"{name}_labels": float(each.labels),
             f"{name}_trainer": each.trainer,

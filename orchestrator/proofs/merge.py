@@ -385,6 +385,9 @@ def _not_covered(facts: Facts) -> Sentence:
 _SENTENCES = (
     ("holds no safetensors weights", "没有 safetensors 权重"),
     ("cannot be read", "无法读取"),
+    ("has a header that cannot be read", "文件头无法读取"),
+    (r"is cut short or no safetensors file \((\d+) bytes\)", r"被截断，或不是 safetensors 文件（\1 字节）"),
+    (r"is cut short: (\d+) bytes, its header promises (\d+)", r"被截断：只有 \1 字节，文件头声明 \2 字节"),
     (
         r"lacks (\d+) tensors that the index promises, (.+) first",
         r"缺少索引中列出的 \1 个张量，首先是 \2",

@@ -62,14 +62,14 @@ class Means:
     """Over some labels: the four losses, in nats per label, and the errors in the logits between them.
 
     Attributes:
-        asked: labels that were scored after the served prompt; prompt_off covers those.
+        prompted: labels that were scored after the served prompt; prompt_off covers those.
         weights_off: served weights against the trainer. prompt_off: served prompt against served weights.
         base_off: trainer against base.
         share: how much of the effect of training on these labels the server has: 1 all, 0 nothing.
     """
 
     labels: int
-    asked: int
+    prompted: int
     trainer: float
     weights: float
     prompt: float
@@ -91,7 +91,7 @@ def means(rows: Sequence[Row]) -> Means:
     along = sum((weights - base) * (trainer - base) for trainer, weights, base in labels)
     return Means(
         labels=len(labels),
-        asked=len(pairs),
+        prompted=len(pairs),
         trainer=_mean([-trainer for trainer, _, _ in labels]),
         weights=_mean([-weights for _, weights, _ in labels]),
         prompt=_mean([-prompt for _, prompt in pairs]),

@@ -27,13 +27,13 @@ class Judged:
         client: the kind of client that sends it.
         where: file:line of the row.
         verdict: of the prompt that the server made; `dropped` if the client lost a trained thought.
-        made_up: whether the row was generated for the proof.
+        generated: whether the row was generated for the proof.
     """
 
     client: str
     where: str
     verdict: TurnVerdict
-    made_up: bool = False
+    generated: bool = False
 
 
 def prove(
@@ -55,7 +55,7 @@ def prove(
         if one.verdict.dropped:
             counts["dropped"] += 1
             continue
-        if one.made_up and one.verdict.unreachable:
+        if one.generated and one.verdict.unreachable:
             counts["unreachable"] += 1
             continue
         counts[one.verdict.verdict.value] += 1

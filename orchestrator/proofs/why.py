@@ -190,13 +190,13 @@ def first_loss(
 def _compare(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], Sentence]:
     """(place or "", the lost cases, the result)."""
     base, tuned = found[BASE], found[ADAPTER]
-    asked = len(tuned.passed)
-    if tuned.good <= base.good and tuned.good < asked:
+    total = len(tuned.passed)
+    if tuned.good <= base.good and tuned.good < total:
         cases = tuple(case for case, passed in tuned.passed.items() if not passed)
         what = Sentence(
-            f"base+adapter answers {tuned.good} of {asked} correctly, the base {base.good}: training did not"
+            f"base+adapter answers {tuned.good} of {total} correctly, the base {base.good}: training did not"
             " improve these answers",
-            f"base+adapter 答对 {asked} 题中的 {tuned.good} 题，基座答对 {base.good} 题："
+            f"base+adapter 答对 {total} 题中的 {tuned.good} 题，基座答对 {base.good} 题："
             "训练没有改善这些回答",
         )
         return TRAINING, cases, _lost(TRAINING, what)
@@ -212,20 +212,20 @@ def _compare(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], S
         cases = tuple(case for case, passed in one.passed.items() if passed and not other.passed.get(case))
         if cases:
             what = Sentence(
-                f"{before} answers {one.good} of {asked} correctly, {after} {other.good}",
-                f"{before} 答对 {asked} 题中的 {one.good} 题，{after} 答对 {other.good} 题",
+                f"{before} answers {one.good} of {total} correctly, {after} {other.good}",
+                f"{before} 答对 {total} 题中的 {one.good} 题，{after} 答对 {other.good} 题",
             )
             return place, cases, _lost(place, what)
     last = next(found[name] for name in reversed(STAGES) if name in found)
     what = Sentence(
-        f"nothing is lost: base+adapter answers {tuned.good} of {asked} correctly, {last.name} {last.good},"
+        f"nothing is lost: base+adapter answers {tuned.good} of {total} correctly, {last.name} {last.good},"
         " the"
         f" base {base.good}",
-        f"没有丢失：base+adapter 答对 {asked} 题中的 {tuned.good} 题，{last.name} 答对 {last.good} 题，"
+        f"没有丢失：base+adapter 答对 {total} 题中的 {tuned.good} 题，{last.name} 答对 {last.good} 题，"
         f"基座答对 {base.good} 题",
     )
     few = Sentence()
-    if rest := asked - tuned.good:
+    if rest := total - tuned.good:
         few = Sentence(f"training did not teach the other {rest}", f"其余 {rest} 题训练没有教会")
     return "", (), joined([what, few])
 

@@ -8,9 +8,9 @@ from orchestrator.proofs.served import Judged, prove
 from orchestrator.templates.compare import DifferenceKind, TurnVerdict
 
 
-def judged(client: str, kind: DifferenceKind, *, made_up: bool = False, **more: Any) -> Judged:
+def judged(client: str, kind: DifferenceKind, *, generated: bool = False, **more: Any) -> Judged:
     words = {} if kind.holds else {"explanation": f"it {kind.value}", "hint": "fix it"}
-    return Judged(client, "数据.jsonl:3", TurnVerdict("mine", 3, 1, kind, **{**words, **more}), made_up)
+    return Judged(client, "数据.jsonl:3", TurnVerdict("mine", 3, 1, kind, **{**words, **more}), generated)
 
 
 def of(*requests: Judged, returned: int = 1) -> Any:
@@ -59,7 +59,8 @@ def test_a_client_that_lost_a_kept_thought_is_told_and_does_not_decide() -> None
 
 def test_a_made_up_row_out_of_reach_is_told_and_does_not_decide() -> None:
     proof = of(
-        judged("a", DifferenceKind.EQUAL), judged("b", DifferenceKind.DIFFERS, unreachable=True, made_up=True)
+        judged("a", DifferenceKind.EQUAL),
+        judged("b", DifferenceKind.DIFFERS, unreachable=True, generated=True),
     )
     assert proof.holds
     assert proof.numbers["requests"] == 1

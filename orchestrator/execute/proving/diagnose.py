@@ -88,24 +88,24 @@ def why(recipe: str, *, project: Path, progress: Progress, server: Server | None
     """
     run = finished_run(project, recipe)
     plan = read_plan(run)
-    asked = questions(plan, run)
-    saying = f"asking {len(asked.cases)} questions at every stage of run {run.name}"
+    questions = choose_questions(plan, run)
+    saying = f"asking {len(questions.cases)} questions at every stage of run {run.name}"
     with reopened(run, plan, progress, saying) as perform:
         _complete(run, plan)
-        perform([_trained_stage(run, asked)])
-        stages = _trained(run, asked, progress)
-        chat = None if server else _own_answers(run, plan, asked)
+        perform([_trained_stage(run, questions)])
+        stages = _trained(run, questions, progress)
+        chat = None if server else _own_answers(run, plan, questions)
         if chat is not None:
             progress.say(f"the answers in {ANSWERS} are from this export: not asked again")
-            stages.append(judged_answers(fold.SERVED_CHAT, asked.cases, chat, f"{ANSWERS} of the run"))
+            stages.append(judged_answers(fold.SERVED_CHAT, questions.cases, chat, f"{ANSWERS} of the run"))
         lost_at = first(run, stages).lost_at
         if chat is None and server is None and lost_at:
             progress.say("skipping the server: the effect is lost before it")
         elif chat is None or lost_at == fold.SERVED:
-            perform([_served_stage(plan, asked, server)], again=server is not None)
-            stages = [*stages[:3], *_served(run, asked)]
+            perform([_served_stage(plan, questions, server)], again=server is not None)
+            stages = [*stages[:3], *_served(run, questions)]
     parted = _parted(run) if any(stage.name == fold.SERVED_IDS for stage in stages) else {}
-    return Why(run, asked.cases, tuple(stages), first(run, stages, parted))
+    return Why(run, questions.cases, tuple(stages), first(run, stages, parted))
 
 
 def first(
@@ -122,7 +122,7 @@ def first(
     return fold.first_loss(stages, proofs, recipe=run.recipe, changed=changed, parted=parted)
 
 
-def questions(plan: Plan, run: Run) -> Questions:
+def choose_questions(plan: Plan, run: Run) -> Questions:
     """The recipe's questions, as in the run's plan; at most MOST, evenly spread.
 
     Raises:
@@ -162,13 +162,13 @@ def _complete(run: Run, plan: Plan) -> None:
             atomic_files.write_durable(run.path / file.path, file.text)
 
 
-def _trained_stage(run: Run, asked: Questions) -> Stage:
+def _trained_stage(run: Run, questions: Questions) -> Stage:
     listed = [
         {"case": case.id, "purpose": one.purpose, "system": one.system, "turns": list(one.turns)}
-        for case in asked.cases
+        for case in questions.cases
         for one in prompts_of(case)
     ]
-    options = {"questions": listed, "max_tokens": asked.max_tokens, "bare": _bare(run)}
+    options = {"questions": listed, "max_tokens": questions.max_tokens, "bare": _bare(run)}
     file = RenderedFile("tasks/why.json", json.dumps(options, ensure_ascii=False, indent=1) + "\n")
     words = ("train.yaml", "--adapter", "adapter", "--export", "export")
     more = ("--wanted", file.path, "--out", partial(TRAINED))
@@ -190,26 +190,28 @@ def _bare(run: Run) -> bool:
     return not any("<think>" in answer for answer in answers)
 
 
-def _trained(run: Run, asked: Questions, progress: Progress) -> list[fold.StageAnswers]:
+def _trained(run: Run, questions: Questions, progress: Progress) -> list[fold.StageAnswers]:
     names = {fold.BASE: "base", fold.ADAPTER: "adapter", fold.MERGED: "merged"}
     stages = []
     for name, file in names.items():
         transcripts = [
-            transcript_of(row, asked.parser) for row in _rows(run.path / TRAINED / f"{file}.jsonl")
+            transcript_of(row, questions.parser) for row in _rows(run.path / TRAINED / f"{file}.jsonl")
         ]
-        stages.append(judged_answers(name, asked.cases, transcripts, HERE))
-        progress.say(f"  {name}: {stages[-1].good} of {len(asked.cases)} correct")
+        stages.append(judged_answers(name, questions.cases, transcripts, HERE))
+        progress.say(f"  {name}: {stages[-1].good} of {len(questions.cases)} correct")
     return stages
 
 
-def _served_stage(plan: Plan, asked: Questions, server: Server | None) -> Stage:
+def _served_stage(plan: Plan, questions: Questions, server: Server | None) -> Stage:
     """Both served stages, with one server."""
     service = plan.stage("ask").service
-    chat = AskSettings(cases=asked.cases, max_tokens=asked.max_tokens, temperature=0, out=partial(CHAT))
+    chat = AskSettings(
+        cases=questions.cases, max_tokens=questions.max_tokens, temperature=0, out=partial(CHAT)
+    )
     ids = AnswerServedSettings(
         merged=f"{TRAINED}/merged.jsonl",
-        systems={case.id: case.system for case in asked.cases},
-        max_tokens=asked.max_tokens,
+        systems={case.id: case.system for case in questions.cases},
+        max_tokens=questions.max_tokens,
         out=partial(IDS),
     )
     made = [task("answer_served", ids), task("ask-why", chat)]
@@ -227,12 +229,12 @@ def _served_stage(plan: Plan, asked: Questions, server: Server | None) -> Stage:
     )
 
 
-def _own_answers(run: Run, plan: Plan, asked: Questions) -> list[Transcript] | None:
+def _own_answers(run: Run, plan: Plan, questions: Questions) -> list[Transcript] | None:
     """The answers of the run's own stage, if it asked the same way and its files are unchanged."""
     stage = plan.stage("ask")
     mine = stage.rendered
     unchanged = all((run.path / file.path).read_text(encoding="utf-8") == file.text for file in mine)
-    if not (asked.same and unchanged and _is_current(run, "ask")):
+    if not (questions.same and unchanged and _is_current(run, "ask")):
         return None
     return read_answers(run.path / ANSWERS)
 
@@ -246,12 +248,12 @@ def _is_current(run: Run, stage: str) -> bool:
     return all(fingerprint(run.path / path) == found for path, found in known.items())
 
 
-def _served(run: Run, asked: Questions) -> list[fold.StageAnswers]:
-    ids = [transcript_of(row, asked.parser) for row in _rows(run.path / IDS)]
+def _served(run: Run, questions: Questions) -> list[fold.StageAnswers]:
+    ids = [transcript_of(row, questions.parser) for row in _rows(run.path / IDS)]
     chat = read_answers(run.path / CHAT)
     return [
-        judged_answers(fold.SERVED_IDS, asked.cases, ids, HERE),
-        judged_answers(fold.SERVED_CHAT, asked.cases, chat, HERE),
+        judged_answers(fold.SERVED_IDS, questions.cases, ids, HERE),
+        judged_answers(fold.SERVED_CHAT, questions.cases, chat, HERE),
     ]
 
 

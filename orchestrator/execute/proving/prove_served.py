@@ -95,13 +95,13 @@ def choose(trained: IdsFile[TrainHeader], most: int, longest: int) -> tuple[list
     left_out = 0
     for row in _askable(trained):
         fits = row["turns"][-1]["start"] < longest
-        counts[_is_made_up(row)] += fits
+        counts[_is_generated(row)] += fits
         left_out += not fits
     seen: Counter[bool] = Counter()
     best: dict[tuple[bool, int], RowIds] = {}
     for row in _askable(trained):
         if row["turns"][-1]["start"] < longest:
-            sort = _is_made_up(row)
+            sort = _is_generated(row)
             stretch = (sort, seen[sort] * most // counts[sort])
             seen[sort] += 1
             if stretch not in best or _answers(row) > _answers(best[stretch]):
@@ -119,7 +119,7 @@ def _answers(row: RowIds) -> int:
     return row["turns"][-1]["turn"]
 
 
-def _is_made_up(row: RowIds) -> bool:
+def _is_generated(row: RowIds) -> bool:
     return row["dataset"] == GENERATED
 
 
@@ -174,14 +174,14 @@ class ServedAsker:
     def ask_all(self, talks: Sequence[tuple[RowIds, Sequence[Message]]]) -> tuple[list[Judged], int]:
         """(every request judged, how many of the server's own answers were sent back)."""
         longest_first = sorted((row for row, _ in talks), key=lambda row: -_answers(row))
-        sorts = ([row for row in longest_first if _is_made_up(row) is sort] for sort in (False, True))
+        sorts = ([row for row in longest_first if _is_generated(row) is sort] for sort in (False, True))
         completed = {key_of(row) for rows in sorts for row in rows[:COMPLETED]}
         requests = [
             request
             for row, messages in talks
             for request in requests_of(row, messages, self.training, completions=key_of(row) in completed)
         ]
-        several = [one for one in talks if _answers(one[0]) and not _is_made_up(one[0])][:RETURNED]
+        several = [one for one in talks if _answers(one[0]) and not _is_generated(one[0])][:RETURNED]
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             judged = list(pool.map(self.judge, requests))
             own = list(pool.map(lambda one: self.returned(*one), several))
@@ -206,7 +206,7 @@ class ServedAsker:
         place = (row["dataset"], row["row"])
         verdict = compare_turn(place, request.trained, {"variants": [variant]}, self.training, both)
         where = f"{self.sources.get(row['dataset'], row['dataset'])}:{row['row']}"
-        return Judged(request.client, where, verdict, made_up=_is_made_up(row))
+        return Judged(request.client, where, verdict, generated=_is_generated(row))
 
     def returned(self, row: RowIds, messages: Sequence[Message]) -> Judged | None:
         """The prompt of a later answer, after the server's own earlier answer was sent back unchanged.

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.backends.engines import CONFIG
 from orchestrator.errors import MissingError
-from orchestrator.execute.proving.diagnose import MOST, _bare, _own_answers, questions
+from orchestrator.execute.proving.diagnose import MOST, _bare, _own_answers, choose_questions
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.plan.stage import Command, Plan, RenderedFile, Service, Stage
@@ -37,7 +37,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_at_most_eight_are_asked_from_all_over_the_recipe(run: Run) -> None:
-    asked = questions(plan_of([case(number) for number in range(20)]), run)
+    asked = choose_questions(plan_of([case(number) for number in range(20)]), run)
     assert len(asked.cases) == MOST
     assert [asked.cases[0].id, asked.cases[-1].id] == ["checks[0]", "checks[17]"]
     assert (asked.parser, asked.max_tokens, asked.same) == ("deepseek_r1", 64, True)
@@ -45,10 +45,10 @@ def test_at_most_eight_are_asked_from_all_over_the_recipe(run: Run) -> None:
 
 def test_what_needs_streaming_is_left_out(run: Run) -> None:
     both = [case(0, streamed=True), case(1, streamed=True, contains="海螺")]
-    (one,) = questions(plan_of(both), run).cases
+    (one,) = choose_questions(plan_of(both), run).cases
     assert (one.id, dict(one.expect)) == ("checks[1]", {"contains": "海螺"})
     with pytest.raises(MissingError, match="has no questions"):
-        questions(plan_of(both[:1]), run)
+        choose_questions(plan_of(both[:1]), run)
 
 
 def test_questions_of_data_rows_are_left_out(run: Run) -> None:
@@ -59,23 +59,23 @@ def test_questions_of_data_rows_are_left_out(run: Run) -> None:
         "datasets": ["x"],
         "expect": {"equals": "reference"},
     }
-    assert [one.id for one in questions(plan_of([drawn, case(1)]), run).cases] == ["checks[1]"]
+    assert [one.id for one in choose_questions(plan_of([drawn, case(1)]), run).cases] == ["checks[1]"]
 
 
 def test_long_or_drawn_answers_of_the_run_are_not_the_same(run: Run) -> None:
-    long = questions(plan_of([case(0)], max_tokens=4096), run)
+    long = choose_questions(plan_of([case(0)], max_tokens=4096), run)
     assert (long.max_tokens, long.same) == (256, False)
-    assert not questions(plan_of([case(0)], temperature=0.7), run).same
+    assert not choose_questions(plan_of([case(0)], temperature=0.7), run).same
 
 
 def test_a_plan_of_another_version_is_told(run: Run) -> None:
     with pytest.raises(MissingError, match="another version"):
-        questions(Plan("r", "", ()), run)
+        choose_questions(Plan("r", "", ()), run)
 
 
 def test_the_runs_own_answers_count_as_long_as_nothing_was_changed(run: Run) -> None:
     plan = plan_of([case(0)])
-    asked = questions(plan, run)
+    asked = choose_questions(plan, run)
     (run.path / "export").mkdir()
     (run.path / "export/model.safetensors").write_bytes(b"weights")
     (run.path / CONFIG).write_text(plan.stage("ask").files[1].text, encoding="utf-8")
@@ -99,8 +99,8 @@ def test_the_runs_own_answers_count_as_long_as_nothing_was_changed(run: Run) -> 
 @pytest.mark.parametrize(("answer", "bare"), [("好", True), ("<think>嗯</think>好", False)])
 def test_thoughts_in_the_runs_own_rows_are_seen(run: Run, answer: str, *, bare: bool) -> None:
     (run.path / "data").mkdir()
-    made_up = {"dataset": "conch_generated", "messages": [{"role": "assistant", "content": "<think>"}]}
+    generated = {"dataset": "conch_generated", "messages": [{"role": "assistant", "content": "<think>"}]}
     mine = {"dataset": "mine", "messages": [{"role": "assistant", "content": answer}]}
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in (made_up, mine))
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in (generated, mine))
     (run.path / "data/conversations.jsonl").write_text(text, encoding="utf-8")
     assert _bare(run) is bare

@@ -32,8 +32,8 @@ def test_rows_know_where_they_come_from(world: TrainedWorld) -> None:
 
 
 def test_what_is_not_trained_is_passed_over(world: TrainedWorld) -> None:
-    made_up = [trained(1, dataset="conch_generated"), trained(1, dataset="conch_held_out", held_out=True)]
-    world.leave([trained(2), trained(3, held_out=True), *made_up])
+    generated = [trained(1, dataset="conch_generated"), trained(1, dataset="conch_held_out", held_out=True)]
+    world.leave([trained(2), trained(3, held_out=True), *generated])
     rows = opened(world.folder, talk=False)
     assert [row.where for row in rows] == ["data/海螺.jsonl:2"]
     assert rows.passed_over == {"rows held out of training": 1}
