@@ -102,7 +102,7 @@ BAD = (
         3,
         "dataset_info/small.jsonl: no such data file",
         "dataset_info/small.yaml",
-        "put the file there",
+        "create the file",
     ),
     Bad(
         "data is not JSON",
@@ -205,7 +205,7 @@ def test_without_environments_the_command_that_makes_them_is_named(
     assert said.code == whole.code == 3
     lacking = {"serve"} if verb == "serve" else {"serve", "train"}
     for name in lacking:
-        assert f"the {name} environment for cpu is not there\n    → conch env sync {name}" in said.err
+        assert f"the {name} environment for cpu is not installed\n    → conch env sync {name}" in said.err
     assert len(whole.envelope["problems"]) == len(lacking)
     assert not (tmp_path / "empty").exists()
 

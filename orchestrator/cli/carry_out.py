@@ -66,7 +66,7 @@ def start_detached(request: Mapping[str, object]) -> Outcome:
     from orchestrator.execute.processes.spawn_daemon import detach
 
     started = detach(request, project=current_project())
-    message = started.told
+    message = started.message
     run = message["run"]
     what = f"serving {message['model']} at {message['url']}" if "url" in message else "running"
     lines = [

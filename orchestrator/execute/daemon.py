@@ -2,7 +2,7 @@
 
 It holds the same locks, stops the same trees and leaves the same records as the verb in a terminal.
 
-    python -m orchestrator.execute.daemon FOLDER     request.json in, one line into the pipe `told`
+    python -m orchestrator.execute.daemon FOLDER     request.json in, one line into the pipe `outcome`
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def main(folder: Path) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     (folder / "request.json").unlink()
-    teller = StartupPipe(folder / "told")
+    teller = StartupPipe(folder / "outcome")
     try:
         return _VERBS[request["verb"]](request, Path.cwd(), teller)
     except ConchError as error:

@@ -208,7 +208,7 @@ def test_bad_input_is_refused_in_seconds_and_nothing_is_left(
     [
         (("nowhere",), 3, "no such folder"),
         ((".",), 3, "has no tokenizer"),
-        (("我的 tokenizer", "--chat-template", "no.jinja"), 3, "no chat template there"),
+        (("我的 tokenizer", "--chat-template", "no.jinja"), 3, "no such chat template"),
         (("我的 tokenizer", "--chat-template", "."), 2, "a folder"),
         (("我的 tokenizer", "--conversations", "no.jsonl"), 3, "does not exist"),
         (("我的 tokenizer", "--conversations", "."), 2, "a folder"),

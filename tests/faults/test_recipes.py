@@ -39,7 +39,7 @@ def test_fault_001_missing_directory_unreadable(tmp_path: Path, monkeypatch: pyt
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", denied)  # a mode of 0000 does not stop root
-    assert refusal("x", here) == "recipes/x.yaml  cannot be read: Permission denied"
+    assert refusal("x", here) == "recipes/x.yaml  cannot read it: Permission denied"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
@@ -178,9 +178,9 @@ def test_fault_012_control_a_loader_that_knows_tags_runs_them(tmp_path: Path) ->
 
 def test_fault_013_larger_than_a_mebibyte(tmp_path: Path) -> None:
     here = project(tmp_path, big=BASE + "#" * (1 << 20))
-    assert refusal("big", here) == "recipes/big.yaml  larger than 1 MiB: this is not a recipe"
+    assert refusal("big", here) == "recipes/big.yaml  larger than 1 MiB: not a recipe"
     (here / "recipes" / "big.yaml").write_text("海" * (1 << 20), encoding="utf-8")  # cut inside a character
-    assert refusal("big", here) == "recipes/big.yaml  larger than 1 MiB: this is not a recipe"
+    assert refusal("big", here) == "recipes/big.yaml  larger than 1 MiB: not a recipe"
     with pytest.raises(UsageError, match="larger than 1 MiB"):
         compose([RecipeSource("recipes/x.yaml", "海" * 400_000)])
 

@@ -112,7 +112,7 @@ def test_fault_075_a_template_that_is_not_the_proven_one(trained: SmallWorld) ->
     assert code in {3, 5}
     assert "chat_template.jinja" in said
     code, said = serve(trained, "--chat-template", "nowhere.jinja")
-    assert (code, "no chat template there" in said) == (3, True)
+    assert (code, "no such chat template" in said) == (3, True)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])

@@ -121,7 +121,7 @@ def test_fault_064_ctrl_c_once_stops_the_tree_in_order(small: SmallWorld, fault:
     child.send_signal(signal.SIGINT)
     assert child.wait(60) == 130
     assert small.processes() == []
-    assert "it goes on where it stopped" in small.read("said.err")
+    assert "run the same command again to continue" in small.read("said.err")
     assert summary_of(small.last()).standing is Standing.STOPPED
 
 

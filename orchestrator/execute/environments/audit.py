@@ -189,7 +189,7 @@ def read_lockfiles() -> dict[str, Pins]:
             if pins and "overrides" not in path.name:
                 lockfiles[f"environments/{path.name}"] = {SAME.get(name, name): pins[name] for name in pins}
     except OSError as error:
-        raise MissingError(Problem(f"cannot be read: {error.strerror}", str(error.filename))) from None
+        raise MissingError(Problem(f"cannot read it: {error.strerror}", str(error.filename))) from None
     return lockfiles
 
 

@@ -100,7 +100,7 @@ def job_of(
     try:
         source = RecipeSource(f"{NAME}.yaml", json.dumps(values))
         resolved = compose([source], profile=hardware, machine=machine.hardware())
-        around = discovery.survey(project, resolved)
+        around = discovery.read_context(project, resolved)
         datasets = {rows.entry.name: rows.entry} if rows.file else {}
         return resolve(resolved, replace(around, datasets={**around.datasets, **datasets}))
     except (UsageError, MissingError) as error:

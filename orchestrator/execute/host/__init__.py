@@ -1,1 +1,4 @@
-"""This machine and its files."""
+"""This machine and its files: hardware, GPUs, ports, signals, durable files, locks, secrets in text.
+
+Knows nothing of plans' meaning, runs or models. Every room of execute/ may import it.
+"""

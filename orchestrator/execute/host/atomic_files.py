@@ -59,7 +59,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object; None where there is none."""
+    """The JSON object in a file; None if there is none."""
     try:
         return dict(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -67,7 +67,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def read_text(path: Path) -> str | None:
-    """The text of a file, line ends as they are; None where there is no such file."""
+    """The text of a file with its own line ends; None if it does not exist."""
     return path.read_bytes().decode("utf-8", "replace") if path.is_file() else None
 
 

@@ -1,4 +1,4 @@
-"""JSON lines that a probe or a task left: one line at a time, and which row a line tells of."""
+"""JSON lines files of probes and tasks: one line at a time, and which row a line is about."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
     """Every line of the file.
 
     Raises:
-        MissingError: it is not there. StageFailed: a line is no JSON object.
+        MissingError: it does not exist. StageFailed: a line is not a JSON object.
     """
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 yield _parsed(line, f"{path}:{number}")
     except OSError:
-        raise MissingError(Problem("is not there", str(path), "run the stage that makes it")) from None
+        raise MissingError(Problem("does not exist", str(path), "run the stage that creates it")) from None
 
 
 def last_line(path: Path) -> bytes:
-    """The last line of a file that may be far larger than memory, with its newline where it has one."""
+    """The last line of a file of any size, with its newline if it has one."""
     with path.open("rb") as file:
-        place = file.seek(0, os.SEEK_END)
+        position = file.seek(0, os.SEEK_END)
         tail = b""
-        while place and b"\n" not in tail[:-1]:
-            step = min(CHUNK, place)
-            place = file.seek(place - step)
+        while position and b"\n" not in tail[:-1]:
+            step = min(CHUNK, position)
+            position = file.seek(position - step)
             tail = file.read(step) + tail
     return tail[:-1].rpartition(b"\n")[2] + tail[-1:]
 
 
 def key_of(line: Mapping[str, Any]) -> Key:
-    """(data set, row) of a line."""
+    """(dataset, row) of a line."""
     return line["dataset"], line["row"]
 
 
 def _parsed(line: str, where: str) -> dict[str, Any]:
     try:
-        told = json.loads(line)
+        value = json.loads(line)
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        raise StageFailed(Problem("is cut off, or no JSON object", where, "run the stage again"))
-    return told
+        value = None
+    if not isinstance(value, dict):
+        raise StageFailed(Problem("is truncated, or not a JSON object", where, "run the stage again"))
+    return value

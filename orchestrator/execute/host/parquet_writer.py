@@ -1,18 +1,21 @@
-"""Rows as parquet with an explicit schema: no type is ever inferred from what a column happens to hold."""
+"""Rows as parquet with an explicit schema, so that no type is inferred from the values of a column."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from orchestrator.datasets.base import DPO, KTO, PT, SFT, Example
 from orchestrator.datasets.targets import sharegpt_row
 from orchestrator.execute.host.output_file import OutputFile
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 BATCH = 1000
 
 
 class ParquetSink:
-    """Writes rows by the thousand; lists and strings of the plain kind, which datasets 4.0 reads."""
+    """Writes rows in batches, with plain lists and strings, which datasets 4.0 can read."""
 
     def __init__(self, output: OutputFile, purpose: str) -> None:
         import pyarrow as pa
@@ -30,16 +33,16 @@ class ParquetSink:
         self._batch = pa.RecordBatch.from_pylist
         self._output = output
         self._writer = pq.ParquetWriter(_Stream(output), self._schema, compression="zstd")
-        self._rows: list[Any] = []
+        self._rows: list[object] = []
 
     def put(self, example: Example, line: bytes) -> None:  # noqa: ARG002 - the other sink takes the line
-        """Take one."""
+        """Add a row."""
         self._rows.append(sharegpt_row(example))
         if len(self._rows) >= BATCH:
             self._flush()
 
     def finish(self) -> str:
-        """Write the rest, and give the file its name; its hash."""
+        """Write the rest and rename the file; returns its hash."""
         self._flush()
         self._writer.close()
         return self._output.finish()
@@ -51,14 +54,14 @@ class ParquetSink:
 
 
 class _Stream:
-    """What pyarrow writes to."""
+    """The file object that pyarrow writes to."""
 
     closed = False
 
     def __init__(self, output: OutputFile) -> None:
         self._write, self._at = output.write, 0
 
-    def write(self, data: Any) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         piece = bytes(data)
         self._write(piece)
         self._at += len(piece)
@@ -68,10 +71,10 @@ class _Stream:
         return self._at
 
     def flush(self) -> None:
-        """Nothing: the output knows when."""
+        """Does nothing: the output buffers."""
 
     def close(self) -> None:
-        """Nothing: the output is finished by its owner."""
+        """Does nothing: the owner finishes the output."""
 
     def writable(self) -> bool:
         return True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def conch_home() -> Path:
-    """CONCH_HOME, else the platform's folder for user data; it need not exist."""
+    """CONCH_HOME, otherwise the platform's folder for user data; it may not exist yet."""
     chosen = os.environ.get("CONCH_HOME")
     if chosen:
         return Path(chosen).expanduser().absolute()

@@ -1,4 +1,4 @@
-"""Ports: a free one, a taken one and who has it, and the address under which a listener is reached."""
+"""Ports: find a free one, name the process that uses one, and the address of a listener."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ LOOPBACK = "127.0.0.1"
 
 
 def reachable(host: str) -> str:
-    """The address under which a server that listens on `host` is reached from here."""
+    """The address at which this machine reaches a server that listens on `host`."""
     return LOOPBACK if host in {"0.0.0.0", "::", ""} else host  # noqa: S104  compared, not bound
 
 
 def free_port(host: str, port: int = 0) -> int:
-    """That port if it can be listened on, any free one for 0; MissingError naming who has it otherwise.
+    """That port if it is free, or any free one for 0; otherwise MissingError with the process that uses it.
 
-    Somebody may take it before our server does: whose server answers is told by its one-time name.
+    Another process may take it before the server does: the one-time model name shows whose server answers.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -36,16 +36,16 @@ def _reason(error: OSError | OverflowError) -> str:
 
 
 def taken(port: int, what: str) -> MissingError:
-    """The error of a port that cannot be had; names its holder when that is to be seen."""
+    """The error of a port that is not free, with the process that uses it if that is visible."""
     who = port_holder(port)
-    by = f"; process {who} has it" if who else ""
+    by = f"; process {who} uses it" if who else ""
     return MissingError(
         Problem(f"port {port}: {what}{by}", hint="choose another with --port, or `conch stop`")
     )
 
 
 def port_holder(port: int) -> str:
-    """`PID (name)` of the process that listens on a port; "" when that is not to be seen."""
+    """`PID (name)` of the process that listens on a port; "" if it is not visible."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.Error:

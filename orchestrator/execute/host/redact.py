@@ -1,7 +1,7 @@
-"""Secrets, taken out of what is shown: the values that this process was given, and what looks like one.
+"""Mask secrets in text: the secret values of this process's environment, and what looks like one.
 
-Children are given secrets by name alone (variables.py) and asked not to print them; this is for the day on
-which one does. Not covered: a secret that was encoded, or that is shorter than eight characters.
+Commands name secrets and never hold them (processes/child_environment.py); this covers a child that prints
+one. Not covered: encoded secrets, and secrets shorter than eight characters.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HEADER = re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?bearer\s+)[^\s\"'
 
 
 def secrets_of(environ: Mapping[str, str] | None = None) -> list[str]:
-    """The secret values of an environment; this process's when None."""
+    """The secret values of an environment; of this process's for None."""
     given = os.environ if environ is None else environ
     return [value for name, value in given.items() if _NAME.fullmatch(name) and len(value) >= SHORTEST]
 
@@ -29,7 +29,7 @@ def redact(text: str, secrets: Iterable[str] | None = None) -> str:
 
     Args:
         text: of a log, an error or a report.
-        secrets: values to mask besides those that look like one; of this process's environment when None.
+        secrets: values to mask besides those that look like one; for None, this process's.
 
     >>> redact("Authorization: Bearer abc and hf_" + "A" * 30, [])
     'Authorization: Bearer *** and ***'

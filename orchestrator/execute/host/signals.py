@@ -1,7 +1,7 @@
-"""Signals, turned into one exception raised at well-known points: never in the middle of a write.
+"""Signals become one exception, raised at known points and never during a write.
 
-A handler only counts; the main loop asks with check(). Everything that waits or works long in this
-process calls check() a few times a second.
+The handler only counts; check() raises. Everything that waits or works for long calls check() a few times a
+second.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _received = _Received()
 
 @contextmanager
 def catch_signals() -> Iterator[None]:
-    """While inside, SIGINT, SIGTERM and SIGHUP are counted instead of acted upon. Main thread only.
+    """Inside the block, SIGINT, SIGTERM and SIGHUP are counted, for check(). Main thread only.
 
-    Enter it before the first child starts. Leaving it restores the handlers that were there. A SIGHUP that is
-    ignored stays so: `nohup` and a supervisor outlive their terminal.
+    Enter it before the first child starts; leaving it restores the previous handlers. An ignored SIGHUP stays
+    ignored, so that `nohup` and a supervisor outlive their terminal.
     """
     _received.signum, _received.count = 0, 0
     try:
@@ -43,9 +43,9 @@ def catch_signals() -> Iterator[None]:
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """While inside, SIGTERM and SIGHUP raise Interrupted at once, as Ctrl-C raises KeyboardInterrupt.
+    """Inside the block, SIGTERM and SIGHUP raise Interrupted at once, as Ctrl-C raises KeyboardInterrupt.
 
-    For where a person's next line is waited for, and nobody can ask with check(). Main thread only.
+    For code that waits for a person's input and cannot call check(). Main thread only.
     """
     with _handled((signal.SIGTERM, signal.SIGHUP), _raise):
         yield
@@ -53,14 +53,14 @@ def raised() -> Iterator[None]:
 
 @contextmanager
 def _handled(signums: Iterable[int], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Have these signals handled so, but a SIGHUP that is ignored; then as before."""
-    deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    heard = [signum for signum in signums if not (deaf and signum == signal.SIGHUP)]
-    before = {signum: signal.signal(signum, handler) for signum in heard}
+    """Install a handler for these signals, except for an ignored SIGHUP; restore the previous ones."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    handled = [signum for signum in signums if not (ignored and signum == signal.SIGHUP)]
+    previous = {signum: signal.signal(signum, handler) for signum in handled}
     try:
         yield
     finally:
-        for signum, earlier in before.items():
+        for signum, earlier in previous.items():
             signal.signal(signum, earlier)
 
 
@@ -74,19 +74,19 @@ def _note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  the ha
 
 
 def check() -> None:
-    """Raise Interrupted when a signal has come since catch_signals() was entered."""
+    """Raise Interrupted if a signal arrived since catch_signals() was entered."""
     if _received.count:
         raise interrupted()
 
 
 def interrupted() -> Interrupted:
-    """The exception of the first signal that came (SIGINT when none did)."""
+    """The exception of the first signal that arrived (SIGINT if none did)."""
     signum = _received.signum or signal.SIGINT
     name = signal.Signals(signum).name
-    hint = "type the same command again: it goes on where it stopped"
+    hint = "run the same command again to continue"
     return Interrupted(Problem(f"interrupted ({name})", hint=hint), signum=signum)
 
 
 def impatient() -> bool:
-    """Whether a second signal came: stop politely no longer."""
+    """Whether a second signal arrived: kill at once."""
     return _received.count > 1

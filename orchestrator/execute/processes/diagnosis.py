@@ -1,4 +1,4 @@
-"""Why a child failed, told from its exit code and its log."""
+"""Why a child process failed, from its exit code and its log."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _TAIL = 256 << 10
 
 
 def explain_failure(log: Path, exit_code: int, *, hide: Iterable[str] = (), since: int = 0) -> Problem:
-    """One problem with the cause, as far as the log tells it.
+    """The cause of a failure, as far as the log shows it.
 
     Args:
-        log: may be missing, huge, or not UTF-8.
+        log: may be missing, very large, or not UTF-8.
         exit_code: 128 + n for signal n.
         hide: secret values to mask.
         since: byte of the log at which this child's output begins.
@@ -31,7 +31,7 @@ def explain_failure(log: Path, exit_code: int, *, hide: Iterable[str] = (), sinc
 
 
 def read_ends(log: Path, since: int = 0) -> str:
-    """The first MiB and the last quarter of a log, undecodable bytes shown as escapes."""
+    """The first MiB and the last 256 KiB of a log; undecodable bytes as escapes."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

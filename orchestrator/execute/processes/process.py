@@ -1,7 +1,7 @@
-"""A command as a process: started in a session of its own, logged to a file, stopped with its whole tree.
+"""A child process in a session of its own, logged to a file and stopped with its whole tree.
 
-The log is a plain file descriptor, no pipe: nothing has to be read for the child to go on, and the log
-outlives this process. What a child leaves behind is found by its run tag (tree.py).
+The log is a plain file, not a pipe: the child never blocks on it, and it outlives this process. What a child
+leaves running is found by its run tag (process_tree.py).
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Process:
     """A started child and the tree below it.
 
     Attributes:
-        run_tag: carried by every process of this tree and by no other.
-        log: where its standard output and error go.
+        run_tag: in the environment of every process of this tree, and of no other.
+        log: its standard output and error.
         started: time.monotonic() of the start.
     """
 
@@ -78,7 +78,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Of the leader."""
+        """The pid of the leader."""
         return self.child.pid
 
     def poll(self) -> int | None:
@@ -89,7 +89,7 @@ class Process:
         return code if code is None or code >= 0 else 128 - code
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Like poll, after waiting up to `timeout` seconds for the end. Signals cut it short (check())."""
+        """Like poll, after waiting up to `timeout` seconds for the end. Raises Interrupted on a signal."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None and not (deadline and time.monotonic() >= deadline):
             signals.check()
@@ -111,7 +111,7 @@ class Process:
         return process_tree.family(process_tree.scan(self.run_tag))
 
     def write_line(self, line: str) -> None:
-        """Write one line to its standard input and close that; the child may be gone already."""
+        """Write one line to its standard input and close that; the child may have ended already."""
         if self.child.stdin:
             with suppress(BrokenPipeError):
                 self.child.stdin.write(line.encode() + b"\n")
@@ -119,30 +119,30 @@ class Process:
             self.close_input()
 
     def close_input(self) -> None:
-        """Close its standard input, if it has one of ours."""
+        """Close its standard input, if it is a pipe."""
         if self.child.stdin:
             with suppress(BrokenPipeError):
                 self.child.stdin.close()
 
     def stop(self, grace: float = GRACE) -> list[int]:
-        """End the whole tree: TERM, up to `grace` seconds, KILL until nothing is left. Safe to repeat.
+        """Stop the whole tree: TERM, up to `grace` seconds, then KILL until nothing is left. Safe to repeat.
 
-        A second signal to this process meanwhile means KILL at once.
+        A second signal to this process means KILL at once.
 
         Returns:
-            the pids that were alive when it was called.
+            the pids that were alive at the call.
         """
         self.close_input()
         left = members = self.members()
         deadline = time.monotonic() + grace
-        self._tell_leader()
-        told: set[process_tree.Member] = set()
+        self._terminate_leader()
+        signalled: set[process_tree.Member] = set()
         while left and time.monotonic() < deadline and not signals.impatient():
             if self.poll() is not None:
-                told |= {
+                signalled |= {
                     member
                     for member in left
-                    if member not in told and process_tree.send(member, signal.SIGTERM)
+                    if member not in signalled and process_tree.send(member, signal.SIGTERM)
                 }
             time.sleep(0.02)
             left = process_tree.alive({*left, *process_tree.scan(self.run_tag)})
@@ -153,9 +153,9 @@ class Process:
         self.poll()
         return sorted(member.pid for member in members)
 
-    def _tell_leader(self) -> None:
-        # A leader that lives tells its workers itself, in its own order (torchrun, vLLM); its group hears
-        # it too. What is left when it is gone is told one by one.
+    def _terminate_leader(self) -> None:
+        # A living leader stops its workers in its own order (torchrun, servers); its group gets the signal,
+        # too. Processes that are left when it has ended are signalled one by one.
         if self.poll() is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGTERM)
@@ -174,12 +174,12 @@ def start(
     Args:
         argv: what is executed; symbols replaced.
         cwd: its working folder.
-        env: the whole environment (child_environment); its run tag gets a part that names this child.
-        log: made private to the user when it is not there.
-        with_input: give it a pipe as standard input (Process.write_line) instead of nothing.
+        env: its complete environment (child_environment); a part for this child is added to the run tag.
+        log: created private to the user if needed.
+        with_input: give it a pipe as standard input (Process.write_line).
 
     Raises:
-        MissingError: the program or the working folder is not there.
+        MissingError: the program or the working folder does not exist.
     """
     process_tree.enable_subreaper()
     run_tag = f"{env[process_tree.VARIABLE]}.{uuid.uuid4().hex[:8]}"
@@ -201,15 +201,15 @@ def start(
     finally:
         os.close(output)
     process_tree.reserved.add(child.pid)
-    process_tree.wait_seen(child.pid)
+    process_tree.wait_until_visible(child.pid)
     return Process(child, run_tag, log)
 
 
 def bound_log(log: Path, limit: int = LOG_LIMIT) -> None:
-    """Cut the middle out of a log that outgrew `limit`: its start names the cause, its end the state.
+    """Remove the middle of a log that is larger than `limit`: its start shows the cause, its end the state.
 
-    The child appends, so it goes on behind the cut; what it writes during the cut may be lost. A log that
-    cannot be cut (a full disk, somebody who removed it) ends no work.
+    The child appends, so it continues after the cut; output during the cut may be lost. A log that cannot be
+    cut (a full disk, a removed file) does not stop the work.
     """
     with suppress(OSError):
         if log.stat().st_size <= limit:

@@ -1,13 +1,13 @@
-"""Which processes are ours, and how they are all stopped. Linux; standard library only (guard.py runs it).
+"""Find and stop the processes that Conch started. Linux; standard library only (watchdog.py runs it).
 
-Every process that Conch starts carries a run tag in its environment (CONCH_RUN), which its descendants
-inherit even when they leave the session and lose their parent:
+Every process that Conch starts has a run tag in its environment (CONCH_RUN), which its descendants inherit
+even when they leave the session and lose their parent:
 
     conch.PROJECT.RUN.PID.TICKS[.CHILD…]
 
-PROJECT and RUN are hashes of folders, PID and TICKS name the orchestrator and its start time, CHILD one
-started process. So a prefix finds all of a project, all of a run, or one child's tree. A process that
-clears its environment is still found while its parent lives, or when it is handed to us as its subreaper.
+PROJECT and RUN are hashes of folders, PID and TICKS identify the orchestrator and its start time, CHILD one
+started process. A prefix therefore finds all processes of a project, of a run, or of one child. A process
+that clears its environment is still found while its parent lives, or when this process becomes its subreaper.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ KILL_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 
 reserved: set[int] = set()
-"""Children whose exit status a Popen object waits for: taking it here would lose it there."""
+"""Children whose exit status a Popen object waits for, so that reap() must not take it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A living process that carries a run tag; pid and start time together never name another one."""
+    """A living process with a run tag; pid and start time together identify it."""
 
     pid: int
     ticks: int
@@ -44,22 +44,22 @@ class Member:
 
 
 def project_prefix(project: Path) -> str:
-    """What the run tags of every process of a project begin with."""
+    """The prefix of the run tags of a project."""
     return f"conch.{_short(project)}"
 
 
 def run_prefix(project: Path, folder: Path) -> str:
-    """What the run tags of every process of one run folder begin with."""
+    """The prefix of the run tags of one run folder."""
     return f"{project_prefix(project)}.{_short(folder)}"
 
 
 def new_run_tag(project: Path, folder: Path) -> str:
-    """The run tag for children of this orchestrator process that work for one run folder."""
+    """The run tag for children of this process that work on one run folder."""
     return f"{run_prefix(project, folder)}.{os.getpid()}.{start_ticks(os.getpid())}"
 
 
 def owner_of(run_tag: str) -> tuple[int, int] | None:
-    """(pid, start ticks) of the orchestrator that made a run tag; None when it is none of ours."""
+    """(pid, start ticks) of the orchestrator that made a run tag; None if it is not one of Conch's."""
     parts = run_tag.split(".")
     if len(parts) < 5 or parts[0] != "conch" or not (parts[3].isdigit() and parts[4].isdigit()):  # noqa: PLR2004
         return None
@@ -72,27 +72,27 @@ def _short(folder: Path) -> str:
 
 @cache
 def enable_subreaper() -> None:
-    """Have orphaned descendants handed to this process instead of to init, so that none can hide."""
+    """Make this process the parent of orphaned descendants, instead of init."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def start_ticks(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 when there is no such process or it is dead."""
+    """When a process started, in clock ticks since boot; 0 if it does not exist or is dead."""
     fields = _stat(pid)
     return 0 if not fields or fields[0] in "ZX" else int(fields[19])
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """CPU time that these processes have used, those of them that still live."""
+    """CPU time that those of these processes have used that still live."""
     used = [_stat(pid) for pid in pids]
     return sum(int(fields[11]) + int(fields[12]) for fields in used if fields) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_bytes(pids: Iterable[int]) -> int:
-    """Memory that these processes hold together: what is each one's own, and the largest share once.
+    """Memory of these processes together: the private pages of each, and the largest shared part once.
 
-    Shared pages (a library, a forked loader's copy) are counted a single time, so this may be a little low.
+    Shared pages (a library, a forked loader's copy) count once, so the result may be slightly low.
     """
     own, shared = 0, 0
     for pid in pids:
@@ -106,7 +106,7 @@ def memory_bytes(pids: Iterable[int]) -> int:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on; the name before them may hold anything."""
+    """The fields of /proc/PID/stat from the state on; the name before them may contain anything."""
     try:
         return (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].decode().split()
     except OSError:
@@ -126,15 +126,15 @@ def _run_tag(pid: int) -> str:
 
 
 def matches(run_tag: str, prefix: str) -> bool:
-    """Whether a run tag is the prefix or continues it by whole parts."""
+    """Whether a run tag is the prefix, or continues it with further parts."""
     return run_tag == prefix or run_tag.startswith(prefix + ".")
 
 
-def wait_seen(pid: int, seconds: float = 1.0) -> None:
+def wait_until_visible(pid: int, seconds: float = 1.0) -> None:
     """Wait until a child that was just started can be found by its run tag.
 
-    The kernel closes the old program's descriptors, which is what tells Popen that the new one runs, a moment
-    before /proc shows the new one's environment: until then the child belongs to nobody.
+    Popen returns when the kernel closes the old program's descriptors, shortly before /proc shows the new
+    program's environment.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and start_ticks(pid) and not _run_tag(pid):
@@ -142,7 +142,7 @@ def wait_seen(pid: int, seconds: float = 1.0) -> None:
 
 
 def scan(prefix: str) -> list[Member]:
-    """Every living process but this one whose run tag begins with prefix, oldest first."""
+    """Every other living process whose run tag matches the prefix, oldest first."""
     found = []
     for name in os.listdir(_PROC):  # noqa: PTH208  a third of the time of iterdir, and this polls
         if not name.isdigit() or int(name) == os.getpid():
@@ -154,7 +154,7 @@ def scan(prefix: str) -> list[Member]:
 
 
 def family(members: Iterable[Member]) -> list[Member]:
-    """The members and all their living descendants, whatever environment those have."""
+    """The members and all their living descendants, with or without a run tag."""
     by_pid = {member.pid: member for member in members}
     parents = {}
     for name in os.listdir(_PROC):  # noqa: PTH208
@@ -171,7 +171,7 @@ def family(members: Iterable[Member]) -> list[Member]:
 
 
 def send(member: Member, signum: int) -> bool:
-    """Signal a process if it is still the same one; False when it is gone."""
+    """Send a signal to a process if it is still the same one; False if it has ended."""
     try:
         handle = os.pidfd_open(member.pid)
     except OSError:
@@ -189,7 +189,7 @@ def send(member: Member, signum: int) -> bool:
 
 
 def alive(members: Iterable[Member]) -> list[Member]:
-    """Those that still live; dead children of this process are reaped on the way."""
+    """The members that still live; reaps dead children of this process."""
     living = []
     for member in members:
         if start_ticks(member.pid) == member.ticks:
@@ -200,18 +200,18 @@ def alive(members: Iterable[Member]) -> list[Member]:
 
 
 def reap(pid: int) -> None:
-    """Take the exit status of an orphan that was handed to us, so that it leaves the process table."""
+    """Take the exit status of an adopted orphan, so that it leaves the process table."""
     fields = _stat(pid)
-    # What this process started by other means shares its session: somebody else waits for that.
+    # Children that were started by other means share this session, and somebody else waits for them.
     if fields and pid not in reserved and fields[3] != str(os.getsid(0)):
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
 
 
 def adopted() -> list[Member]:
-    """Orphans that were handed to this process and carry no run tag: they cleared their environment.
+    """Adopted orphans without a run tag: they cleared their environment.
 
-    A child that this process started by other means shares its session and is not among them.
+    Children that this process started by other means share its session and are not among them.
     """
     own, session = os.getpid(), str(os.getsid(0))
     found = []
@@ -229,10 +229,10 @@ def adopted() -> list[Member]:
 
 
 def kill_all(prefix: str, known: Iterable[Member] = ()) -> list[Member]:
-    """KILL everything with this prefix, its descendants and `known`, again and again until none is left.
+    """KILL everything with this prefix, its descendants and `known`, repeatedly, until none is left.
 
     Returns:
-        what was still alive after ten seconds (a process in an uninterruptible wait); else nothing.
+        what is still alive after ten seconds, such as a process in an uninterruptible wait.
     """
     left = alive({*known, *family(scan(prefix))})
     deadline = time.monotonic() + KILL_SECONDS
@@ -245,7 +245,7 @@ def kill_all(prefix: str, known: Iterable[Member] = ()) -> list[Member]:
 
 
 def stop_tagged(prefix: str, *, grace: float = 10.0) -> list[int]:
-    """TERM everything with this prefix, wait up to `grace` seconds, KILL the rest; the pids it stopped."""
+    """TERM everything with this prefix, wait up to `grace` seconds, KILL the rest; returns the pids."""
     members = family(scan(prefix))
     for member in members:
         send(member, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What the loop tells the person who waits. The shell draws it (cli/live.py); a test collects it."""
+"""Progress of a run, as the loop reports it; drawn by cli/text/live.py."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from orchestrator.results import StageResult
 
 
 class Progress(Protocol):
-    """The listener of a run."""
+    """Receives the progress of a run."""
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """A permanent line."""
 
     def start(self, number: int, total: int, stage: str, reason: str) -> None:
-        """A stage begins, and why it runs."""
+        """A stage starts, for a reason."""
 
     def now(self, text: str) -> None:
-        """What happens at this moment; replaces what `now` said before."""
+        """What is happening at the moment; replaces the previous such line."""
 
     def step(self, step: TrainStep) -> None:
         """The trainer logged a step."""

@@ -1,8 +1,8 @@
-"""Work that outlives the terminal: a supervisor is started, and the true outcome of its start is told.
+"""Start a supervisor that outlives the terminal, and report the outcome of its start.
 
-The request lies in a file that only the user reads until the supervisor has read it; what came of the start
-comes back through a named pipe. Where the user's systemd answers, the supervisor is a transient unit of it,
-which no logout ends and whose whole control group ends with it; elsewhere it has a session of its own.
+The request is a file that only the user can read, until the supervisor has read it. The outcome comes back
+through a named pipe. With the user's systemd, the supervisor is a transient unit, which survives logout and
+whose control group ends with it; otherwise it has a session of its own.
 """
 
 from __future__ import annotations
@@ -18,47 +18,46 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from orchestrator.errors import ConchError, Problem, StageFailed, error_for
 from orchestrator.execute.host import signals
 
 _ROOT = Path(__file__).parents[3]
 _POLL = 0.1
-# What a unit is given of our environment, by name: a value on a command line could be read by all.
+# Variables passed to a unit by name: everybody could read a value on a command line.
 _PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A supervisor that got to work.
+    """A supervisor that is ready.
 
     Attributes:
-        pid: its process; 0 where systemd started it and does not say.
+        pid: its process; 0 under systemd.
         unit: its systemd unit, "" for none.
-        told: what it said when it was ready.
+        message: what it reported when it was ready.
     """
 
     pid: int
     unit: str
-    told: Mapping[str, Any]
+    message: Mapping[str, object]
 
 
-def detach(request: Mapping[str, Any], *, project: Path) -> Started:
-    """Start a supervisor and wait until it says that it is ready, or why it is not.
+def detach(request: Mapping[str, object], *, project: Path) -> Started:
+    """Start a supervisor and wait until it is ready or fails.
 
     Args:
-        request: what it is to do (supervise.py).
+        request: its work (daemon.py).
         project: the folder that holds recipes/; its working folder.
 
     Raises:
-        ConchError: the start failed; of the kind and with the words that it would have had here.
+        ConchError: the start failed, with the error that the work would have raised here.
     """
     folder = Path(tempfile.mkdtemp(prefix="conch-start-"))
     try:
         (folder / "request.json").touch(mode=0o600)
         (folder / "request.json").write_text(json.dumps(dict(request)), encoding="utf-8")
-        pipe = folder / "told"
+        pipe = folder / "outcome"
         os.mkfifo(pipe, 0o600)
         reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
         try:
@@ -94,21 +93,21 @@ def _spawn(folder: Path, project: Path, verb: str) -> tuple[subprocess.Popen[byt
         done = subprocess.run(command, env=env, capture_output=True, check=False)
         if done.returncode == 0:
             return None, unit
-    with (folder / "said").open("wb") as said:
+    with (folder / "output").open("wb") as output:
         child = subprocess.Popen(
             argv,
             cwd=project,
             env=env,
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
     return child, ""
 
 
 def has_systemd() -> bool:
-    """Whether the user's own systemd is there to ask."""
+    """Whether the user's own systemd is available."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     return bool(runtime) and Path(runtime, "systemd").is_dir() and shutil.which("systemd-run") is not None
 
@@ -132,18 +131,17 @@ def _wait(started: tuple[subprocess.Popen[bytes] | None, str], reading: int, fol
             time.sleep(_POLL)
     if b"\n" not in text:
         raise _vanished(folder)
-    told = json.loads(text.partition(b"\n")[0])
-    if "failed" in told:
-        problems = [Problem(**each) for each in told["problems"]]
-        raise error_for(told["failed"], *problems)
-    return Started(child.pid if child else 0, unit, told["ready"])
+    outcome = json.loads(text.partition(b"\n")[0])
+    if "failed" in outcome:
+        problems = [Problem(**each) for each in outcome["problems"]]
+        raise error_for(outcome["failed"], *problems)
+    return Started(child.pid if child else 0, unit, outcome["ready"])
 
 
 def _lives(child: subprocess.Popen[bytes] | None, unit: str) -> bool:
     if child is not None:
         return child.poll() is None
-    asked = subprocess.run(["systemctl", "--user", "--quiet", "is-active", unit], check=False)
-    return asked.returncode == 0
+    return subprocess.run(["systemctl", "--user", "--quiet", "is-active", unit], check=False).returncode == 0
 
 
 def _give_up(child: subprocess.Popen[bytes] | None, unit: str) -> None:
@@ -155,8 +153,8 @@ def _give_up(child: subprocess.Popen[bytes] | None, unit: str) -> None:
 
 def _vanished(folder: Path) -> ConchError:
     try:
-        said = (folder / "said").read_text(encoding="utf-8", errors="backslashreplace").strip()
+        output = (folder / "output").read_text(encoding="utf-8", errors="backslashreplace").strip()
     except OSError:
-        said = ""
-    what = "the supervisor ended before it said anything" + (f": {said[-400:]}" if said else "")
-    return StageFailed(Problem(what, hint="leave --detach out to see what happens"))
+        output = ""
+    what = "the background process ended without a message" + (f": {output[-400:]}" if output else "")
+    return StageFailed(Problem(what, hint="run the command without --detach to see what happens"))

@@ -1,9 +1,9 @@
-"""A watcher that outlives a killed orchestrator: `kill -9` must not leave a training or a server running.
+"""A watchdog process: after `kill -9` of the orchestrator it stops the training or server that is left.
 
-It holds one end of a pipe. A word through it means that all went well; its end without a word means that
-the orchestrator is gone, and everything that carries its run tag is stopped. It carries no run tag itself,
-costs one idle Python without site-packages, and cannot help when it is killed too: the next run of the
-same recipe sweeps then (stop.sweep_leftovers).
+It reads one end of a pipe. A message means success. The end of the pipe without a message means that the
+orchestrator died, and the watchdog stops everything with its run tag. It has no run tag itself and costs one
+idle Python without site-packages. If it is killed, too, the next run of the recipe cleans up
+(stop.sweep_leftovers).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _ROOT = Path(__file__).parents[3]
 
 @contextmanager
 def guarded(run_tag: str, *, grace: float = 10.0) -> Iterator[None]:
-    """While inside, the death of this process by any means stops everything with its run tag."""
-    watcher = subprocess.Popen(
+    """Inside the block, the death of this process by any means stops everything with its run tag."""
+    watchdog = subprocess.Popen(
         [sys.executable, "-S", "-m", __name__, run_tag, str(grace)],
         cwd="/",
         env={"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
@@ -33,18 +33,18 @@ def guarded(run_tag: str, *, grace: float = 10.0) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    process_tree.reserved.add(watcher.pid)
+    process_tree.reserved.add(watchdog.pid)
     try:
         yield
     finally:
         with suppress(BrokenPipeError):
-            watcher.communicate(_DONE)
-        watcher.wait()
-        process_tree.reserved.discard(watcher.pid)
+            watchdog.communicate(_DONE)
+        watchdog.wait()
+        process_tree.reserved.discard(watchdog.pid)
 
 
 def watch(run_tag: str, grace: float) -> None:
-    """Wait for the word or the end of standard input."""
+    """Wait for the message or the end of standard input."""
     if os.read(0, len(_DONE)) != _DONE:
         process_tree.stop_tagged(run_tag, grace=grace)
 

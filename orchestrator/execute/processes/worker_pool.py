@@ -1,4 +1,4 @@
-"""Work on several things at a time: results as they come, or in the order of the things."""
+"""Run work in several threads: results as they complete, or in order."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ def as_done(
     concurrency: int,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[int, Result | ConchError | None]]:
-    """(index, what work(index) gave or raised) as they come, `concurrency` of them under way.
+    """Yield (index, result or error of work(index)) in order of completion.
 
-    None stands for a bug in the work, whose trace is on standard error. After a ConchError nothing more is
-    begun, and so fewer may come than were wanted: whoever meets one stops listening. The workers are daemons,
-    so that Ctrl-C need not wait for an answer that is on its way.
+    None means a bug in the work, whose traceback is on standard error. After a ConchError no more work
+    starts, so fewer results than `count` may come: stop iterating at the first error. The workers are daemon
+    threads, so that Ctrl-C does not wait for them.
 
     Args:
-        work: is called from several threads.
-        count: of the things.
-        concurrency: so many threads.
-        meanwhile: is called now and then while nothing comes; may raise.
+        work: called from several threads.
+        count: how often to call it, with 0, 1, …
+        concurrency: number of threads.
+        meanwhile: called from time to time while no result comes; may raise.
     """
     done: queue.Queue[tuple[int, Result | ConchError | None]] = queue.Queue()
     todo = _Todo(count)
 
     def worker() -> None:
-        while (index := todo.following()) is not None:
+        while (index := todo.next_index()) is not None:
             result: Result | ConchError | None = None
             try:
                 result = work(index)
             except ConchError as error:
                 result = error
                 todo.end()
-            finally:  # the one who waits is told of a bug here too
+            finally:  # report a bug, too
                 done.put((index, result))
 
     for _ in range(min(concurrency, count)):
@@ -54,18 +54,17 @@ def as_done(
 
 
 def in_order(work: Callable[[int], Result], count: int, *, concurrency: int) -> Iterator[Result]:
-    """work(0), work(1), … in order, `concurrency` of them under way.
+    """Yield work(0), work(1), … in order, with `concurrency` threads.
 
     Raises:
-        ConchError: what the first work raised. Nothing more is begun; what was done by then was yielded
-            before it.
-        RuntimeError: a bug in the work; its trace is on standard error.
+        ConchError: the first error of the work. No more work starts; completed results are yielded before.
+        RuntimeError: a bug in the work; its traceback is on standard error.
     """
     ready: dict[int, Result] = {}
     next_one = 0
     for index, result in as_done(work, count, concurrency=concurrency):
         if result is None:
-            raise RuntimeError(f"work {index} failed; the trace is above")
+            raise RuntimeError(f"work {index} failed; see the traceback above")
         if isinstance(result, ConchError):
             yield from (ready[each] for each in sorted(ready))
             raise result
@@ -85,18 +84,18 @@ def _next(done: queue.Queue[Done], meanwhile: Callable[[], None]) -> Done:
 
 
 class _Todo:
-    """What is not begun yet, for several threads."""
+    """The indices that are not started yet, shared by threads."""
 
     def __init__(self, count: int) -> None:
         self._left = iter(range(count))
         self._lock = threading.Lock()
 
-    def following(self) -> int | None:
-        """The next one; None when there is none."""
+    def next_index(self) -> int | None:
+        """The next index; None at the end."""
         with self._lock:
             return next(self._left, None)
 
     def end(self) -> None:
-        """Let nothing more be begun."""
+        """Start no more work."""
         with self._lock:
             self._left = iter(range(0))

@@ -1,4 +1,4 @@
-"""Look at the world once: templates, data sets, locks, hardware. What is seen is frozen into Surroundings."""
+"""Read templates, datasets, lockfiles and hardware once into a frozen Context."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.launchers import launcher
 from orchestrator.execute.project import recipes
+from orchestrator.hubs import hub_of, local
 from orchestrator.plan.job import Context, Job
 from orchestrator.plan.resolve import resolve
 from orchestrator.recipe import Resolved
@@ -33,23 +34,23 @@ def read_job(
     chat_template: Path | None = None,
     accept_mismatch: bool = False,
 ) -> Job:
-    """A recipe by name or path, resolved against what is here.
+    """A recipe by name or path, resolved against this project and machine.
 
     Raises:
-        UsageError: the recipe or a name in it is wrong, or the chat template must not be run.
-        MissingError: a file it names is not there.
+        UsageError: the recipe or a name in it is wrong, or the chat template is not safe.
+        MissingError: a file that it names does not exist.
     """
     resolved = recipes.read(
         name, project=project, sets=sets, environ=os.environ, profile=hardware, machine=machine.hardware()
     )
     launcher(resolved.recipe.launch.launcher, resolved.where("launch.launcher"))
-    surroundings = survey(project, resolved)
-    text = None if chat_template is None else _guarded(chat_template)
-    return resolve(resolved, surroundings, chat_template=text, accept_mismatch=accept_mismatch)
+    context = read_context(project, resolved)
+    text = None if chat_template is None else _checked(chat_template)
+    return resolve(resolved, context, chat_template=text, accept_mismatch=accept_mismatch)
 
 
-def _guarded(chat_template: Path) -> str:
-    """The text of a chat template that was named, rendered once in a limited child before any engine is."""
+def _checked(chat_template: Path) -> str:
+    """The text of a named chat template, which is first rendered in a limited child process."""
     from orchestrator.execute.project.template_sandbox import guard_template, read_template
 
     text = read_template(chat_template)
@@ -57,8 +58,8 @@ def _guarded(chat_template: Path) -> str:
     return text
 
 
-def survey(project: Path, resolved: Resolved) -> Context:
-    """Everything resolve() must know of this machine and this project."""
+def read_context(project: Path, resolved: Resolved) -> Context:
+    """Everything that resolve() needs to know of this machine and this project."""
     datasets = read_datasets(project)
     data = resolved.recipe.data
     used = [datasets[name] for name in data.dataset if name in datasets]
@@ -87,9 +88,9 @@ def read_templates(project: Path) -> dict[str, ChatTemplate]:
 
 
 def read_datasets(project: Path) -> dict[str, DatasetEntry]:
-    """Every entry in dataset_info/; the files they name are not opened."""
+    """Every entry in dataset_info/; their files are not opened."""
     entries = sorted((project / "dataset_info").glob("*.yaml"))
-    return {path.stem: read_entry(path.stem, _read_text(path, "data set entry")) for path in entries}
+    return {path.stem: read_entry(path.stem, _read_text(path, "dataset entry")) for path in entries}
 
 
 def _hashed(entry: DatasetEntry, project: Path) -> DatasetEntry:
@@ -97,13 +98,13 @@ def _hashed(entry: DatasetEntry, project: Path) -> DatasetEntry:
         file = entry.hub_file or f"split {entry.hub_split}"
         return replace(entry, sha256=f"{entry.hub}:{entry.hub_id}@{entry.hub_revision}/{file}")
     path = project / entry.path
-    # A folder of data has no suffix (entry.py).
+    # A folder of data has no suffix (datasets/entry.py).
     if not (path.is_dir() if not path.suffix else path.is_file()):
         raise MissingError(
             Problem(
                 f"{entry.path}: no such data file",
                 where=f"dataset_info/{entry.name}.yaml",
-                hint=f"put the file there, or fix `file:` in dataset_info/{entry.name}.yaml",
+                hint=f"create the file, or fix `file:` in dataset_info/{entry.name}.yaml",
             )
         )
     return replace(entry, sha256=sha256_path(path))
@@ -120,8 +121,8 @@ def _paraphrases(entry: DatasetEntry, project: Path) -> tuple[Mapping[str, Any],
             row = json.loads(line)
         except ValueError:
             row = None
-        if wrong := _wrong_with(row):
-            hint = 'a line is {"ask": "…", "expect": {"contains": "…"}}'
+        if wrong := _paraphrase_fault(row):
+            hint = 'write {"ask": "…", "expect": {"contains": "…"}}'
             problems.append(Problem(f"not a paraphrase: {wrong}", f"{entry.paraphrases_path}:{number}", hint))
         rows.append(row)
     if problems:
@@ -129,20 +130,20 @@ def _paraphrases(entry: DatasetEntry, project: Path) -> tuple[Mapping[str, Any],
     return tuple(rows)
 
 
-def _wrong_with(row: Any) -> str:
-    """What keeps a line from being a paraphrase; "" for nothing."""
+def _paraphrase_fault(row: object) -> str:
+    """Why a line is not a paraphrase; "" if it is."""
     if not isinstance(row, dict):
-        return "it is no JSON object"
+        return "not a JSON object"
     ask, expect = row.get("ask"), row.get("expect")
     turns = [ask] if isinstance(ask, str) else ask
     if not isinstance(turns, list) or not turns or not all(isinstance(one, str) and one for one in turns):
-        return "ask must be a question, or a list of them"
+        return "ask must be a question, or a list of questions"
     if not isinstance(row.get("system") or "", str):
         return "system must be text"
-    return _wrong_expectation(expect)
+    return _expectation_fault(expect)
 
 
-def _wrong_expectation(expect: Any) -> str:
+def _expectation_fault(expect: object) -> str:
     if not isinstance(expect, dict) or not expect:
         return "expect must name a check and its argument"
     for name, argument in expect.items():
@@ -154,9 +155,9 @@ def _wrong_expectation(expect: Any) -> str:
 
 
 def _base_folder(resolved: Resolved, project: Path) -> str:
-    """The base as a folder: "{project}/…" inside the project, else absolute; "" for a hub id."""
+    """The folder of a local base: "{project}/…" inside the project, otherwise absolute; "" for other hubs."""
     base = resolved.recipe.model.base
-    if not base.startswith(("./", "../", "/", "~")):
+    if hub_of(base, resolved.recipe.model.hub) != local.hub:
         return ""
     folder = Path(base).expanduser()
     folder = folder if folder.is_absolute() else project / folder
@@ -172,7 +173,7 @@ def _base_folder(resolved: Resolved, project: Path) -> str:
 
 
 def _state_of(folder: Path) -> str:
-    """Sizes and times of a folder's files: cheap, and different when one was written."""
+    """A hash of the sizes and times of a folder's files: cheap, and different after a write."""
     stats = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
     text = "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
     return hashlib.sha256(text.encode()).hexdigest()

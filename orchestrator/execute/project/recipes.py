@@ -24,7 +24,7 @@ _NAME = re.compile(NAME_PATTERN.removesuffix("$"))
 
 
 def project_folder(start: Path) -> Path:
-    """The nearest folder, from `start` upward, that holds recipes/; MissingError when there is none."""
+    """The nearest folder, from `start` upward, that contains recipes/; MissingError if there is none."""
     here = start.absolute()
     for folder in (here, *here.parents):
         if (folder / FOLDER).is_dir():
@@ -43,10 +43,10 @@ def names(project: Path) -> list[str]:
 def find(name: str, project: Path) -> Path:
     """The file of a recipe given by its name in recipes/, or by a path: anything with a / or a .yaml.
 
-    A bare NAME.yaml that is not here is looked for in recipes/.
+    A bare NAME.yaml that does not exist here is looked up in recipes/.
 
     Raises:
-        UsageError: there is none; it says which there are and which may be meant.
+        UsageError: it does not exist; lists the recipes and suggests the nearest.
     """
     if "/" in name or name.endswith((SUFFIX, ".yml")):
         for path in (Path(name), *([project / FOLDER / name] if "/" not in name else [])):
@@ -54,7 +54,7 @@ def find(name: str, project: Path) -> Path:
                 return path
         raise UsageError(Problem("no such recipe file", _clean(name), _others("", project)))
     if not _NAME.fullmatch(name):
-        problem = f'"{_clean(name)}" cannot name a recipe: it must be {NAME_WORDS}, or a path'
+        problem = f'"{_clean(name)}" is not a recipe name: it must be {NAME_WORDS}, or a path'
         raise UsageError(Problem(problem, hint=_others("", project)))
     path = project / FOLDER / f"{name}{SUFFIX}"
     if not _exists(path):
@@ -79,7 +79,7 @@ def read(
 def load_chain(path: Path, project: Path) -> list[RecipeSource]:
     """The recipe file, then what it extends, the root last.
 
-    A recipe outside recipes/ may extend a neighbour of its own folder; recipes/ comes second.
+    A recipe outside recipes/ may extend one of its own folder, which is searched before recipes/.
     """
     paths, chain = [path], [load(path, project)]
     while (extended := extends_of(chain[-1])) is not None:
@@ -87,27 +87,25 @@ def load_chain(path: Path, project: Path) -> list[RecipeSource]:
         found = _parent(parent, paths[-1].parent, where, project)
         if any(found.samefile(before) for before in paths):
             circle = " → ".join([*(before.stem for before in paths), found.stem])
-            raise UsageError(
-                Problem(f"extends: goes in a circle: {circle}", where, "delete one of the extends:")
-            )
+            raise UsageError(Problem(f"extends: circular: {circle}", where, "remove one of the extends:"))
         paths.append(found)
         chain.append(load(found, project))
     return chain
 
 
 def load(path: Path, project: Path) -> RecipeSource:
-    """The text of one recipe file; UsageError when it is no file, too large, unreadable or not UTF-8."""
+    """The text of one recipe file; UsageError if it is not a file, too large, unreadable or not UTF-8."""
     shown = show(path, project)
     try:
-        # Before open(), which would wait for ever on a pipe.
+        # Before open(), which blocks on a pipe.
         if not stat.S_ISREG(path.stat().st_mode):
             raise UsageError(Problem("not a file", shown, "name a recipe file"))
         with path.open("rb") as file:
             raw = file.read(SIZE_LIMIT + 1)
     except OSError as error:
-        raise UsageError(Problem(f"cannot be read: {error.strerror}", shown)) from error
+        raise UsageError(Problem(f"cannot read it: {error.strerror}", shown)) from error
     if len(raw) > SIZE_LIMIT:
-        raise UsageError(Problem("larger than 1 MiB: this is not a recipe", shown))
+        raise UsageError(Problem("larger than 1 MiB: not a recipe", shown))
     try:
         return RecipeSource(shown, raw.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -119,7 +117,7 @@ def load(path: Path, project: Path) -> RecipeSource:
 
 
 def show(path: Path, project: Path) -> str:
-    """A path as people see it: from the project where it lies inside, else as given."""
+    """A path for messages: relative to the project if inside it, otherwise as given."""
     try:
         return path.absolute().relative_to(project.absolute()).as_posix()
     except ValueError:
@@ -149,7 +147,7 @@ def _others(name: str, project: Path) -> str:
 
 
 def _exists(path: Path) -> bool:
-    """Whether something is there; a name that no file can have is not there."""
+    """Whether a path exists; False for a name that no file can have."""
     try:
         return path.exists()
     except OSError:
@@ -157,6 +155,6 @@ def _exists(path: Path) -> bool:
 
 
 def _clean(text: str) -> str:
-    """A name from the command line, fit to print."""
+    """A name from the command line, safe to print."""
     line = text if text.isprintable() else text.encode("unicode_escape").decode()
     return line if len(line) <= 120 else line[:117] + "…"  # noqa: PLR2004

@@ -1,11 +1,10 @@
-"""A chat template is a program: whether it is one, ends, and stays within its sandbox, before an engine runs.
+"""Check that a chat template is valid, terminates and stays in its sandbox, before an engine renders it.
 
-The template is rendered over a handful of conversations in a child of our own Python, with jinja2's
-ImmutableSandboxedEnvironment set up as transformers 5 does it (utils/chat_template_utils.py,
+A chat template is a program. It is rendered for a few conversations in a child of Conch's own Python, with
+jinja2's ImmutableSandboxedEnvironment set up as in transformers 5 (utils/chat_template_utils.py,
 _cached_compile_jinja_template), and with limits on memory, processor time, wall time and output. A template
-that refuses a conversation by raise_exception is in its right, and one that fails on a conversation is
-refuted by the comparison, which has the place. Not covered: one that goes wrong only on texts that are not
-here.
+may reject a conversation with raise_exception; the token comparison finds one that fails on a conversation.
+Not covered: templates that misbehave only on other texts.
 """
 
 from __future__ import annotations
@@ -20,19 +19,25 @@ import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from orchestrator.errors import MissingError, Problem, UsageError
+
+if TYPE_CHECKING:
+    import jinja2
+    from jinja2 import Template
+    from jinja2.ext import Extension
 
 LARGEST = 1 << 20
 LONGEST_PROMPT = 1 << 20
 MEMORY = 512 << 20
 PROCESSOR_SECONDS = 1
-# Processor time ends a loop; this only ends what waits, and a machine that is busy must not end a sound one.
+# The processor time limit stops loops. This one only stops waiting, and must not stop a template on a busy
+# machine.
 WALL_SECONDS = 20.0
 HINT = "fix the template"
-ENDLESS = f"does not end: {PROCESSOR_SECONDS} s of processor time were not enough"
-TOO_LONG = f"prints more than {LONGEST_PROMPT >> 20} MB for a conversation of a few lines"
+ENDLESS = f"does not end within {PROCESSOR_SECONDS} s of processor time"
+TOO_LONG = f"renders more than {LONGEST_PROMPT >> 20} MB for a short conversation"
 _ROOT = Path(__file__).parents[3]
 _SPECIAL = {name: f"<{name}>" for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
 _ASK, _SYSTEM = {"role": "user", "content": "你是谁？"}, {"role": "system", "content": "只用一句话回答。"}
@@ -49,22 +54,22 @@ SWITCHES: tuple[dict[str, bool], ...] = ({}, {"enable_thinking": False}, {"enabl
 
 
 def read_template(path: Path) -> str:
-    """The text of a jinja file that can be a template at all.
+    """The text of a jinja file.
 
     Raises:
-        MissingError: it is not there. UsageError: a folder, too large, or not UTF-8.
+        MissingError: it does not exist. UsageError: it is a folder, too large, or not UTF-8.
     """
     try:
         if path.is_dir():
-            raise UsageError(Problem("it is a folder, not a chat template", str(path), "name the jinja file"))
+            raise UsageError(Problem("is a folder, not a chat template", str(path), "name the jinja file"))
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except FileNotFoundError:
-        raise MissingError(Problem("no chat template there", str(path), "check the name")) from None
+        raise MissingError(Problem("no such chat template", str(path), "check the name")) from None
     except OSError as error:
         raise UsageError(Problem(f"cannot read the chat template: {error.strerror}", str(path))) from None
     if len(data) > LARGEST:
-        what = f"larger than {LARGEST >> 20} MB: no chat template is"
+        what = f"larger than {LARGEST >> 20} MB: not a chat template"
         raise UsageError(Problem(what, str(path), "name the jinja file"))
     try:
         return data.decode("utf-8")
@@ -75,14 +80,14 @@ def read_template(path: Path) -> str:
 
 
 def guard_template(text: str, name: str) -> None:
-    """Refuse a chat template that is no jinja, never ends, prints without end or leaves its sandbox.
+    """Reject a chat template that is invalid, does not terminate or leaves its sandbox.
 
     Args:
         text: the jinja.
-        name: the file as people know it, for the message.
+        name: the file, for the message.
 
     Raises:
-        UsageError: with the file, the line where there is one, and what is wrong.
+        UsageError: with the file, the line if known, and the problem.
     """
     try:
         child = subprocess.run(
@@ -99,12 +104,20 @@ def guard_template(text: str, name: str) -> None:
         raise UsageError(Problem(what, name, "fix its loop")) from None
     if child.returncode == 0:
         return
-    told = child.stdout.decode("utf-8", "replace")
-    if child.returncode == UsageError.exit_code and told:
-        found = json.loads(told)
-        where = f"{name}:{found['line']}" if found["line"] else name
-        raise UsageError(Problem(found["what"], where, found["hint"]))
+    output = child.stdout.decode("utf-8", "replace")
+    if child.returncode == UsageError.exit_code and output:
+        fault: Fault = json.loads(output)
+        where = f"{name}:{fault['line']}" if fault["line"] else name
+        raise UsageError(Problem(fault["what"], where, fault["hint"]))
     raise UsageError(_killed(child.returncode, name))
+
+
+class Fault(TypedDict):
+    """What is wrong with a template; line 0 if unknown."""
+
+    what: str
+    line: int
+    hint: str
 
 
 class _EndlessError(Exception):
@@ -114,28 +127,28 @@ class _EndlessError(Exception):
 def _killed(code: int, name: str) -> Problem:
     if code in {-signal.SIGXCPU, -signal.SIGKILL}:
         return Problem(f"the chat template {ENDLESS}", name, "fix its loop")
-    return Problem(f"the chat template brings the template engine down (exit code {code})", name, HINT)
+    return Problem(f"the chat template crashes the template engine (exit code {code})", name, HINT)
 
 
-def compile_template(text: str) -> Any:
-    """The template, compiled as transformers 5 does."""
+def compile_template(text: str) -> Template:
+    """The template, compiled as in transformers 5."""
     import jinja2
     from jinja2.exceptions import SecurityError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Strict(ImmutableSandboxedEnvironment):
-        """Says at once what the sandbox would make an undefined value of."""
+        """Raises where the sandbox would return an undefined value."""
 
-        def unsafe_undefined(self, obj: Any, attribute: str) -> jinja2.Undefined:
+        def unsafe_undefined(self, obj: object, attribute: str) -> jinja2.Undefined:
             if attribute.startswith("_"):
-                raise SecurityError(f"it reaches for {attribute} of a value")
+                raise SecurityError(f"it accesses the attribute {attribute}")
             return super().unsafe_undefined(obj, attribute)
 
     def raise_exception(message: str) -> None:
         raise jinja2.TemplateError(message)
 
-    def tojson(value: Any, ensure_ascii: bool = False, **how: Any) -> str:  # noqa: FBT001, FBT002 - its shape
-        return json.dumps(value, ensure_ascii=ensure_ascii, **how)
+    def tojson(value: object, ensure_ascii: bool = False, **options: Any) -> str:  # noqa: FBT001, FBT002
+        return json.dumps(value, ensure_ascii=ensure_ascii, **options)
 
     environment = Strict(
         trim_blocks=True, lstrip_blocks=True, extensions=[_generation(), "jinja2.ext.loopcontrols"]
@@ -146,8 +159,8 @@ def compile_template(text: str) -> Any:
     return environment.from_string(text)
 
 
-def _generation() -> type[Any]:
-    """The extension that knows {% generation %}, which only marks what the model wrote."""
+def _generation() -> type[Extension]:
+    """The extension for {% generation %}, which only marks the model's part."""
     from jinja2.ext import Extension
     from jinja2.nodes import Node
     from jinja2.parser import Parser
@@ -162,19 +175,19 @@ def _generation() -> type[Any]:
     return Generation
 
 
-def examine(text: str) -> Mapping[str, Any] | None:
-    """What is wrong with a template: {"what", "line", "fix"}; None for nothing."""
+def examine(text: str) -> Fault | None:
+    """What is wrong with a template; None if nothing."""
     try:
         template = compile_template(text)
         for values in _contexts():
             _render(template, values)
     except Exception as error:  # noqa: BLE001 - whatever the compiler raises
-        return _told(error)
+        return _fault_of(error)
     return None
 
 
-def _render(template: Any, values: Mapping[str, Any]) -> None:
-    """Raise what no template may do; one that fails on a conversation is the comparison's matter."""
+def _render(template: Template, values: Mapping[str, object]) -> None:
+    """Raise for what no template may do; ignore one that fails on a conversation."""
     from jinja2.exceptions import SecurityError
 
     length = 0
@@ -191,26 +204,26 @@ def _render(template: Any, values: Mapping[str, Any]) -> None:
         raise _EndlessError(TOO_LONG)
 
 
-def _told(error: Exception) -> Mapping[str, Any]:
+def _fault_of(error: Exception) -> Fault:
     from jinja2.exceptions import SecurityError, TemplateSyntaxError
 
     line = _line(error)
     if isinstance(error, SecurityError):
-        what, hint = f"tries to leave its sandbox: {error}", "do not use this template; take one you trust"
+        what, hint = f"tries to leave its sandbox: {error}", "use a template that you trust"
     elif isinstance(error, MemoryError):
-        what, hint = f"wants more than {MEMORY >> 20} MB of memory", "fix what it repeats or joins"
+        what, hint = f"needs more than {MEMORY >> 20} MB of memory", "fix what it repeats or joins"
     elif isinstance(error, RecursionError):
-        what, hint = "calls itself, or is nested, without end", HINT
+        what, hint = "recurses without end", HINT
     elif isinstance(error, _EndlessError):
         what, hint = str(error), "fix its loop"
     else:
         line = error.lineno if isinstance(error, TemplateSyntaxError) else line
         message = error.message if isinstance(error, TemplateSyntaxError) else error
-        what, hint = f"is not jinja: {message}", HINT
+        what, hint = f"is not valid jinja: {message}", HINT
     return {"what": f"the chat template {what}", "line": line, "hint": hint}
 
 
-def _contexts() -> Iterator[dict[str, Any]]:
+def _contexts() -> Iterator[dict[str, object]]:
     for messages in CONVERSATIONS:
         for switches in SWITCHES:
             yield {
@@ -233,7 +246,7 @@ def _out_of_time(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 
 
 
 def main() -> int:
-    """In the child: a template from standard input, what is wrong with it as JSON on standard output."""
+    """In the child: read a template from standard input, write its fault as JSON to standard output."""
     text = sys.stdin.buffer.read().decode("utf-8", "surrogatepass")
     import jinja2.sandbox  # noqa: F401 - before the limits
 
@@ -243,10 +256,10 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    found = examine(text)
-    if found:
-        sys.stdout.write(json.dumps(found))
-    return UsageError.exit_code if found else 0
+    fault = examine(text)
+    if fault:
+        sys.stdout.write(json.dumps(fault))
+    return UsageError.exit_code if fault else 0
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def test_a_taken_port_names_its_holder_and_a_fix() -> None:
     """Fault 47 and 76."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-        with pytest.raises(MissingError, match=rf"port {port}: .*process {os.getpid()} .*has it") as caught:
+        with pytest.raises(MissingError, match=rf"port {port}: .*process {os.getpid()} .*uses it") as caught:
             ports.free_port("127.0.0.1", port)
     assert "--port" in caught.value.problems[0].hint
 

@@ -16,7 +16,7 @@ PARAPHRASES = "dataset_info/small.paraphrases.jsonl"
 
 
 def look(world: SmallWorld) -> Context:
-    return discovery.survey(world.project, recipes.read("small", project=world.project))
+    return discovery.read_context(world.project, recipes.read("small", project=world.project))
 
 
 def test_it_sees_templates_data_sets_locks_and_the_base(small: SmallWorld) -> None:
@@ -127,7 +127,7 @@ def test_a_named_chat_template_takes_the_place_of_the_paired_one(small: SmallWor
     job = discovery.read_job("small", project=small.project, chat_template=mine)
     assert job.chat_template == "{{ messages }}"
     assert job.template.name == "deepseekr1-on-keep"
-    with pytest.raises(MissingError, match="no chat template there"):
+    with pytest.raises(MissingError, match="no such chat template"):
         discovery.read_job("small", project=small.project, chat_template=mine.with_name("x"))
 
 

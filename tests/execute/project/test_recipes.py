@@ -105,7 +105,7 @@ def test_extending_what_is_not_there(project: Path) -> None:
 def test_extending_in_a_circle(project: Path) -> None:
     write(project / "recipes" / "root.yaml", ROOT + "extends: child\n")
     assert refusal("child", project).startswith(
-        "recipes/root.yaml:4:10  extends: goes in a circle: child → root → child"
+        "recipes/root.yaml:4:10  extends: circular: child → root → child"
     )
     write(project / "recipes" / "root.yaml", ROOT + "extends: root\n")
     assert "root → root" in refusal("root", project)

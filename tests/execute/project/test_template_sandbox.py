@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 BOUND = 20.0
 MANY = "{% for a in range(99999) %}{% for b in range(99999) %}"
 BAD = {
-    "syntax": ("你\n{% if %}", "mine.jinja:2", "is not jinja"),
+    "syntax": ("你\n{% if %}", "mine.jinja:2", "is not valid jinja"),
     "unknown tag": ("{% frobnicate %}", "mine.jinja:1", "unknown tag"),
     "loop": (f"\n{MANY}{MANY}" + "{% endfor %}" * 4, "mine.jinja:2", "does not end"),
     "constant": ("{{ 'a' * 10**10 }}", "mine.jinja:1", "memory"),
@@ -27,7 +27,7 @@ BAD = {
         "mine.jinja:2",
         "memory",
     ),
-    "prints": (MANY + "a" * 99 + "{% endfor %}" * 2, "mine.jinja", "prints more than"),
+    "prints": (MANY + "a" * 99 + "{% endfor %}" * 2, "mine.jinja", "renders more than"),
     "recursion": ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "mine.jinja:1", "without end"),
     "nested": ("{{ " + "(" * 20000 + ")" * 20000 + " }}", "mine.jinja", "without end"),
     "class": ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "mine.jinja:1", "sandbox"),
@@ -79,7 +79,7 @@ def test_every_template_that_conch_ships_passes() -> None:
 
 def test_a_file_that_can_be_no_template_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.jinja"
-    with pytest.raises(MissingError, match="no chat template there"):
+    with pytest.raises(MissingError, match="no such chat template"):
         read_template(path)
     with pytest.raises(UsageError, match="folder"):
         read_template(tmp_path)

@@ -223,7 +223,7 @@ def test_a_port_that_is_taken_names_its_holder(bench: Bench) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
-            MissingError, match=rf"port {port}: .*process {os.getpid()} \(.+\) has it"
+            MissingError, match=rf"port {port}: .*process {os.getpid()} \(.+\) uses it"
         ) as caught:
             bench.start(bench.service(), port=port)
         assert "--port" in caught.value.problems[0].hint
