@@ -10,7 +10,7 @@ from orchestrator.cli.verb import VerbGroup
 DATA_VERBS: dict[str, str] = {
     "stats": "Show lengths, repetitions and languages of a dataset.",
     "preview": "Show rows token by token, as they are trained.",
-    "audit": "Check every row of a data file for faults that drop it or train it wrongly.",
+    "audit": "Check a data file for rows that would be dropped or trained incorrectly.",
     "convert": "Convert a data file of any format into one that LLaMA-Factory reads.",
     "split": "Split a data file into training, validation and test sets that share no question.",
     "add": "Create a dataset and a recipe from a file, or from a dataset on a hub.",
@@ -25,4 +25,4 @@ DATA_VERBS: dict[str, str] = {
     epilog="\b\nExample:\n  conch data audit my_rows.jsonl",
 )
 def command() -> None:
-    """Examine and prepare data files."""
+    """Inspect and prepare data files."""

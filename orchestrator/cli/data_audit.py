@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     help="LLaMA-Factory's stage that a dataset_info.json is for, e.g. dpo.",
 )
 def command(*, file: Path, stage: str, **data: Unpack[ReadingArguments]) -> Outcome:
-    """Check every row of a data file for faults that drop it or train it wrongly.
+    """Check a data file for rows that would be dropped or trained incorrectly.
 
     Exits 0 if every row can be trained as it is; otherwise 2, with the count of each kind of fault, the lines
     of its first rows, and how to fix them. Only reads the file.

@@ -55,8 +55,8 @@ def command(
 ) -> Outcome:
     """Convert a data file of any format into one that LLaMA-Factory reads.
 
-    Strict by default: if a row would be dropped or trained wrongly, writes nothing and counts every such row.
-    Only reads the input; the output appears when it is whole.
+    Strict by default: if a row would be dropped or trained incorrectly, writes nothing and counts these rows.
+    Only reads the input; the output appears only when it is complete.
     """
     from orchestrator.execute.data.convert import ConvertOptions, convert, write_report
 

@@ -43,9 +43,11 @@ class DataArguments(ReadingArguments, total=False):
 def reading_options(function: _Body) -> _Body:
     """--format, --column, --items, --sheet and --part: how a file is read."""
     for option in (
-        click.option("--part", default="", metavar="NAME", help="The split to read, of a saved dataset."),
-        click.option("--sheet", default="", metavar="NAME", help="The sheet to read, of a workbook."),
-        click.option("--items", default="", metavar="PATH", help="The path of a row, of XML, e.g. faq/item."),
+        click.option("--part", default="", metavar="NAME", help="Saved dataset: the split to read."),
+        click.option("--sheet", default="", metavar="NAME", help="Workbook: the sheet to read."),
+        click.option(
+            "--items", default="", metavar="PATH", help="XML: the path of a row, for example faq/item."
+        ),
         click.option(
             "--column",
             "columns",

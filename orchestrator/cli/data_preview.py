@@ -29,7 +29,7 @@ from orchestrator.cli.verb import Outcome, hardware_option, progress, set_option
     metavar="DIR",
     help="Use this tokenizer, for example before the base model is downloaded.",
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a page, too.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write an HTML page.")
 @click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
 @set_option
 @hardware_option

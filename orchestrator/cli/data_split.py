@@ -48,7 +48,12 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=click.IntRange(0), default=42, show_default=True, help="Random seed for the split."
 )
-@click.option("--stratify", default="", metavar="COLUMN", help="Share out the values of this column evenly.")
+@click.option(
+    "--stratify",
+    default="",
+    metavar="COLUMN",
+    help="Keep the shares of this column's values equal in every part.",
+)
 @click.option("--near-duplicates", is_flag=True, help="Keep rows with nearly equal questions together, too.")
 @click.option("--force", is_flag=True, help="Replace existing files.")
 @repair_options
@@ -68,7 +73,7 @@ def command(
 
     Keeps rows together whose first questions are equal except for case, width, white space and punctuation.
     The same file, weights and seed give the same parts. Strict by default: if a row would be dropped or
-    trained wrongly, writes nothing.
+    trained incorrectly, writes nothing.
     """
     from orchestrator.datasets.split import SplitSpec
     from orchestrator.execute.data.split import SplitOptions, split

@@ -53,7 +53,7 @@ class StatsArguments(ReadingArguments):
 @click.option("--template", default="", metavar="NAME", help="With --tokenizer: LLaMA-Factory's template.")
 @click.option("--cutoff", type=click.IntRange(1), metavar="N", help="The longest row; default: the recipe's.")
 @click.option("--near-duplicates", "near", is_flag=True, help="Find nearly equal questions.")
-@click.option("--out", type=DIRECTORY, metavar="FILE.html", help="Write a page, too.")
+@click.option("--out", type=DIRECTORY, metavar="FILE.html", help="Also write an HTML page.")
 @click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
 @set_option
 @hardware_option

@@ -24,15 +24,13 @@ if TYPE_CHECKING:
     "--base-url",
     default="",
     metavar="URL",
-    help="Prove the server at this address; default: start one for the time.",
+    help="Use this running server instead of starting one.",
 )
-@click.option(
-    "--model", default="", metavar="NAME", help="The model name at --base-url; default: the recipe's."
-)
+@click.option("--model", default="", metavar="NAME", help="Model name of that server; default: the recipe's.")
 def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str, model: str) -> Outcome:
     """Prove that the served model is the trained one, and write the certificate.
 
-    Checks the present files of the recipe's last run: tokenizer, chat template, truncation, changes since
+    Checks the current files of the recipe's latest run: tokenizer, chat template, truncation, changes since
     training, the merge and the stop tokens; with a server, also its tokens and the loss of its weights.
     Writes proof.json beside the export and exits with 0, or with 5 and names the cause and the fix.
     """

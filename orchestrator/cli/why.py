@@ -22,16 +22,14 @@ _ANSWER = 300
     "--base-url",
     default="",
     metavar="URL",
-    help="Ask the server at this address; default: start one if needed.",
+    help="Use this running server instead of starting one.",
 )
-@click.option(
-    "--model", default="", metavar="NAME", help="The model name at --base-url; default: the recipe's."
-)
+@click.option("--model", default="", metavar="NAME", help="Model name of that server; default: the recipe's.")
 def command(*, recipe: str, base_url: str, model: str) -> Outcome:
     """Find the first stage where the effect of training is lost.
 
     Asks the base, the base with the adapter, the merged export and the server the recipe's questions (at most
-    eight), and judges the answers with the recipe's checks. Exits with 0 if nothing is lost, otherwise with
+    eight), and checks the answers as the recipe says. Exits with 0 if nothing is lost, otherwise with
     5, the stage, the evidence and what to do.
     """
     from pathlib import Path
