@@ -2,7 +2,7 @@
 
     python -m benchmarks.house                       # the structure of this checkout, as a Markdown table
     python -m benchmarks.house 3db516c               # … beside that of a commit
-    python -m benchmarks.house --write               # the picture and the tables of docs/architecture.md
+    python -m benchmarks.house --write               # the generated parts of the documents
 
 Reads source text only, so it measures any commit. Imports inside functions count like any other.
 """
@@ -187,9 +187,9 @@ def reduced(graph: Graph) -> Graph:
     direct = {name: others & graph.keys() for name, others in graph.items()}
     shortened: Graph = {}
     for name, others in direct.items():
-        implied = {
-            far for near in others for far in _reachable(direct, near) if name not in _reachable(direct, far)
-        }
+        rest = {other: its - {name} for other, its in direct.items() if other != name}
+        reach = {other: _reachable(rest, other) for other in rest}
+        implied = {far for near in others for far in reach[near] if near not in reach[far]}
         shortened[name] = others - implied
     return shortened
 
@@ -208,11 +208,11 @@ def picture(root: Path = ROOT) -> str:
     return "\n".join([*lines, "```"])
 
 
-def layers() -> dict[str, list[str]]:
-    """The name of each layers contract of pyproject.toml → its layers, top first."""
+def layers() -> list[list[str]]:
+    """The layers of each layers contract in pyproject.toml, top first."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]
-    return {one["name"]: one["layers"] for one in contracts if one["type"] == "layers"}
+    return [one["layers"] for one in contracts if one["type"] == "layers"]
 
 
 def chain(names: list[str]) -> str:
@@ -234,13 +234,23 @@ def replace_part(text: str, name: str, part: str) -> str:
     return f"{before}{marks[0]}\n{part}\n{marks[1]}{after}"
 
 
+def generated() -> dict[Path, dict[str, str]]:
+    """Document → its parts that follow from the code, by the name between their marks."""
+    package, execute = layers()
+    contributing = {"layers": f"  {chain(package)}.", "execute": f"  {chain(execute)}."}
+    return {PAGE: {"rooms": picture()}, ROOT / "CONTRIBUTING.md": contributing}
+
+
 def main() -> int:
     """The command line."""
     words = sys.argv[1:]
     if words == ["--write"]:
-        text = replace_part(PAGE.read_text(encoding="utf-8"), "rooms", picture())
         columns = {f"before (`{BEFORE}`)": measure_commit(BEFORE), "after": measure(ROOT)}
-        PAGE.write_text(replace_part(text, "structure", table(columns)), encoding="utf-8")
+        for path, parts in generated().items():
+            text = path.read_text(encoding="utf-8")
+            for name, part in {**parts, **({"structure": table(columns)} if path == PAGE else {})}.items():
+                text = replace_part(text, name, part)
+            path.write_text(text, encoding="utf-8")
         return 0
     print(table({commit: measure_commit(commit) for commit in words} | {"this checkout": measure(ROOT)}))
     for group in cycles(imports(sources(ROOT))):
