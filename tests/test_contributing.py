@@ -247,10 +247,10 @@ ADDITIONS: dict[str, Addition] = {
         "from orchestrator.backends import added\n",
     ),
     "hub": Addition(
-        'plan("smoke", "model={base: org/model, hub: added}") and HUBS["added"].home_page == "https://added.test"',
+        'plan("smoke", "model={base: org/model, hub: added}") and HUBS["added"].home_page == "https://a.test"',
         {
             "orchestrator/hubs/added.py": "from orchestrator.hubs.base import Hub\n\n"
-            'hub = Hub(name="added", home_page="https://added.test", token="ADDED_TOKEN", endpoint="ADDED")\n',
+            'hub = Hub(name="added", home_page="https://a.test", token="A_TOKEN", endpoint="A_URL")\n',
             "orchestrator/probes/hub_added.py": "class Client:\n    pass\n",
         },
         {("orchestrator/hubs/__init__.py", "REMOTE"): "added.hub"},
