@@ -12,18 +12,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import orjson
 
-from orchestrator.datasets.base import Example
 from orchestrator.datasets.targets import LINES, FirstBlock, entry_of
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import AuditedFile, DataOptions, Progress, audited
 from orchestrator.execute.data.rejects import RejectsFile
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.output_file import OutputFile
-from orchestrator.execute.processes import process
+from orchestrator.execute.host.parquet_writer import ParquetSink
+from orchestrator.execute.host.signals import catch_signals
 
 # LLaMA-Factory reads a file by its suffix, in lower case.
 SUFFIXES = {**dict.fromkeys(LINES, (".jsonl", ".json")), "parquet": (".parquet",)}
@@ -80,28 +79,6 @@ class Converted:
         }
 
 
-class Sink(Protocol):
-    """Takes the rows that are kept."""
-
-    def put(self, example: Example, line: bytes) -> None:
-        """Take one."""
-
-    def finish(self) -> str:
-        """Make the file appear; return its hash."""
-
-
-class LineSink:
-    """Writes rows as lines of JSON."""
-
-    def __init__(self, output: OutputFile) -> None:
-        self._write = output.write
-        self.finish = output.finish
-
-    def put(self, example: Example, line: bytes) -> None:  # noqa: ARG002 - ParquetSink takes the example
-        """Take one."""
-        self._write(line)
-
-
 def convert(source: Path, options: ConvertOptions, progress: Progress | None = None) -> Converted:
     """Convert a data file, or a folder of them.
 
@@ -117,37 +94,32 @@ def convert(source: Path, options: ConvertOptions, progress: Progress | None = N
     if out.exists() and out.samefile(source):
         raise UsageError(Problem("the output is the input", str(out), "choose another file"))
     form = "sharegpt" if options.form == "parquet" else options.form
-    with process.catch_signals(), _without_gc(), ExitStack() as stack:
+    with catch_signals(), _without_gc(), ExitStack() as stack:
         rejects = RejectsFile(stack, out.with_name(out.name + ".dropped.jsonl"))
         file = stack.enter_context(
             audited(source, options.data, write=LINES[form], drop=rejects.taker, progress=progress)
         )
         output = stack.enter_context(OutputFile.create(out, force=options.force))
-        sink = _sink(options.form, output, file.purpose)
-        first, put = FirstBlock(form) if options.form != "parquet" else None, sink.put
+        sink = ParquetSink(output, file.purpose) if options.form == "parquet" else None
+        first, write = FirstBlock(form) if sink is None else None, output.write
         for _, example, line in file.examples():
+            if sink is not None:
+                sink.put(example)
+                continue
             if first is not None and first.open:
                 first.see(example, len(line))
-            put(example, line)
+            write(line)
         problems = file.audit.problems(fix="--fix", drop="--drop-bad")
         problems += first.problems(str(out)) if first else []
         file.hash()
         entry = {out.stem: entry_of(out.name, form, file.purpose)}
-        dropped, sha256_out = (None, "") if problems else (rejects.finish(), sink.finish())
+        dropped, sha256_out = (None, "") if problems else (rejects.finish(), (sink or output).finish())
         return Converted(file, tuple(problems), sha256_out, entry, dropped, time.monotonic() - began)
 
 
 def write_report(path: Path, converted: Converted) -> None:
     """Write the report as JSON, durably."""
     write_durable(path, orjson.dumps(converted.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
-
-
-def _sink(form: str, output: OutputFile, purpose: str) -> Sink:
-    if form != "parquet":
-        return LineSink(output)
-    from orchestrator.execute.host.parquet_writer import ParquetSink
-
-    return ParquetSink(output, purpose)
 
 
 @contextmanager

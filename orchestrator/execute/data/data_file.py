@@ -15,11 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
-from typing import IO, Self, cast
+from typing import IO, TYPE_CHECKING, Self, cast
 
 from orchestrator.datasets.audit import Audit, Drop, Rules
 from orchestrator.datasets.base import SFT, Example, RowProblem
-from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.formats import FORMATS, recognise, unknown_shape
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.targets import WriteRow, sharegpt_line
@@ -30,7 +29,10 @@ from orchestrator.execute.data.readers.folder import files_of
 from orchestrator.execute.data.readers.hashed import BLOCK, HashedFile
 from orchestrator.execute.data.readers.packed import PACKED, ZIP, member_of, unpacked, until_damaged
 from orchestrator.execute.host.signals import check
-from orchestrator.plan.stages.prepare import DatasetSettings
+
+if TYPE_CHECKING:  # they import pydantic, which `conch data convert` does without
+    from orchestrator.datasets.entry import DatasetEntry
+    from orchestrator.plan.stages.prepare import DatasetSettings
 
 __all__ = ["AuditedFile", "DataFile", "DataOptions", "Reading", "audited", "choose_format"]
 

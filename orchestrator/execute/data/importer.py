@@ -30,10 +30,9 @@ from orchestrator.execute.host.atomic_files import (
     write_error,
 )
 from orchestrator.execute.host.output_file import OutputFile
-from orchestrator.execute.host.signals import check
+from orchestrator.execute.host.signals import catch_signals, check
 from orchestrator.execute.models.hub import fetch_dataset_file
 from orchestrator.execute.models.model_folder import MANIFEST, read_manifest
-from orchestrator.execute.processes import process
 from orchestrator.execute.project import recipes
 from orchestrator.hubs import DEFAULT
 from orchestrator.recipe import RecipeSource, compose
@@ -120,7 +119,7 @@ def add_data(project: Path, options: ImportOptions, progress: Progress = lambda 
     base = _base(project, options.base)
     if options.name and (wrong := name_problem(options.name)):
         raise UsageError(Problem(wrong, hint="--name my_data"))
-    with process.catch_signals():
+    with catch_signals():
         from_hub = options.source.startswith(HUB)
         location = _on_hub(options, progress) if from_hub else _local(options.source)
         name = options.name or name_for(location.stem)

@@ -24,7 +24,7 @@ from orchestrator.execute.data.data_file import AuditedFile, DataOptions, Progre
 from orchestrator.execute.data.rejects import RejectsFile
 from orchestrator.execute.host.atomic_files import write_error
 from orchestrator.execute.host.output_file import OutputFile
-from orchestrator.execute.processes import process
+from orchestrator.execute.host.signals import catch_signals
 
 INFO = "dataset_info.json"
 
@@ -164,7 +164,7 @@ def split(source: Path, options: SplitOptions, progress: Progress | None = None)
     """
     folder, spec = options.folder, options.split
     stem = source.name.partition(".")[0] or "rows"
-    with process.catch_signals(), ExitStack() as stack:
+    with catch_signals(), ExitStack() as stack:
         rejects = RejectsFile(stack, folder / f"{stem}.dropped.jsonl")
         file = stack.enter_context(audited(source, options.data, drop=rejects.taker, progress=progress))
         names = {part: part_name(stem, part) for part in PARTS if part in spec.weights}

@@ -35,7 +35,7 @@ class ParquetSink:
         self._writer = pq.ParquetWriter(_Stream(output), self._schema, compression="zstd")
         self._rows: list[object] = []
 
-    def put(self, example: Example, line: bytes) -> None:  # noqa: ARG002 - the other sink takes the line
+    def put(self, example: Example) -> None:
         """Add a row."""
         self._rows.append(sharegpt_row(example))
         if len(self._rows) >= BATCH:
