@@ -21,7 +21,9 @@ from orchestrator.cli.data import DATA_VERBS
 from orchestrator.cli.main import VERBS, conch
 from orchestrator.cli.runs import RUNS_VERBS
 from orchestrator.datasets.formats import FORMATS
+from orchestrator.execute.launchers import LAUNCHERS
 from orchestrator.execute.runner.task import TASKS
+from orchestrator.hubs import HUBS
 from orchestrator.plan.kinds import KINDS
 from orchestrator.plan.stages import STAGES
 from orchestrator.templates.families import FAMILIES
@@ -50,6 +52,8 @@ BOARDS = (
     Board("checks", CHECKS, "CHECK"),
     Board("datasets/formats", FORMATS, "sniff"),
     Board("templates/families", FAMILIES, "FAMILY"),
+    Board("hubs", HUBS, "hub"),
+    Board("execute/launchers", LAUNCHERS, "start"),
 )
 
 

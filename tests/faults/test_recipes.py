@@ -38,8 +38,9 @@ def test_fault_001_missing_directory_unreadable(tmp_path: Path, monkeypatch: pyt
     def denied(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", denied)  # a mode of 0000 does not stop root
-    assert refusal("x", here) == "recipes/x.yaml  cannot read it: Permission denied"
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", denied)  # a mode of 0000 does not stop root
+        assert refusal("x", here) == "recipes/x.yaml  cannot read it: Permission denied"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
