@@ -260,15 +260,15 @@ def _wrong_modules(facts: Facts) -> Cause | None:
             "hold neither the base's weights nor the merge's: another base, or another training",
             "既不是基座的权重，也不是合并后的权重：基座不同，或来自另一次训练",
         )
-        return joined([named, what], " ", " "), joined([AGAIN, _BASE])
-    return joined([named, what], " ", " "), AGAIN
+        return joined([named, what], " ", ""), joined([AGAIN, _BASE])
+    return joined([named, what], " ", ""), AGAIN
 
 
 def _modules(facts: Facts) -> Sentence:
     """The wrong modules, and out of how many: "model.layers.0.mlp.up_proj (1 of 210)"."""
     number, taught = facts["bad_number"], _taught(facts)
     names = some([record.get("module") or record["tensor"] for record in facts["bad"]], number, NAMED)
-    return Sentence(f"{names} ({number} of {taught})", f"{names.zh}（{taught} 个中的 {number} 个）")
+    return Sentence(f"{names} ({number} of {taught})", f"{names.zh}（{number}/{taught}）")
 
 
 def _untouched(plain: Sequence[Record], facts: Facts) -> Sentence:
@@ -295,7 +295,7 @@ def _scaled(facts: Facts) -> Cause:
         meant = f" (lora_alpha {actual} instead of {alpha:g})"
         meant_zh = f"（lora_alpha 是 {actual}，应为 {alpha:g}）"
     what = Sentence(
-        f"{named} carry {by} times the update{meant}", f"{named.zh} 的更新是应有的 {by_zh} 倍{meant_zh}"
+        f"{named} carry {by} times the update{meant}", f"{named.zh}的更新是应有的 {by_zh} 倍{meant_zh}"
     )
     cause = Sentence(
         "adapter_config.json was changed after the export, or the export read another one",

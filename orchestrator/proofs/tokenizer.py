@@ -94,7 +94,7 @@ class _Side:
         tool = f"{self.tool}, ids {_ids(ids)}"
         return Sentence(
             f"{decoded!r} in the {self.name} environment ({tool})",
-            f"{self.name} 环境中的 {decoded!r}（{tool}）",
+            f"在 {self.name} 环境中读作 {decoded!r}（{tool}）",
         )
 
     def misreads(self, text: str) -> bool:
@@ -148,8 +148,8 @@ def _finding(text: str, ours: _Side, theirs: _Side) -> Finding:
     """A text that the sides read differently, or that a side does not decode to itself."""
     sides = (ours, theirs)
     wrong = [side for side in sides if side.misreads(text)]
-    readings = joined((side.reads(text) for side in sides), " and ", "和")
-    what = Sentence(f"{text!r} is read as {readings}", f"{text!r} 被读成{readings.zh}")
+    readings = joined((side.reads(text) for side in sides), " and ", "，")
+    what = Sentence(f"{text!r} is read as {readings}", f"{text!r} {readings.zh}")
     finding: Finding = {
         "what": joined([what, wrong[0].fault if wrong else ""]),
         "hint": (wrong or sides)[0].hint,
