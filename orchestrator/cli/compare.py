@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,7 @@ from orchestrator.hubs import DEFAULT, REMOTE
 
 if TYPE_CHECKING:
     from orchestrator.errors import Problem
+    from orchestrator.evaluation.comparison import Compared, Difference, Passed
     from orchestrator.execute.evaluating.compare_bases import BasesOptions
     from orchestrator.execute.evaluating.compare_models import Comparison
 
@@ -90,7 +91,7 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")] if text else []
 
 
-def _of_bases(wish: BasesOptions) -> Outcome:
+def _of_bases(options: BasesOptions) -> Outcome:
     from pathlib import Path
 
     from orchestrator.cli.text.bases import bases_text
@@ -98,8 +99,12 @@ def _of_bases(wish: BasesOptions) -> Outcome:
     from orchestrator.execute.evaluating.compare_bases import compare_bases
     from orchestrator.execute.project import recipes
 
-    told, file = compare_bases(wish, project=recipes.project_folder(Path.cwd()), progress=TerminalProgress())
-    return Outcome(data={"file": str(file), **told}, text=f"{bases_text(told)}\nall of it: {file}")
+    comparison, file = compare_bases(
+        options, project=recipes.project_folder(Path.cwd()), progress=TerminalProgress()
+    )
+    return Outcome(
+        data={"file": str(file), **comparison}, text=f"{bases_text(comparison)}\nall of it: {file}"
+    )
 
 
 def _of_runs(runs: tuple[str, ...], split: str | None, limit: int | None) -> Outcome:
@@ -114,41 +119,47 @@ def _of_runs(runs: tuple[str, ...], split: str | None, limit: int | None) -> Out
     if len(runs) > 2:  # noqa: PLR2004  a and b
         raise UsageError(Problem("more than two runs", hint="conch compare RECIPE, or RUN_A RUN_B"))
     a, b = runs if len(runs) == 2 else ("", runs[0] if runs else "magic_conch")  # noqa: PLR2004
-    wish = evaluate_run.EvaluateOptions(split=split or "", limit=limit)
+    options = evaluate_run.EvaluateOptions(split=split or "", limit=limit)
     found = compare_models(
-        a, b, wish, project=recipes.project_folder(Path.cwd()), progress=TerminalProgress()
+        a, b, options, project=recipes.project_folder(Path.cwd()), progress=TerminalProgress()
     )
     file = str(found.run.path / COMPARED)
-    data = {"run": found.run.name, "split": found.split, "file": file, **found.told}
-    text = "\n".join([*_shown(found), *judge_lines(found.told), f"all of it: {file}"])
-    return Outcome(data=data, text=text, problems=tuple(_judge_problems(found.told)))
+    data = {"run": found.run.name, "split": found.split, "file": file, **found.result}
+    text = "\n".join([*_shown(found), *judge_lines(found.result), f"all of it: {file}"])
+    return Outcome(data=data, text=text, problems=tuple(_judge_problems(found.result)))
 
 
 def _shown(found: Comparison) -> Iterable[str]:
     from orchestrator.cli.text.terminal import one_line, table
 
-    told = found.told
+    comparison = found.result
     rows = [
-        *(_passed(kind, both) for kind, both in told["passed"].items() if both["b"][1]),
+        *(_passed(kind, both) for kind, both in comparison["passed"].items() if both["b"][1]),
         *(
             (name, f"{one['a']:.2f}", f"{one['b']:.2f}", _change(one))
-            for name, one in told["metrics"].items()
+            for name, one in comparison["metrics"].items()
         ),
     ]
-    yield table((f"{told['samples']} {found.split} rows", told["a"], told["b"], "difference [95 %]"), rows)
-    judged = [row for row in told["rows"] if row["b_passed"] is not None]
-    worse = [row for row in judged if row["id"] in told["worse"]]
-    chosen = [*worse, *(row for row in told["rows"] if row not in worse)][:_SHOWN]
+    names = (comparison["a"], comparison["b"])
+    yield table((f"{comparison['samples']} {found.split} rows", *names, "difference [95 %]"), rows)
+    judged = [row for row in comparison["rows"] if row["b_passed"] is not None]
+    worse = [row for row in judged if row["id"] in comparison["worse"]]
+    chosen = [*worse, *(row for row in comparison["rows"] if row not in worse)][:_SHOWN]
     cells = [
-        (one_line(row["question"], _ANSWER), *(_said(row, side) for side in ("a", "b"))) for row in chosen
+        (
+            one_line(row["question"], _ANSWER),
+            _answer(row["a"], row["a_passed"]),
+            _answer(row["b"], row["b_passed"]),
+        )
+        for row in chosen
     ]
-    yield table(("question", told["a"], told["b"]), cells, bad=[row in worse for row in chosen])
-    yield f"got worse: {', '.join(told['worse'])}" if told["worse"] else "nothing got worse"
+    yield table(("question", *names), cells, bad=[row in worse for row in chosen])
+    yield f"got worse: {', '.join(comparison['worse'])}" if comparison["worse"] else "nothing got worse"
 
 
-def judge_lines(told: Mapping[str, Any]) -> Iterable[str]:
+def judge_lines(comparison: Compared) -> Iterable[str]:
     """What the judge model said of a comparison, in one line; nothing without a judge."""
-    judge = told.get("judge")
+    judge = comparison.get("judge")
     if judge and judge["judged"]:
         yield (
             f"the judge {judge['model']}, {judge['judged']} pairs: {judge['b']} better {judge['wins_b']}, "
@@ -161,10 +172,11 @@ def judge_lines(told: Mapping[str, Any]) -> Iterable[str]:
         yield f"the judge {judge['model']} gave no verdict" + (f": {failed}" if failed else "")
 
 
-def _judge_problems(told: Mapping[str, Any]) -> Iterable[Problem]:
+def _judge_problems(comparison: Compared) -> Iterable[Problem]:
     from orchestrator.errors import Problem
 
-    if error := told.get("judge", {}).get("error"):
+    judge = comparison.get("judge")
+    if judge and (error := judge["error"]):
         what = f"the judge did not answer every question: {error}"
         hint = (
             "set its address in the recipe's judge: section and its key in CONCH_JUDGE_KEY, then run it again"
@@ -172,19 +184,18 @@ def _judge_problems(told: Mapping[str, Any]) -> Iterable[Problem]:
         yield Problem(what, hint=hint)
 
 
-def _said(row: Mapping[str, Any], side: str) -> str:
+def _answer(answer: str, passed: bool | None) -> str:  # noqa: FBT001
     from orchestrator.cli.text.terminal import one_line
 
-    passed = row[f"{side}_passed"]
     mark = "" if passed is None else "✓ " if passed else "✗ "
-    return mark + (one_line(row[side], _ANSWER) or "(nothing)")
+    return mark + (one_line(answer, _ANSWER) or "(nothing)")
 
 
-def _passed(kind: str, both: Mapping[str, Any]) -> tuple[str, str, str, str]:
+def _passed(kind: str, both: Passed) -> tuple[str, str, str, str]:
     (good_a, asked_a), (good_b, asked_b) = both["a"], both["b"]
     change = f"{good_b - good_a:+d}" if asked_a == asked_b else ""
     return f"{kind} passed", f"{good_a} of {asked_a}", f"{good_b} of {asked_b}", change
 
 
-def _change(one: Mapping[str, float]) -> str:
+def _change(one: Difference) -> str:
     return f"{one['difference']:+.2f} [{one['low']:+.2f}, {one['high']:+.2f}]"

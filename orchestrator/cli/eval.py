@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli.verb import Outcome, limit_option, recipe_argument, split_option, verb
 
 if TYPE_CHECKING:
+    from orchestrator.evaluation.numbers import Mean, Numbers
     from orchestrator.execute.evaluating.evaluate_run import Evaluated
 
 
@@ -62,7 +63,7 @@ def command(
     named = [word.strip() for word in systems.split(",") if word.strip()]
     if checkpoint:
         named.append(f"checkpoint-{checkpoint.removeprefix('checkpoint-')}")
-    wish = EvaluateOptions(
+    options = EvaluateOptions(
         split=split or "",
         systems=tuple(dict.fromkeys(named)),
         limit=limit,
@@ -70,16 +71,16 @@ def command(
         server=Server(base_url.rstrip("/"), model) if base_url else None,
     )
     found = evaluate_run(
-        recipe, wish, project=recipes.project_folder(Path.cwd()), progress=TerminalProgress()
+        recipe, options, project=recipes.project_folder(Path.cwd()), progress=TerminalProgress()
     )
     return Outcome(data=_data(found), text="\n".join(shown(found)))
 
 
-def _data(found: Evaluated) -> dict[str, Any]:
+def _data(found: Evaluated) -> dict[str, object]:
     return {
         "run": found.run.name,
         "split": found.split,
-        "systems": {name: dict(numbers) for name, numbers in found.numbers.items()},
+        "systems": dict(found.numbers),
         "folders": {name: str(folder) for name, folder in found.folders.items()},
     }
 
@@ -107,21 +108,22 @@ def shown(found: Evaluated) -> Iterable[str]:
     yield from (f"answers of {name}: {folder}/predictions.jsonl" for name, folder in found.folders.items())
 
 
-def _with_thinking(systems: Any, name: str) -> Iterable[str]:
+def _with_thinking(systems: Mapping[str, Numbers], name: str) -> Iterable[str]:
     for one in systems.values():
-        yield _interval(one["with_thinking"][name]) if one["with_thinking"] else "–"
+        thinking = one["with_thinking"]
+        yield _interval(thinking[name]) if thinking else "–"
 
 
-def _interval(value: Any) -> str:
+def _interval(value: Mean) -> str:
     return f"{value['mean']:.2f} [{value['low']:.2f}, {value['high']:.2f}]"
 
 
-def _perplexity(numbers: Any) -> str:
+def _perplexity(numbers: Numbers) -> str:
     found = numbers["perplexity"]
     if not found:
         return f"not known: {numbers['perplexity_missing']}"
     return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
 
 
-def _stops(stops: Any) -> str:
+def _stops(stops: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {times}" for name, times in stops.items())

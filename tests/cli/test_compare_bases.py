@@ -2,7 +2,7 @@
 
 The tasks and the servers are called in this process; `two` with real children is for `make soak`.
 """
-# Covers cli/text/bases.py execute/evaluating/base_stages.py execute/evaluating/compare_bases.py
+# Covers cli/text/bases.py execute/evaluating/compare_bases.py
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_two_bases_are_told_apart_and_not_asked_twice(two: SmallWorld, server: F
     assert again.err.count("skipped") == 8
     assert len(server.requests) == before
     assert "best by chrF: ./better" in again.out
-    assert "whatever its tokenizer" in again.out
+    assert "independent of the tokenizer" in again.out
     assert len([path for path in (two.project / "runs/compare-bases").iterdir() if path.is_dir()]) == 2
     assert two.run("runs", "ls").code == 0
 
@@ -108,22 +108,22 @@ def test_what_cannot_be_compared_is_said_before_anything_is_asked(
 ) -> None:
     said = two.run(*ASKED)
     assert said.code == 2
-    assert "./base: its own chat template says nothing" in said.err
-    assert "./better: its own chat template says nothing" in said.err
+    assert "./base: its chat template is missing or unknown" in said.err
+    assert "./better: its chat template is missing or unknown" in said.err
     assert not server.requests
 
 
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["--bases", "./base", "--data", "small"], 2, "one base is none to compare"),
-        (["--bases", "./base,./base", "--data", "small"], 2, "named twice: ./base"),
+        (["--bases", "./base", "--data", "small"], 2, "a comparison needs at least two bases"),
+        (["--bases", "./base,./base", "--data", "small"], 2, "duplicate base: ./base"),
         (["--bases", "./base,./gone", "--data", "small"], 3, "no folder"),
         (["--bases", "./base,a b", "--data", "small"], 2, "model.base: must be"),
         (["--bases", "./base,embedded", "--data", "smal"], 2, 'no data set named "smal"'),
         (["--bases", "./base,embedded", "--data", "./gone.jsonl"], 3, "no such data file"),
         (["--bases", "./base,embedded"], 2, "--bases needs --data"),
-        (["--bases", "./base,embedded", "--data", "small", "small"], 2, "--bases needs no run"),
+        (["--bases", "./base,embedded", "--data", "small", "small"], 2, "--bases takes no run"),
         (["--data", "small"], 2, "--data: only with --bases"),
         (["--bases", "./a,./b", "--data", "small", "--template", "a,b,c"], 2, "3 templates for 2 bases"),
         (["--bases", "./a,./b", "--data", "small", "--template", "nix"], 2, "is paired with nix"),

@@ -79,7 +79,7 @@ def test_an_unknown_system_split_or_checkpoint_is_said(trained: SmallWorld) -> N
     assert 'no system named "best"' in said.err
     said = trained.run("eval", "small", "--split", "test")
     assert said.code == 3
-    assert "has no test rows (there are: train)" in said.err
+    assert "has no test rows (available: train)" in said.err
     assert "conch eval small --split train" in said.err
     said = trained.run("eval", "small", "--checkpoint", "9")
     assert said.code == 3

@@ -1,35 +1,41 @@
-"""A comparison of bases in the terminal: a table, differences from the first, who is best, the answers."""
+"""A comparison of bases for the terminal: results, differences from the first, the best, the answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.text.terminal import one_line, table, visible
 
+if TYPE_CHECKING:
+    from orchestrator.evaluation.bases import BaseDifference, BaseResult, Best, Bits
+    from orchestrator.evaluation.comparison import Difference
+    from orchestrator.evaluation.numbers import Mean, Perplexity
+    from orchestrator.execute.evaluating.compare_bases import BasesComparison
+
 SHOWN = 12
 _ANSWER = 120
-_NAMES = {"bits_per_character": "bits a character", "chrf": "chrF"}
+_NAMES = {"bits_per_character": "bits per character", "chrf": "chrF"}
 FOOTNOTE = (
-    "bits a character: what the data's own answers cost a model, whatever its tokenizer; lower is better. "
-    "Perplexity is by each model's own tokens: compare it only where they have one tokenizer."
+    "Bits per character: the cost of the data's answers, independent of the tokenizer; lower is better. "
+    "Perplexity counts each model's own tokens: compare it only between models with the same tokenizer."
 )
 
 
-def bases_text(told: Mapping[str, Any]) -> str:
-    """All of it, as lines."""
-    return "\n".join(_lines(told))
+def bases_text(found: BasesComparison) -> str:
+    """The whole text."""
+    return "\n".join(_lines(found))
 
 
-def _lines(told: Mapping[str, Any]) -> Iterator[str]:
-    bases = told["bases"]
+def _lines(found: BasesComparison) -> Iterator[str]:
+    bases = found["bases"]
     names = [one["base"] for one in bases]
-    yield table((f"{told['samples']} rows of {told['data']}", *names), list(_facts(bases)))
-    differences = told["differences"]
+    yield table((f"{found['samples']} rows of {found['data']}", *names), list(_facts(bases)))
+    differences = found["differences"]
     yield table(
         (f"difference from {names[0]} [95 %]", *(one["b"] for one in differences)), list(_apart(differences))
     )
-    rows = told["rows"][:SHOWN]
+    rows = found["rows"][:SHOWN]
     cells = [
         [
             one_line(text, _ANSWER) or "(nothing)"
@@ -41,58 +47,62 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
     for one in bases:
         for error, times in one["numbers"]["errors"].items():
             yield visible(f"{one['base']}: {times} without an answer: {error}")
-    yield from best_lines(told["best"])
+    yield from best_lines(found["best"])
     yield FOOTNOTE
 
 
-def best_lines(best: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence a measure: who is best, and whether that may be chance."""
+def best_lines(best: Mapping[str, Best]) -> Iterator[str]:
+    """A sentence per measure: the best base, and whether the difference may be chance."""
     for measure, found in best.items():
         values = {found["base"]: found["a"], found["against"]: found["b"]}
         ahead = f"{values[found['base']]:.2f} against {values[found['against']]:.2f} of {found['against']}"
         apart = f"{found['difference']:+.2f} [{found['low']:+.2f}, {found['high']:+.2f}]"
-        sure = "not by chance" if found["sure"] else "which may be chance: more rows would tell (--limit)"
+        sure = "not by chance" if found["sure"] else "which may be chance: ask more rows (--limit)"
         yield visible(f"best by {_NAMES[measure]}: {found['base']}, {ahead} ({apart}), {sure}")
 
 
-def _facts(bases: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+def _facts(bases: Sequence[BaseResult]) -> Iterator[Sequence[str]]:
     numbers = [one["numbers"] for one in bases]
     yield "asked by", *(f"{one['template']}, thinking {one['thinking']}" for one in bases)
     yield "answered", *(f"{one['answered']} of {one['samples']}" for one in numbers)
-    yield "bits a character", *(_interval(one["bits_per_character"], "value", "not scored") for one in bases)
+    yield "bits per character", *(_measured(one["bits_per_character"], "not scored") for one in bases)
     yield (
         "perplexity, own tokens",
-        *(_interval(one["perplexity"], "value", one["perplexity_missing"]) for one in numbers),
+        *(_measured(one["perplexity"], one["perplexity_missing"]) for one in numbers),
     )
     for name in numbers[0]["metrics"]:
-        yield name, *(_interval(one["metrics"][name], "mean") for one in numbers)
+        yield name, *(_interval(one["metrics"][name]["mean"], one["metrics"][name]) for one in numbers)
     yield "general passed", *("{} of {}".format(*one["general"]) for one in bases)
     yield (
-        "tokens an answer",
+        "tokens per answer",
         *(f"{one['length']['mean']:g}, longest {one['length']['longest']}" for one in numbers),
     )
     yield (
         "ended by",
         *(", ".join(f"{name} {times}" for name, times in one["stops"].items()) for one in numbers),
     )
-    for name in ("seconds_an_answer", "tokens_a_second"):
-        yield name.replace("_", " "), *(_number(one["speed"][name]) for one in bases)
+    yield "seconds per answer", *(_number(one["speed"]["seconds_an_answer"]) for one in bases)
+    yield "tokens per second", *(_number(one["speed"]["tokens_a_second"]) for one in bases)
 
 
-def _apart(differences: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
-    yield "bits a character", *(_change(one["bits_per_character"]) for one in differences)
+def _apart(differences: Sequence[BaseDifference]) -> Iterator[Sequence[str]]:
+    yield "bits per character", *(_change(one["bits_per_character"]) for one in differences)
     for name in differences[0]["metrics"]:
         yield name, *(_change(one["metrics"][name]) for one in differences)
     yield "general passed, of 100", *(_change(one["general"]) for one in differences)
 
 
-def _interval(value: Mapping[str, float] | None, key: str, missing: str = "") -> str:
-    return f"{value[key]:.2f} [{value['low']:.2f}, {value['high']:.2f}]" if value else f"not known: {missing}"
+def _measured(value: Bits | Perplexity | None, missing: str) -> str:
+    return _interval(value["value"], value) if value else f"unknown: {missing}"
 
 
-def _change(value: Mapping[str, float] | None) -> str:
-    return f"{value['difference']:+.2f} [{value['low']:+.2f}, {value['high']:+.2f}]" if value else "not known"
+def _interval(value: float, ends: Bits | Perplexity | Mean) -> str:
+    return f"{value:.2f} [{ends['low']:.2f}, {ends['high']:.2f}]"
+
+
+def _change(value: Difference | None) -> str:
+    return f"{value['difference']:+.2f} [{value['low']:+.2f}, {value['high']:+.2f}]" if value else "unknown"
 
 
 def _number(value: float | None) -> str:
-    return "not known" if value is None else f"{value:g}"
+    return "unknown" if value is None else f"{value:g}"

@@ -1,19 +1,17 @@
 """`conch compare`: two models on the same questions, decoded and served in the same way.
 
-base against tuned of one run, or the exports of two. Asked are a split's rows (execute/evaluate.py) and
-questions of general knowledge (evaluation/general.py), greedily; the recipe's own checks are read from what
-the runs asked already. What was asked before, of these very files, is not asked again.
+Compares base and tuned model of a run, or the exports of two runs, on the rows of a split and on questions of
+general knowledge, greedily; the results of the recipe's own checks are read from the runs. Answers that exist
+for these files are reused.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from orchestrator.evaluation.comparison import compared, pairs_of
+from orchestrator.evaluation.comparison import Compared, compared, pairs_of
 from orchestrator.execute.evaluating.evaluate import read_predictions
 from orchestrator.execute.evaluating.evaluate_run import EvaluateOptions, evaluation_of, stages_of
 from orchestrator.execute.evaluating.judge import judge_general
@@ -31,7 +29,7 @@ COMPARED = "compare/compare.json"
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: a run, which of its models, the split and the predictions, and its judged checks."""
+    """One of the two models: its run, name, split, folder of answers, and the verdicts of its checks."""
 
     run: Run
     system: str
@@ -42,22 +40,24 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The run that compare.json lies in, its split, and what it holds."""
+    """The run of compare.json, its split, and its content."""
 
     run: Run
     split: str
-    told: Mapping[str, Any]
+    result: Compared
 
 
-def compare_models(a: str, b: str, wish: EvaluateOptions, *, project: Path, progress: Progress) -> Comparison:
-    """Ask what was not asked yet, and fold.
+def compare_models(
+    a: str, b: str, options: EvaluateOptions, *, project: Path, progress: Progress
+) -> Comparison:
+    """Ask what has not been asked yet, and compare.
 
     Args:
         a: RECIPE or RECIPE/ID of the other run, "" for the base of b.
         b: RECIPE or RECIPE/ID.
-        wish: the split and how much of it.
-        project: the folder that holds runs/.
-        progress: is told what happens.
+        options: the split and the number of rows.
+        project: the folder that contains runs/.
+        progress: receives progress.
 
     Raises:
         MissingError: there is no finished export or no such split, or an environment is missing.
@@ -67,32 +67,32 @@ def compare_models(a: str, b: str, wish: EvaluateOptions, *, project: Path, prog
     second = finished_run(project, b)
     if a:
         first = finished_run(project, a)
-        sides = [_asked(first, (TUNED,), wish, progress)[0], _asked(second, (TUNED,), wish, progress)[0]]
+        sides = [_ask(first, (TUNED,), options, progress)[0], _ask(second, (TUNED,), options, progress)[0]]
         names = (first.name, second.name)
     else:
-        sides, names = _asked(second, (BASE, TUNED), wish, progress), (BASE, TUNED)
+        sides, names = _ask(second, (BASE, TUNED), options, progress), (BASE, TUNED)
     pairs = pairs_of(*(read_predictions(side.answers) for side in sides))
     judged = {
         "checks": (list(sides[0].checks), list(sides[1].checks)),
         "general": (_general(sides[0]), _general(sides[1])),
     }
-    told = compared(*names, pairs, judged)
-    _write(second, told)
+    result = compared(*names, pairs, judged)
+    _write(second, result)
     if judge := judge_of(second):
-        told["judge"] = judge_comparison(second, told, judge, progress)
-        _write(second, told)
-    return Comparison(second, sides[1].split, told)
+        result["judge"] = judge_comparison(second, result, judge, progress)
+        _write(second, result)
+    return Comparison(second, sides[1].split, result)
 
 
-def _write(run: Run, told: Mapping[str, Any]) -> None:
+def _write(run: Run, result: Compared) -> None:
     (run.path / COMPARED).parent.mkdir(exist_ok=True)
-    write_durable(run.path / COMPARED, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    write_durable(run.path / COMPARED, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
 
 
-def _asked(run: Run, systems: tuple[str, ...], wish: EvaluateOptions, progress: Progress) -> list[Side]:
-    """Both kinds of questions put to each of a run's models; a server answers both before it ends."""
+def _ask(run: Run, systems: tuple[str, ...], options: EvaluateOptions, progress: Progress) -> list[Side]:
+    """Ask a run's models both kinds of questions; each server answers both."""
     plan = read_plan(run)
-    wanted = evaluation_of(run, plan, wish)
+    wanted = evaluation_of(run, plan, options)
     stages = []
     for stage in stages_of(run, plan, wanted, systems, None):
         stages += [stage, general_beside(stage)]
@@ -100,7 +100,7 @@ def _asked(run: Run, systems: tuple[str, ...], wish: EvaluateOptions, progress: 
         perform(stages)
     report = read_report(run.path, recipe=run.recipe)
     checks = {BASE: tuple(report.base_verdicts), TUNED: tuple(report.verdicts)}
-    if BASE in systems:  # the base is judged by what a case expects alone
+    if BASE in systems:  # the base has only the checks that its cases name
         named = {(verdict.case, verdict.check) for verdict in report.base_verdicts}
         checks[TUNED] = tuple(one for one in report.verdicts if (one.case, one.check) in named)
     return [Side(run, name, wanted.split, run.path / wanted.output(name), checks[name]) for name in systems]

@@ -1,8 +1,8 @@
-"""`conch eval`: a finished run's models scored on a split of its data.
+"""`conch eval`: scores the models of a finished run on a split of its data.
 
-The plan is the run's own (plan.json), so that a recipe edited since changes nothing. tuned is the export, as
-it will be served; base is the untouched base; checkpoints are their adapters on the base, not merged, from
-one server. What was scored before, of these very files and in this way, is not asked again.
+The plan is the run's own (plan.json), so later edits of the recipe change nothing. tuned is the export; base
+is the untrained base; a checkpoint is its adapter on the base, not merged, and all checkpoints share one
+server. Scores that exist for these files and settings are reused.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from orchestrator.backends.engines import engine_behind
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute.evaluating.evaluate import NUMBERS
+from orchestrator.evaluation.numbers import Numbers
+from orchestrator.execute.evaluating.evaluate import evaluate, read_numbers
 from orchestrator.execute.host.atomic_files import read_json
+from orchestrator.execute.inference.ask import ask
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
 from orchestrator.execute.runner.lora_adapters import adapter_of, rank_of
+from orchestrator.execute.runner.task import typed
 from orchestrator.plan.stage import Plan, Service, Stage
-from orchestrator.plan.stages.questions import BASE, TUNED, Evaluation
+from orchestrator.plan.stages.questions import BASE, TUNED, AskSettings, EvaluateSettings, Evaluation
 from orchestrator.recipe import Evaluate
 
 SPLITS = ("test", "validation", "train")
@@ -32,12 +34,12 @@ SPLITS = ("test", "validation", "train")
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """What a person asks for; what is None or empty is as the run's recipe has it.
+    """The options of an evaluation; None or empty for the values of the run's recipe.
 
     Attributes:
         split: test, validation or train. systems: base, tuned, checkpoint-N, checkpoint-last.
-        limit: most samples. max_tokens: of an answer.
-        server: asked in place of a server of our own, as the tuned model.
+        limit: the largest number of samples. max_tokens: of an answer.
+        server: a running server of the tuned model; else Conch starts one.
     """
 
     split: str = ""
@@ -49,80 +51,89 @@ class EvaluateOptions:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """The run, the split, and each system's eval.json with the folder that it lies in."""
+    """The run, the split, and each system's eval.json with its folder."""
 
     run: Run
     split: str
-    numbers: Mapping[str, Mapping[str, Any]]
+    numbers: Mapping[str, Numbers]
     folders: Mapping[str, Path]
 
 
-def evaluate_run(recipe: str, wish: EvaluateOptions, *, project: Path, progress: Progress) -> Evaluated:
+def evaluate_run(recipe: str, options: EvaluateOptions, *, project: Path, progress: Progress) -> Evaluated:
     """Score every system in turn.
 
     Args:
         recipe: a name, or RECIPE/ID.
-        wish: what is asked of which models.
-        project: the folder that holds runs/.
-        progress: is told what happens.
+        options: what to ask which models.
+        project: the folder that contains runs/.
+        progress: receives progress.
 
     Raises:
         MissingError: there is no finished export, checkpoint or split, or an environment is missing.
-        UsageError: a system has no such name.
+        UsageError: a system is unknown.
         BusyError: another process works on this recipe.
         ConchError: the server failed.
     """
     run = finished_run(project, recipe)
     plan = read_plan(run)
-    wanted = evaluation_of(run, plan, wish)
-    systems = wish.systems or (TUNED,)
-    stages = stages_of(run, plan, wanted, systems, wish.server)
+    wanted = evaluation_of(run, plan, options)
+    systems = options.systems or (TUNED,)
+    stages = stages_of(run, plan, wanted, systems, options.server)
     saying = f"scoring {', '.join(systems)} of run {run.name} on its {wanted.split} rows"
     with reopened(run, plan, progress, saying) as perform:
-        perform(stages, again=wish.server is not None)
+        perform(stages, again=options.server is not None)
     names = [stage.name.partition("-")[2] for stage in stages]
     folders = {name: run.path / wanted.output(name) for name in names}
     return Evaluated(
         run,
         wanted.split,
-        {name: read_json(path / NUMBERS) or {} for name, path in folders.items()},
+        {name: found for name, path in folders.items() if (found := read_numbers(path))},
         folders,
     )
 
 
-def evaluation_of(run: Run, plan: Plan, wish: EvaluateOptions) -> Evaluation:
-    """What is asked: the wish, else the plan's own evaluation, else the first split that has rows.
+def evaluation_of(run: Run, plan: Plan, options: EvaluateOptions) -> Evaluation:
+    """The options, completed by the plan's own evaluation, or by the recipe's defaults.
+
+    The default split is the plan's, else the first one that has rows.
 
     Raises:
-        MissingError: the run's data holds no such split, or none at all.
+        MissingError: the run's data has no such split, or no rows at all. StageFailed: an incompatible plan.
     """
     parts = _parts(run)
-    told = _planned(plan)
-    split = wish.split or told.get("split") or next((name for name in SPLITS if parts.get(name)), "")
+    tasks = {file.path: file.text for stage in plan.stages for file in stage.files}
+    planned: EvaluateSettings | None = None
+    if text := tasks.get("tasks/evaluate-tuned.json"):
+        planned = typed(evaluate, json.loads(text))
+    split = options.split or (planned.split if planned else "")
+    split = split or next((name for name in SPLITS if parts.get(name)), "")
     if not parts.get(split):
-        there = ", ".join(name for name in SPLITS if parts.get(name)) or "none"
+        available = ", ".join(name for name in SPLITS if parts.get(name)) or "none"
         hint = "set data.split in the recipe, e.g. {train: 8, test: 2}, and run it again"
-        if there != "none":
-            hint = f"conch eval {run.recipe} --split {there.split(',')[0]}; or {hint}"
-        raise MissingError(Problem(f"run {run.name} has no {split} rows (there are: {there})", hint=hint))
+        if available != "none":
+            hint = f"conch eval {run.recipe} --split {available.split(',')[0]}; or {hint}"
+        what = f"run {run.name} has no {split} rows (available: {available})"
+        raise MissingError(Problem(what, hint=hint))
+    defaults = planned or Evaluate()
+    asked: AskSettings = typed(ask, json.loads(tasks["tasks/ask.json"]))
     return Evaluation(
         split=split,
         datasets=parts[split],
-        limit=wish.limit or told["limit"],
-        max_tokens=wish.max_tokens or told["max_tokens"],
-        temperature=told["temperature"],
-        concurrency=told["concurrency"],
-        thinking=_thinking(plan),
+        limit=options.limit or defaults.limit,
+        max_tokens=options.max_tokens or (planned or asked).max_tokens,
+        temperature=defaults.temperature,
+        concurrency=defaults.concurrency,
+        thinking=planned.thinking if planned else _thinking(tasks["train.yaml"]),
     )
 
 
 def stages_of(
     run: Run, plan: Plan, wanted: Evaluation, systems: Sequence[str], server: Server | None
 ) -> list[Stage]:
-    """A stage for each system; those that share a server stand beside each other.
+    """A stage for each system; systems that share a server are next to each other.
 
     Raises:
-        UsageError: a system has no such name. MissingError: no such checkpoint is there.
+        UsageError: a system is unknown. MissingError: there is no such checkpoint.
     """
     service = plan.stage("ask").service
     assert service is not None  # noqa: S101  ask is the stage that talks to a server
@@ -132,9 +143,7 @@ def stages_of(
     for name in systems:
         if name not in (BASE, TUNED) and name not in adapters:
             what = f'no system named "{name}"'
-            raise UsageError(
-                Problem(what, "--systems", "there are base, tuned, checkpoint-N, checkpoint-last")
-            )
+            raise UsageError(Problem(what, "--systems", "use base, tuned, checkpoint-N or checkpoint-last"))
     stages = []
 
     def add(
@@ -173,28 +182,17 @@ def _is_checkpoint(name: str) -> bool:
 
 
 def _parts(run: Run) -> dict[str, tuple[str, ...]]:
-    """Split → its prepared data sets that hold rows."""
-    told = read_json(run.path / "data/prepare.json") or {}
+    """Split → its prepared datasets that have rows."""
+    prepared = read_json(run.path / "data/prepare.json") or {}
     parts: dict[str, tuple[str, ...]] = {}
-    for dataset in told.get("datasets", ()):
+    for dataset in prepared.get("datasets", ()):
         if dataset.get("rows"):
             part = dataset.get("part", "train")
             parts[part] = (*parts.get(part, ()), dataset["name"])
     return parts
 
 
-def _planned(plan: Plan) -> dict[str, Any]:
-    """The settings of the plan's own evaluation; a recipe's defaults where it has none."""
-    tasks = {file.path: file.text for stage in plan.stages for file in stage.files}
-    if "tasks/evaluate-tuned.json" in tasks:
-        told: dict[str, Any] = json.loads(tasks["tasks/evaluate-tuned.json"])
-        return told
-    longest = json.loads(tasks["tasks/ask.json"])["max_tokens"]
-    return {**Evaluate().model_dump(), "split": "", "max_tokens": longest}
-
-
-def _thinking(plan: Plan) -> bool | None:
-    files = {file.path: file.text for stage in plan.stages for file in stage.files}
-    settings = yaml.safe_load(files["train.yaml"])
-    thinking = settings.get("enable_thinking")
+def _thinking(train_yaml: str) -> bool | None:
+    """LLaMA-Factory's enable_thinking, of a plan without an evaluation."""
+    thinking = yaml.safe_load(train_yaml).get("enable_thinking")
     return None if thinking is None else bool(thinking)

@@ -65,13 +65,26 @@ class PrepareSettings:
     purpose: str = SFT
 
 
-def stage(job: Job) -> Stage:
+def stage(job: Job, settings_of_it: PrepareSettings | None = None) -> Stage:
     """Convert and audit; a row that LLaMA-Factory would drop or train wrongly ends the run."""
+    file, command = task("prepare", settings_of_it or settings(job))
+    return Stage(
+        name="prepare",
+        files=(file,),
+        commands=(command,),
+        inputs=("inputs",) if any(entry.hub_id for entry in job.all_datasets) else (),
+        outputs=("data",),
+        depends={entry.name: entry.sha256 for entry in job.all_datasets},
+    )
+
+
+def settings(job: Job) -> PrepareSettings:
+    """What a recipe prepares."""
     data = job.recipe.data
     split = SplitSpec(
         data.parts, seed=data.split_seed, stratify=data.stratify or "", near_duplicates=data.near_duplicates
     )
-    settings = PrepareSettings(
+    return PrepareSettings(
         datasets=(
             # Validation and test come first, so that leaks are found while the rest is read.
             *(_dataset(entry, TEST) for entry in job.test),
@@ -87,15 +100,6 @@ def stage(job: Job) -> Stage:
         ),
         split=split if data.parts else None,
         purpose=job.kind.purpose,
-    )
-    file, command = task("prepare", settings)
-    return Stage(
-        name="prepare",
-        files=(file,),
-        commands=(command,),
-        inputs=("inputs",) if any(entry.hub_id for entry in job.all_datasets) else (),
-        outputs=("data",),
-        depends={entry.name: entry.sha256 for entry in job.all_datasets},
     )
 
 

@@ -156,7 +156,7 @@ def test_a_key_that_cannot_be_had_is_told(tmp_path: Path) -> None:
     open_key = tmp_path / "open.key"
     open_key.write_text("k", encoding="utf-8")
     open_key.chmod(0o644)
-    with pytest.raises(MissingError, match="others may read"):
+    with pytest.raises(MissingError, match="other users can read"):
         judge_client(judge.model_copy(update={"key_file": "open.key"}), project=tmp_path, environ={})
     with pytest.raises(UsageError, match="not a key"):
         judge_client(
