@@ -180,9 +180,9 @@ def read_lockfiles() -> dict[str, Pins]:
     root = registry.SOURCES.parent
     lockfiles: dict[str, Pins] = {}
     try:
-        whole = tomllib.loads((root / "uv.lock").read_text(encoding="utf-8"))
+        locked = tomllib.loads((root / "uv.lock").read_text(encoding="utf-8"))
         # The extras contain the engines, too, at the versions of their own lockfiles.
-        pinned = [one for one in whole["package"] if "registry" in one["source"]]
+        pinned = [one for one in locked["package"] if "registry" in one["source"]]
         lockfiles["uv.lock"] = {one["name"]: one["version"] for one in pinned}
         for path in sorted(registry.SOURCES.glob("*.txt")):
             pins: dict[str, str] = dict(_PIN.findall(path.read_text(encoding="utf-8")))

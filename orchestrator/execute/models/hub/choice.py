@@ -93,9 +93,9 @@ def sole_data_file(listing: Listing, *, repo: str, split: str = "") -> list[Remo
         MissingError: there is no such file, or more than one; lists the candidates.
     """
     found = sorted((file for file in listing.files if _is_data(file)), key=lambda file: file.path)
-    wanted = split or "train"
+    word = split or "train"
     named = [
-        file for file in found if re.search(rf"(^|[^a-z]){re.escape(wanted)}([^a-z]|$)", file.path.lower())
+        file for file in found if re.search(rf"(^|[^a-z]){re.escape(word)}([^a-z]|$)", file.path.lower())
     ]
     chosen = named if split or len(found) > 1 else found
     if len(chosen) == 1:
@@ -104,9 +104,9 @@ def sole_data_file(listing: Listing, *, repo: str, split: str = "") -> list[Remo
     if not found:
         what, hint = "has no data file", f"supported formats: {', '.join(SUFFIXES)}"
     elif chosen:
-        what, hint = f"has {len(chosen)} files of the split {wanted}", f"name one of them: {shown}"
+        what, hint = f"has {len(chosen)} files of the split {word}", f"name one of them: {shown}"
     else:
-        what = f"none of its {len(found)} data files is named after the split {wanted}"
+        what = f"none of its {len(found)} data files is named after the split {word}"
         hint = f"name one of them: {shown}"
     raise MissingError(Problem(what, where=repo, hint=hint))
 

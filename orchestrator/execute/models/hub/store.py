@@ -186,8 +186,8 @@ def _download(order: _Order, child: HubChild, listing: Listing, progress: Progre
     drop_others(folder, {file.path for file in files})
     problems = order.problems(folder)
     if problems:
-        kept = order.cache.quarantine(folder)
-        raise MissingError(*problems, Problem("the download is kept here", where=str(kept)))
+        quarantined = order.cache.quarantine(folder)
+        raise MissingError(*problems, Problem("the download is kept here", where=str(quarantined)))
     source = f"{order.request.hub.name}:{repo}"
     write_manifest(folder, Manifest(repo, source=source, revision=listing.revision, files=hashes))
     if not order.cache.publish(slug):
@@ -202,10 +202,10 @@ def _verified(order: _Order, folder: Path, files: Sequence[RemoteFile]) -> dict[
         hashes[file.path] = f"sha256:{found}"
         if not wrong:
             continue
-        kept = f"; the file is kept at {order.cache.quarantine(folder / file.path)}" if found else ""
+        copy = f"; the file is kept at {order.cache.quarantine(folder / file.path)}" if found else ""
         (folder / ".cache" / "huggingface" / "download" / f"{file.path}.metadata").unlink(missing_ok=True)
         hint = "run the same command again to download it anew; if it fails again, use another hub"
-        problems.append(Problem(f"{wrong}{kept}", f"{order.request}/{file.path}", hint))
+        problems.append(Problem(f"{wrong}{copy}", f"{order.request}/{file.path}", hint))
     if problems:
         raise MissingError(*problems)
     return hashes
