@@ -58,13 +58,12 @@ class IdsFile(Generic[HeaderT]):
 
     Attributes:
         path: the file. header: its first line.
-        pieces: id → token, from its last line. closing: the rest of the last line.
+        pieces: id → token, from its last line.
     """
 
     path: Path
     header: HeaderT
     pieces: Pieces
-    closing: Mapping[str, object]
 
     @classmethod
     def open(cls, path: Path) -> IdsFile[HeaderT]:
@@ -80,11 +79,11 @@ class IdsFile(Generic[HeaderT]):
         try:
             with path.open("rb") as lines:
                 header = orjson.loads(lines.readline())
-            closing = orjson.loads(last_line(path))
-            pieces = Pieces({int(token): text for token, text in closing.pop("pieces").items()})
+            named = orjson.loads(last_line(path))["pieces"]
+            pieces = Pieces({int(token): text for token, text in named.items()})
         except (ValueError, KeyError, TypeError, AttributeError):
             raise _cut_off(path) from None
-        return cls(path, header, pieces, closing)
+        return cls(path, header, pieces)
 
     def lines(self) -> Iterator[bytes]:
         """Every row as its line."""
