@@ -92,7 +92,7 @@ BAD = (
         "unknown data set",
         recipe(("dataset: small", "dataset: smal")),
         2,
-        'no data set named "smal"; did you mean "small"?',
+        'no dataset named "smal"; did you mean "small"?',
         "recipes/small.yaml:2:17",
         "dataset_info/smal.yaml",
     ),

@@ -1,4 +1,4 @@
-"""Job: a recipe with every name resolved. Surroundings: what was seen of the world, once, frozen."""
+"""Job: a recipe with every name resolved. Context: what exists on this machine and in the project."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ EMBEDDED = "embedded"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What execute/ read of the world before anything is planned.
+    """What execute/ reads before anything is planned.
 
     Attributes:
-        hardware: "cpu" or "cuda", already decided.
+        hardware: the profile, "cpu" or "cuda".
         templates: every pairing in chat_templates/, by name.
         datasets: every entry in dataset_info/, by name.
         paraphrases: the held-out questions of each dataset that has some: {"ask", "expect", "of"} rows.
-        lockfiles: environment name ("train", "serve") → hash of the lock it is built from.
-        base_folder: symbol or path of a local base model, "" where the base comes from a hub.
-        base_state: of a local base model, what changes when its files do.
+        lockfiles: environment ("train", "serve") → hash of its lockfile.
+        base_folder: symbol or path of a local base model; "" if the base comes from a hub.
+        base_state: for a local base model, a value that changes with its files.
     """
 
     hardware: str
@@ -43,15 +43,15 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A recipe, and what each of its names stands for on this hardware.
+    """A recipe with what each of its names stands for on this hardware.
 
     Attributes:
         template: the pairing that reproduces the recipe's training tokens.
-        chat_template: the jinja that is served and proven; the pairing's, unless another was named.
+        chat_template: the jinja template that is served and proven; by default the pairing's.
         cases: the recipe's checks. paraphrases: held-out questions of the data sets, unless the recipe
             switches them off.
-        accept_mismatch: the user accepted by name that the proofs do not hold.
-        validation, test: data sets of their own on which the loss is measured, and that are only prepared.
+        accept_mismatch: the user accepts proofs that do not hold.
+        validation, test: separate datasets, on which the loss is measured, and that are only prepared.
         origins: dotted key of every value of the recipe → "recipes/x.yaml:14:3", "--set …", "default".
     """
 

@@ -1,4 +1,4 @@
-"""resolve() gives every name in a recipe the thing it stands for. Pure."""
+"""resolve() replaces every name in a recipe by what it stands for. Pure."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from orchestrator.templates.pairing import choose
 
 def resolve(
     resolved: Resolved,
-    surroundings: Context,
+    context: Context,
     *,
     chat_template: str | None = None,
     accept_mismatch: bool = False,
 ) -> Job:
-    """Give every name in a recipe the thing it stands for.
+    """Replace every name in a recipe by what it stands for.
 
     Args:
-        resolved: the composed recipe, with where each value came from.
-        surroundings: what was seen of the world.
-        chat_template: a jinja to serve and prove instead of the paired one.
-        accept_mismatch: go on when the proofs do not hold.
+        resolved: the composed recipe, with the origin of each value.
+        context: what exists on this machine and in the project.
+        chat_template: a jinja template to serve and prove instead of the paired one.
+        accept_mismatch: continue if the proofs do not hold.
 
     Raises:
         UsageError: with every unknown data set, check, owned engine key or missing pairing at once.
     """
     recipe = resolved.recipe
-    problems = unresolved(resolved, surroundings)
+    problems = unresolved(resolved, context)
     wanted = recipe.template
     try:
-        template = choose(surroundings.templates, wanted.name, wanted.thinking, wanted.history)
+        template = choose(context.templates, wanted.name, wanted.thinking, wanted.history)
     except UsageError as error:
         problems += [Problem(p.what, resolved.where("template"), p.hint) for p in error.problems]
     if problems:
         raise UsageError(*problems)
     datasets, validation, test = (
-        tuple(surroundings.datasets[name] for name in names)
+        tuple(context.datasets[name] for name in names)
         for names in (recipe.data.dataset, recipe.data.validation, recipe.data.test)
     )
     job = Job(
         recipe=recipe,
-        hardware=surroundings.hardware,
+        hardware=context.hardware,
         template=template,
         datasets=datasets,
-        lockfiles=surroundings.lockfiles,
+        lockfiles=context.lockfiles,
         chat_template=template.text if chat_template is None else chat_template,
-        paraphrases=tuple(_paraphrases(datasets, surroundings)) if recipe.verify.paraphrases else (),
-        base_folder=surroundings.base_folder,
-        base_state=surroundings.base_state,
+        paraphrases=tuple(_paraphrases(datasets, context)) if recipe.verify.paraphrases else (),
+        base_folder=context.base_folder,
+        base_state=context.base_state,
         accept_mismatch=accept_mismatch,
         validation=validation,
         test=test,
@@ -81,8 +81,8 @@ def _cases(job: Job) -> Iterable[Case | DatasetCase]:
             )
 
 
-def _paraphrases(datasets: tuple[DatasetEntry, ...], surroundings: Context) -> Iterable[Case]:
-    rows = [row for entry in datasets for row in surroundings.paraphrases.get(entry.name, ())]
+def _paraphrases(datasets: tuple[DatasetEntry, ...], context: Context) -> Iterable[Case]:
+    rows = [row for entry in datasets for row in context.paraphrases.get(entry.name, ())]
     for index, row in enumerate(rows):
         ask = (row["ask"],) if isinstance(row["ask"], str) else tuple(row["ask"])
         yield Case(f"paraphrases[{index}]", ask, row.get("system") or "", dict(row["expect"]))

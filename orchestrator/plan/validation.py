@@ -1,7 +1,6 @@
-"""What a recipe names or wants that cannot be had: every mistake that resolve() refuses, all at once. Pure.
+"""Mistakes between two values of a recipe, or between a value and what exists, all at once. Pure.
 
-What one value alone can be wrong about is the recipe's own affair (recipe/); here is what is wrong between
-two values, or between a value and what is there.
+Mistakes in a single value are found in recipe/.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from orchestrator.plan.kinds import KINDS
 from orchestrator.recipe import CheckCase, Data, Resolved
 
 
-def unresolved(resolved: Resolved, surroundings: Context) -> list[Problem]:
-    """Every problem between the values of a recipe, and with what it names."""
+def unresolved(resolved: Resolved, context: Context) -> list[Problem]:
+    """Every problem between the values of a recipe, and with the names in it."""
     return [
         *_kind_problems(resolved),
-        *_dataset_problems(resolved, surroundings),
+        *_dataset_problems(resolved, context),
         *_part_problems(resolved),
         *_check_problems(resolved),
         *_split_problems(resolved),
         *_stopping_problems(resolved),
-        *_target_problems(resolved, surroundings),
+        *_target_problems(resolved, context),
         *_owned_problems(resolved, "llamafactory", llamafactory.OWNED, str),
         *_unsafe_problems(resolved, "llamafactory", llamafactory.unsafe),
         *_engine_problems(resolved),
@@ -45,71 +44,71 @@ def _kind_problems(resolved: Resolved) -> Iterable[Problem]:
         yield Problem(what, resolved.where("train.kind"), f"kinds: {', '.join(KINDS)}")
 
 
-def _dataset_problems(resolved: Resolved, surroundings: Context) -> Iterable[Problem]:
+def _dataset_problems(resolved: Resolved, context: Context) -> Iterable[Problem]:
     data = resolved.recipe.data
-    wanted = {"data.dataset": data.dataset, "data.validation": data.validation, "data.test": data.test}
-    for key, name in ((key, name) for key, names in wanted.items() for name in names):
-        if name not in surroundings.datasets:
-            known = ", ".join(sorted(surroundings.datasets)) or "none"
+    named = {"data.dataset": data.dataset, "data.validation": data.validation, "data.test": data.test}
+    for key, name in ((key, name) for key, names in named.items() for name in names):
+        if name not in context.datasets:
+            known = ", ".join(sorted(context.datasets)) or "none"
             yield Problem(
-                f'{key}: no data set named "{name}"{did_you_mean(name, surroundings.datasets)}',
+                f'{key}: no dataset named "{name}"{did_you_mean(name, context.datasets)}',
                 resolved.where(key),
-                f"write dataset_info/{name}.yaml, or name one that is there: {known}",
+                f"write dataset_info/{name}.yaml, or use an existing one: {known}",
             )
 
 
 def _part_problems(resolved: Resolved) -> Iterable[Problem]:
-    """What cannot be true together of the rows that are trained, validated and tested."""
+    """Contradictions between the rows for training, validation and test."""
     data = resolved.recipe.data
     if data.split is not None and data.validation_share:
-        what = "data.validation_share: the parts are said twice, here and in data.split"
-        yield Problem(what, resolved.where("data.validation_share"), "leave one of the two")
+        what = "data.validation_share: the parts are set twice, here and in data.split"
+        yield Problem(what, resolved.where("data.validation_share"), "remove one of the two")
     for part, names in (("validation", data.validation), ("test", data.test)):
         if names and part in data.parts:
-            what = f"data.{part}: {part} rows are named, and split off the training rows as well"
-            yield Problem(what, resolved.where(f"data.{part}"), "leave one of the two")
+            what = f"data.{part}: {part} rows come from datasets and from a split of the training rows"
+            yield Problem(what, resolved.where(f"data.{part}"), "remove one of the two")
     made = [part_name(name, part) for name in data.dataset for part in data.parts or ("train",)]
     for name, times in Counter([*made, *data.validation, *data.test]).items():
         if times > 1:
-            what = f'data: two data sets would be named "{name}" (a part of a data set is named after it)'
-            yield Problem(what, resolved.where("data.dataset"), "name each data set once, or rename one")
+            what = f'data: two datasets would be named "{name}" (a part of a dataset is named after it)'
+            yield Problem(what, resolved.where("data.dataset"), "name each dataset once, or rename one")
 
 
 def _held(data: Data) -> set[str]:
-    """The parts of which a recipe's data has rows."""
+    """The parts that have rows in the recipe's data."""
     given = {"test": data.test, "validation": data.validation}
     return {"train", *data.parts, *(part for part, names in given.items() if names)}
 
 
 def _split_problems(resolved: Resolved) -> Iterable[Problem]:
-    """A split that is scored and that the recipe's data does not hold."""
+    """A split to score that the recipe's data does not have."""
     split = resolved.recipe.evaluate.split
     if split != "none" and split not in _held(resolved.recipe.data):
         what = f"evaluate.split: the recipe's data has no {split} rows"
-        hint = f"set data.split, e.g. {{train: 8, {split}: 2}}, or name a data set under data.{split}"
+        hint = f"set data.split, e.g. {{train: 8, {split}: 2}}, or name a dataset under data.{split}"
         yield Problem(what, resolved.where("evaluate.split"), hint)
 
 
 def _stopping_problems(resolved: Resolved) -> Iterable[Problem]:
-    """An early stop that has nothing to go by, or nothing to go back to."""
+    """Early stopping without the validation rows or checkpoints that it needs."""
     train = resolved.recipe.train
     if train.plateau and not train.checkpoint_steps:
-        what = "train.plateau: without checkpoints a training cannot be ended early"
+        what = "train.plateau: a training without checkpoints cannot end early"
         where = resolved.where("train.plateau")
-        yield Problem(what, where, "leave train.save_steps out, or set it above 0")
+        yield Problem(what, where, "remove train.save_steps, or set it above 0")
     if train.early_stopping is None:
         return
     where = resolved.where("train.early_stopping")
     if "validation" not in _held(resolved.recipe.data):
-        hint = "set data.validation_share, e.g. 0.1, or name a data set under data.validation"
+        hint = "set data.validation_share, e.g. 0.1, or name a dataset under data.validation"
         yield Problem("train.early_stopping: the recipe's data has no validation rows", where, hint)
     if not train.checkpoint_steps:
-        what = "train.early_stopping: without checkpoints there is no best one to go back to"
-        yield Problem(what, where, "leave train.save_steps out, or set it above 0")
+        what = "train.early_stopping: without checkpoints there is no best one to return to"
+        yield Problem(what, where, "remove train.save_steps, or set it above 0")
 
 
-def _target_problems(resolved: Resolved, surroundings: Context) -> Iterable[Problem]:
-    """A target for what is never measured."""
+def _target_problems(resolved: Resolved, context: Context) -> Iterable[Problem]:
+    """A target for something that is not measured."""
     recipe = resolved.recipe
     target = recipe.target
     for name in target.metrics:
@@ -118,19 +117,19 @@ def _target_problems(resolved: Resolved, surroundings: Context) -> Iterable[Prob
             where = resolved.where(f"target.metrics.{name}", key=True)
             yield Problem(what, where, f"metrics: {', '.join(METRICS)}")
     if target.metrics and recipe.evaluate.split == "none":
-        what = "target.metrics: no rows are scored, for evaluate.split is none"
+        what = "target.metrics: no rows are scored, because evaluate.split is none"
         yield Problem(what, resolved.where("target.metrics"), "set evaluate.split: test")
     if target.checks is not None and not recipe.verify.checks:
         what = "target.checks: the recipe has no verify.checks"
-        yield Problem(what, resolved.where("target.checks"), "write some under verify.checks")
-    known = any(surroundings.paraphrases.get(name) for name in recipe.data.dataset)
+        yield Problem(what, resolved.where("target.checks"), "add some under verify.checks")
+    known = any(context.paraphrases.get(name) for name in recipe.data.dataset)
     if target.paraphrases is not None and not (known and recipe.verify.paraphrases):
         what = "target.paraphrases: no paraphrases are asked"
-        hint = "name a file of them in the data set's entry (paraphrases: …), and leave verify.paraphrases on"
+        hint = "name a file of them in the dataset's entry (paraphrases: …), and keep verify.paraphrases on"
         yield Problem(what, resolved.where("target.paraphrases"), hint)
     if recipe.sweep is not None and not target.given:
-        what = "sweep: without a target there is nothing to try settings for"
-        yield Problem(what, resolved.where("sweep"), "say what is aimed at, e.g. target: {checks: 0.95}")
+        what = "sweep: the recipe has no target to try settings for"
+        yield Problem(what, resolved.where("sweep"), "add one, e.g. target: {checks: 0.95}")
     if recipe.sweep is not None and recipe.sweep.search == "grid" and not recipe.sweep.combinations:
         what = "sweep.settings: a grid needs lists of values, not ranges"
         yield Problem(what, resolved.where("sweep.settings"), "list the values, or set sweep.search: optuna")
@@ -143,7 +142,7 @@ def _check_problems(resolved: Resolved) -> Iterable[Problem]:
             what = f"verify.checks[{index}].from: this recipe has no {case.part} rows"
             where = resolved.where(f"verify.checks[{index}].from")
             yield Problem(
-                what, where, f"give {case.part} a weight in data.split, or a data set in data.{case.part}"
+                what, where, f"give {case.part} a weight in data.split, or a dataset in data.{case.part}"
             )
         expect = with_reference(case.expect, "…") if case.part else case.expect
         for name, argument in expect.items():
@@ -160,7 +159,7 @@ def _check_problems(resolved: Resolved) -> Iterable[Problem]:
 
 
 def _misfit(name: str, argument: Any, case: CheckCase) -> str:
-    """Why a check cannot be made of a case that is itself right."""
+    """Why a valid check does not fit its case."""
     if name != "tool_call" or not argument:
         return ""
     return tool_call.unlisted(argument["name"], [tool["function"]["name"] for tool in case.tools])

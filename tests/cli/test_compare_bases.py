@@ -120,7 +120,7 @@ def test_what_cannot_be_compared_is_said_before_anything_is_asked(
         (["--bases", "./base,./base", "--data", "small"], 2, "duplicate base: ./base"),
         (["--bases", "./base,./gone", "--data", "small"], 3, "no folder"),
         (["--bases", "./base,a b", "--data", "small"], 2, "model.base: must be"),
-        (["--bases", "./base,embedded", "--data", "smal"], 2, 'no data set named "smal"'),
+        (["--bases", "./base,embedded", "--data", "smal"], 2, 'no dataset named "smal"'),
         (["--bases", "./base,embedded", "--data", "./gone.jsonl"], 3, "no such data file"),
         (["--bases", "./base,embedded"], 2, "--bases needs --data"),
         (["--bases", "./base,embedded", "--data", "small", "small"], 2, "--bases takes no run"),

@@ -48,10 +48,10 @@ def test_metrics_and_general_knowledge_are_measured_for_it(small: SmallWorld) ->
     ("settings", "words"),
     [
         (("target.metrics={rogue-l: 5}", "evaluate.split=train"), 'did you mean "rouge-l"?'),
-        (("target.metrics={rouge-l: 5}",), "no rows are scored, for evaluate.split is none"),
+        (("target.metrics={rouge-l: 5}",), "no rows are scored, because evaluate.split is none"),
         (("target.checks=0.5", "verify.checks=[]"), "the recipe has no verify.checks"),
         (("target.paraphrases=0.5", "verify.paraphrases=false"), "no paraphrases are asked"),
-        (("sweep.settings={train.epochs: [1]}",), "without a target there is nothing to try settings for"),
+        (("sweep.settings={train.epochs: [1]}",), "the recipe has no target to try settings for"),
         (
             ("target.checks=0.5", "sweep.settings={train.epochs: {from: 1, to: 3}}"),
             "a grid needs lists of values, not ranges",

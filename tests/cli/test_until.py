@@ -81,7 +81,7 @@ def test_interrupted_it_goes_on_with_the_same_trial(sweeping: SmallWorld) -> Non
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (("target={checks: null}",), "without a target there is nothing to try settings for"),
+        (("target={checks: null}",), "the recipe has no target to try settings for"),
         (("sweep.settings={train.learning_rate: [1e-3, -1, fast]}",), "sweep.settings.train.learning_rate"),
         (("sweep.settings={train.learing_rate: [1]}",), 'did you mean "learning_rate"?'),
     ],

@@ -25,13 +25,13 @@ def job_of(recipe: str, profile: str, *sets: str, project: Path = PROJECT) -> Jo
     """A job of the shipped recipes in a world that is the same on every machine."""
     resolved = recipes.read(recipe, project=project, sets=sets, environ={}, profile=profile)
     datasets = discovery.read_datasets(PROJECT)
-    surroundings = Context(
+    context = Context(
         hardware=resolved.profile,
         templates=discovery.read_templates(PROJECT),
         datasets={name: replace(entry, sha256="sha256:0") for name, entry in datasets.items()},
         lockfiles={"train": "lock-of-train", "serve": "lock-of-serve"},
     )
-    return resolve(resolved, surroundings)
+    return resolve(resolved, context)
 
 
 def shown(plan: Plan) -> str:
@@ -98,7 +98,7 @@ def test_every_wrong_name_is_told_at_once(tmp_path: Path) -> None:
         job_of("mine", "cpu", project=tmp_path)
     said = {problem.where: problem.what for problem in caught.value.problems}
     assert said["recipes/mine.yaml:3:12"].startswith(
-        'data.dataset: no data set named "magic_conc"; did you mean'
+        'data.dataset: no dataset named "magic_conc"; did you mean'
     )
     assert 'no check named "contain"; did you mean "contains"?' in said["recipes/mine.yaml:14:16"], said
     assert any("llamafactory.output_dir: Conch sets this itself" in what for what in said.values())
@@ -113,12 +113,12 @@ def test_every_wrong_name_is_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sets", "said"),
     [
-        (("data.validation=nobody",), 'data.validation: no data set named "nobody"'),
-        (("data.split={train: 9, validation: 1}", "data.validation_share=0.1"), "said twice"),
-        (("data.split={train: 9, test: 1}", "data.test=smoke"), "split off the training rows as well"),
-        (("data.validation_share=0.1", "data.validation=smoke"), "split off the training rows as well"),
-        (("data.test=magic_conch",), 'two data sets would be named "magic_conch"'),
-        (("data.test=smoke", "data.validation=smoke"), 'two data sets would be named "smoke"'),
+        (("data.validation=nobody",), 'data.validation: no dataset named "nobody"'),
+        (("data.split={train: 9, validation: 1}", "data.validation_share=0.1"), "set twice"),
+        (("data.split={train: 9, test: 1}", "data.test=smoke"), "from a split of the training rows"),
+        (("data.validation_share=0.1", "data.validation=smoke"), "from a split of the training rows"),
+        (("data.test=magic_conch",), 'two datasets would be named "magic_conch"'),
+        (("data.test=smoke", "data.validation=smoke"), 'two datasets would be named "smoke"'),
     ],
 )
 def test_parts_that_contradict_each_other_are_refused(sets: tuple[str, ...], said: str) -> None:

@@ -23,35 +23,35 @@ from orchestrator.plan.stage import Command, Plan, Stage
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that is up already, and is to be proven in place of one of our own."""
+    """A running server to ask instead of one that Conch starts."""
 
     url: str
     model: str
 
 
 class Perform(Protocol):
-    """Does stages of a run in turn; `again` does them whatever is known of them."""
+    """Runs stages in a run folder in turn; with `again`, cached or not."""
 
     def __call__(self, stages: Sequence[Stage], *, again: bool = False) -> None:
         """Raises what the loop raises."""
 
 
 @contextmanager
-def reopened(run: Run, plan: Plan, progress: Progress, saying: str) -> Iterator[Perform]:
-    """What every verb shares that does further stages of a run that was made: its lock, and no process left.
+def reopened(run: Run, plan: Plan, progress: Progress, message: str) -> Iterator[Perform]:
+    """Hold a finished run's lock to run further stages in it; leave no process.
 
     Args:
-        run: the run; its recipe is held meanwhile.
-        plan: its plan, whose headline and recipe the stages go under.
-        progress: is told what happens.
-        saying: the first line of that.
+        run: the run.
+        plan: its plan; the stages take its headline and recipe.
+        progress: receives what happens.
+        message: its first line.
 
     Raises:
         BusyError: another process works on this recipe. MissingError: an environment is missing.
     """
     symbols = symbols_of(runtimes_of(run), run.project)
     with process.catch_signals(), hold(run.project, run.recipe):
-        progress.say(saying)
+        progress.say(message)
         run_tag = process.new_run_tag(run.project, run.path)
 
         def perform(stages: Sequence[Stage], *, again: bool = False) -> None:
@@ -63,15 +63,16 @@ def reopened(run: Run, plan: Plan, progress: Progress, saying: str) -> Iterator[
 
 
 def against_server(commands: Iterable[Command], server: Server, model: str) -> tuple[Command, ...]:
-    """Commands that ask this server, under the name it is known by, else `model`."""
-    told = {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": server.model or model}
+    """The commands, asking this server for its model, or for `model` if it names none."""
+    variables = {"CONCH_SERVICE_URL": server.url, "CONCH_SERVICE_MODEL": server.model or model}
     return tuple(
-        replace(one, env={**one.env, **told}, secrets=(*one.secrets, "CONCH_API_KEY")) for one in commands
+        replace(one, env={**one.env, **variables}, secrets=(*one.secrets, "CONCH_API_KEY"))
+        for one in commands
     )
 
 
 def finished_run(project: Path, recipe: str) -> Run:
-    """The newest run of a recipe that finished an export, whatever became of its files since.
+    """The newest run of a recipe with a completed export, even if its files have changed since.
 
     Raises:
         MissingError: there is none.
@@ -89,7 +90,7 @@ def read_plan(run: Run) -> Plan:
     """The whole plan that a run was made by.
 
     Raises:
-        MissingError: it is not there, or is another version's.
+        MissingError: it is missing, or from another version.
     """
     path = run.path / "plan.json"
     try:
@@ -100,7 +101,7 @@ def read_plan(run: Run) -> Plan:
 
 
 def runtimes_of(run: Run) -> dict[str, str]:
-    """The environments of a run's hardware: "train" and "serve" → folder."""
+    """The environments for a run's hardware profile: "train" and "serve" → folder."""
     hardware = [event["hardware"] for event in run.events() if event.get("hardware")]
     profile = hardware[-1] if hardware else machine.hardware()
     return {name: str(registry.require(name, profile)) for name in registry.NAMES}

@@ -1,4 +1,4 @@
-"""Run a recipe: what must be there, the run folder, its lock, and the loop over the plan."""
+"""Run a recipe: the preflight, the run folder, its lock, and the loop over the plan."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def run_recipe(
 
     Args:
         plan: the stages to run, all of the job or the first ones.
-        job: what the plan was made of.
+        job: that the plan was made from.
         project: the folder that holds recipes/.
-        progress: is told what happens.
-        home: the folder that holds runs/, where it is not the project.
-        begun: told when nothing is missing, the lock is ours and the folder is there.
+        progress: receives what happens.
+        home: the folder that holds runs/, if it is not the project.
+        begun: called after the preflight, when the lock is held and the folder exists.
 
     Returns:
-        the run folder, and what happened to each stage of the plan.
+        the run folder, and the result of each stage of the plan.
 
     Raises:
         BusyError: another process runs this recipe.
-        ConchError: a stage failed; what completed is kept, and the same command goes on from there.
+        ConchError: a stage failed; completed stages are kept, and the same command continues from there.
     """
     places = preflight(plan, job, project=project)
     whole = build_plan(job)
@@ -64,7 +64,7 @@ def run_recipe(
         names = " ".join(stage.name for stage in plan.stages)
         run.begin(plan.headline, identity=identity, hardware=job.hardware, plan=names)
         begun(run)
-        # All of the job, whatever is run of it now: later commands read it (prove, why).
+        # With all stages of the job, even if only some run now: later commands read it (prove, why).
         atomic_files.write_durable(
             run.path / "plan.json", json.dumps(whole.to_json(), ensure_ascii=False, indent=1)
         )
@@ -75,7 +75,7 @@ def run_recipe(
             with process.guarded(run_tag):
                 runs = loop.perform()
         except ConchError:
-            with suppress(ConchError):  # what ended the run is what must be told
+            with suppress(ConchError):  # report what ended the run instead
                 write_manifest(run, whole, job)
             raise
         write_manifest(run, whole, job)

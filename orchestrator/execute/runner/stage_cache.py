@@ -13,11 +13,10 @@ from orchestrator.plan.stage import Stage
 def adopt(stage: Stage, key: str, run: Run) -> str:
     """Link the outputs of a stage with this key from another run into this one.
 
-    A changed check then trains nothing again. Folders that hold links (inputs/) are cheap to make anew and
-    are not adopted.
+    So changing a check does not train again. Folders with links (inputs/) are cheap to make and not reused.
 
     Returns:
-        why the stage need not run; "" when there is nothing to take over.
+        why the stage can be skipped; "" if there is nothing to reuse.
     """
     for other in reversed(Run.all(run.project, run.recipe)):
         record = other.stage_record(stage.name) if other != run else None

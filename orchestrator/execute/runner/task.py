@@ -1,7 +1,7 @@
 """`python -m orchestrator.execute.runner.task NAME SETTINGS.json`: Conch's own work as a process of its own.
 
-The working folder is the run folder. What went wrong is left as JSON at $CONCH_PROBLEMS for the loop that
-started it, and as words on standard error for the log. Exit codes are those of errors.py.
+The working folder is the run folder. Problems are written as JSON to $CONCH_PROBLEMS for the loop, and as
+text to standard error for the log. Exit codes are those of errors.py.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from orchestrator.errors import ConchError, Problem, StageFailed, UsageError, exit_code_of
 
-# name → module:function. A task is `function(settings, folder) -> int`: 0, or 5 when the answer is no. Its
-# settings are a frozen Settings type, defined beside the stage that renders it (plan/stages/).
+Task = Callable[[Any, Path], int]
+
+# name → module:function. A task returns 0, or 5 if the answer is no. Its settings are a frozen Settings type,
+# defined beside the stage that renders it (plan/stages/).
 TASKS: dict[str, str] = {
     "fetch": "orchestrator.execute.models.fetch:fetch",
     "prepare": "orchestrator.execute.data.prepare:prepare",
@@ -46,36 +48,34 @@ TASKS: dict[str, str] = {
 
 
 def run_task(name: str, settings_path: Path, folder: Path) -> int:
-    """Run one task in a folder; return its exit code; a ConchError is told, not raised."""
+    """Run one task in a folder; return its exit code; a ConchError is reported, not raised."""
     try:
         module, _, function = TASKS[name].partition(":")
         settings = json.loads(settings_path.read_text(encoding="utf-8"))
-        work: Callable[[Any, Path], int] = getattr(import_module(module), function)
+        work: Task = getattr(import_module(module), function)
         return work(typed(work, _with_project(settings, os.environ.get("CONCH_PROJECT", ""))), folder)
     except ConchError as error:
-        _tell(error.problems)
+        _report(error.problems)
         return exit_code_of(error)
 
 
-def typed(work: Callable[[Any, Path], int], settings: Mapping[str, Any]) -> Any:
+def typed(work: Task, settings: Mapping[str, object]) -> Any:
     """A task's settings as the type that its function takes.
 
     Raises:
-        StageFailed: they are another version's.
+        StageFailed: they are from another version.
     """
     from pydantic import TypeAdapter, ValidationError
 
-    wanted = get_type_hints(work)["settings"]
-    if not is_dataclass(wanted):
-        return settings
-    unknown = sorted(set(settings) - {field.name for field in fields(wanted)})
+    settings_type = get_type_hints(work)["settings"]
+    unknown = sorted(set(settings) - {field.name for field in fields(settings_type)})
     try:
         if not unknown:
-            return TypeAdapter(wanted).validate_python(settings)
+            return TypeAdapter(settings_type).validate_python(settings)
         what = f"no setting {', '.join(unknown)}"
     except ValidationError as error:
         what = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-    raise StageFailed(Problem(f"the task's settings are another version's: {what}", hint="run it again"))
+    raise StageFailed(Problem(f"the task's settings are from another version: {what}", hint="run it again"))
 
 
 def _with_project(value: Any, project: str) -> Any:
@@ -89,19 +89,21 @@ def _with_project(value: Any, project: str) -> Any:
     return value
 
 
-def _tell(problems: tuple[Problem, ...]) -> None:
+def _report(problems: tuple[Problem, ...]) -> None:
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
-    told = os.environ.get("CONCH_PROBLEMS")
-    if told:
+    path = os.environ.get("CONCH_PROBLEMS")
+    if path:
         rows = [{"what": problem.what, "where": problem.where, "hint": problem.hint} for problem in problems]
-        Path(told).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+        Path(path).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
 
 
 def main(argv: list[str]) -> int:
     """The command line of the module docstring."""
     if len(argv) != 2 or argv[0] not in TASKS:  # noqa: PLR2004
-        _tell(UsageError(Problem(f"usage: task NAME SETTINGS.json, NAME one of {', '.join(TASKS)}")).problems)
+        _report(
+            UsageError(Problem(f"usage: task NAME SETTINGS.json, NAME one of {', '.join(TASKS)}")).problems
+        )
         return UsageError.exit_code
     return run_task(argv[0], Path(argv[1]), Path.cwd())
 

@@ -65,7 +65,7 @@ def test_without_a_plateau_it_trains_to_its_end(small: SmallWorld) -> None:
 def test_a_plateau_without_checkpoints_is_refused_with_its_place(small: SmallWorld) -> None:
     said = small.run("plan", "small", "--set", "train.plateau=0.2", "--set", "train.save_steps=0")
     assert said.code == 2
-    assert "train.plateau: without checkpoints a training cannot be ended early" in said.err
+    assert "train.plateau: a training without checkpoints cannot end early" in said.err
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_plateau_without_checkpoints_is_refused_with_its_place(small: SmallWor
         (("train.early_stopping=2",), "the recipe's data has no validation rows"),
         (
             ("train.early_stopping=2", "data.validation_share=0.25", "train.save_steps=0"),
-            "no best one to go back",
+            "no best one to return to",
         ),
     ],
 )

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,6 +33,13 @@ def _task(monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
     monkeypatch.setitem(task.TASKS, "work", f"{MODULE}:work")
 
 
+@dataclass(frozen=True)
+class RowsSettings:
+    rows: tuple[dict[str, str], ...] = ()
+    text: str = ""
+    count: int = 0
+
+
 def _settings(tmp_path: Path, settings: Mapping[str, Any]) -> Path:
     path = tmp_path / "settings.json"
     path.write_text(json.dumps(settings), encoding="utf-8")
@@ -42,25 +50,23 @@ def test_a_task_gets_its_settings_with_the_project_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONCH_PROJECT", "/a project")
-    seen: dict[str, Any] = {}
+    seen: list[tuple[RowsSettings, Path]] = []
 
-    def work(settings: Mapping[str, Any], folder: Path) -> int:
-        seen.update(settings, folder=folder)
+    def work(settings: RowsSettings, folder: Path) -> int:
+        seen.append((settings, folder))
         return 5
 
     _task(monkeypatch, work)
     given = {"rows": [{"path": "{project}/data/a.jsonl"}], "text": "not a {project}/path", "count": 3}
     assert task.run_task("work", _settings(tmp_path, given), tmp_path) == 5
-    assert seen["rows"] == [{"path": "/a project/data/a.jsonl"}]
-    assert seen["text"] == "not a {project}/path"
-    assert seen["count"] == 3
-    assert seen["folder"] == tmp_path
+    rows = ({"path": "/a project/data/a.jsonl"},)
+    assert seen == [(RowsSettings(rows=rows, text="not a {project}/path", count=3), tmp_path)]
 
 
 def test_an_error_is_told_twice_and_not_raised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def work(settings: Mapping[str, Any], folder: Path) -> int:
+    def work(settings: RowsSettings, folder: Path) -> int:
         raise UsageError(Problem("第三行不对", "data/a.jsonl:3", "fix it"), "and more")
 
     _task(monkeypatch, work)
@@ -73,7 +79,7 @@ def test_an_error_is_told_twice_and_not_raised(
 
 
 def test_without_a_loop_words_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def work(settings: Mapping[str, Any], folder: Path) -> int:
+    def work(settings: RowsSettings, folder: Path) -> int:
         raise UsageError("no")
 
     _task(monkeypatch, work)
