@@ -233,7 +233,7 @@ def test_a_training_that_lost_rows_is_ended_at_its_first_step(tmp_path: Path) ->
     files = RenderedFile("data/prepare.json", told), RenderedFile("train.yaml", "stage: sft\n")
     run = Run.create(tmp_path, "r")
     began = time.monotonic()
-    with pytest.raises(CheckFailed, match="began with 2 rows, and 3 were prepared"):
+    with pytest.raises(CheckFailed, match="started with 2 rows, but 3 were prepared"):
         perform(tmp_path, Stage("train", (code(body),), files=files, progress="t.jsonl"), run=run)
     assert time.monotonic() - began < 30
     pid = int((run.path / "pid").read_text(encoding="utf-8"))
