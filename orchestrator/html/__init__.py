@@ -1,6 +1,6 @@
-"""Pages: one self-contained HTML file each, from plain values. Pure.
+"""Self-contained HTML pages and the model card, from plain values. Pure.
 
-A page loads nothing and runs nothing: no script, no remote font or picture; its own policy forbids them too.
-Everything that comes from data is escaped by jinja2. The layout, with light and dark colours, is base.html;
-NAME.html beside this file is one page, `page("NAME", …)` makes it.
+A page has no script and loads nothing; its own policy forbids both. jinja2 escapes all data. base.html is the
+layout with light and dark colors; NAME.html is a page, made by `page("NAME", …)`. tables.py has the tables of
+the report: to add a column, add it there. execute/reporting and the command line import this room.
 """
