@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +137,77 @@ def serve_arguments(
     return [*where, "--thinking", thinking, "--conversations", "data/conversations.jsonl", "--out", out]
 
 
-def run_many(python: Path, probe: str, jobs: Sequence[tuple[Path, Sequence[str]]], folder: Path) -> None:
-    """Run a probe once for each (folder, arguments), by many.py."""
-    listed = folder / f"{probe}.json"
-    listed.write_text(json.dumps([[str(place), *arguments] for place, arguments in jobs]), encoding="utf-8")
-    done = run_python(python, [str(Path(__file__).with_name("many.py")), probe, str(listed)], folder)
-    assert done.returncode == 0, done.stderr[-3000:]
+def run_many(python: Path, probe: str, jobs: Sequence[tuple[Path, Sequence[str]]]) -> None:
+    """Run a probe once for each (folder, arguments), two at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        script = str(PROBES / f"{probe}.py")
+        for done in pool.map(lambda job: run_python(python, [script, *job[1]], job[0]), jobs):
+            assert done.returncode == 0, done.stderr[-3000:]
+
+
+ENGINES: dict[str, tuple[str, ...]] = {
+    "training_ids": ("llamafactory.data.loader", "llamafactory.hparams", "llamafactory.model"),
+    "serving_ids": ("vllm.renderers.online_renderer", "vllm.renderers.hf", "vllm.config.model"),
+}
+ENGINES |= dict.fromkeys(("preview_ids", "token_lengths"), ENGINES["training_ids"])
+ENGINES |= {"stop_ids": ENGINES["serving_ids"], "merge_check": ("torch", "safetensors")}
+
+
+@dataclass(frozen=True)
+class EngineForks:
+    """A process that has an engine imported, and forks for each probe (engine_forks.py)."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+
+    @classmethod
+    def start(cls, python: Path, modules: Sequence[str]) -> EngineForks:
+        """Import these, and wait for jobs."""
+        folder = Path(tempfile.mkdtemp(prefix="conch-forks-"))
+        offline = dict.fromkeys(("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"), "1")
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONUTF8": "1", **offline}
+        environment |= {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
+        process = subprocess.Popen(
+            [str(python), str(Path(__file__).with_name("engine_forks.py")), *modules],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            text=True,
+        )
+        forks = cls(process, folder)
+        atexit.register(forks.end)
+        return forks
+
+    def end(self) -> None:
+        """It ends when its input does."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait(60)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run(
+        self, argv: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float = 900
+    ) -> subprocess.CompletedProcess[str]:
+        """A probe, to its end."""
+        assert self.process.stdin
+        apart = Path(tempfile.mkdtemp(dir=self.folder))
+        files = {name: str(apart / name) for name in ("out", "err", "code")}
+        job = {"argv": list(argv), "folder": str(folder), "environment": dict(environment), **files}
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        deadline = time.monotonic() + timeout
+        while not Path(files["code"]).exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(list(argv), timeout)
+            time.sleep(0.02)
+        code, out, err = (Path(files[name]).read_text(encoding="utf-8") for name in ("code", "out", "err"))
+        return subprocess.CompletedProcess(list(argv), int(code), out, err)
+
+
+@cache
+def engine_forks(python: Path, modules: tuple[str, ...]) -> EngineForks:
+    """The one of this session."""
+    return EngineForks.start(python, modules)
 
 
 def run_python(python: Path, argv: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -146,6 +218,9 @@ def run_python(python: Path, argv: Sequence[str], folder: Path) -> subprocess.Co
         "PYTHONUTF8": "1",
         "CONCH_PROBLEMS": str(folder / "problems.json"),
     }
+    script = Path(argv[0])
+    if script.parent == PROBES and script.stem in ENGINES and python != Path(sys.executable):
+        return engine_forks(python, ENGINES[script.stem]).run(argv, folder, environment)
     command = [str(python), *argv]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False

@@ -128,9 +128,9 @@ def served(tmp_path_factory: pytest.TempPathFactory, train_python: Path, serve_p
         )
     places = sorted(path.parent for path in home.glob("*/train.yaml"))
     training = ["train.yaml", "--datasets", "conch_facts", "--out", "training_ids.jsonl"]
-    run_many(train_python, "training_ids", [(place, training) for place in places], home)
+    run_many(train_python, "training_ids", [(place, training) for place in places])
     jobs = [(place_of(home, one), serving_arguments(one)) for one in CASES]
-    run_many(serve_python, "serving_ids", jobs, home)
+    run_many(serve_python, "serving_ids", jobs)
     return home
 
 

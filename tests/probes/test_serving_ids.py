@@ -84,7 +84,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory, train_python: Path, serve_p
         place = home / f"deepseekr1-{setting}"
         Run(place, train_python, serve_python).lay_out(genuine, ROWS, *setting.split("-"))
     places = sorted(path.parent for path in home.glob("*/train.yaml"))
-    run_many(train_python, "training_ids", [(place, train_arguments()) for place in places], home)
+    run_many(train_python, "training_ids", [(place, train_arguments()) for place in places])
     jobs = [(place, serve_arguments(thinking=place.name.split("-")[-2])) for place in places]
     refusing = home / "refusing.jinja"
     refusing.write_text(
@@ -96,7 +96,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory, train_python: Path, serve_p
         official = str(SHARED / "official" / f"r1-distill-{name}.jinja")
         served = serve_arguments(official, f"{name}.jsonl", setting.split("-")[0])
         jobs.append((home / f"deepseekr1-{setting}", served))
-    run_many(serve_python, "serving_ids", jobs, home)
+    run_many(serve_python, "serving_ids", jobs)
     return home
 
 

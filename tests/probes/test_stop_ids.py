@@ -59,7 +59,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory, serve_python: Path) -> Path:
         (place / "other/generation_config.json").write_text('{"eos_token_id": [0]}', encoding="utf-8")
         (place / "vllm.yaml").write_text(config, encoding="utf-8")
         jobs.append((place, ["--model", model.name, "--config", "vllm.yaml", "--out", "stop_ids.json"]))
-    run_many(serve_python, "stop_ids", jobs, home)
+    run_many(serve_python, "stop_ids", jobs)
     return home
 
 

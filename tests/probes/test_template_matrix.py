@@ -84,9 +84,9 @@ def matrix(
             (place / "serving_ids.jsonl").symlink_to(first / "serving_ids.jsonl")
     places = sorted(path.parent for path in home.glob("*/train.yaml"))
     arguments = train_arguments(",".join(("mine", *MADE)))
-    run_many(train_python, "training_ids", [(place, arguments) for place in places], home)
+    run_many(train_python, "training_ids", [(place, arguments) for place in places])
     jobs = [(place, serve_arguments(thinking=thinking)) for place, thinking in serving.values()]
-    run_many(serve_python, "serving_ids", jobs, home)
+    run_many(serve_python, "serving_ids", jobs)
     return home
 
 
