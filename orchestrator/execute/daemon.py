@@ -1,6 +1,6 @@
-"""The supervisor: what `--detach` starts. It does a verb's work without a terminal, and speaks to a log.
+"""The process that `--detach` starts: it runs a verb without a terminal and writes to a log.
 
-It holds the same locks, stops the same trees and leaves the same records as the verb in a terminal.
+It holds the same locks, stops the same process trees and leaves the same records as the verb in a terminal.
 
     python -m orchestrator.execute.daemon FOLDER     request.json in, one line into the pipe `outcome`
 """
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Problem, StageFailed, exit_code_of
@@ -32,6 +32,20 @@ from orchestrator.plan.titles import title_of
 from orchestrator.results import StageResult
 
 LOG = "logs/supervisor.log"
+
+
+class Request(TypedDict):
+    """request.json: the verb and its options."""
+
+    verb: str
+    recipe: str
+    sets: list[str]
+    hardware: str
+    accept_mismatch: bool
+    stages: NotRequired[list[str]]
+    chat_template: NotRequired[str | None]
+    key_file: NotRequired[str | None]
+    listen: NotRequired[tuple[str, int]]
 
 
 class Written:
@@ -67,30 +81,30 @@ class Written:
 
 
 class StartupPipe:
-    """Tells whoever started this, once, what came of the start."""
+    """Reports once, to the process that started this one, whether the start succeeded."""
 
     def __init__(self, pipe: Path) -> None:
         self._pipe: Path | None = pipe
 
-    def ready(self, told: Mapping[str, Any]) -> None:
-        """It works."""
-        self._tell({"ready": dict(told)})
+    def ready(self, facts: Mapping[str, object]) -> None:
+        """Report success."""
+        self._send({"ready": dict(facts)})
 
     def begun(self, run: Run) -> None:
-        """It works on this run, into whose log all that is said goes from here on."""
+        """Report the run; from here on, all output goes to its log."""
         log = write_to(run)
         self.ready({"run": run.name, "folder": str(run.path), "log": log})
 
     def failed(self, error: ConchError) -> None:
-        """It does not; nothing is said when it had got to work before."""
-        self._tell({"failed": exit_code_of(error), "problems": [asdict(one) for one in error.problems]})
+        """Report failure; does nothing after a reported success."""
+        self._send({"failed": exit_code_of(error), "problems": [asdict(one) for one in error.problems]})
 
-    def _tell(self, value: Mapping[str, Any]) -> None:
+    def _send(self, value: Mapping[str, object]) -> None:
         if self._pipe is None:
             return
         try:
             descriptor = os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:  # nobody waits any more
+        except OSError:  # no process waits for it any more
             self._pipe = None
             return
         os.write(descriptor, json.dumps(value).encode() + b"\n")
@@ -99,41 +113,42 @@ class StartupPipe:
 
 
 def main(folder: Path) -> int:
-    """Do what the request in a folder asks for; the exit code of the verb."""
+    """Run the request in a folder; return the verb's exit code."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     (folder / "request.json").unlink()
-    teller = StartupPipe(folder / "outcome")
+    pipe = StartupPipe(folder / "outcome")
     try:
-        return _VERBS[request["verb"]](request, Path.cwd(), teller)
+        return _VERBS[request["verb"]](request, Path.cwd(), pipe)
     except ConchError as error:
-        teller.failed(error)
+        pipe.failed(error)
         sys.stderr.write(f"{error}\n")
         return exit_code_of(error)
     except BaseException as error:
-        teller.failed(StageFailed(Problem(f"a bug in Conch: {type(error).__name__}: {error}")))
+        pipe.failed(StageFailed(Problem(f"a bug in Conch: {type(error).__name__}: {error}")))
         raise
 
 
-def _run(request: Mapping[str, Any], project: Path, teller: StartupPipe) -> int:
+def _run(request: Request, project: Path, pipe: StartupPipe) -> int:
     job = _job(request, project)
     plan = build_plan(job, request["stages"])
-    _, runs = run_recipe(plan, job, project=project, progress=Written(), begun=teller.begun)
+    _, runs = run_recipe(plan, job, project=project, progress=Written(), begun=pipe.begun)
     return max((run.exit_code for run in runs), default=0)
 
 
-def _until(request: Mapping[str, Any], project: Path, teller: StartupPipe) -> int:
-    given = {key: request[key] for key in ("recipe", "sets", "hardware", "accept_mismatch")}
-    found = run_until_target(SweepRequest(project=project, **given), progress=Written(), begun=teller.begun)
+def _until(request: Request, project: Path, pipe: StartupPipe) -> int:
+    sets, hardware = request["sets"], request["hardware"]
+    sweep = SweepRequest(request["recipe"], project, sets, hardware, request["accept_mismatch"])
+    found = run_until_target(sweep, progress=Written(), begun=pipe.begun)
     return found.report.exit_code
 
 
-def _serve(request: Mapping[str, Any], project: Path, teller: StartupPipe) -> int:
+def _serve(request: Request, project: Path, pipe: StartupPipe) -> int:
     job = _job(request, project)
     key_file = Path(request["key_file"]) if request["key_file"] else None
 
     def ready(serving: Serving) -> None:
-        teller.ready(asdict(serving))
+        pipe.ready(asdict(serving))
 
     host, port = request["listen"]
     serve(
@@ -152,7 +167,7 @@ def _serve(request: Mapping[str, Any], project: Path, teller: StartupPipe) -> in
 _VERBS = {"run": _run, "sft": _run, "until": _until, "serve": _serve}
 
 
-def _job(request: Mapping[str, Any], project: Path) -> Job:
+def _job(request: Request, project: Path) -> Job:
     chat_template = request.get("chat_template")
     return discovery.read_job(
         request["recipe"],
@@ -165,7 +180,7 @@ def _job(request: Mapping[str, Any], project: Path) -> Job:
 
 
 def write_to(run: Run) -> str:
-    """Have everything that this process says from here on appended to the run's own log; returns its path."""
+    """Append all further output of this process to the run's log; return its path."""
     log = run.path / LOG
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
