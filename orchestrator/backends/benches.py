@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.errors import Problem, UsageError
 
 EVALSCOPE, LM_EVAL = "evalscope", "lm-eval"
-# So many requests are under way at a time; vLLM batches them.
+# Concurrent requests; vLLM batches them.
 AT_ONCE = 8
 
 
@@ -57,7 +57,7 @@ BENCHES: Mapping[str, Bench] = {
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number of one benchmark, as its tool gives it; n: of how many questions, 0 when not told."""
+    """One number of one benchmark; n: the number of questions, 0 if unknown."""
 
     task: str
     metric: str
@@ -107,7 +107,7 @@ def _means(word: str, option: str) -> bool:
 
 
 def scores(tool: str, found: Any) -> Iterator[Score]:
-    """The scores in one result file's JSON; none of what has another shape."""
+    """The scores in the JSON of a result file; nothing for another shape."""
     if isinstance(found, dict):
         yield from (_of_evalscope if tool == EVALSCOPE else _of_lm_eval)(found)
 

@@ -1,4 +1,4 @@
-"""A histogram as bars in the units of an SVG's view box. Pure: numbers in, numbers out."""
+"""A histogram as bars in the units of an SVG view box. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEAST = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: its place and size, and the values from `low` to `high` of which it counts `count`."""
+    """One bar: its position and size, and the `count` of values from `low` to `high`."""
 
     x: float
     y: float
@@ -24,7 +24,7 @@ class Bar:
 
 
 def bars(bins: Sequence[tuple[int, int, int]]) -> list[Bar]:
-    """A bar for each (low, high, count); one that counts anything is never too small to be seen."""
+    """A bar for each (low, high, count); a bar with a count is at least LEAST high."""
     most = max((count for *_, count in bins), default=0)
     step = WIDTH / max(1, len(bins))
     drawn = []
@@ -45,7 +45,7 @@ def bars(bins: Sequence[tuple[int, int, int]]) -> list[Bar]:
 
 
 def place_of(value: int, bins: Sequence[tuple[int, int, int]]) -> float | None:
-    """Where a value lies between left and right; None where the bars do not reach it."""
+    """The horizontal position of a value; None if no bar contains it."""
     step = WIDTH / max(1, len(bins))
     for place, (low, high, _) in enumerate(bins):
         if low <= value <= high:

@@ -1,4 +1,4 @@
-"""The one way to make a page: a template of this folder, filled with values and escaped."""
+"""Renders a page: a template of this folder with escaped values."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def page(name: str, title: str, values: Mapping[str, Any]) -> str:
 
     Args:
         name: of its template, without .html.
-        title: shown as heading and by the browser.
-        values: what the template names; a name that is not there is a mistake of the template's.
+        title: the heading and the browser title.
+        values: the names that the template uses; an unknown name is an error.
     """
     return _templates().get_template(f"{name}.html").render(title=title, **values)
 
 
 @cache
 def _templates() -> Environment:
-    """The templates of this package; they are part of the code, as the modules beside them."""
+    """The templates of this package."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     def finalize(value: Any) -> Any:
-        """No control or direction character reaches a page, whoever forgets to think of it."""
+        """Escape control and direction characters in every value."""
         return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     templates = Environment(
@@ -47,7 +47,7 @@ def _templates() -> Environment:
 
 
 def number(value: float) -> str:
-    """A count with its thousands apart.
+    """A count with thousands separators.
 
     >>> number(226043)
     '226,043'
@@ -56,7 +56,7 @@ def number(value: float) -> str:
 
 
 def share(part: float, of: float) -> str:
-    """A part as per cent, with a figure more where it is small.
+    """A part in per cent, with more digits if it is small.
 
     >>> share(1, 3), share(1, 1000), share(0, 0)
     ('33 %', '0.1 %', '0 %')

@@ -1,4 +1,4 @@
-"""Markdown in which foreign text is shown, never obeyed: in a line, in a cell, in a code block. Pure."""
+"""Markdown in which untrusted text is shown as it is: in a line, a cell, or a code block. Pure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def fenced(text: str) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """Text within a line of Markdown, or within a cell of a table: one line, shown as it is."""
+    """Text for a line of Markdown or a cell of a table: escaped, on one line."""
     line = " ".join(text.split())
-    seen = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
-    safe = "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+-.!|~" else c for c in seen)
+    printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
+    safe = "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+-.!|~" else c for c in printable)
     return safe.replace("&", "&amp;")
 
 
 def table(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterable[str]:
-    """A table of foreign text, its headings Conch's own."""
+    """A table of untrusted text under Conch's own headings."""
     yield "| " + " | ".join(heads) + " |"
     yield "|" + "---|" * len(heads)
     for row in rows:

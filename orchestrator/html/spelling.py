@@ -1,4 +1,4 @@
-r"""Text as it can be seen: spaces, line ends and what is invisible get a sign of their own. Pure."""
+r"""Text with visible white space and escapes for invisible characters. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs", "Cn"})
 
 
 def spelled(text: str) -> str:
-    r"""A token's text with nothing in it that cannot be seen.
+    r"""A token's text with every character visible.
 
     >>> spelled(" 海\n\u200b")
     '␣海↵\n\\u200b'
@@ -19,7 +19,7 @@ def spelled(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    r"""Running text whose control and direction characters are visible escapes; lines and spaces stay.
+    r"""Text with escapes for control and direction characters; lines and spaces stay.
 
     >>> shown("a\u202eb\x00\n海\u3000螺")
     'a\\u202eb\\x00\n海\u3000螺'

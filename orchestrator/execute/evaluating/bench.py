@@ -1,8 +1,7 @@
-"""Run a benchmark tool against a server, in an environment of its own, and keep what it leaves.
+"""Runs a benchmark tool against a server, in its own environment, and keeps its output.
 
-The tool is a child like any other: its own session, an allow-listed environment, a log. It works in the
-folder in which the user stands, since the files that its arguments name are there. The server's key travels
-in its environment.
+The tool is a child process like any other: own session, allow-listed environment, log. It runs in the
+user's working directory, where its arguments may name files. The server's key is in its environment.
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ from orchestrator.plan.stage import Command
 
 FOLDER = "bench"
 LOG = "bench.log"
-# What a tool that loads data sets may know beyond the usual: the hubs' keys, by their names.
+# Variables that a tool may need to load datasets from a hub.
 _QUIET = {"DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Benched:
-    """What came of it.
+    """The result of a benchmark.
 
     Attributes:
-        folder: the tool's output, its log among it.
-        command: as it was run, without a key.
+        folder: the tool's output, with its log.
+        command: the command, without a key.
     """
 
     tool: str
@@ -57,7 +56,7 @@ class Benched:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The server that is asked: its address with /v1, the served name, its key or ""."""
+    """The server: its URL with /v1, the served model name, its key or ""."""
 
     url: str
     model: str
@@ -65,10 +64,10 @@ class Endpoint:
 
 
 def output_folder(home: Path, tool: str, *, now: datetime | None = None) -> Path:
-    """A new, private folder for one run of a tool, below `home`.
+    """A new, private folder below `home` for one run of a tool.
 
     Raises:
-        MissingError: it cannot be made.
+        MissingError: it cannot be created.
     """
     stamp = f"{now or datetime.now().astimezone():%Y%m%d-%H%M%S}"
     folder = home / f"{tool}-{stamp}"
@@ -85,7 +84,7 @@ def output_folder(home: Path, tool: str, *, now: datetime | None = None) -> Path
 
 
 def run_of(project: Path, recipe: str, url: str) -> Run | None:
-    """The run that is served at that address, else the recipe's last one."""
+    """The run that is served at the URL, else the recipe's latest run."""
     served = (run for run, serving in all_serving(project) if serving.url == url and is_up(run))
     mine = next((run for run in served if run.recipe == recipe), None)
     return mine or Run.last(project, recipe)
@@ -114,9 +113,9 @@ def run_bench(
 
     Raises:
         UsageError: the arguments will not do.
-        MissingError: its environment cannot be made.
-        StageFailed: it failed, or ended well and left no result.
-        Interrupted: a signal came; the tool was stopped, and what it wrote stays.
+        MissingError: its environment cannot be created.
+        StageFailed: it failed, or left no result.
+        Interrupted: a signal came; the tool is stopped, and its files stay.
     """
     command = Command(
         argv(tool, url=server.url, model=server.model, out=str(folder), arguments=arguments),
@@ -147,12 +146,12 @@ def run_bench(
 
 
 def _variables(tool: str, key: str) -> Mapping[str, str]:
-    """The key, and that this machine's own servers are asked past every proxy."""
+    """The key, and no proxy for servers on this machine."""
     import os
 
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     direct = ",".join([*filter(None, [given]), "127.0.0.1", "localhost", "::1"])
-    # The library beneath wants a key where the server wants none.
+    # The client library requires a key even if the server does not.
     return {"NO_PROXY": direct, "no_proxy": direct, BENCHES[tool].key: key or "EMPTY"}
 
 
@@ -168,7 +167,7 @@ def _read(tool: str, folder: Path) -> list[Score]:
 
 @dataclass(slots=True)
 class _Follower:
-    """Tells whole lines of a log as they come; of a bar that draws over itself its last state."""
+    """Passes on the lines of a log as they are written; of a progress bar, the last state."""
 
     growing: Growing
     secrets: Sequence[str]
