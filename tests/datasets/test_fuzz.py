@@ -78,7 +78,7 @@ def judge(strange: Strange, wish: list[str]) -> None:
             return
         assert "--drop-bad" in wish or "--fix" in wish or not audited, found
         keep_the_books(made["data"], after.get(f"{out.name}.dropped.jsonl"))
-        assert left == {out.name} | ({f"{out.name}.dropped.jsonl"} if made["data"]["ledger"] else set())
+        assert left == {out.name} | ({f"{out.name}.dropped.jsonl"} if made["data"]["rejects"] else set())
         read_again(out, made["data"], wish)
 
 
