@@ -19,14 +19,14 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A tool.
+    """A benchmark tool.
 
     Attributes:
-        program: what comes before its arguments; {bench} is its environment, {probes} our scripts.
-        key: the variable in which it reads the server's key.
-        own: the options that Conch gives; a user's would be another server or folder, or a key on the argv.
-        needs: the options of which it needs one to know what to ask.
-        results: glob of what it leaves, below the output folder.
+        program: the command; {bench} is its environment, {probes} Conch's scripts.
+        key: the variable from which it reads the server's key.
+        own: the options that Conch sets; a user's value could name another server, or put a key on the argv.
+        needs: options of which at least one must say what to ask.
+        results: glob of its result files, below the output folder.
     """
 
     program: tuple[str, ...]
@@ -66,18 +66,11 @@ class Score:
 
 
 def argv(tool: str, *, url: str, model: str, out: str, arguments: Sequence[str]) -> tuple[str, ...]:
-    """The command, without any key.
-
-    Args:
-        tool: of BENCHES.
-        url: of the server, with its /v1.
-        model: the served name.
-        out: the folder for its output.
-        arguments: the user's, passed on as they are.
+    """The command, without any key; `url` includes /v1.
 
     Raises:
-        UsageError: an argument that is Conch's to give, none that says what to ask, or a name that the tool
-            cannot be told.
+        UsageError: the arguments set an option of Conch's, do not say what to ask, or name a model that the
+            tool cannot be given.
     """
     bench = BENCHES[tool]
     given = {word.partition("=")[0] for word in arguments if word.startswith("-")}

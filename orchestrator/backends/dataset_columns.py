@@ -39,13 +39,7 @@ LOST = {"query": "input", "history": "history", "system": "system", "tools": "to
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a `file_name` names.
-
-    Attributes:
-        folder: whether it is a folder. entries: the names in it; those of sub-folders end with "/".
-        first: its first row; None if it cannot be read.
-        rows: how many it has; None if they were not counted.
-    """
+    """What a `file_name` names: a file, with first row and number of rows if known, or a folder."""
 
     folder: bool = False
     entries: tuple[str, ...] = ()

@@ -44,14 +44,8 @@ def is_dataset_info(root: Node) -> bool:
 def lint(text: str, file: str, look: Look, stage: str = "") -> list[Problem]:
     """All mistakes in the order of the file, each with line and column.
 
-    Args:
-        text: of the file.
-        file: its name for display.
-        look: finds what each `file_name` names.
-        stage: LLaMA-Factory's stage that the data sets are for; "" if unknown.
-
-    Raises:
-        UsageError: the text is not JSON.
+    `look` describes what each `file_name` names, `stage` is LLaMA-Factory's, "" if unknown. UsageError if the
+    text is not JSON.
     """
     root, problems = read_json(text, file)
     if not isinstance(root.value, dict):

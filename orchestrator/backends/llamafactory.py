@@ -286,11 +286,7 @@ def resumed(command: Command, checkpoint: str, *, last_step: int | None = None) 
     """The same training, resumed from a checkpoint (hparams/parser.py, read_args: KEY=VALUE overrides FILE).
 
     A named checkpoint is used whatever else exists; overwriting the output would lose its trainer_log.jsonl.
-
-    Args:
-        command: of the training.
-        checkpoint: its run-relative folder.
-        last_step: end there, however long the training was to be.
+    `last_step` ends the training there.
     """
     more = [f"resume_from_checkpoint={checkpoint}", "overwrite_output_dir=false"]
     if last_step is not None:

@@ -75,15 +75,8 @@ class ServingEngine(Protocol):
     ) -> Service:
         """A server of a model folder, under the recipe's model name and the one-time name {nonce}.
 
-        A warm command reads, as one JSON list, the words of the command behind the program.
-
-        Args:
-            job: the recipe, resolved.
-            name: of the service.
-            folder: the model folder, relative to the run.
-            warm_during: the stage at whose start the warm command may start; "" for never.
-            config: the path of the config file, relative to the run.
-            host: the address to listen on; the port is {port}.
+        A warm command reads, as one JSON list, the words of the command behind the program. It starts with
+        the stage `warm_during`, never if that is "". Paths are relative to the run; the port is {port}.
         """
 
     def of_folder(self, service: Service, folder: str, /, *, name: str) -> Service:
@@ -94,9 +87,5 @@ class ServingEngine(Protocol):
     ) -> Service:
         """One server of inputs/base, as the model "base", and of adapters that are not merged.
 
-        Args:
-            service: of a run's export.
-            adapters: model name → adapter folder, relative to the run.
-            rank: the largest rank among them.
-            name: of the new service.
+        `adapters`: model name → folder. `rank` is the largest among them.
         """

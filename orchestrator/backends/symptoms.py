@@ -72,12 +72,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
 
 
 def latest_phase(text: str, phases: Sequence[tuple[str, str]]) -> str:
-    """The phase whose pattern comes last in a piece of a starting server's log; "" for none.
-
-    Args:
-        text: the piece of log.
-        phases: of the engine: patterns in order, each with what to show.
-    """
+    """The phase whose pattern comes last in a piece of a starting server's log; "" for none."""
     best, where = "", -1
     for pattern, phase in phases[1:]:
         for found in re.finditer(pattern, text):
@@ -110,12 +105,7 @@ def _fits(groups: Mapping[str, str]) -> dict[str, str]:
 
 
 def explain(text: str, exit_code: int) -> Problem:
-    """The cause and its fix, or the first error block of the log.
-
-    Args:
-        text: the log, or its two ends.
-        exit_code: 128 + n for signal n.
-    """
+    """The cause and its fix, or the first error block of the log; exit code 128 + n means signal n."""
     ended = _ended(exit_code)
     if diagnosis := _diagnose(text):
         symptom, groups = diagnosis

@@ -49,10 +49,8 @@ class Case:
     Attributes:
         id: "checks[2]", "paraphrases[0]".
         ask: the user's turns; at least one.
-        system: the system prompt, "" for none.
         expect: check name → its argument.
         seed: of every request of the case; 0 for none.
-        tools: tools that the model may call.
     """
 
     id: str
@@ -68,9 +66,8 @@ class DatasetCase:
     """An entry of a recipe's `verify.checks` that selects rows of the data: one Case per row.
 
     Attributes:
-        id, system, expect, tools: as of Case; an empty `system` leaves each row its own.
+        system: as of Case; "" leaves each row its own.
         part: "train", "validation" or "test".
-        datasets: the prepared data sets of that part.
         limit: the largest number of rows, evenly spread; None for all.
     """
 
@@ -90,10 +87,7 @@ class PromptPlan:
     Attributes:
         purpose: its name among the conversations of the case.
         turns: the user's turns, oldest first.
-        system: "" for none.
         streamed: send every request a second time with stream=true.
-        seed: of every request, 0 for none.
-        tools: as the case has them.
     """
 
     purpose: str
@@ -281,12 +275,7 @@ def text_problem(argument: object) -> str | None:
 
 
 def list_problem(argument: object, empty: str) -> str | None:
-    """What is wrong with an argument that must be a list of texts, or None.
-
-    Args:
-        argument: the argument.
-        empty: the message for an empty list, or for a value that is no list.
-    """
+    """What is wrong with an argument that must be a list of texts, or None; `empty` if it has none."""
     if not isinstance(argument, list | tuple) or not argument:
         return empty
     return next((f"[{i}]: {wrong}" for i, each in enumerate(argument) if (wrong := text_problem(each))), None)

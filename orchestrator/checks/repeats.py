@@ -20,12 +20,9 @@ _NEARLY = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class RepeatsCheck:
-    """How often each case is asked, and how often it must pass.
+    """How often each case is asked, and which share (`least`) of the repeats must pass a check.
 
-    Attributes:
-        times: 1 leaves cases and verdicts unchanged.
-        least: the share of the repeats that must pass a check.
-        seeded: each repeat uses its number as the seed of its requests, so that samples are reproducible.
+    `times=1` leaves cases and verdicts unchanged. `seeded` seeds the requests of each repeat with its number.
     """
 
     times: int = 1

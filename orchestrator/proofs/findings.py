@@ -20,15 +20,7 @@ class Findings:
     _first: dict[str, list[Finding]] = field(default_factory=dict)
 
     def add(self, kind: str, what: Sentence, where: str = "", hint: str = "", **more: object) -> None:
-        """Count a finding, and store it if it is among the first of its kind.
-
-        Args:
-            kind: groups findings.
-            what: one sentence.
-            where: file:line or a path, "" without a location.
-            hint: what to do about it.
-            **more: further JSON values.
-        """
+        """Count a finding, and store it if it is among the first of its kind; `more`: further JSON values."""
         self.counts[kind] += 1
         stored = self._first.setdefault(kind, [])
         if len(stored) < LISTED:

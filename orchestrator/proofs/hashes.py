@@ -41,13 +41,11 @@ _SHORT = 12
 
 @dataclass(frozen=True, slots=True)
 class ModelHashes:
-    """What a model is trained from, at one moment.
+    """What a model is trained from, at one moment; paths are relative to the run.
 
     Attributes:
-        base: "name", "source" and "revision" from the base's manifest.
-        fetched: file of the base → "sha256:…", from its manifest.
-        files: run-relative path → "sha256:…", of the present files.
-        texts: run-relative path → text, of the files whose change is shown.
+        base: "name", "source" and "revision" from the base's manifest, `fetched` its hashes of the files.
+        files: path → "sha256:…". texts: path → text, of the files whose change is shown.
         generation: the generation config that an export of this training has.
         environments: "train", "serve" → hash of its lockfile.
     """
@@ -62,13 +60,7 @@ class ModelHashes:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What is compared of an export.
-
-    Attributes:
-        folder: its run-relative path.
-        template: its chat template's text, None without one. template_hash: of its bytes.
-        generation: its generation_config.json, None without one.
-    """
+    """The parts of an export that the proof checks; None for a missing file."""
 
     folder: str
     template: str | None
@@ -87,13 +79,7 @@ def matters(name: str) -> bool:
 
 
 def prove(then: ModelHashes, now: ModelHashes, exported: Exported | None = None) -> Proof:
-    """Whether the files recorded at the end of training are the present ones.
-
-    Args:
-        then: the record.
-        now: the same paths, hashed again.
-        exported: the export, None before there is one.
-    """
+    """Compare the hashes from the end of training (`then`) with the present ones, and with the export."""
     found = Findings()
     left_out = [
         Sentence(

@@ -48,12 +48,9 @@ Cause = tuple[Sentence, Sentence]
 
 
 def prove(rows: Sequence[Row], dtypes: tuple[str, str], eligible: Mapping[str, int]) -> Proof:
-    """The proof.
+    """The proof over the scored rows.
 
-    Args:
-        rows: the scored rows.
-        dtypes: of the training's computation and of the server; the coarser one sets the limits.
-        eligible: how many rows of each group there were to choose from.
+    The coarser dtype of trainer and server sets the limits; `eligible`: rows of each group to choose from.
     """
     dtype = max((name for name in dtypes if name in LIMITS), key=list(LIMITS).index, default="bfloat16")
     scored = [row for row in rows if not row.error]

@@ -40,8 +40,7 @@ class Request:
     """One way to ask for one trained answer.
 
     Attributes:
-        client: what its client sends. row, turn: of training_ids.jsonl.
-        messages: what is sent. extra: further keys of the request.
+        client: what its client sends. extra: further keys of the request.
         lossy: whether it drops a thought that was trained.
         completes: whether only a completion shows its prompt, not /tokenize.
     """
@@ -64,13 +63,9 @@ class Request:
 def requests_of(
     row: RowIds, messages: Sequence[Message], training: Training, *, completions: bool
 ) -> Iterator[Request]:
-    """Every way in which clients ask for the trained answers of a row.
+    """Every way in which clients ask for the trained answers of a row, whose conversation is `messages`.
 
-    Args:
-        row: of training_ids.jsonl.
-        messages: the same conversation.
-        training: how it was trained.
-        completions: whether to request completions too, of the last trained answer.
+    `completions` adds a completion for the last trained answer.
     """
     mixed = training.reasons and training.thinking is None
     for turn in row["turns"]:

@@ -27,10 +27,8 @@ class Loaded:
     """A prepared data set, and what the trainer's loader did with it.
 
     Attributes:
-        name: in dataset_info.json. part: "train", "validation" or "test".
-        prepared: its rows in prepare.json.
-        read, kept: rows that the loader read and kept; None if it did not load this data set.
-        missing: locations (file:line) of the rows that it does not have.
+        prepared: its rows in prepare.json. read, kept: the loader's counts; None if it did not load it.
+        missing: locations (file:line) of the rows that the loader does not have.
         changed: the file differs from the prepared one.
     """
 

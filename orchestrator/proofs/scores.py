@@ -20,7 +20,7 @@ class Answer:
     """One trained answer's labels, scored in four ways.
 
     Attributes:
-        turn: which answer of its row, from 0. tokens: each label's text, with its surroundings.
+        tokens: each label's text, with its surroundings.
         trainer, base, weights: log probabilities, one a label. prompt: those of the labels after the first
             `prefilled`, which the served prompt already contains.
         error: why there is no prompt; "" if there is one.
@@ -38,12 +38,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row that trainer and server scored.
-
-    Attributes:
-        where: file:line. loss: the result of the trainer's own compute_loss.
-        error: why the server did not score it; "" if it did.
-    """
+    """One row; `loss` comes from the trainer's compute_loss, `error` says why the server did not score it."""
 
     where: str
     held_out: bool

@@ -21,14 +21,7 @@ LISTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One request and its verdict.
-
-    Attributes:
-        client: the kind of client that sends it.
-        where: file:line of the row.
-        verdict: of the prompt that the server made; `dropped` if the client lost a trained thought.
-        generated: whether the row was generated for the proof.
-    """
+    """One request, the kind of client that sends it, and the verdict on the server's prompt."""
 
     client: str
     where: str
@@ -41,12 +34,8 @@ def prove(
 ) -> Proof:
     """Fold every request into the proof.
 
-    Args:
-        judged: the requests.
-        rows: rows of the recipe and generated ones that were requested.
-        with_system: those among them with a system prompt.
-        returned: the server's own answers that equalled the data and were sent back unchanged.
-        skipped: what was not requested, by reason.
+    `returned` counts the server's own answers that equalled the data and were sent back unchanged, `skipped`
+    the requests that were not sent, by reason.
     """
     counts: Counter[str] = Counter()
     clients: Counter[str] = Counter()

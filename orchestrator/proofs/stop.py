@@ -51,13 +51,11 @@ class Served:
     """The server's stop ids, and what the configuration files say.
 
     Attributes:
-        stop_ids: at which the server stops.
         tokens: id → token, of every id that is named here.
-        eos: the tokenizer's eos id, as vLLM loaded it; None without one.
+        eos: the tokenizer's eos id, as vLLM loaded it. trained_eos: the trainer's, which an export writes.
         generation, config: the eos ids of generation_config.json and config.json, () if they name none.
         files: "generation_config", "config", "tokenizer_config" → its path, for display.
         base_eos: the eos token of the base's tokenizer, "" if unknown.
-        trained_eos: the eos id of the trainer's tokenizer, which an export writes; None if unknown.
     """
 
     stop_ids: frozenset[int]
@@ -90,12 +88,7 @@ class Served:
 
 @dataclass(slots=True)
 class _Tally:
-    """What is counted row by row.
-
-    Attributes:
-        ends: token that closes a complete answer → answers.
-        place: token → the first row that it closes.
-    """
+    """Counts over the rows; `place`: token → the first row whose answer it closes."""
 
     served: Served
     tokens: Mapping[int, str]
@@ -170,14 +163,7 @@ class _Tally:
 def prove(
     rows: Iterable[TrainedRow], pieces: Mapping[int, str], served: Served, not_trained: Mapping[str, int]
 ) -> Proof:
-    """Whether the server stops where trained answers end.
-
-    Args:
-        rows: the trained rows.
-        pieces: id → token of the ids in them.
-        served: what the probe found.
-        not_trained: rows that were passed over, by reason; filled while `rows` is read.
-    """
+    """Whether the server stops where trained answers end; reading `rows` fills `not_trained`."""
     newlines = frozenset(token for token, text in pieces.items() if text in NEWLINES)
     tally = _Tally(served, pieces, newlines)
     for row in rows:

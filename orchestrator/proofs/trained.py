@@ -97,11 +97,9 @@ class RowIds(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class TrainedRow:
-    """One row that LLaMA-Factory trains.
+    """One row that LLaMA-Factory trains: its ids after cutoff_len, and its trained answers.
 
     Attributes:
-        where: file:line of the row in its data set.
-        ids: all its token ids, after cutoff_len. turns: its trained answers.
         lost: what cutoff_len removed, None if nothing.
         messages: the conversation; empty if the proof does not read it.
     """

@@ -86,13 +86,9 @@ def prove(
     limit: float | None,
     not_trained: Mapping[str, int],
 ) -> Proof:
-    """The proof over the trained rows.
+    """The proof over the rows, of which at most a share of `limit` may be cut.
 
-    Args:
-        rows: each with its messages.
-        header: of training_ids.jsonl.
-        limit: the largest share of rows that may be cut, None if the recipe sets none.
-        not_trained: rows that were passed over, by reason; filled while `rows` is read.
+    Reading `rows` fills `not_trained` (reason → rows).
     """
     counts, cutoff_len = _Counts(), int(header["cutoff_len"])
     rules = ThoughtRules(header["template"], header["thinking"], bool(header["mask_history"]))

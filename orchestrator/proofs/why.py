@@ -29,7 +29,7 @@ class _Loss:
     """A place where the effect can be lost.
 
     Attributes:
-        name: of the place. proofs: those that cover it, the most telling first.
+        proofs: those that cover it, the most telling first.
         stage: the first stage that lacks the effect.
         hint: what to do; {recipe} is the recipe.
     """
@@ -109,14 +109,7 @@ LOSSES: Mapping[str, _Loss] = {
 
 @dataclass(frozen=True, slots=True)
 class StageAnswers:
-    """The answers of one stage.
-
-    Attributes:
-        name: one of STAGES.
-        passed: case → whether every check of it passed.
-        answers: case → its last answer, for display.
-        source: where the answers come from.
-    """
+    """The answers of one of STAGES: per case whether all checks passed, and its last answer for display."""
 
     name: str
     passed: Mapping[str, bool]
@@ -131,15 +124,7 @@ class StageAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The first place where the effect is lost.
-
-    Attributes:
-        lost_at: a key of LOSSES; "" if nothing is lost.
-        sentence: the result.
-        evidence: what supports it, a sentence each.
-        hint: what to do, "" if nothing is lost.
-        cases: the cases that are lost there.
-    """
+    """The first place where the effect is lost: a key of LOSSES, "" if nothing is lost."""
 
     lost_at: str
     sentence: Sentence
@@ -156,14 +141,10 @@ def first_loss(
     changed: Sequence[str] = (),
     parted: Mapping[str, str] | None = None,
 ) -> Explanation:
-    """Fold answers and proofs into the first place of loss.
+    """Fold answers, in the order of STAGES, and the run's proofs into the first place of loss.
 
-    Args:
-        stages: in the order of STAGES; served_ids may be absent, or both served ones.
-        proofs: of the run, those that exist.
-        recipe: the name for commands.
-        changed: what was changed since it was proven, a sentence each.
-        parted: case → where the server's prompt differs from the training prompt, a sentence.
+    `changed` names what was changed since it was proven; `parted`: case → where the server's prompt differs.
+    Either served stage may be absent.
     """
     known = {proof.name: proof for proof in proofs}
     found = {stage.name: stage for stage in stages}

@@ -34,8 +34,7 @@ class Resolved:
     """A checked recipe and the origin of each of its values.
 
     Attributes:
-        recipe: with the overlay of `profile` laid on top.
-        profile: cpu or cuda: the overlay that was used.
+        profile: cpu or cuda; the recipe includes its overlay.
         origins: dotted key of every value → "recipes/x.yaml:14:3", "--set …", "CONCH_SET_…" or "default".
         files: the chain, the recipe itself first.
     """
@@ -63,17 +62,10 @@ def compose(
     profile: str = "auto",
     machine: str = "cpu",
 ) -> Resolved:
-    """Compose and check a recipe.
+    """Compose and check a recipe: the chain is the recipe first, then what it extends, the root last.
 
-    Args:
-        chain: the recipe first, then what it extends, the root last.
-        sets: `--set` arguments, KEY=VALUE; the value is YAML.
-        environ: only names that start with CONCH_SET_ are read.
-        profile: cpu or cuda; auto takes the recipe's hardware.profile, and when that is auto too, `machine`.
-        machine: what the machine is.
-
-    Raises:
-        UsageError: with every mistake, in the order of the files.
+    The profile auto takes the recipe's hardware.profile, and if that is auto too, `machine`. A UsageError has
+    every mistake, in the order of the files.
     """
     file = chain[0].path
     documents = [parse(source) for source in chain]

@@ -17,10 +17,9 @@ _PROBLEM_LIMIT = 20
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value of a document.
+    """A value of a document: a dict or list of Nodes, or a scalar.
 
     Attributes:
-        value: dict of Node, list of Node, or None, bool, int, float, str.
         where: `file:line:column` of the value (or `--set …`).
         key_where: the same of its key; where for an item of a list.
         path: the dotted key as written (hardware.cpu.train.epochs).

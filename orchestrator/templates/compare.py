@@ -84,16 +84,12 @@ ORDER: tuple[DifferenceKind, ...] = tuple(DifferenceKind)
 
 @dataclass(frozen=True, slots=True)
 class TurnVerdict:
-    """The comparison of one trained answer.
+    """The comparison of one trained answer (`turn` counts from 0), decided by its worst variant, `spelling`.
 
     Attributes:
-        dataset, row, turn: its location; answers count from 0.
-        verdict: of the worst variant that decides.
-        spelling: the names of that variant.
         position: of the first id that differs, from 0; the context's length if none does.
         training_id, served_id: at that position; None where a side has ended.
-        training_text, served_text: the text around it on both sides, marked with ⟦ ⟧.
-        explanation: one sentence. hint: what to set.
+        training_text, served_text: the text around it, marked with ⟦ ⟧.
         dropped: whether a variant that lost a trained thought got another prompt (does not decide).
         unreachable: both sides are the same text with other ids.
     """
@@ -150,15 +146,7 @@ def compare_turn(
     training: Training,
     pieces: PiecesPair,
 ) -> TurnVerdict:
-    """The verdict of one trained answer.
-
-    Args:
-        where: data set and row.
-        trained: the answer in training.
-        served: its prompts in serving.
-        training: the settings that explain a difference.
-        pieces: the texts of the ids of training and of serving.
-    """
+    """The verdict of one trained answer; `where`: data set and row."""
     context, labels = trained["context"], trained["labels"]
     worst, names, dropped = Difference("equal", len(context), context, labels, context), "", False
     unreachable = False
@@ -234,13 +222,11 @@ class Worst(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class ConversationVerdict:
-    """The comparison of one conversation.
+    """The comparison of one conversation, decided by its worst answer.
 
     Attributes:
-        verdict: of the worst trained answer. worst: that answer.
         fails: a trained answer does not hold, and a template could make it hold.
         unreachable: a trained answer is the same text with other ids.
-        answers: how many were compared.
         spellings: name → verdict → answers, of the other ways to send the history; they do not decide.
     """
 
@@ -255,13 +241,7 @@ class ConversationVerdict:
 def judge_conversation(
     answers: Sequence[Answer], training: Training, pieces: PiecesPair
 ) -> ConversationVerdict:
-    """The verdict over the trained answers of one conversation, its history sent unchanged.
-
-    Args:
-        answers: at least one.
-        training: the settings that explain a difference.
-        pieces: the texts of the ids of training and of serving.
-    """
+    """The verdict over the trained answers (at least one) of a conversation, its history sent unchanged."""
     other: dict[str, Counter[str]] = {}
     judged = []
     for trained, served in answers:

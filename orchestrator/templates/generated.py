@@ -114,12 +114,8 @@ def generated_conversations(
 ) -> list[list[Message]]:
     """`count` conversations as messages of role system, user and assistant; the same for the same seed.
 
-    Args:
-        seed: of the random choices.
-        count: how many; from about 40 on, each text of this module occurs in questions and answers.
-        thoughts: whether answers may have thoughts, in the spelling of LLaMA-Factory's thought_words.
-        odd: whether answers may also begin with white space and, with thoughts, contain other thought marks
-            (see above).
+    From about 40 on, each text of this module occurs in questions and answers. With `odd`, answers may also
+    begin with white space and, with thoughts, contain other thought marks.
 
     >>> generated_conversations(7, 2, thoughts=False) == generated_conversations(7, 2, thoughts=False)
     True

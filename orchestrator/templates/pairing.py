@@ -44,8 +44,7 @@ class ChatTemplate:
         name: the file name in chat_templates/, without suffix.
         training, thinking, history: LLaMA-Factory's template and the two settings that change tokens; `any`
             if a setting changes none.
-        reasoning_parser: the name of the engine's reasoning parser; None for no parser.
-        text: the jinja. sha256: of its UTF-8 bytes, in hex.
+        reasoning_parser: the engine's; None for none.
         source: what wrote the jinja, or where it comes from.
     """
 
@@ -74,11 +73,7 @@ def name_of(training: str, thinking: str, history: str) -> str:
 
 
 def choose(templates: Mapping[str, ChatTemplate], training: str, thinking: str, history: str) -> ChatTemplate:
-    """The pairing that reproduces a training; Conch's own is preferred to one under another name.
-
-    Raises:
-        UsageError: there is none; lists the existing pairings.
-    """
+    """The pairing that reproduces a training, preferably Conch's own; UsageError lists all pairings."""
     found = _chosen(templates, training, thinking, history)
     if found:
         return found
@@ -106,11 +101,7 @@ def _chosen(
 
 
 def read(name: str, yaml_text: str, jinja_text: str) -> ChatTemplate:
-    """A pairing from the texts of its two files.
-
-    Raises:
-        UsageError: invalid YAML, missing or unknown keys, or the hash of the jinja differs.
-    """
+    """A pairing from its two files; UsageError if the YAML or the hash of the jinja is wrong."""
     where = f"chat_templates/{name}.yaml"
     try:
         values = yaml.load(yaml_text, Loader=_Loader)  # noqa: S506  a safe loader
@@ -186,12 +177,7 @@ class Recognised:
 def recognise(jinja: str, model_type: str, templates: Mapping[str, ChatTemplate]) -> Recognised | None:
     """The training template that a model's own chat template belongs to; None if no family recognises it.
 
-    Decided by the text of the jinja, not by the model's name.
-
-    Args:
-        jinja: the model's own chat template; "" for none.
-        model_type: from its config.json.
-        templates: all pairings; if the jinja equals one of them, its settings are known too.
+    The text of the jinja decides, not the model's name. If it equals a pairing, its settings are known too.
 
     >>> recognise("{{ '<|im_start|>' }}{% if enable_thinking %}<think></think>", "qwen3", {})
     Recognised(training='qwen3', thinking='', history='')

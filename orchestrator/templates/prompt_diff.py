@@ -22,14 +22,7 @@ _COMPARED = 40
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """The training settings that explain a difference.
-
-    Attributes:
-        template: LLaMA-Factory's; "" if unknown.
-        thinking: its enable_thinking; None is mixed.
-        mask_history: whether earlier answers lost their thoughts.
-        bos: the id of the begin-of-sentence token, None if there is none.
-    """
+    """The training settings that explain a difference; `thinking` None is mixed, `bos` an id."""
 
     template: str = ""
     thinking: bool | None = True
@@ -50,13 +43,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two lists of ids and the position of their first difference.
-
-    Attributes:
-        kind: prefill, missing, forced or differs.
-        context, labels: the trained prompt and answer. served: the served prompt.
-        error: why the server rejects the request, "" if it does not.
-    """
+    """Two lists of ids and their first difference; `error`: why the server rejects the request."""
 
     kind: str
     position: int
@@ -147,12 +134,7 @@ class PromptDiff:
 
 @dataclass(frozen=True, slots=True)
 class WhiteSpace:
-    """Two runs of white space at the same position.
-
-    Attributes:
-        word: the text before the runs. before: the same, with the white space that both share.
-        trained, served: the runs. after: what follows them.
-    """
+    """Two runs of white space at the same position; `word` is before them, `after` follows them."""
 
     word: str
     before: str

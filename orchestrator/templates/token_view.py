@@ -44,10 +44,9 @@ class Token:
     """One token of a row.
 
     Attributes:
-        id: in the tokenizer's vocabulary. text: its text.
-        answer: part of an answer. trained: the model learns to write it.
-        kept: cutoff_len keeps it. thinking: part of a thought, marks included.
-        stop: it ends an answer. part: "1/2" of a text that needs several tokens, else "".
+        trained: the model learns to write it. kept: cutoff_len keeps it.
+        thinking: part of a thought, marks included. stop: it ends an answer.
+        part: "1/2" of a text that needs several tokens, else "".
     """
 
     id: int
@@ -65,13 +64,7 @@ class Token:
 
 
 def tokens_of(row: PreviewRow, pieces: Mapping[int, str], stops: Iterable[int]) -> list[Token]:
-    """The tokens of a row, those that cutoff_len removes included.
-
-    Args:
-        row: of the probe.
-        pieces: id → token, as the tokenizer spells it.
-        stops: ids that end an answer.
-    """
+    """The tokens of a row, those that cutoff_len removes included; `stops` are the ids that end an answer."""
     places = list(_places(row))
     texts = texts_of([token for token, *_ in places], pieces)
     thinking = _thoughts([text for text, _ in texts], [answer for _, answer, *_ in places])

@@ -140,13 +140,10 @@ def write_jinja(training: str, thinking: Thinking, history: History) -> str:
     r"""The chat template for a model trained with that LLaMA-Factory template and those settings.
 
     The last message of a conversation, when it is an answer, is written as it was trained, so that a whole
-    trained row can be rendered too.
+    trained row can be rendered too. An unknown template or setting is a UsageError.
 
     >>> write_jinja("qwen3", "off", "keep").splitlines()[0].startswith("{#- Written by Conch")
     True
-
-    Raises:
-        UsageError: an unknown template or setting; lists the valid ones.
     """
     layout = layout_of(training)
     _must_be("thinking", thinking, (*THINKING, ANY))
@@ -184,9 +181,6 @@ def settings_of(training: str, thinking: Thinking, history: History) -> tuple[Th
 
     >>> settings_of("qwen3", "on", "keep"), settings_of("qwen", "on", "keep")
     (('on', 'keep'), ('any', 'any'))
-
-    Raises:
-        UsageError: an unknown template, or `any` for a template that reasons.
     """
     if not layout_of(training).reasons:
         return ANY, ANY

@@ -47,11 +47,9 @@ HERE = "asked by conch why"
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """The questions.
+    """The recipe's questions without checks that need streaming, and how to ask them.
 
     Attributes:
-        cases: the recipe's, without checks that need streaming.
-        max_tokens: of an answer.
         parser: the server's reasoning parser, "" for none.
         same: whether the run's own stages ask the same way: as long, and greedily.
     """
@@ -73,18 +71,9 @@ class Why:
 
 
 def why(recipe: str, *, project: Path, progress: Progress, server: Server | None = None) -> Why:
-    """Ask every stage, and find the first loss.
+    """Ask every stage of a run (RECIPE or RECIPE/ID), and find the first loss.
 
-    Args:
-        recipe: a name, or RECIPE/ID.
-        project: the folder that holds runs/.
-        progress: shows progress.
-        server: ask this server; None starts one if needed.
-
-    Raises:
-        MissingError: there is no finished export, no question, or an environment is missing.
-        BusyError: another process works on this recipe.
-        ConchError: a probe or the server failed.
+    Asks `server` if given; otherwise starts one if needed.
     """
     run = finished_run(project, recipe)
     plan = read_plan(run)
@@ -123,11 +112,7 @@ def first(
 
 
 def choose_questions(plan: Plan, run: Run) -> Questions:
-    """The recipe's questions, as in the run's plan; at most MOST, evenly spread.
-
-    Raises:
-        MissingError: there are none.
-    """
+    """The recipe's questions, as in the run's plan; at most MOST, evenly spread."""
     try:
         stage = plan.stage("ask")
         texts = {file.path: file.text for file in stage.files}

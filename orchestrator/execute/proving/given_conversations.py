@@ -41,13 +41,7 @@ HINT = 'a line is {"messages": [{"role": "user", "content": "…"}, {"role": "as
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One conversation.
-
-    Attributes:
-        where: file:line.
-        trained: its messages as training gets them.
-        sent: its messages as a client sends them.
-    """
+    """One conversation from file:line, as training gets its messages and as a client sends them."""
 
     where: str
     trained: Conversation
@@ -58,7 +52,6 @@ def read_conversations(path: Path) -> list[Given]:
     """Every conversation of a file, in order.
 
     Raises:
-        MissingError: it is not there.
         UsageError: it is a folder, empty or binary, or rows are malformed: the first ones, with their lines.
     """
     if not path.exists():

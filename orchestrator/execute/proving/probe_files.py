@@ -54,12 +54,7 @@ class Prepared(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class IdsFile(Generic[HeaderT]):
-    """A probe's file.
-
-    Attributes:
-        path: the file. header: its first line.
-        pieces: id → token, from its last line.
-    """
+    """A probe's file: the header is its first line, the pieces (id → token) are its last."""
 
     path: Path
     header: HeaderT
@@ -67,11 +62,7 @@ class IdsFile(Generic[HeaderT]):
 
     @classmethod
     def open(cls, path: Path) -> IdsFile[HeaderT]:
-        """Read header and last line.
-
-        Raises:
-            MissingError: the file does not exist. StageFailed: it is cut off.
-        """
+        """Read header and last line."""
         if not path.is_file():
             raise MissingError(
                 Problem("the probe left no token ids", where=str(path), hint="run the stage again")
@@ -116,11 +107,7 @@ def served_rows(file: IdsFile[ServeHeader]) -> Iterator[ServedRow]:
 
 
 def read_header(path: Path) -> ReadingHeader:
-    """The first line of a probe's file, with the fixed texts as the tokenizer read them.
-
-    Raises:
-        MissingError: the file does not exist. StageFailed: its first line is not such a header.
-    """
+    """The first line of a probe's file, with the fixed texts as the tokenizer read them."""
     try:
         with path.open(encoding="utf-8") as lines:
             header: ReadingHeader = json.loads(lines.readline())
@@ -144,9 +131,6 @@ def answers_in_step(
     """Each trained row with its (trained answer, served answer) pairs; none for a row that is not covered.
 
     Both files have the rows in the same order; the trainer may have dropped some.
-
-    Raises:
-        StageFailed: a conversation or an answer was not served.
     """
     serving = served_rows(served)
     for row in trained_ids(trained):
@@ -176,11 +160,7 @@ def answers_in_step(
 
 
 def prepared_sets(path: Path) -> list[Prepared]:
-    """The data sets of prepare.json.
-
-    Raises:
-        MissingError: it does not exist, or is not what the stage prepare writes.
-    """
+    """The data sets of prepare.json."""
     try:
         sets: list[Prepared] = json.loads(path.read_bytes())["datasets"]
         _ = [(each["name"], each["file"]) for each in sets]
@@ -197,10 +177,10 @@ def sources_of(path: Path) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class TrainedRows:
-    """The trained rows, each with its location in its source.
+    """The rows of training_ids.jsonl, each with its location in its source.
 
     Attributes:
-        file: training_ids.jsonl. sources: data set of the recipe → its file; others are not trained.
+        sources: data set of the recipe → its file; others are not trained.
         conversations: conversations.jsonl if the messages are needed, else None.
         passed_over: rows that were read but are not trained, by reason.
     """
@@ -212,16 +192,7 @@ class TrainedRows:
 
     @classmethod
     def open(cls, ids: Path, prepared: Path, conversations: Path | None = None) -> TrainedRows:
-        """Read header, pieces and the names of the sources.
-
-        Args:
-            ids: training_ids.jsonl.
-            prepared: prepare.json.
-            conversations: conversations.jsonl, if the rows need their messages.
-
-        Raises:
-            MissingError: a file does not exist. StageFailed: one is cut off.
-        """
+        """Read header, pieces and the names of the sources."""
         if conversations and not conversations.is_file():
             raise MissingError(Problem("is missing", str(conversations), "prepare the data again"))
         file = open_trained(ids)

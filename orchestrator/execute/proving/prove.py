@@ -38,20 +38,10 @@ def prove(
     accept_mismatch: bool,
     server: Server | None = None,
 ) -> tuple[Run, Certificate]:
-    """(the run, its new certificate).
+    """Prove a run (RECIPE or RECIPE/ID) again, and return it with its new certificate.
 
-    Args:
-        recipe: a name, or RECIPE/ID.
-        project: the folder that holds runs/.
-        progress: shows progress.
-        offline: skip the proofs that need a server.
-        accept_mismatch: mark proofs that do not hold as accepted.
-        server: prove this server; None starts one for the time.
-
-    Raises:
-        MissingError: there is no finished export, or an environment is missing.
-        BusyError: another process works on this recipe.
-        ConchError: a probe or the server failed.
+    `offline` skips the proofs that need a server; the others use `server`, or start one. `accept_mismatch`
+    marks proofs that do not hold as accepted.
     """
     run = finished_run(project, recipe)
     plan = stages_of(read_plan(run), offline=offline, accept_mismatch=accept_mismatch, server=server)

@@ -50,11 +50,7 @@ class ServedScores(TypedDict):
 
 
 def prove_loss(settings: ProveLossSettings, folder: Path) -> int:
-    """Write the proof; 5 if the server gives other probabilities and that is not accepted.
-
-    Raises:
-        MissingError: a file does not exist. StageFailed: one is cut off, or the files have different rows.
-    """
+    """Write the proof; 5 if the server gives other probabilities and that is not accepted."""
     header, *lines = [*lines_of(folder / settings.trainer)] or [{}]
     if "eligible" not in header:
         raise StageFailed(Problem("has no header: it is cut off", settings.trainer, "run the stage again"))

@@ -61,12 +61,7 @@ _OTHER_SERVER = "prove a vLLM server that Conch started: conch serve"
 
 
 def prove_served(settings: ProveServedSettings, folder: Path) -> int:
-    """Send the requests, judge the prompts, and write the proof; 5 if it does not hold and is not accepted.
-
-    Raises:
-        MissingError: no service, or a file does not exist. StageFailed: the server died or does not return
-            its ids. TimedOut: it does not answer.
-    """
+    """Send the requests, judge the prompts, write the proof; 5 if it neither holds nor is accepted."""
     trained = open_trained(folder / settings.training_ids)
     conversations = folder / settings.conversations
     sources = sources_of(folder / settings.prepared)
@@ -127,9 +122,7 @@ def _is_generated(row: RowIds) -> bool:
 class ServedAsker:
     """The server, and what its prompts are compared with.
 
-    Attributes:
-        client, root, model, key: the server. longest: its context in tokens.
-        training, pieces: of the training. sources: data set → its source file.
+    `longest` is its context in tokens, `sources` maps data sets to their source files.
     """
 
     client: httpx.Client
@@ -143,12 +136,7 @@ class ServedAsker:
 
     @classmethod
     def of_environment(cls, training: Training, pieces: Pieces, sources: Mapping[str, str]) -> ServedAsker:
-        """The service of this task.
-
-        Raises:
-            MissingError: there is none, nothing listens there, or it serves another model. StageFailed: it
-                does not report its context length.
-        """
+        """The service of this task, from the environment; MissingError unless it serves our model."""
         service = ServiceAddress.of_environment()
         url, model, key = service.url, service.model, service.key
         asker = cls(
@@ -249,11 +237,7 @@ class ServedAsker:
         *,
         gone: type[ConchError] = StageFailed,
     ) -> dict[str, Any]:
-        """The answer as JSON; {"error"} of a request that the server rejects as invalid.
-
-        Raises:
-            `gone`: nothing listens. StageFailed: any other failure. TimedOut: no answer in time.
-        """
+        """The answer as JSON, or {"error"} if the server rejects the request; `gone` if none listens."""
         url = self.root + path
         try:
             answer = self.client.request(method, url, json={"model": self.model, **body} if body else None)

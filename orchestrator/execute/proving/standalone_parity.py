@@ -56,7 +56,6 @@ class Question:
 
     Attributes:
         tokenizer: a model's folder; its tokenizer and config.json are read.
-        template, thinking, history: LLaMA-Factory's template and the two settings that change tokens.
         chat_template: the jinja to serve; None for the one that Conch pairs with the training.
         conversations: a file; None for generated ones.
         hardware: selects the environments; "auto" for this machine's.
@@ -103,13 +102,7 @@ class Compared(Summary):
 
 
 def compare_standalone(question: Question, say: Say) -> Compared:
-    """Run both probes, and compare.
-
-    Raises:
-        UsageError: the tokenizer, a template or a conversation is invalid.
-        MissingError: one of them, or an environment, does not exist.
-        StageFailed: a probe failed. Interrupted: a signal came.
-    """
+    """Run both probes, and compare."""
     check_tokenizer(question.tokenizer)
     jinja, name = _jinja(question)
     hardware = machine.hardware() if question.hardware == "auto" else question.hardware

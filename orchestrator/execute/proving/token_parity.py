@@ -30,11 +30,7 @@ LISTED = 50
 
 
 def compare(settings: CompareSettings, folder: Path) -> int:
-    """Write the proof; 5 if it does not hold and is not accepted.
-
-    Raises:
-        MissingError: a probe's file does not exist. StageFailed: one is cut off, or lacks a conversation.
-    """
+    """Write the proof; 5 if it does not hold and is not accepted."""
     trained = open_trained(folder / settings.training_ids)
     served = open_served(folder / settings.serving_ids)
     counts = _count(trained, served)
