@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.results import Sentence
@@ -55,7 +56,7 @@ class Findings:
         return tuple(one for kind, number in chosen.items() for one in self._first[kind][:number])
 
 
-def some(names: list[str], total: int | None = None, most: int = 3) -> Sentence:
+def some(names: Sequence[str], total: int | None = None, most: int = 3) -> Sentence:
     """The first names, and how many more there are of `total` (default: of the names).
 
     >>> some(["a", "b", "c", "d"]).zh

@@ -68,7 +68,6 @@ class Facts(TypedDict):
 Cause = tuple[Sentence, Sentence]
 
 LISTED = 50
-NAMED = 3
 AGAIN = Sentence(
     "conch sft RECIPE exports again from this run's adapter", "conch sft RECIPE 会用本次运行的适配器重新导出"
 )
@@ -76,7 +75,6 @@ _BASE = Sentence(
     "check model.base and model.revision, and export again from the base that the model was trained on",
     "检查 model.base 和 model.revision，并用训练所用的基座模型重新导出",
 )
-_OTHER_BASE = Sentence("it was made from another base model", "它是用另一个基座模型导出的")
 _NOT_COVERED = Sentence(
     "rows of large tensors that were not drawn (the hashes proof covers every byte); quantized weights",
     "大张量中未抽样的行（hashes 证明覆盖每个字节）；量化权重",
@@ -91,7 +89,14 @@ def prove(facts: Facts) -> Proof:
         name="merge",
         holds=cause is None,
         covered=_covered(facts),
-        numbers=_numbers(facts),
+        numbers={
+            "tensors": float(sum(facts["tensors"].values())),
+            "modules": float(facts["modules"]),
+            "wrong": float(facts["bad_number"]),
+            "values": float(facts["looked"]),
+            "largest_difference_in_bounds": float(facts["worst"]),
+            **dict(zip(("least_fit", "greatest_fit"), facts["fit"], strict=False)),
+        },
         detail=cause[0] if cause else _held(facts),
         hint=cause[1] if cause else "",
         not_covered=_not_covered(facts),
@@ -100,10 +105,9 @@ def prove(facts: Facts) -> Proof:
 
 
 def _unreadable(facts: Facts) -> Cause | None:
-    problems = facts["problems"]
-    if not problems:
+    if not facts["problems"]:
         return None
-    first, more = problems[0], len(problems) - 1
+    first, more = facts["problems"][0], len(facts["problems"]) - 1
     rest = Sentence(f" (and {more} more)", f"（另有 {more} 个）") if more else Sentence()
     what = joined([first["file"], _translated(first["what"])], " ", " ")
     hint = Sentence("export again, or fetch the base model again", "重新导出，或重新下载基座模型")
@@ -111,69 +115,61 @@ def _unreadable(facts: Facts) -> Cause | None:
 
 
 def _names(facts: Facts) -> Cause | None:
-    if facts["missing"]:
-        names = _some(facts["missing"])
+    if names := some(facts["missing"]):
         return Sentence(f"the export lacks {names} of the base", f"导出模型缺少基座中的 {names.zh}"), AGAIN
-    if facts["extra"]:
-        names = _some(facts["extra"])
-        what = Sentence(
-            f"the export has {names}, which the base does not have", f"导出模型多出基座没有的 {names.zh}"
-        )
-        return joined([what, _OTHER_BASE], ": ", "："), _BASE
-    if facts["unmatched"]:
-        names = _some(facts["unmatched"])
-        what = Sentence(
+    if names := some(facts["extra"]):
+        return Sentence(
+            f"the export has {names}, which the base does not have: it was made from another base model",
+            f"导出模型多出基座没有的 {names.zh}：它是用另一个基座模型导出的",
+        ), _BASE
+    if names := some(facts["unmatched"]):
+        return Sentence(
             f"the adapter trains {names}, and the base has no such weight: it belongs to another base model",
             f"适配器训练了 {names.zh}，而基座没有这样的权重：它属于另一个基座模型",
-        )
-        return what, _BASE
+        ), _BASE
     return None
 
 
 def _idle(facts: Facts) -> Cause | None:
     """Training left nothing to merge."""
-    trained, modules = facts["tensors"].get("trained", 0), facts["modules"]
+    tensors, modules = facts["tensors"], facts["modules"]
+    trained, replaced = tensors.get("trained", 0), tensors.get("replaced", 0)
     hint = Sentence(
         "check the loss in logs/train.log and train.lora_target, and train again",
         "检查 logs/train.log 中的损失和 train.lora_target，然后重新训练",
     )
-    if facts["method"] != "lora":
-        if trained and not facts["changed"] and not facts["bad_number"]:
-            what = Sentence(
-                f"training changed none of its {trained} tensors: the trained model is the base",
-                f"训练没有改变任何一个张量（共 {trained} 个）：训练后的模型就是基座模型",
-            )
-            return what, hint
+    lora = facts["method"] == "lora"
+    if not lora and trained and not facts["changed"] and not facts["bad_number"]:
+        return Sentence(
+            f"training changed none of its {trained} tensors: the trained model is the base",
+            f"训练没有改变任何一个张量（共 {trained} 个）：训练后的模型就是基座模型",
+        ), hint
+    if not lora or replaced:
         return None
-    replaced = facts["tensors"].get("replaced", 0)
-    if not modules and not replaced:
-        what = Sentence(
+    if not modules:
+        return Sentence(
             "the adapter affects no module: it contains no update at all",
             "适配器没有作用于任何模块：其中没有任何更新",
-        )
-        return what, hint
-    if modules and len(facts["silent"]) == modules and not replaced:
-        what = Sentence(
+        ), hint
+    if len(facts["silent"]) == modules:
+        return Sentence(
             f"the adapter has no effect: the update of each of its {modules} modules is zero",
             f"适配器不起作用：全部 {modules} 个模块的更新都是零",
-        )
-        return what, hint
+        ), hint
     return None
 
 
 def _not_finite(facts: Facts) -> Cause | None:
-    bad = [record["tensor"] for record in facts["bad"] if not record["finite"]]
-    if not bad:
+    names = some([record["tensor"] for record in facts["bad"] if not record["finite"]])
+    if not names:
         return None
-    names = _some(bad)
-    what = Sentence(
-        f"the export has infinite or undefined numbers in {names}", f"导出模型的 {names.zh} 含有无穷大或 NaN"
-    )
     hint = Sentence(
         "train with a lower learning rate, or in bfloat16 instead of float16, and export again",
         "调低学习率，或用 bfloat16 代替 float16 训练，然后重新导出",
     )
-    return what, hint
+    return Sentence(
+        f"the export has infinite or undefined numbers in {names}", f"导出模型的 {names.zh} 含有无穷大或 NaN"
+    ), hint
 
 
 def _is_base(facts: Facts) -> Cause | None:
@@ -181,58 +177,54 @@ def _is_base(facts: Facts) -> Cause | None:
     if not taught or facts["changed"]:
         return None
     if any(record["kind"] != "untouched" for record in facts["bad"]):
-        lora = facts["method"] == "lora"
-        kind, kind_zh = ("updates", "更新") if lora else ("tensors", "张量")
-        what = Sentence(
+        kind, kind_zh = ("updates", "更新") if facts["method"] == "lora" else ("tensors", "张量")
+        return Sentence(
             f"the export is the base model: none of the {taught} trained {kind} is in it",
             f"导出的就是基座模型：训练得到的 {taught} 个{kind_zh}一个也不在其中",
-        )
-        return what, AGAIN
+        ), AGAIN
     dtype = facts["dtypes"]["export"]
-    what = Sentence(
+    hint = Sentence(
+        "export in float32, or train longer or with a higher learning rate",
+        "用 float32 导出，或者增加训练轮数、调高学习率",
+    )
+    return Sentence(
         f"none of {taught} updates is large enough to change a weight in {dtype}: the export is the base"
         " model",
         f"{taught} 个更新都太小，改变不了 {dtype} 精度的权重：导出的就是基座模型",
-    )
-    hint = Sentence(
-        "export in float32, or train longer or with a higher learning rate",
-        "用 float32 导出，或延长训练、调高学习率",
-    )
-    return what, hint
+    ), hint
 
 
 def _foreign_shard(facts: Facts) -> Cause | None:
-    """Everything wrong is in some of several files, and everything trained in them is wrong."""
+    """Some of several files are wrong, each in all tensors that training changed; the others are correct."""
     bad, files = facts["bad"], facts["files"]
     guilty = sorted(file for file, counts in files.items() if counts["bad"])
     if not guilty or len(guilty) == len(files) or _looks(bad) <= {"scaled", "part"}:
         return None
-    if len(bad) < facts["bad_number"] or any(not _all_wrong(file, facts) for file in guilty):
-        return None
+    for file in guilty:
+        kinds = [record["kind"] for record in bad if record["file"] == file]
+        taught = sum(kind != "untouched" for kind in kinds)
+        if len(kinds) <= 1 or taught != files[file].get("taught", 0) or len(bad) < facts["bad_number"]:
+            return None
     base = _looks(bad) == {"base"}
     whose, whose_zh = ("the base's own", "基座模型") if base else ("another export's", "另一次导出")
-    number, names = sum(counts["bad"] for counts in files.values()), _some(guilty)
-    what = Sentence(
+    number, names = sum(counts["bad"] for counts in files.values()), some(guilty)
+    return Sentence(
         f"{names} is {whose} shard: {number} tensors in it are wrong, and none in other files",
         f"{names.zh} 是{whose_zh}的分片：其中 {number} 个张量不对，其他文件没有问题",
-    )
-    return what, AGAIN
-
-
-def _all_wrong(file: str, facts: Facts) -> bool:
-    """More than one module: every tensor of the file in which two exports differ."""
-    bad = [record for record in facts["bad"] if record["file"] == file]
-    right = facts["files"][file].get("taught", 0) - sum(record["kind"] != "untouched" for record in bad)
-    return len(bad) > 1 and right == 0
+    ), AGAIN
 
 
 def _wrong_modules(facts: Facts) -> Cause | None:
-    bad = facts["bad"]
-    if not bad:
+    if not (bad := facts["bad"]):
         return None
-    plain = [record for record in bad if record["kind"] == "untouched"]
-    if plain:
-        return _untouched(plain, facts), _BASE
+    if plain := [record["tensor"] for record in bad if record["kind"] == "untouched"]:
+        names, total = some(plain), facts["tensors"].get("untouched", 0)
+        return Sentence(
+            f"{len(plain)} of {total} tensors that training did not touch differ from the base: {names}; the"
+            " export was made from another base or another revision of it",
+            f"训练未涉及的 {total} 个张量中有 {len(plain)} 个与基座不同：{names.zh}；"
+            "导出来自另一个基座模型或它的另一个版本",
+        ), _BASE
     kinds = _looks(bad)
     if kinds == {"scaled"}:
         return _scaled(facts)
@@ -267,19 +259,8 @@ def _wrong_modules(facts: Facts) -> Cause | None:
 def _modules(facts: Facts) -> Sentence:
     """The wrong modules, and out of how many: "model.layers.0.mlp.up_proj (1 of 210)"."""
     number, taught = facts["bad_number"], _taught(facts)
-    names = some([record.get("module") or record["tensor"] for record in facts["bad"]], number, NAMED)
+    names = some([record.get("module") or record["tensor"] for record in facts["bad"]], number)
     return Sentence(f"{names} ({number} of {taught})", f"{names.zh}（{number}/{taught}）")
-
-
-def _untouched(plain: Sequence[Record], facts: Facts) -> Sentence:
-    names, total = _some([record["tensor"] for record in plain]), facts["tensors"].get("untouched", 0)
-    return Sentence(
-        f"{len(plain)} of {total} tensors that training did not touch differ from the base: {names}; the"
-        " export"
-        " was made from another base or another revision of it",
-        f"训练未涉及的 {total} 个张量中有 {len(plain)} 个与基座不同：{names.zh}；"
-        "导出来自另一个基座模型或它的另一个版本",
-    )
 
 
 def _scaled(facts: Facts) -> Cause:
@@ -287,21 +268,19 @@ def _scaled(facts: Facts) -> Cause:
     least, most = min(times), max(times)
     one = most - least < 0.01 * max(1.0, abs(most))
     by, by_zh = (f"{least:.4g}",) * 2 if one else (f"{least:.4g} to {most:.4g}", f"{least:.4g} 至 {most:.4g}")
-    first, named = facts["bad"][0], _modules(facts)
-    alpha = first.get("alpha")
+    named, alpha = _modules(facts), facts["bad"][0].get("alpha")
     meant = meant_zh = ""
     if alpha is not None:
-        actual = f"{alpha * first.get('times', 0.0):.4g}"
+        actual = f"{alpha * times[0]:.4g}"
         meant = f" (lora_alpha {actual} instead of {alpha:g})"
         meant_zh = f"（lora_alpha 是 {actual}，应为 {alpha:g}）"
-    what = Sentence(
-        f"{named} carry {by} times the update{meant}", f"{named.zh}的更新是应有的 {by_zh} 倍{meant_zh}"
-    )
     cause = Sentence(
         "adapter_config.json was changed after the export, or the export read another one",
         "导出之后 adapter_config.json 被修改过，或导出时读的是另一个文件",
     )
-    return what, joined([cause, AGAIN], ": ", "：")
+    return Sentence(
+        f"{named} carry {by} times the update{meant}", f"{named.zh}的更新是应有的 {by_zh} 倍{meant_zh}"
+    ), joined([cause, AGAIN], ": ", "：")
 
 
 def _looks(bad: Sequence[Record]) -> set[str]:
@@ -310,11 +289,8 @@ def _looks(bad: Sequence[Record]) -> set[str]:
 
 def _look(record: Record) -> str:
     """What a wrong tensor looks like, a key of _LOOKS."""
-    if "looks" in record:
-        return record["looks"]
-    if not record["finite"]:
-        return "not finite"
-    return "base" if record.get("like_base") else "other"
+    unnamed = "base" if record.get("like_base") else "other"
+    return record.get("looks") or (unnamed if record["finite"] else "not finite")
 
 
 def _taught(facts: Facts) -> int:
@@ -322,17 +298,11 @@ def _taught(facts: Facts) -> int:
     return sum(facts["tensors"].get(kind, 0) for kind in ("merged", "replaced", "trained"))
 
 
-def _some(names: Sequence[str]) -> Sentence:
-    return some(list(names), most=NAMED)
-
-
 def _held(facts: Facts) -> Sentence:
     if facts["method"] != "lora":
-        taught = _taught(facts)
-        return Sentence(
-            f"all {taught} tensors are the trained model's", f"全部 {taught} 个张量都是训练后的权重"
-        )
-    scales = ", ".join(f"{scale:g}" for scale in facts["scales"][:NAMED]) or "1"
+        all_ = _taught(facts)
+        return Sentence(f"all {all_} tensors are the trained model's", f"全部 {all_} 个张量都是训练后的权重")
+    scales = ", ".join(f"{scale:g}" for scale in facts["scales"][:3]) or "1"
     merged = facts["tensors"].get("merged", 0)
     return Sentence(
         f"{merged} updates are merged at scale {scales}, and every other tensor is as expected",
@@ -345,19 +315,15 @@ _KINDS = {"merged": "已合并", "replaced": "整体替换", "trained": "已训�
 
 def _covered(facts: Facts) -> Sentence:
     counted = [(number, kind) for kind, number in sorted(facts["tensors"].items()) if number]
-    kinds = joined(
-        [Sentence(f"{number} {kind}", f"{_KINDS.get(kind, kind)} {number}") for number, kind in counted],
-        ", ",
-        "，",
-    )
+    each = [Sentence(f"{number} {kind}", f"{_KINDS.get(kind, kind)} {number}") for number, kind in counted]
+    kinds = joined(each, ", ", "，")
     total, looked, values = sum(facts["tensors"].values()), facts["looked"], facts["values"]
     share, sample, dtypes = looked / values if values else 0.0, facts["sample"], facts["dtypes"]
     return Sentence(
         f"{total} tensors of the export ({kinds}), {looked} of {values} values ({share:.0%}; whole up to"
         f" {sample}); base {dtypes['base']}, export {dtypes['export']}",
         f"导出模型的 {total} 个张量（{kinds.zh}），{values} 个数值中的 {looked} 个（{share:.0%}；"
-        f"不超过 {sample} 的"
-        f"张量全部检查）；基座 {dtypes['base']}，导出 {dtypes['export']}",
+        f"不超过 {sample} 的张量全部检查）；基座 {dtypes['base']}，导出 {dtypes['export']}",
     )
 
 
@@ -371,13 +337,9 @@ def _not_covered(facts: Facts) -> Sentence:
         for name, (old, new) in facts["resized"].items()
     ]
     if hidden := facts["invisible"]:
+        en, zh = f"{hidden} updates too small to be seen in ", f"{hidden} 个更新太小，"
         dtype = facts["dtypes"]["export"]
-        parts.append(
-            Sentence(
-                f"{hidden} updates too small to be seen in {dtype}",
-                f"{hidden} 个更新太小，{dtype} 精度无法体现",
-            )
-        )
+        parts.append(Sentence(f"{en}{dtype}", f"{zh}{dtype} 精度无法体现"))
     return joined([*parts, _NOT_COVERED])
 
 
@@ -404,19 +366,6 @@ def _translated(text: str) -> Sentence:
     return Sentence(text)
 
 
-def _numbers(facts: Facts) -> dict[str, float]:
-    numbers = {
-        "tensors": float(sum(facts["tensors"].values())),
-        "modules": float(facts["modules"]),
-        "wrong": float(facts["bad_number"]),
-        "values": float(facts["looked"]),
-        "largest_difference_in_bounds": float(facts["worst"]),
-    }
-    if facts["fit"]:
-        numbers |= {"least_fit": facts["fit"][0], "greatest_fit": facts["fit"][1]}
-    return numbers
-
-
 def _findings(facts: Facts) -> list[Finding]:
     found: list[Finding] = [
         {"what": _translated(each["what"]), "where": each["file"]} for each in facts["problems"]
@@ -426,11 +375,8 @@ def _findings(facts: Facts) -> list[Finding]:
         values = {"times": 0.0, "rank_found": 0, "share": 0.0, **record}
         what = Sentence(f"{name} {look.format(**values)}", f"{name} {look.zh.format(**values)}")
         found.append({"what": what, "where": record["file"], "tensor": record["tensor"]})
-    found += [
-        {"what": Sentence(f"the update of {module} is zero", f"{module} 的更新是零")}
-        for module in facts["silent"]
-    ]
-    return found
+    silent = (Sentence(f"the update of {name} is zero", f"{name} 的更新是零") for name in facts["silent"])
+    return found + [{"what": what} for what in silent]
 
 
 _LOOKS = {

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from orchestrator.proofs.findings import Finding, some
 from orchestrator.proofs.trained import ReadingHeader
 from orchestrator.results import Proof, Sentence, joined
+from orchestrator.templates.causes import Cause
 
 NAME = "tokenizer"
 LISTED = 50
@@ -53,6 +54,14 @@ ADDED = Sentence(
     "train with the template of this model's own family; tokens that you add on purpose (add_tokens) are not"
     " in the base model: accept them with --accept-mismatch",
     "用该模型所属系列的模板来训练；有意添加的 token（add_tokens）不在基座模型中，可用 --accept-mismatch 接受",
+)
+PIN = Sentence(
+    "pin transformers in the {name} environment to a version that loads this tokenizer correctly (for"
+    " DeepSeek-R1-Distill-Qwen 5.5.x works, 5.6.0 to 5.7.0 do not), or set"
+    ' "tokenizer_class": "PreTrainedTokenizerFast" in a copy of the model\'s tokenizer_config.json',
+    "把 {name} 环境的 transformers 固定到能正确加载此分词器的版本（DeepSeek-R1-Distill-Qwen 可用 5.5.x，"
+    '5.6.0 至 5.7.0 不行），或在模型的 tokenizer_config.json 副本中设置 "tokenizer_class":'
+    ' "PreTrainedTokenizerFast"',
 )
 
 
@@ -138,6 +147,22 @@ def prove(train: ReadingHeader, serve: ReadingHeader) -> Proof:
         ),
         findings=tuple(findings[:LISTED]),
     )
+
+
+def explain_round_trip(train: ReadingHeader, serve: ReadingHeader) -> Cause | None:
+    """The cause if a tokenizer does not decode its own ids to the input; None if both do."""
+    for name, header in (("train", train), ("serve", serve)):
+        if failures := header["round_trip"]["failures"]:
+            text, decoded = failures[0]["text"], failures[0]["decoded"]
+            tokenizer = f"{header['tokenizer']}, transformers {header['versions'].get('transformers', '?')}"
+            harm, harm_zh = ("trained on", "训练") if name == "train" else ("prompted with", "推理")
+            what = Sentence(
+                f"the {name} environment's tokenizer ({tokenizer}) reads {text!r} as {decoded!r}: the model"
+                f" would be {harm} different text",
+                f"{name} 环境的分词器（{tokenizer}）把 {text!r} 读成 {decoded!r}，{harm_zh}用的不是原文",
+            )
+            return Cause(what, Sentence(PIN.format(name=name), PIN.zh.format(name=name)))
+    return None
 
 
 def _text(value: object) -> str:

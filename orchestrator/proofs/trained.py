@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 from orchestrator.results import Sentence, in_chinese
-from orchestrator.templates.causes import TokenizerHeader
 
 Message = Mapping[str, str]
 
@@ -27,9 +26,19 @@ class SpecialTokens(TypedDict):
     eos_token_id: int | None
 
 
-class ReadingHeader(TokenizerHeader, SpecialTokens):
+class RoundTrip(TypedDict):
+    """The texts that a tokenizer does not decode to themselves: {"text", "decoded"}."""
+
+    ok: bool
+    failures: list[dict[str, str]]
+
+
+class ReadingHeader(SpecialTokens):
     """The header of both probes' files. published: special tokens before the training template set them."""
 
+    tokenizer: str
+    versions: Mapping[str, str]
+    round_trip: RoundTrip
     texts: list[Reading]
     published: NotRequired[SpecialTokens]
 

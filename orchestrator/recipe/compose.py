@@ -17,16 +17,18 @@ from pathlib import PurePath
 from pydantic import ValidationError
 
 from orchestrator.errors import Problem, UsageError
-from orchestrator.recipe.document import RecipeSource, parse
+from orchestrator.recipe.document import RecipeSource, parse, parse_value
 from orchestrator.recipe.explain import explain, node_at
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
 from orchestrator.recipe.hardware import PROFILES, defaults_of
 from orchestrator.recipe.sections import PASSAGES, SECTIONS, Recipe
-from orchestrator.recipe.settings import merge, settings
 from orchestrator.recipe.tree import Node
 
 _OUTERMOST = ("extends", "hardware", "name")  # keys that an overlay cannot have
-_PLACE = re.compile(r"^(.*):(\d+):(\d+)$")
+PREFIX = "CONCH_SET_"
+_POSITION = re.compile(r"^(.*):(\d+):(\d+)$")
+_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){0,9}")
+_MODELS = ("model", "hardware.cpu.model", "hardware.cuda.model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,67 @@ def compose(
     return Resolved(recipe, chosen, origins(recipe, final), files, final)
 
 
+def merge(lower: Node, upper: Node) -> Node:
+    """`upper` over `lower`: mappings merge, anything else replaces; an empty section changes nothing."""
+    if not isinstance(lower.value, dict):
+        return upper
+    if not isinstance(upper.value, dict):
+        return lower if upper.value is None else upper
+    merged = dict(lower.value)
+    base, new_base = merged.get("base"), upper.value.get("base")
+    if lower.path in _MODELS and base and new_base and base.value != new_base.value:
+        merged = {key: node for key, node in merged.items() if key not in ("revision", "hub")}
+    for key, node in upper.value.items():
+        merged[key] = merge(merged[key], node) if key in merged else node
+    # A mapping's position is that of the last file with it; settings from outside have none.
+    origin = upper if upper.where else lower
+    return Node(merged, origin.where, origin.key_where or upper.key_where, origin.path or upper.path)
+
+
+def settings(environ: Mapping[str, str], sets: Iterable[str]) -> tuple[Node, list[Problem]]:
+    """The settings from outside the files as one tree: environment variables, then --set on top."""
+    given = [
+        (name, name.removeprefix(PREFIX).lower().replace("__", "."), value)
+        for name, value in sorted(environ.items())
+        if name.startswith(PREFIX) and value
+    ]
+    tree, problems = Node({}, ""), []
+    for argument in sets:
+        key, equals, value = argument.partition("=")
+        if equals:
+            given.append((f"--set {_short(argument)}", key.strip(), value))
+        else:
+            problems.append(
+                Problem("a setting must be KEY=VALUE", f"--set {_short(argument)}", "--set train.epochs=3")
+            )
+    for where, key, value in given:
+        if not _KEY.fullmatch(key):
+            hint = "--set train.epochs=3 (a list is set as a whole: --set 'data.dataset=[a, b]')"
+            problems.append(Problem(f'"{_short(key)}" is not a dotted key', where, hint))
+            continue
+        if key.split(".")[0] in ("extends", "name"):
+            problems.append(Problem(f"{key}: can only be set in the file", where))
+            continue
+        document = parse_value(value, where=where, path=key)
+        problems += document.problems
+        if document.root is not None:
+            tree = merge(tree, _nested(key, document.root, where))
+    return tree, problems
+
+
+def _nested(key: str, node: Node, where: str) -> Node:
+    """A value at a dotted key, as a tree."""
+    words = key.split(".")
+    for depth in range(len(words) - 1, -1, -1):
+        node = Node({words[depth]: node}, "", where, ".".join(words[:depth]))
+    return node
+
+
+def _short(text: str) -> str:
+    line = text.encode("unicode_escape").decode() if not text.isprintable() else text
+    return line if len(line) <= 80 else line[:77] + "…"  # noqa: PLR2004
+
+
 def extends_of(source: RecipeSource) -> tuple[str, str] | None:
     """(the recipe that a file extends, the position of that line); None when there is none."""
     root = parse(source).root
@@ -147,10 +210,10 @@ def _check(tree: Node, file: str) -> tuple[Recipe | None, list[Problem]]:
         return None, explain(error, tree, file)
 
 
-def _profile(asked: str, machine: str, tree: Node) -> str:
+def _profile(option: str, machine: str, tree: Node) -> str:
     node, exact = node_at(tree, ("hardware", "profile"))
     written = node.value if exact and node.value in PROFILES else machine
-    return asked if asked in PROFILES else str(written)
+    return option if option in PROFILES else str(written)
 
 
 def _misnamed(file: str) -> list[Problem]:
@@ -187,10 +250,10 @@ def _sorted(problems: Iterable[Problem], chain: Sequence[RecipeSource]) -> list[
     """Each once, by chain, line and column; problems outside the files last."""
     order = {source.path: index for index, source in enumerate(chain)}
 
-    def place(problem: Problem) -> tuple[int, int, int]:
-        match = _PLACE.match(problem.where)
+    def position(problem: Problem) -> tuple[int, int, int]:
+        match = _POSITION.match(problem.where)
         if match and match[1] in order:
             return order[match[1]], int(match[2]), int(match[3])
         return order.get(problem.where, len(order)), 0, 0
 
-    return sorted(dict.fromkeys(problems), key=place)
+    return sorted(dict.fromkeys(problems), key=position)

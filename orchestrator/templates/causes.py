@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypedDict
+from collections.abc import Callable
+from typing import NamedTuple
 
 from orchestrator.results import Sentence, joined
 from orchestrator.templates.pieces import Pieces
@@ -20,16 +20,7 @@ RESPELL = Sentence(
     r"数据中的思考请写成 <think>\n…\n</think>\n\n，放在回答之前",
 )
 NO_NEWLINE = Sentence("do not start any answer in the data with a newline", "数据中的回答不要以换行开头")
-PIN = Sentence(
-    "pin transformers in the {name} environment to a version that loads this tokenizer correctly (for"
-    " DeepSeek-R1-Distill-Qwen 5.5.x works, 5.6.0 to 5.7.0 do not), or set"
-    ' "tokenizer_class": "PreTrainedTokenizerFast" in a copy of the model\'s tokenizer_config.json',
-    "把 {name} 环境的 transformers 固定到能正确加载此分词器的版本（DeepSeek-R1-Distill-Qwen 可用 5.5.x，"
-    '5.6.0 至 5.7.0 不行），或在模型的 tokenizer_config.json 副本中设置 "tokenizer_class":'
-    ' "PreTrainedTokenizerFast"',
-)
 SHOWN = 60
-_NONE = Sentence()
 
 
 class Cause(NamedTuple):
@@ -39,19 +30,8 @@ class Cause(NamedTuple):
     hint: Sentence
 
 
-class RoundTrip(TypedDict):
-    """The texts that a tokenizer does not decode to themselves: {"text", "decoded"}."""
-
-    ok: bool
-    failures: list[dict[str, str]]
-
-
-class TokenizerHeader(TypedDict):
-    """What the header of a probe's file says about the tokenizer."""
-
-    tokenizer: str
-    versions: Mapping[str, str]
-    round_trip: RoundTrip
+def _cause(en: str, zh: str, hint: Sentence = PAIRED) -> Cause:
+    return Cause(Sentence(en, zh), hint)
 
 
 def explain(difference: Difference, training: Training, pieces: tuple[Pieces, Pieces]) -> Cause:
@@ -60,44 +40,23 @@ def explain(difference: Difference, training: Training, pieces: tuple[Pieces, Pi
     return next(cause for rule in RULES if (cause := rule(diff)))
 
 
-def explain_round_trip(train: TokenizerHeader, serve: TokenizerHeader) -> Cause | None:
-    """The cause if a tokenizer does not decode its own ids to the input; None if both do."""
-    for name, header in (("train", train), ("serve", serve)):
-        if failures := header["round_trip"]["failures"]:
-            text, decoded = failures[0]["text"], failures[0]["decoded"]
-            tokenizer = f"{header['tokenizer']}, transformers {header['versions'].get('transformers', '?')}"
-            harm, harm_zh = ("trained on", "训练") if name == "train" else ("prompted with", "推理")
-            sentence = Sentence(
-                f"the {name} environment's tokenizer ({tokenizer}) reads {text!r} as {decoded!r}: the model"
-                f" would be {harm} different text",
-                f"{name} 环境的分词器（{tokenizer}）把 {text!r} 读成 {decoded!r}，{harm_zh}用的不是原文",
-            )
-            return Cause(sentence, Sentence(PIN.format(name=name), PIN.zh.format(name=name)))
-    return None
-
-
 def _short(text: str) -> str:
     return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
 
 
 def _refused(diff: PromptDiff) -> Cause | None:
-    error = diff.difference.error
-    return (
-        Cause(Sentence(f"the server rejects this request: {error}", f"服务端拒绝了该请求：{error}"), PAIRED)
-        if error
-        else None
-    )
+    if not (error := diff.difference.error):
+        return None
+    return _cause(f"the server rejects this request: {error}", f"服务端拒绝了该请求：{error}")
 
 
 def _prefill(diff: PromptDiff) -> Cause | None:
     if diff.difference.kind != "prefill":
         return None
-    return Cause(
-        Sentence(
-            "the served prompt ends with the first tokens that the model was trained to write: harmless",
-            "服务端的提示词末尾是模型本来就要生成的前几个 token，没有影响",
-        ),
-        _NONE,
+    return _cause(
+        "the served prompt ends with the first tokens that the model was trained to write: harmless",
+        "服务端的提示词末尾是模型本来就要生成的前几个 token，没有影响",
+        Sentence(),
     )
 
 
@@ -107,26 +66,25 @@ def _begin_of_sentence(diff: PromptDiff) -> Cause | None:
         return None
     trained, served = list(diff.difference.context[:2]), list(diff.difference.served[:2])
     if served == [bos, bos] and trained != served:
-        sentence = Sentence(
-            "the served prompt begins with the begin-of-sentence token twice: the chat template prints it and"
-            " prints it again or lets the tokenizer add it",
-            "服务端的提示词开头有两个句首 token：对话模板已输出一个，又由模板或分词器再加了一个",
-        )
         once = Sentence(
             "it prints the token once; if the tokenizer adds another, send add_special_tokens: false",
             "它只输出一个句首 token；如果分词器还会再加，请在请求中设置 add_special_tokens: false",
         )
-        return Cause(sentence, joined([PAIRED, once]))
+        return _cause(
+            "the served prompt begins with the begin-of-sentence token twice: the chat template prints it and"
+            " prints it again or lets the tokenizer add it",
+            "服务端的提示词开头有两个句首 token：对话模板已输出一个，又由模板或分词器再加了一个",
+            joined([PAIRED, once]),
+        )
     if (trained[:1] == [bos]) == (served[:1] == [bos]):
         return None
     first = trained[:1] == [bos]
     has, lacks = ("trained", "served") if first else ("served", "trained")
     has_zh, lacks_zh = ("训练", "服务端") if first else ("服务端", "训练")
-    sentence = Sentence(
+    return _cause(
         f"the {has} prompt begins with the begin-of-sentence token, the {lacks} one does not",
         f"{has_zh}的提示词以句首 token 开头，{lacks_zh}的没有",
     )
-    return Cause(sentence, PAIRED)
 
 
 def _missing(diff: PromptDiff) -> Cause | None:
@@ -139,31 +97,33 @@ def _missing(diff: PromptDiff) -> Cause | None:
     )
     zh = f"训练的提示词后面还有 {rest}，这部分不计损失，模型没有学过生成它，而服务端也没有发送"
     if diff.trained != EMPTY_THOUGHT:
-        return Cause(Sentence(en, zh), PAIRED)
-    sentence = Sentence(
-        f"{en}: it is the empty thought of training without thinking", f"{zh}：它是关闭思考训练时的空思考块"
-    )
+        return _cause(en, zh)
     switch = Sentence(
         "if the template supports it, send enable_thinking: false; or train with template.thinking: on, so"
         " that the model writes it",
         "如果模板支持，请在请求中设置 enable_thinking: false；或用 template.thinking: on 训练，"
         "让模型自己生成",
     )
-    return Cause(sentence, joined([PAIRED, switch]))
+    return _cause(
+        f"{en}: it is the empty thought of training without thinking",
+        f"{zh}：它是关闭思考训练时的空思考块",
+        joined([PAIRED, switch]),
+    )
 
 
 def _forced(diff: PromptDiff) -> Cause | None:
     if diff.difference.kind != "forced":
         return None
     answer, empty = _short(diff.answer), diff.forced == EMPTY_THOUGHT
-    if empty and diff.training.thinking is not True and _is_marked(diff.answer):
-        sentence = Sentence(
+    marked = "<think>" in diff.answer or "</think>" in diff.answer
+    if empty and diff.training.thinking is not True and marked:
+        take_out = Sentence("remove the mark from the answer", "从回答中去掉该标记")
+        return _cause(
             f"the trained answer {answer} contains a thought mark, so training put no empty thought before"
             " it; the server cannot know which answer will follow",
             f"训练的回答 {answer} 含有思考标记，训练时没有在它前面加空思考块；服务端无法预知将生成哪个回答",
+            joined([take_out, RESPELL], ", or ", "，或者"),
         )
-        take_out = Sentence("remove the mark from the answer", "从回答中去掉该标记")
-        return Cause(sentence, joined([take_out, RESPELL], ", or ", "，或者"))
     forced = _short(diff.forced)
     en = (
         f"the server writes the beginning of the answer itself, {forced}, and the trained answer begins with"
@@ -171,23 +131,19 @@ def _forced(diff: PromptDiff) -> Cause | None:
     )
     zh = f"服务端自行写出了回答的开头 {forced}，而训练的回答以 {answer} 开头：模型没有在这种状态下训练过"
     if empty:
-        sentence = Sentence(
-            f"{en}; the empty thought is for a model trained without thinking",
-            f"{zh}；空思考块只适用于关闭思考训练的模型",
-        )
         switch = Sentence(
             "if the template supports it, send enable_thinking: true",
             "如果模板支持，请在请求中设置 enable_thinking: true",
         )
-        return Cause(sentence, joined([PAIRED, switch]))
+        return _cause(
+            f"{en}; the empty thought is for a model trained without thinking",
+            f"{zh}；空思考块只适用于关闭思考训练的模型",
+            joined([PAIRED, switch]),
+        )
     if diff.forced == THOUGHT_OPENS:
         en += "; the newer official DeepSeek-R1 template does this"
         zh += "；新版 DeepSeek-R1 官方模板就会这样"
-    return Cause(Sentence(en, zh), PAIRED)
-
-
-def _is_marked(text: str) -> bool:
-    return "<think>" in text or "</think>" in text
+    return _cause(en, zh)
 
 
 def _one_token_here_only(diff: PromptDiff) -> Cause | None:
@@ -196,48 +152,48 @@ def _one_token_here_only(diff: PromptDiff) -> Cause | None:
     token, trained = diff.one_token
     here, there = ("training", "serving") if trained else ("serving", "training")
     here_zh, there_zh = ("训练", "服务") if trained else ("服务", "训练")
-    sentence = Sentence(
-        f"{token!r} is one token in {here} and plain text in {there}: the tokenizers differ",
-        f"{token!r} 在{here_zh}侧是一个 token，在{there_zh}侧是普通文本：两侧的分词器不同",
-    )
     hint = Sentence(
         "set template.name to a template of the base model's own family, because another one makes the"
         " trainer add tokens that the base does not have; and serve the exported tokenizer",
         "把 template.name 设为基座模型所属系列的模板，否则训练器会添加基座没有的 token；"
         "并使用导出的分词器来服务",
     )
-    return Cause(sentence, hint)
+    return _cause(
+        f"{token!r} is one token in {here} and plain text in {there}: the tokenizers differ",
+        f"{token!r} 在{here_zh}侧是一个 token，在{there_zh}侧是普通文本：两侧的分词器不同",
+        hint,
+    )
 
 
 def _unreachable(diff: PromptDiff) -> Cause | None:
     if diff.difference.kind != "differs" or not is_unreachable(diff.difference, (diff.ours, diff.theirs)):
         return None
-    sentence = Sentence(
-        "unreachable: the trainer joined pieces that the tokenizer encodes differently as one text (same"
-        " text, other ids); no chat template can produce these ids",
-        "不可达：训练器拼接了分段编码的结果，而分词器对整段文本的编码不同（文本相同，id 不同）；"
-        "任何对话模板都无法得到这些 id",
-    )
     otherwise = Sentence(
         "if none does, this tokenizer and this training template are incompatible",
         "如果没有这样的回答，则此分词器与此训练模板不兼容",
     )
-    return Cause(sentence, joined([NO_NEWLINE, otherwise]))
+    return _cause(
+        "unreachable: the trainer joined pieces that the tokenizer encodes differently as one text (same"
+        " text, other ids); no chat template can produce these ids",
+        "不可达：训练器拼接了分段编码的结果，而分词器对整段文本的编码不同（文本相同，id 不同）；"
+        "任何对话模板都无法得到这些 id",
+        joined([NO_NEWLINE, otherwise]),
+    )
 
 
 def _another_family(diff: PromptDiff) -> Cause | None:
     ours, theirs = diff.families
     if ours == theirs or not ours or not theirs:
         return None
-    sentence = Sentence(
-        f"wrong template family: training wrote marks of {ours}, the server writes marks of {theirs}",
-        f"模板系列不对：训练使用 {ours} 的标记，服务端使用 {theirs} 的标记",
-    )
     name = Sentence(
         "set template.name to the template of the base model's family",
         "把 template.name 设为基座模型所属系列的模板",
     )
-    return Cause(sentence, joined([name, PAIRED], "; or ", "；或者"))
+    return _cause(
+        f"wrong template family: training wrote marks of {ours}, the server writes marks of {theirs}",
+        f"模板系列不对：训练使用 {ours} 的标记，服务端使用 {theirs} 的标记",
+        joined([name, PAIRED], "; or ", "；或者"),
+    )
 
 
 def _thoughts_in_history(diff: PromptDiff) -> Cause | None:
@@ -246,28 +202,28 @@ def _thoughts_in_history(diff: PromptDiff) -> Cause | None:
         return None
     strip = Sentence("or train with template.history: strip", "或者用 template.history: strip 训练")
     if trained and diff.trained.startswith(EMPTY_THOUGHT):
-        sentence = Sentence(
+        return _cause(
             "training put an empty thought before each earlier answer without one (mask_history: false), and"
             " the server does not",
             "训练时在没有思考的历史回答前都加了空思考块（mask_history: false），服务端没有加",
+            joined([PAIRED, strip]),
         )
-        return Cause(sentence, joined([PAIRED, strip]))
     if trained and not _REGULAR.match(diff.trained):
         return _SPELLED
     if trained:
-        sentence = Sentence(
+        return _cause(
             "the server removes an earlier answer's thought, which training kept (mask_history: false)",
             "服务端删除了历史回答中的思考，而训练时保留了它（mask_history: false）",
+            joined([PAIRED, strip]),
         )
-        return Cause(sentence, joined([PAIRED, strip]))
     masked = diff.training.mask_history
-    sentence = Sentence(
+    keep = Sentence("or train with template.history: keep", "或者用 template.history: keep 训练")
+    return _cause(
         "the server keeps a thought that "
         + ("training removed (mask_history: true)" if masked else "was not trained"),
         "服务端保留了" + ("训练时已删除的思考（mask_history: true）" if masked else "训练时没有出现过的思考"),
+        joined([PAIRED, keep]),
     )
-    keep = Sentence("or train with template.history: keep", "或者用 template.history: keep 训练")
-    return Cause(sentence, joined([PAIRED, keep]))
 
 
 def _thought_lost(diff: PromptDiff) -> Cause | None:
@@ -275,13 +231,12 @@ def _thought_lost(diff: PromptDiff) -> Cause | None:
     trained, served = ((opened + side).startswith("\n\n</think>") for side in (diff.trained, diff.served))
     if not mark or trained or not served:
         return None
-    sentence = Sentence(
+    return _cause(
         "the server writes an empty thought where an earlier answer was trained with its own: the chat"
         " template does not read the thought that the client sent (a reasoning field)",
         "历史回答训练时带有自己的思考，服务端却写成了空思考块："
         "对话模板没有读取客户端发送的思考（reasoning 字段）",
     )
-    return Cause(sentence, PAIRED)
 
 
 def _thought_spelled(diff: PromptDiff) -> Cause | None:
@@ -290,12 +245,11 @@ def _thought_spelled(diff: PromptDiff) -> Cause | None:
     if not diff.trained.lstrip("\n").startswith("</think>") or not diff.served.startswith("\n"):
         return None
     trained, served = _short(diff.trained), _short(diff.served)
-    sentence = Sentence(
+    return _cause(
         f"the trained prompt has an empty thought here, and the server opens another one: trained {trained},"
         f" served {served}",
         f"训练的提示词在这里是空思考块，服务端却另开了一个思考：训练 {trained}，服务 {served}",
     )
-    return Cause(sentence, PAIRED)
 
 
 def _newlines_of_an_answer(diff: PromptDiff) -> Cause | None:
@@ -303,19 +257,18 @@ def _newlines_of_an_answer(diff: PromptDiff) -> Cause | None:
     if not white or not diff.training.reasons or not white.opens_answer:
         return None
     if white.added and white.extra == "\n\n":
-        sentence = Sentence(
+        return _cause(
             "the server leaves the newlines that follow </think> before an earlier answer; training removed"
             " them with the thought",
             "服务端在历史回答前保留了 </think> 之后的换行，而训练时它们随思考一起被删除",
         )
-        return Cause(sentence, PAIRED)
     if not white.added and "\n" in white.extra:
-        sentence = Sentence(
+        return _cause(
             "an earlier answer was trained with leading newlines, which the server cannot distinguish from"
             " those that a reasoning parser leaves",
             "某个历史回答训练时以换行开头，服务端无法把它与思考解析器留下的换行区分开",
+            NO_NEWLINE,
         )
-        return Cause(sentence, NO_NEWLINE)
     return None
 
 
@@ -329,14 +282,12 @@ def _white_space(diff: PromptDiff) -> Cause | None:
             "the chat template trims the messages (`| trim`), or was edited",
             "对话模板裁掉了消息首尾的空白（`| trim`），或被修改过",
         )
-    word = repr(white.word[-SHOWN // 3 :])
-    amount = white.amount
-    sentence = Sentence(
+    word, amount = repr(white.word[-SHOWN // 3 :]), white.amount
+    return _cause(
         f"the served prompt has {amount} after {word}: trained {white.trained!r}, served {white.served!r};"
         f" {cause}",
         f"服务端的提示词在 {word} 之后{amount.zh}：训练 {white.trained!r}，服务 {white.served!r}；{cause.zh}",
     )
-    return Cause(sentence, PAIRED)
 
 
 def _system_prompt(diff: PromptDiff) -> Cause | None:
@@ -345,62 +296,55 @@ def _system_prompt(diff: PromptDiff) -> Cause | None:
         return None
     if "Today Date:" in (served or "") and "Today Date:" not in (trained or ""):
         text = _short(served or "")
-        sentence = Sentence(
+        return _cause(
             f"the server's chat template writes a date into the system prompt, {text}, which was not trained"
             " and may change every day",
             f"服务端的对话模板在系统提示词中写入了日期 {text}，训练时没有，而且可能每天都在变",
         )
-        return Cause(sentence, PAIRED)
     if trained is None or served is None:
         side, side_zh = ("served", "服务端") if trained is None else ("trained", "训练")
         text = _short(trained or served or "")
-        sentence = Sentence(
-            f"only the {side} prompt begins with a system prompt, {text}: a default system prompt",
-            f"只有{side_zh}的提示词以系统提示词 {text} 开头：这是默认系统提示词",
-        )
         always = Sentence(
             "include a system prompt in every conversation, in the data and from clients",
             "在数据和客户端请求的每个对话中都带上系统提示词",
         )
-        return Cause(sentence, joined([PAIRED, always], "; or ", "；或者"))
+        return _cause(
+            f"only the {side} prompt begins with a system prompt, {text}: a default system prompt",
+            f"只有{side_zh}的提示词以系统提示词 {text} 开头：这是默认系统提示词",
+            joined([PAIRED, always], "; or ", "；或者"),
+        )
     if trained.rstrip(".") == served.rstrip("."):
         which, which_zh = ("trained", "训练") if trained.endswith(".") else ("served", "服务端")
         ends = _short(trained[-SHOWN:]), _short(served[-SHOWN:])
-        sentence = Sentence(
+        return _cause(
             f"the default system prompts differ in a full stop: only the {which} one has it,"
             f" {ends[0]} against {ends[1]}",
             f"默认系统提示词只差一个句点：只有{which_zh}的有，{ends[0]} 与 {ends[1]}",
         )
-        return Cause(sentence, PAIRED)
-    sentence = Sentence(
-        f"the system prompts differ: trained {_short(trained)}, served {_short(served)}",
-        f"系统提示词不同：训练 {_short(trained)}，服务 {_short(served)}",
-    )
     default = Sentence(
         "it uses the trainer's default system prompt for conversations without one",
         "对话没有系统提示词时，它会使用训练器的默认系统提示词",
     )
-    return Cause(sentence, joined([PAIRED, default]))
+    return _cause(
+        f"the system prompts differ: trained {_short(trained)}, served {_short(served)}",
+        f"系统提示词不同：训练 {_short(trained)}，服务 {_short(served)}",
+        joined([PAIRED, default]),
+    )
 
 
 def _anything(diff: PromptDiff) -> Cause | None:
     trained, served = _short(diff.trained), _short(diff.served)
-    return Cause(
-        Sentence(
-            f"trained on {trained} where the server sends {served}",
-            f"训练时此处是 {trained}，服务端发送的是 {served}",
-        ),
-        PAIRED,
+    return _cause(
+        f"trained on {trained} where the server sends {served}",
+        f"训练时此处是 {trained}，服务端发送的是 {served}",
     )
 
 
 _REGULAR = re.compile(r"<think>\n.*?\n</think>\n\n", re.DOTALL)
-_SPELLED = Cause(
-    Sentence(
-        "an earlier answer's thought was trained in a spelling that the trainer does not recognise, so the"
-        " trainer did not remove it and the server cannot restore it",
-        "某个历史回答的思考用了训练器不认识的写法，训练时没有删除，服务端也无法还原",
-    ),
+_SPELLED = _cause(
+    "an earlier answer's thought was trained in a spelling that the trainer does not recognise, so the"
+    " trainer did not remove it and the server cannot restore it",
+    "某个历史回答的思考用了训练器不认识的写法，训练时没有删除，服务端也无法还原",
     RESPELL,
 )
 RULES: tuple[Callable[[PromptDiff], Cause | None], ...] = (

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
-from orchestrator.proofs.thoughts import REASONING, Fate, ThoughtRules, fates
+from orchestrator.proofs.truncation import REASONING, Fate, ThoughtRules, fates
 
 THOUGHT = "<think>\n想\n</think>\n\n答"
 BARE = "<think>x</think>y"
@@ -84,7 +84,7 @@ print(json.dumps({"plain": plain, "left": left}))
 
 @pytest.mark.real
 def test_it_is_what_llamafactory_does(tmp_path: Path) -> None:
-    from orchestrator.proofs.thoughts import REMOVED
+    from orchestrator.proofs.truncation import REMOVED
 
     texts = [
         THOUGHT,

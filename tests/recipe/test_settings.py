@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.recipe.compose import merge, settings
 from orchestrator.recipe.document import RecipeSource, parse
-from orchestrator.recipe.settings import merge, settings
 from orchestrator.recipe.tree import Node
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.templates.causes import explain, explain_round_trip
+from orchestrator.proofs.tokenizer import explain_round_trip
+from orchestrator.templates.causes import explain
 from orchestrator.templates.pieces import Pieces
 from orchestrator.templates.prompt_diff import Difference, Training
 

@@ -11,11 +11,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import NotRequired, TypedDict, cast
 
 from orchestrator.backends.engines import CONFIG
-from orchestrator.checks import prompts_of
-from orchestrator.checks.base import WITH_HISTORY, Case
+from orchestrator.checks import judge_all, prompts_of
+from orchestrator.checks.base import WITH_HISTORY, Case, answer_of, last_turn
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.host.jsonl import lines_of
@@ -23,7 +23,6 @@ from orchestrator.execute.inference.ask import ask
 from orchestrator.execute.inference.completions import AnswerServedSettings
 from orchestrator.execute.inference.transcripts import read_answers
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.proving.stage_answers import AnswerRow, judged_answers, transcript_of
 from orchestrator.execute.run_store.certify import changed_files, read_certificate
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.load_report import read_proofs
@@ -34,7 +33,7 @@ from orchestrator.plan.stage import Command, Plan, RenderedFile, Runtime, Stage,
 from orchestrator.plan.stages.base import ANSWERS, CONVERSATIONS, task
 from orchestrator.plan.stages.questions import AskSettings
 from orchestrator.proofs import why as fold
-from orchestrator.results import Status, Transcript
+from orchestrator.results import Status, Transcript, Turn
 
 TRAINED = "why/answers"
 IDS = "why/served_ids.jsonl"
@@ -43,6 +42,76 @@ MOST = 8
 LONGEST = 256
 LOOKED_AT = 1000
 HERE = "asked by conch why"
+# Parsers that return no answer if no thought is closed.
+STRICT = ("deepseek_r1", "qwen3")
+
+
+class AnswerTurn(TypedDict):
+    """One question and its answer, in text and ids."""
+
+    question: str
+    text: str
+    ids: list[int]
+    finish: str
+    error: NotRequired[str]
+
+
+class AnswerRow(TypedDict):
+    """A line of probes/answer_ids.py or of the task answer_served.
+
+    parted: where the server's prompt differs from the training prompt, a sentence.
+    """
+
+    case: str
+    purpose: str
+    turns: list[AnswerTurn]
+    parted: NotRequired[str]
+
+
+def transcript_of(row: AnswerRow, parser: str) -> Transcript:
+    """The row as a transcript; parser: the server's, "" for none."""
+    turns = []
+    for turn in row["turns"]:
+        reasoning, content = split_thought(turn["text"], parser)
+        turns.append(
+            Turn(
+                messages=({"role": "user", "content": turn["question"]},),
+                content=content,
+                reasoning=reasoning,
+                finish_reason=turn["finish"],
+                token_ids=tuple(turn["ids"]),
+                error=turn.get("error", ""),
+            )
+        )
+    return Transcript(row["case"], row["purpose"], tuple(turns))
+
+
+def split_thought(text: str, parser: str) -> tuple[str, str]:
+    """(thought, answer), as the server's reasoning parser splits them.
+
+    >>> split_thought("<think>嗯</think>好", "deepseek_r1"), split_thought("好", "deepseek_r1")
+    (('嗯', '好'), ('好', ''))
+    >>> split_thought("好", "")
+    ('', '好')
+    """
+    if not parser or ("</think>" not in text and parser not in STRICT):
+        return "", text
+    thought, _, answer = text.partition("</think>")
+    return thought.removeprefix("<think>"), answer
+
+
+def judged_answers(
+    name: str, cases: Sequence[Case], transcripts: Sequence[Transcript], source: str
+) -> fold.StageAnswers:
+    """The answers of a stage, judged: a case passes if it was answered and all its checks passed."""
+    verdicts = judge_all(cases, (), transcripts)
+    passed, answers = {}, {}
+    for case in cases:
+        own = [verdict.passed for verdict in verdicts if verdict.case == case.id]
+        passed[case.id] = bool(own) and all(own)
+        turn = last_turn([one for one in transcripts if one.case == case.id])
+        answers[case.id] = answer_of(turn) or (f"[{turn.error}]" if turn and turn.error else "")
+    return fold.StageAnswers(name, passed, answers, source)
 
 
 @dataclass(frozen=True, slots=True)

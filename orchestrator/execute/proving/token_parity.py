@@ -21,9 +21,10 @@ from orchestrator.execute.proving.probe_files import (
 )
 from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.plan.stages.base import CompareSettings
+from orchestrator.proofs.tokenizer import explain_round_trip
 from orchestrator.proofs.trained import ServeHeader, TrainHeader, answer_name
 from orchestrator.results import Proof, Sentence, in_chinese, joined
-from orchestrator.templates.causes import Cause, explain_round_trip
+from orchestrator.templates.causes import Cause
 from orchestrator.templates.compare import ORDER, TurnVerdict, compare_turn
 
 LISTED = 50

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.checks.base import Case
-from orchestrator.execute.proving.stage_answers import judged_answers, split_thought, transcript_of
+from orchestrator.execute.proving.diagnose import judged_answers, split_thought, transcript_of
 
 
 def row(case: str, *said: str, purpose: str = "with history", error: str = "") -> Any:
