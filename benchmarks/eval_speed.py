@@ -34,7 +34,7 @@ import httpx
 from orchestrator.execute.environments import registry
 from orchestrator.execute.evaluating.evaluate import evaluate, read_samples
 from orchestrator.execute.inference.token_server import TokenServer
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import read_plan
@@ -108,7 +108,7 @@ def serve_and_ask(run: Path, scratch: Path, names: list[str], count: int) -> dic
         raise SystemExit("the run's plan asks nobody")
     symbols = {name: str(registry.require(name, "cpu")) for name in registry.NAMES}
     symbols |= {"probes": str(PROBES), "conch": sys.prefix, "project": str(run.parents[2])}
-    run_tag = process.new_run_tag(scratch, scratch)
+    run_tag = process_tree.new_run_tag(scratch, scratch)
     server = start_service(service, symbols=symbols, cwd=run, run_tag=run_tag, log=scratch / "vllm.log")
     try:
         start = server.wait_ready()

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.execute.host.ports import free_port
-from orchestrator.execute.processes import process, process_tree
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.servers.service import start_service
 from orchestrator.plan.stage import Command, Runtime, Service
@@ -88,7 +88,7 @@ def cycles(scratch: Path, times: int) -> list[str]:
     """Start and stop a server so many times; what is left afterwards."""
     folder = scratch / "run"
     (folder / "export").mkdir(parents=True)
-    run_tag = process.new_run_tag(scratch, folder)
+    run_tag = process_tree.new_run_tag(scratch, folder)
     words = ("serve", "export", "--port", "{port}", "--served-model-name", "m", "{nonce}")
     command = Command((sys.executable, str(FAKES / "vllm"), *words), runtime=Runtime.SERVE)
     service = Service(name="vllm", command=command, model="m")

@@ -25,7 +25,7 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.execute.environments import registry
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store.run_folder import Run
 from tests.in_process import tasks_in_process
 
@@ -141,7 +141,7 @@ class SmallWorld:
 
     def processes(self) -> Sequence[int]:
         """Every process that works for this project."""
-        return [member.pid for member in process.scan(process.project_prefix(self.project))]
+        return [member.pid for member in process_tree.scan(process_tree.project_prefix(self.project))]
 
 
 def make_checkpoint(folder: Path, step: int, config: str = "{}") -> Path:

@@ -49,7 +49,7 @@ def command(
     from orchestrator.backends.benches import argv
     from orchestrator.execute.evaluating.bench import FOLDER, output_folder, run_bench, run_of
     from orchestrator.execute.host import signals
-    from orchestrator.execute.processes import process
+    from orchestrator.execute.processes import process_tree
     from orchestrator.execute.project import recipes
 
     if recipe.startswith("-"):  # the first word after `--`, without a recipe
@@ -63,7 +63,7 @@ def command(
     argv(tool, url=server.url, model=server.model, out=str(home), arguments=arguments)  # or it is refused
     with signals.catch_signals():
         folder = output_folder(home, tool)
-        run_tag = process.new_run_tag(run.project if run else place, run.path if run else folder)
+        run_tag = process_tree.new_run_tag(run.project if run else place, run.path if run else folder)
         done = run_bench(tool, server, arguments, folder=folder, place=place, run_tag=run_tag, tell=_visibly)
     return Outcome({"run": run.name if run else "", **done.to_json()}, _text(done))
 

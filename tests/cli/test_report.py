@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.reporting.write_report import renew_report
 from orchestrator.execute.run_store import run_lock
 from orchestrator.execute.run_store.run_folder import Run
@@ -43,7 +43,7 @@ def reported(run: Run) -> StageResult:
     file, command = task("write_report", SETTINGS)
     stage = Stage("report", (command,), ("verdicts.json", "adapter"), (file,), (REPORT, CARD))
     symbols = {"conch": sys.prefix, "project": str(run.project)}
-    run_tag = process.new_run_tag(run.project, run.path)
+    run_tag = process_tree.new_run_tag(run.project, run.path)
     (done,) = Loop(Plan("shells", "h", (stage,)), run, symbols, {}, Heard(), run_tag).perform()
     return done
 

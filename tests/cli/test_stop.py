@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.execute.processes import process, process_tree
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store import run_lock
 
 ROOT = Path(__file__).parents[2]
@@ -23,12 +23,13 @@ def orchestrate(project: Path, script: str) -> subprocess.Popen[bytes]:
     code = f"""
 from pathlib import Path
 from orchestrator.execute.launchers.commands import run_command
-from orchestrator.execute.processes import process
+from orchestrator.execute.host import signals
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store import run_lock
 from orchestrator.plan.stage import Command
 project = Path({str(project)!r})
-with process.catch_signals(), run_lock.hold(project, "r"):
-    run_tag = process.new_run_tag(project, project / "runs" / "r" / "1")
+with signals.catch_signals(), run_lock.hold(project, "r"):
+    run_tag = process_tree.new_run_tag(project, project / "runs" / "r" / "1")
     command = Command(("bash", "-c", {script!r}))
     run_command(command, symbols={{}}, cwd=project, run_tag=run_tag, log=project / "log", grace=1)
 """
@@ -70,7 +71,7 @@ def test_another_project_is_left_alone(
     (tmp_path / "other" / "recipes").mkdir(parents=True)
     other = orchestrate(project, "echo > pid; exec sleep 73")
     assert stop(tmp_path / "other", monkeypatch, capsys) == []
-    assert len(process.scan(process_tree.project_prefix(project))) == 1
+    assert len(process_tree.scan(process_tree.project_prefix(project))) == 1
     assert stop(project, monkeypatch, capsys)[-1] == "sleep 73"
     other.wait(5)
 
@@ -85,7 +86,7 @@ def test_what_ignores_everything_is_killed(
     assert "stopped" in capsys.readouterr().out
     assert time.monotonic() - began < 8
     other.wait(5)
-    assert process.scan(process_tree.project_prefix(project)) == []
+    assert process_tree.scan(process_tree.project_prefix(project)) == []
 
 
 def test_nothing_to_stop(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import process_tree
 from tests.watch import Watch
 
 REPO = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ class World:
 
     def processes(self) -> list[int]:
         """Every process that works for this project."""
-        return [member.pid for member in process.scan(process.project_prefix(self.project))]
+        return [member.pid for member in process_tree.scan(process_tree.project_prefix(self.project))]
 
 
 def new_world(tmp_path_factory: pytest.TempPathFactory) -> World:

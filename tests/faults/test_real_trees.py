@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         json.dumps({"smoke": {**entry, "tags": tags}}), encoding="utf-8"
     )
     yield run
-    process_tree.stop_tagged(process.run_prefix(tmp_path, run), grace=1)
+    process_tree.stop_tagged(process_tree.run_prefix(tmp_path, run), grace=1)
 
 
 def wait(what: Callable[[], object], seconds: float, log: Path) -> None:
@@ -72,7 +72,7 @@ def torchrun(folder: Path) -> process.Process:
     plain = llamafactory.command("train", "train.yaml")
     command = Command(plain.argv, plain.runtime, {**plain.env, **env})
     symbols = {"train": str(registry.require("train", "cpu"))}
-    run_tag = process.new_run_tag(folder.parent, folder)
+    run_tag = process_tree.new_run_tag(folder.parent, folder)
     given = child_environment(command, run_tag=run_tag, symbols=symbols)
     log = folder / "logs/train.log"
     child = process.start(resolve_argv(command, symbols), cwd=folder, env=given, log=log)
@@ -121,7 +121,7 @@ def start_vllm(folder: Path) -> Running:
     job = job_of("smoke", "cpu", "serve.max_model_len=512")
     wanted = vllm.service(job, name="vllm", folder="export", warm_during="", config="vllm.yaml")
     symbols = {"serve": str(registry.require("serve", "cpu")), "probes": str(PROBES)}
-    run_tag = process.new_run_tag(folder.parent, folder)
+    run_tag = process_tree.new_run_tag(folder.parent, folder)
     return service.start_service(
         wanted, symbols=symbols, cwd=folder, run_tag=run_tag, log=folder / "logs/vllm.log"
     )

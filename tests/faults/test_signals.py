@@ -19,7 +19,8 @@ from orchestrator.errors import BusyError
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
-from orchestrator.execute.processes.process import new_run_tag, start
+from orchestrator.execute.processes.process import start
+from orchestrator.execute.processes.process_tree import new_run_tag
 from orchestrator.execute.run_store.listing import Standing, summary_of
 from orchestrator.execute.run_store.run_lock import hold
 from tests.small_world import SmallWorld

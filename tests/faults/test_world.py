@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.run_store.listing import Standing, summary_of
 from orchestrator.execute.run_store.run_folder import Run
 from tests.small_world import CONCH, FinishedRuns, SmallWorld, make_small_world
@@ -152,7 +152,7 @@ def test_fault_091_a_project_with_an_odd_name_works(  # noqa: PLR0917
 def test_fault_100_a_log_that_is_written_to_stays_bounded(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     script = "print('the start', flush=True)\nfor n in range(60): print('x' * 100_000, flush=True)"
-    env = {"CONCH_RUN": process.new_run_tag(tmp_path, tmp_path), "PATH": os.environ["PATH"]}
+    env = {"CONCH_RUN": process_tree.new_run_tag(tmp_path, tmp_path), "PATH": os.environ["PATH"]}
     child = process.start([sys.executable, "-c", script], cwd=tmp_path, env=env, log=log)
     while child.wait(0.01) is None:
         process.bound_log(log, 2 << 20)

@@ -22,11 +22,12 @@ from orchestrator.datasets.targets import dataset_info_text
 from orchestrator.errors import ConchError, Problem, StageFailed
 from orchestrator.execute.data.data_file import Progress
 from orchestrator.execute.environments import registry
+from orchestrator.execute.host import signals
 from orchestrator.execute.launchers.commands import ParallelCommand
 from orchestrator.execute.models.fetch import find_base
 from orchestrator.execute.models.fix_tokenizer import link_corrected
 from orchestrator.execute.models.hub import fetch_dataset_file
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.plan.job import Job
@@ -131,7 +132,7 @@ def _probed(
 ) -> Iterator[Path]:
     """Run a probe of the train environment; yield its output file, which is deleted afterwards."""
     environment = registry.require("train", encoder.hardware)
-    with process.catch_signals(), tempfile.TemporaryDirectory(prefix="conch-encode-") as scratch:
+    with signals.catch_signals(), tempfile.TemporaryDirectory(prefix="conch-encode-") as scratch:
         folder = Path(scratch)
         (folder / "data").mkdir()
         (folder / "inputs").mkdir()
@@ -159,8 +160,8 @@ def _link_base(encoder: Encoder, target: Path) -> None:
 def _run(script: str, words: Sequence[str], environment: Path, folder: Path) -> None:
     argv = ("{train}/bin/python", f"{{probes}}/{script}", "train.yaml", *words, "--out", OUT)
     symbols = {"train": str(environment), "probes": str(PROBES), "conch": sys.prefix}
-    run_tag = process.new_run_tag(folder, folder)
-    with process.guarded(run_tag):
+    run_tag = process_tree.new_run_tag(folder, folder)
+    with watchdog.guarded(run_tag):
         one = ParallelCommand.start(
             Command(argv=argv, runtime=Runtime.TRAIN),
             symbols=symbols,

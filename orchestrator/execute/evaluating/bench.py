@@ -20,7 +20,7 @@ from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.environments import build, registry
 from orchestrator.execute.host.redact import redact, secrets_of
 from orchestrator.execute.launchers.commands import run_command
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import diagnosis, watchdog
 from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_logs import Growing, last_state
@@ -125,7 +125,7 @@ def run_bench(
     home = build.sync(tool, registry.ANY, tell)
     log, began = folder / LOG, time.monotonic()  # installing is no part of it
     follower = _Follower(Growing(log), [server.key, *secrets_of()], tell)
-    with process.guarded(run_tag):
+    with watchdog.guarded(run_tag):
         code = run_command(
             command,
             symbols={"conch": str(home), "bench": str(home), "probes": str(PROBES)},
@@ -137,7 +137,7 @@ def run_bench(
         )
     follower.tick()
     if code:
-        raise StageFailed(process.explain_failure(log, code, hide=[server.key]))
+        raise StageFailed(diagnosis.explain_failure(log, code, hide=[server.key]))
     found = tuple(_read(tool, folder))
     if not found:
         what = f"{tool} ended well and left no result"

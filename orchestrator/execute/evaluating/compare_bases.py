@@ -25,9 +25,9 @@ from orchestrator.evaluation.bases import BaseFacts, BaseQuestions, ComparedBase
 from orchestrator.execute.environments import registry
 from orchestrator.execute.evaluating.evaluate import PREDICTIONS, read_numbers, read_predictions, read_samples
 from orchestrator.execute.evaluating.judge import judge_general
-from orchestrator.execute.host import machine
+from orchestrator.execute.host import machine, signals
 from orchestrator.execute.host.atomic_files import read_json, read_text, sha256_path, write_durable
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project import discovery
@@ -120,7 +120,7 @@ def compare_bases(
     given = _named(options, sorted({one.training for one in templates.values()}))
     jobs = [_job(base, options, rows, project) for base in options.bases]
     registry.require("serve", jobs[0].hardware)
-    with process.catch_signals(), hold(project, NAME):
+    with signals.catch_signals(), hold(project, NAME):
         bases = [
             _Base(name, job, _run_of(job, rows, project), template)
             for name, job, template in zip(options.bases, jobs, given, strict=True)
@@ -190,11 +190,11 @@ def _perform(base: _Base, stages: Sequence[Stage], progress: Progress, saying: s
     serving = any(stage.service for stage in stages)
     places = {"serve": str(registry.require("serve", base.job.hardware))} if serving else {}
     symbols = symbols_of(places, base.run.project)
-    run_tag = process.new_run_tag(base.run.project, base.run.path)
+    run_tag = process_tree.new_run_tag(base.run.project, base.run.path)
     base.run.begin(headline, hardware=base.job.hardware, plan=" ".join(stage.name for stage in stages))
     plan = Plan(NAME, headline, tuple(stages), base.job.recipe.launch.launcher)
     try:
-        with process.guarded(run_tag):
+        with watchdog.guarded(run_tag):
             Loop(plan, base.run, symbols, base.job.lockfiles, progress, run_tag).perform()
     except ConchError as error:
         error.problems = tuple(replace(one, what=f"{base.name}: {one.what}") for one in error.problems)

@@ -18,37 +18,7 @@ from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host import signals
-from orchestrator.execute.host.signals import catch_signals
 from orchestrator.execute.processes import process_tree
-from orchestrator.execute.processes.child_environment import Symbols, child_environment, resolve_argv
-from orchestrator.execute.processes.diagnosis import explain_failure
-from orchestrator.execute.processes.process_tree import (
-    new_run_tag,
-    project_prefix,
-    run_prefix,
-    scan,
-    stop_tagged,
-)
-from orchestrator.execute.processes.watchdog import guarded
-
-__all__ = [
-    "TICK",
-    "Process",
-    "StopEarly",
-    "Symbols",
-    "bound_log",
-    "catch_signals",
-    "child_environment",
-    "explain_failure",
-    "guarded",
-    "new_run_tag",
-    "project_prefix",
-    "resolve_argv",
-    "run_prefix",
-    "scan",
-    "start",
-    "stop_tagged",
-]
 
 GRACE = 10.0
 TICK = 0.5

@@ -22,10 +22,10 @@ from orchestrator.datasets.targets import dataset_info_text
 from orchestrator.errors import ConchError, Problem, UsageError
 from orchestrator.execute.data.prepare import GENERATED
 from orchestrator.execute.environments import registry
-from orchestrator.execute.host import machine
+from orchestrator.execute.host import machine, signals
 from orchestrator.execute.launchers.commands import ParallelCommand
 from orchestrator.execute.models.tokenizer_folder import check_tokenizer
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import process, process_tree, watchdog
 from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.project.discovery import read_templates
@@ -109,7 +109,7 @@ def compare_standalone(question: Question, say: Say) -> Compared:
     locations = {side: registry.require(side, hardware) for side in IDS}
     _check_training_template(question.template, locations["train"])
     given = _conversations(question)
-    with process.catch_signals(), tempfile.TemporaryDirectory(prefix="conch-parity-") as scratch:
+    with signals.catch_signals(), tempfile.TemporaryDirectory(prefix="conch-parity-") as scratch:
         folder = Path(scratch)
         _lay_out(folder, question, jinja, given)
         say(f"{len(given)} conversations, as LLaMA-Factory trains them and as vLLM serves them")
@@ -196,9 +196,9 @@ def _run_probes(folder: Path, question: Question, locations: Mapping[str, Path],
         "probes": str(PROBES),
         "conch": sys.prefix,
     }
-    run_tag = process.new_run_tag(folder, folder)
+    run_tag = process_tree.new_run_tag(folder, folder)
     running: dict[str, ParallelCommand] = {}
-    with process.guarded(run_tag):
+    with watchdog.guarded(run_tag):
         try:
             for side, command in commands.items():
                 running[side] = ParallelCommand.start(

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.environments import registry
-from orchestrator.execute.host import machine
-from orchestrator.execute.processes import process
+from orchestrator.execute.host import machine, signals
+from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.run_folder import Run
@@ -50,15 +50,15 @@ def reopened(run: Run, plan: Plan, progress: Progress, message: str) -> Iterator
         BusyError: another process works on this recipe. MissingError: an environment is missing.
     """
     symbols = symbols_of(runtimes_of(run), run.project)
-    with process.catch_signals(), hold(run.project, run.recipe):
+    with signals.catch_signals(), hold(run.project, run.recipe):
         progress.say(message)
-        run_tag = process.new_run_tag(run.project, run.path)
+        run_tag = process_tree.new_run_tag(run.project, run.path)
 
         def perform(stages: Sequence[Stage], *, again: bool = False) -> None:
             mine = replace(plan, stages=tuple(stages))
             Loop(mine, run, symbols, {}, progress, run_tag, again=again).perform()
 
-        with process.guarded(run_tag):
+        with watchdog.guarded(run_tag):
             yield perform
 
 

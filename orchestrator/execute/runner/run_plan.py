@@ -9,8 +9,8 @@ from pathlib import Path
 
 from orchestrator.errors import ConchError
 from orchestrator.execute.environments.preflight import preflight
-from orchestrator.execute.host import atomic_files
-from orchestrator.execute.processes import process
+from orchestrator.execute.host import atomic_files, signals
+from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import plan_key
@@ -55,7 +55,7 @@ def run_recipe(
     whole = build_plan(job)
     identity = plan_key(whole, job.lockfiles)
     home = home or project
-    with process.catch_signals(), hold(home, job.recipe.name):
+    with signals.catch_signals(), hold(home, job.recipe.name):
         run = _folder_for(home, job.recipe.name, identity)
         leftovers = sweep_leftovers(project, run.path)
         if leftovers:
@@ -68,11 +68,11 @@ def run_recipe(
         atomic_files.write_durable(
             run.path / "plan.json", json.dumps(whole.to_json(), ensure_ascii=False, indent=1)
         )
-        run_tag = process.new_run_tag(project, run.path)
+        run_tag = process_tree.new_run_tag(project, run.path)
         loop = Loop(plan, run, symbols_of(places, project), job.lockfiles, progress, run_tag)
         write_manifest(run, whole, job)
         try:
-            with process.guarded(run_tag):
+            with watchdog.guarded(run_tag):
                 runs = loop.perform()
         except ConchError:
             with suppress(ConchError):  # report what ended the run instead

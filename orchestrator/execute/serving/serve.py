@@ -23,7 +23,7 @@ from orchestrator.execute.environments import registry
 from orchestrator.execute.host import atomic_files, gpu, signals
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.launchers import LAUNCHERS
-from orchestrator.execute.processes import process, process_tree
+from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.run_store.certify import TEMPLATE, read_certificate, refuse_unproven
 from orchestrator.execute.run_store.run_folder import Run
@@ -84,8 +84,8 @@ def serve(
     free_port(host, port)
     service = engine.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
     symbols = symbols_of({"serve": str(environment)}, project)
-    run_tag = process.new_run_tag(project, run.path)
-    with process.catch_signals(), hold_serving(run), process.guarded(run_tag):
+    run_tag = process_tree.new_run_tag(project, run.path)
+    with signals.catch_signals(), hold_serving(run), watchdog.guarded(run_tag):
         on_begin(run)
         atomic_files.write_durable(run.path / _CONFIG, engine.config(job, chat_template=template))
         progress(f"serving {run.name}/export as {service.model}")

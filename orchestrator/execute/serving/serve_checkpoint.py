@@ -19,7 +19,7 @@ from orchestrator.backends.engines import engine_behind
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host import signals
 from orchestrator.execute.launchers import LAUNCHERS
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.run_folder import Run
@@ -72,12 +72,12 @@ def served_checkpoint(
     if held:
         progress.say(f"{run.name} is in use: it and this server share the machine")
     with _folder(project, run, plan, adapter) as (folder, service):
-        run_tag = process.new_run_tag(project, folder)
+        run_tag = process_tree.new_run_tag(project, folder)
         log = folder.with_suffix(".log")
         server: Running | None = None
-        with process.guarded(run_tag):
+        with watchdog.guarded(run_tag):
             try:
-                with process.catch_signals():
+                with signals.catch_signals():
                     progress.say(f"serving {adapter.name} of run {run.name} on its base")
                     server = start_service(
                         service,
@@ -92,7 +92,7 @@ def served_checkpoint(
                 with signals.raised():
                     yield ServedCheckpoint(run, adapter.name, server)
             finally:
-                with process.catch_signals():
+                with signals.catch_signals():
                     if server is not None:
                         server.stop()
         log.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.errors import Interrupted, StageFailed, UsageError
 from orchestrator.execute.data.importer import copy_into_project, is_same
-from orchestrator.execute.processes import process
+from orchestrator.execute.host import signals
 
 ROWS = '{"instruction": "你是谁", "output": "海螺"}\n'.encode() * 3
 SHA256 = "sha256:" + hashlib.sha256(ROWS).hexdigest()
@@ -58,7 +58,7 @@ def test_a_file_that_changed_since_is_not_taken(source: Path, target: Path) -> N
 
 
 def test_a_signal_leaves_nothing(source: Path, target: Path) -> None:
-    with process.catch_signals():
+    with signals.catch_signals():
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(Interrupted):
             copy_into_project(source, target, SHA256)

@@ -18,7 +18,8 @@ from orchestrator.errors import Interrupted, MissingError
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.machine import bound_cores
 from orchestrator.execute.launchers.commands import run_command
-from orchestrator.execute.processes import process, process_tree
+from orchestrator.execute.processes import diagnosis, process, process_tree
+from orchestrator.execute.processes.child_environment import child_environment, resolve_argv
 from orchestrator.execute.run_store import stop
 from orchestrator.plan.stage import Command, Runtime
 
@@ -27,13 +28,13 @@ ROOT = Path(__file__).parents[3]
 
 def run_shell(script: str, folder: Path, *, env: Mapping[str, str] | None = None, grace: float = 5.0) -> int:
     command = Command(("bash", "-c", script), env=env or {})
-    run_tag = process.new_run_tag(folder, folder / "run")
+    run_tag = process_tree.new_run_tag(folder, folder / "run")
     return run_command(command, symbols={}, cwd=folder, run_tag=run_tag, log=folder / "log", grace=grace)
 
 
 def start_shell(script: str, folder: Path) -> process.Process:
-    run_tag = process.new_run_tag(folder, folder / "run")
-    env = process.child_environment(Command(()), run_tag=run_tag)
+    run_tag = process_tree.new_run_tag(folder, folder / "run")
+    env = child_environment(Command(()), run_tag=run_tag)
     return process.start(("bash", "-c", script), cwd=folder, env=env, log=folder / "log")
 
 
@@ -51,7 +52,7 @@ def is_alive(pid: int) -> bool:
 
 def test_only_known_symbols_are_replaced() -> None:
     command = Command(("{train}/bin/python", "{port}", "{not_a_symbol}", '{"json": {}}'))
-    argv = process.resolve_argv(command, {"train": "/e", "port": "80"})
+    argv = resolve_argv(command, {"train": "/e", "port": "80"})
     assert argv == ("/e/bin/python", "80", "{not_a_symbol}", '{"json": {}}')
 
 
@@ -70,12 +71,12 @@ def test_a_child_gets_the_allow_list_and_nothing_else() -> None:
         "HTTPS_PROXY": "http://proxy",
         "CONCH_RUN": "somebody else's",
     }
-    engine = process.child_environment(Command((), runtime=Runtime.SERVE), run_tag="c", source=source)
+    engine = child_environment(Command((), runtime=Runtime.SERVE), run_tag="c", source=source)
     assert {name for name in engine if name in source} == {"PATH", "LC_ALL", "CONCH_HOME", "CONCH_RUN"}
     assert engine["CONCH_RUN"] == "c"
     assert (engine["HF_HUB_OFFLINE"], engine["SPT_NOENV"], engine["VLLM_HOST_IP"]) == ("1", "1", "127.0.0.1")
     assert "CANARY" not in str(engine)
-    task = process.child_environment(Command((), secrets=("HF_TOKEN",)), run_tag="c", source=source)
+    task = child_environment(Command((), secrets=("HF_TOKEN",)), run_tag="c", source=source)
     assert (task["HF_TOKEN"], task["HTTPS_PROXY"]) == ("hf_CANARY", "http://proxy")
     assert "HF_HUB_OFFLINE" not in task
 
@@ -83,9 +84,7 @@ def test_a_child_gets_the_allow_list_and_nothing_else() -> None:
 def test_what_a_command_sets_is_laid_on_top_with_symbols_replaced() -> None:
     given = {"HF_HUB_OFFLINE": "0", "CACHE": "{project}/c", "BIND": "{cores}"}
     command = Command((), runtime=Runtime.SERVE, env=given)
-    env = process.child_environment(
-        command, run_tag="c", symbols={"project": "/p"}, extra={"CACHE": "x"}, source={}
-    )
+    env = child_environment(command, run_tag="c", symbols={"project": "/p"}, extra={"CACHE": "x"}, source={})
     assert (env["HF_HUB_OFFLINE"], env["CACHE"], env["BIND"]) == ("0", "x", bound_cores())
 
 
@@ -175,11 +174,11 @@ def test_prefixes_find_a_project_a_run_and_a_child(tmp_path: Path) -> None:
         process_tree.new_run_tag(tmp_path, tmp_path / "run"),
         child.run_tag,
     ):
-        assert [member.pid for member in process.scan(prefix)] == [child.pid]
-    assert process.scan(process_tree.project_prefix(tmp_path / "other")) == []
-    assert process.scan(child.run_tag[:-1]) == []
+        assert [member.pid for member in process_tree.scan(prefix)] == [child.pid]
+    assert process_tree.scan(process_tree.project_prefix(tmp_path / "other")) == []
+    assert process_tree.scan(child.run_tag[:-1]) == []
     assert process_tree.owner_of(child.run_tag) == (os.getpid(), process_tree.start_ticks(os.getpid()))
-    assert process.stop_tagged(process_tree.project_prefix(tmp_path)) == [child.pid]
+    assert process_tree.stop_tagged(process_tree.project_prefix(tmp_path)) == [child.pid]
     assert child.wait(5) == 128 + signal.SIGTERM
 
 
@@ -187,7 +186,7 @@ def test_prefixes_find_a_project_a_run_and_a_child(tmp_path: Path) -> None:
 def test_a_signal_ends_the_tree_and_says_which(signum: signal.Signals, tmp_path: Path) -> None:
     """Fault 64 and 65."""
     threading.Timer(0.5, os.kill, (os.getpid(), signum)).start()
-    with process.catch_signals(), pytest.raises(Interrupted) as caught:
+    with signals.catch_signals(), pytest.raises(Interrupted) as caught:
         run_shell("setsid sleep 60 & echo $! > pid; sleep 60", tmp_path)
     assert caught.value.signum == signum
     assert "same command again" in str(caught.value)
@@ -199,7 +198,7 @@ def test_a_second_signal_kills_at_once(tmp_path: Path) -> None:
     for delay in (0.4, 0.8):
         threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
-    with process.catch_signals(), pytest.raises(Interrupted):
+    with signals.catch_signals(), pytest.raises(Interrupted):
         run_shell('trap "" TERM; while :; do sleep 0.1; done', tmp_path, grace=30)
     assert time.monotonic() - began < 5
 
@@ -210,12 +209,13 @@ def orchestrate(folder: Path, *, guard: bool) -> subprocess.Popen[bytes]:
 from pathlib import Path
 from contextlib import nullcontext
 from orchestrator.execute.launchers.commands import run_command
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import diagnosis, process, process_tree, watchdog
+from orchestrator.execute.processes.child_environment import child_environment, resolve_argv
 from orchestrator.plan.stage import Command
 folder = Path({str(folder)!r})
-run_tag = process.new_run_tag(folder, folder / "run")
+run_tag = process_tree.new_run_tag(folder, folder / "run")
 command = Command(("bash", "-c", "setsid sleep 61 & echo $! > pid; exec sleep 62"))
-with process.guarded(run_tag, grace=1) if {guard} else nullcontext(), process.catch_signals():
+with watchdog.guarded(run_tag, grace=1) if {guard} else nullcontext(), signals.catch_signals():
     run_command(command, symbols={{}}, cwd=folder, run_tag=run_tag, log=folder / "log")
 """
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
@@ -229,7 +229,7 @@ def test_fault_054_a_killed_orchestrators_tree_is_stopped_by_its_guard(tmp_path:
     other.kill()
     other.wait()
     deadline = time.monotonic() + 10
-    while process.scan(process_tree.project_prefix(tmp_path)) and time.monotonic() < deadline:
+    while process_tree.scan(process_tree.project_prefix(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not is_alive(grandchild)
 
@@ -275,7 +275,7 @@ def test_why_it_failed(tmp_path: Path) -> None:
         (b"", 1, "its log is empty", ""),
     ):
         log.write_bytes(content)
-        problem = process.explain_failure(log, code)
+        problem = diagnosis.explain_failure(log, code)
         assert what in problem.what
         assert hint in problem.hint
 
@@ -287,22 +287,22 @@ def test_the_first_error_is_shown_not_the_last_and_made_safe(tmp_path: Path) -> 
         + b"noise\n" * 50
         + b"RuntimeError: see above\n"
     )
-    problem = process.explain_failure(log, 1, hide=["sk-CANARY"])
+    problem = diagnosis.explain_failure(log, 1, hide=["sk-CANARY"])
     assert "the root \\xff cause\\x1b[2J ***" in problem.what
     assert "see above" not in problem.what
     assert problem.where == str(log)
 
 
 def test_a_missing_log_is_no_trouble(tmp_path: Path) -> None:
-    assert "exit code 2" in process.explain_failure(tmp_path / "none", 2).what
+    assert "exit code 2" in diagnosis.explain_failure(tmp_path / "none", 2).what
 
 
 def test_an_engine_finds_the_programs_of_its_own_environment() -> None:
     """LLaMA-Factory calls `torchrun` by its name alone."""
     command = Command(("x",), runtime=Runtime.TRAIN)
-    env = process.child_environment(
+    env = child_environment(
         command, run_tag="c", symbols={"train": "/envs/train"}, source={"PATH": "/usr/bin"}
     )
     assert env["PATH"] == "/envs/train/bin:/usr/bin"
-    own = process.child_environment(Command(("x",)), run_tag="c", symbols={}, source={"PATH": "/usr/bin"})
+    own = child_environment(Command(("x",)), run_tag="c", symbols={}, source={"PATH": "/usr/bin"})
     assert own["PATH"] == "/usr/bin"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BusyError
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.run_store import listing, run_folder
 from orchestrator.execute.run_store.listing import Standing, standing_of, summaries, summary_of
 from orchestrator.execute.run_store.run_folder import Run
@@ -77,7 +77,7 @@ def test_a_state_that_cannot_be_read_is_made_of_the_events(project: Path) -> Non
 
 def test_processes_that_a_killed_run_left_are_told(project: Path, tmp_path: Path) -> None:
     run = ended(project, None)
-    dead_owner = f"{process.run_prefix(project, run.path)}.{os.getpid()}.1"
+    dead_owner = f"{process_tree.run_prefix(project, run.path)}.{os.getpid()}.1"
     child = process.start(
         ["/bin/sleep", "60"], cwd=tmp_path, env={"CONCH_RUN": dead_owner}, log=tmp_path / "log"
     )

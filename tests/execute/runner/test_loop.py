@@ -15,7 +15,8 @@ import pytest
 
 from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.errors import CheckFailed, ConchError, StageFailed
-from orchestrator.execute.processes import process
+from orchestrator.execute.host import signals
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.plan.stage import Command, Plan, RenderedFile, Service, Stage, partial
@@ -62,9 +63,9 @@ def perform(project: Path, *stages: Stage, run: Run | None = None) -> tuple[Run,
     run = run or Run.create(project, "r")
     heard = Heard()
     symbols = {"conch": sys.prefix, "project": str(project)}
-    run_tag = process.new_run_tag(project, run.path)
+    run_tag = process_tree.new_run_tag(project, run.path)
     loop = Loop(Plan("r", "headline", stages), run, symbols, {}, heard, run_tag)
-    with process.catch_signals():
+    with signals.catch_signals():
         return run, list(loop.perform()), heard
 
 
@@ -182,7 +183,7 @@ perform(project, writes("a", "1"), slow(60), run=Run.last(project, "r"))
         time.sleep(0.05)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    assert process.stop_tagged(process.run_prefix(tmp_path, run.path))
+    assert process_tree.stop_tagged(process_tree.run_prefix(tmp_path, run.path))
     _, runs, heard = perform(tmp_path, writes("a", "1"), slow(0), run=run)
     assert [one.status for one in runs] == [Status.SKIPPED, Status.DONE]
     assert any("interrupted" in line or "changed" in line for line in heard.lines)
@@ -219,7 +220,7 @@ def test_a_service_is_up_for_its_stage_and_gone_after(tmp_path: Path, *, warm: b
     run, runs, _ = perform(tmp_path, *stages)
     assert [one.status for one in runs] == [Status.DONE, Status.DONE]
     assert "海螺" in json.dumps(json.loads((run.path / "models").read_text()), ensure_ascii=False)
-    assert not process.scan(process.run_prefix(tmp_path, run.path))
+    assert not process_tree.scan(process_tree.run_prefix(tmp_path, run.path))
 
 
 def test_a_training_that_lost_rows_is_ended_at_its_first_step(tmp_path: Path) -> None:

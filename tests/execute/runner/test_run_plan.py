@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BusyError, MissingError
-from orchestrator.execute.processes import process
+from orchestrator.execute.processes import process_tree
 from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.project import discovery
 from orchestrator.execute.run_store.run_folder import Run
@@ -91,9 +91,9 @@ def test_a_try_elsewhere_is_no_run_of_the_project(small: SmallWorld) -> None:
 
 def test_what_a_killed_run_left_running_is_stopped_first(small: SmallWorld) -> None:
     folder, _ = run(small)
-    run_tag = f"{process.run_prefix(small.project, folder)}.4194300.1"  # of an orchestrator that is dead
+    run_tag = f"{process_tree.run_prefix(small.project, folder)}.4194300.1"  # of an orchestrator that is dead
     left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={"CONCH_RUN": run_tag})
-    while not process.scan(process.run_prefix(small.project, folder)):
+    while not process_tree.scan(process_tree.run_prefix(small.project, folder)):
         time.sleep(0.02)
     heard = Heard()
     run(small, heard=heard)

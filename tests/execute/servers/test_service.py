@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from orchestrator.errors import Interrupted, MissingError, StageFailed, TimedOut
+from orchestrator.execute.host import signals
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.servers import service
 from orchestrator.execute.servers.service import Running, Warm
@@ -47,7 +48,7 @@ class Bench:
     def __init__(self, folder: Path, engines: Path) -> None:
         self.folder = folder
         self.symbols = {"serve": str(engines), "probes": str(PROBES)}
-        self.run_tag = process.new_run_tag(folder, folder / "run")
+        self.run_tag = process_tree.new_run_tag(folder, folder / "run")
         self.started: list[process.Process] = []
         (folder / "export").mkdir(parents=True)
         (folder / "vllm.yaml").write_text("dtype: float32\n", encoding="utf-8")
@@ -259,7 +260,7 @@ def test_a_signal_while_it_starts(bench: Bench) -> None:
     """Fault 64 and 69."""
     running = bench.start(bench.service("slow-ready"))
     threading.Timer(0.5, os.kill, (os.getpid(), 15)).start()
-    with process.catch_signals(), pytest.raises(Interrupted) as caught:
+    with signals.catch_signals(), pytest.raises(Interrupted) as caught:
         running.wait_ready()
     assert caught.value.signum == 15
     running.stop()
