@@ -115,11 +115,7 @@ class AuditResult:
 
 
 def audit(progress: Callable[[str], None], *, today: dt.date | None = None) -> AuditResult:
-    """Check every lockfile.
-
-    Raises:
-        MissingError: the table or a lockfile cannot be read.
-    """
+    """Check every lockfile."""
     table = read_table()
     lockfiles = read_lockfiles()
     day = today or dt.datetime.now(dt.UTC).date()

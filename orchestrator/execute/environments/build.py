@@ -27,12 +27,7 @@ Progress = Callable[[str], None]
 
 
 def sync(name: str, hardware: str, progress: Progress) -> Path:
-    """The folder of an environment, built now if needed; of two processes one builds and one waits.
-
-    Raises:
-        MissingError: a system library, uv, disk space or a package is missing.
-        Interrupted: on a signal; the environment's name is not taken, and another call starts again.
-    """
+    """The folder of an environment, built now if needed; of two processes one builds and one waits."""
     folder = registry.environment_folder(name, hardware)
     if registry.is_ready(folder):
         return folder
@@ -56,11 +51,7 @@ def sync(name: str, hardware: str, progress: Progress) -> Path:
 
 
 def check_requirements(name: str, hardware: str, folder: Path) -> None:
-    """Raise before any download when the environment cannot work here.
-
-    Raises:
-        MissingError: a system library or disk space is missing.
-    """
+    """Raise MissingError before any download when a system library or disk space is missing."""
     problems = [
         Problem(f"the {name} environment needs the system library {library}", hint=hint)
         for library, hint in machine.missing_libraries(name, hardware).items()
@@ -108,24 +99,13 @@ def _fill(name: str, hardware: str, partial: Path, progress: Progress) -> None:
 
 
 def install(requirements: Path, hardware: str, environment: Path, progress: Progress) -> None:
-    """Make an environment hold exactly the packages of a lockfile.
-
-    Raises:
-        MissingError: a package cannot be downloaded; the hint names the sources of torch's CPU build.
-    """
+    """Make an environment hold exactly the packages of a lockfile."""
     sources = uv.wheel_sources(hardware)
     try:
         uv.run(
             [
-                *(
-                    "pip",
-                    "sync",
-                    "--python",
-                    str(environment / "bin" / "python"),
-                    "--require-hashes",
-                    *uv.no_build(hardware),
-                ),
-                *("--compile-bytecode", *_find_links(sources), str(requirements)),
+                *("pip", "sync", "--python", str(environment / "bin" / "python"), "--require-hashes"),
+                *(*uv.no_build(hardware), "--compile-bytecode", *_find_links(sources), str(requirements)),
             ],
             folder=environment,
             progress=progress,
@@ -171,7 +151,7 @@ def _shim(source: Path, environment: Path, progress: Progress) -> Path:
 
 def _add(wheels: Sequence[Path], environment: Path, progress: Progress) -> None:
     """Install the local packages in a separate step, to which the overrides of the lockfile do not apply."""
-    lines = [f"{_requirement(wheel)} --hash={sha256_file(wheel)}" for wheel in wheels]
+    lines = [f"{'=='.join(wheel.name.split('-')[:2])} --hash={sha256_file(wheel)}" for wheel in wheels]
     pins = _wheelhouse(environment) / "shims.txt"
     pins.write_text("\n".join(lines) + "\n", encoding="utf-8")
     uv.run(
@@ -185,8 +165,3 @@ def _add(wheels: Sequence[Path], environment: Path, progress: Progress) -> None:
         progress=progress,
         purpose="install the local packages",
     )
-
-
-def _requirement(wheel: Path) -> str:
-    name, version = wheel.name.split("-")[:2]
-    return f"{name}=={version}"

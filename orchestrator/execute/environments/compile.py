@@ -30,11 +30,7 @@ Progress = Callable[[str], None]
 
 
 def compile_all(progress: Progress) -> list[Path]:
-    """Resolve every lockfile anew and replace it; returns their paths.
-
-    Raises:
-        MissingError: a requirement cannot be resolved; lockfiles resolved before it are already replaced.
-    """
+    """Resolve every lockfile anew and replace it, one after another; returns their paths."""
     names = [f"{name}-{hardware}" for name in registry.NAMES for hardware in registry.PROFILES]
     benches = [f"{name}-{registry.ANY}" for name in registry.BENCHES]
     return [_compile(name, progress) for name in (*names, *benches, embedded.hub.name)]

@@ -6,7 +6,7 @@ newer versions, so this only finds environments that somebody changed by hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,18 +54,10 @@ def versions_in(environment: Path) -> dict[str, str]:
 
 
 def check_versions(environment: Path, name: str) -> list[Problem]:
-    """The packages of an environment that are below their minimum version.
-
-    Args:
-        environment: its folder.
-        name: train or serve.
-    """
-    return list(_below(versions_in(environment), name, environment))
-
-
-def _below(versions: Mapping[str, str], name: str, environment: Path) -> Iterator[Problem]:
+    """The packages of an environment (train or serve) that are below their minimum version."""
     from packaging.version import InvalidVersion, Version
 
+    versions, problems = versions_in(environment), []
     for minimum in MINIMUM_VERSIONS.get(name, ()):
         have = versions.get(minimum.package)
         try:
@@ -75,4 +67,5 @@ def _below(versions: Mapping[str, str], name: str, environment: Path) -> Iterato
             pass
         what = f"{minimum.package} {have} in the {name} environment is below {minimum.version} ({minimum.why})"
         hint = f"rm -r {environment} && conch env sync {name}"
-        yield Problem(what, str(environment), hint)
+        problems.append(Problem(what, str(environment), hint))
+    return problems

@@ -19,17 +19,12 @@ _SMALLEST_BASE = 600 << 20
 
 
 def preflight(plan: Plan, job: Job, *, project: Path) -> dict[str, str]:
-    """Check everything that a plan needs, and report all that is missing at once.
-
-    Returns:
-        the engine environments that the plan uses: "train" and "serve" → folder.
-
-    Raises:
-        MissingError: an environment is not installed, or the disk is too full.
-    """
+    """The engine environments that a plan uses; MissingError names everything that is missing at once."""
     problems: list[Problem] = []
     environments: dict[str, str] = {}
-    for runtime in sorted(_runtimes(plan)):
+    services = [stage.service.command for stage in plan.stages if stage.service]
+    commands = [command for stage in plan.stages for command in stage.commands]
+    for runtime in sorted({command.runtime for command in [*services, *commands]} - {Runtime.CONCH}):
         try:
             environments[runtime.value] = str(registry.require(runtime.value, job.hardware))
         except MissingError as error:
@@ -38,12 +33,6 @@ def preflight(plan: Plan, job: Job, *, project: Path) -> dict[str, str]:
     if problems:
         raise MissingError(*problems)
     return environments
-
-
-def _runtimes(plan: Plan) -> set[Runtime]:
-    services = [stage.service.command for stage in plan.stages if stage.service]
-    commands = [command for stage in plan.stages for command in stage.commands]
-    return {command.runtime for command in [*services, *commands]} - {Runtime.CONCH}
 
 
 def _disk(project: Path, job: Job) -> list[Problem]:

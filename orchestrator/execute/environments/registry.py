@@ -42,11 +42,7 @@ def shims(name: str, hardware: str) -> tuple[Path, ...]:
 
 
 def lockfile_hash(name: str, hardware: str) -> str:
-    """The hash of everything that an environment is built from; reads a few hundred kB.
-
-    Raises:
-        MissingError: the lockfiles are missing (Conch runs from a clone).
-    """
+    """The hash of everything that an environment is built from; reads a few hundred kB."""
     digest = hashlib.sha256()
     folders = shims(name, hardware)
     paths = [requirements(name, hardware)]
@@ -70,11 +66,7 @@ def is_ready(folder: Path) -> bool:
 
 
 def require(name: str, hardware: str) -> Path:
-    """The folder of an environment that was built before.
-
-    Raises:
-        MissingError: it was not built, or a package in it is too old to run safely.
-    """
+    """The folder of an environment; MissingError if it was not built, or a package in it is too old."""
     folder = environment_folder(name, hardware)
     if is_ready(folder):
         old = check_versions(folder, name)

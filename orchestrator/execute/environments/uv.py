@@ -35,11 +35,7 @@ Progress = Callable[[str], None]
 
 
 def find() -> str:
-    """The path of uv: CONCH_UV, or beside Conch's own Python, or in the project's .uv, or on PATH.
-
-    Raises:
-        MissingError: not found.
-    """
+    """The path of uv: CONCH_UV, or beside Conch's own Python, or in the project's .uv, or on PATH."""
     chosen = os.environ.get("CONCH_UV")
     if chosen:
         if not os.access(chosen, os.X_OK):
@@ -68,17 +64,15 @@ def wheel_sources(hardware: str) -> tuple[str, ...]:
     if hardware != "cpu":
         return ()
     given = os.environ.get("PIP_FIND_LINKS", "").split()
-    return tuple(map(_from_anywhere, given)) or (PYTORCH_CPU,)
+    # Folders as absolute paths, because uv runs in another one.
+    return tuple(
+        one if "://" in one else str(Path(one).expanduser().absolute()) for one in given
+    ) or (PYTORCH_CPU,)
 
 
 def no_build(hardware: str) -> tuple[str, ...]:
     """The option that forbids source builds; not for the benchmark tools: some packages have no wheel."""
     return () if hardware == "any" else ("--no-build",)
-
-
-def _from_anywhere(source: str) -> str:
-    """An absolute path for a folder, since uv runs in another one; addresses unchanged."""
-    return source if "://" in source else str(Path(source).expanduser().absolute())
 
 
 def child_environment(source: Mapping[str, str]) -> dict[str, str]:
@@ -91,17 +85,10 @@ def child_environment(source: Mapping[str, str]) -> dict[str, str]:
 
 
 def run(arguments: Sequence[str], *, folder: Path, progress: Progress, purpose: str) -> None:
-    """Run uv to its end; its lines go to progress.
+    """Run uv to its end; each line goes to progress, and so does a message after a long silence.
 
-    Args:
-        arguments: after the program's name.
-        folder: the working folder.
-        progress: receives each line, and a message after a long silence.
-        purpose: completes "uv could not …".
-
-    Raises:
-        MissingError: uv is not installed, or it failed; includes the end of its output.
-        Interrupted: on a signal; uv was stopped.
+    `purpose` completes "uv could not …" in the MissingError of a failure, which includes the end of the
+    output.
     """
     output: list[str] = []
     with _started((find(), *arguments), folder) as process:

@@ -74,13 +74,8 @@ def read_text(path: Path) -> str | None:
 def write_durable(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     """Replace `path` atomically: temporary file, fsync, rename, fsync of the folder.
 
-    Args:
-        path: its folder is created if needed.
-        content: text is written as UTF-8.
-        mode: of the new file from its creation on, before the umask.
-
-    Raises:
-        StageFailed: the disk is full; the old file is unchanged.
+    Its folder is created if needed; `mode` applies from the file's creation on, before the umask. Raises
+    StageFailed on a full disk; the old file is then unchanged.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
@@ -102,11 +97,7 @@ def write_durable(path: Path, content: str | bytes, *, mode: int = 0o644) -> Non
 
 
 def append_durable(path: Path, line: bytes, *, sync: bool) -> None:
-    """Append one line in one write; a line that a crash cut off is ended first.
-
-    Raises:
-        StageFailed: the disk is full.
-    """
+    """Append one line in one write; a line that a crash cut off is ended first."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         try:
@@ -127,14 +118,9 @@ def _write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """Whether a write failed for lack of space or quota."""
-    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
 def write_error(error: OSError, path: Path) -> ConchError:
     """The error of a file that could not be written: StageFailed for a full disk, otherwise MissingError."""
-    if is_disk_full(error):
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         hint = f"free space on the disk of {path.parent}, then run the same command again"
         return StageFailed(Problem(f"disk full: {error.strerror}", str(path), hint))
     return MissingError(Problem(f"cannot write: {error.strerror}", str(path)))
@@ -173,11 +159,6 @@ def _sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def missing_outputs(folder: Path, outputs: Sequence[str]) -> list[str]:
-    """The outputs whose partial is missing or empty: an exit code of 0 alone is not success."""
-    return [name for name in outputs if not _has_content(folder / partial(name))]
-
-
 def _has_content(path: Path) -> bool:
     if path.is_dir():
         return any(path.iterdir())
@@ -187,10 +168,9 @@ def _has_content(path: Path) -> bool:
 def rename_outputs(folder: Path, outputs: Sequence[str]) -> None:
     """Rename every partial output, durably; an earlier output of that name is removed.
 
-    Raises:
-        StageFailed: an output is missing or empty (nothing was renamed), or the disk is full.
+    If one is missing or empty, nothing is renamed: an exit code of 0 alone is not success.
     """
-    missing = missing_outputs(folder, outputs)
+    missing = [name for name in outputs if not _has_content(folder / partial(name))]
     if missing:
         raise StageFailed(
             *(Problem("the command succeeded but did not create it", where=name) for name in missing)

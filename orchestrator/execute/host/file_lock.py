@@ -11,16 +11,7 @@ from orchestrator.execute.host import signals
 
 @contextmanager
 def exclusive(path: Path, message: str, progress: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock at a path; its folder is created if needed.
-
-    Args:
-        path: of the lock file, which stays.
-        message: reported while another process holds the lock.
-        progress: receives the message.
-
-    Raises:
-        Interrupted: a signal arrived during the wait.
-    """
+    """Hold the lock at a path; if another process holds it, report `message` once and wait."""
     from filelock import FileLock, Timeout
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,11 +15,7 @@ Key = tuple[str, int]
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Every line of the file.
-
-    Raises:
-        MissingError: it does not exist. StageFailed: a line is not a JSON object.
-    """
+    """Every line of the file; MissingError without it, StageFailed for a line that is not a JSON object."""
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):

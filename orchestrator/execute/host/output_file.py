@@ -42,9 +42,8 @@ class OutputFile:
     def create(cls, path: Path, *, force: bool = False) -> Self:
         """Open a new file; use it in a `with` block and complete it with `finish`.
 
-        Raises:
-            UsageError: the file exists and `force` is not given; or the path is a folder.
-            BusyError: another process is writing it. MissingError: its folder cannot be written to.
+        Raises UsageError if the file exists and `force` is not given, BusyError if another process is writing
+        it.
         """
         if path.is_dir():
             raise UsageError(Problem("is a folder", str(path), "name a file"))
@@ -78,11 +77,7 @@ class OutputFile:
             self._raw.end()
 
     def finish(self) -> str:
-        """Flush it to disk and rename it; returns `sha256:<hex>` of its content.
-
-        Raises:
-            StageFailed: the disk is full.
-        """
+        """Flush it to disk and rename it; returns `sha256:<hex>` of its content."""
         self._buffer.flush()
         try:
             os.fsync(self._raw.descriptor)

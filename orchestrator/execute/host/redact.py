@@ -25,11 +25,7 @@ def secrets_of(environ: Mapping[str, str] | None = None) -> list[str]:
 
 
 def redact(text: str, secrets: Iterable[str] | None = None) -> str:
-    """The text with every secret masked.
-
-    Args:
-        text: of a log, an error or a report.
-        secrets: values to mask besides those that look like one; for None, this process's.
+    """The text with every secret masked; `secrets` None means the values of this process's environment.
 
     >>> redact("Authorization: Bearer abc and hf_" + "A" * 30, [])
     'Authorization: Bearer *** and ***'

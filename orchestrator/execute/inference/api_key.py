@@ -21,11 +21,7 @@ class ServiceAddress:
 
     @classmethod
     def of_environment(cls) -> ServiceAddress:
-        """The service that the loop names in the task's environment.
-
-        Raises:
-            MissingError: it names none. UsageError: CONCH_API_KEY is not a key.
-        """
+        """The service that the loop names in the task's environment; MissingError if there is none."""
         url, model = os.environ.get("CONCH_SERVICE_URL", ""), os.environ.get("CONCH_SERVICE_MODEL", "")
         if not url or not model:
             what = "no server to ask: CONCH_SERVICE_URL and CONCH_SERVICE_MODEL are not set"
@@ -37,12 +33,7 @@ class ServiceAddress:
 def read_key(
     key_file: Path | None = None, environ: Mapping[str, str] = os.environ, *, variable: str = "CONCH_API_KEY"
 ) -> str:
-    """The server's key: from the file, else from CONCH_API_KEY (or another variable), else "".
-
-    Raises:
-        MissingError: the file does not exist, or others can read it.
-        UsageError: it does not hold a key.
-    """
+    """The server's key: from the file, else from CONCH_API_KEY (or another variable), else ""."""
     if key_file is None:
         return _key_text(environ.get(variable, ""), variable)
     try:

@@ -31,13 +31,7 @@ HOPELESS = 2
 
 
 def ask(settings: AskSettings, folder: Path) -> int:
-    """Send every case to the service and write the answers as they arrive.
-
-    Raises:
-        MissingError: there is no service.
-        StageFailed: the server died; the answers so far are in the file.
-        TimedOut: its engine does not answer.
-    """
+    """Send every case to the service and write the answers as they arrive; an error leaves those so far."""
     repeats = RepeatsCheck(settings.repeats, seeded=settings.temperature > 0)
     cases, paraphrases = repeated(cases_in(settings.cases, folder), repeats), settings.paraphrases
     client = service_client(max_tokens=settings.max_tokens, temperature=settings.temperature)
@@ -66,10 +60,7 @@ def ask_all(
     *,
     concurrency: int,
 ) -> Iterator[tuple[list[Transcript], str]]:
-    """(the transcripts of one case, a line of progress): the cases, then the paraphrases without `every`.
-
-    Raises: as ask_cases.
-    """
+    """(the transcripts of one case, a line of progress): the cases, then the paraphrases without `every`."""
     total, number = len(cases) + len(paraphrases), 0
     for chosen, checks in ((cases, every), (paraphrases, ())):
         for answered in ask_cases(client, chosen, checks, concurrency=concurrency):
@@ -82,9 +73,8 @@ def ask_cases(
 ) -> Iterator[list[Transcript]]:
     """The transcripts of each case, in order, several cases at a time.
 
-    Raises:
-        StageFailed: the server died. TimedOut: its engine does not answer. What was answered by then, of any
-            case, is yielded first.
+    Raises StageFailed if the server died, TimedOut if its engine does not answer, after what was answered by
+    then.
     """
     return in_order(
         lambda at: _ask_case(client, cases[at], every, at + 1), len(cases), concurrency=concurrency
@@ -108,12 +98,9 @@ def settle(
 
 
 def _differs(transcript: Transcript) -> bool:
-    return any(turn.streamed and difference(turn) and not _same_tokens(turn) for turn in transcript.turns)
-
-
-def _same_tokens(turn: Turn) -> bool:
-    """The model generated the same tokens both ways; the difference is the server's, and stays."""
-    return bool(turn.token_ids) and turn.token_ids == turn.streamed_token_ids
+    # With the same tokens both ways, the difference is the server's, and stays.
+    turns = (one for one in transcript.turns if not one.token_ids or one.token_ids != one.streamed_token_ids)
+    return any(turn.streamed and difference(turn) for turn in turns)
 
 
 def _ask_case(client: Client, case: Case, every: Sequence[str], number: int) -> list[Transcript]:

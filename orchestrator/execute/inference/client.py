@@ -35,16 +35,8 @@ Tool = Mapping[str, object]
 class Client:
     """Asks one model of one server; safe to use from several threads.
 
-    Args:
-        base_url: ends in /v1 for most servers.
-        model: the served model name.
-        key: "" if the server needs none.
-        max_tokens: of an answer; None for the server's default.
-        temperature: 0 for greedy answers; None for the server's default.
-        timeout: seconds for a whole answer.
-
-    Raises:
-        UsageError: the address is not one of a server.
+    `max_tokens` and `temperature` None mean the server's defaults; `timeout` is in seconds, for a whole
+    answer.
     """
 
     def __init__(

@@ -47,12 +47,7 @@ class PromptedTurn(TypedDict):
 
 
 def answer_served(settings: AnswerServedSettings, folder: Path) -> int:
-    """Ask, and write the answers.
-
-    Raises:
-        MissingError: a file or the service is missing; the server requires a key or lacks an endpoint.
-        StageFailed: the server died, or its answer has an unknown shape. TimedOut: it does not answer.
-    """
+    """Ask, and write the answers."""
     rows = [row for row in lines_of(folder / settings.merged) if "case" in row]
     answered = []
     with TokenServer.of_environment() as server:

@@ -23,16 +23,9 @@ _ROLES = {"system", "user", "assistant"}
 
 
 def cases_in(cases: Sequence[Case | DatasetCase], folder: Path) -> list[Case]:
-    """The cases, each DatasetCase replaced by those of its rows, read from a run folder.
-
-    Raises:
-        MissingError: the run's data is missing, or holds no usable row.
-    """
-    return [
-        one
-        for case in cases
-        for one in ([case] if isinstance(case, Case) else _of_rows(case, folder / CONVERSATIONS))
-    ]
+    """The cases, each DatasetCase replaced by those of its rows, read from a run folder."""
+    path = folder / CONVERSATIONS
+    return [one for case in cases for one in ([case] if isinstance(case, Case) else _of_rows(case, path))]
 
 
 def _of_rows(case: DatasetCase, path: Path) -> Iterator[Case]:

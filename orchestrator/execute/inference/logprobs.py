@@ -54,12 +54,7 @@ Message = dict[str, str]
 
 
 def score_served(settings: ScoreServedSettings, folder: Path) -> int:
-    """Write the server's scores of every row that the trainer scored.
-
-    Raises:
-        MissingError: a file or the service is missing; the server requires a key or lacks an endpoint.
-        StageFailed: the server died, or returns no prompt_logprobs. TimedOut: it does not answer.
-    """
+    """Write the server's scores of every row that the trainer scored."""
     keys = {key_of(row) for row in lines_of(folder / settings.trainer) if "dataset" in row}
     thinking: object = True
     rows: list[TrainedRow] = []

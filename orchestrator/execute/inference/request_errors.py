@@ -61,14 +61,7 @@ _STATUS: dict[int, tuple[ErrorKind, str]] = {
 
 
 def request_error(error: Exception, *, url: str, timeout: float, key: str = "") -> RequestError:
-    """The RequestError that an exception of the OpenAI or HTTP library means.
-
-    Args:
-        error: the exception.
-        url: of the server, for the sentence.
-        timeout: of the request, in seconds.
-        key: never shown, even if the server repeats it.
-    """
+    """The RequestError that an exception of the OpenAI or HTTP library means; the key is never shown."""
     cause = error.__cause__ if _is_openai(error, "APIConnectionError") else error
     if isinstance(cause, httpx.ConnectTimeout):
         return RequestError(ErrorKind.NOT_THERE, f"{url} accepts no connection")
@@ -143,10 +136,7 @@ def with_retries(
 ) -> _Answer:
     """The answer to a request, repeated where the server says when; raises the last RequestError.
 
-    Args:
-        request: raises RequestError.
-        times: the largest number of retries.
-        longest: seconds; a server that asks for a longer wait gets no retry.
+    A server that asks for a longer wait than `longest` seconds gets no retry.
     """
     for _ in range(times):
         try:

@@ -34,11 +34,8 @@ class Completion(NamedTuple):
 class TokenServer:
     """One model of a server; a context manager.
 
-    Its methods raise ValueError where the server refuses the request, and otherwise:
-
-    Raises:
-        MissingError: the server requires a key, or does not have the endpoint.
-        StageFailed: it died, or its answer has an unknown shape. TimedOut: it does not answer.
+    Its methods raise ValueError where the server refuses the request, MissingError for a wrong key or a
+    missing endpoint, StageFailed if it died or its answer has an unknown shape, and TimedOut.
     """
 
     def __init__(self, base_url: str, model: str, key: str) -> None:

@@ -29,12 +29,7 @@ def transcript_of(line: str) -> Transcript:
 
 
 def read_answers(path: Path) -> list[Transcript]:
-    """Every transcript of an answers.jsonl.
-
-    Raises:
-        MissingError: the file does not exist.
-        StageFailed: a line is not a transcript.
-    """
+    """Every transcript of an answers.jsonl."""
     transcripts = []
     try:
         with path.open(encoding="utf-8") as file:

@@ -62,14 +62,7 @@ def verify_server(
 ) -> Verification:
     """Ask and judge; the error of a server that dies is in the result, not raised.
 
-    Args:
-        client: of a server that answered before.
-        cases: the recipe's checks.
-        paraphrases: judged only by what they expect.
-        every: checks that apply to every case.
-        progress: called with a line after each question.
-        repeats: how often each case is asked, and must pass.
-        concurrency: cases in flight.
+    Paraphrases are judged only by what they expect; `every` names checks that apply to all cases.
     """
     asked = repeated(cases, repeats)
     transcripts: list[Transcript] = []

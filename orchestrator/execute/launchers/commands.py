@@ -35,27 +35,13 @@ def run_command(
     on_stop: Callable[[], None] = lambda: None,
     launcher: Launcher = local,
 ) -> int:
-    """Run a command to its end and stop what it leaves running.
+    """Run a command to its end, stop what it leaves running, and return its exit code, 128 + n for signal n.
 
-    Args:
-        command: what to run, and in which environment.
-        symbols: what its {names} stand for.
-        cwd: its working folder.
-        run_tag: names this run (new_run_tag).
-        log: its output is appended.
-        extra: variables on top of its environment.
-        on_tick: called about twice a second with the seconds since the start. If it raises StopEarly, the
-            command is asked to end and gets `grace` seconds; any other exception stops it at once.
-        grace: seconds between TERM and KILL after a signal or StopEarly; otherwise at most GRACE.
-        on_stop: called on a signal, before the command is asked to end.
-        launcher: starts it.
+    `on_tick` is called about twice a second with the seconds since the start. If it raises StopEarly, the
+    command is asked to end and gets `grace` seconds; any other exception stops it at once.
 
-    Returns:
-        the exit code, 128 + n when signal n ended it.
-
-    Raises:
-        Interrupted: on SIGINT, SIGTERM or SIGHUP, after the tree was stopped.
-        MissingError: the program does not exist.
+    After SIGINT, SIGTERM or SIGHUP, `on_stop` is called, the command gets `grace` seconds to end, and
+    Interrupted is raised. In all other cases it gets at most GRACE seconds.
     """
     env = child_environment(command, run_tag=run_tag, symbols=symbols, extra=extra)
     launched = launcher.start(resolve_argv(command, symbols), cwd=cwd, env=env, log=log)
@@ -113,11 +99,7 @@ class ParallelCommand:
         return cls(launcher.start(resolve_argv(command, symbols), cwd=cwd, env=env, log=log), log, since)
 
     def finish(self, on_tick: Callable[[], None] = lambda: None) -> int:
-        """Wait for its end; exit code and errors as in outcome().
-
-        Raises:
-            Interrupted: on a signal; the caller stops the command.
-        """
+        """Wait for its end; exit code and errors as in outcome()."""
         while (code := self.launched.wait(TICK)) is None:
             bound_log(self.log)
             on_tick()
@@ -134,11 +116,7 @@ def problems_file(log: Path) -> Path:
 
 
 def outcome(code: int, log: Path, since: int) -> int:
-    """0, or 5 for a "no"; otherwise raise the error that the command reported or its log shows.
-
-    Raises:
-        ConchError: of the class that the exit code stands for, StageFailed for any other code.
-    """
+    """0, or 5 for a "no"; otherwise raise the error that the command reported or its log shows."""
     problems = _problems(problems_file(log))
     if code in (0, CheckFailed.exit_code) and not problems:
         return code

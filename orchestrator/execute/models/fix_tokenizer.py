@@ -28,12 +28,7 @@ Link = Callable[[Path, Path], None]
 
 
 def write_corrected_copy(source: Path, target: Path) -> None:
-    """A corrected copy of `source` at `target`, which appears complete; weights are hard links if possible.
-
-    Raises:
-        UsageError: the target is not empty, or inside the source; or the source has no tokenizer.json.
-        MissingError: the source lacks a file, or the target cannot be written.
-    """
+    """Make a corrected copy of `source`, which appears complete; weights are hard links if possible."""
     source, target = source.resolve(), target.absolute()
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
         raise UsageError(Problem("already exists", str(target), "name a folder that does not exist"))
@@ -56,13 +51,7 @@ def write_corrected_copy(source: Path, target: Path) -> None:
 def link_corrected(source: Path, target: Path, link: Link) -> None:
     """Create the folder `target` with every file of `source`, and a corrected tokenizer_config.json.
 
-    Args:
-        source: a model or tokenizer folder; hidden files are left out.
-        target: must not exist.
-        link: link(file, path) puts a file of the source at a path of the target.
-
-    Raises:
-        UsageError, MissingError: the source's tokenizer cannot be corrected.
+    link(file, path) puts a file of the source at a path of the target. Hidden files are left out.
     """
     if not (source / TOKENIZER).is_file():
         what = f"has no {TOKENIZER}, which defines the tokens"

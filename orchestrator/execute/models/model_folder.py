@@ -80,23 +80,10 @@ def hash_files(folder: Path, progress: Callable[[str], None] = lambda _: None) -
     return hashes
 
 
-def check_hashes(folder: Path, manifest: Manifest) -> list[Problem]:
-    """How the files of a folder differ from its manifest."""
-    now = hash_files(folder)
-    missing = [Problem(f"{name} is missing", str(folder)) for name in sorted(set(manifest.files) - set(now))]
-    changed = [name for name, value in sorted(now.items()) if manifest.files.get(name, value) != value]
-    return missing + [Problem(f"{name} changed since it was fetched", str(folder / name)) for name in changed]
-
-
 def check_complete(folder: Path, *, trust: bool = False) -> None:
-    """Raise when a model folder cannot be trained or served from.
+    """Raise MissingError, with every problem, when a model folder cannot be trained or served from.
 
-    Args:
-        folder: holds config.json, a tokenizer and safetensors weights.
-        trust: accept code (auto_map) and pickled weights.
-
-    Raises:
-        MissingError: with every problem and its file.
+    `trust` accepts code (auto_map) and pickled weights.
     """
     problems = model_problems(folder, trust=trust)
     if problems:
@@ -104,11 +91,7 @@ def check_complete(folder: Path, *, trust: bool = False) -> None:
 
 
 def refuse_config(folder: Path, *, trust: bool = False) -> None:
-    """Raise when config.json alone shows that a model will be rejected, before its weights are downloaded.
-
-    Raises:
-        MissingError: it is missing or broken, or requires the author's code.
-    """
+    """Raise MissingError when config.json alone shows that a model will be rejected, before its download."""
     problems = _config_problems(folder, trust=trust)
     if problems:
         raise MissingError(*problems)
@@ -125,11 +108,7 @@ def model_problems(folder: Path, *, trust: bool = False) -> list[Problem]:
 
 
 def tensors_of(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Name → shape of every tensor in the folder's safetensors files.
-
-    Raises:
-        MissingError: a file's header cannot be read.
-    """
+    """Name → shape of every tensor in the folder's safetensors files."""
     tensors: dict[str, tuple[int, ...]] = {}
     for path in sorted(folder.glob("*.safetensors")):
         tensors |= {name: tuple(entry["shape"]) for name, entry in read_header(path).items()}
@@ -145,11 +124,7 @@ class TensorEntry(TypedDict):
 
 
 def read_header(path: Path) -> dict[str, TensorEntry]:
-    """The header of a safetensors file whose length matches it.
-
-    Raises:
-        MissingError: the file is incomplete.
-    """
+    """The header of a safetensors file; MissingError if the file is incomplete or its header invalid."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -189,9 +164,10 @@ def _config_problems(folder: Path, *, trust: bool) -> list[Problem]:
         return [Problem("names no architecture", where=str(path))]
     if trust:
         return []
-    return [
-        _code(folder / name) for name in ("config.json", "tokenizer_config.json") if _has_code(folder / name)
-    ]
+    what = "requires Python code of the model's author (auto_map); Conch does not run it"
+    hint = "choose a model that the engines support natively"
+    files = [folder / name for name in ("config.json", "tokenizer_config.json")]
+    return [Problem(what, str(path), hint) for path in files if _has_code(path)]
 
 
 def _has_code(path: Path) -> bool:
@@ -199,11 +175,6 @@ def _has_code(path: Path) -> bool:
         return bool(json.loads(path.read_text(encoding="utf-8")).get("auto_map"))
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _code(path: Path) -> Problem:
-    what = "requires Python code of the model's author (auto_map); Conch does not run it"
-    return Problem(what, where=str(path), hint="choose a model that the engines support natively")
 
 
 def _weight_problems(folder: Path, *, trust: bool) -> list[Problem]:

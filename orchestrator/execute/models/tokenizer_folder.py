@@ -21,11 +21,7 @@ HINT = "fetch or copy the tokenizer again"
 
 
 def check_tokenizer(folder: Path) -> None:
-    """Raise for a folder from which no engine can load a tokenizer.
-
-    Raises:
-        MissingError: the folder or a file is missing. UsageError: a file is broken.
-    """
+    """Raise for a folder from which no engine can load a tokenizer: MissingError, or UsageError if broken."""
     if not folder.exists():
         raise MissingError(Problem("no such folder", str(folder), "name the folder of the tokenizer"))
     if not folder.is_dir():
@@ -47,11 +43,7 @@ def check_tokenizer(folder: Path) -> None:
 
 
 def read_object(path: Path) -> dict[str, object]:
-    """The JSON object in a file of a tokenizer.
-
-    Raises:
-        MissingError: it is missing, or a Git LFS pointer. UsageError: it is not a JSON object.
-    """
+    """The JSON object in a file of a tokenizer; MissingError without the file, UsageError if it is broken."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -97,10 +97,7 @@ class Process:
     def stop(self, grace: float = GRACE) -> list[int]:
         """Stop the whole tree: TERM, up to `grace` seconds, then KILL until nothing is left. Safe to repeat.
 
-        A second signal to this process means KILL at once.
-
-        Returns:
-            the pids that were alive at the call.
+        Returns the pids that were alive at the call. A second signal to this process means KILL at once.
         """
         self.close_input()
         left = members = self.members()
@@ -139,17 +136,9 @@ def start(
     log: Path,
     with_input: bool = False,
 ) -> Process:
-    """Start an argv in a session of its own, its output appended to `log`.
+    """Start an argv in a session of its own, its output appended to `log` (Launcher.start).
 
-    Args:
-        argv: what is executed; symbols replaced.
-        cwd: its working folder.
-        env: its complete environment (child_environment); a part for this child is added to the run tag.
-        log: created private to the user if needed.
-        with_input: give it a pipe as standard input (Process.write_line).
-
-    Raises:
-        MissingError: the program or the working folder does not exist.
+    A part for this child is added to the run tag in `env`.
     """
     process_tree.enable_subreaper()
     run_tag = f"{env[process_tree.VARIABLE]}.{uuid.uuid4().hex[:8]}"

@@ -231,8 +231,7 @@ def adopted() -> list[Member]:
 def kill_all(prefix: str, known: Iterable[Member] = ()) -> list[Member]:
     """KILL everything with this prefix, its descendants and `known`, repeatedly, until none is left.
 
-    Returns:
-        what is still alive after ten seconds, such as a process in an uninterruptible wait.
+    Returns what is still alive after ten seconds, such as a process in an uninterruptible wait.
     """
     left = alive({*known, *family(scan(prefix))})
     deadline = time.monotonic() + KILL_SECONDS

@@ -44,15 +44,7 @@ class Started:
 
 
 def detach(request: Mapping[str, object], *, project: Path) -> Started:
-    """Start a supervisor and wait until it is ready or fails.
-
-    Args:
-        request: its work (daemon.py).
-        project: the folder that holds recipes/; its working folder.
-
-    Raises:
-        ConchError: the start failed, with the error that the work would have raised here.
-    """
+    """Start a supervisor (daemon.py) and wait until it is ready; raise the error that its work raised."""
     folder = Path(tempfile.mkdtemp(prefix="conch-start-"))
     try:
         (folder / "request.json").touch(mode=0o600)

@@ -25,13 +25,7 @@ def as_done(
 
     None means a bug in the work, whose traceback is on standard error. After a ConchError no more work
     starts, so fewer results than `count` may come: stop iterating at the first error. The workers are daemon
-    threads, so that Ctrl-C does not wait for them.
-
-    Args:
-        work: called from several threads.
-        count: how often to call it, with 0, 1, …
-        concurrency: number of threads.
-        meanwhile: called from time to time while no result comes; may raise.
+    threads, so that Ctrl-C does not wait for them. `meanwhile` is called while no result comes; it may raise.
     """
     done: queue.Queue[tuple[int, Result | ConchError | None]] = queue.Queue()
     todo = _Todo(count)
@@ -56,9 +50,8 @@ def as_done(
 def in_order(work: Callable[[int], Result], count: int, *, concurrency: int) -> Iterator[Result]:
     """Yield work(0), work(1), … in order, with `concurrency` threads.
 
-    Raises:
-        ConchError: the first error of the work. No more work starts; completed results are yielded before.
-        RuntimeError: a bug in the work; its traceback is on standard error.
+    After the first ConchError no more work starts; it is raised after the completed results. A bug in the
+    work raises RuntimeError; its traceback is on standard error.
     """
     ready: dict[int, Result] = {}
     next_one = 0

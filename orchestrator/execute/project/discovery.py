@@ -34,12 +34,7 @@ def read_job(
     chat_template: Path | None = None,
     accept_mismatch: bool = False,
 ) -> Job:
-    """A recipe by name or path, resolved against this project and machine.
-
-    Raises:
-        UsageError: the recipe or a name in it is wrong, or the chat template is not safe.
-        MissingError: a file that it names does not exist.
-    """
+    """A recipe by name or path, resolved against this project and machine."""
     resolved = recipes.read(
         name, project=project, sets=sets, environ=os.environ, profile=hardware, machine=machine.hardware()
     )
@@ -100,13 +95,9 @@ def _hashed(entry: DatasetEntry, project: Path) -> DatasetEntry:
     path = project / entry.path
     # A folder of data has no suffix (datasets/entry.py).
     if not (path.is_dir() if not path.suffix else path.is_file()):
-        raise MissingError(
-            Problem(
-                f"{entry.path}: no such data file",
-                where=f"dataset_info/{entry.name}.yaml",
-                hint=f"create the file, or fix `file:` in dataset_info/{entry.name}.yaml",
-            )
-        )
+        where = f"dataset_info/{entry.name}.yaml"
+        hint = f"create the file, or fix `file:` in {where}"
+        raise MissingError(Problem(f"{entry.path}: no such data file", where, hint))
     return replace(entry, sha256=sha256_path(path))
 
 
@@ -162,14 +153,10 @@ def _base_folder(resolved: Resolved, project: Path) -> str:
     folder = Path(base).expanduser()
     folder = folder if folder.is_absolute() else project / folder
     if not folder.is_dir():
-        problem = Problem(
-            f"model.base: no folder {base}", resolved.where("model.base"), "name a folder or a hub id"
-        )
-        raise MissingError(problem)
-    inside = folder.resolve().is_relative_to(project.resolve())
-    return (
-        f"{{project}}/{folder.resolve().relative_to(project.resolve())}" if inside else str(folder.resolve())
-    )
+        what, where = f"model.base: no folder {base}", resolved.where("model.base")
+        raise MissingError(Problem(what, where, "name a folder or a hub id"))
+    real, root = folder.resolve(), project.resolve()
+    return f"{{project}}/{real.relative_to(root)}" if real.is_relative_to(root) else str(real)
 
 
 def _state_of(folder: Path) -> str:

@@ -20,11 +20,7 @@ def address_of(recipe: Recipe) -> str:
 
 
 def served(name: str, *, start: Path, sets: Sequence[str] = (), hardware: str = "auto") -> tuple[str, str]:
-    """The base URL and the model name of a recipe; its data and models may be missing.
-
-    Raises:
-        UsageError: the recipe is wrong; MissingError: no project at `start` or above.
-    """
+    """The base URL and the model name of a recipe; its data and models may be missing."""
     resolved = recipes.read(
         name,
         project=recipes.project_folder(start),

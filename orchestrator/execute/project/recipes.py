@@ -43,10 +43,8 @@ def names(project: Path) -> list[str]:
 def find(name: str, project: Path) -> Path:
     """The file of a recipe given by its name in recipes/, or by a path: anything with a / or a .yaml.
 
-    A bare NAME.yaml that does not exist here is looked up in recipes/.
-
-    Raises:
-        UsageError: it does not exist; lists the recipes and suggests the nearest.
+    A bare NAME.yaml that does not exist here is looked up in recipes/. A UsageError suggests the nearest
+    recipe.
     """
     if "/" in name or name.endswith((SUFFIX, ".yml")):
         for path in (Path(name), *([project / FOLDER / name] if "/" not in name else [])):

@@ -54,11 +54,7 @@ SWITCHES: tuple[dict[str, bool], ...] = ({}, {"enable_thinking": False}, {"enabl
 
 
 def read_template(path: Path) -> str:
-    """The text of a jinja file.
-
-    Raises:
-        MissingError: it does not exist. UsageError: it is a folder, too large, or not UTF-8.
-    """
+    """The text of a jinja file."""
     try:
         if path.is_dir():
             raise UsageError(Problem("is a folder, not a chat template", str(path), "name the jinja file"))
@@ -80,15 +76,7 @@ def read_template(path: Path) -> str:
 
 
 def guard_template(text: str, name: str) -> None:
-    """Reject a chat template that is invalid, does not terminate or leaves its sandbox.
-
-    Args:
-        text: the jinja.
-        name: the file, for the message.
-
-    Raises:
-        UsageError: with the file, the line if known, and the problem.
-    """
+    """Raise UsageError, with the line, if a template is invalid, does not end or leaves its sandbox."""
     try:
         child = subprocess.run(
             [sys.executable, "-m", __name__],
@@ -109,7 +97,10 @@ def guard_template(text: str, name: str) -> None:
         fault: Fault = json.loads(output)
         where = f"{name}:{fault['line']}" if fault["line"] else name
         raise UsageError(Problem(fault["what"], where, fault["hint"]))
-    raise UsageError(_killed(child.returncode, name))
+    if child.returncode in {-signal.SIGXCPU, -signal.SIGKILL}:
+        raise UsageError(Problem(f"the chat template {ENDLESS}", name, "fix its loop"))
+    what = f"the chat template crashes the template engine (exit code {child.returncode})"
+    raise UsageError(Problem(what, name, HINT))
 
 
 class Fault(TypedDict):
@@ -122,12 +113,6 @@ class Fault(TypedDict):
 
 class _EndlessError(Exception):
     """The processor time is used up, or the output is too long."""
-
-
-def _killed(code: int, name: str) -> Problem:
-    if code in {-signal.SIGXCPU, -signal.SIGKILL}:
-        return Problem(f"the chat template {ENDLESS}", name, "fix its loop")
-    return Problem(f"the chat template crashes the template engine (exit code {code})", name, HINT)
 
 
 def compile_template(text: str) -> Template:
@@ -226,14 +211,8 @@ def _fault_of(error: Exception) -> Fault:
 def _contexts() -> Iterator[dict[str, object]]:
     for messages in CONVERSATIONS:
         for switches in SWITCHES:
-            yield {
-                "messages": messages,
-                "tools": None,
-                "documents": None,
-                "add_generation_prompt": True,
-                **_SPECIAL,
-                **switches,
-            }
+            values = {"messages": messages, "tools": None, "documents": None, "add_generation_prompt": True}
+            yield {**values, **_SPECIAL, **switches}
 
 
 def _line(error: BaseException) -> int:

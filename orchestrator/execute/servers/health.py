@@ -16,10 +16,8 @@ def _headers(key: str | None) -> dict[str, str]:
 
 def health_client(host: str, port: int, key: str | None) -> httpx.Client:
     """A client for quick requests to one server."""
-    address = f"[{host}]" if ":" in host else host
-    return httpx.Client(
-        base_url=f"http://{address}:{port}", headers=_headers(key), timeout=_QUICK, trust_env=False
-    )
+    root = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return httpx.Client(base_url=root, headers=_headers(key), timeout=_QUICK, trust_env=False)
 
 
 class Canary:

@@ -68,15 +68,10 @@ class Running:
             raise self._died(code)
 
     def wait_ready(self, progress: Progress = lambda _: None) -> float:
-        """Wait for the first real answer; report every few seconds what the server does.
+        """Wait for the first real answer and report progress; returns the seconds since the start.
 
-        Returns:
-            seconds from the start (or release) to that answer.
-
-        Raises:
-            TimedOut: ready_timeout passed, it stalled, or it is up but its engine does not answer.
-            StageFailed: it died, or its answer is wrong.
-            MissingError: it died because something is missing, or its port belongs to another server.
+        Raises TimedOut if it stalls or takes too long, StageFailed if it dies or answers wrongly, and
+        MissingError if something is missing or another server has its port.
         """
         watch = _Watch(self)
         api = server_api(self.service.engine)
@@ -194,8 +189,7 @@ class Warm:
     def release(self, symbols: Symbols, *, host: str = LOOPBACK, port: int | None = None) -> Running:
         """Let it serve: write the words of its command behind the program as one line of JSON.
 
-        Raises:
-            MissingError, StageFailed: it died before; nothing of it is left.
+        If it died before, nothing of it is left.
         """
         chosen, nonce, argv = _address(self.service, symbols, host, port)
         running = Running(self.service, self.process, host, chosen, nonce, self.key, since=self.since)
@@ -243,11 +237,7 @@ def start_service(
     port: int | None = None,
     launcher: Launcher = local,
 ) -> Running:
-    """Start a service cold, on a free port when none is given.
-
-    Raises:
-        MissingError: the port is taken, or the program does not exist.
-    """
+    """Start a service cold, on a free port when none is given."""
     chosen, nonce, argv = _address(service, symbols, host, port)
     env = child_environment(service.command, run_tag=run_tag, symbols=symbols, extra=_secret(service, key))
     since = log.stat().st_size if log.exists() else 0

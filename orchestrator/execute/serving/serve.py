@@ -54,22 +54,9 @@ def serve(
 ) -> None:
     """Serve until a signal; returns after Ctrl-C, when no process is left.
 
-    Args:
-        job: the recipe, resolved.
-        project: holds recipes/.
-        listen: host and port.
-        key: the API key that clients must send, None or "" for none.
-        progress: called with lines of progress.
-        on_ready: called once, when the server answers for the first time.
-        on_begin: called once, when it is known which run is served.
-        detached: there is no terminal.
-
-    Raises:
-        MissingError: an export, environment or port is missing, or a key off loopback.
-        BusyError: the run is already served.
-        CheckFailed: the export's proof does not hold, or the export was changed since.
-        StageFailed: the server died and is not restarted (again).
-        TimedOut: it does not get ready, or its engine no longer answers.
+    `listen` is host and port; None or "" as the key means that clients need none. `on_begin` gets the run
+    that is served; `on_ready` is called when the server answers for the first time. `detached`: there is no
+    terminal.
     """
     host, port = listen
     engine = engine_of(job)
@@ -103,9 +90,9 @@ def serve(
                 launcher=LAUNCHERS[job.recipe.launch.launcher],
             )
 
-        supervised = _Supervised(run, start, progress, Restarts(job.recipe.serve.restart), detached=detached)
+        restarts = Restarts(job.recipe.serve.restart)
         try:
-            supervised.run(on_ready)
+            _Supervised(run, start, progress, restarts, detached=detached).run(on_ready)
         except Interrupted as error:
             if error.signum != signal.SIGINT:  # Ctrl-C is the normal end of a server
                 raise
@@ -207,12 +194,7 @@ def _now() -> str:
 
 
 def check_proof(run: Run, *, accept: bool, progress: Callable[[str], None] = lambda _: None) -> None:
-    """Refuse an export that was not proven, or whose files changed since.
-
-    Raises:
-        MissingError: it was never proven.
-        CheckFailed: a proof does not hold, or a file was changed; not if that is accepted.
-    """
+    """Refuse an export that was not proven; or that failed or changed since, unless `accept` is given."""
     certificate = read_certificate(run.path, recipe=run.recipe)
     try:
         refuse_unproven(certificate, run.path, recipe=run.recipe)
@@ -227,11 +209,7 @@ def check_proof(run: Run, *, accept: bool, progress: Callable[[str], None] = lam
 
 
 def served_template(job: Job, run: Run, progress: Callable[[str], None]) -> str:
-    """The chat template's file in the run folder: the proven one, or the one that the user gave.
-
-    Raises:
-        CheckFailed: the user gave a different one, and did not accept that it differs.
-    """
+    """The chat template's file in the run folder: the proven one, or the accepted one that the user gave."""
     proven = run.path / TEMPLATE
     if job.chat_template in {job.template.text, proven.read_text(encoding="utf-8")}:
         return TEMPLATE
@@ -246,11 +224,7 @@ def served_template(job: Job, run: Run, progress: Callable[[str], None]) -> str:
 
 def _guard_open_host(host: str, key: str | None, open_paths: str, progress: Callable[[str], None]) -> None:
     if not key:
-        raise MissingError(
-            Problem(
-                f"{host} is open to the network, and there is no key",
-                hint="set CONCH_API_KEY or give --key-file; or listen on 127.0.0.1",
-            )
-        )
+        hint = "set CONCH_API_KEY or give --key-file; or listen on 127.0.0.1"
+        raise MissingError(Problem(f"{host} is open to the network, and there is no key", hint=hint))
     unguarded = f"; the key does not protect {open_paths}" if open_paths else ""
     progress(f"warning: {host} is open to the network{unguarded}")

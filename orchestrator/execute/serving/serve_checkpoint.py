@@ -49,18 +49,8 @@ def served_checkpoint(
 ) -> Iterator[ServedCheckpoint]:
     """Serve a checkpoint on a free loopback port inside the `with` block; nothing is left afterwards.
 
-    Inside, SIGTERM and SIGHUP raise Interrupted, Ctrl-C raises KeyboardInterrupt.
-
-    Args:
-        recipe: a name, for its last run, or RECIPE/ID.
-        number: "last", or the checkpoint's step.
-        project: the folder that holds runs/.
-        progress: gets lines of progress.
-
-    Raises:
-        UsageError: there is no such run, or the number is not one.
-        MissingError: no such checkpoint exists, or it holds no adapter; a base or an environment is missing.
-        StageFailed, TimedOut: the server died, or is not ready in time.
+    Inside, SIGTERM and SIGHUP raise Interrupted, Ctrl-C raises KeyboardInterrupt. `recipe` is a name, for its
+    last run, or RECIPE/ID; `number` is "last" or the checkpoint's step.
     """
     if number != "last" and not (number.isascii() and number.isdigit()):
         raise UsageError(Problem(f'no checkpoint is called "{number}"', "--checkpoint", "last, or its step"))

@@ -209,8 +209,8 @@ def orchestrate(folder: Path, *, guard: bool) -> subprocess.Popen[bytes]:
 from pathlib import Path
 from contextlib import nullcontext
 from orchestrator.execute.launchers.commands import run_command
-from orchestrator.execute.processes import diagnosis, process, process_tree, watchdog
-from orchestrator.execute.processes.child_environment import child_environment, resolve_argv
+from orchestrator.execute.host import signals
+from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.plan.stage import Command
 folder = Path({str(folder)!r})
 run_tag = process_tree.new_run_tag(folder, folder / "run")

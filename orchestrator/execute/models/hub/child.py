@@ -45,11 +45,7 @@ TICK = 0.25
 
 
 def python_for(hub: Hub, hardware: str) -> str:
-    """The Python that has the hub's library: Conch's own, otherwise the train environment's.
-
-    Raises:
-        MissingError: neither has it.
-    """
+    """The Python that has the hub's library: Conch's own, otherwise the train environment's."""
     if find_spec(hub.library):
         return sys.executable
     try:
@@ -115,12 +111,7 @@ class HubChild:
                 continue  # an order that the child never read
 
     def listing(self) -> Listing:
-        """Resolve the revision to a commit and list its files.
-
-        Raises:
-            MissingError: no such repository or revision, no access, no network.
-            TimedOut: no answer within the stall timeout.
-        """
+        """Resolve the revision to a commit and list its files."""
         request = self.request
         self._send(
             {
@@ -131,14 +122,14 @@ class HubChild:
             }
         )
         event = self._wait(lambda: 0)
-        return Listing(event["revision"], tuple(map(_remote_file, event["files"])))
+        files = (
+            RemoteFile(str(row["path"]), int(row["size"]), str(row["sha256"]), str(row["git"]))
+            for row in event["files"]
+        )
+        return Listing(event["revision"], tuple(files))
 
     def download(self, into: Path, files: Sequence[RemoteFile], progress: Progress) -> None:
-        """Download files into a folder and report progress; files of an earlier attempt are reused.
-
-        Raises:
-            MissingError, TimedOut, StageFailed: see error_of().
-        """
+        """Download files into a folder and report progress; files of an earlier attempt are reused."""
         if not files:
             return  # to a library, no names mean every file
         meter = Meter(into, sum(file.size for file in files), progress)
@@ -187,10 +178,6 @@ class HubChild:
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
         return scrub(lines[-1] if lines else "no output", self._secret)
-
-
-def _remote_file(row: Mapping[str, str | int]) -> RemoteFile:
-    return RemoteFile(str(row["path"]), int(row["size"]), str(row["sha256"]), str(row["git"]))
 
 
 class Meter:

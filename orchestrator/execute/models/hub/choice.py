@@ -54,11 +54,7 @@ def check_data_file(repo: str, filename: str) -> None:
 
 
 def model_files(listing: Listing, *, repo: str, trust: bool = False) -> list[RemoteFile]:
-    """The files of a model repository that engines read.
-
-    Raises:
-        MissingError: none of them holds weights.
-    """
+    """The files of a model repository that engines read; MissingError if none of them holds weights."""
     patterns = (*WANTED, *TRUSTED) if trust else WANTED
     chosen = [
         file for file in listing.files if _matches(file.path, patterns) and not _matches(file.path, UNWANTED)
@@ -72,11 +68,7 @@ def model_files(listing: Listing, *, repo: str, trust: bool = False) -> list[Rem
 
 
 def data_file(listing: Listing, *, repo: str, filename: str) -> list[RemoteFile]:
-    """One file by its name.
-
-    Raises:
-        MissingError: it does not exist, or is empty.
-    """
+    """One file by its name; MissingError if it does not exist or is empty."""
     for file in listing.files:
         if file.path == filename and file.size:
             return [file]
@@ -87,11 +79,7 @@ def data_file(listing: Listing, *, repo: str, filename: str) -> list[RemoteFile]
 
 
 def sole_data_file(listing: Listing, *, repo: str, split: str = "") -> list[RemoteFile]:
-    """The only data file of a repository, or the one named after the split (train by default).
-
-    Raises:
-        MissingError: there is no such file, or more than one; lists the candidates.
-    """
+    """The only data file of a repository, or the one named after the split; MissingError lists candidates."""
     found = sorted((file for file in listing.files if _is_data(file)), key=lambda file: file.path)
     word = split or "train"
     named = [
@@ -121,13 +109,7 @@ def _is_data(file: RemoteFile) -> bool:
 def is_safe(path: str) -> bool:
     """Whether a path of a listing stays inside the folder it is joined to."""
     parts = PurePosixPath(path).parts
-    return (
-        bool(parts)
-        and not path.startswith("/")
-        and ".." not in parts
-        and "\\" not in path
-        and "\0" not in path
-    )
+    return bool(parts) and ".." not in parts and not path.startswith("/") and not set("\\\0") & set(path)
 
 
 def digest(listing: Listing) -> str:

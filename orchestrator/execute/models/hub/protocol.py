@@ -102,11 +102,14 @@ def error_of(request: HubRequest, event: Event, address: str, secret: str) -> Co
     page = f"{hub.home_page}/{request.repo}"
     message = scrub(event["what"], secret)
     status = f" (HTTP {event['status']})" if event["status"] else ""
+    commit = f"name a branch, tag or commit: {page}"
+    room = "free space, or set CONCH_HOME to a larger disk"
     allow = f"accept its licence at {page}, then `export {hub.token}=…`"
     again = "run the same command again: it resumes the download"
     mirrors = [f"`export {one.endpoint}={one.mirror}`" for one in REMOTE.values() if one.mirror]
     others = [f"`--set model.hub={name}`" for name in REMOTE if name != hub.name]
     other = f"use another hub: {', or '.join([*mirrors, *others])}"
+    reach = f"check network and proxy; or {other}"
     errors: dict[str, tuple[type[ConchError], str, str]] = {
         "gated": (MissingError, f"access to this {request.kind} is gated{status}", allow),
         "denied": (MissingError, f"{address} refuses access{status}", f"check the name; {allow}"),
@@ -115,11 +118,7 @@ def error_of(request: HubRequest, event: Event, address: str, secret: str) -> Co
             f"{address} has no such {request.kind}, or it is private{status}",
             f"check the name; if it is private or gated: {allow}",
         ),
-        "revision": (
-            MissingError,
-            f"has no revision {request.revision!r}",
-            f"name a branch, tag or commit: {page}",
-        ),
+        "revision": (MissingError, f"has no revision {request.revision!r}", commit),
         "file": (MissingError, f"a listed file does not exist: {message}", again),
         "offline": (MissingError, "offline mode is on", "unset HF_HUB_OFFLINE"),
         "integrity": (
@@ -128,17 +127,9 @@ def error_of(request: HubRequest, event: Event, address: str, secret: str) -> Co
             f"{again}; or {other}",
         ),
         "server": (MissingError, f"{address} fails{status}: {message}", f"{again} later; or {other}"),
-        "network": (
-            MissingError,
-            f"cannot reach {address}: {message}",
-            f"check network and proxy; or {other}",
-        ),
+        "network": (MissingError, f"cannot reach {address}: {message}", reach),
         "timeout": (TimedOut, f"{address} does not answer: {message}", f"{again}; or {other}"),
-        "disk": (
-            MissingError,
-            f"the disk is full: {message}",
-            "free space, or set CONCH_HOME to a larger disk",
-        ),
+        "disk": (MissingError, f"the disk is full: {message}", room),
         "name": (UsageError, f"not the name of a {request.kind} on a hub: {message}", "write OWNER/NAME"),
     }
     kind, what, hint = errors.get(event["kind"], (StageFailed, f"the download failed: {message}", again))

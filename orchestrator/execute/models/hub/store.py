@@ -62,19 +62,9 @@ def fetch_model(
 ) -> Path:
     """A model of a hub as a plain folder with a manifest. A cached commit needs no request to the hub.
 
-    Args:
-        repo: "OWNER/NAME".
-        revision: a commit; or a branch or tag, which is resolved each time, "" for the default branch.
-        hub: of hubs.REMOTE, or the mirror that its variable names.
-        progress: receives progress messages.
-        hardware: selects the train environment, whose libraries are used where Conch's own lacks them.
-        trust: also take the repository's Python code and pickled weights.
-        stall_timeout: seconds without notable progress after which the download is given up.
-
-    Raises:
-        UsageError: not a repository's name, or no such hub.
-        MissingError: no such model or revision, no access, no network, no disk space; or it is incomplete.
-        TimedOut: the hub stalls.
+    A `revision` that is a branch or tag is resolved each time; "" means the default branch. `hardware`
+    selects the train environment, whose libraries are used where Conch's own lacks them. `trust` also takes
+    Python code and pickled weights.
     """
     choice.check_repo(repo)
     order = _Order(
@@ -212,14 +202,12 @@ def _verified(order: _Order, folder: Path, files: Sequence[RemoteFile]) -> dict[
 
 
 def _is_ready(order: _Order, folder: Path) -> bool:
+    """Whether small files still have their hashes and large ones exist; order.problems checks those."""
     manifest = read_manifest(folder)
-    if manifest is None or not all(
-        _is_unchanged(folder / name, hashed) for name, hashed in manifest.files.items()
-    ):
+    if manifest is None:
         return False
+    for name, hashed in manifest.files.items():
+        path = folder / name
+        if not path.is_file() or (path.stat().st_size < SMALL and sha256_file(path) != hashed):
+            return False
     return not order.problems(folder)
-
-
-def _is_unchanged(path: Path, hashed: str) -> bool:
-    """Whether a small file still has its hash. A large one only has to exist: order.problems checks it."""
-    return path.is_file() and (path.stat().st_size >= SMALL or sha256_file(path) == hashed)
