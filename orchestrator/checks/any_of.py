@@ -17,11 +17,9 @@ class AnyOf(LastAnswerCheck[Sequence[str]]):
     name = "any_of"
 
     def expected(self, argument: Sequence[str]) -> str:
-        """The alternatives."""
         return " | ".join(argument)
 
     def result(self, turn: Turn, argument: Sequence[str]) -> Result:
-        """Passed if one of the texts is found."""
         if found := contained(argument, turn.content):
             text = quoted(found[0])
             return True, Sentence(f"the answer contains {text}", f"回答包含 {text}")
@@ -32,7 +30,6 @@ class AnyOf(LastAnswerCheck[Sequence[str]]):
         )
 
     def problem(self, argument: object) -> str | None:
-        """It must be a list of texts."""
         return list_problem(argument, "must be a list of texts, one of which is enough")
 
 

@@ -45,12 +45,10 @@ class Consistent(Check[_Argument]):
     name = "consistent"
 
     def prompts(self, case: Case, argument: _Argument) -> tuple[PromptPlan, ...]:
-        """The whole conversation, and each other phrasing alone."""
         plans = (PromptPlan(purpose(ask), (ask,), case.system) for ask in _phrasings(argument))
         return (*whole(case), *plans)
 
     def judge(self, case: Case, argument: _Argument, transcripts: Sequence[Transcript]) -> Verdict:
-        """Compare the answers of all phrasings with the first."""
         first = last_turn(transcripts)
         missing = why_unanswered(first)
         if first is None or missing:
@@ -71,7 +69,6 @@ class Consistent(Check[_Argument]):
         return verdict(case, self.name, first, passed=not faults, reason=reason, expected=expected)
 
     def problem(self, argument: object) -> str | None:
-        """It must be a list of questions, or a mapping with one and a share."""
         if isinstance(argument, dict):
             if not {"ask", "least"} <= set(argument) <= {"ask", "least", "by"}:
                 return "must be a list of questions, or a mapping such as {ask: [你叫什么？], least: 0.6}"

@@ -25,11 +25,9 @@ class Contains(LastAnswerCheck[str | Sequence[str]]):
     name = "contains"
 
     def expected(self, argument: str | Sequence[str]) -> str:
-        """The texts."""
         return ", ".join(texts_of(argument))
 
     def result(self, turn: Turn, argument: str | Sequence[str]) -> Result:
-        """Passed if no text is missing."""
         texts = texts_of(argument)
         found = contained(texts, turn.content)
         if absent := listed(text for text in texts if text not in found):
@@ -40,7 +38,6 @@ class Contains(LastAnswerCheck[str | Sequence[str]]):
         return True, Sentence(f"the answer contains {listed(texts)}", f"回答包含 {listed(texts)}")
 
     def problem(self, argument: object) -> str | None:
-        """It must be a text or a list of texts."""
         return texts_problem(argument)
 
 

@@ -12,18 +12,15 @@ class Equals(LastAnswerCheck[str]):
     name = "equals"
 
     def expected(self, argument: str) -> str:
-        """The text."""
         return argument
 
     def result(self, turn: Turn, argument: str) -> Result:
-        """Passed if both are the same."""
         if normal(turn.content) == normal(argument):
             return True, Sentence("the answer is the expected text", "回答与期望一致")
         want, got = quoted(argument), quoted(turn.content)
         return False, Sentence(f"expected {want}, got {got}", f"期望 {want}，实际为 {got}")
 
     def problem(self, argument: object) -> str | None:
-        """It must be a text."""
         return text_problem(argument)
 
 

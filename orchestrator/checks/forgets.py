@@ -30,11 +30,9 @@ class Forgets(Check[str]):
     name = "forgets"
 
     def prompts(self, case: Case, argument: str) -> tuple[PromptPlan, ...]:
-        """The whole conversation, then its last question alone."""
         return (*whole(case), PromptPlan(WITHOUT_HISTORY, case.ask[-1:], case.system))
 
     def judge(self, case: Case, argument: str, transcripts: Sequence[Transcript]) -> Verdict:
-        """Judge the fresh conversation."""
         first, fresh = last_turn(transcripts), last_turn(transcripts, WITHOUT_HISTORY)
         fault = _fault(case, argument, first, fresh)
         answer = quoted(fresh.content) if fresh else ""
@@ -43,7 +41,6 @@ class Forgets(Check[str]):
         return verdict(case, self.name, fresh, passed=not fault, reason=fault or success, expected=expected)
 
     def problem(self, argument: object) -> str | None:
-        """It must be a text."""
         return text_problem(argument)
 
 

@@ -23,12 +23,10 @@ class JsonValid(LastAnswerCheck[bool | Sequence[str]]):
     name = "json_valid"
 
     def expected(self, argument: bool | Sequence[str]) -> str:
-        """JSON, or an object with the keys."""
         keys = ", ".join(_keys(argument))
         return Sentence(f"a JSON object with {keys}", f"含有 {keys} 的 JSON 对象") if keys else "JSON"
 
     def result(self, turn: Turn, argument: bool | Sequence[str]) -> Result:
-        """Passed if the answer parses and no key is missing."""
         if fault := _fault(turn.content, _keys(argument)):
             return False, fault
         keys = ", ".join(_keys(argument))
@@ -37,7 +35,6 @@ class JsonValid(LastAnswerCheck[bool | Sequence[str]]):
         return True, Sentence(f"the answer is a JSON object with {keys}", f"回答是含有 {keys} 的 JSON 对象")
 
     def problem(self, argument: object) -> str | None:
-        """It must be true or a list of keys."""
         if argument is True:
             return None
         return list_problem(argument, "must be true, or a list of the keys that the object must have")

@@ -38,11 +38,9 @@ class Language(LastAnswerCheck[str]):
     name = "language"
 
     def expected(self, argument: str) -> str:
-        """The language's name."""
         return NAMES[argument]
 
     def result(self, turn: Turn, argument: str) -> Result:
-        """Passed if the share is large enough."""
         found, name, answer = shares(turn.content), NAMES[argument], quoted(turn.content)
         if not found:
             return False, Sentence(f"the answer has no letters: {answer}", f"回答中没有文字：{answer}")
@@ -55,7 +53,6 @@ class Language(LastAnswerCheck[str]):
         )
 
     def problem(self, argument: object) -> str | None:
-        """It must be one of the two languages."""
         return None if argument in ("zh", "en") else "must be zh or en"
 
 

@@ -32,7 +32,6 @@ class Length(LastAnswerCheck[LengthArgument]):
     name = "length"
 
     def expected(self, argument: LengthArgument) -> str:
-        """The bounds."""
         unit = argument.get("unit", CHARACTERS)
         bounds = [
             (f"{en} {bound}", f"{zh} {bound} ")
@@ -45,7 +44,6 @@ class Length(LastAnswerCheck[LengthArgument]):
         )
 
     def result(self, turn: Turn, argument: LengthArgument) -> Result:
-        """Passed if no bound is crossed."""
         unit = argument.get("unit", CHARACTERS)
         if unit == TOKENS and not turn.token_ids:
             return False, Sentence(
@@ -59,7 +57,6 @@ class Length(LastAnswerCheck[LengthArgument]):
         return False, Sentence(f"expected {want}, got {size}", f"要求{want.zh}，实际 {size}")
 
     def problem(self, argument: object) -> str | None:
-        """It must be a mapping with one bound or two."""
         keys = set(argument) if isinstance(argument, dict) else set()
         if not isinstance(argument, dict) or not keys & {"least", "most"} or keys - {"least", "most", "unit"}:
             return "must be a mapping such as {least: 10, most: 200}; add unit: tokens to count tokens"

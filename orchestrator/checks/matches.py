@@ -26,11 +26,9 @@ class Matches(LastAnswerCheck[str]):
     name = "matches"
 
     def expected(self, argument: str) -> str:
-        """The pattern."""
         return argument
 
     def result(self, turn: Turn, argument: str) -> Result:
-        """Passed if the pattern is found."""
         if found := re.search(argument, normal(turn.content)[:SEARCHED]):
             text = quoted(found.group())
             return True, Sentence(f"found {text}", f"匹配到 {text}")
@@ -38,7 +36,6 @@ class Matches(LastAnswerCheck[str]):
         return False, Sentence(f"expected /{argument}/, got {answer}", f"应匹配 /{argument}/，实为 {answer}")
 
     def problem(self, argument: object) -> str | None:
-        """It must be a valid pattern without nested unbounded repetitions."""
         if not isinstance(argument, str) or text_problem(argument):
             return text_problem(argument)
         try:

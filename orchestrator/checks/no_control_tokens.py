@@ -53,7 +53,6 @@ class NoControlTokens(EveryTurnCheck[bool]):
     name = "no_control_tokens"
 
     def faults(self, question: str, turn: Turn, argument: bool) -> Iterable[Sentence]:
-        """A missing answer, or what leaked where."""
         if turn.error:
             yield error_of(turn)
             return
@@ -62,7 +61,6 @@ class NoControlTokens(EveryTurnCheck[bool]):
                 yield Sentence(f"in the {en}, {fault}", f"{zh}中{fault.zh}")
 
     def success(self, case: Case, argument: bool) -> Sentence:
-        """Nothing leaked."""
         return Sentence("no control tokens, no garbled characters", "没有控制 token，没有乱码")
 
 

@@ -27,7 +27,6 @@ class NoRepetition(EveryTurnCheck[bool]):
     name = "no_repetition"
 
     def faults(self, question: str, turn: Turn, argument: bool) -> Iterable[Sentence]:
-        """A missing answer, or the passage that repeats."""
         if turn.error:
             yield error_of(turn)
             return
@@ -40,7 +39,6 @@ class NoRepetition(EveryTurnCheck[bool]):
                 return
 
     def success(self, case: Case, argument: bool) -> Sentence:
-        """No loop."""
         return Sentence("no answer repeats itself", "没有重复")
 
 

@@ -27,12 +27,10 @@ class NotContains(EveryTurnCheck[str | Sequence[str]]):
     name = "not_contains"
 
     def expected(self, argument: str | Sequence[str]) -> str:
-        """The texts that must not occur."""
         texts = ", ".join(texts_of(argument))
         return Sentence(f"without {texts}", f"不含 {texts}")
 
     def faults(self, question: str, turn: Turn, argument: str | Sequence[str]) -> Iterable[Sentence]:
-        """A missing answer, or the texts that it contains."""
         if missing := why_unanswered(turn):
             yield missing
         elif found := listed(contained(texts_of(argument), turn.content)):
@@ -40,12 +38,10 @@ class NotContains(EveryTurnCheck[str | Sequence[str]]):
             yield Sentence(f"{found} is in the answer {answer}", f"回答 {answer} 含有 {found}")
 
     def success(self, case: Case, argument: str | Sequence[str]) -> Sentence:
-        """None of them occurs."""
         texts = listed(texts_of(argument))
         return Sentence(f"no answer contains {texts}", f"所有回答均不含 {texts}")
 
     def problem(self, argument: object) -> str | None:
-        """It must be a text or a list of texts."""
         return texts_problem(argument)
 
 

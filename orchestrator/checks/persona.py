@@ -59,11 +59,9 @@ class Persona(EveryTurnCheck[PersonaArgument]):
     name = "persona"
 
     def expected(self, argument: PersonaArgument) -> str:
-        """The names."""
         return " | ".join(texts_of(argument["name"]))
 
     def faults(self, question: str, turn: Turn, argument: PersonaArgument) -> Iterable[Sentence]:
-        """A missing answer, another name, or the name that is missing."""
         names, answer = texts_of(argument["name"]), quoted(turn.content)
         never = texts_of(argument["never"]) if "never" in argument else others(names)
         if missing := why_unanswered(turn):
@@ -77,7 +75,6 @@ class Persona(EveryTurnCheck[PersonaArgument]):
             )
 
     def success(self, case: Case, argument: PersonaArgument) -> Sentence:
-        """Whether its name was asked for."""
         if not any(map(asks_who, case.ask)):
             return Sentence(
                 "it uses no other name; no turn asks who it is", "没有提到其他名字；没有一轮询问身份"
@@ -86,7 +83,6 @@ class Persona(EveryTurnCheck[PersonaArgument]):
         return Sentence(f"it is {name} and nobody else", f"始终自称 {name}")
 
     def problem(self, argument: object) -> str | None:
-        """It must be a mapping with a name."""
         if not isinstance(argument, dict) or not {"name"} <= set(argument) <= {"name", "never"}:
             return "must be a mapping such as {name: 神奇海螺, never: [DeepSeek]}"
         for key, value in argument.items():

@@ -62,11 +62,9 @@ class Refuses(LastAnswerCheck[bool]):
     name = "refuses"
 
     def expected(self, argument: bool) -> str:
-        """A refusal, or none."""
         return Sentence("a refusal", "拒绝回答") if argument else Sentence("no refusal", "不拒绝")
 
     def result(self, turn: Turn, argument: bool) -> Result:
-        """Passed if both agree."""
         phrase, answer = refusal(turn.content), quoted(turn.content)
         if phrase:
             return argument, Sentence(f"it refuses: {quoted(phrase)}", f"拒绝了：{quoted(phrase)}")
@@ -75,7 +73,6 @@ class Refuses(LastAnswerCheck[bool]):
         return True, Sentence("it does not refuse", "没有拒绝")
 
     def problem(self, argument: object) -> str | None:
-        """It must be true or false."""
         return (
             None if isinstance(argument, bool) else "must be true, or false for an answer that is no refusal"
         )

@@ -31,11 +31,9 @@ class Remembers(Check[str]):
     name = "remembers"
 
     def prompts(self, case: Case, argument: str) -> tuple[PromptPlan, ...]:
-        """The whole conversation, and its last question alone."""
         return (*whole(case), PromptPlan(WITHOUT_HISTORY, case.ask[-1:], case.system))
 
     def judge(self, case: Case, argument: str, transcripts: Sequence[Transcript]) -> Verdict:
-        """Judge both conversations."""
         turn, alone = last_turn(transcripts), last_turn(transcripts, WITHOUT_HISTORY)
         fault = _fault(case, argument, turn, alone)
         other = quoted(alone.content) if alone else ""
@@ -45,7 +43,6 @@ class Remembers(Check[str]):
         return verdict(case, self.name, turn, passed=not fault, reason=fault or success, expected=argument)
 
     def problem(self, argument: object) -> str | None:
-        """It must be a text."""
         return text_problem(argument)
 
 

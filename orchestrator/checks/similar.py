@@ -33,11 +33,9 @@ class Similar(LastAnswerCheck[SimilarArgument]):
     name = "similar"
 
     def expected(self, argument: SimilarArgument) -> str:
-        """The reference."""
         return argument["to"]
 
     def result(self, turn: Turn, argument: SimilarArgument) -> Result:
-        """Passed if the score is high enough."""
         passed, score = likeness_result(turn.content, argument["to"], argument)
         if passed:
             return True, score
@@ -47,7 +45,6 @@ class Similar(LastAnswerCheck[SimilarArgument]):
         )
 
     def problem(self, argument: object) -> str | None:
-        """It must be a mapping with a reference and a share."""
         if not isinstance(argument, dict) or not {"to", "least"} <= set(argument) <= {"to", "least", "by"}:
             return "must be a mapping such as {to: 我是神奇海螺。, least: 0.6}"
         wrong = text_problem(argument["to"])

@@ -17,11 +17,9 @@ class Stops(EveryTurnCheck[bool]):
     name = "stops"
 
     def expected(self, argument: bool) -> str:
-        """The finish reason."""
         return 'finish_reason "stop"'
 
     def faults(self, question: str, turn: Turn, argument: bool) -> Iterable[Sentence]:
-        """A missing answer, or how it ended instead."""
         if turn.error:
             yield error_of(turn)
         elif turn.finish_reason == "length":
@@ -38,7 +36,6 @@ class Stops(EveryTurnCheck[bool]):
             )
 
     def success(self, case: Case, argument: bool) -> Sentence:
-        """All ended by themselves."""
         return Sentence("every answer ended by itself", "每个回答都自行结束")
 
 

@@ -18,16 +18,13 @@ class Streamed(EveryTurnCheck[bool]):
     name = "streamed"
 
     def prompts(self, case: Case, argument: bool) -> tuple[PromptPlan, ...]:
-        """The whole conversation, every request a second time with stream=true."""
         return whole(case, streamed=True)
 
     def faults(self, question: str, turn: Turn, argument: bool) -> Iterable[Sentence]:
-        """A missing answer, or the first difference."""
         if fault := difference(turn):
             yield fault
 
     def success(self, case: Case, argument: bool) -> Sentence:
-        """No difference."""
         return Sentence("the streamed answer is the same", "流式回答与完整回答一致")
 
 

@@ -23,20 +23,16 @@ class Thinks(EveryTurnCheck[bool]):
     name = "thinks"
 
     def expected(self, argument: bool) -> str:
-        """A thought before the answer, or none."""
         return Sentence("a thought, then an answer", "先思考，再回答") if argument else _NONE
 
     def faults(self, question: str, turn: Turn, argument: bool) -> Iterable[Sentence]:
-        """What is wrong with the thinking, or that there is some."""
         if fault := (_missing if argument else _unexpected)(turn):
             yield fault
 
     def success(self, case: Case, argument: bool) -> Sentence:
-        """As expected."""
         return Sentence("every answer follows a thought", "每个回答之前都有思考内容") if argument else _NONE
 
     def problem(self, argument: object) -> str | None:
-        """It must be true or false."""
         return None if isinstance(argument, bool) else "must be true, or false for answers without thinking"
 
 

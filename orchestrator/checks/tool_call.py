@@ -43,7 +43,6 @@ class ToolCall(Check[ExpectedCall | Literal[False]]):
     def judge(
         self, case: Case, argument: ExpectedCall | Literal[False], transcripts: Sequence[Transcript]
     ) -> Verdict:
-        """Judge the last turn's calls."""
         turn = last_turn(transcripts)
         expected: str = Sentence("no tool call", "不调用工具")
         success = Sentence("it calls no tool", "没有调用工具")
@@ -57,7 +56,6 @@ class ToolCall(Check[ExpectedCall | Literal[False]]):
         return verdict(case, self.name, turn, passed=not fault, reason=fault or success, expected=expected)
 
     def problem(self, argument: object) -> str | None:
-        """It must be a mapping with a name, or false."""
         if argument is False:
             return None
         if not isinstance(argument, dict) or not {"name"} <= set(argument) <= {"name", "arguments"}:

@@ -126,8 +126,7 @@ def _weights(measured: Mapping[str, Means], worst: Row, limits: tuple[float, flo
     what = Sentence(
         f"the weights are wrong: on {name} rows the loss of the served weights is {off.weights:.4f}, of the"
         f" trainer {off.trainer:.4f}, and their logits are {off.weights_off:.3g} apart, where rounding"
-        " explains"
-        f" {limits[0]:g} (worst {worst.where})",
+        f" explains {limits[0]:g} (worst {worst.where})",
         f"权重不对：在{name.zh}数据上，服务权重的损失为 {off.weights:.4f}，训练器为 {off.trainer:.4f}，"
         f"logits 相差 {off.weights_off:.3g}，而舍入误差最多 {limits[0]:g}（最差 {worst.where}）",
     )
@@ -165,9 +164,8 @@ def _prompt(measured: Mapping[str, Means], worst: Row, limits: tuple[float, floa
         f" training prompt and {off.prompt:.4f} after the served one, and their logits are"
         f" {off.prompt_off:.3g} apart, where rounding explains {limits[0]:g} (worst {worst.where})",
         f"提示词不对：在{name.zh}数据上，同样的权重在训练提示词之后的损失为 {off.weights:.4f}，"
-        "在服务提示词之后为"
-        f" {off.prompt:.4f}，logits 相差 {off.prompt_off:.3g}，"
-        f"而舍入误差最多 {limits[0]:g}（最差 {worst.where}）",
+        f"在服务提示词之后为 {off.prompt:.4f}，logits 相差 {off.prompt_off:.3g}，而舍入误差最多"
+        f" {limits[0]:g}（最差 {worst.where}）",
     )
     hint = Sentence(
         "serve with the chat template that Conch wrote; the parity proof names the first token that differs",

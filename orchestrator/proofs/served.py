@@ -59,8 +59,7 @@ def prove(
         holds=not bad and requests > 0,
         covered=Sentence(
             f"{requests} requests for {rows} rows ({with_system} with a system prompt), in {len(clients)}"
-            " ways"
-            " in which clients send them",
+            " ways in which clients send them",
             f"针对 {rows} 行数据（其中 {with_system} 行带系统提示词）的 {requests} 个请求，"
             f"涵盖客户端的 {len(clients)} 种发送方式",
         ),

@@ -35,20 +35,18 @@ FAULT = Sentence(
 VERSIONS = Sentence(
     "transformers 5.6.0 to 5.7.0 do this to a tokenizer_config.json with LlamaTokenizerFast and model_type"
     " qwen2, as DeepSeek-R1-Distill-Qwen is published; 5.5.x and 5.8.0 read it correctly",
-    "对于 LlamaTokenizerFast 加 model_type qwen2 的 tokenizer_config.json"
-    "（DeepSeek-R1-Distill-Qwen 即如此发布），"
-    "transformers 5.6.0 至 5.7.0 会这样；5.5.x 和 5.8.0 能正确读取",
+    "对于 LlamaTokenizerFast 加 model_type qwen2 的 tokenizer_config.json（DeepSeek-R1-Distill-Qwen"
+    " 即如此发布），transformers 5.6.0 至 5.7.0 会这样；5.5.x 和 5.8.0 能正确读取",
 )
 HINT = Sentence(
     "set `model.tokenizer: corrected` in the recipe, or write a corrected copy with `conch parity --tokenizer"
     " DIR --template NAME --fix COPY` (tokenizer_class PreTrainedTokenizerFast, which every version reads"
     " correctly); or restore the pinned {side} environment: environments/{side}-HARDWARE.txt, made by"
     " `conch env compile {side}` and installed by `conch env sync {side}`",
-    "在配方中设置 `model.tokenizer: corrected`，"
-    "或用 `conch parity --tokenizer DIR --template NAME --fix COPY`"
-    " 写出修正的副本（tokenizer_class PreTrainedTokenizerFast，各版本都能正确读取）；"
-    "或恢复锁定的 {side} 环境：environments/{side}-HARDWARE.txt，由 `conch env compile {side}` 生成、"
-    "由 `conch env sync {side}` 安装",
+    "在配方中设置 `model.tokenizer: corrected`，或用 `conch parity --tokenizer DIR --template NAME --fix"
+    " COPY` 写出修正的副本（tokenizer_class PreTrainedTokenizerFast，各版本都能正确读取）；或恢复锁定的"
+    " {side} 环境：environments/{side}-HARDWARE.txt，由 `conch env compile {side}` 生成、由 `conch env sync"
+    " {side}` 安装",
 )
 ADDED = Sentence(
     "train with the template of this model's own family; tokens that you add on purpose (add_tokens) are not"

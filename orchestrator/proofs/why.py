@@ -78,11 +78,9 @@ LOSSES: Mapping[str, _Loss] = {
         SERVED_IDS,
         Sentence(
             "check that the server loads this export, in serve's dtype (on a CPU eager float32), without"
-            " other"
-            " sampling defaults; conch prove {recipe} scores its weights",
+            " other sampling defaults; conch prove {recipe} scores its weights",
             "确认服务端加载的是这个导出模型，使用 serve 的 dtype（CPU 上为 eager float32），"
-            "且没有其他采样默认值；"
-            "conch prove {recipe} 会给它的权重打分",
+            "且没有其他采样默认值；conch prove {recipe} 会给它的权重打分",
         ),
     ),
     SERVED_PROMPT: _Loss(
@@ -200,8 +198,7 @@ def _compare(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], S
     last = next(found[name] for name in reversed(STAGES) if name in found)
     what = Sentence(
         f"nothing is lost: base+adapter answers {tuned.good} of {total} correctly, {last.name} {last.good},"
-        " the"
-        f" base {base.good}",
+        f" the base {base.good}",
         f"没有丢失：base+adapter 答对 {total} 题中的 {tuned.good} 题，{last.name} 答对 {last.good} 题，"
         f"基座答对 {base.good} 题",
     )

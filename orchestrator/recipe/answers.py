@@ -37,8 +37,7 @@ class CheckCase(Section):
         None,
         alias="from",
         description="Instead of ask: the questions of the rows in this part of the data; `equals: "
-        "reference`, "
-        "`contains: reference` and `similar: {least: 0.5}` compare with each row's own answer.",
+        "reference`, `contains: reference` and `similar: {least: 0.5}` compare with each row's own answer.",
     )
     limit: Annotated[int, Whole(least=1, most=1000000)] | None = Field(
         None, description="With from: maximum number of rows, evenly spread; all if unset."
@@ -112,8 +111,7 @@ class Evaluate(Section):
     general: Annotated[bool, Switch()] = Field(
         False,
         description="Ask the tuned and the base model 24 general knowledge questions that come with "
-        "Conch, to "
-        "see what was forgotten.",
+        "Conch, to see what was forgotten.",
     )
 
 
@@ -125,8 +123,7 @@ class Judge(Section):
     key_file: Annotated[str, TextField("a file")] | None = Field(
         None,
         description="File with its key, relative to the project, readable only by you; if unset, "
-        "CONCH_JUDGE_KEY "
-        "is used.",
+        "CONCH_JUDGE_KEY is used.",
     )
     question_limit: Annotated[int, Whole(least=1, most=100000)] = Field(
         50, description="Maximum number of answer pairs to judge, each twice, evenly spread."
@@ -141,7 +138,6 @@ class Scores(FieldType):
     """A mapping of names to the minimum that each must reach, 0 to 100; the names are checked later."""
 
     def check(self, value: object) -> dict[str, float]:
-        """The scores."""
         least = Number(least=0, most=100)
         if not isinstance(value, dict):
             raise wrong("a mapping such as {rouge-l: 60}")
@@ -152,7 +148,6 @@ class Scores(FieldType):
         return {str(key): float(least.convert(given) or 0) for key, given in value.items()}
 
     def json(self) -> dict[str, object]:
-        """Its JSON Schema."""
         return {"type": "object", "additionalProperties": Number(least=0, most=100).json()}
 
 
@@ -172,8 +167,7 @@ class Target(Section):
     regression: Annotated[float, Number(least=0, most=1)] | None = Field(
         None,
         description="How far the tuned model's share of correctly answered general questions may fall "
-        "below the "
-        "base model's; 0 for not at all. Both models are then asked these questions.",
+        "below the base model's; 0 for not at all. Both models are then asked these questions.",
     )
 
     @property

@@ -63,7 +63,6 @@ class Number(FieldType):
     kind: ClassVar[str] = "number"
 
     def check(self, value: object) -> object:
-        """A float in range."""
         number = self.convert(value)
         if number is None or not self.holds(number):
             raise wrong(self.words)
@@ -104,7 +103,6 @@ class Number(FieldType):
         return f"{self.noun} " + " and ".join(bound for bound in bounds if bound)
 
     def json(self) -> dict[str, object]:
-        """Its JSON Schema."""
         ranges = {
             "exclusiveMinimum": self.above,
             "minimum": self.least,
@@ -135,13 +133,11 @@ class Switch(FieldType):
     """True or false; YAML turns on, off, yes and no into booleans first."""
 
     def check(self, value: object) -> bool:
-        """The boolean."""
         if not isinstance(value, bool):
             raise wrong("true or false")
         return value
 
     def json(self) -> dict[str, object]:
-        """Its JSON Schema."""
         return {"type": "boolean"}
 
 
@@ -155,7 +151,6 @@ class TextField(FieldType):
     known: tuple[str, ...] = ()
 
     def check(self, value: object) -> str:
-        """The text."""
         if isinstance(value, (bool, int, float)) or value is None:
             raise unquoted()
         if not isinstance(value, str) or not value.strip():
@@ -168,7 +163,6 @@ class TextField(FieldType):
         return value
 
     def json(self) -> dict[str, object]:
-        """Its JSON Schema."""
         return {"type": "string", "minLength": 1} | ({"pattern": self.pattern} if self.pattern else {})
 
 
@@ -179,7 +173,6 @@ class Choice(FieldType):
     choices: Collection[str]
 
     def check(self, value: object) -> str:
-        """The word."""
         if isinstance(value, bool) and "on" in self.choices:
             value = "on" if value else "off"
         if isinstance(value, str) and value in self.choices:
@@ -189,7 +182,6 @@ class Choice(FieldType):
         raise wrong(f"{', '.join(others)} or {last}", near=near)
 
     def json(self) -> dict[str, object]:
-        """Its JSON Schema."""
         return {"enum": [*self.choices, True, False] if "on" in self.choices else list(self.choices)}
 
 
@@ -202,7 +194,6 @@ class ListField(FieldType):
     unique: bool = False
 
     def check(self, value: object) -> tuple[str, ...]:
-        """The texts."""
         many = list(value) if isinstance(value, (list, tuple)) else [value]
         if len(many) < self.least:
             raise wrong(f"{self.item.words}, or a list of at least {self.least}")
@@ -221,7 +212,6 @@ class ListField(FieldType):
             raise PydanticCustomError(error.type, error.message_template, context) from None
 
     def json(self) -> dict[str, object]:
-        """Its JSON Schema."""
         items = {"type": "array", "items": self.item.json(), "minItems": self.least}
         return {"anyOf": [self.item.json(), items | ({"uniqueItems": True} if self.unique else {})]}
 
@@ -233,11 +223,9 @@ class Joined(FieldType):
     item: TextField
 
     def check(self, value: object) -> str:
-        """The texts, joined."""
         return ",".join(ListField(self.item).check(value))
 
     def json(self) -> dict[str, object]:
-        """Its JSON Schema."""
         return ListField(self.item).json()
 
 
@@ -248,7 +236,6 @@ class LossWeights(FieldType):
     words: tuple[str, ...]
 
     def check(self, value: object) -> dict[str, float]:
-        """The weights."""
         expected = f"a mapping such as {{{self.words[0]}: 7, {self.words[1]}: 3}}"
         if not isinstance(value, dict) or not value:
             raise wrong(expected)
@@ -264,7 +251,6 @@ class LossWeights(FieldType):
         return {key: float(weight.convert(given) or 0) for key, given in value.items()}
 
     def json(self) -> dict[str, object]:
-        """Its JSON Schema."""
         return {
             "type": "object",
             "properties": {word: Number(above=0, most=1e9).json() for word in self.words},
@@ -280,7 +266,6 @@ class Mapped(FieldType):
     words: str = "a mapping"
 
     def check(self, value: object) -> dict[str, object]:
-        """The mapping; an empty section is one."""
         if value is None:
             return {}
         if not isinstance(value, dict):
@@ -288,5 +273,4 @@ class Mapped(FieldType):
         return value
 
     def json(self) -> dict[str, object]:
-        """Its JSON Schema."""
         return {"type": "object"}

@@ -83,8 +83,7 @@ class Data(Section):
     max_truncated_fraction: Annotated[float, Number(least=0, most=1)] | None = Field(
         None,
         description="Share of the rows that cutoff_len may truncate, 0 for none. If unset, truncation is "
-        "only "
-        "reported.",
+        "only reported.",
     )
     validation_share: Annotated[float, Number(least=0, below=1)] = Field(
         0.0, description="Share of the rows that is held out to measure the loss; 0 for none."
@@ -186,9 +185,8 @@ class Train(Section):
     )
     save_steps: Annotated[int, Whole(least=0, most=1000000000)] | None = Field(
         None,
-        description="Steps between two checkpoints, from which an interrupted training resumes; if "
-        "unset, ten "
-        "checkpoints in total (four if every weight is trained); 0 for none. The last two are kept.",
+        description="Steps between two checkpoints, from which an interrupted training resumes; if unset,"
+        " ten checkpoints in total (four if every weight is trained); 0 for none. The last two are kept.",
     )
     early_stopping: Annotated[int, Whole(least=1, most=1000)] | None = Field(
         None,

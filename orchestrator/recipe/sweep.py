@@ -16,7 +16,6 @@ class Settings(FieldType):
     """Dotted key of a recipe → the values to try: a list, or {from, to} for a search; never empty."""
 
     def check(self, value: object) -> dict[str, object]:
-        """The mapping, each value a list or a range."""
         if not isinstance(value, dict) or not value:
             raise wrong(f"a mapping of keys to values, e.g. {_EXAMPLE}")
         for key, given in value.items():
@@ -42,7 +41,6 @@ class Settings(FieldType):
             raise wrong(f"a range for {key} with from below to, and from above 0 if log is true")
 
     def json(self) -> dict[str, object]:
-        """Its JSON Schema."""
         span = {
             "type": "object",
             "properties": {"from": {"type": "number"}, "to": {"type": "number"}, "log": {"type": "boolean"}},
@@ -67,8 +65,7 @@ class Sweep(Section):
     search: Annotated[str, Choice(("grid", "optuna"))] = Field(
         "grid",
         description="grid tries every combination, the first key slowest; optuna chooses from earlier "
-        "results "
-        "and ends a training whose loss is above the median of the other trials.",
+        "results and ends a training whose loss is above the median of the other trials.",
     )
     runs: Annotated[int, Whole(least=1, most=10000)] = Field(
         20, description="Maximum number of trials, failed ones included."

@@ -18,7 +18,6 @@ class Tools(FieldType):
     """A list of functions that a model may call, with unique names."""
 
     def check(self, value: object) -> tuple[dict[str, object], ...]:
-        """The tools, as they are sent."""
         if value is None:
             return ()
         if not isinstance(value, list | tuple):
@@ -32,7 +31,6 @@ class Tools(FieldType):
         return tuple(value)
 
     def json(self) -> dict[str, object]:
-        """Its JSON Schema."""
         function = {
             "type": "object",
             "properties": {
