@@ -74,5 +74,5 @@ def test_rows_that_cannot_be_asked_are_passed_over(tmp_path: Path) -> None:
 
 def test_data_that_is_not_there_is_told_and_not_needed_for_plain_cases(tmp_path: Path) -> None:
     assert len(cases_in([PLAIN], tmp_path)) == 1
-    with pytest.raises(MissingError, match="is not there"):
+    with pytest.raises(MissingError, match="does not exist"):
         cases_in([DRAWN], tmp_path)

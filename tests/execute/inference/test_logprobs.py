@@ -167,8 +167,8 @@ def test_the_key_is_sent_and_never_shown(
 def test_a_file_that_is_missing_or_cut(folder: Path, name: str) -> None:
     path = folder / str(getattr(SETTINGS, name))
     path.write_text('{"dataset": "mi', encoding="utf-8")
-    with pytest.raises(StageFailed, match="cut off"):
+    with pytest.raises(StageFailed, match="truncated"):
         score_served(SETTINGS, folder)
     path.unlink()
-    with pytest.raises(MissingError, match="is not there"):
+    with pytest.raises(MissingError, match="does not exist"):
         score_served(SETTINGS, folder)
