@@ -75,6 +75,7 @@ def main() -> None:
                 supervise(json.loads(line))
             finally:
                 os._exit(0)
+    os._exit(0)  # an engine's own clean-up may take long
 
 
 if __name__ == "__main__":
