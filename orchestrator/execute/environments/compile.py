@@ -39,9 +39,8 @@ def compile_all(progress: Progress) -> list[Path]:
 def _compile(name: str, progress: Progress) -> Path:
     progress(f"resolving {name}")
     hardware = name.rpartition("-")[2]
-    overrides = (
-        [f"{name}-overrides.txt"] if (registry.SOURCES / f"{name}-overrides.txt").is_file() else []
-    )
+    file = f"{name}-overrides.txt"
+    overrides = [file] if (registry.SOURCES / file).is_file() else []
     with tempfile.TemporaryDirectory(prefix="conch-compile-") as temporary:
         folder = Path(temporary)
         for source in (f"{name}.in", *overrides):

@@ -1,7 +1,7 @@
 """The minimum versions of packages: older ones let a file or a request execute code.
 
 Versions are read from the names of an environment's *.dist-info folders; nothing is imported. The lockfiles pin
-newer versions, so this only finds environments that somebody changed by hand.
+newer versions, so this only finds environments that were changed by hand.
 """
 
 from __future__ import annotations

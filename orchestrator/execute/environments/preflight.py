@@ -11,7 +11,7 @@ from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Runtime, Plan
 
 # In units of the base model's size: the base, the export, and the export being written. A base of unknown size
-# counts as the smallest that people fine-tune. Checkpoints of full training add up: two are kept while a third is
+# counts as the smallest common one. Checkpoints of full training add up: two are kept while a third is
 # written, each with an optimizer state of twice the weights.
 _COPIES = 3
 _CHECKPOINTS = 9

@@ -51,7 +51,12 @@ def lockfile_hash(name: str, hardware: str) -> str:
     ]
     for path in paths:
         digest.update(f"{path.relative_to(SOURCES).as_posix()}\n".encode())
-        digest.update(_bytes(path))
+        try:
+            digest.update(path.read_bytes())
+        except OSError as error:
+            what = f"cannot read the environment definitions: {error.strerror}"
+            hint = "run conch from a clone of its repository"
+            raise MissingError(Problem(what, str(path), hint)) from None
     return digest.hexdigest()[:_HASH_LENGTH]
 
 
@@ -73,18 +78,5 @@ def require(name: str, hardware: str) -> Path:
         if old:
             raise MissingError(*old)
         return folder
-    problem = Problem(
-        f"the {name} environment for {hardware} is not installed",
-        hint=f"conch env sync {name} --hardware {hardware}",
-    )
-    raise MissingError(problem)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        what = f"cannot read the environment definitions: {error.strerror}"
-        raise MissingError(
-            Problem(what, where=str(path), hint="run conch from a clone of its repository")
-        ) from None
+    hint = f"conch env sync {name} --hardware {hardware}"
+    raise MissingError(Problem(f"the {name} environment for {hardware} is not installed", hint=hint))

@@ -23,12 +23,8 @@ _QUIET = (" + ", " - ", " ~ ", "warning: Failed to hardlink")
 _ERROR_LINES = 12
 # Variables that would change which packages are visible, or which environment is meant.
 _DROPPED = (
-    "VIRTUAL_ENV",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "UV_PROJECT_ENVIRONMENT",
-    "UV_CONSTRAINT",
-    "UV_OVERRIDE",
+    *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"),
+    *("UV_PROJECT_ENVIRONMENT", "UV_CONSTRAINT", "UV_OVERRIDE"),
 )
 
 Progress = Callable[[str], None]
@@ -39,9 +35,8 @@ def find() -> str:
     chosen = os.environ.get("CONCH_UV")
     if chosen:
         if not os.access(chosen, os.X_OK):
-            raise MissingError(
-                Problem(f"CONCH_UV names {chosen}, which is not executable", hint="unset CONCH_UV")
-            )
+            what = f"CONCH_UV names {chosen}, which is not executable"
+            raise MissingError(Problem(what, hint="unset CONCH_UV"))
         return chosen
     for path in (Path(sys.executable).parent / "uv", PROJECT / ".uv" / "bin" / "uv"):
         if os.access(path, os.X_OK):
@@ -49,9 +44,8 @@ def find() -> str:
     found = shutil.which("uv")
     if found:
         return found
-    raise MissingError(
-        Problem("uv is not installed; it builds the environments", hint="make setup, or: pip install uv")
-    )
+    hint = "make setup, or: pip install uv"
+    raise MissingError(Problem("uv is not installed; it builds the environments", hint=hint))
 
 
 def own_python() -> str:

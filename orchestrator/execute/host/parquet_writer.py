@@ -62,10 +62,10 @@ class _Stream:
         self._write, self._at = output.write, 0
 
     def write(self, data: ReadableBuffer) -> int:
-        piece = bytes(data)
-        self._write(piece)
-        self._at += len(piece)
-        return len(piece)
+        data = bytes(data)
+        self._write(data)
+        self._at += len(data)
+        return len(data)
 
     def tell(self) -> int:
         return self._at

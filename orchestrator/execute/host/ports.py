@@ -27,21 +27,17 @@ def free_port(host: str, port: int = 0) -> int:
         try:
             probe.bind((host, port))
         except (OSError, OverflowError) as error:
-            raise taken(port, f"cannot listen on {host}: {_reason(error)}") from error
+            reason = getattr(error, "strerror", "no such port") or str(error)
+            raise taken(port, f"cannot listen on {host}: {reason}") from error
         return int(probe.getsockname()[1])
-
-
-def _reason(error: OSError | OverflowError) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else "no such port"
 
 
 def taken(port: int, what: str) -> MissingError:
     """The error of a port that is not free, with the process that uses it if that is visible."""
     who = port_holder(port)
     by = f"; process {who} uses it" if who else ""
-    return MissingError(
-        Problem(f"port {port}: {what}{by}", hint="choose another with --port, or `conch stop`")
-    )
+    hint = "choose another with --port, or `conch stop`"
+    return MissingError(Problem(f"port {port}: {what}{by}", hint=hint))
 
 
 def port_holder(port: int) -> str:

@@ -146,11 +146,8 @@ class Client:
     def reach(self, hint: str = "", *, timeout: float = CANARY_TIMEOUT) -> None:
         """Make sure, with one token, that the server answers under the model's name.
 
-        Raises:
-            MissingError: nothing listens there, or it requires another key.
-            UsageError: the server serves other models.
-            TimedOut: it is up, but its engine does not answer.
-            StageFailed: it answers, but not as it must.
+        Raises MissingError if nothing listens there or it requires another key, UsageError if it serves other
+        models, TimedOut if its engine does not answer, and StageFailed for an invalid answer.
         """
         try:
             listed = self._models()
@@ -165,10 +162,8 @@ class Client:
     def still_there(self, *, timeout: float = CANARY_TIMEOUT) -> None:
         """After a failed request: return if the server still answers others.
 
-        Raises:
-            StageFailed: nothing listens any more, or no answer is valid any more.
-            TimedOut: the engine does not answer.
-            MissingError, UsageError: it requires another key, or no longer knows the model.
+        Raises StageFailed if it died, TimedOut if its engine does not answer; for a wrong key or model as
+        reach().
         """
         # A dying server may accept a connection and drop it; a busy one may refuse one request and accept the
         # next. A moment later it is clear which.

@@ -25,13 +25,7 @@ AROUND = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerServedSettings:
-    """Settings of the task `answer_served`.
-
-    Attributes:
-        merged: the answers of probes/answer_ids.py. out: the file to write.
-        systems: case → its system prompt.
-        max_tokens: of an answer.
-    """
+    """Settings of the task `answer_served`: `merged` holds the answers of probes/answer_ids.py."""
 
     merged: str
     systems: Mapping[str, str]
@@ -64,11 +58,11 @@ def answer_served(settings: AnswerServedSettings, folder: Path) -> int:
 
 
 def _answer(server: TokenServer, turn: PromptedTurn, max_tokens: int) -> dict[str, object]:
-    asked = {"question": turn["question"], "prompt": turn["prompt"]}
+    request = {"question": turn["question"], "prompt": turn["prompt"]}
     try:
-        return {**asked, "error": "", **server.complete(turn["prompt"], max_tokens)._asdict()}
+        return {**request, "error": "", **server.complete(turn["prompt"], max_tokens)._asdict()}
     except ValueError as error:
-        return {**asked, "error": str(error), "ids": [], "text": "", "finish": ""}
+        return {**request, "error": str(error), "ids": [], "text": "", "finish": ""}
 
 
 def _difference(server: TokenServer, turn: PromptedTurn, system: str) -> str:

@@ -1,6 +1,6 @@
-"""Cases made of a data set's rows: `- {from: test, limit: 20, expect: {similar: {least: 0.5}}}`.
+"""Cases made of a dataset's rows: `- {from: test, limit: 20, expect: {similar: {least: 0.5}}}`.
 
-A case asks what the row's user said, turn by turn, under the row's system prompt unless the recipe gives
+A case sends the row's user messages, turn by turn, under the row's system prompt unless the recipe gives
 one; the row's last answer, without its thinking, is the reference. Rows with other roles (tools) or without
 an answer are skipped. The rows are those that `prepare` wrote.
 """

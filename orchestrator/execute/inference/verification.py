@@ -64,20 +64,20 @@ def verify_server(
 
     Paraphrases are judged only by what they expect; `every` names checks that apply to all cases.
     """
-    asked = repeated(cases, repeats)
+    repetitions = repeated(cases, repeats)
     transcripts: list[Transcript] = []
     failure: ConchError | None = None
     try:
-        for answered, line in ask_all(client, asked, every, paraphrases, concurrency=concurrency):
+        for answered, line in ask_all(client, repetitions, every, paraphrases, concurrency=concurrency):
             transcripts += answered
             progress(line)
-        transcripts = settle(client, asked, every, transcripts)
+        transcripts = settle(client, repetitions, every, transcripts)
     except ConchError as error:
         failure = error
     result = Verification(
-        verdicts=tuple(folded(judge_all(asked, every, transcripts), repeats)),
+        verdicts=tuple(folded(judge_all(repetitions, every, transcripts), repeats)),
         paraphrases=tuple(judge_all(paraphrases, (), transcripts)),
     )
-    unasked = {stem(case.id) for case in not_run([*asked, *paraphrases], transcripts)}
+    unasked = {stem(case.id) for case in not_run([*repetitions, *paraphrases], transcripts)}
     left = tuple(case for case in (*cases, *paraphrases) if case.id in unasked)
     return replace(result, left=left, error=failure)

@@ -68,12 +68,7 @@ def run_command(
 
 @dataclass(frozen=True, slots=True)
 class ParallelCommand:
-    """A command that runs while others of its stage run.
-
-    Attributes:
-        log: its own, beside the stage's.
-        since: byte of the log at which its output begins.
-    """
+    """A command that runs while others of its stage run; its output begins at byte `since` of its own log."""
 
     launched: Launched
     log: Path

@@ -1,4 +1,4 @@
-"""What a child process is given: its argv with the symbols replaced, and an allow-listed environment.
+"""The argv of a child process, symbols replaced, and its allow-listed environment.
 
 Only the variables named here pass from the user's environment to a child: a forgotten PYTHONPATH, engine
 switch or API key must neither change a result nor end up in a log.
@@ -32,8 +32,8 @@ _CONCH = re.compile(r"(?:HTTP|HTTPS|ALL|NO|http|https|all|no)_(?:PROXY|proxy)|UV
 _SECRET = re.compile(r".*(?:TOKEN|KEY|SECRET|PASSWORD|CREDENTIAL).*")
 
 _ALWAYS = {
-    "PYTHONUTF8": "1",  # files and pipes are UTF-8 whatever the locale says
-    "PYTHONUNBUFFERED": "1",  # a log that is read while it grows
+    "PYTHONUTF8": "1",  # UTF-8 for files and pipes in every locale
+    "PYTHONUNBUFFERED": "1",  # the log is read while it grows
     "SPT_NOENV": "1",  # setproctitle would overwrite the environment that the run tag is read from
 }
 _ENGINES = {
@@ -79,12 +79,8 @@ def child_environment(
 ) -> dict[str, str]:
     """The complete environment of a child.
 
-    Args:
-        command: its runtime decides the engine's settings; its env is added, its secrets are passed on.
-        run_tag: names this run (process_tree.new_run_tag).
-        symbols: replaced in the values of command.env.
-        extra: added last, for example CONCH_SERVICE_URL.
-        source: the environment to filter; this process's when None.
+    Its runtime decides the engine's settings; `command.env`, with the symbols replaced, and the secrets are
+    added, `extra` last. `source` is the environment to filter, this process's when None.
     """
     given = os.environ if source is None else source
     allowed = {name: value for name, value in given.items() if _is_allowed(name, command.runtime)}

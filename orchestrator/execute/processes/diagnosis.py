@@ -15,14 +15,7 @@ _TAIL = 256 << 10
 
 
 def explain_failure(log: Path, exit_code: int, *, hide: Iterable[str] = (), since: int = 0) -> Problem:
-    """The cause of a failure, as far as the log shows it.
-
-    Args:
-        log: may be missing, very large, or not UTF-8.
-        exit_code: 128 + n for signal n.
-        hide: secret values to mask.
-        since: byte of the log at which this child's output begins.
-    """
+    """The cause of a failure, read in the log from byte `since` on; values in `hide` are masked."""
     text = read_ends(log, since)
     for secret in hide:
         text = text.replace(secret, "***") if secret else text

@@ -202,17 +202,14 @@ def alive(members: Iterable[Member]) -> list[Member]:
 def reap(pid: int) -> None:
     """Take the exit status of an adopted orphan, so that it leaves the process table."""
     fields = _stat(pid)
-    # Children that were started by other means share this session, and somebody else waits for them.
+    # Children that were started by other means share this session; other code waits for them.
     if fields and pid not in reserved and fields[3] != str(os.getsid(0)):
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
 
 
 def adopted() -> list[Member]:
-    """Adopted orphans without a run tag: they cleared their environment.
-
-    Children that this process started by other means share its session and are not among them.
-    """
+    """Adopted orphans without a run tag, in another session: they cleared their environment."""
     own, session = os.getpid(), str(os.getsid(0))
     found = []
     for name in os.listdir(_PROC):  # noqa: PTH208

@@ -30,13 +30,7 @@ _PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "CUDA_VISIBLE_DEVICES", "
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A supervisor that is ready.
-
-    Attributes:
-        pid: its process; 0 under systemd.
-        unit: its systemd unit, "" for none.
-        message: what it reported when it was ready.
-    """
+    """A supervisor that is ready: its pid (0 under systemd), its systemd unit ("" for none), its message."""
 
     pid: int
     unit: str

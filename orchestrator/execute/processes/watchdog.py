@@ -2,7 +2,7 @@
 
 It reads one end of a pipe. A message means success. The end of the pipe without a message means that the
 orchestrator died, and the watchdog stops everything with its run tag. It has no run tag itself and costs one
-idle Python without site-packages. If it is killed, too, the next run of the recipe cleans up
+idle Python without site-packages. If the watchdog is killed as well, the next run of the recipe cleans up
 (stop.sweep_leftovers).
 """
 

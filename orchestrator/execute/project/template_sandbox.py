@@ -166,7 +166,7 @@ def examine(text: str) -> Fault | None:
         template = compile_template(text)
         for values in _contexts():
             _render(template, values)
-    except Exception as error:  # noqa: BLE001 - whatever the compiler raises
+    except Exception as error:  # noqa: BLE001 - any error of the compiler
         return _fault_of(error)
     return None
 

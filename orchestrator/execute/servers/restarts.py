@@ -11,12 +11,7 @@ WINDOW = 600.0
 
 @dataclass(slots=True)
 class Restarts:
-    """The restarts of one server.
-
-    Attributes:
-        policy: NEVER or ON_FAILURE.
-        at: when each happened, in seconds of a monotonic clock.
-    """
+    """The restarts of one server under a policy; `at` holds when each happened, by a monotonic clock."""
 
     policy: str
     at: list[float] = field(default_factory=list)

@@ -176,10 +176,7 @@ class _Watch:
 
 @dataclass(slots=True)
 class Warm:
-    """A server process that has imported its libraries and waits to be released.
-
-    Attributes are those of Running.
-    """
+    """A server process that has imported its libraries and waits to be released; attributes as in Running."""
 
     service: Service
     process: Launched

@@ -13,20 +13,24 @@ from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.models.hub.protocol import Listing, RemoteFile
 
 # The files that engines read. Weights in other formats would only double the download.
-WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "tokenizer*", "LICENSE*", "README.md")
-UNWANTED = (
-    "*/*.safetensors",
-    "original/*",
-    "onnx/*",
-    "openvino/*",
-    "consolidated*",
-    "*.bin.index.json",
-    ".*",
+USED = (
+    "*.json",
+    "*.safetensors",
+    "*.txt",
+    "*.model",
+    "*.jinja",
+    "tokenizer*",
+    "LICENSE*",
+    "README.md",
+)
+EXCLUDED = (
+    *("*/*.safetensors", "original/*", "onnx/*", "openvino/*"),
+    *("consolidated*", "*.bin.index.json", ".*"),
 )
 TRUSTED = ("*.py", "*.bin")
 SCRIPTS = {".py", ".sh", ".pkl", ""}
 # JSON files that describe a dataset and hold none of its rows.
-ABOUT = {
+METADATA = {
     "dataset_info.json",
     "dataset_infos.json",
     "dataset_dict.json",
@@ -55,9 +59,9 @@ def check_data_file(repo: str, filename: str) -> None:
 
 def model_files(listing: Listing, *, repo: str, trust: bool = False) -> list[RemoteFile]:
     """The files of a model repository that engines read; MissingError if none of them holds weights."""
-    patterns = (*WANTED, *TRUSTED) if trust else WANTED
+    patterns = (*USED, *TRUSTED) if trust else USED
     chosen = [
-        file for file in listing.files if _matches(file.path, patterns) and not _matches(file.path, UNWANTED)
+        file for file in listing.files if _matches(file.path, patterns) and not _matches(file.path, EXCLUDED)
     ]
     weights = (".safetensors", ".bin") if trust else (".safetensors",)
     if not any(file.path.endswith(weights) for file in chosen):
@@ -102,7 +106,7 @@ def sole_data_file(listing: Listing, *, repo: str, split: str = "") -> list[Remo
 def _is_data(file: RemoteFile) -> bool:
     path = PurePosixPath(file.path)
     hidden = any(part.startswith(".") for part in path.parts)
-    about = path.name.lower() in ABOUT or path.suffix.lower() == ".md"
+    about = path.name.lower() in METADATA or path.suffix.lower() == ".md"
     return bool(file.size) and not hidden and not about and path.suffix.lower() in SUFFIXES
 
 

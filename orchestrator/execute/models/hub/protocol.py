@@ -1,4 +1,4 @@
-"""What the downloader process is asked, what it answers, and the errors that its failures become. Pure."""
+"""The requests and events of the downloader process, and the errors for its failures. Pure."""
 
 from __future__ import annotations
 

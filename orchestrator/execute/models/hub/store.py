@@ -1,6 +1,6 @@
 """Fetch a repository at a commit into CONCH_HOME, once: locked, verified, then renamed into place.
 
-Covered: a kill at any moment, two processes at once, a hub that sends something else than it lists. Where
+Covered: a kill at any moment, two processes at once, a hub that sends other files than it lists. Where
 file locks do not work (some network file systems), two machines both download and one result is kept.
 """
 
