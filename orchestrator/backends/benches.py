@@ -1,4 +1,4 @@
-"""evalscope 1.14.1 and lm-eval 0.4.13 (extra `api`): how each is told to ask a server, and what it leaves.
+"""evalscope 1.14.1 and lm-eval 0.4.13 (extra `api`): their commands and their result files.
 
 Facts read in evalscope/config.py, evalscope/models/openai_compatible.py and evalscope's report JSON of schema
 2, in lm_eval/models/openai_completions.py and lm_eval's results_*.json; both were run against a small server.
@@ -81,16 +81,20 @@ def argv(tool: str, *, url: str, model: str, out: str, arguments: Sequence[str])
     ]
     if not given & set(bench.needs):
         hint = f"conch bench … --with {tool} -- {bench.needs[0]} NAME"
-        problems.append(Problem(f"{tool} is not told what to ask: {bench.needs[0]} is missing", hint=hint))
+        problems.append(Problem(f"{tool} has no questions to ask: {bench.needs[0]} is missing", hint=hint))
     if tool == LM_EVAL and ("," in model or "=" in model):
-        problems.append(Problem(f"lm-eval cannot be told a model name with a comma or =: {model}", "--model"))
+        problems.append(
+            Problem(f"lm-eval does not accept a model name with a comma or =: {model}", "--model")
+        )
     if problems:
         raise UsageError(*problems)
     if tool == EVALSCOPE:
-        asked = ("--model", model, "--api-url", url, "--eval-type", "openai_api")
-        return (*bench.program, *asked, "--work-dir", out, "--no-timestamp", *arguments)
-    told = f"base_url={url}/chat/completions,model={model},num_concurrent={AT_ONCE},tokenizer_backend=None"
-    server = ("--model", "local-chat-completions", "--model_args", told, "--apply_chat_template")
+        server = ("--model", model, "--api-url", url, "--eval-type", "openai_api")
+        return (*bench.program, *server, "--work-dir", out, "--no-timestamp", *arguments)
+    settings = (
+        f"base_url={url}/chat/completions,model={model},num_concurrent={AT_ONCE},tokenizer_backend=None"
+    )
+    server = ("--model", "local-chat-completions", "--model_args", settings, "--apply_chat_template")
     return (*bench.program, *server, "--output_path", out, *arguments)
 
 

@@ -114,10 +114,10 @@ def _against_row(
     for key in keys:
         name = meant[key]
         if isinstance(name, str) and name not in first:
-            place = entry.key_where if node is None else node.value[key].where
+            where = entry.key_where if node is None else node.value[key].where
             given = "without `columns`, " if node is None else ""
             yield Problem(
-                f'{given}columns.{key} is "{name}", which the data does not have: KeyError', place, here
+                f'{given}columns.{key} is "{name}", which the data does not have: KeyError', where, here
             )
     for key, usual in LOST.items():
         if key == "query" and _is_sharegpt(entry):
@@ -162,7 +162,7 @@ def _partial(node: Node, tags: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def _against_messages(
-    place: Node, entry: Node, tags: Mapping[str, object], first: Mapping[str, object]
+    written: Node, entry: Node, tags: Mapping[str, object], first: Mapping[str, object]
 ) -> Iterator[Problem]:
     """Keys and roles of the first row's messages that no tag names."""
     columns = entry.value.get("columns")
@@ -174,7 +174,7 @@ def _against_messages(
     for tag in ("role_tag", "content_tag"):
         if tag in tags and tags[tag] not in keys:
             what = f'tags.{tag} is "{tags[tag]}", but a message of the data has {", ".join(keys)}: KeyError'
-            yield Problem(what, place.key_where, "set all seven tags as in the data")
+            yield Problem(what, written.key_where, "set all seven tags as in the data")
             return
     if "role_tag" not in tags:
         return
@@ -182,7 +182,7 @@ def _against_messages(
     known = {str(tags[tag]) for tag in list(TAGS)[2:] if tag in tags}
     if strange := sorted(roles - known):
         what = f"the data has the role {', '.join(strange)}, which no tag names: its rows are dropped"
-        yield Problem(what, place.key_where, "set all seven tags as in the data")
+        yield Problem(what, written.key_where, "set all seven tags as in the data")
 
 
 def _is_sharegpt(entry: Node) -> bool:

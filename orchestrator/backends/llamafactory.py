@@ -285,8 +285,8 @@ def command(verb: str, path: str) -> Command:
 def resumed(command: Command, checkpoint: str, *, last_step: int | None = None) -> Command:
     """The same training, resumed from a checkpoint (hparams/parser.py, read_args: KEY=VALUE overrides FILE).
 
-    A named checkpoint is used whatever else exists; overwriting the output would lose its trainer_log.jsonl.
-    `last_step` ends the training there.
+    LLaMA-Factory uses a named checkpoint even if newer ones exist; overwriting the output would lose its
+    trainer_log.jsonl. `last_step` ends the training there.
     """
     more = [f"resume_from_checkpoint={checkpoint}", "overwrite_output_dir=false"]
     if last_step is not None:

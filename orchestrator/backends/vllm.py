@@ -1,7 +1,7 @@
 """vLLM 0.32: the config file of `vllm serve`, the command that starts it, and its environment.
 
 Facts: the CPU back end's compiled bfloat16 mode answers wrongly and starts slowly, so a CPU serves
-eagerly in float32; `--chat-template` overrides whatever the model folder brings.
+eagerly in float32; `--chat-template` overrides the template in the model folder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ variables: Mapping[str, str] = {
     "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
 }
 limitations = Limitations(
-    adapter_logprobs="vLLM ends when it is asked for prompt_logprobs with an adapter that is not merged"
+    adapter_logprobs="vLLM exits if a request for prompt_logprobs names an adapter that is not merged"
 )
 request_hints: Mapping[str, str] = {
     "tool-call-parser": "add enable-auto-tool-choice: true and tool-call-parser: NAME to the recipe's vllm "

@@ -120,5 +120,5 @@ def judge_all(
 
 def not_run(cases: Iterable[Case], transcripts: Sequence[Transcript]) -> list[Case]:
     """The cases that were never asked: neither passed nor failed."""
-    asked = {transcript.case for transcript in transcripts}
-    return [case for case in cases if case.id not in asked]
+    known = {transcript.case for transcript in transcripts}
+    return [case for case in cases if case.id not in known]

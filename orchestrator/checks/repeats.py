@@ -14,7 +14,7 @@ from orchestrator.metrics.interval import wilson
 from orchestrator.results import Sentence, Verdict, in_chinese, joined
 
 MARK = "~"
-# 7 of 10 is 0.7, whatever the last bit of the float is.
+# 7 of 10 meets 0.7 despite floating-point rounding.
 _NEARLY = 1e-9
 
 
@@ -72,12 +72,12 @@ def folded(verdicts: Sequence[Verdict], repeats: RepeatsCheck) -> list[Verdict]:
 
 
 def _folded(verdicts: Sequence[Verdict], least: float) -> Verdict:
-    good, asked = sum(verdict.passed for verdict in verdicts), len(verdicts)
-    passed = good / asked >= least - _NEARLY
-    low, high = wilson(good, asked)
+    good, total = sum(verdict.passed for verdict in verdicts), len(verdicts)
+    passed = good / total >= least - _NEARLY
+    low, high = wilson(good, total)
     reason = Sentence(
-        f"{good} of {asked} passed (95 % interval {low:.2f}–{high:.2f}; at least {least:g} required)",
-        f"{asked} 次中通过 {good} 次（95% 置信区间 {low:.2f}–{high:.2f}；至少需要 {least:g}）",
+        f"{good} of {total} passed (95 % interval {low:.2f}–{high:.2f}; at least {least:g} required)",
+        f"{total} 次中通过 {good} 次（95% 置信区间 {low:.2f}–{high:.2f}；至少需要 {least:g}）",
     )
     shown = next((verdict for verdict in verdicts if verdict.passed is passed), verdicts[0])
     example = Sentence(f"for example: {shown.reason}", f"例如：{in_chinese(shown.reason)}")

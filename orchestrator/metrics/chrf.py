@@ -23,12 +23,12 @@ def score(predict: str, label: str) -> float:
     predicted, expected = ("".join(text.split()) for text in (predict, label))
     precision = recall = orders = 0.0
     for size in range(1, LONGEST + 1):
-        found, wanted = _grams(predicted, size), _grams(expected, size)
-        if not found or not wanted:
+        found, reference = _grams(predicted, size), _grams(expected, size)
+        if not found or not reference:
             continue
-        common = (found & wanted).total()
+        common = (found & reference).total()
         precision += common / found.total()
-        recall += common / wanted.total()
+        recall += common / reference.total()
         orders += 1
     if not precision + recall:
         return 0.0

@@ -14,8 +14,8 @@ DRAWS = 1000
 Value = TypeVar("Value")
 
 
-def wilson(good: float, asked: int) -> tuple[float, float]:
-    """The interval of the rate `good` / `asked` (Wilson 1927), each end from 0 to 1.
+def wilson(good: float, total: int) -> tuple[float, float]:
+    """The interval of the rate `good` / `total` (Wilson 1927), each end from 0 to 1.
 
     It is sensible for few samples too, and for all or none, where the normal interval has no width. In `good`
     a tie may count as a half.
@@ -27,11 +27,11 @@ def wilson(good: float, asked: int) -> tuple[float, float]:
     >>> wilson(0, 0)
     (0.0, 1.0)
     """
-    if not asked:
+    if not total:
         return 0.0, 1.0
-    rate, square = good / asked, Z * Z
-    middle = (rate + square / (2 * asked)) / (1 + square / asked)
-    half = Z * math.sqrt(rate * (1 - rate) / asked + square / (4 * asked * asked)) / (1 + square / asked)
+    rate, square = good / total, Z * Z
+    middle = (rate + square / (2 * total)) / (1 + square / total)
+    half = Z * math.sqrt(rate * (1 - rate) / total + square / (4 * total * total)) / (1 + square / total)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 

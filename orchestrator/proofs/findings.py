@@ -34,13 +34,13 @@ class Findings:
         what, hint, where = (found.get(key, "") for key in ("what", "hint", "where"))
         return Sentence(what), Sentence(hint), str(where)  # type: ignore[arg-type]  # as add() stores them
 
-    def places(self, kind: str, most: int = 3) -> Sentence:
+    def locations(self, kind: str, most: int = 3) -> Sentence:
         """The locations of the first few of a kind, and how many more there are.
 
         >>> found = Findings()
         >>> for line in range(5):
         ...     found.add("cut", Sentence("…"), f"rows.jsonl:{line}")
-        >>> found.places("cut")
+        >>> found.locations("cut")
         'rows.jsonl:0, rows.jsonl:1, rows.jsonl:2 and 2 more'
         """
         return some([str(one.get("where", "")) for one in self._first.get(kind, [])], self.counts[kind], most)

@@ -284,11 +284,11 @@ def _first(row: Row, limit: float) -> Sentence:
     for answer in row.answers:
         mine = zip(answer.trainer, answer.weights, strict=True)
         for pairs, before, names in ((mine, 0, weights), (behind(answer), answer.prefilled, prompt)):
-            for place, pair in enumerate(pairs, before):
+            for at, pair in enumerate(pairs, before):
                 if apart([pair]) > limit:
-                    token, turn = repr(answer.tokens[place]), answer.turn + 1
+                    token, turn = repr(answer.tokens[at]), answer.turn + 1
                     return Sentence(
-                        f"first at label {place} of answer {turn}, {token}: log p {names.format(*pair)}",
-                        f"首先出现在第 {turn} 个回答的标签 {place}，{token}：log p {names.zh.format(*pair)}",
+                        f"first at label {at} of answer {turn}, {token}: log p {names.format(*pair)}",
+                        f"首先出现在第 {turn} 个回答的标签 {at}，{token}：log p {names.zh.format(*pair)}",
                     )
     return Sentence()

@@ -55,8 +55,8 @@ def prove(datasets: Iterable[Loaded]) -> Proof:
         dropped = Sentence(
             f"LLaMA-Factory drops this row of {each.name}", f"LLaMA-Factory 丢弃了 {each.name} 的这一行"
         )
-        for place in each.missing:
-            found.add(MISSING, dropped, place, _HINT)
+        for location in each.missing:
+            found.add(MISSING, dropped, location, _HINT)
     rows = Counter[str]()
     for one in sets:
         rows[one.part] += one.prepared
@@ -85,8 +85,8 @@ def prove(datasets: Iterable[Loaded]) -> Proof:
 
 
 def _detail(torn: Sequence[Loaded], found: Findings) -> Sentence:
-    places = found.places(MISSING) if found.counts[MISSING] else ""
-    return joined([joined(map(_lost, torn)), places], ": ", "：")
+    locations = found.locations(MISSING) if found.counts[MISSING] else ""
+    return joined([joined(map(_lost, torn)), locations], ": ", "：")
 
 
 def _lost(each: Loaded) -> Sentence:

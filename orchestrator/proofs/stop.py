@@ -88,7 +88,7 @@ class Served:
 
 @dataclass(slots=True)
 class _Tally:
-    """Counts over the rows; `place`: token → the first row whose answer it closes."""
+    """Counts over the rows; `first_row`: token → the first row whose answer it closes."""
 
     served: Served
     tokens: Mapping[int, str]
@@ -97,7 +97,7 @@ class _Tally:
     answers: int = 0
     cut: int = 0
     ends: Counter[int] = field(default_factory=Counter)
-    place: dict[int, str] = field(default_factory=dict)
+    first_row: dict[int, str] = field(default_factory=dict)
     found: Findings = field(default_factory=Findings)
 
     def add(self, row: TrainedRow) -> None:
@@ -108,9 +108,9 @@ class _Tally:
             loss = losses.get(turn["turn"])
             cut = loss is not None and loss["labels"] > 0
             self._answer(row.where, turn["turn"], labels, cut=cut)
-        kept = {turn["turn"] for turn in row.turns}
+        trained = {turn["turn"] for turn in row.turns}
         for number in losses:
-            if number not in kept:
+            if number not in trained:
                 self._cut(row.where, number, Sentence("is not trained at all", "完全没有参与训练"))
 
     def _answer(self, where: str, number: int, labels: Sequence[int], *, cut: bool) -> None:
@@ -123,7 +123,7 @@ class _Tally:
             self._cut(where, number, Sentence("is cut before its stop token", "在停止 token 之前被截断"))
         else:
             self.ends[labels[end]] += 1
-            self.place.setdefault(labels[end], where)
+            self.first_row.setdefault(labels[end], where)
         if not stops.isdisjoint(before := labels[:end]):
             self._early(where, number, next(each for each in before if each in stops))
 
@@ -225,7 +225,7 @@ def _no_stop(tally: _Tally) -> None:
                 " continues",
                 f"{number} 个训练回答以 {name} 结尾，而服务端只在 {stops.zh} 处停止：它会继续生成",
             )
-            tally.found.add(NO_STOP, what, tally.place[token], _add(served, token))
+            tally.found.add(NO_STOP, what, tally.first_row[token], _add(served, token))
 
 
 def _disagreements(tally: _Tally) -> Iterator[tuple[str, Sentence, str, str]]:

@@ -29,8 +29,8 @@ SHOWN_IDS = 12
 BROKEN = ((5, 6), (5, 8))  # from, below
 REBUILDS = ("LlamaTokenizer", "CodeLlamaTokenizer")
 FAULT = Sentence(
-    "{0} builds a tokenizer by Llama's rules, whatever rules tokenizer.json describes",
-    "{0} 按 Llama 的规则构建分词器，不理会 tokenizer.json 中的规则",
+    "{0} builds a tokenizer by Llama's rules and ignores the rules in tokenizer.json",
+    "{0} 按 Llama 的规则构建分词器，忽略 tokenizer.json 中的规则",
 )
 VERSIONS = Sentence(
     "transformers 5.6.0 to 5.7.0 do this to a tokenizer_config.json with LlamaTokenizerFast and model_type"

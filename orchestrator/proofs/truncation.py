@@ -131,8 +131,8 @@ class _Counts:
                 self.found.add(fate, joined([answer_name(turn), what], " ", ""), row.where, hint)
 
     def _cut(self, row: TrainedRow, lost: int, cutoff_len: int) -> None:
-        kept, losses = {turn["turn"] for turn in row.turns}, row.losses().values()
-        gone = sum(loss["turn"] not in kept for loss in losses)
+        trained, losses = {turn["turn"] for turn in row.turns}, row.losses().values()
+        gone = sum(loss["turn"] not in trained for loss in losses)
         took = {
             "lost_tokens": lost,
             "lost_answer_tokens": sum(loss["labels"] for loss in losses),
@@ -150,7 +150,9 @@ class _Counts:
             f"data.cutoff_len: {whole + SLACK} keeps it (currently {cutoff_len}), or shorten the row",
             f"data.cutoff_len: {whole + SLACK} 可以保留它（当前为 {cutoff_len}），或缩短这一行",
         )
-        self.found.add(CUT, joined([cut, joined(_losses(losses, kept))], ": ", "："), row.where, hint, **took)
+        self.found.add(
+            CUT, joined([cut, joined(_losses(losses, trained))], ": ", "："), row.where, hint, **took
+        )
 
 
 def prove(
@@ -171,7 +173,7 @@ def prove(
     over = limit is not None and counts.share > limit
     surviving = [fate for fate in _SURVIVING if found.counts[fate]]
     all_, most = (fits(counts.lengths, share) for share in (1.0, MOST))
-    details = [joined([found.first(fate)[0], found.places(fate)], ": ", "：") for fate in surviving]
+    details = [joined([found.first(fate)[0], found.locations(fate)], ": ", "：") for fate in surviving]
     hints = [_surviving(surviving[0], rules)[1]] if surviving else []
     if counts.cut:
         details.insert(0, _cuts(counts, cutoff_len, limit))
@@ -231,18 +233,18 @@ def fits(lengths: Mapping[int, int], share: float) -> int:
     >>> fits({100: 98, 200: 1, 900: 1}, 1.0), fits({100: 98, 200: 1, 900: 1}, 0.99)
     (901, 201)
     """
-    rows, kept = sum(lengths.values()), 0
+    rows, fitting = sum(lengths.values()), 0
     for length, number in sorted(lengths.items()):
-        kept += number
-        if kept >= share * rows:
+        fitting += number
+        if fitting >= share * rows:
             return length + SLACK
     return 0
 
 
-def _losses(losses: Iterable[TurnLoss], kept: Iterable[int]) -> Iterator[Sentence]:
+def _losses(losses: Iterable[TurnLoss], trained: Iterable[int]) -> Iterator[Sentence]:
     for loss in losses:
         name, labels, context = answer_name(loss["turn"]), loss["labels"], loss["context"]
-        if loss["turn"] not in kept:
+        if loss["turn"] not in trained:
             yield Sentence(f"{name} is not trained at all", f"{name.zh}完全没有参与训练")
             continue
         if labels:
@@ -269,7 +271,7 @@ def _cuts(counts: _Counts, cutoff_len: int, limit: float | None) -> Sentence:
         f"cutoff_len {cutoff_len} cuts {cut} of {rows} rows, {share:.2%}{allowed}",
         f"cutoff_len {cutoff_len} 截断了 {rows} 行中的 {cut} 行，占 {share:.2%}{allowed_zh}",
     )
-    return joined([what, counts.found.places(CUT)], ": ", "：")
+    return joined([what, counts.found.locations(CUT)], ": ", "：")
 
 
 def _surviving(fate: Fate, rules: ThoughtRules) -> tuple[Sentence, Sentence]:

@@ -26,7 +26,7 @@ FINDINGS = 3
 
 @dataclass(frozen=True, slots=True)
 class _Loss:
-    """A place where the effect can be lost.
+    """A step in which the effect can be lost.
 
     Attributes:
         proofs: those that cover it, the most telling first.
@@ -122,7 +122,7 @@ class StageAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The first place where the effect is lost: a key of LOSSES, "" if nothing is lost."""
+    """The first step in which the effect is lost: a key of LOSSES, "" if nothing is lost."""
 
     lost_at: str
     sentence: Sentence
@@ -139,21 +139,21 @@ def first_loss(
     changed: Sequence[str] = (),
     parted: Mapping[str, str] | None = None,
 ) -> Explanation:
-    """Fold answers, in the order of STAGES, and the run's proofs into the first place of loss.
+    """Fold answers, in the order of STAGES, and the run's proofs into the first step that loses the effect.
 
     `changed` names what was changed since it was proven; `parted`: case → where the server's prompt differs.
     Either served stage may be absent.
     """
     known = {proof.name: proof for proof in proofs}
     found = {stage.name: stage for stage in stages}
-    lost_at, cases, seen = _compare(found)
+    lost_at, cases, result = _compare(found)
     if not lost_at:
-        return Explanation("", seen, tuple(_failures(known, known)))
+        return Explanation("", result, tuple(_failures(known, known)))
     tokenizer = known.get("tokenizer")
     if tokenizer is not None and not tokenizer.holds:
         lost_at = DATA
         other = Sentence("training read other tokens than the server does", "训练读到的 token 与服务端不同")
-        seen = joined([other, seen])
+        result = joined([other, result])
     evidence: list[str] = [*_like_base(found, lost_at, cases)]
     if lost_at not in (DATA, TRAINING):
         evidence += changed
@@ -163,11 +163,11 @@ def first_loss(
     evidence += _stale(known, lost_at)
     if lost_at == TRAINING:
         evidence += _training(known)
-    return Explanation(lost_at, seen, tuple(evidence), _hint(known, lost_at, recipe), cases)
+    return Explanation(lost_at, result, tuple(evidence), _hint(known, lost_at, recipe), cases)
 
 
 def _compare(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], Sentence]:
-    """(place or "", the lost cases, the result)."""
+    """(a key of LOSSES or "", the lost cases, the result)."""
     base, tuned = found[BASE], found[ADAPTER]
     total = len(tuned.passed)
     if tuned.good <= base.good and tuned.good < total:
@@ -184,7 +184,7 @@ def _compare(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], S
         steps += [(MERGED, SERVED_IDS, SERVED_WEIGHTS), (SERVED_IDS, SERVED_CHAT, SERVED_PROMPT)]
     else:
         steps.append((MERGED, SERVED_CHAT, SERVED))
-    for before, after, place in steps:
+    for before, after, step in steps:
         if before not in found or after not in found:
             continue
         one, other = found[before], found[after]
@@ -194,7 +194,7 @@ def _compare(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], S
                 f"{before} answers {one.good} of {total} correctly, {after} {other.good}",
                 f"{before} 答对 {total} 题中的 {one.good} 题，{after} 答对 {other.good} 题",
             )
-            return place, cases, _lost(place, what)
+            return step, cases, _lost(step, what)
     last = next(found[name] for name in reversed(STAGES) if name in found)
     what = Sentence(
         f"nothing is lost: base+adapter answers {tuned.good} of {total} correctly, {last.name} {last.good},"
@@ -208,8 +208,8 @@ def _compare(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], S
     return "", (), joined([what, few])
 
 
-def _lost(place: str, what: Sentence) -> Sentence:
-    name = LOSSES[place].name
+def _lost(step: str, what: Sentence) -> Sentence:
+    name = LOSSES[step].name
     return Sentence(f"the effect is lost in {name}: {what}", f"效果在{name.zh}这一步丢失：{what.zh}")
 
 
@@ -247,7 +247,7 @@ def _refuted(known: Mapping[str, Proof], names: Iterable[str]) -> Iterator[str]:
 
 
 def _stale(known: Mapping[str, Proof], lost_at: str) -> Iterator[Sentence]:
-    """A proof of this place that holds, although the answers contradict it."""
+    """A proof of this step that holds, although the answers contradict it."""
     name = {MERGE: "merge", SERVED_WEIGHTS: "loss"}.get(lost_at, "")
     if name in known and known[name].holds:
         yield Sentence(

@@ -53,10 +53,10 @@ def schema() -> dict[str, Any]:
 
 
 def _section(one: dict[str, Any], *, case: bool) -> dict[str, Any]:
-    kept = {key: value for key, value in one.items() if key not in ("title", "required")}
-    for value in kept["properties"].values():
+    public = {key: value for key, value in one.items() if key not in ("title", "required")}
+    for value in public["properties"].values():
         value.pop("title", None)
-    return kept | ({"oneOf": [_given("ask"), _given("from")]} if case else {})
+    return public | ({"oneOf": [_given("ask"), _given("from")]} if case else {})
 
 
 def _given(key: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS, TextField
 
-# A recipe means the same whatever pydantic plugins are installed beside Conch. To look for them in every
-# installed package also takes a tenth of the time of `conch plan` (benchmarks/cold_start.py).
+# Pydantic plugins installed beside Conch must not change recipes, and the search for them takes a tenth of
+# the time of `conch plan` (benchmarks/cold_start.py).
 _no_plugins = ModuleType("pydantic.plugin._loader")
 _no_plugins.get_plugins = tuple  # type: ignore[attr-defined]  # a module of our own
 sys.modules.setdefault(_no_plugins.__name__, _no_plugins)

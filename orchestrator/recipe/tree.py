@@ -77,72 +77,72 @@ class Builder:
     def feed(self, event: yaml.Event) -> None:
         """Take the next event."""
         mark = event.start_mark
-        place = self.at(mark.line, mark.column) if mark else self.name
+        where = self.at(mark.line, mark.column) if mark else self.name
         if isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
                 self.stop(
                     "a second document (---): a recipe is one document",
-                    place,
+                    where,
                     "delete the line, or make two files",
                 )
         elif isinstance(event, yaml.AliasEvent):
             self.problem(
                 "recipes do not support aliases (*name)",
-                place,
+                where,
                 "write the value, in quotes if it starts with *",
             )
-            self.add(None, place, "")
+            self.add(None, where, "")
         elif isinstance(event, yaml.ScalarEvent):
-            self.refuse_extras(event, place)
-            self.scalar(event, place)
+            self.refuse_extras(event, where)
+            self.scalar(event, where)
         elif isinstance(event, yaml.CollectionStartEvent):
-            self.refuse_extras(event, place)
-            self.begin(event, place)
+            self.refuse_extras(event, where)
+            self.begin(event, where)
         elif isinstance(event, yaml.CollectionEndEvent):
             self.end()
 
-    def scalar(self, event: yaml.ScalarEvent, place: str) -> None:
+    def scalar(self, event: yaml.ScalarEvent, where: str) -> None:
         """A key or a value."""
         if "${" in event.value:
             self.problem(
                 "recipes do not support ${…} interpolation",
-                place,
+                where,
                 "write the value itself, or pass it with --set",
             )
         top = self.open[-1] if self.open else None
         if top is not None and isinstance(top.value, dict) and top.key is None:
-            self.key(top, event.value, place)
+            self.key(top, event.value, where)
             return
         value = resolve(event.value) if event.implicit[0] else event.value
-        self.add(value, place, event.value)
+        self.add(value, where, event.value)
 
-    def key(self, top: _Open, key: str, place: str) -> None:
+    def key(self, top: _Open, key: str, where: str) -> None:
         """Remember a key; a duplicate is a problem."""
         if len(key) > KEY_LIMIT or not key.isprintable():
-            self.stop(f"a key must be a printable word of at most {KEY_LIMIT} characters", place, "")
+            self.stop(f"a key must be a printable word of at most {KEY_LIMIT} characters", where, "")
         if key in top.value:
             first = top.value[key].key_where
             dotted = f"{top.path}.{key}" if top.path else key
             line = first.split(":")[-2] if first.count(":") >= 2 else "1"  # noqa: PLR2004
-            self.problem(f"{dotted}: duplicate key; the first one is on line {line}", place, "keep one")
-        top.key, top.next_key_where = key, place
+            self.problem(f"{dotted}: duplicate key; the first one is on line {line}", where, "keep one")
+        top.key, top.next_key_where = key, where
 
-    def begin(self, event: yaml.CollectionStartEvent, place: str) -> None:
+    def begin(self, event: yaml.CollectionStartEvent, where: str) -> None:
         """A mapping or a list opens."""
         if len(self.open) >= DEPTH_LIMIT:
-            self.stop(f"nested deeper than {DEPTH_LIMIT} levels", place, "")
+            self.stop(f"nested deeper than {DEPTH_LIMIT} levels", where, "")
         top = self.open[-1] if self.open else None
         if top is not None and isinstance(top.value, dict) and top.key is None:
-            self.stop("a key must be a plain word, not a list or a mapping", place, "put it in quotes")
-        path, key_where = self.position(place)
+            self.stop("a key must be a plain word, not a list or a mapping", where, "put it in quotes")
+        path, key_where = self.position(where)
         value: dict[str, Node] | list[Node] = {} if isinstance(event, yaml.MappingStartEvent) else []
-        self.open.append(_Open(value, place, key_where, path))
+        self.open.append(_Open(value, where, key_where, path))
 
     def end(self) -> None:
         """The innermost collection is complete."""
         done = self.open.pop()
-        self.place(Node(done.value, done.where, done.key_where, done.path))
+        self.insert(Node(done.value, done.where, done.key_where, done.path))
 
     def add(self, value: object, where: str, text: str) -> None:
         """A scalar is complete."""
@@ -150,7 +150,7 @@ class Builder:
         if top is not None and isinstance(top.value, dict) and top.key is None:
             self.stop("a key must be a plain word", where, "")
         path, key_where = self.position(where)
-        self.place(Node(value, where, key_where, path, text))
+        self.insert(Node(value, where, key_where, path, text))
 
     def position(self, where: str) -> tuple[str, str]:
         """The dotted path of the next value, and the position of its key."""
@@ -161,7 +161,7 @@ class Builder:
             return f"{top.path}[{len(top.value)}]", where
         return (f"{top.path}.{top.key}" if top.path else str(top.key)), top.next_key_where
 
-    def place(self, node: Node) -> None:
+    def insert(self, node: Node) -> None:
         """Insert a complete value."""
         if not self.open:
             self.root = node
@@ -173,17 +173,17 @@ class Builder:
             top.value[str(top.key)] = node
             top.key = None
 
-    def refuse_extras(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, place: str) -> None:
+    def refuse_extras(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, where: str) -> None:
         """Refuse tags and anchors: a recipe needs neither, and nothing is ever built from a tag."""
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
             self.problem(
-                f"recipes do not support tags ({tag})", place, "put the value in quotes if it starts with !"
+                f"recipes do not support tags ({tag})", where, "put the value in quotes if it starts with !"
             )
         if event.anchor is not None:
             self.problem(
                 f"recipes do not support anchors (&{event.anchor})",
-                place,
+                where,
                 "put the value in quotes if it starts with &",
             )
 

@@ -65,17 +65,17 @@ class Token:
 
 def tokens_of(row: PreviewRow, pieces: Mapping[int, str], stops: Iterable[int]) -> list[Token]:
     """The tokens of a row, those that cutoff_len removes included; `stops` are the ids that end an answer."""
-    places = list(_places(row))
-    texts = texts_of([token for token, *_ in places], pieces)
-    thinking = _thoughts([text for text, _ in texts], [answer for _, answer, *_ in places])
+    marked = list(_marked(row))
+    texts = texts_of([token for token, *_ in marked], pieces)
+    thinking = _thoughts([text for text, _ in texts], [answer for _, answer, *_ in marked])
     ends = frozenset(stops)
     return [
         Token(token, text, answer, trained, kept, thought, answer and token in ends, part)
-        for (token, answer, trained, kept), (text, part), thought in zip(places, texts, thinking, strict=True)
+        for (token, answer, trained, kept), (text, part), thought in zip(marked, texts, thinking, strict=True)
     ]
 
 
-def _places(row: PreviewRow) -> Iterator[tuple[int, bool, bool, bool]]:
+def _marked(row: PreviewRow) -> Iterator[tuple[int, bool, bool, bool]]:
     """(id, part of an answer, trained, kept) in order."""
     for pair in row["pairs"]:
         sides = ((False, pair["source"]), (True, pair["target"]))
@@ -96,13 +96,13 @@ def texts_of(ids: Sequence[int], pieces: Mapping[int, str]) -> list[tuple[str, s
     spelled = Pieces(pieces)
     raws = [_bytes_of(token, spelled, pieces) for token in ids]
     found: list[tuple[str, str]] = []
-    place = 0
-    while place < len(raws):
-        size = _size(raws, place)
-        text = b"".join(raws[place : place + size]).decode("utf-8", errors="replace")
+    start = 0
+    while start < len(raws):
+        size = _size(raws, start)
+        text = b"".join(raws[start : start + size]).decode("utf-8", errors="replace")
         parts = [""] if size == 1 else [f"{number}/{size}" for number in range(1, size + 1)]
         found += [(text, part) for part in parts]
-        place += size
+        start += size
     return found
 
 
@@ -115,10 +115,10 @@ def _bytes_of(token: int, spelled: Pieces, pieces: Mapping[int, str]) -> bytes:
     return spelled.raw([token])
 
 
-def _size(raws: Sequence[bytes], place: int) -> int:
-    """How many tokens from `place` on make whole characters; 1 if none do."""
+def _size(raws: Sequence[bytes], start: int) -> int:
+    """How many tokens from `start` on make whole characters; 1 if none do."""
     together = b""
-    for size, raw in enumerate(raws[place : place + LONGEST_CHARACTER + 1], start=1):
+    for size, raw in enumerate(raws[start : start + LONGEST_CHARACTER + 1], start=1):
         together += raw
         try:
             together.decode("utf-8")

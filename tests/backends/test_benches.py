@@ -63,8 +63,8 @@ def test_all_mistakes_are_told_at_once() -> None:
     told = [problem.what for problem in caught.value.problems]
     assert told == [
         "--model is given by Conch",
-        "lm-eval is not told what to ask: --tasks is missing",
-        "lm-eval cannot be told a model name with a comma or =: a,b",
+        "lm-eval has no questions to ask: --tasks is missing",
+        "lm-eval does not accept a model name with a comma or =: a,b",
     ]
 
 

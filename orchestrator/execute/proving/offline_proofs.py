@@ -135,13 +135,13 @@ def _missing(ids: Path, conversations: Path, torn: Mapping[str, str]) -> dict[st
     Both files have the same order, so one row of each is held. `torn`: data set → its source file.
     """
     missing: dict[str, list[str]] = {name: [] for name in torn}
-    kept = chain((row for row in _keys(ids) if row[0] in torn), [("", 0)])
-    at = next(kept)
+    trained = chain((row for row in _keys(ids) if row[0] in torn), [("", 0)])
+    at = next(trained)
     for row in _keys(conversations):
         if row[0] not in torn:
             continue
         if row == at:
-            at = next(kept)
+            at = next(trained)
         else:
             missing[row[0]].append(f"{torn[row[0]]}:{row[1]}")
     return missing

@@ -137,8 +137,8 @@ def answers_in_step(
         if row["uncovered"]:
             yield row, []
             continue
-        place = (row["dataset"], row["row"])
-        found = next((one for one in serving if (one["dataset"], one["row"]) == place), None)
+        location = (row["dataset"], row["row"])
+        found = next((one for one in serving if (one["dataset"], one["row"]) == location), None)
         answers = {turn["turn"]: turn for turn in found["turns"]} if found else {}
         lacking = [str(turn["turn"]) for turn in row["turns"] if turn["turn"] not in answers]
         if lacking:

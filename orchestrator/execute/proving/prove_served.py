@@ -92,13 +92,13 @@ def choose(trained: IdsFile[TrainHeader], most: int, longest: int) -> tuple[list
         fits = row["turns"][-1]["start"] < longest
         counts[_is_generated(row)] += fits
         left_out += not fits
-    seen: Counter[bool] = Counter()
+    counted: Counter[bool] = Counter()
     best: dict[tuple[bool, int], RowIds] = {}
     for row in _askable(trained):
         if row["turns"][-1]["start"] < longest:
             sort = _is_generated(row)
-            stretch = (sort, seen[sort] * most // counts[sort])
-            seen[sort] += 1
+            stretch = (sort, counted[sort] * most // counts[sort])
+            counted[sort] += 1
             if stretch not in best or _answers(row) > _answers(best[stretch]):
                 best[stretch] = row
     return [best[stretch] for stretch in sorted(best)], left_out
@@ -191,8 +191,8 @@ class ServedAsker:
         row = request.row
         variant: Variant = {"names": [request.client], "lossy": request.lossy, "ids": ids, "error": error}
         both = (self.pieces, self.pieces)
-        place = (row["dataset"], row["row"])
-        verdict = compare_turn(place, request.trained, {"variants": [variant]}, self.training, both)
+        location = (row["dataset"], row["row"])
+        verdict = compare_turn(location, request.trained, {"variants": [variant]}, self.training, both)
         where = f"{self.sources.get(row['dataset'], row['dataset'])}:{row['row']}"
         return Judged(request.client, where, verdict, generated=_is_generated(row))
 
