@@ -89,8 +89,8 @@ def argv(tool: str, *, url: str, model: str, out: str, arguments: Sequence[str])
     if problems:
         raise UsageError(*problems)
     if tool == EVALSCOPE:
-        server = ("--model", model, "--api-url", url, "--eval-type", "openai_api")
-        return (*bench.program, *server, "--work-dir", out, "--no-timestamp", *arguments)
+        options = ("--model", model, "--api-url", url, "--eval-type", "openai_api")
+        return (*bench.program, *options, "--work-dir", out, "--no-timestamp", *arguments)
     settings = (
         f"base_url={url}/chat/completions,model={model},num_concurrent={AT_ONCE},tokenizer_backend=None"
     )

@@ -49,7 +49,9 @@ CHECK = Forgets()
 
 def _fault(case: Case, argument: str, first: Turn | None, fresh: Turn | None) -> Sentence:
     if len(case.ask) == 1:
-        return Sentence("the case has only one question: nothing to forget", "用例只有一个问题，无可遗忘")
+        return Sentence(
+            "the case has only one question: nothing to forget", "用例只有一个问题，没有可遗忘的内容"
+        )
     if first is None or first.error:
         why = why_unanswered(first)
         return Sentence(f"the first conversation: {why}", f"第一个对话：{in_chinese(why)}")

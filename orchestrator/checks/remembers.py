@@ -51,7 +51,9 @@ CHECK = Remembers()
 
 def _fault(case: Case, argument: str, turn: Turn | None, alone: Turn | None) -> Sentence:
     if len(case.ask) == 1:
-        return Sentence("the case has only one question: nothing to remember", "用例只有一个问题，无可记住")
+        return Sentence(
+            "the case has only one question: nothing to remember", "用例只有一个问题，没有需要记住的内容"
+        )
     missing = why_unanswered(turn)
     if turn is None or missing:
         return missing

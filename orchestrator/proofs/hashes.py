@@ -168,7 +168,7 @@ def _base(then: ModelHashes, now: ModelHashes, found: Findings) -> None:
 def _file(name: str, then: ModelHashes, now: ModelHashes, found: Findings) -> None:
     kind, old, new = _kind(name), then.files.get(name, ""), now.files.get(name, "")
     if not new:
-        event = Sentence("the file is gone since training", "训练后文件不见了")
+        event = Sentence("the file is gone since training", "训练后文件丢失")
     elif not old:
         event = Sentence("the file was added since training", "训练后新增的文件")
     else:

@@ -77,7 +77,7 @@ def _cause(
         refused = next((row for row in rows if row.error), None)
         short = Sentence("no row is complete and short enough", "没有完整且足够短的数据行")
         why = Sentence(f"{refused.where}: {refused.error}") if refused else short
-        none = Sentence("no row was scored", "没有给任何数据行打分")
+        none = Sentence("no row was scored", "没有对任何数据行计算概率")
         raise_it = Sentence(
             "raise serve.max_model_len or data.cutoff_len", "调大 serve.max_model_len 或 data.cutoff_len"
         )
@@ -100,7 +100,8 @@ def _cause(
     if not any(each.prompted for each in measured.values()):
         error = next(answer.error for row in scored for answer in row.answers)
         what = Sentence(
-            f"no prompt of the server itself was scored: {error}", f"没有给服务端自己的提示词打分：{error}"
+            f"no prompt of the server itself was scored: {error}",
+            f"没有对服务端自己的提示词计算概率：{error}",
         )
         return what, Sentence("see the server's log", "查看服务端日志")
     return None
@@ -127,7 +128,7 @@ def _weights(measured: Mapping[str, Means], worst: Row, limits: tuple[float, flo
         f"the weights are wrong: on {name} rows the loss of the served weights is {off.weights:.4f}, of the"
         f" trainer {off.trainer:.4f}, and their logits are {off.weights_off:.3g} apart, where rounding"
         f" explains {limits[0]:g} (worst {worst.where})",
-        f"权重不对：在{name.zh}数据上，服务权重的损失为 {off.weights:.4f}，训练器为 {off.trainer:.4f}，"
+        f"权重不对：在{name.zh}数据上，服务端权重的损失为 {off.weights:.4f}，训练器为 {off.trainer:.4f}，"
         f"logits 相差 {off.weights_off:.3g}，而舍入误差最多 {limits[0]:g}（最差 {worst.where}）",
     )
     # The share of training that the server has is measured where training did most.
@@ -135,7 +136,7 @@ def _weights(measured: Mapping[str, Means], worst: Row, limits: tuple[float, flo
     if abs(main.share) <= NO_SHARE:
         like = Sentence(
             f"they are the base model's ({main.base:.4f}): the adapter is not merged, or the base is served",
-            f"它们就是基座模型的权重（{main.base:.4f}）：适配器没有合并，或服务的是基座模型",
+            f"它们就是基座模型的权重（{main.base:.4f}）：适配器没有合并，或部署的是基座模型",
         )
         hint = Sentence(
             "export again with `conch sft RECIPE`, and see what the merge proof names",
@@ -150,7 +151,7 @@ def _weights(measured: Mapping[str, Means], worst: Row, limits: tuple[float, flo
     hint = Sentence(
         "if the merge proof holds, the cause is the server's numerics: serve on a CPU without compilation"
         " and in float32; otherwise export again with `conch sft RECIPE`",
-        "如果 merge 证明成立，就是服务端数值精度的问题：在 CPU 上关闭编译并用 float32 服务；"
+        "如果 merge 证明成立，就是服务端数值精度的问题：在 CPU 上部署时关闭编译并使用 float32；"
         "否则用 `conch sft RECIPE` 重新导出",
     )
     return joined([what, like]), hint
@@ -164,12 +165,12 @@ def _prompt(measured: Mapping[str, Means], worst: Row, limits: tuple[float, floa
         f" training prompt and {off.prompt:.4f} after the served one, and their logits are"
         f" {off.prompt_off:.3g} apart, where rounding explains {limits[0]:g} (worst {worst.where})",
         f"提示词不对：在{name.zh}数据上，同样的权重在训练提示词之后的损失为 {off.weights:.4f}，"
-        f"在服务提示词之后为 {off.prompt:.4f}，logits 相差 {off.prompt_off:.3g}，而舍入误差最多"
+        f"在服务端提示词之后为 {off.prompt:.4f}，logits 相差 {off.prompt_off:.3g}，而舍入误差最多"
         f" {limits[0]:g}（最差 {worst.where}）",
     )
     hint = Sentence(
         "serve with the chat template that Conch wrote; the parity proof names the first token that differs",
-        "使用 Conch 写出的对话模板来服务；parity 证明会指出第一个不同的 token",
+        "部署时使用 Conch 写出的对话模板；parity 证明会指出第一个不同的 token",
     )
     return what, hint
 
@@ -179,8 +180,8 @@ def _held(measured: Mapping[str, Means]) -> Sentence:
         Sentence(
             f"{GROUPS[name]} rows: trainer {each.trainer:.4f}, served weights {each.weights:.4f},"
             f" served prompt {each.prompt:.4f}, base {each.base:.4f}",
-            f"{GROUPS[name].zh}数据：训练器 {each.trainer:.4f}，服务权重 {each.weights:.4f}，"
-            f"服务提示词 {each.prompt:.4f}，基座 {each.base:.4f}",
+            f"{GROUPS[name].zh}数据：训练器 {each.trainer:.4f}，服务端权重 {each.weights:.4f}，"
+            f"服务端提示词 {each.prompt:.4f}，基座 {each.base:.4f}",
         )
         for name, each in measured.items()
     ]
@@ -279,7 +280,7 @@ def _first(row: Row, limit: float) -> Sentence:
     weights = Sentence("by the trainer {:.3f}, by the server {:.3f}", "训练器 {:.3f}，服务端 {:.3f}")
     prompt = Sentence(
         "after the training prompt {:.3f}, after the served one {:.3f}",
-        "训练提示词之后 {:.3f}，服务提示词之后 {:.3f}",
+        "训练提示词之后 {:.3f}，服务端提示词之后 {:.3f}",
     )
     for answer in row.answers:
         mine = zip(answer.trainer, answer.weights, strict=True)

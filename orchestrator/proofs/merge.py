@@ -180,7 +180,7 @@ def _is_base(facts: Facts) -> Cause | None:
         kind, kind_zh = ("updates", "更新") if facts["method"] == "lora" else ("tensors", "张量")
         return Sentence(
             f"the export is the base model: none of the {taught} trained {kind} is in it",
-            f"导出的就是基座模型：训练得到的 {taught} 个{kind_zh}一个也不在其中",
+            f"导出的就是基座模型：训练得到的 {taught} 个{kind_zh}一个都没有合入",
         ), AGAIN
     dtype = facts["dtypes"]["export"]
     hint = Sentence(

@@ -80,7 +80,7 @@ LOSSES: Mapping[str, _Loss] = {
             "check that the server loads this export, in serve's dtype (on a CPU eager float32), without"
             " other sampling defaults; conch prove {recipe} scores its weights",
             "确认服务端加载的是这个导出模型，使用 serve 的 dtype（CPU 上为 eager float32），"
-            "且没有其他采样默认值；conch prove {recipe} 会给它的权重打分",
+            "且没有其他采样默认值；conch prove {recipe} 会检验它的权重",
         ),
     ),
     SERVED_PROMPT: _Loss(
@@ -90,7 +90,7 @@ LOSSES: Mapping[str, _Loss] = {
         Sentence(
             "serve with the run's own chat_template.jinja; conch parity {recipe} names the first token that"
             " differs",
-            "使用本次运行的 chat_template.jinja 来服务；conch parity {recipe} 会指出第一个不同的 token",
+            "部署时使用本次运行的 chat_template.jinja；conch parity {recipe} 会指出第一个不同的 token",
         ),
     ),
     SERVED: _Loss(
@@ -175,7 +175,7 @@ def _compare(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], S
         what = Sentence(
             f"base+adapter answers {tuned.good} of {total} correctly, the base {base.good}: training did not"
             " improve these answers",
-            f"base+adapter 答对 {total} 题中的 {tuned.good} 题，基座答对 {base.good} 题："
+            f"base+adapter 在 {total} 题中答对 {tuned.good} 题，基座答对 {base.good} 题："
             "训练没有改善这些回答",
         )
         return TRAINING, cases, _lost(TRAINING, what)
@@ -192,19 +192,19 @@ def _compare(found: Mapping[str, StageAnswers]) -> tuple[str, tuple[str, ...], S
         if cases:
             what = Sentence(
                 f"{before} answers {one.good} of {total} correctly, {after} {other.good}",
-                f"{before} 答对 {total} 题中的 {one.good} 题，{after} 答对 {other.good} 题",
+                f"{before} 在 {total} 题中答对 {one.good} 题，{after} 答对 {other.good} 题",
             )
             return step, cases, _lost(step, what)
     last = next(found[name] for name in reversed(STAGES) if name in found)
     what = Sentence(
         f"nothing is lost: base+adapter answers {tuned.good} of {total} correctly, {last.name} {last.good},"
         f" the base {base.good}",
-        f"没有丢失：base+adapter 答对 {total} 题中的 {tuned.good} 题，{last.name} 答对 {last.good} 题，"
+        f"效果没有丢失：base+adapter 在 {total} 题中答对 {tuned.good} 题，{last.name} 答对 {last.good} 题，"
         f"基座答对 {base.good} 题",
     )
     few = Sentence()
     if rest := total - tuned.good:
-        few = Sentence(f"training did not teach the other {rest}", f"其余 {rest} 题训练没有教会")
+        few = Sentence(f"training did not teach the other {rest}", f"其余 {rest} 题训练后仍未学会")
     return "", (), joined([what, few])
 
 

@@ -13,7 +13,7 @@ from orchestrator.templates.writer import EMPTY_THOUGHT, THOUGHT_OPENS
 
 PAIRED = Sentence(
     "serve with the chat template that is paired with this training (`conch ls templates`)",
-    "改用与本次训练配对的对话模板来服务（见 `conch ls templates`）",
+    "部署时改用与本次训练配对的对话模板（见 `conch ls templates`）",
 )
 RESPELL = Sentence(
     r"write thoughts in the data as <think>\n…\n</think>\n\n before the answer",
@@ -156,7 +156,7 @@ def _one_token_here_only(diff: PromptDiff) -> Cause | None:
         "set template.name to a template of the base model's own family, because another one makes the"
         " trainer add tokens that the base does not have; and serve the exported tokenizer",
         "把 template.name 设为基座模型所属系列的模板，否则训练器会添加基座没有的 token；"
-        "并使用导出的分词器来服务",
+        "并在部署时使用导出的分词器",
     )
     return _cause(
         f"{token!r} is one token in {here} and plain text in {there}: the tokenizers differ",
