@@ -1,18 +1,18 @@
 """What base, adapter and export answer to the same questions. Run by the train environment's Python.
 
-    python answer_ids.py train.yaml --adapter adapter --export export --wanted tasks/why.json --out why/arms
+    python answer_ids.py train.yaml --adapter adapter --export export --questions tasks/why.json --out OUT
 
 The prompts are token ids of LLaMA-Factory's own template on the run's own train.yaml, made as training makes
 the context of an answer: `encode_multiturn` with the run's thinking and mask_history. A later turn follows
-the model's own earlier answers, thoughts included, of which the template keeps what it keeps in training.
+the model's own earlier answers, thoughts included; the template removes thoughts as it does in training.
 
 base and adapter are the model that LLaMA-Factory trains, the adapter switched off and on, in the precision of
 training; with full and freeze, where --adapter is the trained model, each is loaded as a whole. merged is
 --export as transformers loads it, asked with the training tokenizer. One question at a time: padding and
 batches can break near ties another way.
 
---wanted: {"questions": [{"case", "purpose", "system", "turns": [text]}], "max_tokens", "bare"}; bare: where
-thinking is mixed, answers were trained behind an empty thought. Leaves OUT/{base,adapter,merged}.jsonl:
+--questions: {"questions": [{"case", "purpose", "system", "turns": [text]}], "max_tokens", "bare"}; bare:
+where thinking is mixed, answers were trained after an empty thought. Writes OUT/{base,adapter,merged}.jsonl:
 
     {"arm", "versions", "stop_token_ids"}
     {"case", "purpose", "turns": [{"question", "prompt", "ids", "text", "finish"}]}
@@ -44,20 +44,20 @@ def main() -> None:
     """Write one file an arm."""
     arguments = parse_arguments()
     offline()
-    wanted = read_wanted(Path(arguments.wanted))
+    request = read_request(Path(arguments.questions))
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="conch-why-") as scratch:
         settings = model_settings(arguments.train_yaml, scratch)
-        # It would switch the cache of keys and values off: slow, and the same answers.
+        # Gradient checkpointing would turn the KV cache off, which is slow and changes nothing.
         settings["disable_gradient_checkpointing"] = True
-        for arm, asker in arms(settings, arguments.adapter, arguments.export, wanted):
+        for arm, asker in arms(settings, arguments.adapter, arguments.export, request):
             with (out / f"{arm}.jsonl").open("w", encoding="utf-8") as stream:
                 put(stream, asker.about() | {"arm": arm})
-                for number, question in enumerate(wanted["questions"], 1):
+                for number, question in enumerate(request["questions"], 1):
                     put(stream, asker.converse(question))
-                    told = f"conch: answered {arm} {number}/{len(wanted['questions'])}"
-                    print(told, file=sys.stderr, flush=True)
+                    message = f"conch: answered {arm} {number}/{len(request['questions'])}"
+                    print(message, file=sys.stderr, flush=True)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -67,34 +67,34 @@ def parse_arguments() -> argparse.Namespace:
     add("train_yaml", help="the rendered LLaMA-Factory configuration")
     add("--adapter", required=True, help="the trained adapter; with full and freeze the trained model")
     add("--export", required=True, help="the merged model")
-    add("--wanted", required=True, help="the questions")
+    add("--questions", required=True, help="the questions")
     add("--out", required=True, help="the folder to write into")
     return parser.parse_args()
 
 
-def read_wanted(path: Path) -> Row:
+def read_request(path: Path) -> Row:
     """The questions."""
     try:
-        wanted = json.loads(path.read_text(encoding="utf-8"))
-        _ = [(one["case"], one["purpose"], one["system"], one["turns"][0]) for one in wanted["questions"]]
-        _ = int(wanted["max_tokens"]), bool(wanted["bare"])
+        request = json.loads(path.read_text(encoding="utf-8"))
+        _ = [(one["case"], one["purpose"], one["system"], one["turns"][0]) for one in request["questions"]]
+        _ = int(request["max_tokens"]), bool(request["bare"])
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         refuse(f"not the questions of conch why: {error!r}", str(path), "type the same command again")
-    return dict(wanted)
+    return dict(request)
 
 
-def arms(settings: Row, adapter: str, export: str, wanted: Row) -> Iterator[tuple[str, Asker]]:
+def arms(settings: Row, adapter: str, export: str, request: Row) -> Iterator[tuple[str, Asker]]:
     """(name, asker) of each arm, one model in memory at a time."""
     if settings.get("finetuning_type", "lora") == "lora":
-        asker = Asker(settings | {"adapter_name_or_path": adapter}, wanted)
+        asker = Asker(settings | {"adapter_name_or_path": adapter}, request)
         yield "adapter", asker
         with asker.model.disable_adapter():
             yield "base", asker
     else:
-        asker = Asker(settings | {"model_name_or_path": adapter}, wanted)
+        asker = Asker(settings | {"model_name_or_path": adapter}, request)
         yield "adapter", asker
         asker.free()
-        asker = Asker(settings, wanted)
+        asker = Asker(settings, request)
         yield "base", asker
     asker.free()
     asker.take(export)
@@ -104,7 +104,7 @@ def arms(settings: Row, adapter: str, export: str, wanted: Row) -> Iterator[tupl
 class Asker:
     """A model, and the template that it was trained with."""
 
-    def __init__(self, settings: Row, wanted: Row) -> None:
+    def __init__(self, settings: Row, request: Row) -> None:
         from llamafactory.data import get_template_and_fix_tokenizer
         from llamafactory.hparams import get_train_args
         from llamafactory.model import load_model, load_tokenizer
@@ -115,7 +115,7 @@ class Asker:
         preserves = getattr(self.template, "preserve_thinking", False)
         self.strips = bool(data_args.mask_history and not preserves)
         self.stops = sorted(self.template.get_stop_token_ids(self.tokenizer))
-        self.limit, self.bare = int(wanted["max_tokens"]), bool(wanted["bare"])
+        self.limit, self.bare = int(request["max_tokens"]), bool(request["bare"])
         # Not trainable, LLaMA-Factory would merge the adapter at once.
         self.model: PreTrainedModel = load_model(
             self.tokenizer, self.model_args, finetuning_args, is_trainable=True
@@ -178,7 +178,7 @@ class Asker:
         pairs = self.template.encode_multiturn(
             self.tokenizer, whole, system or None, None, discarding_history_cot=self.strips
         )
-        earlier = [token for asked, told in pairs[:-1] for token in (*asked, *told)]
+        earlier = [token for prompt, answer in pairs[:-1] for token in (*prompt, *answer)]
         return earlier + list(pairs[-1][0])
 
     def generate(self, prompt: list[int]) -> tuple[list[int], str]:

@@ -20,14 +20,14 @@ ARGV = [
     "adapter",
     "--export",
     "export",
-    "--wanted",
-    "wanted.json",
+    "--questions",
+    "questions.json",
     "--out",
     "arms",
 ]
 TALK = turns("一", "壹", "二", "贰")
 QUESTION = {"case": "checks[0]", "purpose": "with history", "system": "", "turns": ["一", "二"]}
-WANTED = {"questions": [QUESTION], "max_tokens": 6, "bare": True}
+QUESTIONS = {"questions": [QUESTION], "max_tokens": 6, "bare": True}
 
 
 def test_an_empty_thought_is_left_to_the_template(probe: Callable[[str], ModuleType]) -> None:
@@ -43,7 +43,7 @@ def test_an_empty_thought_is_left_to_the_template(probe: Callable[[str], ModuleT
 )
 def test_questions_that_are_none_are_refused(tmp_path: Path, train_python: Path, text: str | None) -> None:
     if text is not None:
-        (tmp_path / "wanted.json").write_text(text, encoding="utf-8")
+        (tmp_path / "questions.json").write_text(text, encoding="utf-8")
     done = run_python(train_python, [str(PROBES / "answer_ids.py"), *ARGV], tmp_path)
     assert done.returncode == 2
     assert "not the questions of conch why" in done.stderr
@@ -69,7 +69,7 @@ def test_the_prompts_are_those_of_training_and_only_the_adapter_parts_the_answer
     assert folder.train_ids("mine").returncode == 0
     tiny_adapter(folder.path / "adapter", base)
     (folder.path / "export").symlink_to(base)
-    (folder.path / "wanted.json").write_text(json.dumps(WANTED, ensure_ascii=False), encoding="utf-8")
+    (folder.path / "questions.json").write_text(json.dumps(QUESTIONS, ensure_ascii=False), encoding="utf-8")
     done = run_python(train_python, [str(PROBES / "answer_ids.py"), *ARGV], folder.path)
     assert done.returncode == 0, done.stderr
     assert "conch: answered merged 1/1" in done.stderr

@@ -225,7 +225,7 @@ def _trained_stage(run: Run, questions: Questions) -> Stage:
     options = {"questions": listed, "max_tokens": questions.max_tokens, "bare": _bare(run)}
     file = RenderedFile("tasks/why.json", json.dumps(options, ensure_ascii=False, indent=1) + "\n")
     words = ("train.yaml", "--adapter", "adapter", "--export", "export")
-    more = ("--wanted", file.path, "--out", partial(TRAINED))
+    more = ("--questions", file.path, "--out", partial(TRAINED))
     return Stage(
         name="why-trained",
         commands=(Command(("{train}/bin/python", "{probes}/answer_ids.py", *words, *more), Runtime.TRAIN),),

@@ -10,10 +10,10 @@ from pathlib import Path
 THOUGHT = "<think>\n\n</think>\n\n"
 parser = argparse.ArgumentParser()
 parser.add_argument("train_yaml")
-for word in ("adapter", "export", "wanted", "out"):
+for word in ("adapter", "export", "questions", "out"):
     parser.add_argument(f"--{word}")
 options = parser.parse_args()
-wanted = json.loads(Path(options.wanted).read_text(encoding="utf-8"))
+request = json.loads(Path(options.questions).read_text(encoding="utf-8"))
 out = Path(options.out)
 out.mkdir(parents=True, exist_ok=True)
 sys.stderr.write("conch: answered adapter 0/1\n")
@@ -23,13 +23,13 @@ for arm, folder in (("adapter", options.adapter), ("base", ""), ("merged", optio
     known = Path(folder, "answers.json")
     answers = json.loads(known.read_text(encoding="utf-8")) if folder and known.exists() else {}
     lines = [{"arm": arm, "versions": {}, "stop_token_ids": [2]}]
-    for asked in wanted["questions"]:
+    for case in request["questions"]:
         turns = []
-        for question in asked["turns"]:
+        for question in case["turns"]:
             prompt = [1, *map(ord, f"<｜User｜>{question}<｜Assistant｜>")]
-            said = THOUGHT + answers.get(question, question)
-            turn = {"question": question, "prompt": prompt, "ids": [*map(ord, said)], "text": said}
+            answer = THOUGHT + answers.get(question, question)
+            turn = {"question": question, "prompt": prompt, "ids": [*map(ord, answer)], "text": answer}
             turns.append(turn | {"finish": "stop"})
-        lines.append({"case": asked["case"], "purpose": asked["purpose"], "turns": turns})
+        lines.append({"case": case["case"], "purpose": case["purpose"], "turns": turns})
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     (out / f"{arm}.jsonl").write_text(text, encoding="utf-8")
