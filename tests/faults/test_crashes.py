@@ -64,7 +64,7 @@ def left_by(run: Run) -> dict[str, Any]:
 
 def unbroken(small: SmallWorld) -> dict[str, Any]:
     """The same recipe, without an interruption; its run is removed again."""
-    assert small.run(*WORDS).code == 0
+    assert crash(small, 1 << 30, "after") == 0  # in a process too: in this one fewer rows are generated
     run = small.last()
     found = left_by(run)
     assert small.run("rm", "--yes", run.name).code == 0
