@@ -61,17 +61,18 @@ engines = .venv/bin/conch env sync
 
 lint = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
 
-# Tests wait more than they compute, so there are more workers than cores. Of the real tests those that load a
-# model share a worker (tests/conftest.py): they use every core, or the whole memory of a GPU.
+# Tests wait more than they compute, so there are more workers than cores. Tests that load a model use every core
+# and run alone (tests/conftest.py).
 unit = .venv/bin/python -m pytest -m 'not soak and not real' -n 3 --dist worksteal
-real = .venv/bin/python -m pytest -m 'real and not soak' -n 2 --dist loadfile --no-loadscope-reorder
+real = .venv/bin/python -m pytest -m 'real and model and not soak'
+probes = .venv/bin/python -m pytest -m 'real and not model and not soak' -n 2 --dist loadfile
 
 # The environments are built while the linters run. Everything runs, whatever failed before.
 define tests
 failed=0; { $(lint); } > .venv/lint.log 2>&1 & \
 $(engines) && .venv/bin/conch pull embedded || failed=1; \
 wait $$! || failed=1; cat .venv/lint.log; \
-$(unit) || failed=1; $(real) || failed=1; exit $$failed
+$(unit) || failed=1; $(probes) || failed=1; $(real) || failed=1; exit $$failed
 endef
 
 define install

@@ -36,7 +36,7 @@ class Claim:
 
 CLAIMS = (
     Claim("conch --help", (CONCH, "--help"), (PYTHON, "-c", "import click"), 1.3),
-    Claim("conch plan", (CONCH, "plan", "magic_conch"), (PYTHON, "-c", "import click, yaml, pydantic"), 3.0),
+    Claim("conch plan", (CONCH, "plan", "magic_conch"), (PYTHON, "-c", "import click, yaml, pydantic"), 2.5),
 )
 
 

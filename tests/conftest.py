@@ -17,7 +17,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from xdist.scheduler import LoadFileScheduling
 
 from orchestrator.execute.processes import process_tree
 from tests.small_world import FinishedRuns, SmallWorld, make_small_world
@@ -41,18 +40,16 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """One worker runs the tests of a file, and one all real tests that load a model."""
-
-    LOADING = ("tests/e2e/", *(f"tests/probes/test_{name}" for name in ("answer", "trainer", "corpus")))
-
-    def _split_scope(self, nodeid: str) -> str:
-        return "models" if nodeid.startswith(self.LOADING) else nodeid.partition("::")[0]
+# Real tests that load, train or serve a model: two at a time slow each other tenfold.
+LOADING = ("tests/e2e/", *(f"tests/probes/test_{name}" for name in ("answer", "trainer", "corpus")))
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
-    """Schedule `--dist loadfile` so."""
-    return _ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of LOADING, so that `make test` runs them one after the other."""
+    for item in items:
+        if item.nodeid.startswith(LOADING):
+            item.add_marker("model")
 
 
 def pytest_collection_finish() -> None:
