@@ -17,18 +17,18 @@ from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.plan.stage import Plan, Stage, partial
 from orchestrator.plan.stages.base import task
-from orchestrator.plan.stages.report import CARD, REPORT
+from orchestrator.plan.stages.report import CARD, REPORT, ReportSettings
 from orchestrator.results import StageResult, Status
 from tests.execute.runner.test_loop import Heard
 from tests.run_world import make_run
 
-SETTINGS = {
-    "recipe": "shells",
-    "model": "conch",
-    "stand_in": True,
-    "out": partial(REPORT),
-    "card": partial(CARD),
-}
+SETTINGS = ReportSettings(
+    recipe="shells",
+    model="conch",
+    stand_in=True,
+    out=partial(REPORT),
+    card=partial(CARD),
+)
 
 
 @pytest.fixture

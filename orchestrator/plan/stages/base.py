@@ -48,7 +48,7 @@ def asks_rows(job: Job) -> bool:
 
 
 def task(
-    name: str, settings: DataclassInstance | Mapping[str, Any], *, secrets: tuple[str, ...] = ()
+    name: str, settings: DataclassInstance, *, secrets: tuple[str, ...] = ()
 ) -> tuple[RenderedFile, Command]:
     """A task of Conch's own as a process: its settings as a file a person can read, and the command.
 
@@ -60,8 +60,7 @@ def task(
         secrets: names of variables that are passed through from the user.
     """
     path = f"tasks/{name}.json"
-    values = settings_json(settings) if is_dataclass(settings) else settings
-    text = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    text = json.dumps(settings_json(settings), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
     module = name.partition("-")[0]
     argv = ("{conch}/bin/python", "-m", "orchestrator.execute.runner.task", module, path)
     return RenderedFile(path, text), Command(argv=argv, secrets=secrets)

@@ -9,7 +9,7 @@ tests/golden.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -168,8 +168,14 @@ def test_what_is_judged_was_asked() -> None:
     assert PLAN.stage("judge").inputs == (judged["answers"], judged["base_answers"], *general)
 
 
+@dataclass(frozen=True)
+class Readable:
+    b: str
+    a: int
+
+
 def test_a_task_is_a_file_that_a_person_can_read() -> None:
-    file, command = base.task("ask-base", {"b": "海螺", "a": 1}, secrets=("HF_TOKEN",))
+    file, command = base.task("ask-base", Readable("海螺", 1), secrets=("HF_TOKEN",))
     assert file.path == "tasks/ask-base.json"
     assert file.text == '{\n  "a": 1,\n  "b": "海螺"\n}\n'
     assert command.argv[3:] == ("ask", "tasks/ask-base.json")
