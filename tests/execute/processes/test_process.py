@@ -46,6 +46,15 @@ def wait_for(path: Path, seconds: float = 10.0) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
+def wait_for_command(command: str, folder: Path) -> None:
+    """Wait until a process of the project is this command: between fork and exec it still is its parent's."""
+    deadline = time.monotonic() + 10
+    prefix = process_tree.project_prefix(folder)
+    while command not in {stop.command_line(one.pid) for one in process_tree.scan(prefix)}:
+        assert time.monotonic() < deadline, f"{command} never started"
+        time.sleep(0.02)
+
+
 def is_alive(pid: int) -> bool:
     return process_tree.start_ticks(pid) != 0
 
@@ -214,7 +223,8 @@ from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.plan.stage import Command
 folder = Path({str(folder)!r})
 run_tag = process_tree.new_run_tag(folder, folder / "run")
-command = Command(("bash", "-c", "setsid sleep 61 & echo $! > pid; exec sleep 62"))
+ready = "until grep -q ^sleep /proc/$!/cmdline; do :; done"  # setsid has become the sleep
+command = Command(("bash", "-c", f"setsid sleep 61 & {{ready}}; echo $! > pid; exec sleep 62"))
 with watchdog.guarded(run_tag, grace=1) if {guard} else nullcontext(), signals.catch_signals():
     run_command(command, symbols={{}}, cwd=folder, run_tag=run_tag, log=folder / "log")
 """
@@ -238,6 +248,7 @@ def test_a_killed_orchestrators_leftovers_are_swept_but_a_living_ones_are_not(tm
     mine = start_shell("sleep 60", tmp_path)
     other = orchestrate(tmp_path, guard=False)
     grandchild = int(wait_for(tmp_path / "pid"))
+    wait_for_command("sleep 62", tmp_path)
     assert stop.sweep_leftovers(tmp_path, tmp_path / "run") == []
     other.kill()
     other.wait()
