@@ -52,9 +52,11 @@ class Zygote:
         for name, path in paths.items():
             path.write_bytes(stdin if name == "stdin" else b"")
         order = {"argv": words, "cwd": str(cwd), "env": env, **{k: str(v) for k, v in paths.items()}}
+        written = self._folder / "order.json"
+        written.write_text(json.dumps(order), encoding="utf-8")
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.write(f"{written}\n".encode())
         self._process.stdin.flush()
         told = json.loads(self._process.stdout.readline())
         return Measured(**told, out=paths["out"].read_bytes(), err=paths["err"].read_bytes())

@@ -1,8 +1,8 @@
 """A process that has imported the command line and forks for every case: a start would cost a second each.
 
-It is a script: it reads one JSON line of {"argv", "cwd", "env", "stdin", "out", "err"}, the last three the
-paths of files, and writes one line with how the command ended and what it cost. A fork is a whole `conch`:
-its own handles, environment, session and exit; only the imports are done.
+It is a script: it reads lines that each name a file of {"argv", "cwd", "env", "stdin", "out", "err"}, of
+which the last three are paths of files, and writes one line with how the command ended and what it cost. A
+fork is a whole `conch`: its own handles, environment, session and exit; only the imports are done.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ if __name__ == "__main__":
     for module in pkgutil.iter_modules(cli.__path__):
         import_module(f"orchestrator.cli.{module.name}")
     # Buffered reading would hand a child's exit the rest of our orders.
-    while line := os.read(0, 1 << 20):
+    while line := os.read(0, 4096):
         if (child := os.fork()) == 0:
-            become_conch(json.loads(line))
+            become_conch(json.loads(Path(line.decode().strip()).read_bytes()))
             os._exit(70)  # main() always exits
         os.write(1, json.dumps(watch(child)).encode() + b"\n")
