@@ -191,7 +191,8 @@ class Verdict:
 
     Attributes:
         case: the case's id ("checks[2]", "paraphrases[0]").
-        check: the check's name ("contains").
+        check: the check's name ("contains"); UNJUDGED for a case without an expectation.
+        passed: None if the recipe does not say what the answer must be: the case is not judged.
         question, answer: of the last turn, for display.
         expected: what the recipe expects, as text (a Sentence where it is Conch's own words).
         reason: a Sentence: why the check failed, or what passed.
@@ -199,7 +200,7 @@ class Verdict:
 
     case: str
     check: str
-    passed: bool
+    passed: bool | None
     question: str
     answer: str
     expected: str = ""
@@ -299,7 +300,7 @@ class Report:
         """4: a stage failed; 5: a check, a proof or the target failed; else 0."""
         if any(run.status is Status.FAILED for run in self.runs):
             return 4
-        failed = any(not verdict.passed for verdict in self.verdicts)
+        failed = Outcome.of(self.verdicts).fails
         return 5 if self.unproven or falls_short(self.target, failed=failed) else 0
 
     @property
@@ -315,7 +316,7 @@ def falls_short(target: TargetJson | None, *, failed: bool) -> bool:
 
     Args:
         target: target.json, None if the recipe has no target.
-        failed: whether any check failed.
+        failed: whether the checks fail: Outcome.fails.
     """
     if not target:
         return failed
@@ -323,9 +324,60 @@ def falls_short(target: TargetJson | None, *, failed: bool) -> bool:
     return (failed and not counted) or not target["met"]
 
 
-def passed_of(verdicts: Sequence[Verdict]) -> tuple[int, int]:
-    """(cases with every verdict passed, cases)."""
-    cases: dict[str, bool] = {}
-    for verdict in verdicts:
-        cases[verdict.case] = cases.get(verdict.case, True) and verdict.passed
-    return sum(cases.values()), len(cases)
+UNJUDGED = "expect"  # the key that such a case lacks
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The cases of some verdicts; every count and sign of them comes from here.
+
+    Attributes:
+        cases: case → whether it passed: False if one of its verdicts is no; None if there is none, but it is
+            not judged; else True.
+    """
+
+    cases: Mapping[str, bool | None]
+
+    @classmethod
+    def of(cls, verdicts: Iterable[Verdict]) -> Self:
+        """The cases in the order of their first verdict."""
+        return cls.of_pairs((one.case, one.passed) for one in verdicts)
+
+    @classmethod
+    def of_pairs(cls, verdicts: Iterable[tuple[str, bool | None]]) -> Self:
+        """The same of (case, passed) pairs.
+
+        >>> Outcome.of_pairs([("a", True), ("a", None), ("b", None), ("b", False)]).cases
+        {'a': None, 'b': False}
+        """
+        cases: dict[str, bool | None] = {}
+        for case, passed in verdicts:
+            before = cases.get(case, True)
+            cases[case] = False if False in (before, passed) else None if None in (before, passed) else True
+        return cls(cases)
+
+    @property
+    def passed(self) -> int:
+        """How many passed."""
+        return sum(one is True for one in self.cases.values())
+
+    @property
+    def judged(self) -> int:
+        """How many passed or failed."""
+        return sum(one is not None for one in self.cases.values())
+
+    @property
+    def not_judged(self) -> int:
+        """How many neither passed nor failed, because the recipe does not say what the answer must be."""
+        return len(self.cases) - self.judged
+
+    @property
+    def fails(self) -> bool:
+        """Whether a case failed, or none of them could."""
+        return self.passed < self.judged or bool(self.cases and not self.judged)
+
+
+def passed_of(verdicts: Iterable[Verdict]) -> tuple[int, int]:
+    """(cases that passed, cases that were judged)."""
+    outcome = Outcome.of(verdicts)
+    return outcome.passed, outcome.judged

@@ -33,9 +33,9 @@ from orchestrator.checks import (
     thinks,
     tool_call,
 )
-from orchestrator.checks.base import Case, Check, PromptPlan, whole
+from orchestrator.checks.base import NOT_JUDGED, Case, Check, PromptPlan, last_turn, verdict, whole
 from orchestrator.errors import did_you_mean
-from orchestrator.results import Transcript, Verdict
+from orchestrator.results import UNJUDGED, Transcript, Verdict
 
 # In the order in which help and messages list them.
 CHECKS: dict[str, Check[Any]] = {
@@ -106,16 +106,21 @@ def prompts_of(case: Case, every: Sequence[str] = ()) -> tuple[PromptPlan, ...]:
 def judge_all(
     cases: Iterable[Case], every: Sequence[str], transcripts: Sequence[Transcript]
 ) -> list[Verdict]:
-    """Every verdict, in the order of the cases. A case without a transcript was not run: no verdict."""
+    """Every verdict, in the order of the cases. A case without a transcript was not run: no verdict.
+
+    A case without an expectation has one verdict more, which says that it is not judged.
+    """
     by_case: dict[str, list[Transcript]] = {}
     for transcript in transcripts:
         by_case.setdefault(transcript.case, []).append(transcript)
-    return [
-        CHECKS[name].judge(case, argument, by_case[case.id])
-        for case in cases
-        if case.id in by_case
-        for name, argument in checks_of(case, every)
-    ]
+    return [one for case in cases if case.id in by_case for one in _judged(case, every, by_case[case.id])]
+
+
+def _judged(case: Case, every: Sequence[str], transcripts: Sequence[Transcript]) -> Iterable[Verdict]:
+    for name, argument in checks_of(case, every):
+        yield CHECKS[name].judge(case, argument, transcripts)
+    if not case.expect:
+        yield verdict(case, UNJUDGED, last_turn(transcripts), passed=None, reason=NOT_JUDGED)
 
 
 def not_run(cases: Iterable[Case], transcripts: Sequence[Transcript]) -> list[Case]:

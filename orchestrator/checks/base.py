@@ -25,6 +25,10 @@ WITHOUT_HISTORY = "without history"
 SHOWN = 120
 DEFAULT_METRIC = "chrf"
 NOT_ASKED = Sentence("it was not asked", "没有提问")
+NOT_JUDGED = Sentence(
+    "not judged: the recipe does not say what the answer must be (expect)",
+    "未评判：配方没有写明回答应是什么（expect）",
+)
 
 Argument = TypeVar("Argument")
 # Whether the check passed, and why.
@@ -256,7 +260,7 @@ def answer_of(turn: Turn | None) -> str:
 
 
 def verdict(
-    case: Case, check: str, turn: Turn | None, *, passed: bool, reason: str, expected: str = ""
+    case: Case, check: str, turn: Turn | None, *, passed: bool | None, reason: str, expected: str = ""
 ) -> Verdict:
     """A Verdict with the case's question and the turn's answer."""
     return Verdict(case.id, check, passed, question_of(case), answer_of(turn), expected, reason)

@@ -72,7 +72,9 @@ def folded(verdicts: Sequence[Verdict], repeats: RepeatsCheck) -> list[Verdict]:
 
 
 def _folded(verdicts: Sequence[Verdict], least: float) -> Verdict:
-    good, total = sum(verdict.passed for verdict in verdicts), len(verdicts)
+    if verdicts[0].passed is None:
+        return replace(verdicts[0], case=stem(verdicts[0].case))
+    good, total = sum(verdict.passed is True for verdict in verdicts), len(verdicts)
     passed = good / total >= least - _NEARLY
     low, high = wilson(good, total)
     reason = Sentence(

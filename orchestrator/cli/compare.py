@@ -185,9 +185,10 @@ def _judge_problems(comparison: Compared) -> Iterable[Problem]:
 
 
 def _answer(answer: str, passed: bool | None) -> str:  # noqa: FBT001
+    from orchestrator.cli.text.summary import MARKS
     from orchestrator.cli.text.terminal import one_line
 
-    mark = "" if passed is None else "✓ " if passed else "✗ "
+    mark = "" if passed is None else f"{MARKS[passed]} "
     return mark + (one_line(answer, _ANSWER) or "(nothing)")
 
 

@@ -58,7 +58,7 @@ def command(
     """Ask a running server the recipe's questions and check the answers.
 
     RECIPE is a name in recipes/ or a path. Works with any OpenAI-compatible server. Exits 0 if every check
-    passed, 5 if one failed.
+    passed, 5 if one failed or no question has an expectation. A question without one is not judged.
     """
     from orchestrator.checks.repeats import RepeatsCheck
     from orchestrator.cli.text.junit import junit_xml, open_junit
@@ -123,20 +123,22 @@ def _cases(job: Job, project: Path) -> list[Case]:
 
 def shown(result: Verification) -> str:
     """The table of questions, answers and verdicts, each failure in full, and the counts."""
+    from orchestrator.cli.text.summary import counts
     from orchestrator.cli.text.terminal import table
     from orchestrator.metrics.interval import wilson
-    from orchestrator.results import passed_of
+    from orchestrator.results import Outcome, passed_of
 
     rows = [*_rows(result.verdicts), *_rows(result.paraphrases, mark="not trained: ")]
     cells = [row[:-1] for row in rows]
     cells += [(" → ".join(case.ask), "", "not run") for case in result.left]
-    good, asked = passed_of(result.verdicts)
+    outcome = Outcome.of(result.verdicts)
     right, held_out = passed_of(result.paraphrases)
     lines = [table(("question", "answer", "verdict"), cells, bad=[not row[-1] for row in rows])]
-    failed = [verdict for verdict in (*result.verdicts, *result.paraphrases) if not verdict.passed]
+    failed = [verdict for verdict in (*result.verdicts, *result.paraphrases) if verdict.passed is False]
     lines += [line for verdict in failed for line in _failure(verdict)]
-    low, high = wilson(good, asked)
-    lines.append(f"checks       {good} of {asked} passed (95 % interval {low:.2f}–{high:.2f})")
+    low, high = wilson(outcome.passed, outcome.judged)
+    interval = f" (95 % interval {low:.2f}–{high:.2f})" if outcome.judged else ""
+    lines.append(f"checks       {counts(outcome)}{interval}")
     if held_out:
         rate = right / held_out
         lines.append(f"paraphrases  {right} of {held_out} questions that were not trained: {rate:.0%}")
@@ -162,9 +164,11 @@ def _rows(verdicts: Iterable[Verdict], mark: str = "") -> Iterable[tuple[str, st
     for verdict in verdicts:
         cases.setdefault(verdict.case, []).append(verdict)
     for judged in cases.values():
-        passed = [verdict.check for verdict in judged if verdict.passed]
-        failed = [verdict.check for verdict in judged if not verdict.passed]
+        words = (("passed", True), ("FAILED", False), ("not judged:", None))
         said = [
-            f"{word} {', '.join(each)}" for word, each in (("passed", passed), ("FAILED", failed)) if each
+            f"{word} {', '.join(each)}"
+            for word, passed in words
+            if (each := [verdict.check for verdict in judged if verdict.passed is passed])
         ]
+        failed = any(verdict.passed is False for verdict in judged)
         yield judged[0].question, one_line(judged[0].answer, _ANSWER), mark + "\n".join(said), not failed

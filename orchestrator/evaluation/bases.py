@@ -23,7 +23,7 @@ from orchestrator.evaluation.comparison import (
 from orchestrator.evaluation.numbers import Numbers, PredictionRow
 from orchestrator.evaluation.samples import joined
 from orchestrator.metrics.interval import resampled
-from orchestrator.results import Verdict, passed_of
+from orchestrator.results import Outcome, Verdict, passed_of
 
 BITS = "bits_per_character"
 # The metric that treats Chinese and English alike, and moves before an answer is exact.
@@ -201,7 +201,10 @@ def _difference(first: BaseQuestions, other: BaseQuestions) -> BaseDifference:
 
 def general_apart(a: Sequence[Verdict], b: Sequence[Verdict]) -> Difference:
     """The difference in the share of questions passed, in points of 100."""
-    before, after = ({verdict.case: 100.0 * verdict.passed for verdict in verdicts} for verdicts in (a, b))
+    before, after = (
+        {case: 100.0 * bool(passed) for case, passed in Outcome.of(verdicts).cases.items()}
+        for verdicts in (a, b)
+    )
     return paired_difference([(before[case], passed) for case, passed in after.items() if case in before])
 
 

@@ -14,7 +14,7 @@ from orchestrator.evaluation.numbers import PredictionRow
 from orchestrator.evaluation.samples import Message
 from orchestrator.metrics import METRICS
 from orchestrator.metrics.interval import bootstrap
-from orchestrator.results import Verdict, passed_of
+from orchestrator.results import Outcome, Verdict, passed_of
 
 Pair = tuple[PredictionRow, PredictionRow]
 
@@ -125,6 +125,7 @@ def rows_of_pairs(pairs: Sequence[Pair]) -> list[ComparedRow]:
 def rows_of_verdicts(kind: str, a: Sequence[Verdict], b: Sequence[Verdict]) -> list[ComparedRow]:
     """The judged answers of the cases that both were asked; a case passes if all its checks do."""
     before, after = _cases(a), _cases(b)
+    passed_a, passed_b = Outcome.of(a).cases, Outcome.of(b).cases
     return [
         {
             "kind": kind,
@@ -133,8 +134,8 @@ def rows_of_verdicts(kind: str, a: Sequence[Verdict], b: Sequence[Verdict]) -> l
             "reference": verdicts[0].expected,
             "a": before[case][0].answer,
             "b": verdicts[0].answer,
-            "a_passed": all(verdict.passed for verdict in before[case]),
-            "b_passed": all(verdict.passed for verdict in verdicts),
+            "a_passed": passed_a[case],
+            "b_passed": passed_b[case],
             "scores": {},
         }
         for case, verdicts in after.items()
@@ -166,7 +167,7 @@ def compared(
             kind: {"a": list(passed_of(before)), "b": list(passed_of(after))}
             for kind, (before, after) in judged.items()
         },
-        "worse": [row["id"] for row in rows if row["a_passed"] and not row["b_passed"]],
+        "worse": [row["id"] for row in rows if row["a_passed"] and row["b_passed"] is False],
         "rows": [*rows, *rows_of_pairs(pairs)],
     }
 

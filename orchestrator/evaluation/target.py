@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The results of a run: (passed, asked) of each kind, and the mean of each metric."""
+    """The results of a run: (passed, judged) of each kind, and the mean of each metric."""
 
     checks: tuple[int, int]
     paraphrases: tuple[int, int]
@@ -74,7 +74,10 @@ def _rate(name: str, words: Sentence, required: float, counts: tuple[int, int]) 
     good, asked = counts
     if not asked:
         zh = {"checks": "检查", "paraphrases": "换问法的题"}[name]
-        what = Sentence(f"no {name} were asked (at least {required:.0%})", f"没有{zh}（至少 {required:.0%}）")
+        what = Sentence(
+            f"no {name} were judged: no question has an expectation (at least {required:.0%})",
+            f"没有可评判的{zh}：没有带期望的问题（至少 {required:.0%}）",
+        )
         return Part(name, required, None, False, what, 0.0)
     rate = good / asked
     sentence = Sentence(

@@ -26,7 +26,7 @@ from orchestrator.html.tables import (
     plain,
     table_of,
 )
-from orchestrator.html.verdict import figures, passed, sentence
+from orchestrator.html.verdict import figures, outcome, sentence
 from orchestrator.html.words import Words
 from orchestrator.results import in_language
 
@@ -99,9 +99,10 @@ def front_matter(facts: Facts) -> str:
 def _index(facts: Facts) -> list[dict[str, object]]:
     """The results in the format that hubs show beside a model."""
     measured: list[tuple[str, list[dict[str, object]]]] = []
-    good, asked = passed(facts["verdicts"])
-    if asked:
-        value = {"type": "accuracy", "name": "checks passed", "value": round(good / asked, 4)}
+    asked = outcome(facts["verdicts"])
+    if asked.judged:
+        accuracy = round(asked.passed / asked.judged, 4)
+        value = {"type": "accuracy", "name": "checks passed", "value": accuracy}
         measured.append(("checks", [value]))
     for split, systems in facts["evaluations"].items():
         if "tuned" in systems:
@@ -167,18 +168,18 @@ def _cases(cases: list[CaseRow], words: Words) -> Iterable[str]:
 
 
 def _checks(facts: Facts, words: Words) -> Iterable[str]:
-    """The failed checks with their reasons."""
+    """The failed checks with their reasons, and the questions that are not judged."""
     failed = [one for one in facts["verdicts"] if not one["passed"]]
     if failed:
         yield from _table(table_of(FAILURES, failed[:MOST_ROWS], words), words)
-    elif facts["verdicts"]:
+    elif outcome(facts["verdicts"]).judged:
         yield words.say("all_passed")
 
 
 def _paraphrases(facts: Facts, words: Words) -> Iterable[str]:
-    good, asked = passed(facts["paraphrases"])
-    if asked:
-        yield from (words.say("paraphrases_said", good=good, of=asked), "")
+    asked = outcome(facts["paraphrases"])
+    if asked.cases:
+        yield from (words.say("paraphrases_said", good=asked.passed, of=asked.judged), "")
         yield from _cases(cases_of({**facts, "verdicts": facts["paraphrases"], "base_verdicts": []}), words)
 
 

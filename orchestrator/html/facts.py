@@ -27,7 +27,7 @@ class VerdictFacts(TypedDict):
 
     case: str
     check: str
-    passed: bool
+    passed: bool | None
     question: str
     answer: str
     expected: str

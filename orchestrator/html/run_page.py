@@ -20,7 +20,7 @@ from orchestrator.html.tables import (
     table_of,
     trial_columns,
 )
-from orchestrator.html.verdict import figures, sentence, state_of
+from orchestrator.html.verdict import figures, outcome, sentence, state_of
 from orchestrator.html.words import Words
 from orchestrator.results import in_language
 
@@ -62,6 +62,7 @@ def run_page(facts: Facts) -> str:
         "cases": cases[:MOST_CASES],
         "more_cases": max(0, len(cases) - MOST_CASES),
         "paraphrases": paraphrases[:MOST_CASES],
+        "paraphrases_outcome": outcome(facts["paraphrases"]),
         "written": {key: one for key, one in facts["recipe_values"].items() if one.get("from") != "default"},
         "target_table": table_of(TARGET, facts["target"]["parts"], words) if facts["target"] else None,
         "trials_table": table_of(trial_columns(trials.get("best")), trials.get("trials") or (), words),
@@ -127,6 +128,7 @@ def stages_of(facts: Facts) -> list[dict[str, object]]:
 def cases_of(facts: Facts) -> list[CaseRow]:
     """The questions in the recipe's order, each with the base's answer if it was asked."""
     base = _by_case(facts["base_verdicts"])
+    passed, before_passed = outcome(facts["verdicts"]).cases, outcome(facts["base_verdicts"]).cases
     found = []
     for name, verdicts in _by_case(facts["verdicts"]).items():
         shown = next((one for one in verdicts if not one["passed"]), verdicts[0])
@@ -135,9 +137,9 @@ def cases_of(facts: Facts) -> list[CaseRow]:
             CaseRow(
                 question=shown["question"],
                 before=before[0]["answer"] if before else None,
-                before_passed=all(one["passed"] for one in before),
+                before_passed=before_passed.get(name),
                 after=shown["answer"],
-                passed=all(one["passed"] for one in verdicts),
+                passed=passed[name],
                 checks=tuple(verdicts),
             )
         )

@@ -53,14 +53,15 @@ class Table:
 class CaseRow:
     """One question with the answers of both models; `before` is None if the base was not asked.
 
-    `checks` are the verdicts on the tuned model.
+    `passed` and `before_passed` are None if the answer is not judged. `checks` are the
+    verdicts on the tuned model.
     """
 
     question: str
     before: str | None
-    before_passed: bool
+    before_passed: bool | None
     after: str
-    passed: bool
+    passed: bool | None
     checks: tuple[VerdictFacts, ...]
 
 
@@ -72,23 +73,27 @@ def _number(text: str, note: str = "") -> Cell:
     return Cell(text, note, style="n")
 
 
+def _badge(passed: bool | None, words: Words) -> Cell:  # noqa: FBT001
+    return Cell(words.say("not_judged") if passed is None else "", good=passed)
+
+
 _QUESTION: Column[VerdictFacts] = Column("question", lambda one, _: _text(one["question"]))
 _CHECK: Column[VerdictFacts] = Column("check", lambda one, _: Cell(one["check"]))
 _EXPECTED: Column[VerdictFacts] = Column("expected", lambda one, _: _text(one["expected"]))
 _ANSWER: Column[VerdictFacts] = Column("answer", lambda one, _: _text(one["answer"]))
-_VERDICT: Column[VerdictFacts] = Column("verdict", lambda one, _: Cell(good=one["passed"]))
+_VERDICT: Column[VerdictFacts] = Column("verdict", lambda one, words: _badge(one["passed"], words))
 _REASON: Column[VerdictFacts] = Column("reason", lambda one, _: _text(one["reason"]))
 VERDICTS = (_QUESTION, _CHECK, _EXPECTED, _VERDICT, _REASON)
 FAILURES = (_QUESTION, _CHECK, _EXPECTED, _ANSWER, _REASON)
 
 _BASE: tuple[Column[CaseRow], ...] = (
     Column("base", lambda one, _: _text(one.before or "")),
-    Column("verdict", lambda one, _: Cell(good=None if one.before is None else one.before_passed)),
+    Column("verdict", lambda one, words: Cell() if one.before is None else _badge(one.before_passed, words)),
 )
 TUNED: tuple[Column[CaseRow], ...] = (
     Column("question", lambda one, _: _text(one.question)),
     Column("tuned", lambda one, _: _text(one.after)),
-    Column("verdict", lambda one, _: Cell(good=one.passed)),
+    Column("verdict", lambda one, words: _badge(one.passed, words)),
 )
 BEFORE_AND_AFTER = (TUNED[0], *_BASE, *TUNED[1:])
 

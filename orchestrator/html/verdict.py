@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.html.facts import Facts, VerdictFacts
 from orchestrator.html.words import Words
 from orchestrator.metrics.interval import wilson
-from orchestrator.results import falls_short
+from orchestrator.results import Outcome, falls_short
 
 GOOD, BAD, OPEN = "good", "bad", "open"
 
@@ -24,22 +24,19 @@ class Figure:
     state: str = OPEN
 
 
-def passed(verdicts: Sequence[VerdictFacts]) -> tuple[int, int]:
-    """(cases whose verdicts all passed, cases)."""
-    cases: dict[str, bool] = {}
-    for one in verdicts:
-        cases[one["case"]] = cases.get(one["case"], True) and one["passed"]
-    return sum(cases.values()), len(cases)
+def outcome(verdicts: Sequence[VerdictFacts]) -> Outcome:
+    """Which cases passed."""
+    return Outcome.of_pairs((one["case"], one["passed"]) for one in verdicts)
 
 
 def state_of(facts: Facts) -> str:
     """Whether the run is good, bad, or not evaluated."""
     failed = any(one["status"] == "failed" for one in facts["runs"])
     refuted = any(not one["holds"] and not one["accepted"] for one in facts["proofs"])
-    good, asked = passed(facts["verdicts"])
-    if failed or refuted or falls_short(facts["target"], failed=good < asked):
+    asked = outcome(facts["verdicts"])
+    if failed or refuted or falls_short(facts["target"], failed=asked.fails):
         return BAD
-    return GOOD if asked else OPEN
+    return GOOD if asked.judged else OPEN
 
 
 def sentence(facts: Facts, words: Words) -> str:
@@ -53,10 +50,13 @@ def _parts(facts: Facts, words: Words) -> Iterable[str]:
     for one in facts["runs"]:
         if one["status"] == "failed":
             yield say("failed_at", stage=one["stage"], reason=words.quote(one["reason"]))
-    good, asked = passed(facts["verdicts"])
-    if asked:
-        yield say("all_checks" if good == asked else "some_checks", good=good, of=asked)
-    else:
+    asked = outcome(facts["verdicts"])
+    if asked.judged:
+        right = "all_checks" if asked.passed == asked.judged else "some_checks"
+        yield say(right, good=asked.passed, of=asked.judged)
+    if asked.not_judged:
+        yield say("some_not_judged" if asked.judged else "nothing_judged", count=asked.not_judged)
+    if not asked.cases:
         yield say("nothing_asked", recipe=facts["recipe"])
     holds, made = _proven(facts)
     if made:
@@ -84,15 +84,17 @@ def figures(facts: Facts, words: Words) -> list[Figure]:
 
 def _figures(facts: Facts, words: Words) -> Iterable[Figure]:
     say = words.say
-    good, asked = passed(facts["verdicts"])
-    if asked:
-        yield _share(say("checks"), good, asked, _of_base(facts["base_verdicts"], words))
-    good, asked = passed(facts["paraphrases"])
+    checks = outcome(facts["verdicts"])
+    notes = (_of_base(facts["base_verdicts"], words), _not_judged(checks, words))
+    if checks.cases:
+        note = ", ".join(filter(None, notes))
+        yield _share(say("checks"), checks.passed, checks.judged, note)
+    good, asked = _counts(facts["paraphrases"])
     if asked:
         low, high = wilson(good, asked)
         note = f"{good / asked:.0%} [{low:.0%}, {high:.0%}]"
         yield Figure(say("paraphrases"), f"{good} / {asked}", note, good / asked)
-    good, asked = passed(facts["general"])
+    good, asked = _counts(facts["general"])
     if asked:
         note = _of_base(facts["general_base"], words)
         yield Figure(say("general"), f"{good} / {asked}", note, good / asked)
@@ -109,9 +111,19 @@ def _figures(facts: Facts, words: Words) -> Iterable[Figure]:
 
 
 def _of_base(verdicts: Sequence[VerdictFacts], words: Words) -> str:
-    good, asked = passed(verdicts)
+    good, asked = _counts(verdicts)
     return f"{words.say('base_checks')} {good}/{asked}" if asked else ""
 
 
+def _counts(verdicts: Sequence[VerdictFacts]) -> tuple[int, int]:
+    found = outcome(verdicts)
+    return found.passed, found.judged
+
+
+def _not_judged(checks: Outcome, words: Words) -> str:
+    return f"{words.say('not_judged')} {checks.not_judged}" if checks.not_judged else ""
+
+
 def _share(name: str, good: int, of: int, note: str = "") -> Figure:
-    return Figure(name, f"{good} / {of}", note, good / of, GOOD if good == of else BAD)
+    """`good` of `of`; of none, none is good."""
+    return Figure(name, f"{good} / {of}", note, good / max(of, 1), GOOD if of and good == of else BAD)

@@ -122,6 +122,10 @@ def _target_problems(resolved: Resolved, context: Context) -> Iterable[Problem]:
     if target.checks is not None and not recipe.verify.checks:
         what = "target.checks: the recipe has no verify.checks"
         yield Problem(what, resolved.where("target.checks"), "add some under verify.checks")
+    elif target.checks is not None and not any(case.expect for case in recipe.verify.checks):
+        what = "target.checks: no question under verify.checks has an expectation, so none is judged"
+        hint = "add expect: {contains: …} to the questions, or set target.checks to null"
+        yield Problem(what, resolved.where("target.checks"), hint)
     known = any(context.paraphrases.get(name) for name in recipe.data.dataset)
     if target.paraphrases is not None and not (known and recipe.verify.paraphrases):
         what = "target.paraphrases: no paraphrases are asked"

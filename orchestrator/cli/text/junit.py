@@ -1,4 +1,4 @@
-r"""A verification as JUnit XML for CI: one suite, one test per check of the recipe.
+r"""A verification as JUnit XML for CI: one suite, one test per case; one that is not judged is skipped.
 
 Paraphrases never fail a verification, so they are not tests; their rate is a property of the suite.
 Characters that XML 1.0 cannot hold (control characters, lone surrogates) become escapes such as \x1b.
@@ -31,16 +31,18 @@ def junit_xml(result: Verification, *, recipe: str, model: str) -> str:
         recipe: the suite's name.
         model: the served model, a property of the suite.
     """
-    from orchestrator.results import passed_of
+    from orchestrator.results import Outcome, passed_of
 
     cases: dict[str, list[Verdict]] = {}
     for verdict in result.verdicts:
         cases.setdefault(verdict.case, []).append(verdict)
-    good, asked = passed_of(result.verdicts)
+    outcome = Outcome.of(result.verdicts)
     held_out = passed_of(result.paraphrases)
     not_run = [case for case in result.left if not case.id.startswith("paraphrases")]
     why = f"not run: {result.error.problems[0].what}" if result.error else "not run"
-    counts = f'tests="{asked + len(not_run)}" failures="{asked - good}" errors="0" skipped="{len(not_run)}"'
+    tests, skipped = len(outcome.cases) + len(not_run), outcome.not_judged + len(not_run)
+    failures = outcome.judged - outcome.passed
+    counts = f'tests="{tests}" failures="{failures}" errors="0" skipped="{skipped}"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f"<testsuites {counts}>",
@@ -82,10 +84,12 @@ def open_junit(path: Path) -> OutputFile:
 
 
 def _test(recipe: str, judged: Sequence[Verdict]) -> Iterable[str]:
-    failed = [verdict for verdict in judged if not verdict.passed]
+    failed = [verdict for verdict in judged if verdict.passed is False]
     opening = _opening(recipe, judged[0].case, judged[0].question)
     if not failed:
-        yield f"{opening}</testcase>"
+        open_one = next((verdict for verdict in judged if verdict.passed is None), None)
+        skipped = f'<skipped message="{_escaped(open_one.reason)}"/>' if open_one else ""
+        yield f"{opening}{skipped}</testcase>"
         return
     yield opening
     message = "; ".join(f"{verdict.check}: {verdict.reason}" for verdict in failed)

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.cli.text.terminal import one_line, visible
-from orchestrator.results import Report, Status, Verdict, passed_of
+from orchestrator.results import Outcome, Report, Status, Verdict, passed_of
 
 SHORT = 60
+MARKS = {True: "✓", False: "✗", None: "–"}
 
 
 def summary(report: Report, *, folder: Path, model: str, stand_in: bool) -> str:
@@ -59,8 +60,8 @@ def _target(report: Report) -> Iterable[str]:
 def _checks(report: Report) -> Iterable[str]:
     if not report.verdicts:
         return
-    good, asked = passed_of(report.verdicts)
-    yield f"checks      {good} of {asked} passed"
+    outcome = Outcome.of(report.verdicts)
+    yield f"checks      {counts(outcome)}"
     base = {verdict.case: verdict for verdict in report.base_verdicts}
     if base:
         before, of = passed_of(report.base_verdicts)
@@ -75,7 +76,7 @@ def _checks(report: Report) -> Iterable[str]:
         yield f"general     {known} of {of} general questions answered correctly (base model: {before})"
     yield ""
     for verdict in _one_per_case(report.verdicts):
-        mark = "✓" if verdict.passed else "✗"
+        mark = MARKS[verdict.passed]
         yield f"  {mark} {one_line(verdict.question, SHORT)}"
         yield f"      tuned: {one_line(verdict.answer, SHORT)}" + (
             "" if verdict.passed else f"   ({visible(verdict.reason)})"
@@ -85,12 +86,25 @@ def _checks(report: Report) -> Iterable[str]:
 
 
 def _one_per_case(verdicts: Iterable[Verdict]) -> Iterable[Verdict]:
-    """A case's first failure, or its first verdict when all passed."""
+    """A case's first failure, else that it is not judged, else its first verdict."""
     chosen: dict[str, Verdict] = {}
     for verdict in verdicts:
-        if verdict.case not in chosen or (chosen[verdict.case].passed and not verdict.passed):
+        before = chosen.setdefault(verdict.case, verdict)
+        if before.passed is not False and verdict.passed is not True and before.passed != verdict.passed:
             chosen[verdict.case] = verdict
     return chosen.values()
+
+
+def counts(checks: Outcome) -> str:
+    """How many checks passed, and how many could not.
+
+    >>> counts(Outcome({"a": True, "b": None})), counts(Outcome({"a": None}))
+    ('1 of 1 passed, 1 not judged', 'nothing was judged: no question has an expectation (1 asked)')
+    """
+    if checks.cases and not checks.judged:
+        return f"nothing was judged: no question has an expectation ({checks.not_judged} asked)"
+    more = f", {checks.not_judged} not judged" if checks.not_judged else ""
+    return f"{checks.passed} of {checks.judged} passed{more}"
 
 
 def _paths(report: Report, folder: Path) -> Iterable[str]:

@@ -15,14 +15,14 @@ from orchestrator.execute.inference.dataset_cases import cases_in
 from orchestrator.execute.inference.transcripts import read_answers
 from orchestrator.plan.stages.judge import JudgeSettings
 from orchestrator.plan.stages.questions import BASE, TUNED
-from orchestrator.results import Transcript, Verdict, json_of
+from orchestrator.results import Outcome, Transcript, Verdict, json_of
 
 
 def judge(settings: JudgeSettings, folder: Path) -> int:
     """Write {"verdicts", "paraphrases", "base_verdicts", "general", "general_base"}.
 
-    5 when a verdict of the tuned model is no, unless a target decides how many of them must pass. The general
-    questions are only counted.
+    5 when a verdict of the tuned model is no, or no question is judged, unless a target decides how many must
+    pass. The general questions are only counted.
 
     The base and the paraphrases are judged by what a case expects alone, and never make it a 5: that an
     untouched model also stops and streams well says nothing of the training, and costs every answer twice.
@@ -52,8 +52,7 @@ def judge(settings: JudgeSettings, folder: Path) -> int:
         indent=1,
     )
     (folder / settings.out).write_text(text + "\n", encoding="utf-8")
-    failed = any(not verdict.passed for verdict in verdicts)
-    return CheckFailed.exit_code if failed and settings.decides else 0
+    return CheckFailed.exit_code if settings.decides and Outcome.of(verdicts).fails else 0
 
 
 def _general(settings: JudgeSettings, folder: Path, system: str) -> list[Verdict]:

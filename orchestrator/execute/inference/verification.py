@@ -12,7 +12,7 @@ from orchestrator.errors import CheckFailed, ConchError, exit_code_of
 from orchestrator.execute.inference.ask import CONCURRENCY, ask_all, settle
 from orchestrator.execute.inference.client import Client
 from orchestrator.metrics.interval import wilson
-from orchestrator.results import Transcript, Verdict, json_of, passed_of
+from orchestrator.results import Outcome, Transcript, Verdict, json_of, passed_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +33,21 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """The error's, else 5 when a check failed, else 0."""
+        """The error's, else 5 when a check failed or no question could be judged, else 0."""
         if self.error is not None:
             return exit_code_of(self.error)
-        return CheckFailed.exit_code if any(not verdict.passed for verdict in self.verdicts) else 0
+        return CheckFailed.exit_code if Outcome.of(self.verdicts).fails else 0
 
     def to_json(self) -> dict[str, object]:
         """Everything, JSON-able."""
+        outcome = Outcome.of(self.verdicts)
         return {
             "verdicts": [json_of(verdict) for verdict in self.verdicts],
             "paraphrases": [json_of(verdict) for verdict in self.paraphrases],
             "not_run": [case.id for case in self.left],
-            "passed": passed_of(self.verdicts),
-            "passed_interval": wilson(*passed_of(self.verdicts)),
+            "not_judged": [case for case, passed in outcome.cases.items() if passed is None],
+            "passed": (outcome.passed, outcome.judged),
+            "passed_interval": wilson(outcome.passed, outcome.judged),
             "paraphrases_passed": passed_of(self.paraphrases),
         }
 

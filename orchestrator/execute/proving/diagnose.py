@@ -193,7 +193,11 @@ def choose_questions(plan: Plan, run: Run) -> Questions:
     whole = [replace(case, expect=_unstreamed(case.expect)) for case in cases]
     judged = [case for case in whole if case.expect]
     if not judged:
-        raise MissingError(Problem("this recipe has no questions", run.recipe, "add verify.checks to it"))
+        what, hint = (
+            "no question of this recipe has an expectation",
+            "add expect: {contains: …} to verify.checks",
+        )
+        raise MissingError(Problem(what, run.recipe, hint))
     step = max(1.0, len(judged) / MOST)
     chosen = tuple(judged[int(number * step)] for number in range(min(MOST, len(judged))))
     same = settings.max_tokens <= LONGEST and settings.temperature == 0
