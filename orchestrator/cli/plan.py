@@ -31,15 +31,23 @@ def command(recipe: str, sets: Sequence[str], hardware: str) -> Outcome:
     job = discovery.read_job(recipe, project=project, sets=sets, hardware=hardware)
     plan = build_plan(job)
     resolved = job.recipe.model_dump(mode="json")
-    data = {"recipe": resolved, "hardware": job.hardware, "stand_in": job.stand_in, "plan": plan.to_json()}
-    return Outcome(data=data, text=_text(resolved, plan))
+    chain = [one.recipe.name for one in job.chain[1:]]
+    data = {
+        "recipe": resolved,
+        "built_on": chain,
+        "hardware": job.hardware,
+        "stand_in": job.stand_in,
+        "plan": plan.to_json(),
+    }
+    return Outcome(data=data, text=_text(resolved, plan, chain))
 
 
-def _text(resolved: Mapping[str, object], plan: Plan) -> str:
+def _text(resolved: Mapping[str, object], plan: Plan, chain: Sequence[str]) -> str:
     from orchestrator.backends.base import yaml_text
 
     parts = [
         plan.headline,
+        *(f"first   recipe {name}, up to its export: conch plan {name}" for name in reversed(chain)),
         "",
         "# resolved recipe",
         yaml_text(resolved),

@@ -8,14 +8,14 @@ Everyone may import it; it imports nothing of Conch.
 from collections import ChainMap
 from collections.abc import Mapping
 
-from orchestrator.hubs import embedded, huggingface, local, modelscope
+from orchestrator.hubs import embedded, huggingface, local, modelscope, recipe
 from orchestrator.hubs.base import Hub
 
 __all__ = ["DEFAULT", "HUBS", "REMOTE", "Hub", "hub_of", "token_variables", "variables"]
 
 DEFAULT = huggingface.hub.name
 REMOTE: dict[str, Hub] = {hub.name: hub for hub in (huggingface.hub, modelscope.hub)}
-HUBS: Mapping[str, Hub] = ChainMap(REMOTE, {hub.name: hub for hub in (local.hub, embedded.hub)})
+HUBS: Mapping[str, Hub] = ChainMap(REMOTE, {hub.name: hub for hub in (local.hub, embedded.hub, recipe.hub)})
 
 
 def hub_of(base: str, chosen: str) -> Hub:

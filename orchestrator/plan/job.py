@@ -29,7 +29,9 @@ class Context:
         paraphrases: the held-out questions of each dataset that has some: {"ask", "expect", "of"} rows.
         lockfiles: environment ("train", "serve") → hash of its lockfile.
         base_folder: symbol or path of a local base model; "" if the base comes from a hub.
-        base_state: for a local base model, a value that changes with its files.
+        base_state: for a local base model, a value that changes with its files; for the model that another
+            recipe exports, the identity of that export.
+        base_job: the recipe whose export is the base; None for any other base.
     """
 
     hardware: str
@@ -39,6 +41,7 @@ class Context:
     lockfiles: Mapping[str, str] = field(default_factory=dict)
     base_folder: str = ""
     base_state: str = ""
+    base_job: Job | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Job:
     paraphrases: tuple[Case, ...] = ()
     base_folder: str = ""
     base_state: str = ""
+    base_job: Job | None = None
     accept_mismatch: bool = False
     validation: tuple[DatasetEntry, ...] = ()
     test: tuple[DatasetEntry, ...] = ()
@@ -96,7 +100,12 @@ class Job:
     @property
     def stand_in(self) -> bool:
         """Whether the base is the small embedded model that only stands in for the real one."""
-        return self.recipe.model.base == EMBEDDED
+        return self.chain[-1].recipe.model.base == EMBEDDED
+
+    @property
+    def chain(self) -> tuple[Job, ...]:
+        """This job, the one whose export it is built on, and so on."""
+        return (self, *(self.base_job.chain if self.base_job else ()))
 
     @property
     def asks_general(self) -> bool:

@@ -55,6 +55,7 @@ def resolve(
         paraphrases=tuple(_paraphrases(datasets, context)) if recipe.verify.paraphrases else (),
         base_folder=context.base_folder,
         base_state=context.base_state,
+        base_job=context.base_job,
         accept_mismatch=accept_mismatch,
         validation=validation,
         test=test,

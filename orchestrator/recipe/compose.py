@@ -2,8 +2,9 @@
 
 Later wins: defaults < defaults of the hardware profile < extends < file < hardware.PROFILE < CONCH_SET_A__B
 < --set. Mappings merge; everything else, lists too, replaces. A layer with another model.base drops the
-inherited revision and hub, which belong to the old one. All mistakes are reported at once, those of the other
-hardware profile too: a mistake under hardware.cuda should not wait until someone has a GPU.
+inherited revision and hub, which belong to the old one. A base recipe:NAME wins over the base of a hardware
+profile: what is built on another recipe is built on it everywhere. All mistakes are reported at once, those
+of the other hardware profile too: a mistake under hardware.cuda should not wait until someone has a GPU.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import PurePath
 from pydantic import ValidationError
 
 from orchestrator.errors import Problem, UsageError
+from orchestrator.hubs.recipe import recipe_of
 from orchestrator.recipe.document import RecipeSource, parse, parse_value
 from orchestrator.recipe.explain import explain, node_at
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
@@ -85,6 +87,8 @@ def compose(
     written = merge(reduce(merge, [_without(root, "extends") for root in reversed(roots)]), edits)
     chosen = _profile(profile, machine, written)
     final = merge(merge(written, overlay(written, chosen)), edits)
+    if (base := node_at(written, ("model", "base"))[0]) and recipe_of(str(base.value)):
+        final = merge(final, _nested("model.base", base, base.where))
 
     recipe, found = _check(merge(defaults_of(chosen), final), file)
     problems += [*_outermost(written), *found]

@@ -12,6 +12,7 @@ from orchestrator.hubs import DEFAULT, REMOTE
 from orchestrator.plan.stage import READY_TIMEOUT
 from orchestrator.recipe.answers import Evaluate, Judge, Target, Verify
 from orchestrator.recipe.fields import (
+    NAME_PATTERN,
     Choice,
     Joined,
     ListField,
@@ -29,8 +30,9 @@ from orchestrator.recipe.sweep import Sweep
 CPU, CUDA = PROFILES["cpu"], PROFILES["cuda"]
 NAMES = ListField(NAME, least=0, unique=True)
 BASE = TextField(
-    "a hub id (org/name), a folder (./folder or /folder) or embedded",
-    r"^(embedded|\.{0,2}/[^\x00-\x1f]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)$",
+    "a hub id (org/name), a folder (./folder or /folder), recipe:NAME or embedded",
+    rf"^(embedded|recipe:{NAME_PATTERN[1:-1]}|"
+    r"\.{0,2}/[^\x00-\x1f]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)$",
     512,
     ("embedded",),
 )
@@ -54,8 +56,8 @@ class Model(Section):
     """The base model that is fine-tuned."""
 
     base: Annotated[str, BASE] = Field(
-        description="Hub id (org/name), a folder (./models/mine, relative to the project), or embedded: "
-        "a small stand-in that needs no hub."
+        description="Hub id (org/name), a folder (./models/mine, relative to the project), recipe:NAME: the "
+        "model that another recipe exports, or embedded: a small stand-in that needs no hub."
     )
     revision: Annotated[str, REVISION] | None = Field(
         None, description="Commit of the hub model. A recipe that sets another base drops it."

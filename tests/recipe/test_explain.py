@@ -39,8 +39,8 @@ template: x
 """
 SAID = """\
 recipes/x.yaml:2:1  modle: no key named "modle"; did you mean "model"?
-recipes/x.yaml:4:9  model.base: must be a hub id (org/name), a folder (./folder or /folder) or embedded, got \
-"embeded"; did you mean "embedded"?
+recipes/x.yaml:4:9  model.base: must be a hub id (org/name), a folder (./folder or /folder), \
+recipe:NAME or embedded, got "embeded"; did you mean "embedded"?
 recipes/x.yaml:5:22  data.dataset[1]: must be text, but no without quotes is a boolean
     → quote it: "no"
 recipes/x.yaml:5:27  data.cutoff: no key named "cutoff"; did you mean "cutoff_len"?

@@ -30,6 +30,7 @@ from orchestrator.execute.models.hub import fetch_dataset_file
 from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.processes.diagnosis import read_ends
+from orchestrator.execute.runner.base_recipe import exported
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime
 
@@ -58,8 +59,10 @@ def base_of(job: Job, project: Path, say: Progress) -> Path:
     """The folder of a job's base model, downloaded if necessary.
 
     Raises:
-        ConchError: as `conch pull`.
+        ConchError: as `conch pull`; MissingError: the recipe that it is built on has no export.
     """
+    if job.base_job is not None:
+        return exported(job, project)
     model = job.recipe.model
     base = job.base_folder.replace("{project}", str(project)) or model.base
     return find_base(base, model.hub, model.revision, say, hardware=job.hardware)[0]

@@ -15,6 +15,7 @@ from orchestrator.execute.models.hub import fetch_dataset_file, fetch_model
 from orchestrator.execute.models.model_folder import MANIFEST, Manifest, check_complete, hash_files
 from orchestrator.execute.models.tokenizer_folder import CONFIG
 from orchestrator.hubs import embedded, hub_of, local
+from orchestrator.hubs.recipe import LINK, recipe_of
 from orchestrator.plan.stage import partial
 from orchestrator.plan.stages.fetch import FetchSettings
 
@@ -26,7 +27,10 @@ def fetch(settings: FetchSettings, folder: Path) -> int:
     inputs = folder / partial("inputs")
     remove(inputs)
     hardware = settings.hardware
-    base, manifest = find_base(settings.base, settings.hub, settings.revision, _report, hardware=hardware)
+    if recipe_of(settings.base):
+        base, manifest = _exported_model(settings.base, folder)
+    else:
+        base, manifest = find_base(settings.base, settings.hub, settings.revision, _report, hardware=hardware)
     files = {
         one.name: fetch_dataset_file(
             one.repo, one.file, one.revision, one.hub, _report, split=one.split, hardware=hardware
@@ -35,7 +39,7 @@ def fetch(settings: FetchSettings, folder: Path) -> int:
     }
     (inputs / "data").mkdir(parents=True)
     if settings.tokenizer == "corrected":
-        link_corrected(base, inputs / "base", lambda path, link: link.symlink_to(path))
+        link_corrected(inputs / base, inputs / "base", lambda path, link: link.symlink_to(path))
         original = Manifest(**json.loads(manifest))
         config = sha256_file(inputs / "base" / CONFIG)
         manifest = replace(original, files={**original.files, CONFIG: config}).to_json()
@@ -93,6 +97,17 @@ FETCHERS: dict[str, Callable[[BaseRequest, Progress], tuple[Path, str]]] = {
     local.hub.name: _local_model,
     embedded.hub.name: _embedded_model,
 }
+
+
+def _exported_model(base: str, run: Path) -> tuple[Path, str]:
+    """The export of another recipe, which the runner linked in the run's folder.
+
+    The link at inputs/base is relative, so that later stages have the same cache key in every run that is
+    built on the same export; the manifest has the hashes of its content.
+    """
+    check_complete(run / LINK)
+    files = hash_files(run / LINK, _report)
+    return Path("..") / LINK, Manifest(name=base, source="recipe", files=files).to_json()
 
 
 def _report(line: str) -> None:

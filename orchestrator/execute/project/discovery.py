@@ -12,14 +12,16 @@ from typing import Any
 
 from orchestrator.checks import CHECKS
 from orchestrator.datasets.entry import DatasetEntry, read_entry
-from orchestrator.errors import MissingError, Problem, UsageError
+from orchestrator.errors import MissingError, Problem, UsageError, did_you_mean
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.launchers import launcher
 from orchestrator.execute.project import recipes
 from orchestrator.hubs import hub_of, local
+from orchestrator.hubs.recipe import recipe_of
 from orchestrator.plan.job import Context, Job
+from orchestrator.plan.plan import EXPORT, build_plan, plan_key
 from orchestrator.plan.resolve import resolve
 from orchestrator.recipe import Resolved
 from orchestrator.templates.pairing import ChatTemplate, read
@@ -34,14 +36,37 @@ def read_job(
     chat_template: Path | None = None,
     accept_mismatch: bool = False,
 ) -> Job:
-    """A recipe by name or path, resolved against this project and machine."""
+    """A recipe by name or path, resolved against this project and machine, and the recipes it is built on.
+
+    `sets` and CONCH_SET_* change this recipe alone; the others are as their files say, on the same hardware.
+    """
     resolved = recipes.read(
         name, project=project, sets=sets, environ=os.environ, profile=hardware, machine=machine.hardware()
     )
-    launcher(resolved.recipe.launch.launcher, resolved.where("launch.launcher"))
-    context = read_context(project, resolved)
+    context = read_context(project, resolved, accept_mismatch=accept_mismatch)
     text = None if chat_template is None else _checked(chat_template)
     return resolve(resolved, context, chat_template=text, accept_mismatch=accept_mismatch)
+
+
+def _base_job(
+    resolved: Resolved, project: Path, built: Sequence[str], *, accept_mismatch: bool
+) -> Job | None:
+    """The job of the recipe whose export is the base; None for any other base."""
+    name = recipe_of(resolved.recipe.model.base)
+    if not name:
+        return None
+    where = resolved.where("model.base")
+    built = (*built, resolved.recipe.name)
+    if name in built:
+        chain = " → ".join((*built, name))
+        what = f"model.base: the recipes are built on each other in a circle: {chain}"
+        raise UsageError(Problem(what, where, "name a model that is not built on this recipe"))
+    if name not in (known := recipes.names(project)):
+        what = f'model.base: no recipe named "{name}"{did_you_mean(name, known)}'
+        raise UsageError(Problem(what, where, f"recipes: {', '.join(known)}"))
+    read = recipes.read(name, project=project, profile=resolved.profile, machine=machine.hardware())
+    context = read_context(project, read, built=built, accept_mismatch=accept_mismatch)
+    return resolve(read, context, accept_mismatch=accept_mismatch)
 
 
 def _checked(chat_template: Path) -> str:
@@ -53,14 +78,29 @@ def _checked(chat_template: Path) -> str:
     return text
 
 
-def read_context(project: Path, resolved: Resolved) -> Context:
-    """Everything that resolve() needs to know of this machine and this project."""
+def read_context(
+    project: Path, resolved: Resolved, *, built: Sequence[str] = (), accept_mismatch: bool = False
+) -> Context:
+    """Everything that resolve() needs to know of this machine and this project.
+
+    Args:
+        project: the folder that holds recipes/.
+        resolved: the recipe.
+        built: the recipes that are built on this one.
+        accept_mismatch: of the recipe that this one is built on.
+    """
+    launcher(resolved.recipe.launch.launcher, resolved.where("launch.launcher"))
     datasets = read_datasets(project)
     data = resolved.recipe.data
     used = [datasets[name] for name in data.dataset if name in datasets]
     apart = [datasets[name] for name in (*data.validation, *data.test) if name in datasets]
     hashed = {entry.name: _hashed(entry, project) for entry in (*used, *apart)}
-    base_folder = _base_folder(resolved, project)
+    base_folder, base_state = _base_folder(resolved, project), ""
+    base_job = _base_job(resolved, project, built, accept_mismatch=accept_mismatch)
+    if base_folder:
+        base_state = _state_of(Path(base_folder.replace("{project}", str(project))))
+    elif base_job is not None:
+        base_state = plan_key(build_plan(base_job, EXPORT), base_job.lockfiles)
     return Context(
         hardware=resolved.profile,
         templates=read_templates(project),
@@ -68,7 +108,8 @@ def read_context(project: Path, resolved: Resolved) -> Context:
         paraphrases={entry.name: _paraphrases(entry, project) for entry in used if entry.paraphrases},
         lockfiles={name: registry.lockfile_hash(name, resolved.profile) for name in ("train", "serve")},
         base_folder=base_folder,
-        base_state=_state_of(Path(base_folder.replace("{project}", str(project)))) if base_folder else "",
+        base_state=base_state,
+        base_job=base_job,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,7 +10,8 @@ from pathlib import Path
 
 from orchestrator import __version__
 from orchestrator.execute.host.atomic_files import sha256_file
-from orchestrator.plan.stage import Plan, Runtime, Stage
+from orchestrator.plan.plan import digest_of
+from orchestrator.plan.stage import Runtime, Stage
 
 
 def fingerprint(path: Path) -> str:
@@ -58,14 +58,4 @@ def stage_key(stage: Stage, inputs: Mapping[str, str], lockfiles: Mapping[str, s
             value["service"].pop(limit)
     places = {command.runtime for command in commands} - {Runtime.CONCH}
     used = {place.value: lockfiles.get(place.value, "") for place in places}
-    return _digest({"stage": value, "inputs": dict(inputs), "lockfiles": used, "conch": __version__})
-
-
-def plan_key(plan: Plan, lockfiles: Mapping[str, str]) -> str:
-    """The identity of a run: equal for the same recipe, data and tools."""
-    return _digest({"plan": plan.to_json(), "lockfiles": dict(lockfiles), "conch": __version__})
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    return digest_of({"stage": value, "inputs": dict(inputs), "lockfiles": used, "conch": __version__})

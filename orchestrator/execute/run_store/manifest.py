@@ -19,6 +19,7 @@ from orchestrator.execute.host import gpu, machine
 from orchestrator.execute.host.atomic_files import read_json, write_durable
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.hubs.recipe import LINK
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan
 from orchestrator.recipe.sections import PASSAGES
@@ -188,12 +189,14 @@ def recipe_of(job: Job) -> dict[str, RecipeValue]:
 
 
 def base_of(job: Job, folder: Path) -> Base:
-    """The base model: its name, revision and the hash of each file, once it is fetched."""
+    """The base model: its name, revision (of another recipe's export, the run) and the hash of each file."""
     found = read_json(folder / "inputs/base.json") or {}
     base: Base = {"asked_for": job.recipe.model.base}
     for name in ("name", "source", "revision", "files"):
         if name in found:
             base[name] = found[name]
+    if (link := folder / LINK).is_symlink():  # runs/RECIPE/ID/export
+        base["revision"] = "/".join(link.readlink().parts[-3:-1])
     return base
 
 

@@ -7,21 +7,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.errors import ConchError
+from orchestrator.errors import CheckFailed, ConchError, Problem, exit_code_of
 from orchestrator.execute.environments.preflight import preflight
 from orchestrator.execute.host import atomic_files, signals
 from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.run_store.fingerprint import plan_key
 from orchestrator.execute.run_store.manifest import write_manifest
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_lock import hold
 from orchestrator.execute.run_store.stop import sweep_leftovers
+from orchestrator.execute.runner.base_recipe import link_base
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.plan.job import Job
-from orchestrator.plan.plan import build_plan
+from orchestrator.plan.plan import EXPORT, TRAIN, build_plan, plan_key
 from orchestrator.plan.stage import Plan
+from orchestrator.plan.titles import title_of
 from orchestrator.results import StageResult
 
 
@@ -48,7 +49,7 @@ def run_recipe(
         the run folder, and the result of each stage of the plan.
 
     Raises:
-        BusyError: another process runs this recipe.
+        BusyError: another process runs this recipe, or the one that it is built on.
         ConchError: a stage failed; completed stages are kept, and the same command continues from there.
     """
     places = preflight(plan, job, project=project)
@@ -62,7 +63,9 @@ def run_recipe(
             progress.say(f"stopped {len(leftovers)} processes left by an interrupted run")
         progress.say(f"run {run.name}")
         names = " ".join(stage.name for stage in plan.stages)
-        run.begin(plan.headline, identity=identity, hardware=job.hardware, plan=names)
+        makes = plan_key(build_plan(job, EXPORT), job.lockfiles)
+        facts = {"identity": identity, "export_identity": makes, "hardware": job.hardware, "plan": names}
+        run.begin(plan.headline, **facts)
         begun(run)
         # With all stages of the job, even if only some run now: later commands read it (prove, why).
         atomic_files.write_durable(
@@ -72,6 +75,7 @@ def run_recipe(
         loop = Loop(plan, run, symbols_of(places, project), job.lockfiles, progress, run_tag)
         write_manifest(run, whole, job)
         try:
+            _link_base(plan, job, run, project, progress)
             with watchdog.guarded(run_tag):
                 runs = loop.perform()
         except ConchError:
@@ -80,6 +84,39 @@ def run_recipe(
             raise
         write_manifest(run, whole, job)
         return run.path, runs
+
+
+def build_base(job: Job, *, project: Path, progress: Progress) -> None:
+    """Bring the recipe that a job is built on up to date, as make does: run it up to its proven export.
+
+    Raises:
+        CheckFailed: a proof of it does not hold.
+        ConchError: as run_recipe.
+    """
+    base = job.base_job
+    if base is None:
+        return
+    name = base.recipe.name
+    progress.say(f"{job.recipe.name} is built on recipe {name}, which comes first")
+    _, results = run_recipe(build_plan(base, TRAIN), base, project=project, progress=progress)
+    refuted = ", ".join(title_of(one.stage) for one in results if one.exit_code)
+    if refuted:
+        what = f"recipe {name}, on which {job.recipe.name} is built, did not pass: {refuted}"
+        raise CheckFailed(Problem(what, job.origins.get("model.base", ""), f"conch sft {name}"))
+    progress.say(f"recipe {name} is up to date; now {job.recipe.name}")
+
+
+def _link_base(plan: Plan, job: Job, run: Run, project: Path, progress: Progress) -> None:
+    """Link the export of the recipe that this one is built on; a plan that trains makes it first."""
+    if job.base_job is None:
+        return
+    try:
+        if any(stage.name == "train" for stage in plan.stages):
+            build_base(job, project=project, progress=progress)
+        link_base(job, run, project)
+    except ConchError as error:
+        run.end(exit_code_of(error), str(error))
+        raise
 
 
 def _folder_for(project: Path, recipe: str, identity: str) -> Run:

@@ -16,13 +16,12 @@ from typing import Any
 from orchestrator.errors import Problem, StageFailed, UsageError
 from orchestrator.evaluation.trials import FAILED, Trial, best_of, next_trial, why_ended, written
 from orchestrator.execute.processes.progress import Progress
-from orchestrator.execute.run_store.fingerprint import plan_key
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.runner.run_plan import run_recipe
+from orchestrator.execute.runner.run_plan import build_base, run_recipe
 from orchestrator.execute.runner.trial import SweepRequest, TrialRun, TrialsFile, only_one
 from orchestrator.plan.job import Job
-from orchestrator.plan.plan import build_plan, headline
+from orchestrator.plan.plan import build_plan, headline, plan_key
 from orchestrator.recipe import Sweep
 from orchestrator.results import Report
 
@@ -68,6 +67,7 @@ def run_until_target(
         study = f"{plan_key(build_plan(job), job.lockfiles)} {sweep.search} {json.dumps(sweep.settings)}"
         trials = TrialsFile.open(folder, study, sweep.settings)
         progress.say(headline(job))
+        build_base(job, project=request.project, progress=progress)
         while (trial := next_trial(sweep, trials.history)) is not None:
             progress.say(
                 f"trial {trial.number}: {' '.join(written(trial.settings)) or 'the recipe as it is'}"

@@ -33,7 +33,7 @@ class FetchSettings:
 
     Attributes:
         base: a base name of one of hubs.HUBS.
-        hub: the chosen hub; "local" when base is a folder.
+        hub: the chosen hub; "local" when base is a folder, "recipe" when it is another recipe's export.
         hardware: selects the train environment, whose libraries may download.
         tokenizer: "corrected" for a base with a corrected tokenizer_config.json.
     """
@@ -70,6 +70,6 @@ def stage(job: Job) -> Stage:
         tokenizer=model.tokenizer,
     )
     file, command = task("fetch", settings, secrets=token_variables())
-    # A folder that the user changes is another base, although its path is the same.
-    depends = {"base": job.base_state} if job.base_folder else {}
+    # A folder that the user changes, or a recipe, is another base, although its name is the same.
+    depends = {"base": job.base_state} if job.base_state else {}
     return Stage(name="fetch", files=(file,), commands=(command,), outputs=("inputs",), depends=depends)

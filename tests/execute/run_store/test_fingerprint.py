@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execute.run_store.fingerprint import fingerprint, plan_key, stage_key
+from orchestrator.execute.run_store.fingerprint import fingerprint, stage_key
+from orchestrator.plan.plan import plan_key
 from orchestrator.plan.stage import Command, Plan, RenderedFile, Runtime, Service, Stage
 
 COMMAND = Command(("{train}/bin/x", "a"), Runtime.TRAIN)
