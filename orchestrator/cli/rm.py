@@ -20,7 +20,7 @@ def command(runs: Sequence[str], *, yes: bool) -> Outcome:
     import sys
 
     from orchestrator.errors import Problem, UsageError
-    from orchestrator.execute.run_store.listing import remove_run, size_of
+    from orchestrator.execute.run_store.listing import built_on, remove_run, size_of
     from orchestrator.execute.run_store.run_folder import Run
 
     project = current_project()
@@ -33,6 +33,11 @@ def command(runs: Sequence[str], *, yes: bool) -> Outcome:
     for name, size in sizes.items():
         export = " with its export" if (project / "runs" / name / "export").is_dir() else ""
         progress(f"{name}: {size / 1e6:.0f} MB{export}")
+    for run in chosen:
+        for built in built_on(run):
+            progress(
+                f"{built} is built on {run.name}: it can no longer be trained or scored against its base"
+            )
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(

@@ -19,6 +19,7 @@ from orchestrator.execute.host import atomic_files
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store import run_folder, run_lock
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.hubs.recipe import LINK
 from orchestrator.results import Status
 
 SIGNALLED = 128  # higher exit codes are 128 + the signal that ended the run
@@ -142,6 +143,13 @@ def remove_run(run: Run) -> None:
         except OSError as error:
             what = f"cannot be removed: {error.strerror}"
             raise MissingError(Problem(what, str(run.path), "check the owner of the folder")) from None
+
+
+def built_on(run: Run) -> list[str]:
+    """The runs of other recipes whose base model is this run's export."""
+    links = (run.project / "runs").glob(f"*/*/{LINK}")
+    export = run.path / "export"
+    return sorted("/".join(link.parts[-3:-1]) for link in links if link.readlink() == export)
 
 
 def size_of(run: Run) -> int:

@@ -155,7 +155,9 @@ def test_settings_from_outside_change_the_named_recipe_alone(
 def test_a_deleted_run_below_is_made_again(chain: SmallWorld) -> None:
     assert chain.run("sft", "second").code == 0
     (below,) = runs_of(chain, "small")
-    assert chain.run("rm", "--yes", below.name).code == 0
+    removed = chain.run("rm", "--yes", below.name)
+    assert removed.code == 0
+    assert f"{runs_of(chain, 'second')[-1].name} is built on {below.name}" in removed.err
     said = chain.run("sft", "second")
     assert said.code == 0, said.err
     (run,) = runs_of(chain, "second")
