@@ -200,7 +200,7 @@ def _serve_and_ask(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = _shell(service["command"], {**places, "port": str(port), "nonce": "by-hand"})
+    command = _shell(service["command"], {**places, "port": str(port)})
     yield SERVE.format(command=command, name=name, port=port)
     settings = json.loads(next(file["text"] for file in stage["files"] if file["path"].startswith("tasks/")))
     url = f"http://127.0.0.1:{port}/v1/chat/completions"

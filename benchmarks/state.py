@@ -89,7 +89,7 @@ def cycles(scratch: Path, times: int) -> list[str]:
     folder = scratch / "run"
     (folder / "export").mkdir(parents=True)
     run_tag = process_tree.new_run_tag(scratch, folder)
-    words = ("serve", "export", "--port", "{port}", "--served-model-name", "m", "{nonce}")
+    words = ("serve", "export", "--port", "{port}", "--served-model-name", "m")
     command = Command((sys.executable, str(FAKES / "vllm"), *words), runtime=Runtime.SERVE)
     service = Service(name="vllm", command=command, model="m")
     ports, before, began = [], 0, time.perf_counter()

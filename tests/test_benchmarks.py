@@ -54,7 +54,7 @@ def test_the_script_trains_exports_serves_and_asks(run: Path, tmp_path: Path, en
         ["bash", "by_hand.sh"], cwd=hand, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    for symbol in ("{train}", "{serve}", "{probes}", "{port}", "{nonce}"):
+    for symbol in ("{train}", "{serve}", "{probes}", "{port}"):
         assert symbol not in (hand / "by_hand.sh").read_text(encoding="utf-8")
     assert (hand / "export/model.safetensors").is_file()
     marks = {path.name: float(path.read_text(encoding="utf-8")) for path in (hand / "marks").iterdir()}

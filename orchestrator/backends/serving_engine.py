@@ -73,7 +73,7 @@ class ServingEngine(Protocol):
     def service(
         self, job: Job, /, *, name: str, folder: str, warm_during: str, config: str, host: str
     ) -> Service:
-        """A server of a model folder, under the recipe's model name and the one-time name {nonce}.
+        """A server of a model folder, under the recipe's model name and no other.
 
         A warm command reads, as one JSON list, the words of the command behind the program. It starts with
         the stage `warm_during`, never if that is "". Paths are relative to the run; the port is {port}.

@@ -162,7 +162,7 @@ def service(
     """`vllm serve` of a model folder; the warm command is the same server, its imports done."""
     model, env = job.recipe.served_model, environment(job)
     words = ("serve", folder, "--config", config, "--host", host, "--port", "{port}")
-    names = ("--served-model-name", model, "{nonce}")
+    names = ("--served-model-name", model)
     argv = ("{serve}/bin/vllm", *words, *names, *_parser_plugin(job))
     return Service(
         name=name,

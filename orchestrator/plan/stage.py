@@ -7,7 +7,7 @@ them just before a process starts:
     {probes}                  the folder of orchestrator/probes
     {project}                 the folder that holds recipes/
     {cores}                   the processor cores that a server's threads are bound to
-    {port} {nonce}            of a Service: the port it was given, and its one-time model name
+    {port}                    of a Service: the port it was given
 
 Every other path is relative to the run folder, which is the working folder of every command: an engine
 never sees a space or a machine's path (the base model is linked at inputs/base).
@@ -86,7 +86,7 @@ class Service:
 
     Attributes:
         name: unique in a plan; also the name of its log.
-        command: how it starts; holds {port} and {nonce}.
+        command: how it starts; holds {port}.
         model: the served model name that clients use.
         engine: its name in ENGINES (backends/engines.py); "" for any OpenAI-compatible server.
         reasoning_parser: the name of the parser that separates thinking from content; "" for none.

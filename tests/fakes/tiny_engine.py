@@ -62,7 +62,7 @@ class Tiny:
         host: str,  # noqa: ARG002  loopback alone
     ) -> Service:
         """A cold start."""
-        names = ("--alias", job.recipe.served_model, "--alias", "{nonce}")
+        names = ("--alias", job.recipe.served_model)
         argv = (sys.executable, str(SERVER), folder, "--port", "{port}", *names)
         command = Command(argv=argv, runtime=Runtime.SERVE)
         return Service(name, command, job.recipe.served_model, engine="tiny", ready_timeout=60)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.backends.symptoms import explain, first_error
-from orchestrator.errors import TimedOut
+from orchestrator.errors import MissingError, TimedOut
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.inference.client import Client
@@ -57,7 +57,7 @@ def test_fault_047_a_second_server_on_a_port_names_who_has_it(trained: SmallWorl
 
 
 def test_fault_047_control_another_server_answers_like_ours(bench: Bench) -> None:
-    """Only the one-time name tells two servers apart: /health is 200 for both."""
+    """Only whose processes listen tells two servers apart: /health and /v1/models are the same for both."""
     first = bench.start(bench.service())
     first.wait_ready()
     second = bench.start(bench.service("slow-ready"))
@@ -66,6 +66,38 @@ def test_fault_047_control_another_server_answers_like_ours(bench: Bench) -> Non
         assert answer.status == 200
     first.stop()
     second.stop()
+
+
+def test_fault_158_clients_see_the_name_that_was_chosen_and_no_other(bench: Bench) -> None:
+    server = bench.start(bench.service())
+    server.wait_ready()
+    with urllib.request.urlopen(f"{server.url}/models", timeout=5) as answer:
+        assert [one["id"] for one in json.load(answer)["data"]] == ["magic"]
+    server.stop()
+
+
+def test_fault_159_a_stranger_that_serves_the_same_model_is_not_ours(bench: Bench) -> None:
+    first = bench.start(bench.service())
+    first.wait_ready()
+    second = bench.start(bench.service("slow-ready"))
+    second.port = first.port
+    with pytest.raises(MissingError, match=rf"port {first.port}: another server answers there; process \d+"):
+        second.wait_ready()
+    first.check()
+
+
+def test_fault_159_a_stranger_that_shares_the_port_of_ours_is_found(bench: Bench) -> None:
+    """Engines listen with SO_REUSEPORT: the kernel then gives some connections to the other."""
+    server = bench.start(bench.service())
+    server.wait_ready()
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        stranger.bind(("127.0.0.1", server.port))
+        assert server.process.listens("127.0.0.1", server.port) is True
+        stranger.listen()
+        assert server.process.listens("127.0.0.1", server.port) is False
+        with pytest.raises(MissingError, match=f"port {server.port}: another server answers there"):
+            server.wait_ready()
 
 
 def test_fault_072_a_full_gpu_names_who_fills_it_and_what_fits(

@@ -19,7 +19,7 @@ def reachable(host: str) -> str:
 def free_port(host: str, port: int = 0) -> int:
     """That port if it is free, or any free one for 0; otherwise MissingError with the process that uses it.
 
-    Another process may take it before the server does: the one-time model name shows whose server answers.
+    Another process may take it before the server does: `listeners` shows whose server answers.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -42,16 +42,36 @@ def taken(port: int, what: str) -> MissingError:
 
 def port_holder(port: int) -> str:
     """`PID (name)` of the process that listens on a port; "" if it is not visible."""
+    for _, pid in _listening(port):
+        if pid:
+            try:
+                return f"{pid} ({psutil.Process(pid).name()})"
+            except psutil.Error:
+                return str(pid)
+    return ""
+
+
+def listeners(host: str, port: int) -> set[int | None]:
+    """The pids that can receive a connection to a port; None stands for a process of another user.
+
+    Several can: engines share a port between their processes (SO_REUSEPORT), and so can a stranger.
+    """
+    try:
+        found = {one[4][0] for one in socket.getaddrinfo(reachable(host), None, type=socket.SOCK_STREAM)}
+    except OSError:
+        found = {host}
+    addresses = {"0.0.0.0", "::", *found, *(f"::ffff:{one}" for one in found)}  # noqa: S104  compared, not bound
+    return {pid for address, pid in _listening(port) if address in addresses}
+
+
+def _listening(port: int) -> list[tuple[str, int | None]]:
+    """(address, pid) of everything that listens on a port."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.Error:
-        return ""
-    for connection in connections:
-        if connection.status != psutil.CONN_LISTEN or not connection.laddr:
-            continue
-        if connection.laddr.port == port and connection.pid:
-            try:
-                return f"{connection.pid} ({psutil.Process(connection.pid).name()})"
-            except psutil.Error:
-                return str(connection.pid)
-    return ""
+        return []
+    return [
+        (one.laddr.ip, one.pid)
+        for one in connections
+        if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port
+    ]

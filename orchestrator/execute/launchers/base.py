@@ -28,6 +28,9 @@ class Launched(Protocol):
     def cpu_seconds(self) -> float:
         """CPU time that its living processes have used."""
 
+    def listens(self, host: str, port: int) -> bool | None:
+        """Whether its processes, and no others, listen on a port of this machine; None while nothing does."""
+
     def write_line(self, line: str) -> None:
         """Write one line to its standard input and close that; it may have ended already."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
-from orchestrator.execute.host import signals
+from orchestrator.execute.host import ports, signals
 from orchestrator.execute.processes import process_tree
 
 GRACE = 10.0
@@ -79,6 +79,11 @@ class Process:
     def members(self) -> list[process_tree.Member]:
         """Every living process of this tree."""
         return process_tree.family(process_tree.scan(self.run_tag))
+
+    def listens(self, host: str, port: int) -> bool | None:
+        """Whether its processes, and no others, listen on a port; None while nothing does."""
+        found = ports.listeners(host, port)
+        return found <= {member.pid for member in self.members()} if found else None
 
     def write_line(self, line: str) -> None:
         """Write one line to its standard input and close that; the child may have ended already."""

@@ -1,13 +1,12 @@
 """A server: started cold, or warmed and released; proven ready; stopped.
 
-Ready means that the very server that was started gave a real answer: it reports that it is up, lists the
-one-time model name (nonce) that only this start knows, and completed one token under that name.
+Ready means that the very server that was started gave a real answer: it reports that it is up, the processes
+that listen on its port are those that were started, and it completed one token under the recipe's model name.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,7 +39,6 @@ class Running:
 
     Attributes:
         host, port: where it listens.
-        nonce: its one-time model name, besides service.model.
         key: the API key that clients must send, None for none.
         began: time.monotonic() of the start, or of the release of a warm server.
         since: byte of the log at which its output begins.
@@ -50,7 +48,6 @@ class Running:
     process: Launched
     host: str
     port: int
-    nonce: str
     key: str | None = field(default=None, repr=False)
     began: float = field(default_factory=time.monotonic)
     since: int = 0
@@ -76,15 +73,16 @@ class Running:
         watch = _Watch(self)
         api = server_api(self.service.engine)
         with health_client(reachable(self.host), self.port, self.key) as client:
-            while not (api.is_up(client) and self._is_ours(api.models(client))):
+            while not (api.is_up(client) and self._is_ours() and self._lists_model(api.models(client))):
                 self._pause(watch, progress)
-            canary = Canary(self.url, self.nonce, self.key)
+            canary = Canary(self.url, self.service.model, self.key)
             while not canary.finished(_POLL_SECONDS):
                 if canary.seconds() > CANARY_SECONDS:
                     raise self._late(
                         f"the server is up, but its engine gave no token in {CANARY_SECONDS:.0f} s"
                     )
                 self._pause(watch, progress, sleep=0)
+        self._is_ours()  # still: one that shares its port may have come meanwhile, and answered
         if canary.problem:
             raise StageFailed(Problem(f"{self.service.name}: {canary.problem}", str(self.process.log)))
         return time.monotonic() - self.began
@@ -105,10 +103,20 @@ class Running:
             progress(f"{self.service.name}: {watch.phase}, {seconds:.0f} s")
         time.sleep(sleep)
 
-    def _is_ours(self, models: list[str] | None) -> bool:
-        if models is None or self.nonce in models:
+    def _is_ours(self) -> bool:
+        """Whether our processes listen on its port; MissingError if others do."""
+        ours = self.process.listens(self.host, self.port)
+        if ours is False:
+            self.check()
+            raise taken(self.port, "another server answers there")
+        return bool(ours)
+
+    def _lists_model(self, models: list[str] | None) -> bool:
+        """Whether it lists the model; StageFailed if it lists only others."""
+        if models is None or self.service.model in models:
             return models is not None
-        raise taken(self.port, f"another server answers there (models: {', '.join(models) or 'none'})")
+        what = f"{self.service.name}: it does not serve {self.service.model}; it serves: "
+        raise StageFailed(Problem(what + (", ".join(models) or "none"), str(self.process.log)))
 
     def _late(self, what: str) -> TimedOut:
         tail = last_lines(self._log(), 8)
@@ -188,8 +196,8 @@ class Warm:
 
         If it died before, nothing of it is left.
         """
-        chosen, nonce, argv = _address(self.service, symbols, host, port)
-        running = Running(self.service, self.process, host, chosen, nonce, self.key, since=self.since)
+        chosen, argv = _address(self.service, symbols, host, port)
+        running = Running(self.service, self.process, host, chosen, self.key, since=self.since)
         try:
             running.check()
         except ConchError:
@@ -235,20 +243,16 @@ def start_service(
     launcher: Launcher = local,
 ) -> Running:
     """Start a service cold, on a free port when none is given."""
-    chosen, nonce, argv = _address(service, symbols, host, port)
+    chosen, argv = _address(service, symbols, host, port)
     env = child_environment(service.command, run_tag=run_tag, symbols=symbols, extra=_secret(service, key))
     since = log.stat().st_size if log.exists() else 0
     process = launcher.start(argv, cwd=cwd, env=env, log=log)
-    return Running(service, process, host, chosen, nonce, key, since=since)
+    return Running(service, process, host, chosen, key, since=since)
 
 
-def _address(
-    service: Service, symbols: Symbols, host: str, port: int | None
-) -> tuple[int, str, tuple[str, ...]]:
+def _address(service: Service, symbols: Symbols, host: str, port: int | None) -> tuple[int, tuple[str, ...]]:
     chosen = free_port(host, port or 0)
-    nonce = f"conch-{secrets.token_hex(6)}"
-    argv = resolve_argv(service.command, {**symbols, "port": str(chosen), "nonce": nonce})
-    return chosen, nonce, argv
+    return chosen, resolve_argv(service.command, {**symbols, "port": str(chosen)})
 
 
 def _secret(service: Service, key: str | None) -> dict[str, str]:

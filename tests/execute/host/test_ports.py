@@ -34,6 +34,19 @@ def test_what_cannot_be_listened_on(host: str, port: int) -> None:
         ports.free_port(host, port)
 
 
+def test_who_receives_a_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        assert ports.listeners("127.0.0.1", port) == {os.getpid()}
+        assert ports.listeners("localhost", port) == {os.getpid()}
+        assert ports.listeners("0.0.0.0", port) == {os.getpid()}
+        assert ports.listeners("127.0.0.2", port) == set()
+        assert ports.listeners("no.such.host.invalid", port) == set()
+    assert ports.listeners("127.0.0.1", port) == set()
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as held:
+        assert ports.listeners("127.0.0.1", held.getsockname()[1]) == {os.getpid()}
+
+
 def test_what_a_host_is_reached_by() -> None:
     hosts = ("0.0.0.0", "::", "127.0.0.1", "10.0.0.7")
     assert [ports.reachable(host) for host in hosts] == ["127.0.0.1", "127.0.0.1", "127.0.0.1", "10.0.0.7"]

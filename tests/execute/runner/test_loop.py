@@ -205,7 +205,7 @@ def test_a_service_is_up_for_its_stage_and_gone_after(tmp_path: Path, *, warm: b
     )
     (config := tmp_path / "vllm.yaml").write_text("{}", encoding="utf-8")
     arguments = ("serve", "export", "--config", str(config), "--host", "127.0.0.1", "--port", "{port}")
-    argv = (PYTHON, str(FAKES / "vllm"), *arguments, "--served-model-name", "海螺", "{nonce}")
+    argv = (PYTHON, str(FAKES / "vllm"), *arguments, "--served-model-name", "海螺")
     service = Service("vllm", Command(argv=argv), "海螺", ready_timeout=30)
     if warm:
         waits = "import sys, json, runpy; sys.argv = json.loads(sys.stdin.readline()); "

@@ -32,7 +32,6 @@ SERVE = (
     "{port}",
     "--served-model-name",
     "magic",
-    "{nonce}",
 )
 
 

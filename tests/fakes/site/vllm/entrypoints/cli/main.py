@@ -84,6 +84,7 @@ class Server(ThreadingHTTPServer):
     """Many at once, as uvicorn takes them: where the queue overflows, a client is cut off."""
 
     daemon_threads = True
+    allow_reuse_port = True  # as the real one
     request_queue_size = 128
 
 
