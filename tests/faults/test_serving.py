@@ -71,7 +71,7 @@ def test_fault_047_control_another_server_answers_like_ours(bench: Bench) -> Non
 def test_fault_158_clients_see_the_name_that_was_chosen_and_no_other(bench: Bench) -> None:
     server = bench.start(bench.service())
     server.wait_ready()
-    with urllib.request.urlopen(f"{server.url}/models", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/v1/models", timeout=5) as answer:
         assert [one["id"] for one in json.load(answer)["data"]] == ["magic"]
     server.stop()
 
