@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from orchestrator.cli.text.terminal import emit, visible
 from orchestrator.cli.verb import (
+    Number,
     Outcome,
     current_project,
     hardware_option,
@@ -74,7 +75,7 @@ class _Talk:
 )
 @click.option(
     "--temperature",
-    type=click.FloatRange(0, 2),
+    type=Number(0, 2),
     default=0.0,
     show_default=True,
     help="Sampling temperature; 0 is greedy.",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from importlib import import_module
+from math import isnan
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -34,6 +35,15 @@ class Outcome:
     exit_code: int = 0
     problems: tuple[Problem, ...] = ()
     silent: bool = False
+
+
+class Number(click.FloatRange):
+    """A number within a range; click's own takes nan, which is above no end and below none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        return self.fail(f"{value} is not a number.", param, ctx) if isnan(number) else number
 
 
 class VerbGroup(click.Group):

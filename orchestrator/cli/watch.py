@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.verb import Outcome, verb
+from orchestrator.cli.verb import Number, Outcome, verb
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -29,7 +29,7 @@ _LOOK_SECONDS = 0.1
 @click.option(
     "--every",
     default=1.0,
-    type=click.FloatRange(min=0.2, max=3600),
+    type=Number(min=0.2, max=3600),
     show_default=True,
     metavar="SECONDS",
     help="Seconds between updates.",

@@ -33,11 +33,14 @@ ELSEWHERE = {
     "export_size": "export.shard_size_gb",
 }
 
+SHOWN = 100
+
 
 def explain(error: ValidationError, root: Node, file: str) -> list[Problem]:
     """The problems of a recipe with the composed tree `root`; `file` is the position of what is missing."""
     problems: list[Problem] = []
-    for found in error.errors(include_url=False):
+    every = error.errors(include_url=False)
+    for found in every[:SHOWN]:
         location = found["loc"]
         node, exact = node_at(root, location)
         if found["type"] == "missing":
@@ -47,6 +50,8 @@ def explain(error: ValidationError, root: Node, file: str) -> list[Problem]:
         else:
             path = node.path if exact and node.path else dotted(location)
             problems.append(_wrong(found, node, path))
+    if len(every) > SHOWN:
+        problems.append(Problem(f"{len(every) - SHOWN} more problems", file, "mend these first"))
     return problems
 
 

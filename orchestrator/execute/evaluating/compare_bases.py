@@ -51,6 +51,7 @@ from orchestrator.templates.writer import ANY
 
 NAME = "compare-bases"
 LIMIT = 50
+MOST = 32
 # Long enough for most rows; a larger context takes memory that a small machine lacks.
 LONGEST = 4096
 _FOLDER = re.compile(r"\.{0,2}/|~")
@@ -149,10 +150,13 @@ def _named(options: BasesOptions, known: Sequence[str]) -> list[str]:
     """The named template, or "", of each base.
 
     Raises:
-        UsageError: too few bases, a duplicate, an unknown template, or a wrong number of templates.
+        UsageError: too few or many bases, a duplicate, an unknown template, or a wrong number of templates.
     """
     if len(options.bases) < 2:  # noqa: PLR2004  a comparison
         raise UsageError(Problem("a comparison needs at least two bases", "--bases", "--bases A,B"))
+    if len(options.bases) > MOST:
+        what = f"{len(options.bases)} bases; a comparison takes at most {MOST}"
+        raise UsageError(Problem(what, "--bases", "compare some of them first"))
     twice = sorted({base for base in options.bases if list(options.bases).count(base) > 1})
     if twice:
         raise UsageError(Problem(f"duplicate base: {', '.join(twice)}", "--bases", "name each base once"))

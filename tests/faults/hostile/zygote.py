@@ -7,6 +7,7 @@ fork is a whole `conch`: its own handles, environment, session and exit; only th
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pkgutil
@@ -66,10 +67,12 @@ def watch(pid: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from orchestrator import cli
+    import orchestrator
 
-    for module in pkgutil.iter_modules(cli.__path__):
-        import_module(f"orchestrator.cli.{module.name}")
+    for module in pkgutil.walk_packages(orchestrator.__path__, "orchestrator."):
+        if ".probes" not in module.name:  # scripts of the engines' environments
+            import_module(module.name)
+    gc.freeze()
     # Buffered reading would hand a child's exit the rest of our orders.
     while line := os.read(0, 4096):
         if (child := os.fork()) == 0:

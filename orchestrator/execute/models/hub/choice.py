@@ -40,14 +40,17 @@ METADATA = {
 }
 SHOWN = 10
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+REVISION = re.compile(r"[A-Za-z0-9][\w./-]{0,127}", re.ASCII)
 
 
-def check_repo(repo: str) -> None:
-    """Raise UsageError when a text is not the name of a repository."""
+def check_repo(repo: str, revision: str = "") -> None:
+    """Raise UsageError when a text is not the name of a repository, or of a revision."""
     if not NAME.fullmatch(repo) or ".." in repo:
         raise UsageError(
             Problem(f"{repo!r} is not the name of a repository on a hub", hint="write OWNER/NAME")
         )
+    if (not REVISION.fullmatch(revision) or ".." in revision) and revision:
+        raise UsageError(Problem(f"{revision!r} is no revision", repo, "name a commit, a tag or a branch"))
 
 
 def check_data_file(repo: str, filename: str) -> None:

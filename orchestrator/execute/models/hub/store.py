@@ -66,7 +66,7 @@ def fetch_model(
     selects the train environment, whose libraries are used where Conch's own lacks them. `trust` also takes
     Python code and pickled weights.
     """
-    choice.check_repo(repo)
+    choice.check_repo(repo, revision)
     order = _Order(
         request=HubRequest(_hub(hub), repo, "model", revision),
         cache=ModelCache(conch_home() / "models"),
@@ -94,7 +94,7 @@ def fetch_dataset_file(
     A `filename` of "" means the repository's only data file or, of several, the one named after the `split`
     ("" for train).
     """
-    choice.check_repo(repo)
+    choice.check_repo(repo, revision)
     if filename:
         choice.check_data_file(repo, filename)
     select = (
