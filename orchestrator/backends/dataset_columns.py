@@ -1,8 +1,9 @@
 """Finds mistakes in `columns` and `tags` of an entry in dataset_info.json. Pure.
 
 With `columns` or `tags`, LLaMA-Factory 0.9.5 resets all that are not named to None (data/parser.py,
-DatasetAttr.join): an unnamed column is not trained, an unnamed role drops its rows. If the first row of the
-data is known, its columns and roles are compared with the entry.
+DatasetAttr.join): an unnamed column is not trained, an unnamed role drops its rows. If rows of the data are
+known, the columns of the first and the roles of all are compared with the entry. Tags for tools and the
+system prompt may be left out where no row uses them, as in LLaMA-Factory's own file: that is a Note.
 """
 
 from __future__ import annotations
@@ -33,18 +34,52 @@ DEFAULT_TAGS = {
     "function_tag": "function_call",
     "system_tag": "system",
 }
+# Every sharegpt row needs the other four.
+OPTIONAL_TAGS = ("observation_tag", "function_tag", "system_tag")
 # The usual name of a column whose text is lost without a warning if it is not named.
 LOST = {"query": "input", "history": "history", "system": "system", "tools": "tools"}
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a `file_name` names: a file, with first row and number of rows if known, or a folder."""
+    """What a `file_name` names: a file, or a folder.
+
+    Attributes:
+        first: the file's first row, None if it is not known.
+        rows: their number, None if it is not known.
+        roles: each role of its messages, and the first row that has it; None if they are not known.
+    """
 
     folder: bool = False
     entries: tuple[str, ...] = ()
     first: Mapping[str, object] | None = field(default=None)
     rows: int | None = None
+    roles: Mapping[str, int] | None = None
+
+
+class Note(Problem):
+    """What is worth knowing and no mistake: LLaMA-Factory reads the entry as it is meant."""
+
+
+def role_places(entry: Node) -> tuple[str, str] | None:
+    """The column of an entry's messages, and the key of a message's role; None if it has none."""
+    tags, columns = entry.value.get("tags"), entry.value.get("columns")
+    if not _is_sharegpt(entry) or not all(
+        node is None or isinstance(node.value, dict) for node in (tags, columns)
+    ):
+        return None
+    role = DEFAULT_TAGS["role_tag"] if tags is None else tags.plain.get("role_tag")
+    messages = DEFAULT_COLUMNS["messages"] if columns is None else columns.plain.get("messages")
+    return (messages, role) if isinstance(messages, str) and isinstance(role, str) else None
+
+
+def roles_of(row: Mapping[str, object], places: tuple[str, str]) -> Iterator[str]:
+    """The roles of a row's messages."""
+    messages, role = places
+    turns = row.get(messages)
+    for turn in turns if isinstance(turns, list) else ():
+        if isinstance(turn, dict) and isinstance(turn.get(role), str):
+            yield turn[role]
 
 
 def column_problems(entry: Node, listed: Listed | None, stage: str) -> Iterator[Problem]:
@@ -143,16 +178,22 @@ def tag_problems(entry: Node, listed: Listed | None) -> Iterator[Problem]:
     if node is not None:
         yield from _misnamed(node, tuple(TAGS), "tags")
         tags = {key: one.value for key, one in node.value.items() if one.value}
-        yield from _partial(node, tags)
+        yield from _partial(node, tags, listed)
     if _is_sharegpt(entry) and listed is not None and listed.first is not None:
-        yield from _against_messages(node or entry, entry, tags, listed.first)
+        yield from _against_messages(node or entry, entry, tags, listed)
 
 
-def _partial(node: Node, tags: Mapping[str, object]) -> Iterator[Problem]:
-    if missing := [tag for tag in TAGS if tag not in tags]:
+def _partial(node: Node, tags: Mapping[str, object], listed: Listed | None) -> Iterator[Problem]:
+    missing = [tag for tag in TAGS if tag not in tags]
+    hint = ", ".join(f'"{tag}": "{DEFAULT_TAGS[tag]}"' for tag in missing)
+    if set(missing) - set(OPTIONAL_TAGS):
         what = f"tags does not name {', '.join(missing)}: what it does not name is reset to None"
-        hint = ", ".join(f'"{tag}": "{DEFAULT_TAGS[tag]}"' for tag in missing)
         yield Problem(what, node.key_where, hint)
+    elif missing:  # a role that the data has and no tag names is a mistake (_against_messages)
+        known = listed is not None and listed.roles is not None
+        data = "its data has none" if known else "its data is not here to look at"
+        what = f"tags does not name {', '.join(missing)}: a row with such a role would be dropped; {data}"
+        yield Note(what, node.key_where, hint)
     roles = [(tag, tags[tag]) for tag in list(TAGS)[2:] if isinstance(tags.get(tag), str)]
     for index, (tag, role) in enumerate(roles):
         same = [other for other, name in roles[:index] if name == role]
@@ -162,12 +203,12 @@ def _partial(node: Node, tags: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def _against_messages(
-    written: Node, entry: Node, tags: Mapping[str, object], first: Mapping[str, object]
+    written: Node, entry: Node, tags: Mapping[str, object], listed: Listed
 ) -> Iterator[Problem]:
-    """Keys and roles of the first row's messages that no tag names."""
+    """Keys of the first row's messages, and roles, that no tag names."""
     columns = entry.value.get("columns")
     named = columns.plain if columns is not None and isinstance(columns.value, dict) else DEFAULT_COLUMNS
-    messages = first.get(named.get("messages") or "")
+    messages = (listed.first or {}).get(named.get("messages") or "")
     if not isinstance(messages, list) or not messages or not isinstance(messages[0], dict):
         return
     keys = messages[0]
@@ -176,13 +217,11 @@ def _against_messages(
             what = f'tags.{tag} is "{tags[tag]}", but a message of the data has {", ".join(keys)}: KeyError'
             yield Problem(what, written.key_where, "set all seven tags as in the data")
             return
-    if "role_tag" not in tags:
-        return
-    roles = {str(one.get(tags["role_tag"])) for one in messages if isinstance(one, dict)}
     known = {str(tags[tag]) for tag in list(TAGS)[2:] if tag in tags}
-    if strange := sorted(roles - known):
+    if strange := sorted((listed.roles or {}).keys() - known):
+        row = min((listed.roles or {})[role] for role in strange)
         what = f"the data has the role {', '.join(strange)}, which no tag names: its rows are dropped"
-        yield Problem(what, written.key_where, "set all seven tags as in the data")
+        yield Problem(f"{what} (first row {row})", written.key_where, "set all seven tags as in the data")
 
 
 def _is_sharegpt(entry: Node) -> bool:

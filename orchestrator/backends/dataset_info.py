@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from orchestrator.backends.dataset_columns import Listed, column_problems, tag_problems
+from orchestrator.backends.dataset_columns import Listed, column_problems, role_places, tag_problems
 from orchestrator.datasets.json_places import read_json
 from orchestrator.errors import Problem, did_you_mean, nearest
 from orchestrator.recipe.tree import Node
@@ -29,8 +29,11 @@ TYPES = {"arrow": "arrow", "csv": "csv", "json": "json", "jsonl": "json", "parqu
 class Look(Protocol):
     """Finds what a `file_name` names, relative to the folder of its dataset_info.json."""
 
-    def __call__(self, file_name: str, /, *, count: bool) -> Listed | None:
-        """The file or folder, None if it does not exist; with `count`, with its number of rows."""
+    def __call__(self, file_name: str, /, *, count: bool, roles: tuple[str, str] | None) -> Listed | None:
+        """The file or folder, None if it does not exist.
+
+        With `count`, with its number of rows; with `roles` (role_places), with the roles of its messages.
+        """
 
 
 def is_dataset_info(root: Node) -> bool:
@@ -42,7 +45,7 @@ def is_dataset_info(root: Node) -> bool:
 
 
 def lint(text: str, file: str, look: Look, stage: str = "") -> list[Problem]:
-    """All mistakes in the order of the file, each with line and column.
+    """All mistakes and notes in the order of the file, each with line and column.
 
     `look` describes what each `file_name` names, `stage` is LLaMA-Factory's, "" if unknown. UsageError if the
     text is not JSON.
@@ -77,7 +80,7 @@ def _entry_problems(name: str, entry: Node, look: Look, stage: str) -> Iterator[
         yield from _overruled(entry, file_name)
         yield from _path_problems(file_name)
         if isinstance(file_name.value, str):
-            listed = look(file_name.value, count="num_samples" in entry.value)
+            listed = look(file_name.value, count="num_samples" in entry.value, roles=role_places(entry))
             yield from _listing_problems(file_name, listed)
         yield from _local_problems(entry)
     yield from _script_problems(entry)

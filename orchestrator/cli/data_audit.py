@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -22,6 +23,7 @@ from orchestrator.cli.verb import Outcome, progress, verb
 STAGES = ("pt", "sft", "rm", "dpo", "kto", "ppo")
 
 if TYPE_CHECKING:
+    from orchestrator.errors import Problem
     from orchestrator.execute.data.data_file import AuditedFile
 
 
@@ -45,15 +47,13 @@ def command(*, file: Path, stage: str, **data: Unpack[ReadingArguments]) -> Outc
     Exits 0 if every row can be trained as it is; otherwise 2, with the count of each kind of fault, the lines
     of its first rows, and how to fix them. Only reads the file.
 
-    For a dataset_info.json, lists what LLaMA-Factory would ignore or misread.
+    For a dataset_info.json, lists what LLaMA-Factory would ignore or misread. What is no mistake is a note.
     """
     from orchestrator.execute.data.lint_dataset_info import lint_file, names_data_sets
     from orchestrator.execute.data.scan import audit_file, audit_json
 
     if names_data_sets(file):
-        wrong = tuple(lint_file(file, stage))
-        text = as_text([("read as", "a list of datasets for LLaMA-Factory"), ("problems", len(wrong))])
-        return Outcome({"file": str(file), "problems": len(wrong)}, text, 2 if wrong else 0, wrong)
+        return _linted(file, lint_file(file, stage))
     found = audit_file(file, data_options(**data), progress)
     convert = f"conch data convert {file} --out NEW.jsonl"
     problems = tuple(found.audit.problems(fix=f"{convert} --fix", drop="--drop-bad"))
@@ -65,3 +65,15 @@ def _lines(found: AuditedFile) -> Lines:
     yield "rows", f"{found.audit.rows}, of which {found.audit.kept} can be trained as they are"
     yield "answers", found.audit.turns
     yield from count_lines(found.audit)
+
+
+def _linted(file: Path, found: list[Problem]) -> Outcome:
+    from orchestrator.backends.dataset_columns import Note
+    from orchestrator.cli.text.terminal import one_line
+
+    notes = [one for one in found if isinstance(one, Note)]
+    wrong = tuple(one for one in found if not isinstance(one, Note))
+    lines = [("read as", "a list of datasets for LLaMA-Factory"), ("problems", len(wrong))]
+    text = as_text([*lines, *(("note", one_line(f"{one.where}  {one.what}")) for one in notes)])
+    data = {"file": str(file), "problems": len(wrong), "notes": [asdict(one) for one in notes]}
+    return Outcome(data, text, 2 if wrong else 0, wrong)

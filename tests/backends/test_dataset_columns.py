@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.backends.dataset_columns import DEFAULT_TAGS, Listed
+from orchestrator.backends.dataset_columns import DEFAULT_TAGS, Listed, Note, roles_of
 from orchestrator.backends.dataset_info import lint
 from orchestrator.datasets.base import DPO, KTO, PT, SFT, Conversation, Example, KtoExample, Pair, Text
 from orchestrator.datasets.targets import ROWS, entry_of
@@ -25,13 +25,26 @@ OPENAI_TAGS = DEFAULT_TAGS | {
 }
 
 
-def said(first: Mapping[str, Any] | None = ALPACA, stage: str = "", **entry: Any) -> list[str]:
+def found(rows: list[Mapping[str, Any]] | None, stage: str = "", **entry: Any) -> tuple[list[str], list[str]]:
+    """The mistakes and the notes of an entry whose data has these rows; None: they are not known."""
     text = json.dumps({"海": {"file_name": "a.jsonl", **entry}})
 
-    def look(_: str, /, *, count: bool) -> Listed:
-        return Listed(first=first, rows=1 if count else None)
+    def look(_: str, /, *, count: bool, roles: tuple[str, str] | None) -> Listed:
+        seen: dict[str, int] | None = None
+        if rows is not None and roles:
+            seen = {}
+            for number, row in enumerate(rows, 1):
+                for role in roles_of(row, roles):
+                    seen.setdefault(role, number)
+        return Listed(first=rows[0] if rows else None, rows=1 if count else None, roles=seen)
 
-    return [problem.what for problem in lint(text, "i", look, stage)]
+    listed = lint(text, "i", look, stage)
+    notes = [one.what for one in listed if isinstance(one, Note)]
+    return [one.what for one in listed if not isinstance(one, Note)], notes
+
+
+def said(first: Mapping[str, Any] | None = ALPACA, stage: str = "", **entry: Any) -> list[str]:
+    return found(None if first is None else [first], stage, **entry)[0]
 
 
 @pytest.mark.parametrize(
@@ -191,3 +204,40 @@ def test_a_label_of_another_stage_drops_its_rows() -> None:
     columns = {"prompt": "instruction", "query": "input", "response": "output", "kto_tag": "instruction"}
     assert said(stage="kto", columns=columns) == []
     assert said(stage="sft", columns=columns) == ["columns.kto_tag drops every row in all stages except kto"]
+
+
+FOUR = {key: OPENAI_TAGS[key] for key in ("role_tag", "content_tag", "user_tag", "assistant_tag")}
+
+
+def talk_with(role: str) -> Mapping[str, Any]:
+    return {"messages": [{"role": role, "content": "海"}, *MESSAGES["messages"]]}
+
+
+@pytest.mark.parametrize("tags", [FOUR, FOUR | {"system_tag": "system"}, FOUR | {"function_tag": None}])
+@pytest.mark.parametrize("rows", [[MESSAGES], None])
+def test_fault_148_tags_that_no_row_needs_are_a_note(
+    tags: Mapping[str, Any], rows: list[Mapping[str, Any]] | None
+) -> None:
+    """LLaMA-Factory's own dataset_info.json leaves them out in fifteen entries."""
+    mistakes, (note,) = found(rows, formatting="sharegpt", columns={"messages": "messages"}, tags=tags)
+    assert mistakes == []
+    assert note.endswith("its data has none" if rows else "its data is not here to look at")
+
+
+@pytest.mark.parametrize("role", ["system", "observation", "function_call"])
+@pytest.mark.parametrize("before", [0, 3])
+def test_fault_148_tags_that_a_row_needs_are_a_mistake(role: str, before: int) -> None:
+    """Also where only a later row has the role: the first says nothing of the others."""
+    rows = [*[MESSAGES] * before, talk_with(role)]
+    mistakes, _ = found(rows, formatting="sharegpt", columns={"messages": "messages"}, tags=FOUR)
+    (mistake,) = mistakes
+    assert (
+        f"has the role {role}, which no tag names: its rows are dropped (first row {before + 1})" in mistake
+    )
+
+
+@pytest.mark.parametrize("tag", FOUR)
+def test_fault_148_tags_that_every_row_needs_are_a_mistake(tag: str) -> None:
+    tags = {key: name for key, name in FOUR.items() if key != tag}
+    mistakes = said(None, formatting="sharegpt", columns={"messages": "messages"}, tags=tags)
+    assert [one for one in mistakes if one.startswith(f"tags does not name {tag}")]

@@ -28,7 +28,7 @@ WHOLE = Listed(first=ROW)
 
 
 def looking(listed: Listed | None) -> Look:
-    def look(_: str, /, *, count: bool) -> Listed | None:
+    def look(_: str, /, *, count: bool, roles: tuple[str, str] | None) -> Listed | None:
         return listed if count or listed is None else replace(listed, rows=None)
 
     return look

@@ -128,3 +128,19 @@ def test_a_dataset_info_is_linted_against_the_files_beside_it(
     (here / "mine.json").write_text(json.dumps(info, ensure_ascii=False), encoding="utf-8")
     code, found = audited(capsys, "mine.json")
     assert (code, found["data"]["problems"]) == (0, 0)
+
+
+def test_fault_148_a_note_of_a_dataset_info_is_no_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]}
+    written(tmp_path / "a.jsonl", row)
+    tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
+    entry = {"file_name": "a.jsonl", "formatting": "sharegpt", "columns": {"messages": "messages"}}
+    path = written(tmp_path / "dataset_info.json", {"a": entry | {"tags": tags}})
+    code, told = audited(capsys, str(path))
+    assert (code, told["problems"], told["data"]["problems"]) == (0, [], 0)
+    (note,) = told["data"]["notes"]
+    assert note["what"].startswith("tags does not name observation_tag, function_tag, system_tag")
+    assert main.run(["data", "audit", str(path)]) == 0
+    assert f"note          {path}:1:" in capsys.readouterr().out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from orchestrator.backends.dataset_columns import Listed
+from orchestrator.backends.dataset_columns import Listed, roles_of
 from orchestrator.backends.dataset_info import NAME, is_dataset_info, lint
 from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.json_places import read_json
@@ -29,7 +29,7 @@ def names_data_sets(path: Path) -> bool:
 
 
 def lint_file(path: Path, stage: str = "") -> list[Problem]:
-    """All its mistakes, with line and column; the files that it names are examined.
+    """All its mistakes and notes, with line and column; the files that it names are examined.
 
     Args:
         path: of the dataset_info.json; only read.
@@ -50,13 +50,13 @@ def lint_file(path: Path, stage: str = "") -> list[Problem]:
         column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
         raise UsageError(Problem("not UTF-8 text", f"{shown}:{line}:{column}", "save it as UTF-8")) from None
 
-    def look(file_name: str, /, *, count: bool) -> Listed | None:
-        return _look(path.parent / file_name, count=count)
+    def look(file_name: str, /, *, count: bool, roles: tuple[str, str] | None) -> Listed | None:
+        return _look(path.parent / file_name, count=count, places=roles)
 
     return lint(text, shown, look, stage)
 
 
-def _look(path: Path, *, count: bool) -> Listed | None:
+def _look(path: Path, *, count: bool, places: tuple[str, str] | None) -> Listed | None:
     try:
         if path.is_dir():
             names = (f"{entry.name}/" if entry.is_dir() else entry.name for entry in os.scandir(path))
@@ -65,11 +65,21 @@ def _look(path: Path, *, count: bool) -> Listed | None:
             return None
     except (OSError, ValueError):  # not a valid file name
         return None
+    first, rows, roles = None, 0, dict[str, int]()
     try:
         with DataFile.open(path, str(path)) as source:
-            rows = source.rows()
-            first = next((row for _, row in rows if not isinstance(row, RowProblem)), None)
-            # Unreadable rows before the first one do not count.
-            return Listed(first=first, rows=sum(1 for _ in rows) + 1 if count and first is not None else None)
+            for number, row in source.rows():
+                if isinstance(row, RowProblem):
+                    continue
+                first = row if first is None else first
+                rows += 1
+                for role in roles_of(row, places) if places else ():
+                    roles.setdefault(role, number)
+                if not count and not places:
+                    break
     except ConchError:
         return Listed()  # unsupported, or with mistakes that `conch data audit` reports
+    found = first is not None
+    return Listed(
+        first=first, rows=rows if count and found else None, roles=roles if places and found else None
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.backends.dataset_columns import Note
 from orchestrator.errors import MissingError, UsageError
 from orchestrator.execute.data.lint_dataset_info import lint_file, names_data_sets
 
@@ -90,3 +91,69 @@ def test_what_counts_as_one(tmp_path: Path, name: str, text: str | None, *, is_o
     if text is not None:
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert names_data_sets(tmp_path / name) is is_one
+
+
+# The shapes of LLaMA-Factory's own list: four tags, five tags, none, a hub's, a preference without columns.
+LIKE_THEIRS: dict[str, dict[str, Any]] = {
+    "identity": {"file_name": "identity.jsonl"},
+    "pictures": {
+        "file_name": "pictures.jsonl",
+        "formatting": "sharegpt",
+        "columns": {"messages": "messages", "images": "images"},
+        "tags": {
+            "role_tag": "role",
+            "content_tag": "content",
+            "user_tag": "user",
+            "assistant_tag": "assistant",
+        },
+    },
+    "thoughts": {
+        "hf_hub_url": "o/n",
+        "formatting": "sharegpt",
+        "columns": {"messages": "messages"},
+        "tags": {
+            "role_tag": "role",
+            "content_tag": "content",
+            "user_tag": "user",
+            "assistant_tag": "assistant",
+            "system_tag": "system",
+        },
+    },
+    "tools": {
+        "file_name": "tools.jsonl",
+        "formatting": "sharegpt",
+        "columns": {"messages": "conversations", "tools": "tools"},
+    },
+    "pairs": {"hf_hub_url": "o/p", "ranking": True},
+}
+
+
+def test_fault_148_a_list_like_llama_factorys_own_has_one_mistake(folder: Path) -> None:
+    """And its real one: two entries rank without naming chosen and rejected, on which it fails."""
+    talk = [{"role": "user", "content": "图里是什么"}, {"role": "assistant", "content": "海螺"}]
+    calls = [{"from": role, "value": "海"} for role in ("human", "function_call", "observation", "gpt")]
+    for name, row in (
+        ("identity", {"instruction": "你是谁", "input": "", "output": "海螺"}),
+        ("pictures", {"messages": talk, "images": ["a.jpg"]}),
+        ("tools", {"conversations": calls, "tools": "[]"}),
+    ):
+        (folder / f"{name}.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    path = folder / "dataset_info.json"
+    path.write_text(json.dumps(LIKE_THEIRS), encoding="utf-8")
+    found = lint_file(path)
+    assert [one.what for one in found if not isinstance(one, Note)] == [
+        "ranking: true needs columns that name chosen and rejected"
+    ]
+    assert [one.what.rpartition("; ")[2] for one in found if isinstance(one, Note)] == [
+        "its data has none",
+        "its data is not here to look at",
+    ]
+
+
+def test_fault_148_every_row_of_a_file_is_looked_at(folder: Path) -> None:
+    talk = [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]
+    rows = [{"messages": talk}] * 400 + [{"messages": [{"role": "system", "content": "海"}, *talk]}]
+    (folder / "late.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    entry = LIKE_THEIRS["pictures"] | {"file_name": "late.jsonl", "columns": {"messages": "messages"}}
+    problems = said(folder, **entry)
+    assert any(one.endswith("its rows are dropped (first row 401)") for one in problems)
