@@ -6,8 +6,6 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 
 class Watch:
     """Looks ten times a second, until it is ended.
@@ -32,13 +30,20 @@ class Watch:
     def _look(self) -> None:
         while not self._ended.wait(0.1):
             for path in Path("/proc").glob("[0-9]*/cmdline"):
-                with suppress(OSError, psutil.Error):
+                with suppress(OSError):
                     words = path.read_bytes()
                     self.seen.add(words)
                     if b"llamafactory-cli" in words:
                         self._ports(int(path.parent.name), words)
 
     def _ports(self, pid: int, words: bytes) -> None:
-        connections = psutil.Process(pid).net_connections(kind="tcp")
-        if any(one.status == psutil.CONN_LISTEN for one in connections):
+        if listens(pid):
             self.listeners.add(words.replace(b"\0", b" ").decode())
+
+
+def listens(pid: int) -> bool:
+    """Whether a process listens on a port, in whatever network namespace it is (psutil reads ours alone)."""
+    files = {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").glob("*") if path.is_symlink()}
+    tables = [Path(f"/proc/{pid}/net/{kind}").read_text(encoding="ascii") for kind in ("tcp", "tcp6")]
+    lines = [line.split() for table in tables for line in table.splitlines()]
+    return any(fields[3] == "0A" and f"socket:[{fields[9]}]" in files for fields in lines)

@@ -12,6 +12,7 @@ from orchestrator.execute.environments import registry, uv
 from orchestrator.execute.host import gpu, machine, ports
 from orchestrator.execute.host.paths import conch_home
 from orchestrator.execute.models import demo_model
+from orchestrator.execute.processes.confinement import confinement
 
 GLIBC = (2, 31)  # the newest that a wheel in environments/*.txt requires (llguidance)
 CUDA_DRIVER = 580  # the first driver branch that supports CUDA 13, with which the pinned torch is built
@@ -43,7 +44,7 @@ def examine(hardware: str) -> list[Finding]:
     """Examine everything that a run on this hardware profile needs; never raise for what is missing."""
     looks: tuple[Callable[[str], Iterator[Finding]], ...] = (
         *(_python, _uv, _libraries, _glibc, _gpu, _disk, _memory),
-        *(_environments, _embedded, _port),
+        *(_environments, _embedded, _port, _network),
     )
     return [finding for look in looks for finding in look(hardware)]
 
@@ -152,3 +153,8 @@ def _port(_: str) -> Iterator[Finding]:
         yield Finding("port", Condition.WARNING, problem.what, problem.hint)
     else:
         yield Finding("port", Condition.OK, f"{SERVE_PORT} is free")
+
+
+def _network(_: str) -> Iterator[Finding]:
+    found = confinement()
+    yield Finding("network", Condition.OK if found.way else Condition.NOTE, found.sentence)

@@ -215,6 +215,8 @@ def _hardware(facts: Facts, words: Words) -> Iterable[str]:
         yield f"- {say('machine')}{say('colon')}{cell(machine)}"
         yield f"- {say('cores')}{say('colon')}{plain(used.get('cores'))}; {plain(used.get('memory_gb'))} GB"
         yield f"- {say('gpu')}{say('colon')}{cell(gpus)}"
+    if told := facts["network"].get("sentence"):
+        yield f"- {say('network')}{say('colon')}{cell(str(told))}"
 
 
 def _call(facts: Facts, words: Words) -> Iterable[str]:

@@ -172,6 +172,7 @@ class Facts(TypedDict):
     trials: TrialsFacts | None
     training: TrainingFacts | None
     hardware: HardwareFacts
+    network: Mapping[str, object]
     data: list[DataFacts]
     evaluations: dict[str, dict[str, Numbers]]
     comparison: Compared | None

@@ -74,6 +74,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "cores": ("CPU cores", "CPU 核数"),
     "memory": ("memory", "内存"),
     "gpu": ("GPU", "GPU"),
+    "network": ("network", "网络"),
     "no_gpu": ("none was used", "未使用"),
     "vram": ("GPU memory during training, GB", "训练显存（GB）"),
     "allocated": ("allocated", "已分配"),

@@ -11,6 +11,7 @@ from orchestrator.execute import doctor
 from orchestrator.execute.doctor import Condition, Finding
 from orchestrator.execute.environments import build, registry
 from orchestrator.execute.host import gpu, machine, ports
+from orchestrator.execute.processes.confinement import Confinement
 from tests.execute.environments.environment_world import World, fake_uv, make_world
 
 
@@ -70,6 +71,16 @@ def test_a_taken_port_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(doctor, "SERVE_PORT", server.getsockname()[1])
         assert found()["port"].status is Condition.WARNING
     assert found()["port"].status is Condition.OK
+
+
+@pytest.mark.parametrize(("way", "status"), [("seccomp", Condition.OK), ("", Condition.NOTE)])
+def test_fault_152_doctor_says_whether_engines_leave_the_network(
+    world: World, monkeypatch: pytest.MonkeyPatch, way: str, status: Condition
+) -> None:
+    seen = Confinement(way, "" if way else "Operation not permitted", {"DNS": "no"})
+    monkeypatch.setattr(doctor, "confinement", lambda: seen)
+    assert (found()["network"].status, found()["network"].what) == (status, seen.sentence)
+    assert (way or "Operation not permitted") in seen.sentence
 
 
 def test_on_cuda_a_gpu_and_its_driver_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,14 @@ class Launcher(Protocol):
     """Starts commands: here, on another machine, or through a scheduler. A module or an object."""
 
     def start(
-        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, with_input: bool = False
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        log: Path,
+        with_input: bool = False,
+        offline: bool = False,
     ) -> Launched:
         """Start an argv and return at once.
 
@@ -52,6 +59,7 @@ class Launcher(Protocol):
             env: its whole environment.
             log: its output is appended to this file.
             with_input: give it a standard input to write to (Launched.write_line).
+            offline: give it no network but loopback, where that is possible (processes/no_network.py).
 
         Raises:
             MissingError: the program or the working folder does not exist.

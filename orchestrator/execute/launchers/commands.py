@@ -16,6 +16,7 @@ from orchestrator.errors import CheckFailed, Interrupted, Problem, error_for
 from orchestrator.execute.host import signals
 from orchestrator.execute.launchers import local
 from orchestrator.execute.launchers.base import Launched, Launcher
+from orchestrator.execute.launchers.network import exemption
 from orchestrator.execute.processes.child_environment import Symbols, child_environment, resolve_argv
 from orchestrator.execute.processes.diagnosis import explain_failure
 from orchestrator.execute.processes.process import GRACE, TICK, StopEarly, bound_log
@@ -44,7 +45,8 @@ def run_command(
     Interrupted is raised. In all other cases it gets at most GRACE seconds.
     """
     env = child_environment(command, run_tag=run_tag, symbols=symbols, extra=extra)
-    launched = launcher.start(resolve_argv(command, symbols), cwd=cwd, env=env, log=log)
+    offline = not exemption(command)
+    launched = launcher.start(resolve_argv(command, symbols), cwd=cwd, env=env, log=log, offline=offline)
     stop_seconds = min(grace, GRACE)  # a command that hangs or fails has nothing to save
     try:
         while (code := launched.wait(TICK)) is None:
@@ -91,7 +93,9 @@ class ParallelCommand:
         since = log.stat().st_size if log.exists() else 0
         variables = {**(extra or {}), "CONCH_PROBLEMS": str(problems_file(log))}
         env = child_environment(command, run_tag=run_tag, symbols=symbols, extra=variables)
-        return cls(launcher.start(resolve_argv(command, symbols), cwd=cwd, env=env, log=log), log, since)
+        offline = not exemption(command)
+        argv = resolve_argv(command, symbols)
+        return cls(launcher.start(argv, cwd=cwd, env=env, log=log, offline=offline), log, since)
 
     def finish(self, on_tick: Callable[[], None] = lambda: None) -> int:
         """Wait for its end; exit code and errors as in outcome()."""

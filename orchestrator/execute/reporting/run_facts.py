@@ -24,7 +24,7 @@ from orchestrator.evaluation.numbers import Numbers
 from orchestrator.execute.host.atomic_files import read_json
 from orchestrator.execute.host.redact import redact
 from orchestrator.execute.run_store.load_report import read_report
-from orchestrator.execute.run_store.manifest import MANIFEST
+from orchestrator.execute.run_store.manifest import MANIFEST, network_of
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.training_log import Course
 from orchestrator.html.facts import BaseFacts, CommandFacts, DataFacts, Facts, TrainingFacts
@@ -70,6 +70,7 @@ def read_facts(folder: Path, *, recipe: str, model: str, stand_in: bool, languag
         "trials": read_json(folder.parent / "trials.json"),
         "training": training_of(folder / "adapter"),
         "hardware": manifest.get("hardware") or {},
+        "network": network_of(events) or {},
         "data": data_of(folder),
         "evaluations": evaluations_of(folder / "eval"),
         "comparison": read_json(folder / "compare/compare.json"),

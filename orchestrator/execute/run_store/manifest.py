@@ -97,10 +97,20 @@ class Hardware(TypedDict):
     gpus: list[Gpu]
 
 
+class Network(TypedDict):
+    """How this machine takes the network from engines ("" if it cannot), and what was tried against it."""
+
+    way: str
+    sentence: str
+    sentence_zh: str
+    attempts: dict[str, str]
+
+
 class StageFacts(TypedDict, total=False):
-    """A stage's commands, masked, and how it last ended."""
+    """A stage's commands, masked, how they last left the network, and how it last ended."""
 
     commands: list[str]
+    offline: str
     server: str
     status: str
     exit_code: int
@@ -132,6 +142,7 @@ class Manifest(TypedDict, total=False):
     base: Base
     environments: dict[str, EnvironmentPins]
     hardware: Hardware
+    network: Network
     stages: dict[str, StageFacts]
     proofs: dict[str, ProofFacts]
     results: dict[str, list[int]]
@@ -155,6 +166,8 @@ def write_manifest(run: Run, plan: Plan, job: Job) -> None:
         "proofs": proofs,
         "results": results,
     }
+    if network := network_of(run.events()):
+        value["network"] = network
     write_durable(run.path / MANIFEST, json.dumps(value, ensure_ascii=False, indent=1) + "\n", mode=0o600)
 
 
@@ -224,14 +237,25 @@ def hardware_of(profile: str) -> Hardware:
     }
 
 
+def network_of(events: Iterable[Mapping[str, object]]) -> Network | None:
+    """What was last found out about leaving the network; None if no command had to."""
+    found = [event for event in events if event.get("event") == "network"]
+    return {name: found[-1][name] for name in Network.__annotations__} if found else None  # type: ignore[return-value]  # our own events
+
+
 def stages_of(plan: Plan, run: Run) -> dict[str, StageFacts]:
     """Stage → its commands, masked, and how it last ended."""
     state_of = {one.stage: one for one in run.runs()}
+    offline = {
+        event["stage"]: event.get("offline") for event in run.events() if event.get("event") == "stage_begun"
+    }
     listed: dict[str, StageFacts] = {}
     for stage in plan.stages:
         facts: StageFacts = {"commands": [str(command) for command in stage.commands]}
         if stage.service is not None:
             facts["server"] = str(stage.service.command)
+        if way := offline.get(stage.name):
+            facts["offline"] = way
         if ended := state_of.get(stage.name):
             facts |= {"status": str(ended.status), "exit_code": ended.exit_code}
             facts |= {"seconds": round(ended.seconds, 1), "reason": ended.reason}

@@ -129,9 +129,10 @@ class Run:
         self.append_event({"event": "begun", "headline": headline, **this_process(), **facts}, durable=True)
         self.write_state()
 
-    def begin_stage(self, stage: str, key: str) -> None:
-        """Record that a stage is about to start, with its cache key."""
-        self.append_event({"event": "stage_begun", "stage": stage, "key": key}, durable=True)
+    def begin_stage(self, stage: str, key: str, *, offline: str = "") -> None:
+        """Record that a stage is about to start: its cache key, and how its commands leave the network."""
+        event = {"event": "stage_begun", "stage": stage, "key": key, "offline": offline}
+        self.append_event(event, durable=True)
         self.write_state()
 
     def end_stage(self, run: StageResult, key: str) -> None:

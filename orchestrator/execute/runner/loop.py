@@ -17,6 +17,8 @@ from orchestrator.errors import CheckFailed, ConchError, Interrupted, exit_code_
 from orchestrator.execute.host import atomic_files, signals
 from orchestrator.execute.launchers import LAUNCHERS, Launcher
 from orchestrator.execute.launchers.commands import ParallelCommand, outcome, problems_file, run_command
+from orchestrator.execute.launchers.network import offline_commands
+from orchestrator.execute.processes.confinement import confinement
 from orchestrator.execute.processes.process import StopEarly
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.fingerprint import fingerprint, stage_key
@@ -47,6 +49,7 @@ class Loop:
     hashes: dict[str, str] = field(default_factory=dict)
     warm: dict[str, Warm] = field(default_factory=dict)
     running: dict[str, Running] = field(default_factory=dict)
+    confinement_told: bool = False
 
     @property
     def _launcher(self) -> Launcher:
@@ -89,7 +92,7 @@ class Loop:
         self.progress.start(number, len(self.plan.stages), stage.name, self._why(stage, key))
         began = time.monotonic()
         resumed_stage = self._resumed(stage, key)
-        self.run.begin_stage(stage.name, key)
+        self.run.begin_stage(stage.name, key, offline=self._offline(stage))
         try:
             code = self._perform(resumed_stage or stage, fresh=resumed_stage is None)
         except ConchError as error:
@@ -109,6 +112,18 @@ class Loop:
         self.run.end_stage(run, key)
         self.progress.end(run)
         return run
+
+    def _offline(self, stage: Stage) -> str:
+        """How the stage's commands leave the network; said and recorded once. "" if they keep it."""
+        if not offline_commands(stage):
+            return ""
+        found = confinement()
+        if not self.confinement_told:
+            self.confinement_told = True
+            self.progress.say(f"      {found.sentence}")
+            facts = {"sentence": found.sentence, "sentence_zh": found.sentence.zh, "attempts": found.attempts}
+            self.run.append_event({"event": "network", "way": found.way, **facts})
+        return found.way
 
     def _resumed(self, stage: Stage, key: str) -> Stage | None:
         """The stage resuming from an interrupted attempt's checkpoint; None when it starts over."""

@@ -23,11 +23,18 @@ class Relay:
     commands: list[tuple[str, ...]] = field(default_factory=list)
 
     def start(
-        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, with_input: bool = False
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        log: Path,
+        with_input: bool = False,
+        offline: bool = False,
     ) -> Launched:
         self.commands.append(tuple(argv))
         relayed = (sys.executable, "-S", "-c", RUN_AS_GIVEN, *argv)
-        return local.start(relayed, cwd=cwd, env=env, log=log, with_input=with_input)
+        return local.start(relayed, cwd=cwd, env=env, log=log, with_input=with_input, offline=offline)
 
 
 @pytest.fixture
