@@ -75,6 +75,8 @@ class ServingEngine(Protocol):
     ) -> Service:
         """A server of a model folder, under the recipe's model name and no other.
 
+        Where it takes thinking off, content begins with the answer, without blank lines (ADR 11).
+
         A warm command reads, as one JSON list, the words of the command behind the program. It starts with
         the stage `warm_during`, never if that is "". Paths are relative to the run; the port is {port}.
         """

@@ -177,10 +177,8 @@ def service(
 
 
 def _parser_plugin(job: Job) -> tuple[str, ...]:
-    """Our deepseek_r1, because vLLM 0.32's own streams a follow-up's thinking as content (see the probe)."""
-    if job.reasoning_parser != "deepseek_r1":
-        return ()
-    return ("--reasoning-parser-plugin", "{probes}/deepseek_r1_parser.py")
+    """What makes content begin with the answer, whichever parser takes off the thinking (see the probe)."""
+    return ("--reasoning-parser-plugin", "{probes}/answer_parser.py") if job.reasoning_parser else ()
 
 
 def environment(job: Job) -> dict[str, str]:

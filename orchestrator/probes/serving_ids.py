@@ -19,6 +19,7 @@ For every answer, the messages before it are sent in the spellings in which clie
     answer     without its thought
     newlines   the answer after the blank line that a reasoning parser leaves
     reasoning  as a reasoning parser returns it: a `reasoning` field, and the blank line before the answer
+    cleaned    as a server of Conch returns it: the same without that blank line (answer_parser.py)
     trimmed    the same without white space around the two
     emitted    as the model wrote it, including an empty thought
 

@@ -11,6 +11,34 @@ EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
 LOSSY = {"answer", "newlines"}
 
 
+def without_blank_lines(text: str) -> str:
+    r"""An answer as clients see it: without the blank lines before its first line, whose indentation stays.
+
+    >>> without_blank_lines("\n\n  你好\n"), without_blank_lines("\n \n")
+    ('  你好\n', '')
+    """
+    return BlankLines().strip(text)
+
+
+class BlankLines:
+    """Takes the blank lines off the start of a text that comes in pieces; what is only blank is held back."""
+
+    def __init__(self) -> None:
+        self._held: str | None = ""
+
+    def strip(self, piece: str) -> str:
+        """What of the text can be shown after this piece."""
+        if self._held is None:
+            return piece
+        text = self._held + piece
+        start = len(text) - len(text.lstrip())
+        if start == len(text):
+            self._held = text
+            return ""
+        self._held = None
+        return text[text.rfind("\n", 0, start) + 1 :]
+
+
 def is_bare(message: Message) -> bool:
     """Whether an answer holds no mark of a thought: then the trainer gives it an empty one."""
     content = message["content"]
@@ -63,6 +91,11 @@ def _trimmed(message: Message) -> Message:
     return _message(answer.removeprefix("\n\n"), reasoning=thought.strip("\n"))
 
 
+def _cleaned(message: Message) -> Message:
+    thought, answer = split(message["content"])
+    return _message(without_blank_lines(answer), reasoning=thought)
+
+
 def _emitted(message: Message) -> Message:
     return _message(EMPTY_THOUGHT + message["content"] if is_bare(message) else message["content"])
 
@@ -72,6 +105,7 @@ SPELLINGS: dict[str, Callable[[Message], Message]] = {
     "answer": _answer,
     "newlines": _newlines,
     "reasoning": _reasoning,
+    "cleaned": _cleaned,
     "trimmed": _trimmed,
     "emitted": _emitted,
 }

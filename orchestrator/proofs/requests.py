@@ -23,6 +23,9 @@ _CLIENTS = {
     "answer": Sentence("the answer alone", "仅回答"),
     "newlines": Sentence("the answer with the parser's blank line", "带解析器空行的回答"),
     "reasoning": Sentence("the answer and its reasoning field", "回答及其 reasoning 字段"),
+    "cleaned": Sentence(
+        "the answer without its blank line, and its reasoning field", "去除开头空行的回答及其 reasoning 字段"
+    ),
     "trimmed": Sentence(
         "the answer and its reasoning field, trimmed", "去除首尾空白的回答及其 reasoning 字段"
     ),

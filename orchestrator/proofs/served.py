@@ -3,6 +3,9 @@
 Every way in which a client sends a conversation is a kind of client ("reasoning", "list content",
 "enable_thinking: false", …). The worst turn of the worst kind decides. Counted without deciding: a client
 that lost a thought which training kept, and generated rows that no template can reach.
+
+And the content of the server's own answers, whole and streamed, begins with the answer, whatever engine
+serves them: clients show it as it is.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.probes.spellings import without_blank_lines
 from orchestrator.proofs.findings import Finding
 from orchestrator.proofs.trained import answer_name, left_out
 from orchestrator.results import Proof, Sentence, in_chinese, joined
@@ -29,14 +33,35 @@ class Judged:
     generated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content of one of the server's own answers, as a client sees it."""
+
+    where: str
+    text: str
+    streamed: bool = False
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it begins with the answer, not with blank lines."""
+        return without_blank_lines(self.text) == self.text
+
+
 def prove(
-    judged: Iterable[Judged], *, rows: int, with_system: int, returned: int, skipped: Mapping[str, int]
+    judged: Iterable[Judged],
+    *,
+    rows: int,
+    with_system: int,
+    returned: int,
+    skipped: Mapping[str, int],
+    contents: Sequence[Content] = (),
 ) -> Proof:
     """Fold every request into the proof.
 
     `returned` counts the server's own answers that equalled the data and were sent back unchanged, `skipped`
     the requests that were not sent, by reason.
     """
+    blank = [one for one in contents if not one.is_clean]
     counts: Counter[str] = Counter()
     clients: Counter[str] = Counter()
     bad: list[Judged] = []
@@ -54,9 +79,11 @@ def prove(
     requests = sum(counts[kind.value] for kind in ORDER)
     bad.sort(key=lambda one: -ORDER.index(one.verdict.verdict))
     detail, hint = _cause(bad, requests)
+    if blank:
+        detail, hint = joined([detail, _of_content(blank[0])]), hint or _CLEAN
     return Proof(
         name="parity:served",
-        holds=not bad and requests > 0,
+        holds=not bad and not blank and requests > 0,
         covered=Sentence(
             f"{requests} requests for {rows} rows ({with_system} with a system prompt), in {len(clients)}"
             " ways in which clients send them",
@@ -68,12 +95,17 @@ def prove(
             **{kind.value: counts[kind.value] for kind in ORDER},
             "dropped": counts["dropped"],
             "returned": returned,
+            "contents": len(contents),
+            "blank": len(blank),
             **clients,
         },
         detail=detail,
         hint=hint,
         not_covered=_not_covered(counts, returned, skipped),
-        findings=tuple(_finding(one) for one in bad[:LISTED]),
+        findings=(
+            *(_finding(one) for one in bad[:LISTED]),
+            *({"what": _of_content(one), "where": one.where, "fix": _CLEAN} for one in blank[:LISTED]),
+        ),
     )
 
 
@@ -92,6 +124,20 @@ def _cause(bad: Sequence[Judged], requests: int) -> tuple[Sentence, str]:
         f"对 {len(bad)} 个请求，服务端生成的提示词与训练时不同",
     )
     return joined([what, _of_client(worst)]), worst.verdict.hint
+
+
+_CLEAN = Sentence(
+    "let Conch start the server: its engines take blank lines off (docs/proofs.md)",
+    "请由 Conch 启动服务：Conch 的推理引擎会去掉开头的空行（见 docs/proofs.md）",
+)
+
+
+def _of_content(one: Content) -> Sentence:
+    shown = repr(one.text[:20])
+    return Sentence(
+        f"the content of {'a streamed' if one.streamed else 'an'} answer begins with a blank line: {shown}",
+        f"{'流式' if one.streamed else ''}回答的 content 以空行开头：{shown}",
+    )
 
 
 def _of_client(one: Judged) -> Sentence:

@@ -109,8 +109,8 @@ def test_the_server_is_told_where_and_under_which_names() -> None:
     assert not any("KEY" in name for name in service.command.env)
 
 
-@pytest.mark.parametrize(("recipe", "has"), [("magic_conch", True), ("magic_conch_qwen3", False)])
-def test_our_parser_stands_in_for_deepseeks_alone(recipe: str, *, has: bool) -> None:
-    service = vllm.service(job_of(recipe, "cpu"), name="v", folder="e", warm_during="", config="c.yaml")
-    words = service.command.argv
+@pytest.mark.parametrize(("parser", "has"), [("auto", True), ("qwen3", True), ("none", False)])
+def test_our_plug_in_cleans_the_content_of_every_parser(parser: str, *, has: bool) -> None:
+    job = job_of("magic_conch", "cpu", f"serve.reasoning_parser={parser}")
+    words = vllm.service(job, name="v", folder="e", warm_during="", config="c.yaml").command.argv
     assert ("--reasoning-parser-plugin" in words) is has

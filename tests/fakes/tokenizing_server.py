@@ -2,7 +2,8 @@
 
     with tokenizing_server(jinja, writes=lambda messages: "<think>嗯</think>海螺") as server: ...
 
-What it writes is parsed as --reasoning-parser deepseek_r1 does, when `parses`. FAULTS names the switches.
+What it writes is parsed as --reasoning-parser deepseek_r1 does, when `parses`, without the blank line behind
+the thought when `cleans`. FAULTS names the switches.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Tokenizing:
     template: str
     writes: Callable[[list[dict[str, Any]]], str]
     parses: bool = True
+    cleans: bool = True
     longest: int = 4096
     names: tuple[str, ...] = ("run-1", "conch")
     fault: str = ""
@@ -76,7 +78,8 @@ class Tokenizing:
         if self.parses:
             before, mark, after = written.partition("</think>")
             thought = before.removeprefix("<think>")
-            message |= {"reasoning": thought, "content": after if mark else None}
+            content = after.removeprefix("\n\n") if self.cleans else after
+            message |= {"reasoning": thought, "content": content if mark else None}
         given = Letters().encode(written + EOS)[: body["max_tokens"]]
         choice = {"index": 0, "message": message | {"tool_calls": []}, "token_ids": given}
         return {"choices": [choice], "prompt_token_ids": None if self.fault == "no-ids" else ids}
@@ -133,7 +136,12 @@ class _Handler(BaseHTTPRequestHandler):
                 ids = self.fake.prompt(body)
                 self._json(200, {"count": len(ids), "max_model_len": self.fake.longest, "tokens": ids})
             elif self.path == "/v1/chat/completions":
-                self._json(200, self.fake.complete(body))
+                said = self.fake.complete(body)
+                if body.get("stream"):
+                    choice = {"index": 0, "delta": said["choices"][0]["message"]}
+                    self._send(200, f"data: {json.dumps({'choices': [choice]})}\n\ndata: [DONE]\n\n".encode())
+                else:
+                    self._json(200, said)
             else:
                 self._json(404, {"error": {"message": "Not Found"}})
         except TemplateError as error:

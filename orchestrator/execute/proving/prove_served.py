@@ -42,7 +42,7 @@ from orchestrator.proofs.requests import (
     requests_of,
     thinking_of,
 )
-from orchestrator.proofs.served import Judged, prove
+from orchestrator.proofs.served import Content, Judged, prove
 from orchestrator.proofs.trained import RowIds, TrainHeader
 from orchestrator.results import Sentence
 from orchestrator.templates.compare import Variant, compare_turn
@@ -55,6 +55,8 @@ RETURNED = 8
 # Rows of each sort for which completions are requested: each costs the model a pass over the prompt.
 COMPLETED = 2
 ROOM = 8
+# Rows whose answers are read as a client shows them, whole and streamed.
+READ = 3
 SHOWN = 300
 _TOO_LONG = Sentence("rows with prompts longer than the server accepts", "行的提示词超过服务端的长度上限")
 _OTHER_SERVER = "prove a vLLM server that Conch started: conch serve"
@@ -73,10 +75,19 @@ def prove_served(settings: ProveServedSettings, folder: Path) -> int:
         if lacking:
             what = f"lacks the conversation of {lacking.pop()}"
             raise StageFailed(Problem(what, str(conversations), "run the stage that makes it again"))
-        judged, returned = asker.ask_all([(row, talks[key_of(row)]) for row in chosen])
+        pairs = [(row, talks[key_of(row)]) for row in chosen]
+        judged, returned = asker.ask_all(pairs)
+        contents = asker.contents(pairs)
     with_system = sum(talks[key_of(row)][0]["role"] == "system" for row in chosen)
     skipped: dict[str, int] = {_TOO_LONG: left_out}
-    proof = prove(judged, rows=len(chosen), with_system=with_system, returned=returned, skipped=skipped)
+    proof = prove(
+        judged,
+        rows=len(chosen),
+        with_system=with_system,
+        returned=returned,
+        skipped=skipped,
+        contents=contents,
+    )
     return leave_proof(proof, settings, folder)
 
 
@@ -176,6 +187,21 @@ class ServedAsker:
         found = [one for one in own if one]
         return judged + found, len(found)
 
+    def contents(self, talks: Sequence[tuple[RowIds, Sequence[Message]]]) -> list[Content]:
+        """The content of the first answer to a few rows, whole and streamed; those that have one."""
+        asked = [one for one in talks if one[0]["turns"][0]["turn"] == 0 and not _is_generated(one[0])][:READ]
+        found = []
+        for row, messages in asked:
+            before, answer = before_answer(messages, 0)
+            start, end = row["turns"][0]["start"], row["turns"][0]["end"]
+            room = min(end - start + ROOM, self.longest - start)
+            extra = thinking_of(answer, mixed=self.training.reasons and self.training.thinking is None)
+            whole = self._complete(before, room, extra)
+            text = "" if whole.get("error") else whole["choices"][0]["message"].get("content")
+            found += [Content(self._where(row), text or "")]
+            found += [Content(self._where(row), self._streamed(before, room, extra), streamed=True)]
+        return [one for one in found if one.text]
+
     def judge(self, request: Request) -> Judged:
         """The prompt that the server makes of a request; one that its template rejects differs."""
         if request.completes:
@@ -193,8 +219,10 @@ class ServedAsker:
         both = (self.pieces, self.pieces)
         location = (row["dataset"], row["row"])
         verdict = compare_turn(location, request.trained, {"variants": [variant]}, self.training, both)
-        where = f"{self.sources.get(row['dataset'], row['dataset'])}:{row['row']}"
-        return Judged(request.client, where, verdict, generated=_is_generated(row))
+        return Judged(request.client, self._where(row), verdict, generated=_is_generated(row))
+
+    def _where(self, row: RowIds) -> str:
+        return f"{self.sources.get(row['dataset'], row['dataset'])}:{row['row']}"
 
     def returned(self, row: RowIds, messages: Sequence[Message]) -> Judged | None:
         """The prompt of a later answer, after the server's own earlier answer was sent back unchanged.
@@ -228,6 +256,22 @@ class ServedAsker:
     def _complete(self, messages: Sequence[Message], room: int, extra: Extra) -> dict[str, Any]:
         settings = {"max_tokens": room, "temperature": 0, "return_token_ids": True, **extra}
         return self.send("POST", "/v1/chat/completions", {"messages": list(messages), **settings})
+
+    def _streamed(self, messages: Sequence[Message], room: int, extra: Extra) -> str:
+        """The content of the same answer, streamed."""
+        body = {"messages": list(messages), "max_tokens": room, "temperature": 0, "stream": True, **extra}
+        url = f"{self.root}/v1/chat/completions"
+        pieces = []
+        try:
+            with self.client.stream("POST", url, json={"model": self.model, **body}) as answer:
+                for line in answer.iter_lines():
+                    if line.startswith("data: {"):
+                        choices = json.loads(line.removeprefix("data: ")).get("choices") or [{}]
+                        pieces.append((choices[0].get("delta") or {}).get("content") or "")
+        except (httpx.HTTPError, ValueError) as error:
+            failure = request_error(error, url=url, timeout=TIMEOUT)
+            raise StageFailed(Problem(str(failure), url, "see the server's log")) from None
+        return "".join(pieces)
 
     def send(
         self,

@@ -67,7 +67,8 @@ def test_a_right_template_holds_for_every_client(folder: Path, monkeypatch: pyte
     assert proof["covered"].startswith(f"{numbers['requests']} requests for 3 rows (1 with a system prompt)")
     sent = [body for path, body in server.requests if path == "/v1/chat/completions"]
     assert {body.get("reasoning_effort") for body in sent} == {None, "none", "low", "high"}
-    assert all(body["return_token_ids"] and not body["temperature"] for body in sent)
+    assert all(body.get("stream") or body["return_token_ids"] for body in sent)
+    assert not any(body["temperature"] for body in sent)
     for client in ("content as a list", "a reasoning_content field", "the answer and its reasoning field"):
         assert numbers[f"client:{client}"]
     # An answer whose thought the client dropped cannot be put back: told, and not the template's doing.
@@ -77,7 +78,7 @@ def test_a_right_template_holds_for_every_client(folder: Path, monkeypatch: pyte
 
 def test_the_servers_answer_is_sent_back_as_it_came(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, _, server = prove(folder, monkeypatch, jinja("deepseekr1-on-keep"))
-    came = {"role": "assistant", "reasoning": "\n\n", "content": "\n\n海螺"}
+    came = {"role": "assistant", "reasoning": "\n\n", "content": "海螺"}
     assert came in [body["messages"][1] for _, body in server.requests if len(body["messages"]) == 3]
 
 
@@ -120,7 +121,7 @@ def test_with_history_stripped_the_answer_before_the_trained_one_comes_back(
     code, proof, server = prove(folder, monkeypatch, jinja("deepseekr1-on-strip"))
     assert (code, proof["detail"]) == (0, "")
     assert proof["numbers"]["returned"] == 1
-    back = {"role": "assistant", "reasoning": "\n想一想\n", "content": "\n\n是海螺"}
+    back = {"role": "assistant", "reasoning": "\n想一想\n", "content": "是海螺"}
     assert back in [body["messages"][-2] for _, body in server.requests if len(body["messages"]) > 1]
 
 
@@ -159,6 +160,36 @@ def test_a_wrong_template_is_named(
     assert first["position"] >= 0
     assert first["training_text"]
     assert server.requests
+
+
+def test_fault_163_content_that_begins_with_a_blank_line_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, proof, _ = prove(folder, monkeypatch, jinja("deepseekr1-on-keep"))
+    assert (code, proof["numbers"]["blank"]) == (0, 0)
+    assert proof["numbers"]["contents"] >= 2
+    code, proof, _ = prove(folder, monkeypatch, jinja("deepseekr1-on-keep"), cleans=False)
+    assert (code, proof["holds"]) == (5, False)
+    assert proof["numbers"]["blank"] == proof["numbers"]["contents"]
+    assert "the content of an answer begins with a blank line: '\\n\\n" in proof["detail"]
+    assert "回答的 content 以空行开头" in proof["detail_zh"]
+    assert any("a streamed answer" in finding["what"] for finding in proof["findings"])
+    assert "let Conch start the server" in proof["hint"]
+
+
+def test_fault_164_a_template_that_does_not_put_the_blank_line_back_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients send the cleaned content back, and the reasoning as it came."""
+    right = jinja("deepseekr1-on-keep")
+    loses = right.replace("closing = '\\n</think>\\n\\n'", "closing = '\\n</think>'")
+    loses = loses.replace("content[2:] if content.startswith('\\n\\n') else content", "content")
+    assert len(right) - len(loses) > 40
+    code, proof, _ = prove(folder, monkeypatch, loses)
+    assert code == 5
+    clients = {finding["client"] for finding in proof["findings"]}
+    assert "the answer without its blank line, and its reasoning field" in clients
+    assert "the answer and its reasoning field" not in clients
 
 
 def test_an_accepted_mismatch_ends_well_and_is_marked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,10 +125,7 @@ def test_an_engine_without_an_acting_half_is_read_as_any_openai_server() -> None
 OF_VLLM = {
     "backends/vllm.py",
     "execute/servers/engines/vllm.py",
-    *(
-        f"probes/{name}.py"
-        for name in ("warm_vllm", "deepseek_r1_parser", "serving_ids", "stop_ids", "tokens")
-    ),
+    *(f"probes/{name}.py" for name in ("warm_vllm", "answer_parser", "serving_ids", "stop_ids", "tokens")),
 }
 FLAGS = (
     "served-model-name|enable-lora|max-lora|lora-modules|reasoning-parser|enforce-eager|max-model-len"
@@ -142,7 +139,7 @@ def test_no_other_file_speaks_vllms_language() -> None:
     assert files.keys() >= OF_VLLM
     found = {name: SPOKEN.findall(path.read_text(encoding="utf-8")) for name, path in files.items()}
     assert not {name: words for name, words in found.items() if words and name not in OF_VLLM}
-    assert all(found[name] for name in OF_VLLM - {"probes/warm_vllm.py", "probes/deepseek_r1_parser.py"})
+    assert all(found[name] for name in OF_VLLM - {"probes/warm_vllm.py", "probes/answer_parser.py"})
 
 
 def test_only_the_tables_name_an_engine() -> None:

@@ -1,4 +1,4 @@
-"""The fixed deepseek_r1: an earlier turn's </think> is not this one's. vLLM itself is a stub here."""
+"""Content begins with the answer; an earlier turn's </think> is not this one's. vLLM itself is a stub here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-PROBE = Path(__file__).parents[2] / "orchestrator" / "probes" / "deepseek_r1_parser.py"
+PROBE = Path(__file__).parents[2] / "orchestrator" / "probes" / "answer_parser.py"
 ASSISTANT, START, END, TEXT = 1, 2, 3, 9
 
 
@@ -30,9 +30,34 @@ class Stock:
         return SimpleNamespace(reasoning=delta_text) if delta_text else None
 
 
+class StockParser:
+    """As much of vLLM's Parser: what it was given, split at the end of the thought."""
+
+    def parse(self, text: str) -> tuple[str, str | None, list[Any]]:
+        thought, _, content = text.partition("</think>")
+        return thought, content or None, []
+
+    def parse_delta(self, text: str) -> Any:
+        if not text:
+            return None
+        thinks = text.startswith("~")
+        return SimpleNamespace(
+            reasoning=text if thinks else None, content=None if thinks else text, tool_calls=[]
+        )
+
+
+class StockManager:
+    """vLLM's: it chooses the Parser of a server."""
+
+    @classmethod
+    def get_parser(cls, name: str) -> type[StockParser] | None:
+        return StockParser if name else None
+
+
 @pytest.fixture
-def parser(monkeypatch: pytest.MonkeyPatch) -> Any:
+def registered(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     registered: dict[str, Any] = {}
+    manager = type("Manager", (StockManager,), {})
     reasoning, stock = ModuleType("vllm.reasoning"), ModuleType("vllm.reasoning.deepseek_r1_reasoning_parser")
 
     def register_module(name: str, *, module: Any) -> None:
@@ -40,11 +65,52 @@ def parser(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     vars(reasoning)["ReasoningParserManager"] = SimpleNamespace(register_module=register_module)
     vars(stock)["DeepSeekR1ReasoningParser"] = Stock
+    parsers = ModuleType("vllm.parser")
+    vars(parsers)["ParserManager"] = registered["manager"] = manager
+    monkeypatch.setitem(sys.modules, parsers.__name__, parsers)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setitem(sys.modules, "vllm", ModuleType("vllm"))
     monkeypatch.setitem(sys.modules, reasoning.__name__, reasoning)
     monkeypatch.setitem(sys.modules, stock.__name__, stock)
     runpy.run_path(str(PROBE))
+    runpy.run_path(str(PROBE))  # vLLM imports a plug-in more than once in one process
+    return registered
+
+
+@pytest.fixture
+def parser(registered: dict[str, Any]) -> Any:
     return registered["deepseek_r1"]()
+
+
+# An answer in pieces, and what clients see of it.
+STREAMS = [
+    (["\n\n", "我是", "海螺"], "我是海螺"),
+    (["\n", "\n  ", "def f():\n"], "  def f():\n"),
+    (["\n", " ", "\n\n你好", "\n", "\n再见"], "你好\n\n再见"),
+    (["你", "好"], "你好"),
+    ([], ""),
+    (["\n", "\n"], ""),
+]
+
+
+@pytest.mark.parametrize(("given", "clean"), STREAMS)
+def test_fault_163_content_begins_with_the_answer_whole_and_streamed(
+    registered: dict[str, Any], given: list[str], clean: str
+) -> None:
+    chosen = registered["manager"].get_parser("any")
+    assert chosen().parse("~</think>" + "".join(given)) == ("~", clean or None, [])
+    stream = chosen()
+    pieces = [stream.parse_delta(piece) for piece in ("~", *given, "")]
+    assert pieces[0].reasoning == "~"
+    assert "".join(piece.content or "" for piece in pieces if piece) == clean
+    assert all(piece is None or piece.content for piece in pieces[1:])
+    other = chosen()
+    assert other.parse_delta("\n") is None, "a stream has a state of its own"
+
+
+def test_a_server_without_parsers_stays_as_it_is(registered: dict[str, Any]) -> None:
+    assert registered["manager"].get_parser("") is None
+    assert registered["manager"].get_parser("any").__mro__[1] is StockParser
 
 
 @pytest.mark.parametrize(
