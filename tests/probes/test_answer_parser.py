@@ -1,4 +1,4 @@
-"""Content begins with the answer; an earlier turn's </think> is not this one's. vLLM itself is a stub here."""
+"""Content begins with the answer; an earlier turn's </think> is not this one's. vLLM itself is a stub."""
 
 from __future__ import annotations
 
