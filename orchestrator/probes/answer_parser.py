@@ -8,8 +8,8 @@ And deepseek_r1 splits a streamed follow-up correctly. vLLM 0.32 asks of the who
 ended, and takes a `</think>` in an earlier turn for the end of this one's: a streamed follow-up then comes
 with its thinking, tags and all, as content, while the same answer sent whole is split correctly
 (https://github.com/vllm-project/vllm/pull/32490, closed unmerged). A template that keeps the history has
-such a `</think>` in every follow-up. Here only what follows the last `<｜Assistant｜>` counts. And a `<think>`
-that comes in one chunk with more is taken out of the thinking.
+such a `</think>` in every follow-up. Here only what follows the last `<｜Assistant｜>` counts. And a tag that
+opens a thought and comes in one chunk with more is taken out of the thinking.
 
 Runs inside vLLM. Not covered: a server without a reasoning parser, whose content is the model's whole text.
 """
