@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -38,7 +38,7 @@ class Board:
     """A room, its table, and the top-level name by which a file there is known as a plug."""
 
     room: str
-    table: Mapping[str, object]
+    table: Iterable[str]
     mark: str
     prefix: str = ""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from orchestrator.backends import vllm
 from orchestrator.backends.serving_engine import ServingEngine
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import RenderedFile, Service
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 ENGINES: dict[str, ServingEngine] = {"vllm": vllm}
 

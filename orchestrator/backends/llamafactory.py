@@ -7,10 +7,13 @@ Source: 0.9.5 (hparams/, train/callbacks.py, train/tuner.py).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from orchestrator.backends.base import yaml_text
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime, partial
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 # Keys that Conch renders itself: the recipe's sections set them, or a proof depends on them.
 OWNED: dict[str, str] = {

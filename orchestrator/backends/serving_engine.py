@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.backends.base import Symptom
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Service
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from orchestrator.backends.base import Symptom, yaml_text
 from orchestrator.backends.serving_engine import Limitations
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime, Service
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 name, passage = "vllm", "vllm"
 key_variable = "VLLM_API_KEY"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from orchestrator import __version__
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan
-from orchestrator.plan.stages import STAGES, base
+from orchestrator.plan.stages import STAGES, base, stage_of
 
 # What each verb runs; stages that the recipe turns off or its training kind omits are left out.
 TRAIN = ("fetch", "prepare", "prove_data", "train", "curve", "hashes", "export", "prove_export", "certify")
@@ -39,7 +39,7 @@ def build_plan(job: Job, names: Iterable[str] = RUN) -> Plan:
         selected.discard("score")
     if len(unproven) == len(base.SERVED_PROOFS):
         selected.discard("prove_served")
-    stages = tuple(make(job) for name, make in STAGES.items() if name in selected)
+    stages = tuple(stage_of(name)(job) for name in STAGES if name in selected)
     launcher = job.recipe.launch.launcher
     return Plan(recipe=job.recipe.name, headline=headline(job), stages=stages, launcher=launcher)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from orchestrator.plan.job import Job
+from typing import TYPE_CHECKING
+
 from orchestrator.plan.stage import Stage
 from orchestrator.plan.stages.questions import TUNED, ask_stage
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 
 def stage(job: Job) -> Stage:

@@ -8,13 +8,12 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.backends.engines import config_file, engine_of
-from orchestrator.checks.base import DatasetCase
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile, Runtime
-from orchestrator.recipe.section import Section
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    from orchestrator.plan.job import Job
 
 CONVERSATIONS = "data/conversations.jsonl"
 DATA_PROOF = "proofs/data"
@@ -44,6 +43,8 @@ def served_files(job: Job) -> tuple[RenderedFile, ...]:
 
 def asks_rows(job: Job) -> bool:
     """Whether a case of the recipe is made of rows of the data."""
+    from orchestrator.checks.base import DatasetCase
+
     return any(isinstance(case, DatasetCase) for case in job.cases)
 
 
@@ -78,6 +79,8 @@ def settings_json(settings: DataclassInstance) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    from orchestrator.recipe.section import Section
+
     if is_dataclass(value) and not isinstance(value, type):
         return settings_json(value)
     if isinstance(value, list | tuple):

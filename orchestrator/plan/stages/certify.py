@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import CERTIFICATE, DATA_PROOF, EXPORT_PROOF, SERVED_PROOF, task, unproven
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.backends import llamafactory
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import RenderedFile, Stage, partial
 from orchestrator.plan.stages.base import task, template_file
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

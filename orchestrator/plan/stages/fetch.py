@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.hubs import token_variables
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage
 from orchestrator.plan.stages.base import task
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from orchestrator.checks.base import Case, DatasetCase
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import ANSWERS, BASE_ANSWERS, VERDICTS, asks_rows, task
 from orchestrator.plan.stages.questions import BASE, TUNED, answers_of
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.datasets.base import SFT
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.split import TEST, TRAIN, VALIDATION, SplitSpec
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage
 from orchestrator.plan.stages.base import task
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 # Enough shapes (1–4 turns, languages, thoughts, odd texts, with and without system) to find any error in a
 # template; they take a second.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.backends import llamafactory
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage, partial
 from orchestrator.plan.stages.base import (
     CONVERSATIONS,
@@ -15,6 +15,9 @@ from orchestrator.plan.stages.base import (
     task,
     template_file,
 )
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

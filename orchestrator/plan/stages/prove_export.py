@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.backends.engines import CONFIG, config_file
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime, Stage, partial
 from orchestrator.plan.stages.base import (
     DATA_PROOF,
@@ -18,6 +18,9 @@ from orchestrator.plan.stages.base import (
     task,
     template_file,
 )
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.backends.engines import config_file, export_service
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile, Stage, partial
 from orchestrator.plan.stages.base import (
     CONVERSATIONS,
@@ -18,6 +18,9 @@ from orchestrator.plan.stages.base import (
     template_file,
     unproven,
 )
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 # Rows of each kind that the server is asked about: it takes seconds, and a fault shows in the first of them.
 ROWS = 12

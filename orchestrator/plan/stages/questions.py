@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from orchestrator.backends import llamafactory
 from orchestrator.backends.engines import base_service, engine_behind, export_service
 from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.evaluation import general
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, RenderedFile, Service, Stage, partial
 from orchestrator.plan.stages.base import (
     ANSWERS,
@@ -19,6 +19,9 @@ from orchestrator.plan.stages.base import (
     served_files,
     task,
 )
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 TUNED, BASE = "tuned", "base"
 # Of a general question, whose answer is a word or a number in a sentence.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import (
     CERTIFICATE,
@@ -16,6 +16,9 @@ from orchestrator.plan.stages.base import (
     VERDICTS,
     task,
 )
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 REPORT, CARD = "report", "README.md"
 

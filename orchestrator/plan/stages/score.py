@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from orchestrator.plan.job import Job
+from typing import TYPE_CHECKING
+
 from orchestrator.plan.stage import Command, Runtime, Stage, partial
 from orchestrator.plan.stages.base import DATA_PROOF, SCORES
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 # Rows of each kind, trained and held out.
 ROWS = 12

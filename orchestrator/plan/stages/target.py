@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import TARGET, VERDICTS, task
 from orchestrator.plan.stages.questions import TUNED, Evaluation
 from orchestrator.recipe import Target
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from orchestrator.backends import llamafactory
-from orchestrator.plan.job import Job
 from orchestrator.plan.stage import RenderedFile, Stage, partial
+
+if TYPE_CHECKING:
+    from orchestrator.plan.job import Job
 
 
 def stage(job: Job) -> Stage:
