@@ -96,6 +96,7 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
 
     from orchestrator.cli.text.live import TerminalProgress
     from orchestrator.execute.project import discovery, recipes
+    from orchestrator.execute.run_store.run_paths import make_private
     from orchestrator.execute.runner.run_plan import run_recipe
     from orchestrator.plan.plan import PARITY, build_plan
     from orchestrator.plan.stages.base import DATA_PROOF
@@ -106,7 +107,7 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
     )
     live = TerminalProgress()
     # A template that is only tried must not become the recipe's last run.
-    home = project if chat_template is None else project / "runs" / ".parity"
+    home = project if chat_template is None else make_private(project, ".parity")
     folder, _ = run_recipe(build_plan(job, PARITY), job, project=project, home=home, progress=live)
     path = folder / DATA_PROOF / "parity.json"
     parity: Parity = json.loads(path.read_text(encoding="utf-8")) | {"proof": str(path)}

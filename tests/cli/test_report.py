@@ -113,13 +113,14 @@ def test_a_full_disk_leaves_the_old_report(run: Run, monkeypatch: pytest.MonkeyP
     assert main.run(["report"]) == 0
     before = (run.path / "report/report.html").read_bytes()
 
-    def full(_: object, folder: Path) -> int:
-        (folder / "report.partial-0").mkdir()
+    def full(settings: ReportSettings, folder: Path) -> int:
+        (folder / settings.out).mkdir()
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("orchestrator.execute.reporting.write_report.write_report", full)
     assert main.run(["report"]) == 3
     assert (run.path / "report/report.html").read_bytes() == before
+    assert not list(run.path.glob(".report"))
 
 
 def test_it_is_opened_in_the_browser(

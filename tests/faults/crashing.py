@@ -20,7 +20,7 @@ from typing import Any
 
 from orchestrator.cli import main
 from orchestrator.execute.host import atomic_files
-from orchestrator.execute.run_store import manifest, run_folder, run_lock
+from orchestrator.execute.run_store import manifest, run_folder
 
 _COUNT = [0]
 
@@ -49,7 +49,7 @@ def crashing(write: Callable[..., None], at: int, how: str) -> Callable[..., Non
 
 if __name__ == "__main__":
     number, manner, *words = sys.argv[1:]
-    for module in (run_folder, run_lock, manifest):
+    for module in (run_folder, manifest):
         for name in ("append_durable", "write_durable"):
             setattr(module, name, crashing(getattr(atomic_files, name), int(number), manner))
     code = main.run(words)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from orchestrator.errors import BusyError
-from orchestrator.execute.host import signals
+from orchestrator.execute.host import file_lock, signals
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.processes.process import start
@@ -64,7 +64,8 @@ def test_fault_051_a_child_never_keeps_the_lock_of_its_killed_parent(project: Pa
     assert not _keeps(project, HOLDER)
 
 
-def test_fault_051_control_a_forked_child_keeps_it(project: Path) -> None:
+def test_fault_051_control_a_forked_child_keeps_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_lock, "PATIENCE", 0.1)
     (project / "runs/small").mkdir(parents=True)
     assert _keeps(project, NAIVE)
 

@@ -11,6 +11,7 @@ from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.json_places import read_json
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
 from orchestrator.execute.data.data_file import DataFile
+from orchestrator.execute.host.atomic_files import read_regular
 
 # A larger file is rows, not a list of datasets.
 SIZE_LIMIT = 4 << 20
@@ -41,7 +42,7 @@ def lint_file(path: Path, stage: str = "") -> list[Problem]:
     """
     shown = str(path)
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path)
         text = raw.decode("utf-8")
     except OSError as error:
         raise MissingError(Problem(f"cannot read it: {error.strerror}", shown, "check the name")) from None

@@ -16,7 +16,7 @@ from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.environments import registry, uv
 from orchestrator.execute.host import machine
 from orchestrator.execute.host.atomic_files import remove, sha256_file, sync_folder
-from orchestrator.execute.host.file_lock import exclusive
+from orchestrator.execute.host.file_lock import queued
 
 # What an environment takes on disk without hard links into the uv cache, rounded up.
 _ROOM_GB = {("train", "cpu"): 3.0, ("serve", "cpu"): 4.0, ("train", "cuda"): 9.0, ("serve", "cuda"): 13.0}
@@ -69,7 +69,7 @@ def check_requirements(name: str, hardware: str, folder: Path) -> None:
 def lock_folder(folder: Path, progress: Progress) -> AbstractContextManager[None]:
     """Hold the lock of a folder that is being built; report when another process has it, and wait."""
     message = f"another process is building {folder.name}; waiting for it"
-    return exclusive(folder.with_name(f".{folder.name}.lock"), message, progress)
+    return queued(folder.with_name(f".{folder.name}.lock"), message, progress)
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -10,10 +10,11 @@ import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed
 from orchestrator.execute.host import signals
@@ -22,10 +23,42 @@ from orchestrator.plan.stage import partial
 CHUNK = 1 << 20
 
 
+def open_regular(path: Path, *, follow: bool = True, buffering: int = -1) -> IO[bytes]:
+    """Open a file to read it, never a pipe, a socket or a device: those block, end never, or act when opened.
+
+    Raises:
+        OSError: it cannot be opened, or it is something else than a file (also with `follow` off: a link).
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise _not_a_file(path) from None
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise _not_a_file(path, folder=stat.S_ISDIR(mode))
+    return open(descriptor, "rb", buffering)  # noqa: PTH123  it is open already
+
+
+def _not_a_file(path: Path, *, folder: bool = False) -> OSError:
+    if folder:
+        return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return OSError(errno.EINVAL, "it is a pipe, a socket or a device, not a file", str(path))
+
+
+def read_regular(path: Path) -> bytes:
+    """All bytes of a file; raises as open_regular."""
+    with open_regular(path) as file:
+        return file.read()
+
+
 def sha256_file(path: Path) -> str:
     """`sha256:<hex>` of a file's bytes. Raises OSError, and Interrupted on a signal."""
     digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path, buffering=0) as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
             signals.check()
@@ -61,14 +94,14 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object in a file; None if there is none."""
     try:
-        return dict(json.loads(path.read_bytes()))
+        return dict(json.loads(read_regular(path)))
     except (OSError, ValueError, TypeError):
         return None
 
 
 def read_text(path: Path) -> str | None:
     """The text of a file with its own line ends; None if it does not exist."""
-    return path.read_bytes().decode("utf-8", "replace") if path.is_file() else None
+    return read_regular(path).decode("utf-8", "replace") if path.is_file() else None
 
 
 def write_durable(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import os
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from orchestrator.errors import BusyError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import sync_folder, write_error
+from orchestrator.execute.host.file_lock import lock_open_file
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -52,19 +52,34 @@ class OutputFile:
         made = cls(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(made.partial, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            while (descriptor := made._open_partial()) is None:
+                pass
         except OSError as error:
             raise write_error(error, path) from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(descriptor, 0)
-        except BlockingIOError:
+        if not force and path.exists():  # published since
+            made.partial.unlink()
             os.close(descriptor)
-            raise BusyError(Problem("another process is writing it", str(path), "wait for it")) from None
+            raise UsageError(Problem("already exists", str(path), "name another file, or add --force"))
         made._raw.descriptor = descriptor
         # Not wrapped: it is called for every row.
         made.write = made._buffer.write
         return made
+
+    def _open_partial(self) -> int | None:
+        """The partial file, locked and empty; None if another process published or removed it meanwhile.
+
+        A writer that ends renames its partial file, which may be open here by then: emptying it without
+        looking would empty what was published.
+        """
+        descriptor = os.open(self.partial, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+        if not lock_open_file(descriptor):
+            os.close(descriptor)
+            raise BusyError(Problem("another process is writing it", str(self.path), "wait for it"))
+        if not _is_at(descriptor, self.partial):
+            os.close(descriptor)
+            return None
+        os.ftruncate(descriptor, 0)
+        return descriptor
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +102,14 @@ class OutputFile:
             raise write_error(error, self.path) from None
         self._raw.end()
         return "sha256:" + self._raw.digest.hexdigest()
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file still has this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 class _Hashed(io.RawIOBase):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem, UsageError
+from orchestrator.execute.host.atomic_files import open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,13 @@ def read_key(
     if key_file is None:
         return _key_text(environ.get(variable, ""), variable)
     try:
-        with key_file.open(encoding="utf-8") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode) or mode & 0o077:
+        with open_regular(key_file) as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
                 hint = f"chmod 600 {key_file}"
                 raise MissingError(
                     Problem("other users can read this key file", where=str(key_file), hint=hint)
                 )
-            text = file.read(4096)
+            text = file.read(4096).decode("utf-8")
     except OSError as error:
         raise MissingError(Problem(f"no key file: {error.strerror}", where=str(key_file))) from error
     except UnicodeDecodeError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from orchestrator.errors import ConchError, MissingError, Problem
-from orchestrator.execute.host.atomic_files import sha256_file, write_durable
+from orchestrator.execute.host.atomic_files import open_regular, read_regular, sha256_file, write_durable
 
 MANIFEST = "conch-model.json"
 INDEX = "model.safetensors.index.json"
@@ -50,7 +50,7 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a model folder; None if it is missing or cannot be read."""
     try:
-        values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        values = json.loads(read_regular(folder / MANIFEST))
         return Manifest(
             **{name: values[name] for name in ("name", "stand_in", "source", "revision", "files")}
         )
@@ -127,7 +127,7 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
     """The header of a safetensors file; MissingError if the file is incomplete or its header invalid."""
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(8)
             if start + file.read(15) == LFS_POINTER:
                 raise _broken(path, "is a Git LFS pointer, not the file itself", "git lfs pull")
@@ -155,7 +155,7 @@ def _broken(path: Path, what: str, hint: str = "") -> MissingError:
 def _config_problems(folder: Path, *, trust: bool) -> list[Problem]:
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(read_regular(path))
     except FileNotFoundError:
         return [Problem("has no config.json: not a model folder", where=str(folder))]
     except (OSError, ValueError) as error:
@@ -172,7 +172,7 @@ def _config_problems(folder: Path, *, trust: bool) -> list[Problem]:
 
 def _has_code(path: Path) -> bool:
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8")).get("auto_map"))
+        return bool(json.loads(read_regular(path)).get("auto_map"))
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -203,7 +203,7 @@ def _weight_problems(folder: Path, *, trust: bool) -> list[Problem]:
 def _index_problems(folder: Path, index: Path) -> list[Problem]:
     try:
         shards: dict[str, set[str]] = {}
-        for tensor, shard in json.loads(index.read_text(encoding="utf-8"))["weight_map"].items():
+        for tensor, shard in json.loads(read_regular(index))["weight_map"].items():
             shards.setdefault(str(shard), set()).add(tensor)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return [Problem("cannot read it", where=str(index), hint="fetch or export the model again")]

@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
+from orchestrator.execute.host.atomic_files import read_regular
 from orchestrator.execute.models.model_folder import LFS_POINTER, TOKENIZERS
 
 CONFIG = "tokenizer_config.json"
@@ -45,7 +46,7 @@ def check_tokenizer(folder: Path) -> None:
 def read_object(path: Path) -> dict[str, object]:
     """The JSON object in a file of a tokenizer; MissingError without the file, UsageError if it is broken."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except FileNotFoundError:
         raise MissingError(Problem(f"has no {path.name}", str(path.parent), HINT)) from None
     except OSError as error:

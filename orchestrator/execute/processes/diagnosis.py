@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.backends.symptoms import explain
 from orchestrator.errors import Problem
+from orchestrator.execute.host.atomic_files import open_regular
 from orchestrator.execute.host.redact import redact
 
 _HEAD = 1 << 20
@@ -26,7 +27,7 @@ def explain_failure(log: Path, exit_code: int, *, hide: Iterable[str] = (), sinc
 def read_ends(log: Path, since: int = 0) -> str:
     """The first MiB and the last 256 KiB of a log; undecodable bytes as escapes."""
     try:
-        with log.open("rb") as file:
+        with open_regular(log) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(since)
             data = file.read(_HEAD)

@@ -2,7 +2,10 @@
 
 The request is a file that only the user can read, until the supervisor has read it. The outcome comes back
 through a named pipe. With the user's systemd, the supervisor is a transient unit, which survives logout and
-whose control group ends with it; otherwise it has a session of its own.
+whose control group ends with it; otherwise it has a session of its own. A unit gets systemd's environment, so
+this module, run there, takes the command's from another such file and becomes the supervisor.
+
+    python -m orchestrator.execute.processes.spawn_daemon FOLDER     environment.json in
 """
 
 from __future__ import annotations
@@ -21,11 +24,11 @@ from pathlib import Path
 
 from orchestrator.errors import ConchError, Problem, StageFailed, error_for
 from orchestrator.execute.host import signals
+from orchestrator.execute.host.atomic_files import write_durable
 
 _ROOT = Path(__file__).parents[3]
 _POLL = 0.1
-# Variables passed to a unit by name: everybody could read a value on a command line.
-_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
+_ENVIRONMENT = "environment.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,7 @@ def detach(request: Mapping[str, object], *, project: Path) -> Started:
     """Start a supervisor (daemon.py) and wait until it is ready; raise the error that its work raised."""
     folder = Path(tempfile.mkdtemp(prefix="conch-start-"))
     try:
-        (folder / "request.json").touch(mode=0o600)
-        (folder / "request.json").write_text(json.dumps(dict(request)), encoding="utf-8")
+        write_durable(folder / "request.json", json.dumps(dict(request)), mode=0o600)
         pipe = folder / "outcome"
         os.mkfifo(pipe, 0o600)
         reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -54,31 +56,31 @@ def detach(request: Mapping[str, object], *, project: Path) -> Started:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def unit_command(name: str, argv: Sequence[str], *, project: Path, names: Sequence[str]) -> tuple[str, ...]:
+def unit_command(name: str, argv: Sequence[str], *, project: Path) -> tuple[str, ...]:
     """The systemd-run that starts an argv as a transient unit of the user's. Pure.
 
-    >>> unit_command("conch-1", ["python", "x"], project=Path("/p"), names=["PATH"])[:5]
+    >>> unit_command("conch-1", ["python", "x"], project=Path("/p"))[:5]
     ('systemd-run', '--user', '--quiet', '--collect', '--unit=conch-1')
     """
     return (
         *("systemd-run", "--user", "--quiet", "--collect", f"--unit={name}"),
         *("--property=KillMode=control-group", "--property=TimeoutStopSec=90"),
-        f"--working-directory={project}",
-        *(f"--setenv={one}" for one in names),
+        *(f"--working-directory={project}", f"--setenv=PYTHONPATH={_ROOT}"),
         *("--", *argv),
     )
 
 
 def _spawn(folder: Path, project: Path, verb: str) -> tuple[subprocess.Popen[bytes] | None, str]:
-    argv = [sys.executable, "-m", "orchestrator.execute.daemon", str(folder)]
+    argv = _daemon(folder)
     env = {**os.environ, "PYTHONPATH": str(_ROOT)}
     if has_systemd():
         unit = f"conch-{verb}-{folder.name.rpartition('-')[2]}"
-        names = [name for name in env if name in _PASSED or name.startswith(("CONCH_", "XDG_", "PYTHONPATH"))]
-        command = unit_command(unit, argv, project=project, names=sorted(names))
-        done = subprocess.run(command, env=env, capture_output=True, check=False)
+        write_durable(folder / _ENVIRONMENT, json.dumps(env), mode=0o600)
+        becoming = [sys.executable, "-m", __name__, str(folder)]
+        done = subprocess.run(unit_command(unit, becoming, project=project), capture_output=True, check=False)
         if done.returncode == 0:
             return None, unit
+        (folder / _ENVIRONMENT).unlink()
     with (folder / "output").open("wb") as output:
         child = subprocess.Popen(
             argv,
@@ -90,6 +92,18 @@ def _spawn(folder: Path, project: Path, verb: str) -> tuple[subprocess.Popen[byt
             start_new_session=True,
         )
     return child, ""
+
+
+def _daemon(folder: Path) -> list[str]:
+    return [sys.executable, "-m", "orchestrator.execute.daemon", str(folder)]
+
+
+def become_daemon(folder: Path) -> None:
+    """Replace this process by the supervisor, in the environment that a file gives; the file is removed."""
+    path = folder / _ENVIRONMENT
+    env = json.loads(path.read_bytes())
+    path.unlink()
+    os.execve(sys.executable, _daemon(folder), env)  # noqa: S606  no shell
 
 
 def has_systemd() -> bool:
@@ -144,3 +158,7 @@ def _vanished(folder: Path) -> ConchError:
         output = ""
     what = "the background process ended without a message" + (f": {output[-400:]}" if output else "")
     return StageFailed(Problem(what, hint="run the command without --detach to see what happens"))
+
+
+if __name__ == "__main__":
+    become_daemon(Path(sys.argv[1]))

@@ -15,7 +15,7 @@ from orchestrator.datasets.entry import DatasetEntry, read_entry
 from orchestrator.errors import MissingError, Problem, UsageError, did_you_mean
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
-from orchestrator.execute.host.atomic_files import sha256_path
+from orchestrator.execute.host.atomic_files import read_regular, sha256_path
 from orchestrator.execute.launchers import launcher
 from orchestrator.execute.project import recipes
 from orchestrator.hubs import hub_of, local
@@ -139,7 +139,11 @@ def _hashed(entry: DatasetEntry, project: Path) -> DatasetEntry:
         where = f"dataset_info/{entry.name}.yaml"
         hint = f"create the file, or fix `file:` in {where}"
         raise MissingError(Problem(f"{entry.path}: no such data file", where, hint))
-    return replace(entry, sha256=sha256_path(path))
+    try:
+        return replace(entry, sha256=sha256_path(path))
+    except OSError as error:
+        where = str(error.filename or path)
+        raise MissingError(Problem(f"cannot read the data: {error.strerror}", where)) from None
 
 
 def _paraphrases(entry: DatasetEntry, project: Path) -> tuple[Mapping[str, Any], ...]:
@@ -209,8 +213,10 @@ def _state_of(folder: Path) -> str:
 
 def _read_text(path: Path, what: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular(path).decode("utf-8")
     except FileNotFoundError:
         raise MissingError(Problem(f"no {what} at {path}", hint="check the name")) from None
-    except (UnicodeDecodeError, OSError) as error:
+    except UnicodeDecodeError as error:
         raise UsageError(Problem(f"cannot read the {what}: {error}", where=str(path))) from None
+    except OSError as error:
+        raise UsageError(Problem(f"cannot read the {what}: {error.strerror}", where=str(path))) from None

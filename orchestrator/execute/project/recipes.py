@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem, UsageError, did_you_mean
+from orchestrator.execute.host.atomic_files import open_regular
 from orchestrator.recipe import (
     NAME_PATTERN,
     NAME_WORDS,
@@ -95,10 +95,7 @@ def load(path: Path, project: Path) -> RecipeSource:
     """The text of one recipe file; UsageError if it is not a file, too large, unreadable or not UTF-8."""
     shown = show(path, project)
     try:
-        # Before open(), which blocks on a pipe.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(Problem("not a file", shown, "name a recipe file"))
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(SIZE_LIMIT + 1)
     except OSError as error:
         raise UsageError(Problem(f"cannot read it: {error.strerror}", shown)) from error

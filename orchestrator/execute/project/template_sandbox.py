@@ -22,6 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from orchestrator.errors import MissingError, Problem, UsageError
+from orchestrator.execute.host.atomic_files import open_regular
 
 if TYPE_CHECKING:
     import jinja2
@@ -58,7 +59,7 @@ def read_template(path: Path) -> str:
     try:
         if path.is_dir():
             raise UsageError(Problem("is a folder, not a chat template", str(path), "name the jinja file"))
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(LARGEST + 1)
     except FileNotFoundError:
         raise MissingError(Problem("no such chat template", str(path), "check the name")) from None

@@ -23,7 +23,7 @@ from orchestrator.datasets.formats.base import read_conversation
 from orchestrator.datasets.json_text import LONGEST_ROW
 from orchestrator.datasets.rows import Numbered, is_array, json_array, json_lines
 from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute.host.atomic_files import CHUNK
+from orchestrator.execute.host.atomic_files import CHUNK, open_regular
 
 # Kinds of faults for which LLaMA-Factory drops a row.
 DROPPED = {
@@ -61,7 +61,7 @@ def read_conversations(path: Path) -> list[Given]:
     found: list[Given] = []
     problems: list[Problem] = []
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for line, row in _rows(file, path):
                 where = f"{path}:{line}"
                 try:

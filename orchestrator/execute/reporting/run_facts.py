@@ -21,7 +21,7 @@ from orchestrator.backends.trainer_log import TrainStep, seconds_of
 from orchestrator.datasets.distribution import Distribution
 from orchestrator.datasets.statistics import Statistics
 from orchestrator.evaluation.numbers import Numbers
-from orchestrator.execute.host.atomic_files import read_json
+from orchestrator.execute.host.atomic_files import open_regular, read_json
 from orchestrator.execute.host.redact import redact
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.manifest import MANIFEST, network_of
@@ -217,7 +217,7 @@ def _lines(path: Path, names: Iterable[str]) -> Iterator[tuple[str, dict[str, An
     begins = {json.dumps(name, ensure_ascii=False).encode(): name for name in names}
     taken: Counter[str] = Counter()
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for line in file:
                 quoted = line[:400].partition(b":")[2].lstrip()
                 name = next((one for key, one in begins.items() if quoted.startswith(key)), None)

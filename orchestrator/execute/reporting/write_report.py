@@ -17,12 +17,13 @@ from pathlib import Path
 
 from orchestrator.errors import BusyError, MissingError, Problem, StageFailed, UsageError
 from orchestrator.execute.host import atomic_files
+from orchestrator.execute.host.file_lock import exclusive
 from orchestrator.execute.reporting.run_facts import read_facts
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.listing import Standing, latest, summary_of
 from orchestrator.execute.run_store.manifest import MANIFEST
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.run_store.run_lock import hold
+from orchestrator.execute.run_store.run_lock import hold_briefly
 from orchestrator.execute.runner.existing_run import read_plan
 from orchestrator.execute.runner.task import typed
 from orchestrator.html.card import model_card
@@ -32,6 +33,8 @@ from orchestrator.plan.stages.report import CARD, REPORT, ReportSettings
 from orchestrator.results import StageResult, Status
 
 PICTURE = "training_loss.png"
+# Where `conch report` writes, until it is complete.
+DRAFT = ".report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +87,17 @@ def renew_report(name: str, *, project: Path, language: str = "") -> RenewedRepo
         UsageError: there is no such run. BusyError: it is running. MissingError: the disk is full.
     """
     run = Run.open(project, name) if name else last_run(project)
-    with _alone(run):
-        _clear(run)
+    out, card = f"{DRAFT}/{REPORT}", f"{DRAFT}/{CARD}"
+    settings = replace(settings_of(run), language=language, out=out, card=card)
+    with exclusive(run.path / f"{DRAFT}.lock", lambda: _in_writing(run), is_held=lambda: False):
         try:
-            write_report(replace(settings_of(run), language=language), run.path)
-            atomic_files.rename_outputs(run.path, (REPORT, CARD))
+            while not _renew(run, settings):
+                pass
         except OSError as error:
             what = f"cannot be written: {error.strerror}"
             raise MissingError(Problem(what, str(run.path / REPORT), "free some space")) from None
         finally:
-            _clear(run)
-        _record(run)
+            atomic_files.remove(run.path / DRAFT)
     folder = run.path / REPORT
     files = (folder / "report.html", folder / "report.md", folder / "report.json", run.path / CARD)
     return RenewedReport(run, *files)
@@ -132,23 +135,38 @@ def settings_of(run: Run) -> ReportSettings:
     )
 
 
+def _renew(run: Run, settings: ReportSettings) -> bool:
+    """Write a draft, and publish it unless the run has changed meanwhile: only that needs a lock."""
+    before = sum(1 for _ in run.events())
+    atomic_files.remove(run.path / DRAFT)
+    (run.path / DRAFT).mkdir(mode=0o700)
+    write_report(settings, run.path)
+    with _alone(run):
+        if sum(1 for _ in run.events()) != before:
+            return False
+        for draft, output in ((settings.out, REPORT), (settings.card, CARD)):
+            atomic_files.remove(run.path / partial(output))
+            (run.path / draft).rename(run.path / partial(output))
+        atomic_files.rename_outputs(run.path, (REPORT, CARD))
+        _record(run)
+        return True
+
+
+def _in_writing(run: Run) -> BusyError:
+    return BusyError(Problem("another process writes this report", str(run.path), "run this again later"))
+
+
 @contextmanager
 def _alone(run: Run) -> Iterator[None]:
-    """Hold the recipe; while another of its runs is running (a sweep), this one is free as well."""
+    """Hold the recipe for a moment; while another of its runs is running (a sweep), this one is free, too."""
     with ExitStack() as stack:
         try:
-            stack.enter_context(hold(run.project, run.recipe))
+            stack.enter_context(hold_briefly(run.project, run.recipe))
         except BusyError:
             if summary_of(run).standing is Standing.RUNNING:
                 hint = f"watch it: conch watch {run.name}; then run this again"
                 raise BusyError(Problem(f"{run.name} is running", str(run.path), hint)) from None
         yield
-
-
-def _clear(run: Run) -> None:
-    """Remove a partial report of this or a killed command."""
-    for output in (REPORT, CARD):
-        atomic_files.remove(run.path / partial(output))
 
 
 def _record(run: Run) -> None:

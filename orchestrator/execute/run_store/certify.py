@@ -16,7 +16,7 @@ from typing import TypedDict
 
 from orchestrator import __version__
 from orchestrator.errors import CheckFailed, MissingError, Problem
-from orchestrator.execute.host.atomic_files import sha256_file, write_durable
+from orchestrator.execute.host.atomic_files import read_regular, sha256_file, write_durable
 from orchestrator.execute.models.model_folder import hash_files
 from orchestrator.execute.run_store.load_report import read_proofs
 from orchestrator.plan.stages.base import CERTIFICATE
@@ -86,7 +86,7 @@ def read_certificate(folder: Path, *, recipe: str) -> Certificate:
     """
     path = folder / CERTIFICATE
     try:
-        found: Certificate = json.loads(path.read_text(encoding="utf-8"))
+        found: Certificate = json.loads(read_regular(path))
         _ = found["holds"], found["proofs"], found["files"], found["chat_template"]
     except (OSError, ValueError, KeyError, TypeError):
         what = "the export has no readable certificate: it was never proven"

@@ -15,10 +15,11 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import BusyError, MissingError, Problem
-from orchestrator.execute.host import atomic_files
+from orchestrator.execute.host.atomic_files import read_regular
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store import run_folder, run_lock
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_paths import delete_run, recipes_of
 from orchestrator.hubs.recipe import LINK
 from orchestrator.results import Status
 
@@ -95,14 +96,13 @@ def standing_of(found: Mapping[str, Any], *, worked_on: bool) -> Standing:
 
 def summaries(project: Path, recipe: str = "") -> list[RunSummary]:
     """Every run of a project, or of one recipe; the oldest of each recipe first."""
-    folder = project / "runs"
-    names = [recipe] if recipe else sorted(_names(folder))
+    names = [recipe] if recipe else recipes_of(project)
     return [one for name in names for one in _of_recipe(project, name)]
 
 
 def latest(project: Path) -> list[Run]:
     """The last run of each recipe that has one."""
-    found = (Run.last(project, name) for name in sorted(_names(project / "runs")))
+    found = (Run.last(project, name) for name in recipes_of(project))
     return [run for run in found if run is not None]
 
 
@@ -133,13 +133,8 @@ def remove_run(run: Run) -> None:
         if living:
             what = f"{run.name} has living processes: {', '.join(map(str, living))}"
             raise BusyError(Problem(what, str(run.path), f"conch stop {run.name}"))
-        doomed = run.path.with_name(f".removed-{run.id}")
         try:
-            # Renamed first, so that a partly deleted run is never taken for a run.
-            run.path.rename(doomed)
-            atomic_files.sync_folder(doomed.parent)
-            for old in run.path.parent.glob(".removed-*"):
-                atomic_files.remove(old)
+            delete_run(run.project, run.recipe, run.id)
         except OSError as error:
             what = f"cannot be removed: {error.strerror}"
             raise MissingError(Problem(what, str(run.path), "check the owner of the folder")) from None
@@ -159,10 +154,6 @@ def size_of(run: Run) -> int:
     )
 
 
-def _names(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-
-
 def _of_recipe(project: Path, recipe: str) -> Sequence[RunSummary]:
     runs = Run.all(project, recipe)
     active = _active(project, recipe) if runs else None
@@ -171,7 +162,7 @@ def _of_recipe(project: Path, recipe: str) -> Sequence[RunSummary]:
 
 def _active(project: Path, recipe: str) -> tuple[int, int] | None:
     """(pid, start ticks) of the process that works on a recipe's runs; None if there is none."""
-    who = run_lock.holder(project, recipe) if run_lock.is_held(project, recipe) else None
+    who = run_lock.holder(project, recipe)
     return (who["pid"], who["ticks"] or 0) if who else None
 
 
@@ -201,7 +192,7 @@ def _summary(run: Run, active: tuple[int, int] | None) -> RunSummary:
 def read_state(run: Run) -> dict[str, Any]:
     """state.json; computed from the events if it is missing or cannot be read."""
     try:
-        found = orjson.loads((run.path / "state.json").read_bytes())
+        found = orjson.loads(read_regular(run.path / "state.json"))
     except (OSError, ValueError):
         found = run_folder.fold(run.events())
     return found if isinstance(found, dict) else {}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.execute.host.atomic_files import read_json
+from orchestrator.execute.host.atomic_files import read_json, read_regular
 from orchestrator.plan.stages.base import CURVE, TARGET, VERDICTS
 from orchestrator.proofs import PROOFS
 from orchestrator.results import (
@@ -66,7 +66,7 @@ def proof_of(values: Mapping[str, Any]) -> Proof:
 
 def _json(path: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(read_regular(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found

@@ -9,8 +9,6 @@ A line torn by a crash is ignored. run_lock.py says who may write.
 from __future__ import annotations
 
 import json
-import os
-import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,14 +16,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import MissingError, Problem, UsageError
-from orchestrator.execute.host.atomic_files import append_durable, write_durable
+from orchestrator.errors import Problem, UsageError
+from orchestrator.execute.host.atomic_files import append_durable, read_regular, write_durable
 from orchestrator.execute.run_store.run_lock import this_process
+from orchestrator.execute.run_store.run_paths import ids_of, make_private, parts_of, runs_path
 from orchestrator.results import StageResult, Status
 
 SCHEMA = 1
 _STAMP = "%Y%m%d-%H%M%S"
-_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +69,15 @@ class Run:
             earlier = datetime.strptime(latest.id[:15], _STAMP).replace(tzinfo=UTC)
             moment = max(moment, earlier + timedelta(seconds=1))  # even if the clock was set back
         run = cls(project, recipe, f"{moment.strftime(_STAMP)}-{secrets.token_hex(2)}")
-        try:
-            run.path.parent.mkdir(parents=True, exist_ok=True)
-            run.path.mkdir(mode=0o700)
-        except OSError as error:
-            raise MissingError(
-                Problem(f"cannot make a run folder: {error.strerror}", str(run.path))
-            ) from error
+        make_private(project, recipe, run.id)
         return run
 
     @classmethod
     def open(cls, project: Path, name: str) -> Run:
-        """The run RECIPE/ID, or the last one of RECIPE; UsageError if there is none."""
-        recipe, _, number = name.partition("/")
+        """The run RECIPE/ID, or the last one of RECIPE; UsageError if there is none, or if it is a link."""
+        recipe, number = parts_of(name)
         run = cls(project, recipe, number) if number else cls.last(project, recipe)
-        if run is None or not _ID.fullmatch(run.id) or not run.path.is_dir():
+        if run is None or not runs_path(project, recipe, run.id).is_dir():
             raise UsageError(Problem(f"there is no run {name}", str(project / "runs"), "conch ls"))
         return run
 
@@ -97,10 +89,8 @@ class Run:
 
     @classmethod
     def all(cls, project: Path, recipe: str) -> list[Run]:
-        """Every run of a recipe, oldest first."""
-        folder = project / "runs" / recipe
-        names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208  only names are wanted
-        return [cls(project, recipe, name) for name in sorted(names) if _ID.fullmatch(name)]
+        """Every run of a recipe, oldest first; UsageError if that cannot name one."""
+        return [cls(project, recipe, name) for name in ids_of(project, recipe)]
 
     def append_event(self, event: Mapping[str, Any], *, durable: bool = False) -> None:
         """Append one event with the current time; `durable` (fsync) at the start and end of stages."""
@@ -111,7 +101,7 @@ class Run:
     def events(self) -> Iterator[dict[str, Any]]:
         """Every complete event, oldest first."""
         try:
-            content = (self.path / "events.jsonl").read_bytes()
+            content = read_regular(self.path / "events.jsonl")
         except FileNotFoundError:
             return
         for line in content.split(b"\n"):

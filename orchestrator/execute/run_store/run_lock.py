@@ -1,7 +1,7 @@
-"""How a run is locked: a flock on runs/RECIPE/.lock, held while a process works on that recipe's runs.
+"""How a recipe's runs are locked: .lock in runs/RECIPE, for which those that write compete, and .holder.json.
 
-Whether a run is worked on is what the lock says, never a pid: a holder that was killed holds nothing.
-Network file systems on which flock does nothing are not covered.
+Whether a run is worked on is what the lock on .holder.json says, never a pid: a holder that was killed holds
+nothing. Looking at it never touches .lock, so that looking cannot make a start fail (host/file_lock.py).
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
-import filelock
-
-from orchestrator.errors import BusyError, MissingError, Problem
-from orchestrator.execute.host.atomic_files import read_json, write_durable
+from orchestrator.errors import BusyError, Problem
+from orchestrator.execute.host.file_lock import exclusive, live_record, read_live
 from orchestrator.execute.processes import process_tree
+from orchestrator.execute.run_store.run_paths import make_private, runs_path
 
 
 class Holder(TypedDict):
@@ -33,63 +32,49 @@ class Holder(TypedDict):
 
 
 @contextmanager
-def exclusive(path: Path, busy: Callable[[], BusyError]) -> Iterator[None]:
-    """Hold a lock file.
-
-    Raises:
-        BusyError: what `busy` returns, where another process holds it.
-        MissingError: its folder cannot be written.
-    """
-    lock = filelock.UnixFileLock(path, mode=0o600, fallback_to_soft=False)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise busy() from None
-    except OSError as error:
-        raise MissingError(Problem(f"cannot lock: {error.strerror}", str(path.parent))) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a process holds a lock file now."""
-    if not path.exists():
-        return False
-    lock = filelock.UnixFileLock(path, mode=0o600)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        return True
-    lock.release()
-    return False
-
-
-@contextmanager
 def hold(project: Path, recipe: str) -> Iterator[None]:
-    """Hold a recipe's runs.
+    """Hold a recipe's runs, and say so to those that look.
 
     Raises:
         BusyError: another process holds them; names its pid, host and start.
         MissingError: the project's runs folder cannot be written.
     """
-    folder = project / "runs" / recipe
-    with exclusive(folder / ".lock", lambda: _busy(project, recipe)):
-        write_durable(folder / ".holder.json", json.dumps(this_process()), mode=0o600)
+    record = _record(project, recipe)
+    with hold_briefly(project, recipe), live_record(record, json.dumps(this_process())):
+        yield
+
+
+@contextmanager
+def hold_briefly(project: Path, recipe: str) -> Iterator[None]:
+    """Hold a recipe's runs without a record, for milliseconds: a start waits for it. Raises as `hold`."""
+    lock = make_private(project, recipe) / ".lock"
+    with exclusive(lock, lambda: _busy(project, recipe), is_held=lambda: is_held(project, recipe)):
         yield
 
 
 def is_held(project: Path, recipe: str) -> bool:
     """Whether a process works on a recipe's runs now."""
-    return is_locked(project / "runs" / recipe / ".lock")
+    return holder(project, recipe) is not None
 
 
 def holder(project: Path, recipe: str) -> Holder | None:
-    """The process that holds, or last held, a recipe's runs; None when that is unknown."""
-    found = read_json(project / "runs" / recipe / ".holder.json")
-    return Holder(**found) if found and Holder.__required_keys__ <= found.keys() else None  # type: ignore[typeddict-item]
+    """The process that works on a recipe's runs now; None if there is none."""
+    return holder_in(read_live(_record(project, recipe)))
+
+
+def holder_in(record: bytes | None) -> Holder | None:
+    """The holder that a live record names; None if there is no record, or if it is damaged."""
+    try:
+        found = json.loads(record or b"null")
+        pid, ticks = int(found["pid"]), int(found["ticks"] or 0)
+        boot, host, by = str(found["boot"]), str(found["host"]), str(found["by"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return {"pid": pid, "ticks": ticks, "boot": boot, "host": host, "by": by} if pid > 0 else None
+
+
+def _record(project: Path, recipe: str) -> Path:
+    return runs_path(project, recipe) / ".holder.json"
 
 
 def this_process() -> Holder:

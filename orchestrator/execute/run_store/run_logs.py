@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
+from orchestrator.execute.host.atomic_files import open_regular
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_paths import runs_path, stage_name
 
 FOLDER = "logs"
 # A line without an end is split into pieces of this size.
@@ -23,16 +25,21 @@ def logs_of(run: Run, stage: str = "") -> list[Path]:
     """The logs of a run or of one of its stages, the most recently written last.
 
     Raises:
-        MissingError: there is none.
+        MissingError: there is none. UsageError: no stage has such a name.
     """
-    pattern = f"{stage}*.log" if stage else "*.log"
-    found = [path for path in (run.path / FOLDER).glob(pattern) if path.is_file() and not path.is_symlink()]
+    found = _logs(run, stage)
     if not found:
-        there = sorted(path.stem for path in (run.path / FOLDER).glob("*.log"))
+        there = sorted(path.stem for path in _logs(run, ""))
         hint = f"there are {', '.join(there)}" if there else f"conch status {run.name}"
         what = f"{run.name} has no log of {stage}" if stage else f"{run.name} has no log yet"
         raise MissingError(Problem(what, str(run.path / FOLDER), hint))
     return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+
+
+def _logs(run: Run, stage: str) -> list[Path]:
+    folder = runs_path(run.project, run.recipe, run.id, FOLDER)
+    found = folder.glob(f"{stage_name(stage)}*.log" if stage else "*.log")
+    return [path for path in found if path.is_file() and not path.is_symlink()]
 
 
 def last_state(line: str) -> str:
@@ -42,7 +49,7 @@ def last_state(line: str) -> str:
 
 def last_lines(log: Path, count: int) -> list[str]:
     """The last lines of a log, within its last MiB; a progress bar is one line."""
-    with log.open("rb") as file:
+    with open_regular(log) as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - CHUNK))
         data = file.read()
@@ -64,7 +71,7 @@ class Growing:
         Raises:
             OSError: the log cannot be read.
         """
-        with self.log.open("rb") as file:
+        with open_regular(self.log) as file:
             size = file.seek(0, 2)
             self.at = min(self.at, size)  # its middle was cut out; what follows the cut was read before
             file.seek(self.at)
@@ -91,9 +98,6 @@ class Tail:
 
     def added(self) -> Iterator[tuple[str, str]]:
         """(name of the log, line) of every new complete line."""
-        pattern = f"{self.stage}*.log" if self.stage else "*.log"
-        for log in sorted((self.run.path / FOLDER).glob(pattern)):
-            if log.is_symlink() or not log.is_file():
-                continue
+        for log in sorted(_logs(self.run, self.stage)):
             growing = self._logs.setdefault(log, Growing(log))
             yield from ((log.stem, line) for line in growing.lines())

@@ -1,7 +1,8 @@
-"""The record of a run's server: its address and the process that supervises it; the lock says if it is up.
+"""The record of a run's server: its address and the process that supervises it.
 
-runs/RECIPE/ID/serving.json    exists while it is up, and after its supervisor was killed
-runs/RECIPE/ID/.serving.lock   held (flock) by its supervisor
+runs/RECIPE/ID/serving.json         exists while it is up, and after its supervisor was killed
+runs/RECIPE/ID/.serving.lock        for which supervisors compete
+runs/RECIPE/ID/.serving.holder.json the supervisor, locked while it lives: it says if the server is up
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from pathlib import Path
 
 from orchestrator.errors import BusyError, Problem
 from orchestrator.execute.host.atomic_files import read_json, write_durable
+from orchestrator.execute.host.file_lock import exclusive, live_record, read_live
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.run_store.run_lock import exclusive, is_locked
+from orchestrator.execute.run_store.run_lock import Holder, holder_in, this_process
+from orchestrator.execute.run_store.run_paths import recipes_of
 
 RECORD = "serving.json"
 _LOCK = ".serving.lock"
+_HOLDER = ".serving.holder.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,9 @@ class Serving:
 @contextmanager
 def hold_serving(run: Run) -> Iterator[None]:
     """Be the only process that serves a run; BusyError, with the address, if another one does."""
-    with exclusive(run.path / _LOCK, lambda: _busy(run)):
+    lock, record = run.path / _LOCK, json.dumps(this_process())
+    mutex = exclusive(lock, lambda: _busy(run), is_held=lambda: is_up(run))
+    with mutex, live_record(run.path / _HOLDER, record):
         yield
         (run.path / RECORD).unlink(missing_ok=True)
 
@@ -69,7 +75,12 @@ def serving_of(run: Run) -> Serving | None:
 
 def is_up(run: Run) -> bool:
     """Whether a process supervises a server of this run."""
-    return is_locked(run.path / _LOCK)
+    return supervisor(run) is not None
+
+
+def supervisor(run: Run) -> Holder | None:
+    """The process that supervises a server of this run; None if there is none."""
+    return holder_in(read_live(run.path / _HOLDER))
 
 
 def is_lost(run: Run, serving: Serving) -> bool:
@@ -81,12 +92,8 @@ def is_lost(run: Run, serving: Serving) -> bool:
 
 def all_serving(project: Path) -> list[tuple[Run, Serving]]:
     """Every run with a record of a server, and the record."""
-    found = []
-    for path in sorted((project / "runs").glob(f"*/*/{RECORD}")):
-        run = Run(project, path.parent.parent.name, path.parent.name)
-        if (serving := serving_of(run)) is not None:
-            found.append((run, serving))
-    return found
+    runs = (run for recipe in recipes_of(project) for run in Run.all(project, recipe))
+    return [(run, serving) for run in runs if (serving := serving_of(run)) is not None]
 
 
 def _busy(run: Run) -> BusyError:

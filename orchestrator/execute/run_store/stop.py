@@ -13,7 +13,8 @@ from orchestrator.backends.symptoms import visible
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store import run_lock
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.run_store.server_record import all_serving, is_up
+from orchestrator.execute.run_store.run_paths import recipes_of
+from orchestrator.execute.run_store.server_record import supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +73,14 @@ def _is_alive(owner: tuple[int, int] | None) -> bool:
 
 def _holders(project: Path, run: Run | None) -> set[tuple[int, int]]:
     """(pid, ticks) of the processes that hold the lock of the recipe, or of a server, of these runs."""
-    found: set[tuple[int, int]] = set()
-    runs = project / "runs"
-    for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
-        if not folder.is_dir() or not run_lock.is_held(project, folder.name):
-            continue
-        who = run_lock.holder(project, folder.name)
-        theirs = run is None or (run.recipe == folder.name and run == Run.last(project, folder.name))
-        if theirs and who and who["host"] == socket.gethostname():
-            found.add((who["pid"], who["ticks"] or 0))
-    served = ((one, serving) for one, serving in all_serving(project) if run is None or one == run)
-    return found | {(serving.pid, serving.ticks) for one, serving in served if is_up(one)}
+    found: list[run_lock.Holder | None] = []
+    for recipe in recipes_of(project):
+        runs = Run.all(project, recipe)
+        found += [supervisor(one) for one in runs if run is None or one == run]
+        if run is None or runs[-1:] == [run]:
+            found.append(run_lock.holder(project, recipe))
+    here = socket.gethostname()
+    return {(who["pid"], who["ticks"] or 0) for who in found if who and who["host"] == here}
 
 
 def _owners(members: list[process_tree.Member], holders: set[tuple[int, int]]) -> list[process_tree.Member]:

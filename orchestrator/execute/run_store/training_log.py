@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.backends.trainer_log import TrainStep, read_log_line
+from orchestrator.execute.host.atomic_files import open_regular
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class Course:
     def read(self, path: Path) -> None:
         """Read what is new in the log; an incomplete line is left for the next call."""
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 self._begin_anew_for(os.fstat(file.fileno()))
                 file.seek(self._offset)
                 whole, newline, _ = file.read().rpartition(b"\n")

@@ -12,6 +12,7 @@ from typing import Protocol
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine, signals
+from orchestrator.execute.host.atomic_files import read_regular
 from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
@@ -94,7 +95,7 @@ def read_plan(run: Run) -> Plan:
     """
     path = run.path / "plan.json"
     try:
-        return Plan.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return Plan.from_json(json.loads(read_regular(path)))
     except (OSError, ValueError, KeyError, TypeError):
         what = "the run's plan cannot be read: another version of Conch may have made it"
         raise MissingError(Problem(what, str(path), f"conch sft {run.recipe}")) from None

@@ -18,6 +18,7 @@ from orchestrator.evaluation.trials import FAILED, Trial, best_of, next_trial, w
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
+from orchestrator.execute.run_store.run_paths import make_private
 from orchestrator.execute.runner.run_plan import build_base, run_recipe
 from orchestrator.execute.runner.trial import SweepRequest, TrialRun, TrialsFile, only_one
 from orchestrator.plan.job import Job
@@ -62,7 +63,7 @@ def run_until_target(
         raise UsageError(Problem(what, where, "write one, e.g. target: {checks: 0.95}"))
     sweep = _sweep(job)
     _check_values(request, sweep.settings)
-    folder = request.project / "runs" / job.recipe.name
+    folder = make_private(request.project, job.recipe.name)
     with only_one(folder, job.recipe.name):
         study = f"{plan_key(build_plan(job), job.lockfiles)} {sweep.search} {json.dumps(sweep.settings)}"
         trials = TrialsFile.open(folder, study, sweep.settings)

@@ -23,11 +23,11 @@ from orchestrator.evaluation.trials import (
     written,
 )
 from orchestrator.execute.host.atomic_files import read_json, write_durable
+from orchestrator.execute.host.file_lock import exclusive
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.project import discovery
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.run_store.run_lock import exclusive
 from orchestrator.execute.run_store.training_log import Course
 from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.plan.job import Job

@@ -66,13 +66,13 @@ def serve(
     check_proof(run, accept=job.accept_mismatch, progress=progress)
     template = served_template(job, run, progress)
     environment = registry.require("serve", job.hardware)
-    for process_left in sweep_leftovers(project, run.path):
-        progress(f"stopped process {process_left.pid}, left by a command that was killed")
-    free_port(host, port)
     service = engine.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
     symbols = symbols_of({"serve": str(environment)}, project)
     run_tag = process_tree.new_run_tag(project, run.path)
     with signals.catch_signals(), hold_serving(run), watchdog.guarded(run_tag):
+        for process_left in sweep_leftovers(project, run.path):
+            progress(f"stopped process {process_left.pid}, left by a command that was killed")
+        free_port(host, port)
         on_begin(run)
         atomic_files.write_durable(run.path / _CONFIG, engine.config(job, chat_template=template))
         progress(f"serving {run.name}/export as {service.model}")

@@ -24,12 +24,13 @@ from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_lock import is_held
+from orchestrator.execute.run_store.run_paths import make_private
 from orchestrator.execute.runner.existing_run import read_plan, runtimes_of
 from orchestrator.execute.runner.lora_adapters import LoraAdapter, adapter_of, rank_of
 from orchestrator.execute.servers.service import Running, start_service
 from orchestrator.plan.stage import Plan, Service
 
-HOME = "runs/.chat"
+HOME = ".chat"
 # What a server reads of an adapter, without the trainer's state, which is larger than all of it.
 _READ = (".json", ".safetensors", ".jinja", ".txt", ".model")
 
@@ -120,8 +121,7 @@ def _folder(project: Path, run: Run, plan: Plan, adapter: LoraAdapter) -> Iterat
     base = run.path / "inputs/base"
     if not base.is_dir():
         raise MissingError(Problem("the run's base model is missing", str(base), f"conch sft {run.recipe}"))
-    home = project / HOME
-    home.mkdir(parents=True, exist_ok=True)
+    home = make_private(project, HOME)
     with tempfile.TemporaryDirectory(prefix=f"{run.recipe}-{adapter.name}-", dir=home) as made:
         folder = Path(made)
         (folder / "inputs").mkdir()

@@ -20,7 +20,7 @@ from tests.execute.host.test_gpu import nvidia_smi
 
 def begun(project: Path, *, done: float = 2.0) -> Run:
     """A run whose `fetch` is done and whose `train` runs."""
-    run = Run.create(project, "海螺")
+    run = Run.create(project, "conch")
     run.begin("a headline", identity="x", plan="fetch train export")
     run.end_stage(StageResult("fetch", Status.DONE, seconds=done), "key")
     run.begin_stage("train", "key")
@@ -42,7 +42,7 @@ def test_a_training_is_seen(project: Path) -> None:
     write_log(run, step(1), step(2, elapsed_time="0:00:10", remaining_time="0:00:40"))
     (run.path / "logs").mkdir()
     (run.path / "logs/train.log").write_bytes("开始\n\n 1%|\r 2%|█\n 3%|\r 4%|\r".encode())
-    with hold(project, "海螺"):
+    with hold(project, "conch"):
         seen = Watcher(run).look()
     assert (seen.standing, seen.over, seen.exit_code) == ("running", False, None)
     assert [(one.name, one.status) for one in seen.stages] == [
@@ -65,7 +65,7 @@ def test_earlier_runs_tell_how_long_the_rest_takes(project: Path) -> None:
     earlier.end(0)
     run = begun(project)
     write_log(run, step(5, elapsed_time="0:00:10"))
-    with hold(project, "海螺"):
+    with hold(project, "conch"):
         run.begin("a headline", identity="x", plan="fetch train export")
         seen = Watcher(run).look()
     assert seen.left is not None
@@ -76,7 +76,7 @@ def test_a_resumed_training_promises_no_more_than_its_own_pace(project: Path) ->
     run = begun(project)
     run.append_event({"event": "resumed", "stage": "train", "step": 4})
     write_log(run, step(5, elapsed_time="0:01:00", remaining_time="0:00:12"))
-    with hold(project, "海螺"):
+    with hold(project, "conch"):
         seen = Watcher(run).look()
     assert seen.left is not None
     assert 290 < seen.left <= 300
@@ -111,7 +111,7 @@ def test_the_gpu_is_seen_and_asked_only_now_and_then(
     run = begun(project)
     monkeypatch.setattr(machine, "hardware", lambda: "cuda")
     nvidia_smi(tmp_path / "bin", monkeypatch, "NVIDIA H100, 1024, 81559, 55")
-    with hold(project, "海螺"):
+    with hold(project, "conch"):
         watcher = Watcher(run)
         assert watcher.look().gpus == (Load("NVIDIA H100", 1024, 81559, 55),)
         nvidia_smi(tmp_path / "bin", monkeypatch, "NVIDIA H100, 9999, 81559, 55")

@@ -19,7 +19,7 @@ from orchestrator.results import StageResult, Status
 
 
 def ended(project: Path, code: int | None, reason: str = "") -> Run:
-    run = Run.create(project, "海螺")
+    run = Run.create(project, "conch")
     run.begin("a headline", identity="x")
     run.begin_stage("fetch", "key")
     run.end_stage(StageResult("fetch", Status.DONE, seconds=1.0), "key")
@@ -49,8 +49,8 @@ def test_how_a_run_stands(project: Path, code: int | None, standing: Standing) -
 
 def test_only_the_holder_of_the_lock_runs(project: Path) -> None:
     older = ended(project, None)
-    with hold(project, "海螺"):
-        run = Run.create(project, "海螺")
+    with hold(project, "conch"):
+        run = Run.create(project, "conch")
         run.begin("now", identity="y")
         before, now = summaries(project)
         assert now.standing is Standing.RUNNING
@@ -114,7 +114,7 @@ def test_what_an_interrupted_removal_left_is_no_run_and_goes_with_the_next(proje
 
 def test_a_run_that_is_worked_on_is_not_removed(project: Path) -> None:
     run = ended(project, 0)
-    with hold(project, "海螺"), pytest.raises(BusyError, match=socket.gethostname()):
+    with hold(project, "conch"), pytest.raises(BusyError, match=socket.gethostname()):
         listing.remove_run(run)
     assert run.path.exists()
 

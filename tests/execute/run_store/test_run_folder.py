@@ -71,16 +71,19 @@ def test_a_run_is_opened_by_its_name_or_its_recipes(tmp_path: Path) -> None:
     first, second = Run.create(tmp_path, "magic"), Run.create(tmp_path, "magic")
     assert Run.open(tmp_path, first.name) == first
     assert Run.open(tmp_path, "magic") == second
-    for name in ("none", "magic/20200101-000000-abcd", "magic/..", "magic/../magic"):
+    for name in ("none", "magic/20200101-000000-abcd"):
         with pytest.raises(UsageError, match="there is no run"):
+            Run.open(tmp_path, name)
+    for name in ("magic/..", "magic/../magic", "magic/", "", "..", "Magic", "/etc"):
+        with pytest.raises(UsageError, match="is not the name of a run"):
             Run.open(tmp_path, name)
 
 
 def test_a_runs_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
-    with pytest.raises(MissingError, match="cannot make a run folder"):
+    with pytest.raises(MissingError, match="cannot make the folder"):
         Run.create(tmp_path, "magic")
-    with pytest.raises(MissingError, match="cannot lock"), run_lock.hold(tmp_path, "magic"):
+    with pytest.raises(MissingError, match="cannot make the folder"), run_lock.hold(tmp_path, "magic"):
         pass
 
 

@@ -28,8 +28,10 @@ def files_of(folder: Path, shown: str, split: str, kinds: dict[str, str], notes:
         UsageError: they are of several kinds, or of several splits and none was chosen.
     """
     if (folder / SPLITS).is_file():
-        names = _listed(folder / SPLITS, shown, "splits")
-        return _saved(folder / _chosen(names, split, shown), shown)
+        chosen = _chosen(_listed(folder / SPLITS, shown, "splits"), split, shown)
+        if "\0" in chosen or (folder / chosen).resolve().parent != folder.resolve():
+            raise UsageError(Problem(f"{SPLITS} names a split outside its folder", shown, "do not use it"))
+        return _saved(folder / chosen, shown)
     if (folder / SAVED).is_file():
         return _saved(folder, shown)
     entries = sorted(folder.iterdir(), key=lambda path: path.name)

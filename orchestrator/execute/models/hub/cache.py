@@ -17,7 +17,7 @@ from pathlib import Path
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host import signals
 from orchestrator.execute.host.atomic_files import remove, sync_folder, sync_tree
-from orchestrator.execute.host.file_lock import exclusive
+from orchestrator.execute.host.file_lock import queued
 from orchestrator.execute.models.hub.protocol import Progress, RemoteFile, human
 
 SPARE_DISK = 256_000_000
@@ -59,7 +59,7 @@ class ModelCache:
     def exclusive(self, name: str, progress: Progress) -> AbstractContextManager[None]:
         """Hold the lock of one name; report when another process has it, and wait."""
         message = f"another process is downloading {name}; waiting for it"
-        return exclusive(self.folder / ".locks" / f"{name}.lock", message, progress)
+        return queued(self.folder / ".locks" / f"{name}.lock", message, progress)
 
 
 def check_disk(folder: Path, files: Sequence[RemoteFile]) -> None:
