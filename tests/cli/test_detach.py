@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.processes.spawn_daemon import has_systemd
+from orchestrator.execute.run_store import run_lock
 from orchestrator.execute.run_store.listing import Standing, summary_of
 from tests.small_world import SmallWorld
 
@@ -118,30 +119,52 @@ def test_a_server_that_does_not_come_up_is_told_and_leaves_nothing(trained: Smal
 
 
 @pytest.mark.skipif(has_systemd(), reason="a real systemd answers here")
-def test_systemd_is_asked_where_it_is(
+def test_fault_124_a_unit_gets_the_environment_of_the_command(
     small: SmallWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stand-in for systemd-run: it starts what it is given, as a unit of nothing."""
+    """A stand-in for systemd-run starts what it is given in an environment of its own, as systemd does."""
     programs = tmp_path / "systemd"
     programs.mkdir()
-    fake = programs / "systemd-run"
-    fake.write_text(
-        f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nwhile [ "$1" != -- ]; do shift; done; shift\n'
-        'setsid "$@" > /dev/null 2>&1 &\n',
+    (programs / "systemd-run").write_text(
+        f"""#!/bin/sh
+echo "$@" > {tmp_path}/asked
+stat -c %a {tmp_path}/conch-start-*/environment.json > {tmp_path}/mode
+given=
+while [ "$1" != -- ]; do
+  case "$1" in
+    --setenv=*) given="$given ${{1#--setenv=}}";;
+    --working-directory=*) cd "${{1#*=}}";;
+  esac
+  shift
+done
+shift
+setsid env -i PATH=/usr/bin:/bin $given "$@" > {tmp_path}/output 2>&1 &
+""",
         encoding="utf-8",
     )
     (programs / "systemctl").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
     for program in programs.iterdir():
         program.chmod(0o755)
     (tmp_path / "runtime/systemd").mkdir(parents=True)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    monkeypatch.setenv("CONCH_API_KEY", "sk-CANARY")
+    names = ["HF_TOKEN", "HF_ENDPOINT", "HF_HOME", "HTTPS_PROXY", "no_proxy", "SSL_CERT_FILE", "UV_INDEX_URL"]
+    passed = {name: f"CANARY-{name}" for name in [*names, "PIP_FIND_LINKS", "CONCH_API_KEY"]}
+    passed |= {"XDG_RUNTIME_DIR": str(tmp_path / "runtime"), "TMPDIR": str(tmp_path), "ODD": "\udcff\n海"}
+    passed |= {"PATH": f"{programs}:{os.environ['PATH']}", "CONCH_FAULT": "slow-ready"}
+    for name, value in passed.items():
+        monkeypatch.setenv(name, value)
     said = small.script("sft", "small", "--detach", "--json")
-    assert said.code == 0, said.err
+    assert said.code == 0, said.err + (tmp_path / "output").read_text(encoding="utf-8")
     assert said.envelope["data"]["unit"].startswith("conch-run-")
+    try:
+        supervisor = run_lock.holder(small.project, "small")
+        assert supervisor is not None
+        seen = Path(f"/proc/{supervisor['pid']}/environ").read_bytes().split(b"\0")
+    finally:
+        small.run("stop", "small", "--now")
+    expected = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    assert [name for name, value in expected.items() if os.fsencode(f"{name}={value}") not in seen] == []
     asked = (tmp_path / "asked").read_text(encoding="utf-8")
     assert "--property=KillMode=control-group" in asked
-    assert "--setenv=CONCH_API_KEY" in asked
-    assert "sk-CANARY" not in asked, "its value is not for everybody's eyes"
-    wait_for(small, Standing.DONE)
+    assert "CANARY" not in asked, "a value is not for everybody's eyes"
+    assert (tmp_path / "mode").read_text(encoding="utf-8") == "600\n"
+    assert not list(tmp_path.glob("conch-start-*")), "neither file is left"

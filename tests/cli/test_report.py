@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from orchestrator.cli import main
+from orchestrator.execute.host import atomic_files, file_lock
 from orchestrator.execute.processes import process_tree
+from orchestrator.execute.reporting import write_report
 from orchestrator.execute.reporting.write_report import renew_report
 from orchestrator.execute.run_store import run_lock
 from orchestrator.execute.run_store.run_folder import Run
@@ -134,3 +139,49 @@ def test_it_is_opened_in_the_browser(
     monkeypatch.setattr("webbrowser.open", lambda _: True)
     assert main.run(["report", "--open"]) == 0
     assert "no browser" not in capsys.readouterr().err
+
+
+def test_fault_121_a_report_holds_up_no_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is written, a start succeeds at once; while it is published, a start waits for it."""
+    real, waited = write_report.write_report, list[float]()
+
+    def writing(settings: ReportSettings, folder: Path) -> int:
+        monkeypatch.setattr(file_lock, "PATIENCE", 0)
+        with run_lock.hold(run.project, run.recipe):
+            pass
+        monkeypatch.setattr(file_lock, "PATIENCE", 10)
+        return real(settings, folder)
+
+    def publishing(folder: Path, outputs: Sequence[str]) -> None:
+        thread.start()
+        thread.join(0.1)
+        assert thread.is_alive(), "it waits"
+        rename_outputs(folder, outputs)
+
+    def start() -> None:
+        with run_lock.hold(run.project, run.recipe):
+            waited.append(time.monotonic())
+
+    thread = threading.Thread(target=start)
+    rename_outputs = atomic_files.rename_outputs
+    monkeypatch.setattr(write_report, "write_report", writing)
+    monkeypatch.setattr(atomic_files, "rename_outputs", publishing)
+    assert main.run(["report"]) == 0
+    thread.join()
+    assert waited
+
+
+def test_a_report_of_a_run_that_went_on_meanwhile_is_written_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, written = write_report.write_report, list[Path]()
+
+    def writing(settings: ReportSettings, folder: Path) -> int:
+        written.append(folder)
+        if len(written) == 1:
+            run.append_event({"event": "happened"})
+        return real(settings, folder)
+
+    monkeypatch.setattr(write_report, "write_report", writing)
+    assert main.run(["report"]) == 0
+    assert len(written) == 2

@@ -12,12 +12,14 @@ import pytest
 from orchestrator.cli.runs import RUNS_VERBS
 from tests.small_world import SmallWorld
 
+ID = "20260103-000000-beef"
+
 
 def test_nothing_yet(small: SmallWorld) -> None:
     assert small.run("runs", "ls").out == "no runs yet: conch run RECIPE\n"
     assert small.run("status").out == "no runs yet: conch run RECIPE\n"
     assert small.run("runs", "ls", "--json").envelope["data"] == {"runs": []}
-    for words in (("runs", "show", "small"), ("runs", "diff", "small", "small"), ("rm", "small/x")):
+    for words in (("runs", "show", "small"), ("runs", "diff", "small", "small"), ("rm", f"small/{ID}")):
         said = small.run(*words)
         assert said.code == 2
         assert "there is no run" in said.err

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execute.host.ports import free_port
+from orchestrator.execute.run_store.server_record import hold_serving
 from orchestrator.execute.servers import restarts
 from orchestrator.execute.servers.liveness import Limits
 from orchestrator.execute.serving import serve
@@ -162,3 +163,14 @@ def test_a_server_that_hangs_is_told_from_one_that_works(
     assert said.code == 7
     assert "the server is up, but hangs: 1 requests are waiting, and no token came" in said.err
     assert trained.processes() == []
+
+
+def test_fault_127_a_server_takes_its_lock_before_it_sweeps(
+    trained: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another `serve` of the run has just started is not taken for a leftover."""
+    swept: list[object] = []
+    monkeypatch.setattr(serve, "sweep_leftovers", lambda *found: swept.extend(found))
+    with hold_serving(trained.last()):
+        assert trained.run("serve", "small").code == 6
+    assert swept == []

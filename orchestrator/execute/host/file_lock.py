@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import BusyError, MissingError, Problem
 from orchestrator.execute.host import signals
-from orchestrator.execute.host.atomic_files import open_regular, remove
+from orchestrator.execute.host.atomic_files import open_regular, remove, write_error
 
 if TYPE_CHECKING:
     from filelock import UnixFileLock
@@ -87,14 +87,21 @@ def queued(path: Path, message: str, progress: Callable[[str], None]) -> Iterato
 
 @contextmanager
 def live_record(path: Path, content: str) -> Iterator[None]:
-    """Put a record in place that `read_live` returns while this block runs; the caller holds a lock file."""
+    """Put a record in place that `read_live` returns while this block runs; the caller holds a lock file.
+
+    Raises:
+        StageFailed: the disk is full. MissingError: it cannot be written.
+    """
     new = path.with_name(f"{path.name}.new")
-    remove(new)
     lock = _lock(new)
-    lock.acquire(timeout=0)
     try:
-        new.write_text(content, encoding="utf-8")
-        new.replace(path)
+        try:
+            remove(new)
+            lock.acquire(timeout=0)
+            new.write_text(content, encoding="utf-8")
+            new.replace(path)
+        except OSError as error:
+            raise write_error(error, path) from None
         yield
     finally:
         lock.release()

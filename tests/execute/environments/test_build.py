@@ -1,5 +1,4 @@
 """Making an environment: by the real uv from local wheels; what is missing, and what ends it too early."""
-# Covers execute/host/file_lock.py
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,8 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import MissingError, StageFailed
+from orchestrator.errors import ConchError, MissingError, StageFailed
+from orchestrator.execute.data.lint_dataset_info import lint_file
 from orchestrator.execute.host import atomic_files
+from orchestrator.execute.inference.api_key import read_key
+from orchestrator.execute.models.tokenizer_folder import read_object
+from orchestrator.execute.project.recipes import load
+from orchestrator.execute.project.template_sandbox import read_template
+from orchestrator.execute.proving.given_conversations import read_conversations
 from orchestrator.plan.stage import partial
 
 ROOT = Path(__file__).parents[3]
@@ -181,3 +188,57 @@ def test_a_tree_is_copied_where_links_are_impossible(tmp_path: Path, monkeypatch
     source = tree_of(tmp_path / "source")
     atomic_files.link_tree(source, tmp_path / "copy")
     assert atomic_files.sha256_tree(tmp_path / "copy") == atomic_files.sha256_tree(source)
+
+
+def not_files(folder: Path) -> dict[str, Path]:
+    """A path of every kind that is no file."""
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(folder / "s"))
+    (folder / "folder").mkdir()
+    (folder / "link").symlink_to(folder / "pipe")
+    found = {name: folder / name for name in ("pipe", "folder", "link")}
+    return {**found, "socket": folder / "s", "device": Path("/dev/zero"), "terminal": Path("/dev/tty")}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "socket", "device", "terminal"])
+def test_fault_126_what_is_no_file_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Without the guard, opening a pipe waits for ever; the alarm ends it."""
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    path = not_files(Path())[kind]
+
+    def hangs(*_: object) -> None:
+        raise AssertionError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(5)
+    try:
+        with pytest.raises(OSError, match=r"not a file|directory|No such device"):
+            atomic_files.open_regular(path)
+        assert atomic_files.read_json(path) is None
+        for read in (read_key, read_template, read_conversations, read_object, lint_file):
+            with pytest.raises(ConchError):
+                read(path)
+        with pytest.raises(ConchError):
+            load(path, tmp_path)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_fault_126_control_a_plain_open_waits_for_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    code = "import sys; open(sys.argv[1])"
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run([sys.executable, "-S", "-c", code, tmp_path / "pipe"], timeout=1, check=False)
+
+
+def test_a_link_is_refused_where_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"1")
+    (tmp_path / "link").symlink_to("file")
+    with atomic_files.open_regular(tmp_path / "link") as file:
+        assert file.read() == b"1"
+    with pytest.raises(OSError, match="symbolic link"):
+        atomic_files.open_regular(tmp_path / "link", follow=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -72,9 +74,59 @@ def test_a_place_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
 def test_a_full_disk_is_said() -> None:
     """/dev/full is a disk without room."""
     output = OutputFile(Path("/dev/full"))
-    import os
-
     output._raw.descriptor = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(StageFailed, match="disk full"):
         output._buffer.write(b"x" * (2 << 20))
     output._raw.end()
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_fault_123_a_second_writer_never_empties_what_the_first_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, force: bool
+) -> None:
+    """The second has opened the partial file when the first renames it, and gets its lock afterwards."""
+    path = tmp_path / "out"
+    first = OutputFile.create(path)
+    first.write(b"published")
+    real = fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        first.finish()
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    if not force:
+        with pytest.raises(UsageError, match="already exists"):
+            OutputFile.create(path)
+    else:
+        with OutputFile.create(path, force=True) as second:
+            assert path.read_bytes() == b"published"
+            second.write(b"2")
+            second.finish()
+    assert path.read_bytes() == (b"2" if force else b"published")
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_partial_file_that_was_removed_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = OutputFile.create(tmp_path / "out")
+    real = fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        first.__exit__(None, None, None)  # it gives up
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with OutputFile.create(tmp_path / "out") as second:
+        second.write(b"2")
+        second.finish()
+    assert (tmp_path / "out").read_bytes() == b"2"
+
+
+def test_a_partial_file_that_is_a_pipe_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".out.partial")
+    with pytest.raises(MissingError, match="cannot write"):
+        OutputFile.create(tmp_path / "out")

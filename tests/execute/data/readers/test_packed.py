@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import lzma
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -137,7 +138,7 @@ def saved(folder: Path, names: list[str]) -> None:
     """As datasets 4.0.0's save_to_disk leaves it."""
     import pyarrow as pa
 
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist(ROWS)
     for name in names:
         with pa.ipc.new_stream(str(folder / name), table.schema) as stream:
@@ -181,3 +182,16 @@ def test_a_file_is_hashed_once_in_whatever_order_it_is_read(tmp_path: Path) -> N
         assert io.BufferedReader(file, 4096).read(size) == data[offset : offset + size]
     assert file.sha256() == "sha256:" + hashlib.sha256(data).hexdigest()
     file.end()
+
+
+@pytest.mark.parametrize(
+    "split", ["..", ".", "", "../else", "train/../../else", "/etc", "link", "a\0", "x" * 300]
+)
+def test_fault_127_a_split_does_not_leave_its_folder(tmp_path: Path, split: str) -> None:
+    """Each of these is a whole saved dataset, but not this one's."""
+    saved(tmp_path / "else", ["data-0.arrow"])
+    saved(tmp_path / "dict", ["data-0.arrow"])
+    saved(tmp_path, ["data-0.arrow"])
+    (tmp_path / "dict/link").symlink_to(tmp_path / "else")
+    (tmp_path / "dict/dataset_dict.json").write_text(json.dumps({"splits": [split]}), encoding="utf-8")
+    assert re.search("outside its folder|is damaged", refused(tmp_path / "dict"))
