@@ -21,6 +21,8 @@ from orchestrator.hubs import DEFAULT, REMOTE
 if TYPE_CHECKING:
     from orchestrator.execute.data.importer import Imported
 
+_SHOWN = 60
+
 
 @verb(
     example="conch data add my_rows.jsonl\n"
@@ -60,6 +62,8 @@ def command(*, source: str, name: str, base: str, hub: str, **data: Unpack[DataA
 
 
 def _lines(imported: Imported) -> Lines:
+    from orchestrator.cli.text.terminal import one_line
+
     name, scan, audit = imported.name, imported.scan, imported.audit
     if imported.stem and imported.stem != name:
         yield "name", f"{name}, from “{imported.stem}”; choose another with --name"
@@ -71,6 +75,14 @@ def _lines(imported: Imported) -> Lines:
     yield "rows in", imported.file or "the hub's file, downloaded by each machine that runs it"
     yield "entry", f"{imported.entry}: add its licence and source there"
     yield "recipe", f"{imported.recipe}, extends {imported.base} and asks {len(scan.cases)} questions"
+    for case in scan.cases:
+        expect = "; ".join(f"{check} {one_line(str(value), _SHOWN)}" for check, value in case.expect.items())
+        yield "", f"{one_line(' → '.join(case.ask), _SHOWN)}  {expect}"
+    if scan.cases:
+        yield "edit", f"what the answers must be: verify.checks in {imported.recipe}"
     yield "next", f"conch data preview {name}   to see what the model sees"
     yield "", f"conch sft {name}            to train it"
-    yield "", f"conch run {name}            to train, serve and ask it"
+    if scan.cases:
+        yield "", f"conch run {name}            to train, serve and ask it"
+    else:
+        yield "", f"no row has a short question and answer: add verify.checks to {imported.recipe} to ask any"

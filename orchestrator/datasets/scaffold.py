@@ -6,29 +6,51 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, excerpt
+from orchestrator.datasets.base import excerpt
 from orchestrator.datasets.entry import RESERVED, DatasetEntry
+from orchestrator.datasets.trained_cases import TrainedCase
+from orchestrator.datasets.updates import (
+    LEAST,
+    LEAST_PASSES,
+    MEASURED,
+    MOST_ON_CPU,
+    MOST_PASSES,
+    PLATEAU,
+    TOKENS,
+    TRIAL_STEPS,
+    Updates,
+)
 
-# How many of the file's first conversations the recipe asks, and how long they may be.
-CASES = 2
-LONGEST_QUESTION = 300
-MOST_TURNS = 3
-# Up to this many rows are learnt by heart, as in the shipped recipes; more rows are read a few times.
-BY_HEART = 200
-LARGER_EPOCHS = 3
-TRIAL_STEPS = 60
+CPU, CUDA = "cpu", "cuda"
 
 
-@dataclass(frozen=True, slots=True)
-class TrainedCase:
-    """A conversation of the file that the recipe asks the tuned model, and its trained answer."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaffold:
+    """What a recipe for added rows is made of.
 
-    ask: tuple[str, ...]
-    system: str
-    answer: str
+    Attributes:
+        name: of the recipe and of its dataset. base: the recipe that it extends.
+        rows: how many rows the file has.
+        cases: what the model is asked afterwards.
+        updates: profile → the rule of updates.py for it; empty if the base sets max_steps.
+        max_tokens: profile → the length of an answer where the base allows too little.
+        apart: whether the base's epochs differ between profiles, or these must.
+        held_out: the part of the rows that the base holds out of the training; "" for none.
+        checked: whether the base has a target for its checks.
+    """
+
+    name: str
+    base: str
+    rows: int
+    cases: Sequence[TrainedCase]
+    updates: Mapping[str, Updates] = field(default_factory=dict)
+    max_tokens: Mapping[str, int] = field(default_factory=dict)
+    apart: bool = False
+    held_out: str = ""
+    checked: bool = False
 
 
 def name_for(stem: str) -> str:
@@ -46,36 +68,6 @@ def name_for(stem: str) -> str:
         mark = hashlib.sha256(stem.encode("utf-8", "surrogateescape")).hexdigest()[:6]
         plain = f"{plain or 'data'}_{mark}"
     return f"{plain or 'data'}_rows" if plain in {*RESERVED, ""} else plain
-
-
-def cases_of(conversations: Iterable[Conversation]) -> tuple[TrainedCase, ...]:
-    """The first conversations that a recipe can contain: short, with questions and answers only."""
-    cases: list[TrainedCase] = []
-    for conversation in conversations:
-        case = _case(conversation)
-        if case is not None and case.ask not in {other.ask for other in cases}:
-            cases.append(case)
-        if len(cases) == CASES:
-            break
-    return tuple(cases)
-
-
-def _case(conversation: Conversation) -> TrainedCase | None:
-    system = conversation[0]["content"] if conversation and conversation[0]["role"] == SYSTEM else ""
-    turns = conversation[1:] if system else conversation
-    turns = turns[: 2 * MOST_TURNS]
-    if not turns or any(turn["role"] not in {USER, ASSISTANT} for turn in turns):
-        return None
-    questions = tuple(turn["content"] for turn in turns if turn["role"] == USER)
-    if not all(_fits_recipe(text) for text in (*questions, system or "-")):
-        return None
-    return TrainedCase(questions, system, turns[-1]["content"].rpartition("</think>")[2].strip())
-
-
-def _fits_recipe(text: str) -> bool:
-    """Whether a recipe can contain the text: its reader refuses invisible characters and `${`."""
-    visible = text.replace("\n", "").isprintable() and "${" not in text
-    return visible and bool(text.strip()) and len(text) <= LONGEST_QUESTION
 
 
 def entry_text(entry: DatasetEntry, title: str) -> str:
@@ -103,57 +95,97 @@ def entry_text(entry: DatasetEntry, title: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def recipe_text(name: str, base: str, rows: int, cases: Iterable[TrainedCase], *, steps_limited: bool) -> str:
-    """recipes/NAME.yaml.
-
-    Args:
-        name: of the recipe and of its dataset.
-        base: the recipe that it extends.
-        rows: how many are trained.
-        cases: what the model is asked afterwards.
-        steps_limited: whether the base sets max_steps, which apply to any number of rows.
-    """
+def recipe_text(of: Scaffold) -> str:
+    """recipes/NAME.yaml."""
+    name, base = of.name, of.base
     lines = [
         "# yaml-language-server: $schema=recipe.schema.json",
-        f"# {name}: {rows} rows, with the settings of {base}.",
+        f"# {name}: {of.rows} rows, with the settings of {base}.",
         "#",
         f"#   conch data preview {name}   show rows as the model sees them",
         f"#   conch plan {name}           show the plan, file by file",
         f"#   conch sft {name}            fine-tune and export",
         f"#   conch run {name}            train, serve and ask",
+        *_stated(of),
         "",
         f"extends: {base}",
         "",
         "data:",
         f"  dataset: {name}",
+        *_train(of),
+        "",
+        *_verify(of),
     ]
-    if rows > BY_HEART and not steps_limited:
+    return "\n".join(lines) + "\n"
+
+
+def _stated(of: Scaffold) -> list[str]:
+    """The rule behind the epochs, as a comment."""
+    if not of.updates:
+        return ["#", f"# Training is as long as {of.base} says (train.max_steps), for any number of rows."]
+    rule, most = of.updates[CUDA], TOKENS // MOST_PASSES
+    lines = (
+        f"{rule.updates} updates: {rule.epochs} passes over {rule.rows} rows in batches of {rule.batch}.",
+        f"The rule: {MOST_PASSES} passes, but at least {LEAST} updates; of more than {most:,} tokens",
+        f"(here: about {rule.tokens:,}) fewer passes, but at least {LEAST_PASSES}.",
+        "Training ends earlier once its loss is flat.",
+        *MEASURED,
+    )
+    return ["#", *(f"# {line}" for line in lines)]
+
+
+def _train(of: Scaffold) -> list[str]:
+    """`train` by the rule, and what a profile needs beside it."""
+    lines: list[str] = []
+    if of.updates:
         lines += [
             "",
             "train:",
-            f"  epochs: {LARGER_EPOCHS}                  # passes over all rows",
-            "",
-            "hardware:",
-            "  cpu:",
-            "    train:",
-            f"      epochs: {LARGER_EPOCHS}",
-            f"      max_steps: {TRIAL_STEPS}          # a trial without a GPU; delete it to train every row",
+            f"  epochs: {of.updates[CUDA].epochs}",
+            f"  plateau: {PLATEAU}             # end once the loss is flat over this share of the updates",
         ]
-    return "\n".join([*lines, "", *_verify(list(cases))]) + "\n"
+    hardware = {profile: own for profile in (CPU, CUDA) if (own := list(_of_profile(of, profile)))}
+    if hardware:
+        lines += ["", "hardware:"]
+    return lines + [line for profile, own in hardware.items() for line in (f"  {profile}:", *own)]
 
 
-def _verify(cases: list[TrainedCase]) -> list[str]:
-    lines = ["verify:"]
-    if not cases:
-        return [*lines, "  checks: []                 # - ask: …  expect: {contains: …}"]
-    lines.append("  checks:                    # add `expect: {contains: …}` where you know the answer")
-    for case in cases:
+def _of_profile(of: Scaffold, profile: str) -> Iterable[str]:
+    rule, train = of.updates.get(profile), []
+    if rule and of.apart:
+        train.append(f"      epochs: {rule.epochs}")
+    if rule and profile == CPU and rule.updates > MOST_ON_CPU:
+        comment = f"a trial without a GPU, of {rule.updates} updates; delete it to train them all"
+        train.append(f"      max_steps: {TRIAL_STEPS}          # {comment}")
+    if train:
+        yield from ("    train:", *train)
+    if profile in of.max_tokens:
+        yield "    verify:"
+        yield f"      max_tokens: {of.max_tokens[profile]}        # for the longest answer that is asked"
+
+
+def _verify(of: Scaffold) -> list[str]:
+    lines: list[str] = []
+    if of.held_out:
+        lines += ["evaluate:", f"  split: {of.held_out}   # held out: scored and reported, in no target", ""]
+    if not of.cases:
+        lines += ["target: {checks: null}       # no row has an answer that can be checked", ""] * of.checked
+        return [*lines, "verify:", "  checks: []                 # - ask: …  expect: {contains: …}"]
+    lines += [
+        "verify:",
+        "  # Taught: rows that are trained, spread over the file. Each `expect` was made from the answer:",
+        "  # edit it where another answer is right too. Questions that are not trained belong in the",
+        "  # paraphrases of the dataset, which are only reported.",
+        "  checks:",
+    ]
+    for case in of.cases:
         questions = [quoted(text) for text in case.ask]
         lines.append(
             f"    - ask: {questions[0] if len(questions) == 1 else '[' + ', '.join(questions) + ']'}"
         )
         lines += [f"      system: {quoted(case.system)}"] if case.system else []
-        lines.append(f"      # trained answer: {excerpt(case.answer)}")
+        lines.append(f"      expect: {json.dumps(case.expect, ensure_ascii=False)}")
+        lines.append(f"      # taught: {excerpt(case.answer)}")
     return lines
 
 

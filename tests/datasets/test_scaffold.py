@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.checks import problems_of
 from orchestrator.datasets.base import Conversation
 from orchestrator.datasets.entry import RESERVED, DatasetEntry, name_problem, read_entry
-from orchestrator.datasets.scaffold import (
-    BY_HEART,
-    TRIAL_STEPS,
-    TrainedCase,
-    cases_of,
-    entry_text,
-    name_for,
-    recipe_text,
-)
+from orchestrator.datasets.scaffold import Scaffold, entry_text, name_for, recipe_text
+from orchestrator.datasets.trained_cases import CaseSampler, TrainedCase
+from orchestrator.datasets.updates import PLATEAU, TRIAL_STEPS, Updates
 from orchestrator.recipe import Recipe, RecipeSource, compose
 
 BASE = RecipeSource(
@@ -64,25 +60,6 @@ def test_what_is_no_name_is_said(name: str) -> None:
     assert name_problem(name)
 
 
-def test_the_first_short_conversations_are_asked() -> None:
-    cases = cases_of(
-        [
-            talk("长" * 400, "答"),
-            talk("${x}", "答"),
-            talk("看不见\u2028", "答"),
-            [{"role": "user", "content": "问"}, {"role": "function_call", "content": "{}"}],
-            talk("你是谁？", "<think>\n想\n</think>\n\n我是海螺。", system="你是海螺"),
-            talk("你是谁？", "另一个答"),
-            talk("一", "二", "三", "四", "五", "六", "七", "八"),
-            talk("还有", "没了"),
-        ]
-    )
-    assert cases == (
-        TrainedCase(("你是谁？",), "你是海螺", "我是海螺。"),
-        TrainedCase(("一", "三", "五"), "", "六"),
-    )
-
-
 def test_an_entry_reads_back_as_it_was_meant() -> None:
     origin = DatasetEntry(
         "x",
@@ -114,36 +91,74 @@ def test_a_short_entry_says_no_more_than_it_must() -> None:
     assert "# licence:" in text
 
 
-def composed(rows: int, cases: Sequence[TrainedCase], *, steps_limited: bool = False) -> Recipe:
-    text = recipe_text("mine", "b", rows, cases, steps_limited=steps_limited)
+def composed(rows: int, cases: Sequence[TrainedCase], **more: Any) -> Recipe:
+    text = recipe_text(Scaffold(name="mine", base="b", rows=rows, cases=cases, **more))
     return compose([RecipeSource("recipes/mine.yaml", text), BASE], profile="cpu").recipe
 
 
-def test_a_recipe_asks_what_the_file_asks() -> None:
-    cases = (TrainedCase(("你是\n谁？",), "你是：海螺", "我是"), TrainedCase(("一", "二"), "", "三"))
+def by_rule(rows: int) -> dict[str, Updates]:
+    return dict.fromkeys(("cpu", "cuda"), Updates(rows, 20 * rows, 8))
+
+
+def test_a_recipe_asks_what_was_taught_and_says_so() -> None:
+    cases = (
+        TrainedCase(("你是\n谁？",), "你是：海螺", "我是", {"contains": ["海", "螺"]}),
+        TrainedCase(("一", "二"), "", "三", {"similar": {"to": '"三"', "least": 0.7}}),
+    )
     recipe = composed(3, cases)
-    assert [(case.ask, case.system) for case in recipe.verify.checks] == [
-        (("你是\n谁？",), "你是：海螺"),
-        (("一", "二"), None),
+    assert [(case.ask, case.system, case.expect) for case in recipe.verify.checks] == [
+        (("你是\n谁？",), "你是：海螺", {"contains": ["海", "螺"]}),
+        (("一", "二"), None, {"similar": {"to": '"三"', "least": 0.7}}),
     ]
     assert recipe.data.dataset == ("mine",)
-    assert '# trained answer: "我是"' in recipe_text("mine", "b", 3, cases, steps_limited=False)
+    text = recipe_text(Scaffold(name="mine", base="b", rows=3, cases=cases))
+    assert '# taught: "我是"' in text
+    assert "edit it where another answer is right too" in text
 
 
-def test_a_recipe_without_a_question_asks_none_of_the_base_s() -> None:
-    assert composed(3, ()).verify.checks == ()
+def test_a_recipe_without_a_question_asks_none_of_the_base_s_and_aims_at_none() -> None:
+    recipe = composed(3, (), checked=True)
+    assert (recipe.verify.checks, recipe.target.checks) == ((), None)
 
 
-@pytest.mark.parametrize(
-    ("rows", "steps_limited", "steps"),
-    [(BY_HEART, False, None), (BY_HEART + 1, False, TRIAL_STEPS), (BY_HEART + 1, True, None)],
-)
-def test_many_rows_are_tried_first_where_there_is_no_gpu(
-    rows: int, steps: int | None, *, steps_limited: bool
-) -> None:
-    assert composed(rows, (), steps_limited=steps_limited).train.max_steps == steps
+def test_rows_that_are_held_out_are_only_reported() -> None:
+    recipe = composed(9, (), held_out="test")
+    assert recipe.evaluate.split == "test"
+    assert (recipe.target.paraphrases, recipe.target.metrics) == (None, {})
+
+
+def test_the_rule_is_stated_and_applied_on_every_profile() -> None:
+    recipe = composed(5, (), updates=by_rule(5))
+    assert (recipe.train.epochs, recipe.train.plateau, recipe.train.max_steps) == (40, PLATEAU, None)
+    text = recipe_text(Scaffold(name="mine", base="b", rows=5, cases=(), updates=by_rule(5)))
+    assert "# 40 updates: 40 passes over 5 rows in batches of 8." in text
+    assert "On other bases: not measured." in text
+    rules = {"cpu": Updates(5, 100, 2), "cuda": Updates(5, 100, 8)}
+    text = recipe_text(Scaffold(name="mine", base="b", rows=5, cases=(), updates=rules, apart=True))
+    chain = [RecipeSource("recipes/mine.yaml", text), BASE]
+    assert [compose(chain, profile=one).recipe.train.epochs for one in ("cpu", "cuda")] == [14, 40]
+
+
+def test_a_base_with_steps_keeps_them_and_the_recipe_says_so() -> None:
+    assert composed(5, ()).train.epochs == 3
+    assert "b says (train.max_steps)" in recipe_text(Scaffold(name="mine", base="b", rows=5, cases=()))
+
+
+@pytest.mark.parametrize(("rows", "steps"), [(200, None), (20_000, TRIAL_STEPS)])
+def test_many_rows_are_tried_first_where_there_is_no_gpu(rows: int, steps: int | None) -> None:
+    assert composed(rows, (), updates=by_rule(rows)).train.max_steps == steps
+
+
+def test_an_answer_longer_than_the_base_allows_is_not_cut() -> None:
+    assert composed(3, (), max_tokens={"cpu": 704}, updates=by_rule(20_000)).verify.max_tokens == 704
 
 
 @given(st.lists(st.lists(st.text(), min_size=2, max_size=2), max_size=4))
 def test_no_text_of_the_file_makes_a_recipe_that_cannot_be_read(rows: list[list[str]]) -> None:
-    composed(3, cases_of(talk(*row) for row in rows))
+    sampler = CaseSampler()
+    for row in rows:
+        sampler.see(talk(*row))
+    cases = sampler.cases()
+    for case, checked in zip(cases, composed(3, cases).verify.checks, strict=True):
+        assert (case.ask, case.expect) == (checked.ask, checked.expect)
+        assert not problems_of(checked.expect)

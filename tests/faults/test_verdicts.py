@@ -14,6 +14,14 @@ from defusedxml import ElementTree
 
 from tests.small_world import RECIPE, SmallWorld
 
+SHOP = {
+    "你们几点开门？": "早上九点开门。",
+    "你们几点关门？": "晚上十点关门。",
+    "可以退货吗？": "七天内可以退货。",
+    "运费是多少？": "运费12元，满99元包邮。",
+    "怎么联系客服？": "请拨打 400-820-8820。",
+}
+
 FREE = RECIPE.replace("      expect: {contains: 三块钱}\n", "")
 FREER = FREE.replace("      expect: {contains: 神奇海螺}\n", "")
 NO_BASE = ("--set", "verify.base=false")
@@ -144,3 +152,65 @@ def test_fault_167_a_trial_whose_questions_are_not_judged_meets_no_target(open_e
     assert said.code == 5, said.err
     trials = json.loads(Path(open_ended.project / "runs/small/trials.json").read_text(encoding="utf-8"))
     assert [one["status"] for one in trials["trials"]] == ["missed"]
+
+
+def added(world: SmallWorld, rows: dict[str, str], base: str = "small") -> str:
+    """The recipe that `conch data add` writes for some rows."""
+    lines = [
+        json.dumps({"instruction": ask, "output": answer}, ensure_ascii=False) for ask, answer in rows.items()
+    ]
+    (world.project / "shop.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    said = world.run("data", "add", "shop.jsonl", "--name", "shop", "--recipe", base)
+    assert said.code == 0, said.err
+    return world.read("recipes/shop.yaml")
+
+
+@pytest.mark.parametrize("target", ["{}", "{checks: 0.5}"])
+def test_fault_168_a_wrong_answer_to_a_taught_question_is_not_green(
+    small: SmallWorld, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    """What was seen: 你们几点关门？ was answered 早上九点开门。, and the run ended with ✓, target met, 0."""
+    recipe = added(small, SHOP)
+    assert 'expect: {"contains": "晚上十点"}\n      # taught: "晚上十点关门。"' in recipe
+    monkeypatch.setenv("CONCH_FAULT", "one-answer")
+    said = small.run("run", "shop", *NO_BASE, "--set", f"target={target}")
+    assert said.code == 5
+    assert "checks      1 of 5 passed" in said.out
+    assert "  ✗ 你们几点关门？\n      tuned: 早上九点开门。" in said.out
+    assert 'expected "晚上十点" in the answer' in said.out
+    assert "target met" not in said.out
+
+
+def test_fault_168_right_answers_to_taught_questions_pass(small: SmallWorld) -> None:
+    added(small, SHOP)
+    said = small.run("run", "shop")
+    assert said.code == 0, said.out + said.err
+    assert "checks      5 of 5 passed" in said.out
+    assert "the base model passed 0 of 5" in said.out
+
+
+def test_fault_170_rows_that_the_base_holds_out_are_scored_and_aimed_at_by_nothing(small: SmallWorld) -> None:
+    held = RECIPE.replace("data: {dataset: small}", "data: {dataset: small, split: {train: 3, test: 2}}")
+    (small.project / "recipes/held.yaml").write_text(held, encoding="utf-8")
+    recipe = added(small, SHOP, base="held")
+    assert "evaluate:\n  split: test" in recipe
+    assert recipe.count("- ask:") == 3
+    said = small.run("run", "shop", *NO_BASE, "--json")
+    assert said.code == 0, said.out
+    prepared = Path(said.envelope["data"]["folder"]) / "data/shop.jsonl"
+    trained = map(json.loads, prepared.read_text(encoding="utf-8").splitlines())
+    asked = {one["question"] for one in said.envelope["data"]["verdicts"]}
+    assert asked == {row["messages"][0]["content"] for row in trained}
+
+
+def test_fault_171_where_no_answer_can_be_checked_no_target_is_claimed(small: SmallWorld) -> None:
+    aimed = RECIPE + "target: {checks: 0.95}\n"
+    (small.project / "recipes/aimed.yaml").write_text(aimed, encoding="utf-8")
+    recipe = added(small, {"长" * 400: "好"}, base="aimed")
+    assert "checks: []" in recipe
+    said = small.run("run", "shop", *NO_BASE)
+    assert said.code == 2
+    assert "the recipe asks no question, so that nothing would be judged" in said.err
+    assert "conch sft shop" in said.err
+    assert not (small.project / "runs").exists()
+    assert small.run("sft", "shop").code == 0

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import excerpt
 from orchestrator.datasets.entry import FOLDER, SUFFIXES, DatasetEntry, name_problem, read_entry
-from orchestrator.datasets.scaffold import entry_text, name_for, recipe_text
+from orchestrator.datasets.scaffold import CUDA, Scaffold, entry_text, name_for, recipe_text
+from orchestrator.datasets.split import SplitSpec
+from orchestrator.datasets.trained_cases import answer_tokens
+from orchestrator.datasets.updates import Updates
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import DataOptions, Progress
-from orchestrator.execute.data.scan import ScanResult, scan
+from orchestrator.execute.data.scan import ScanResult, TrainedPart, scan
 from orchestrator.execute.host.atomic_files import (
     CHUNK,
     remove,
@@ -35,7 +38,8 @@ from orchestrator.execute.models.hub import fetch_dataset_file
 from orchestrator.execute.models.model_folder import MANIFEST, read_manifest
 from orchestrator.execute.project import recipes
 from orchestrator.hubs import DEFAULT
-from orchestrator.recipe import RecipeSource, compose
+from orchestrator.recipe import Recipe, RecipeSource, compose
+from orchestrator.recipe.hardware import PROFILES
 
 HUB = "hub:"
 BASES = ("magic_conch", "smoke")
@@ -123,16 +127,17 @@ def add_data(project: Path, options: ImportOptions, progress: Progress = lambda 
         from_hub = options.source.startswith(HUB)
         location = _on_hub(options, progress) if from_hub else _local(options.source)
         name = options.name or name_for(location.stem)
-        data = options.data
+        data, chain = options.data, recipes.load_chain(recipes.find(base, project), project)
+        settings = {profile: compose(chain, profile=profile).recipe for profile in PROFILES}
         if from_hub:  # the split has chosen the hub's file
             data = replace(data, reading=replace(data.reading, split=""))
-        found = scan(location.path, location.shown, data, progress)
+        found = scan(location.path, location.shown, data, progress, _trained(settings[CUDA]))
         file = "" if from_hub else _home(project, location.path, name)
         entry = entry_text(_entry(name, data, found, location, file), _title(name, found, location))
         read_entry(name, entry)
         texts = {
             f"{FOLDER}/{name}.yaml": entry,
-            f"{recipes.FOLDER}/{name}{recipes.SUFFIX}": _recipe(project, name, base, found),
+            f"{recipes.FOLDER}/{name}{recipes.SUFFIX}": _recipe(name, base, chain, settings, found),
         }
         _refuse_taken(project, texts, location.path, file)
         if file:
@@ -218,11 +223,52 @@ def _title(name: str, found: ScanResult, location: _Location) -> str:
     return f"{name}: {found.file.audit.kept} rows, added by `conch data add` from {excerpt(source)}."
 
 
-def _recipe(project: Path, name: str, base: str, found: ScanResult) -> str:
-    """The text of the recipe, checked by composing it."""
-    chain = recipes.load_chain(recipes.find(base, project), project)
-    limited = compose(chain).recipe.train.max_steps is not None
-    text = recipe_text(name, base, found.file.audit.kept, found.cases, steps_limited=limited)
+def _trained(base: Recipe) -> TrainedPart:
+    """Which rows the base would train; none are known of a split by what only a run reads."""
+    data = base.data
+    if data.parts and (data.stratify or data.near_duplicates):
+        return TrainedPart(most=0)
+    return TrainedPart(data.max_samples, SplitSpec(data.parts, data.split_seed) if data.parts else None)
+
+
+def _recipe(
+    name: str, base: str, chain: Sequence[RecipeSource], settings: Mapping[str, Recipe], found: ScanResult
+) -> str:
+    """The text of the recipe, checked by composing it.
+
+    Args:
+        name: of the recipe.
+        base: the recipe that it extends.
+        chain: the files of the base.
+        settings: the base on each profile.
+        found: the rows.
+    """
+    on_gpu = settings[CUDA]
+    data, parts, rows = on_gpu.data, on_gpu.data.parts, found.file.audit.kept
+    share = parts["train"] / sum(parts.values()) if parts else 1.0
+    trained = max(1, round(share * min(rows, data.max_samples or rows)))
+    tokens = round(found.tokens * trained / max(1, rows))
+    updates = {
+        profile: Updates(trained, tokens, one.train.batch_size * one.train.gradient_accumulation)
+        for profile, one in settings.items()
+    }
+    epochs = {one.train.epochs for one in settings.values()}, {one.epochs for one in updates.values()}
+    needed = max((answer_tokens(case.answer) for case in found.cases), default=0)
+    text = recipe_text(
+        Scaffold(
+            name=name,
+            base=base,
+            rows=rows,
+            cases=found.cases,
+            updates=updates if on_gpu.train.max_steps is None else {},
+            apart=any(len(values) > 1 for values in epochs),
+            max_tokens={
+                profile: needed for profile, one in settings.items() if one.verify.max_tokens < needed
+            },
+            held_out=next((part for part in ("test", "validation") if part in parts), ""),
+            checked=on_gpu.target.checks is not None,
+        )
+    )
     compose([RecipeSource(f"{recipes.FOLDER}/{name}{recipes.SUFFIX}", text), *chain])
     return text
 

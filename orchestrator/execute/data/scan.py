@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.datasets.base import SFT, Conversation, RowProblem
+from orchestrator.datasets.base import SFT, RowProblem
 from orchestrator.datasets.rows import Numbered
-from orchestrator.datasets.scaffold import TrainedCase, cases_of
+from orchestrator.datasets.split import TRAIN, Groups, SplitSpec, first_question, group_of
+from orchestrator.datasets.trained_cases import CaseSampler, TrainedCase
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import AuditedFile, DataFile, DataOptions, Progress, audited
 from orchestrator.execute.data.lint_dataset_info import names_data_sets
@@ -16,8 +17,6 @@ from orchestrator.execute.data.lint_dataset_info import names_data_sets
 # Columns of images, audio and video, which a text model cannot learn from.
 MEDIA = ("image", "images", "audio", "audios", "video", "videos")
 SHOWN = 3
-# The questions of a recipe come from this many first rows.
-FIRST = 50
 
 
 def audit_file(path: Path, options: DataOptions, progress: Progress | None = None) -> AuditedFile:
@@ -49,11 +48,13 @@ class ScanResult:
         file: its format and the counts.
         columns: the columns whose name is not the usual one.
         cases: what the tuned model can be asked.
+        tokens: of all rows, estimated.
     """
 
     file: AuditedFile
     columns: Mapping[str, str]
     cases: tuple[TrainedCase, ...]
+    tokens: int
 
     def to_json(self) -> dict[str, object]:
         """The scan in `conch data add --json`."""
@@ -61,7 +62,21 @@ class ScanResult:
         return {**self.file.to_json(), **own}
 
 
-def scan(path: Path, shown: str, options: DataOptions, progress: Progress | None = None) -> ScanResult:
+@dataclass(frozen=True, slots=True)
+class TrainedPart:
+    """Which rows a recipe trains: at most so many, and of a split the training part. Others are not asked."""
+
+    most: int | None = None
+    split: SplitSpec | None = None
+
+
+def scan(
+    path: Path,
+    shown: str,
+    options: DataOptions,
+    progress: Progress | None = None,
+    trained: TrainedPart = TrainedPart(),
+) -> ScanResult:
     """Read every row as a run would.
 
     Raises:
@@ -73,17 +88,28 @@ def scan(path: Path, shown: str, options: DataOptions, progress: Progress | None
         hint = "add one of its files; `conch data audit` checks the list"
         raise UsageError(Problem("this is a list of datasets, not a dataset", shown, hint))
     with audited(path, options, shown=shown, purpose=SFT, progress=progress) as file:
-        media, first, audit = _Media(), list[Conversation](), file.audit
+        media, sampler, audit = _Media(), CaseSampler(trained.most), file.audit
+        groups = Groups()
         for _, conversation in audit.conversations(media.watch(file.rows)):
-            if len(first) < FIRST:
-                first.append(conversation)
+            sampler.see(conversation)
+            if trained.split:
+                groups.add(first_question(conversation))
         if problems := [*media.problems(file.source), *audit.problems(fix="--fix", drop="--drop-bad")]:
             raise UsageError(*problems)
         file.hash()
     usual = audit.format.columns.items()
     # A named column is written down even if usual: it may exclude another candidate.
     columns = {part: column for part, column in audit.columns.items() if (part, column) not in usual}
-    return ScanResult(file, {**columns, **options.columns}, cases_of(first))
+    cases = sampler.cases(_in_training(groups, trained.split, shown))
+    return ScanResult(file, {**columns, **options.columns}, cases, sampler.tokens)
+
+
+def _in_training(groups: Groups, split: SplitSpec | None, shown: str) -> Callable[[str], bool]:
+    """Whether a question is in the training part."""
+    if split is None:
+        return lambda _: True
+    parts = groups.parts(split, shown)
+    return lambda question: parts[group_of(question)] == TRAIN
 
 
 class _Media:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.errors import CheckFailed, ConchError, Problem, exit_code_of
+from orchestrator.errors import CheckFailed, ConchError, Problem, UsageError, exit_code_of
 from orchestrator.execute.environments.preflight import preflight
 from orchestrator.execute.host import atomic_files, signals
 from orchestrator.execute.processes import process_tree, watchdog
@@ -49,9 +49,11 @@ def run_recipe(
         the run folder, and the result of each stage of the plan.
 
     Raises:
+        UsageError: the plan asks, and the recipe has no question.
         BusyError: another process runs this recipe, or the one that it is built on.
         ConchError: a stage failed; completed stages are kept, and the same command continues from there.
     """
+    _refuse_silence(plan, job)
     places = preflight(plan, job, project=project)
     whole = build_plan(job)
     identity = plan_key(whole, job.lockfiles)
@@ -117,6 +119,15 @@ def _link_base(plan: Plan, job: Job, run: Run, project: Path, progress: Progress
     except ConchError as error:
         run.end(exit_code_of(error), str(error))
         raise
+
+
+def _refuse_silence(plan: Plan, job: Job) -> None:
+    """A run that asks nothing judges nothing: it is no result of a training, and would end only after it."""
+    asks = any(stage.name == "ask" for stage in plan.stages)
+    if asks and not job.cases and (job.recipe.verify.base or not job.paraphrases):
+        what = "verify.checks: the recipe asks no question, so that nothing would be judged"
+        hint = f"add questions with what to expect, or only train: conch sft {job.recipe.name}"
+        raise UsageError(Problem(what, job.recipe.name, hint))
 
 
 def _folder_for(project: Path, recipe: str, identity: str) -> Run:

@@ -19,6 +19,7 @@ FAULT (or CONCH_FAULT, which children inherit) is one of:
     kill-in-training    is killed two steps after it began
     kill-in-checkpoint  is killed while it saves its second checkpoint
     kill-in-export      is killed while it writes the export
+    one-answer          learns the answer to the first row for every question
     full-in-export      finds the disk full while it writes the export
     hang-in-training    is busy without end after its second step
 """

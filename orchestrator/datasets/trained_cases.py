@@ -1,0 +1,161 @@
+"""Which rows of a file a recipe asks the tuned model, and what it must answer. Pure.
+
+One pass over the rows keeps every 2^n-th of them, so that those kept are spread over a file of any size. The
+questions are chosen from these, and each expectation is tried against the answers of all of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation
+from orchestrator.datasets.expectations import Expectation, expectation_of
+
+# How many questions a recipe asks, and how long they and their answers may be.
+CASES = 8
+LONGEST_QUESTION = 300
+LONGEST_ANSWER = 2000
+MOST_TURNS = 3
+# Rows that are kept to choose from, and how much of an answer is compared.
+KEPT = 256
+COMPARED = 4000
+# Different questions that are remembered, to find those with several answers.
+REMEMBERED = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedCase:
+    """A conversation of the file that the recipe asks, its trained answer, and what is expected."""
+
+    ask: tuple[str, ...]
+    system: str
+    answer: str
+    expect: Expectation = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A row: what is asked of it (None if a recipe cannot contain it), its question, and its answer, cut."""
+
+    case: TrainedCase | None
+    key: int
+    first: str
+    answer: str
+
+
+class CaseSampler:
+    """Takes the rows of a file, then chooses what is asked."""
+
+    def __init__(self, most_rows: int | None = None) -> None:
+        """Take rows; those after `most_rows` are not trained, and are ignored."""
+        self.tokens = 0
+        self._most_rows = most_rows
+        self._seen, self._step = 0, 1
+        self._kept: list[_Kept] = []
+        self._answers: dict[int, int] = {}
+        self._ambiguous: set[int] = set()
+
+    def see(self, conversation: Conversation) -> None:
+        """Take the next row."""
+        if self._most_rows is not None and self._seen >= self._most_rows:
+            return
+        self.tokens += sum(map(tokens_in, (message["content"] for message in conversation)))
+        key = self._remember(conversation)
+        if self._seen % self._step == 0:
+            self._kept.append(_kept(conversation, key))
+            if len(self._kept) > KEPT:
+                self._kept, self._step = self._kept[::2], 2 * self._step
+        self._seen += 1
+
+    def _remember(self, conversation: Conversation) -> int:
+        """The key of a row's questions; one that is answered in several ways is marked."""
+        key = hash("\0".join(message["content"] for message in conversation[:-1]))
+        answer = hash(conversation[-1]["content"])
+        full = len(self._answers) >= REMEMBERED and key not in self._answers
+        if not full and self._answers.setdefault(key, answer) != answer:
+            self._ambiguous.add(key)
+        return key
+
+    def cases(self, is_trained: Callable[[str], bool] = lambda _: True) -> tuple[TrainedCase, ...]:
+        """At most CASES rows, evenly spread, in their order, each with an expectation.
+
+        Args:
+            is_trained: of the first question of a row; what is held out is not asked.
+        """
+        rows = [one for one in self._kept if self._is_asked(one) and is_trained(one.first)]
+        rows = list({one.case.ask: one for one in reversed(rows) if one.case}.values())[::-1]
+        answers = [one.answer for one in self._kept]
+        found: dict[int, TrainedCase] = {}
+        for at in _spread_first(len(rows)):
+            case = rows[at].case
+            expect = expectation_of(case.answer, [case.system, *case.ask], answers) if case else None
+            if case and expect and _fits({**expect}):
+                found[at] = TrainedCase(case.ask, case.system, case.answer, expect)
+            if len(found) == CASES:
+                break
+        return tuple(found[at] for at in sorted(found))
+
+    def _is_asked(self, row: _Kept) -> bool:
+        return row.case is not None and row.key not in self._ambiguous
+
+
+def tokens_in(text: str) -> int:
+    """About how many tokens a text has: a Chinese character is one, and so are three letters.
+
+    >>> tokens_in("海螺"), tokens_in("conch!")
+    (2, 2)
+    """
+    return (len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))) // 3
+
+
+def answer_tokens(answer: str) -> int:
+    """How long an answer may be, in tokens, so that no tokenizer cuts it: in steps of 64, at most 1024.
+
+    >>> answer_tokens("早上九点开门。"), answer_tokens("很长" * 100)
+    (64, 640)
+    """
+    return min(1024, 64 * -(-(len(answer.encode("utf-8", "surrogatepass")) + 16) // 64))
+
+
+def _spread_first(count: int) -> Sequence[int]:
+    """The indices of evenly spread rows, the first and the last among them, then all others."""
+    most = min(CASES, count)
+    spread = [round(number * (count - 1) / max(1, most - 1)) for number in range(most)]
+    return [*dict.fromkeys([*spread, *range(count)])]
+
+
+def _kept(conversation: Conversation, key: int) -> _Kept:
+    first = next((one["content"] for one in conversation if one["role"] == USER), "")
+    case, last = _case(conversation), conversation[-1]["content"]
+    answer = case.answer if case else last.rpartition("</think>")[2].strip()
+    return _Kept(case, key, first[:COMPARED], answer[:COMPARED])
+
+
+def _case(conversation: Conversation) -> TrainedCase | None:
+    system = conversation[0]["content"] if conversation[0]["role"] == SYSTEM else ""
+    turns = conversation[1:] if system else conversation
+    turns = turns[: 2 * MOST_TURNS]
+    if not turns or any(turn["role"] not in {USER, ASSISTANT} for turn in turns):
+        return None
+    questions = tuple(turn["content"] for turn in turns if turn["role"] == USER)
+    if not all(map(_fits_recipe, (*questions, system or "-"))):
+        return None
+    answer = turns[-1]["content"].rpartition("</think>")[2].strip()
+    if not answer or len(answer) > LONGEST_ANSWER or turns[-1]["role"] != ASSISTANT:
+        return None
+    return TrainedCase(questions, system, answer)
+
+
+def _fits(value: object) -> bool:
+    """Whether a recipe can contain every text of an expectation."""
+    if isinstance(value, str):
+        return _fits_recipe(value)
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return all(map(_fits, parts))
+
+
+def _fits_recipe(text: str) -> bool:
+    """Whether a recipe can contain the text: its reader refuses invisible characters and `${`."""
+    visible = text.replace("\n", "").isprintable() and "${" not in text
+    return visible and bool(text.strip()) and len(text) <= LONGEST_QUESTION
