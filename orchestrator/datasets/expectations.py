@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from orchestrator.metrics import METRICS
 
@@ -23,26 +23,30 @@ SHORT = 40
 QUOTED = 300
 # Of a key phrase.
 PHRASE = 16
+# Phrases that are tried.
+MOST_PHRASES = 40
 # Little words inside a key phrase.
 LITTLE_INSIDE = 2
 # The least similarity that is asked for; above the other bound the exact text is.
 LEAST, NEARLY_EQUAL = 0.6, 0.9
+# Texts whose similarity is computed.
+NEAREST = 24
 # Of an answer that is only right as it stands: 可以 is similar to 不可以.
 TINY = 6
 
 _WHEN = (
     r"(?:每[天日周月年次]|早上|上午|中午|下午|傍晚|晚上|凌晨|夜里|半夜|周[一二三四五六日天末]"
-    r"|星期[一二三四五六日天])*"
+    r"|星期[一二三四五六日天]){0,3}"
 )
 _UNIT = (
     r"(?:点半|点钟|点|时|分钟|分|秒|小时|天|日|号|周|个月|月|年|岁|元|块钱|块|角|美元|%|％|折|度|℃|公里|公斤"
     r"|千克|毫升|毫克|厘米|米|克|升|斤|个|位|名|次|楼|层|室|件|份|张|条|杯|碗|本|倍|种|页|人|门|路)"
 )
 _FACT = re.compile(
-    rf"{_WHEN}[0-9０-９][0-9０-９.,:：/~–-]*[0-9０-９]?\s?(?:{_UNIT}(?:\d+{_UNIT})*|[A-Za-z]+)?"
+    rf"{_WHEN}[0-9０-９][0-9０-９.,:：/~–-]{{0,24}}[0-9０-９]?\s?(?:{_UNIT}(?:\d{{1,4}}{_UNIT}){{0,4}}|[A-Za-z]{{1,16}})?"
     # One alone is rarely a number: 一起, 一样, 一点.
     rf"|{_WHEN}(?:[零〇两二三四五六七八九十百千万亿半]|一(?=[零一二三四五六七八九十百千万亿月号楼元块折岁]))"
-    rf"[零〇一两二三四五六七八九十百千万亿半]*{_UNIT}+"
+    rf"[零〇一两二三四五六七八九十百千万亿半]{{0,12}}{_UNIT}{{1,2}}"
     r"|(?:早上|上午|中午|下午|傍晚|晚上|凌晨)一点半?|(?:周|星期)[一二三四五六日天末]"
 )
 # Not the first word of a sentence.
@@ -82,7 +86,8 @@ def expectation_of(answer: str, questions: Sequence[str], others: Iterable[str])
                 return {"contains": phrases[0] if len(phrases) == 1 else list(phrases)}
     if len(own) > QUOTED:
         return None
-    nearest = max((METRICS["chrf"].score(text, own) / 100 for text in wrong), default=0.0)
+    likeness = METRICS["chrf"].score
+    nearest = max((likeness(text, own) / 100 for text in _nearest(own, wrong)), default=0.0)
     if nearest > NEARLY_EQUAL or len(own) <= TINY:
         return {"equals": own}
     return {"similar": {"to": own, "least": max(LEAST, round((1 + nearest) / 2, 2))}}
@@ -98,6 +103,16 @@ def _different(answer: str, others: Iterable[str]) -> list[str]:
     return [text for text in dict.fromkeys(map(_normal, others)) if text != own]
 
 
+def _nearest(own: str, others: Sequence[str]) -> list[str]:
+    """The texts that share the most pairs of characters with one; chrF of all of them is slow."""
+    pairs = set(pairwise(own))
+
+    def shared(text: str) -> float:
+        return len(pairs & set(pairwise(text))) / max(len(text), len(own))
+
+    return sorted(others, key=shared, reverse=True)[:NEAREST]
+
+
 def _weight(text: str) -> float:
     return sum(1 if ord(char) >= _CJK else 1 / 3 for char in text)
 
@@ -109,7 +124,7 @@ def _phrases(answer: str, question: str) -> Iterator[tuple[str, ...]]:
     names = (found[0] for found in _NAME.finditer(answer))
     facts |= dict.fromkeys(name for name in names if name.lower() not in question.lower())
     words = [word for word in _new_words(answer, question) if word not in facts]
-    single = [*facts, *words]
+    single = [*facts, *words][:MOST_PHRASES]
     yield from ((phrase,) for phrase in single)
     clauses = [found[0].strip() for found in _CLAUSE.finditer(answer)]
     clauses = [one for one in clauses if len(one) > 1 and _weight(one) <= PHRASE and one not in question]

@@ -95,14 +95,14 @@ CASES = (
         rows(("谁？", "\x1b]0;x\x07\x1b[31m海螺"), ("几点？", "九点半。")),
         added("--drop-bad"),
         0,
-        ("asks 1 questions",),
+        ("asks 2 questions",),
     ),
     Hostile(
         "direction marks in an answer",
         rows(("谁？", "我是\u202e螺海奇神"), ("几点？", "九点半。")),
         ADD,
         0,
-        ("asks 1 questions",),
+        ("asks 2 questions", "几点？  contains 九点半"),
         never=("\u202e",),
     ),
     Hostile(
@@ -117,7 +117,7 @@ CASES = (
         rows(("谁？", "${HOME}"), ("几点？", "九点半。")),
         ADD,
         0,
-        ("asks 1",),
+        ("asks 2",),
     ),
     Hostile(
         "an answer that is its question",
