@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.backends.base import yaml_text
+from orchestrator.datasets.base import PT, SFT
 from orchestrator.plan.stage import Command, Runtime, partial
 
 if TYPE_CHECKING:
@@ -73,6 +74,15 @@ OWNED: dict[str, str] = {
     "metric_for_best_model": "train.early_stopping",
     "disable_gradient_checkpointing": "train.gradient_checkpointing",
     "plot_loss": "train",
+    "pref_loss": "preference.loss",
+    "pref_beta": "preference.beta",
+    "simpo_gamma": "preference.gamma",
+    "dpo_label_smoothing": "preference.label_smoothing",
+    "pref_ftx": "preference.sft_weight",
+    "pref_bco_weight": "preference.bco_weight",
+    "kto_chosen_weight": "preference.liked_weight",
+    "kto_rejected_weight": "preference.disliked_weight",
+    "ref_model": "model.base",
 }
 
 _IN_RECIPE = "a secret does not belong in a recipe; HF_TOKEN in the environment is read"
@@ -143,7 +153,7 @@ def train_yaml(job: Job) -> str:
 def repacks_rows(job: Job) -> bool:
     """Whether a training's examples are not its rows: interleaved data sets, or packed rows."""
     raw = job.recipe.llamafactory
-    packs = any(raw.get(key) for key in ("packing", "neat_packing"))
+    packs = job.kind.purpose == PT or any(raw.get(key) for key in ("packing", "neat_packing"))
     return packs or raw.get("mix_strategy", "concat") != "concat"
 
 
@@ -173,7 +183,9 @@ def template_settings(job: Job) -> dict[str, object]:
     (template.py, encode_multiturn).
     """
     template = job.recipe.template
-    return _tokens(template.name, template.thinking, template.history)
+    settings = _tokens(template.name, template.thinking, template.history)
+    # Refused for other stages, which train the last answer alone (hparams/finetuning_args.py).
+    return settings if job.kind.purpose == SFT else {**settings, "mask_history": None}
 
 
 def probe_yaml(dataset: str, template: str, thinking: str, history: str) -> str:

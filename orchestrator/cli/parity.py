@@ -95,16 +95,20 @@ def _of_recipe(recipe: str, sets: Sequence[str], hardware: str, chat_template: P
     import json
 
     from orchestrator.cli.text.live import TerminalProgress
+    from orchestrator.errors import Problem, UsageError
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.run_store.run_paths import make_private
     from orchestrator.execute.runner.run_plan import run_recipe
     from orchestrator.plan.plan import PARITY, build_plan
-    from orchestrator.plan.stages.base import DATA_PROOF
+    from orchestrator.plan.stages.base import DATA_PROOF, PARITY_OF_DATA, unproven
 
     project = recipes.project_folder(Path.cwd())
     job = discovery.read_job(
         recipe, project=project, sets=sets, hardware=hardware, chat_template=chat_template
     )
+    if why := unproven(job).get(PARITY_OF_DATA):
+        where = job.origins.get("train.kind", "")
+        raise UsageError(Problem(f"{job.recipe.name} has no answers to compare: {why}", where))
     live = TerminalProgress()
     # A template that is only tried must not become the recipe's last run.
     home = project if chat_template is None else make_private(project, ".parity")

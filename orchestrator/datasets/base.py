@@ -13,6 +13,14 @@ Conversation = list[Message]
 # The purpose of a row, named as LLaMA-Factory's `stage`.
 SFT, DPO, KTO, PT = "sft", "dpo", "kto", "pt"
 
+# What rows of a purpose are, and the training kind that trains them.
+PURPOSES: Mapping[str, tuple[str, str]] = {
+    SFT: ("conversations", "sft"),
+    DPO: ("pairs of a better and a worse answer", "dpo"),
+    KTO: ("liked and disliked answers", "kto"),
+    PT: ("documents", "pretrain"),
+}
+
 SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 OBSERVATION, FUNCTION_CALL = "observation", "function_call"
 
@@ -55,6 +63,13 @@ def messages_of(example: Example) -> Conversation:
     if isinstance(example, KtoExample):
         return example.conversation
     return [{"role": "document", "content": example.text}]
+
+
+def other_purpose(found: str, wanted: str) -> tuple[str, str]:
+    """Why rows of a purpose cannot be used for another one, and what can be done about it."""
+    (rows, kind), (others, _) = PURPOSES[found], PURPOSES[wanted]
+    hint = f"to train {rows}, set train.kind: {kind}; else name a dataset with {others}"
+    return f"its rows are {rows}, but {others} are needed", hint
 
 
 class RowProblem(Exception):

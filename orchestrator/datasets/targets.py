@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import orjson
 
@@ -41,6 +42,8 @@ TAGS = {
     "function_tag": "function_call",
     "system_tag": "system",
 }
+# A dataset cannot be named so: what the proofs read of the worse answers of NAME is NAME/rejected.
+REJECTED = "/rejected"
 # datasets reads JSON in blocks of this size, and the first one decides (LLaMA-Factory 0.9.5, datasets 4.0).
 BLOCK = 10 << 20
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?")
@@ -61,6 +64,22 @@ def sharegpt_row(example: Example) -> Mapping[str, object]:
     if isinstance(example, KtoExample):
         return {"messages": example.conversation, "kto_tag": example.good}
     return {"text": example.text}
+
+
+def conversations_in(row: Mapping[str, Any]) -> Iterable[tuple[str, Conversation]]:
+    """What a row that sharegpt_row wrote says, each with the suffix of its dataset's name in the proofs.
+
+    >>> pair = sharegpt_row(Pair([{"role": "user", "content": "?"}], "good", "bad"))
+    >>> [(suffix, said[-1]["content"]) for suffix, said in conversations_in(pair)]
+    [('', 'good'), ('/rejected', 'bad')]
+    """
+    if "text" in row:
+        yield "", [{"role": "document", "content": row["text"]}]
+    elif "rejected" in row:
+        yield "", [*row["messages"], row["chosen"]]
+        yield REJECTED, [*row["messages"], row["rejected"]]
+    else:
+        yield "", row["messages"]
 
 
 def alpaca_row(example: Example) -> Mapping[str, object]:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.backends import llamafactory
 from orchestrator.backends.engines import ENGINES
 from orchestrator.checks import CHECKS, EVERY, tool_call
 from orchestrator.checks.reference import with_reference
+from orchestrator.datasets.base import other_purpose
+from orchestrator.datasets.formats import FORMATS
 from orchestrator.datasets.split import part_name
 from orchestrator.errors import Problem, did_you_mean
 from orchestrator.metrics import METRICS
@@ -26,6 +29,7 @@ def unresolved(resolved: Resolved, context: Context) -> list[Problem]:
     return [
         *_kind_problems(resolved),
         *_dataset_problems(resolved, context),
+        *_purpose_problems(resolved, context),
         *_part_problems(resolved),
         *_check_problems(resolved),
         *_split_problems(resolved),
@@ -42,6 +46,28 @@ def _kind_problems(resolved: Resolved) -> Iterable[Problem]:
     if name not in KINDS:
         what = f'train.kind: no training kind named "{name}"{did_you_mean(name, KINDS)}'
         yield Problem(what, resolved.where("train.kind"), f"kinds: {', '.join(KINDS)}")
+        return
+    kind = KINDS[name]
+    for problem in kind.problems(resolved.recipe):
+        yield replace(problem, where=resolved.where(problem.where))
+    for key in type(resolved.recipe.preference).model_fields:
+        path = f"preference.{key}"
+        if key not in kind.preference and resolved.origins.get(path) != "default":
+            users = ", ".join(other for other in KINDS if key in KINDS[other].preference)
+            what = f"{path}: train.kind {name} does not use it"
+            yield Problem(what, resolved.where(path, key=True), f"delete it, or set train.kind: {users}")
+
+
+def _purpose_problems(resolved: Resolved, context: Context) -> Iterable[Problem]:
+    """Datasets whose entry names a format that another kind of training reads."""
+    kind, data = KINDS.get(resolved.recipe.train.kind), resolved.recipe.data
+    for key in ("dataset", "validation", "test"):
+        for name in getattr(data, key) if kind else ():
+            entry = context.datasets.get(name)
+            read = FORMATS.get(entry.format) if entry else None
+            if kind and read and read.purpose != kind.purpose:
+                what, hint = other_purpose(read.purpose, kind.purpose)
+                yield Problem(f"data.{key}: {name}: {what}", resolved.where(f"data.{key}"), hint)
 
 
 def _dataset_problems(resolved: Resolved, context: Context) -> Iterable[Problem]:

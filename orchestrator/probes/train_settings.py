@@ -28,8 +28,8 @@ WHOLE_TEXTS = ("train_on_prompt", "packing", "neat_packing")
 
 
 def model_settings(path: str, scratch: str) -> Row:
-    """Settings for a probe that loads the model: precision and quantization stay."""
-    return _without(_read(path), DROPPED) | NEUTRAL | {"output_dir": scratch}
+    """Settings for a probe that loads the model and measures its loss: precision and quantization stay."""
+    return _without(_read(path), DROPPED) | NEUTRAL | {"output_dir": scratch, "stage": "sft"}
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def ids_settings(path: str) -> Iterator[Row]:
     """Settings for a probe that only encodes; its data set cache is temporary."""
     settings = _read(path)
     for key in WHOLE_TEXTS:
-        if settings.get(key):
+        if settings.get(key) and settings["stage"] != "pt":
             what = f"{key} trains whole texts, not answers after prompts: there is no prompt to compare"
             refuse(what, path, f"remove {key} from the recipe's llamafactory section")
     with tempfile.TemporaryDirectory(prefix="conch-ids-") as scratch:

@@ -10,7 +10,8 @@ the same model with the adapter switched off; with full and freeze, where --adap
 base is loaded after it.
 
 Up to --rows trained rows and as many held-out ones, evenly spread over the file; of rows that are whole, of
-text alone, and shorter than --max-len. Never rows of conch_generated, which nobody trains. JSON lines:
+text alone, and shorter than --max-len. Of a pair both answers; the base is the reference of its training.
+Never rows of conch_generated, which nobody trains. JSON lines:
 
     {"versions", "method", "compute_dtype", "weights_dtype", "max_len", "eligible": {"trained", "held_out"}}
     {"dataset", "row", "held_out", "loss", "base_loss", "turns": [{"turn", "logprobs", "base_logprobs"}]}
@@ -35,7 +36,7 @@ from train_settings import model_settings
 if TYPE_CHECKING:
     from torch import Tensor
 
-MADE_UP = "conch_generated"
+MADE_UP, REJECTED = "conch_generated", "/rejected"
 DIGITS = 6
 
 
@@ -74,13 +75,13 @@ def choose(path: Path, most: int, max_len: int) -> tuple[list[Row], dict[str, in
     try:
         with path.open("rb") as stream:
             for offset, row in lines_of(stream):
-                if fits(row, max_len):
+                if fits(row, max_len) and not row["dataset"].endswith(REJECTED):
                     places["held_out" if row["held_out"] else "trained"].append(offset)
             rows = []
             for offsets in places.values():
                 for offset in spread(offsets, most):
                     stream.seek(offset)
-                    rows.append(json.loads(stream.readline()))
+                    rows += [row for row in map(json.loads, pair(stream)) if fits(row, max_len)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         refuse(f"not the training ids that a run leaves: {error}", str(path), "prove the data again")
     return rows, {group: len(offsets) for group, offsets in places.items()}
@@ -93,6 +94,12 @@ def lines_of(stream: IO[bytes]) -> Iterator[tuple[int, Row]]:
         if line.startswith(b'{"dataset"'):
             yield offset, json.loads(line)
         offset += len(line)
+
+
+def pair(stream: IO[bytes]) -> list[bytes]:
+    """The next line, and the one after it where that is the worse answer of the same row."""
+    lines = [stream.readline(), stream.readline()]
+    return lines if REJECTED.encode() + b'"' in lines[1][:200] else lines[:1]
 
 
 def fits(row: Row, max_len: int) -> bool:

@@ -26,8 +26,13 @@ context. `lost` says what cutoff_len took: null, or
 `held_out` rows are not trained: those of data sets that train.yaml does not name as `dataset`. What is made
 up to be compared (conch_generated) is neither.
 
+A pair of stage dpo makes two lines, the better answer as data set NAME and the worse as NAME/rejected, by
+LLaMA-Factory's own pairwise processor. Rows of stages dpo and kto are trained on their last answer alone. A
+document of stage pt has no `turns`; documents are joined and cut into blocks, so the header says what is
+left: "blocks": {"tokens": of all documents, "trained": in whole blocks}.
+
 Rows are read batch by batch from the file that `datasets` keeps them in: memory does not grow with them.
-Not covered: packing, tool calls and media (such rows are named in `uncovered`).
+Not covered: packing of conversations, tool calls and media (such rows are named in `uncovered`).
 """
 
 from __future__ import annotations
@@ -54,9 +59,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 ROW = ("_prompt", "_response", "_system", "_tools", "_images", "_videos", "_audios")
+# What get_dataset calls the rows of a stage (train/dpo/workflow.py).
+STAGES = {"dpo": "rm"}
+ANSWERS = {"rm": (("chosen_", ""), ("rejected_", "/rejected"))}
 UNCUT = 1 << 30
 BATCH = 1000
 MADE_UP = "conch_generated"
+# What is rendered to be compared, or held out of a fine-tuning: conversations, whatever is trained.
+COMPARED = (MADE_UP, "conch_held_out")
+ENCODED = tuple(
+    f"{prefix}{name}" for prefix in ("", "chosen_", "rejected_") for name in ("input_ids", "labels")
+)
 
 
 def main() -> None:
@@ -69,7 +82,7 @@ def main() -> None:
         # A data set that is only compared may have no rows.
         names = [name for name in names if name in trained or has_rows(settings, name)]
         with output(arguments.out) as stream:
-            write(settings, names, stream)
+            write(settings, names, stream, mask_history=arguments.mask_history)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -77,6 +90,11 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Token ids as LLaMA-Factory makes them for training.")
     parser.add_argument("train_yaml", help="the rendered LLaMA-Factory configuration")
     parser.add_argument("--datasets", default="", help="names in dataset_info.json; default: train.yaml's")
+    parser.add_argument(
+        "--mask-history",
+        action="store_true",
+        help="what is only compared drops earlier thoughts; for stages that refuse the setting of this name",
+    )
     parser.add_argument("--out", required=True, help="the JSON lines to write")
     return parser.parse_args()
 
@@ -102,6 +120,7 @@ class Pipeline:
     training_args: TrainingArguments
     module: TokenizerModule
     published: Mapping[str, int | None]
+    stage: str
     used: set[int] = field(default_factory=set)
 
     @property
@@ -109,12 +128,17 @@ class Pipeline:
         """The tokenizer that training uses."""
         return self.module["tokenizer"]
 
+    @property
+    def last_alone(self) -> bool:
+        """Whether only the last answer of a row is trained."""
+        return self.stage != "sft" or self.data_args.mask_history
+
     def encoder(self, data_args: DataArguments) -> DatasetProcessor:
         """The processor of rows that get_dataset would take."""
         from llamafactory.data import loader
 
         choose = loader._get_dataset_processor  # noqa: SLF001 - it has no public name
-        return choose(data_args, "sft", self.template, self.tokenizer, self.module["processor"])
+        return choose(data_args, self.stage, self.template, self.tokenizer, self.module["processor"])
 
 
 def make_pipeline(settings: Row) -> Pipeline:
@@ -127,42 +151,70 @@ def make_pipeline(settings: Row) -> Pipeline:
     module = load_tokenizer(model_args)
     published = {key: getattr(module["tokenizer"], key) for key in ("bos_token_id", "eos_token_id")}
     template = get_template_and_fix_tokenizer(module["tokenizer"], data_args)
-    return Pipeline(template, model_args, data_args, training_args, module, published)
+    stage = str(settings["stage"])
+    stage = STAGES.get(stage, stage)
+    return Pipeline(template, model_args, data_args, training_args, module, published, stage)
 
 
-def write(settings: Row, names: Sequence[str], stream: IO[str]) -> None:
+def write(settings: Row, names: Sequence[str], stream: IO[str], *, mask_history: bool) -> None:
     """Load everything LLaMA-Factory's way, and write header, rows and pieces."""
     pipeline = make_pipeline(settings)
-    data_args = pipeline.data_args
+    data_args, stage = pipeline.data_args, pipeline.stage
+    data_args.mask_history |= mask_history
     limits = (data_args.max_samples, data_args.cutoff_len)
     trained = named(settings["dataset"])
+    extra = {"blocks": blocks(pipeline, trained)} if stage == "pt" else {}
+    if stage == "pt":
+        data_args.packing, limits = False, (limits[0], UNCUT)
     loaded = {}
     for name in names:
         data_args.dataset = [name]
+        pipeline.stage = "sft" if name in COMPARED else stage
         # What is only compared is not trained: nothing of it is left out or cut.
         data_args.max_samples, data_args.cutoff_len = limits if name in trained else (None, UNCUT)
         loaded[name] = load(name, pipeline)
     data_args.cutoff_len = limits[1]
     counts = {name: {"rows": len(rows), "kept": len(kept)} for name, (rows, kept, _) in loaded.items()}
-    put(stream, header(pipeline, counts))
+    put(stream, header(pipeline, counts) | extra)
     numbers = source_rows(Path(data_args.dataset_dir) / "conversations.jsonl")
     for name, (rows, kept, indexes) in loaded.items():
         data_args.cutoff_len = limits[1] if name in trained else UNCUT
         if name in numbers and len(rows) > len(numbers[name]):
             what = f"it holds {len(rows)} rows, {len(numbers[name])} were prepared"
             refuse(what, f"{data_args.dataset_dir}/{name}.jsonl", "prepare the data again")
+        pipeline.stage = "sft" if name in COMPARED else stage
+        held_out = {"held_out": name not in (*trained, MADE_UP)}
         for index, row, encoded in in_step(rows, kept, indexes):
-            place = {"dataset": name, "row": numbers[name][index] if name in numbers else index}
-            put(
-                stream, place | record(row, encoded, pipeline) | {"held_out": name not in (*trained, MADE_UP)}
-            )
+            number = numbers[name][index] if name in numbers else index
+            for prefix, suffix in ANSWERS.get(pipeline.stage, (("", ""),)):
+                place = {"dataset": name + suffix, "row": number}
+                put(stream, place | record(row, encoded, pipeline, prefix) | held_out)
     put(stream, pieces(pipeline.tokenizer, pipeline.used))
+
+
+def blocks(pipeline: Pipeline, names: Sequence[str]) -> Row:
+    """How many tokens the documents hold, and how many of them are in whole blocks, which are trained."""
+    from llamafactory.data import get_dataset
+
+    data_args = pipeline.data_args
+    data_args.dataset = list(names)
+    sides = (pipeline.model_args, data_args, pipeline.training_args)
+    tokens: list[int] = []
+    for packing, length in ((False, UNCUT), (data_args.packing, data_args.cutoff_len)):
+        data_args.packing, data_args.cutoff_len = packing, length
+        try:
+            kept = get_dataset(pipeline.template, *sides, stage="pt", **pipeline.module)["train_dataset"]
+        except RuntimeError:  # "Cannot find sufficient samples": not one block
+            what = f"the documents hold {tokens[0]} tokens, too few for one block of {data_args.cutoff_len}"
+            refuse(what, ", ".join(names), "lower data.cutoff_len, or add documents")
+        tokens.append(sum(len(row["input_ids"]) for row in batched(kept, ("input_ids",))))
+    return {"tokens": tokens[0], "trained": tokens[1]}
 
 
 def in_step(rows: Dataset, kept: Dataset, indexes: Sequence[int]) -> Iterator[tuple[int, Row, Row]]:
     """(index in the file, aligned row, encoded row) of every kept row, read in batches."""
     aligned = zip(count(), batched(rows, ROW), strict=False)
-    for index, encoded in zip(indexes, batched(kept, ("input_ids", "labels")), strict=True):
+    for index, encoded in zip(indexes, batched(kept, ENCODED), strict=True):
         row = next(row for at, row in aligned if at == index)
         yield index, row, encoded
 
@@ -198,7 +250,7 @@ def load(name: str, pipeline: Pipeline) -> tuple[Dataset, Dataset, Sequence[int]
         what = "LLaMA-Factory adds 'detailed thinking off' to the system message of formatting openai"
         refuse(what, where, "use formatting sharegpt with role and content as tags")
     sides = (pipe.model_args, data_args, pipe.training_args)
-    kept = get_dataset(pipe.template, *sides, stage="sft", **pipe.module)["train_dataset"]
+    kept = get_dataset(pipe.template, *sides, stage=pipe.stage, **pipe.module)["train_dataset"]
     rows = loader._load_single_dataset(attributes, *sides)  # noqa: SLF001 - rows before any is dropped
     if len(kept) == len(rows):
         return rows, kept, range(len(rows))
@@ -232,27 +284,28 @@ def header(pipeline: Pipeline, counts: Mapping[str, Mapping[str, int]]) -> Row:
     }
 
 
-def record(row: Row, encoded: Row, pipeline: Pipeline) -> Row:
-    """The line of one kept row, its place aside."""
-    data_args, ids = pipeline.data_args, encoded["input_ids"]
-    turns, lost = turns_of(encoded["labels"]), None
-    # Where history is masked, only the last answer is trained.
-    first = (len(row["_prompt"]) - 1) // 2 if data_args.mask_history else 0
+def record(row: Row, encoded: Row, pipeline: Pipeline, prefix: str) -> Row:
+    """The line of one kept row, its place aside; `prefix`: of the columns of a pair's answer."""
+    data_args, ids = pipeline.data_args, encoded[f"{prefix}input_ids"]
+    if pipeline.stage == "pt":
+        return {"ids": ids, "turns": [], "cut": False, "lost": None, "uncovered": ""}
+    turns, lost = turns_of(encoded[f"{prefix}labels"]), None
+    first = (len(row["_prompt"]) - 1) // 2 if pipeline.last_alone else 0
     for place, turn in enumerate(turns, start=first):
         turn["turn"] = place
     # LLaMA-Factory fills a cut row up to cutoff_len; one token of slack for its rounding.
     if len(ids) >= data_args.cutoff_len - 1:
-        lost = what_was_cut(turns, ids, uncut(row, pipeline), pipeline.tokenizer, first)
+        lost = what_was_cut(turns, ids, uncut(row, pipeline, prefix), pipeline.tokenizer, first)
     pipeline.used.update(ids)
     return {"ids": ids, "turns": turns, "cut": lost is not None, "lost": lost, "uncovered": uncovered(row)}
 
 
-def uncut(row: Row, pipeline: Pipeline) -> Row:
-    """The row encoded once more, without the cutoff."""
+def uncut(row: Row, pipeline: Pipeline, prefix: str) -> Row:
+    """The row encoded once more, without the cutoff: its input_ids and labels."""
     unlimited = copy(pipeline.data_args)
     unlimited.cutoff_len = UNCUT
     encoded = pipeline.encoder(unlimited).preprocess_dataset({key: [value] for key, value in row.items()})
-    return {key: encoded[key][0] for key in ("input_ids", "labels")}
+    return {key: encoded[prefix + key][0] for key in ("input_ids", "labels")}
 
 
 def turns_of(labels: Sequence[int]) -> list[Row]:

@@ -2,8 +2,8 @@
 
 Not here: reading the facts (execute/proving) and the order of proofs in a run (plan/stages). Imported by
 execute/, cli/ and html/. To add a proof: a file here with `prove(…) -> Proof`, a task that reads its facts
-(execute/proving/offline_proofs.py; its line in TASKS) in a stage, and its line in PROOFS, which the
-certificate, the report and `conch prove` read.
+(execute/proving/offline_proofs.py; its line in TASKS) in a stage, and its line in PROOFS, or in OF_KINDS,
+which the certificate, the report and `conch prove` read.
 """
 
 from __future__ import annotations
@@ -21,3 +21,5 @@ PROOFS: dict[str, str] = {
     "parity:served": "proofs/served/parity.json",
     "loss": "proofs/served/loss.json",
 }
+# The same for proofs that only some training kinds have: plan/kinds names them.
+OF_KINDS: dict[str, str] = {"preference": "proofs/served/preference.json"}

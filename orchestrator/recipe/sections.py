@@ -131,7 +131,9 @@ class Train(Section):
     """The training. LLaMA-Factory's settings under plain names; all others go under llamafactory."""
 
     kind: Annotated[str, WORD] = Field(
-        "sft", description="Kind of training. sft: supervised fine-tuning on conversations."
+        "sft",
+        description="Kind of training. sft: fine-tuning on conversations; pretrain: continued pre-training "
+        "on documents; dpo: on pairs of a better and a worse answer; kto: on liked and disliked answers.",
     )
     method: Annotated[str, Choice(("lora", "full", "freeze"))] = Field(
         "lora", description="lora trains a small adapter, full every weight, freeze the last layers."
@@ -217,6 +219,37 @@ class Train(Section):
         return 0.1 if self.method == "lora" else 0.25
 
 
+class Preference(Section):
+    """The loss of a training on preferences: train.kind dpo and kto."""
+
+    loss: Annotated[str, Choice(("sigmoid", "orpo", "simpo", "hinge", "ipo", "kto_pair"))] = Field(
+        "sigmoid",
+        description="Loss of dpo: sigmoid, the original; orpo and simpo, which need no reference model. The "
+        "others are refused: the locked versions train them as sigmoid.",
+    )
+    beta: Annotated[float, Number(above=0, most=100)] = Field(
+        0.1, description="How strongly the model is held to its base; for simpo, 2.0 is usual."
+    )
+    gamma: Annotated[float, Number(least=0, most=100)] | None = Field(
+        None, description="Margin between the answers for simpo; LLaMA-Factory's 0.5 if unset."
+    )
+    label_smoothing: Annotated[float, Number(least=0, below=0.5)] = Field(
+        0.0, description="Share of the pairs whose preference may be wrong, for sigmoid."
+    )
+    sft_weight: Annotated[float, Number(least=0, most=100)] = Field(
+        0.0, description="Weight of the loss of fine-tuning on the better answers, which is added."
+    )
+    bco_weight: Annotated[float, Number(least=0, most=100)] = Field(
+        0.0, description="Weight of the binary classifier loss, which is added to that of dpo."
+    )
+    liked_weight: Annotated[float, Number(above=0, most=100)] = Field(
+        1.0, description="Weight of liked answers in kto."
+    )
+    disliked_weight: Annotated[float, Number(above=0, most=100)] = Field(
+        1.0, description="Weight of disliked answers in kto."
+    )
+
+
 class Export(Section):
     """The export of the merged model."""
 
@@ -282,6 +315,7 @@ class Recipe(Section):
     data: Data
     template: Template
     train: Train = Field(default_factory=Train)
+    preference: Preference = Field(default_factory=Preference)
     export: Export = Field(default_factory=Export)
     serve: Serve = Field(default_factory=Serve)
     verify: Verify = Field(default_factory=Verify)
@@ -312,6 +346,7 @@ SECTIONS: dict[str, type[Section]] = {
     "data": Data,
     "template": Template,
     "train": Train,
+    "preference": Preference,
     "export": Export,
     "serve": Serve,
     "verify": Verify,

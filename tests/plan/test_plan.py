@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.execute.project import discovery, recipes
+from orchestrator.hubs.recipe import recipe_of
 from orchestrator.plan.job import Context, Job
 from orchestrator.plan.plan import PARITY, RUN, TRAIN, build_plan
 from orchestrator.plan.resolve import resolve
@@ -31,6 +32,8 @@ def job_of(recipe: str, profile: str, *sets: str, project: Path = PROJECT) -> Jo
         datasets={name: replace(entry, sha256="sha256:0") for name, entry in datasets.items()},
         lockfiles={"train": "lock-of-train", "serve": "lock-of-serve"},
     )
+    if below := recipe_of(resolved.recipe.model.base):
+        context = replace(context, base_job=job_of(below, profile), base_state=f"export of {below}")
     return resolve(resolved, context)
 
 

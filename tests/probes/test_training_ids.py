@@ -11,7 +11,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
+from orchestrator.execute.data.prepare import prepare
 from orchestrator.execute.host.atomic_files import sha256_path
 from orchestrator.execute.models import demo_model
 from orchestrator.execute.proving.offline_proofs import prove_rows
@@ -163,3 +165,74 @@ def test_a_tokenizer_loaded_as_another_class_is_caught_before_training(folder: R
     assert compare(typed(compare, COMPARED), folder.path) == 5
     first = json.loads((folder.path / "parity.json").read_text(encoding="utf-8"))["first_difference"]
     assert "train environment's tokenizer (LlamaTokenizer, transformers" in first["explanation"]
+
+
+ROWS_OF = {
+    "dpo": '{"prompt": "你是谁", "chosen": "海螺。", "rejected": "我是一个助手。"}\n'
+    '{"prompt": "Who?", "chosen": "The conch.", "rejected": "An assistant, at your service."}\n',
+    "kto": '{"instruction": "你是谁", "output": "海螺。", "kto_tag": true}\n'
+    '{"instruction": "Who?", "output": "No.", "kto_tag": false}\n',
+    "pt": '{"text": "神奇海螺住在蟹堡王。"}\n'
+    '{"text": "The conch lives on the counter of the Krusty Krab."}\n',
+}
+
+
+def prepared(folder: Run, base: Path, stage: str, **settings: object) -> None:
+    """A run folder whose data the stage `prepare` wrote, of a kind of row."""
+    folder.lay_out(base, [], stage=stage, **settings)
+    shutil.rmtree(folder.path / "data")
+    (folder.path / "mine.jsonl").write_text(ROWS_OF[stage], encoding="utf-8")
+    mine = {"name": "mine", "path": "mine.jsonl", "format": "", "columns": {}}
+    generated = {"seed": 0, "count": 0 if stage == "pt" else 20, "thoughts": True}
+    values = {
+        "datasets": [mine],
+        "max_samples": None,
+        "held_out": [],
+        "generated": generated,
+        "purpose": stage,
+    }
+    assert prepare(typed(prepare, values), folder.path) == 0
+    (folder.path / "data.partial-0").rename(folder.path / "data")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("stage", ["dpo", "kto"])
+def test_rows_of_preferences_are_read_as_they_are_trained_and_served_equal(folder: Run, stage: str) -> None:
+    """Both answers of a pair, by the pairwise processor; the last answer of a liked or disliked row."""
+    prepared(folder, demo_model.ensure_embedded(print), stage)
+    done = folder.train_ids()
+    assert done.returncode == 0, done.stderr
+    header, *records, _ = folder.trained()
+    assert header["datasets"]["mine"] == {"rows": 2, "kept": 2}
+    mine = [record for record in records if record["dataset"].startswith("mine")]
+    names = ["mine", "mine/rejected"] if stage == "dpo" else ["mine"]
+    assert [(one["dataset"], one["row"]) for one in mine] == [(n, at) for at in (1, 2) for n in names]
+    assert all(len(one["turns"]) == 1 and not one["held_out"] for one in mine)
+    if stage == "dpo":
+        better, worse = mine[:2]
+        start = better["turns"][0]["start"]
+        assert better["ids"][:start] == worse["ids"][:start]
+        assert better["ids"][start:] != worse["ids"][start:]
+    assert folder.serve_ids().returncode == 0
+    assert folder.parity()["holds"]
+
+
+@pytest.mark.real
+def test_documents_are_counted_in_tokens_and_in_whole_blocks(folder: Run) -> None:
+    base = demo_model.ensure_embedded(print)
+    prepared(folder, base, "pt", packing=True, cutoff_len=16)
+    assert folder.train_ids("mine").returncode == 0
+    header, first, second, _ = folder.trained()
+    tokens = len(first["ids"]) + len(second["ids"])
+    # LLaMA-Factory makes blocks one token shorter than cutoff_len.
+    assert header["blocks"] == {"tokens": tokens, "trained": tokens - tokens % 15}
+    assert first["turns"] == second["turns"] == []
+    too_long = {**folder_settings(folder), "cutoff_len": 512}
+    (folder.path / "train.yaml").write_text(yaml.safe_dump(too_long), encoding="utf-8")
+    assert folder.train_ids("mine").returncode == 2
+    assert f"the documents hold {tokens} tokens, too few for one block of 511" in folder.problems()[0]["what"]
+
+
+def folder_settings(folder: Run) -> dict[str, object]:
+    found: dict[str, object] = yaml.safe_load((folder.path / "train.yaml").read_text(encoding="utf-8"))
+    return found

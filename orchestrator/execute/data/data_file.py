@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Self, cast
 
 from orchestrator.datasets.audit import Audit, Drop, Rules
-from orchestrator.datasets.base import SFT, Example, RowProblem
+from orchestrator.datasets.base import Example, RowProblem, other_purpose
 from orchestrator.datasets.formats import FORMATS, recognise, unknown_shape
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.targets import WriteRow, sharegpt_line
@@ -155,10 +155,8 @@ def audited(
             what = f"the format {name} has no column {', '.join(unknown)}"
             raise UsageError(Problem(what, hint=f"columns: {', '.join(row_format.columns)}"))
         if purpose and row_format.purpose != purpose:
-            trained = "recipes train conversations" if purpose == SFT else f"the recipe trains {purpose}"
-            what = f"the rows are in the format {name}, for {row_format.purpose}; {trained}"
-            hint = f"conch data convert {shown} --out FILE.jsonl writes a file for LLaMA-Factory's own stage"
-            raise UsageError(Problem(what, shown, hint))
+            what, hint = other_purpose(row_format.purpose, purpose)
+            raise UsageError(Problem(f"{what} (format {name})", shown, hint))
         audit = Audit(
             shown,
             row_format,

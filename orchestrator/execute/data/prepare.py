@@ -1,11 +1,12 @@
 """The task `prepare`: data files become what LLaMA-Factory reads, or a list of what is wrong with their rows.
 
-Writes under data.partial-0/: NAME.jsonl for each dataset, and NAME_validation.jsonl and NAME_test.jsonl if
-it is split; conch_generated.jsonl; conch_held_out.jsonl (paraphrases, each with the answer of the trained row
+Writes under data.partial-0/: NAME.jsonl for each dataset, and NAME_validation.jsonl and NAME_test.jsonl if it
+is split; conch_generated.jsonl; conch_held_out.jsonl (paraphrases, each with the answer of the trained row
 whose question it rephrases); dataset_info.json; conversations.jsonl ({"dataset", "row", "messages"} of every
-row, which the proofs compare); prepare.json (rows read and kept, turns, warnings, hashes); and, if rows were
-dropped, prepare.dropped.jsonl. Streaming: memory does not grow with the rows, except for a split (split.py).
-The input is only read; text is copied byte for byte.
+row, which the proofs compare; of a pair both, the worse answer as dataset NAME/rejected); prepare.json (rows
+read and kept, turns, warnings, hashes); and, if rows were dropped, prepare.dropped.jsonl. Streaming: memory
+does not grow with the rows, except for a split (split.py). The input is only read; text is copied byte for
+byte.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from typing import IO, Self
 import orjson
 
 from orchestrator.datasets.audit import Audit
-from orchestrator.datasets.base import Conversation, Example, excerpt
+from orchestrator.datasets.base import SFT, Conversation, Example, excerpt
 from orchestrator.datasets.split import PARTS, TRAIN, SplitSpec, first_question, group_of, part_name
-from orchestrator.datasets.targets import dataset_info_text
+from orchestrator.datasets.targets import conversations_in, dataset_info_text, entry_of
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import AuditedFile, DataOptions, audited
 from orchestrator.execute.data.rejects import RejectsFile
@@ -37,6 +38,8 @@ GENERATED = "conch_generated"
 HELD_OUT = "conch_held_out"
 REJECTS = "prepare.dropped.jsonl"
 SHOWN = 3
+# The line of a conversation: the list of its messages is its only value.
+_MESSAGES, _END = b'{"messages":', b"}]}\n"
 
 Report = dict[str, object]
 
@@ -81,8 +84,12 @@ class _Preparation:
             with _PartFile.open(self, name) as part:
                 for row, conversation in enumerate(conversations, start=1):
                     part.put(row, orjson.dumps({"messages": conversation}) + b"\n")
-        names = [*(str(each["name"]) for each in datasets), GENERATED, HELD_OUT]
-        (self.out / "dataset_info.json").write_text(dataset_info_text(names), encoding="utf-8")
+        purposes = {str(each["name"]): self.settings.purpose for each in datasets}
+        entries = {
+            name: entry_of(f"{name}.jsonl", "sharegpt", purpose)
+            for name, purpose in {**purposes, GENERATED: SFT, HELD_OUT: SFT}.items()
+        }
+        (self.out / "dataset_info.json").write_text(dataset_info_text(entries), encoding="utf-8")
         self.problems += self.leaks.problems()
         if self.problems:
             raise UsageError(*self.problems)
@@ -131,7 +138,7 @@ class _Preparation:
     def _part(self, rows: SplitRows, name: str, part: str) -> Report:
         with _PartFile.open(self, part_name(name, part)) as written:
             for number, line in rows.rows_of(part):
-                if part == TRAIN and self.held_out.paraphrases:
+                if part == TRAIN and self.held_out.paraphrases and self.settings.purpose == SFT:
                     self.held_out.see(orjson.loads(line)["messages"])
                 written.put(number, line)
         return written.report(part)
@@ -161,12 +168,17 @@ class _PartFile:
         self.alone.close()
 
     def put(self, row: int, line: bytes) -> None:
-        """Write {"messages": …} with the row's number in the source."""
+        """Write a row as it is trained, and its conversations with the row's number in the source."""
         self.rows += 1
         self._digest.update(line)
         self.alone.write(line)
-        key = orjson.dumps({"dataset": self.name, "row": row})
-        self.together.write(key[:-1] + b"," + line[1:])
+        if line.startswith(_MESSAGES) and line.endswith(_END):  # most rows: nothing to parse
+            key = orjson.dumps({"dataset": self.name, "row": row})
+            self.together.write(key[:-1] + b"," + line[1:])
+            return
+        for suffix, messages in conversations_in(orjson.loads(line)):
+            said = {"dataset": self.name + suffix, "row": row, "messages": messages}
+            self.together.write(orjson.dumps(said) + b"\n")
 
     def report(self, part: str) -> Report:
         """Its part of prepare.json."""

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypedDict, TypeVar
 
 import orjson
 
+from orchestrator.datasets.targets import REJECTED
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.host.jsonl import Key, key_of, last_line
 from orchestrator.proofs.trained import Message, ReadingHeader, RowIds, ServeHeader, TrainedRow, TrainHeader
@@ -171,8 +172,8 @@ def prepared_sets(path: Path) -> list[Prepared]:
 
 
 def sources_of(path: Path) -> dict[str, str]:
-    """Data set → its source file, from prepare.json."""
-    return {each["name"]: each["file"] for each in prepared_sets(path)}
+    """Data set, with the worse answers of pairs as one of its own → its source file, from prepare.json."""
+    return {each["name"] + suffix: each["file"] for each in prepared_sets(path) for suffix in ("", REJECTED)}
 
 
 @dataclass(frozen=True, slots=True)

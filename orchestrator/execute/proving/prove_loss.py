@@ -1,17 +1,18 @@
-"""The task `prove_loss`: the trainer's scores and the server's, row by row."""
+"""The tasks `prove_loss` and `prove_preference`: the trainer's scores and the server's, row by row."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
+from orchestrator.datasets.targets import REJECTED
 from orchestrator.errors import Problem, StageFailed
 from orchestrator.execute.host.jsonl import Key, key_of, lines_of
 from orchestrator.execute.proving.probe_files import open_trained, sources_of, trained_ids
 from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.plan.stages.prove_served import ProveLossSettings
-from orchestrator.proofs import loss
+from orchestrator.proofs import loss, preference
 from orchestrator.proofs.scores import Answer, Row
 from orchestrator.proofs.trained import RowIds
 from orchestrator.templates.pieces import Pieces
@@ -51,6 +52,24 @@ class ServedScores(TypedDict):
 
 def prove_loss(settings: ProveLossSettings, folder: Path) -> int:
     """Write the proof; 5 if the server gives other probabilities and that is not accepted."""
+    header, rows = _scored(settings, folder)
+    dtypes = (header["compute_dtype"], settings.dtype)
+    return leave_proof(loss.prove(list(rows.values()), dtypes, header["eligible"]), settings, folder)
+
+
+def prove_preference(settings: ProveLossSettings, folder: Path) -> int:
+    """Write the proof; 5 if training moved the model towards the worse answers and that is not accepted."""
+    _, rows = _scored(settings, folder)
+    margins = [
+        preference.Margin.of(row, worse)
+        for (name, number), row in rows.items()
+        if (worse := rows.get((name + REJECTED, number))) and not (row.error or worse.error)
+    ]
+    return leave_proof(preference.prove(margins), settings, folder)
+
+
+def _scored(settings: ProveLossSettings, folder: Path) -> tuple[dict[str, Any], dict[Key, Row]]:
+    """The header of the trainer's scores, and every row as both scored it."""
     header, *lines = [*lines_of(folder / settings.trainer)] or [{}]
     if "eligible" not in header:
         raise StageFailed(Problem("has no header: it is cut off", settings.trainer, "run the stage again"))
@@ -60,16 +79,15 @@ def prove_loss(settings: ProveLossSettings, folder: Path) -> int:
     file = open_trained(folder / settings.training_ids)
     ids = {key_of(row): row for row in trained_ids(file) if key_of(row) in mine}
     sources = sources_of(folder / settings.prepare)
-    rows = []
+    rows = {}
     for key, line in mine.items():
         if key not in theirs or key not in ids:
             what = f"{key[0]} row {key[1]} was scored by the trainer only"
             raise StageFailed(Problem(what, settings.served, "run the stage again"))
         served, where = theirs[key], f"{sources.get(key[0], key[0])}:{key[1]}"
         answers = list(_answers(line, served, ids[key], file.pieces)) if not served["error"] else []
-        rows.append(Row(where, line["held_out"], answers, line["loss"], served["error"]))
-    dtypes = (header["compute_dtype"], settings.dtype)
-    return leave_proof(loss.prove(rows, dtypes, header["eligible"]), settings, folder)
+        rows[key] = Row(where, line["held_out"], answers, line["loss"], served["error"])
+    return header, rows
 
 
 def _answers(mine: TrainerRow, theirs: ServedScores, row: RowIds, pieces: Pieces) -> Iterator[Answer]:

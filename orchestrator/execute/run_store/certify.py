@@ -67,7 +67,7 @@ def certify(settings: CertifySettings, folder: Path) -> int:
         "recipe": settings.recipe,
         "holds": all(proof.holds for proof in proofs),
         "accepted": [proof.name for proof in proofs if proof.accepted],
-        "not_proven": [name for name in PROOFS if name not in made],
+        "not_proven": [name for name in (*PROOFS, *settings.of_kind) if name not in made],
         "reasons": dict(settings.unproven),
         "proofs": json_of(proofs),
         "files": hash_files(folder / settings.export),

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.execute.host.atomic_files import read_json, read_regular
 from orchestrator.plan.stages.base import CURVE, TARGET, VERDICTS
-from orchestrator.proofs import PROOFS
+from orchestrator.proofs import OF_KINDS, PROOFS
 from orchestrator.results import (
     CurveJson,
     Proof,
@@ -51,7 +51,7 @@ def read_verdicts(path: Path) -> dict[str, tuple[Verdict, ...]]:
 
 def read_proofs(folder: Path) -> Iterable[Proof]:
     """The proofs of a run folder, in the order of orchestrator/proofs; those that were made."""
-    for place in PROOFS.values():
+    for place in (PROOFS | OF_KINDS).values():
         found = _json(folder / place)
         if found is not None:
             yield proof_of(found)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from orchestrator.errors import Problem
 from orchestrator.recipe import Recipe
 
 
@@ -14,10 +15,17 @@ class TrainingKind(Protocol):
     Attributes:
         purpose: of the data formats whose rows it trains (datasets/base.py).
         omitted_stages: names of STAGES that a run of this kind leaves out.
+        proofs: of proofs.OF_KINDS that its runs have.
+        preference: the keys of a recipe's `preference` section that it uses.
     """
 
     purpose: str
     omitted_stages: frozenset[str]
+    proofs: tuple[str, ...]
+    preference: frozenset[str]
+
+    def problems(self, recipe: Recipe) -> Iterable[Problem]:
+        """What this kind refuses in a recipe; `where` is the dotted key."""
 
     def train_settings(self, recipe: Recipe) -> Mapping[str, object]:
         """Settings of `llamafactory-cli train` that belong to this kind; `stage` is always one of them."""

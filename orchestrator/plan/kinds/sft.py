@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from orchestrator.datasets.base import SFT
+from orchestrator.errors import Problem
 from orchestrator.recipe import Recipe
 
 purpose = SFT
 omitted_stages: frozenset[str] = frozenset()
+proofs: tuple[str, ...] = ()
+preference: frozenset[str] = frozenset()
+
+
+def problems(recipe: Recipe) -> Iterable[Problem]:  # noqa: ARG001  every combination is valid
+    """None."""
+    return ()
 
 
 def train_settings(recipe: Recipe) -> Mapping[str, object]:  # noqa: ARG001  the same for every recipe

@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.backends.engines import config_file, engine_of
+from orchestrator.datasets.base import PT
 from orchestrator.plan.stage import Command, RenderedFile, Runtime
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ ANSWERS = "answers.jsonl"
 VERDICTS = "verdicts.json"
 CURVE = "curve.json"
 TARGET = "target.json"
-# The proofs that need a running server.
+# The proofs that need a running server, and those of prompts and answers.
 SERVED_PROOFS = (TOKENS, LOSS) = ("parity:served", "loss")
+PARITY_OF_DATA = "parity:data"
+OF_CHATS = (PARITY_OF_DATA, "truncation", "parity:export", "stop", *SERVED_PROOFS)
 
 
 def template_file(job: Job) -> RenderedFile:
@@ -140,7 +143,9 @@ def serving_probe(job: Job, model: str, out: str) -> Command:
 
 
 def unproven(job: Job) -> dict[str, str]:
-    """Proof → why the servers of the recipe's engine cannot give it."""
+    """Proof → why the training kind has none of it, or the servers of the recipe's engine cannot give it."""
+    if job.kind.purpose == PT:
+        return dict.fromkeys(OF_CHATS, "documents are trained, which no chat template renders")
     limitations = engine_of(job).limitations
     reasons = (limitations.tokenize, limitations.tokenize or limitations.prompt_logprobs)
     return {proof: reason for proof, reason in zip(SERVED_PROOFS, reasons, strict=True) if reason}

@@ -21,6 +21,7 @@ class CertifySettings:
         recipe: its name. export: its folder. out: the certificate.
         left_out: proofs of other files than these, which say nothing about them.
         unproven: proof → why it cannot be given here.
+        of_kind: proofs that the training kind has beside those that every run has.
     """
 
     recipe: str
@@ -28,12 +29,17 @@ class CertifySettings:
     out: str
     left_out: tuple[str, ...] = ()
     unproven: Mapping[str, str] = field(default_factory=dict)
+    of_kind: tuple[str, ...] = ()
 
 
 def stage(job: Job) -> Stage:
     """A fold over the existing proofs; missing ones are named."""
     settings = CertifySettings(
-        recipe=job.recipe.name, export="export", unproven=unproven(job), out=partial(CERTIFICATE)
+        recipe=job.recipe.name,
+        export="export",
+        unproven=unproven(job),
+        of_kind=tuple(job.kind.proofs),
+        out=partial(CERTIFICATE),
     )
     file, command = task("certify", settings)
     return Stage(

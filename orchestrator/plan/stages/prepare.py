@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.datasets.base import SFT
+from orchestrator.datasets.base import PT, SFT
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.split import TEST, TRAIN, VALIDATION, SplitSpec
 from orchestrator.plan.stage import Stage
@@ -99,7 +99,9 @@ def settings(job: Job) -> PrepareSettings:
             f"{{project}}/{entry.paraphrases_path}" for entry in job.datasets if entry.paraphrases_path
         ),
         generated=GeneratedSettings(
-            seed=SEED, count=GENERATED, thoughts=job.recipe.template.thinking != "off"
+            seed=SEED,
+            count=0 if job.kind.purpose == PT else GENERATED,  # no chat template renders documents
+            thoughts=job.recipe.template.thinking != "off",
         ),
         split=split if data.parts else None,
         purpose=job.kind.purpose,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.backends import llamafactory
+from orchestrator.datasets.base import SFT
 from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage, partial
 from orchestrator.plan.stages.base import (
     CONVERSATIONS,
@@ -14,6 +15,7 @@ from orchestrator.plan.stages.base import (
     serving_probe,
     task,
     template_file,
+    unproven,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def stage(job: Job) -> Stage:
     made, prepare, accept = partial(DATA_PROOF), "data/prepare.json", job.accept_mismatch
     training, serving = f"{made}/training_ids.jsonl", f"{made}/serving_ids.jsonl"
     names = ",".join([*job.prepared, "conch_generated", "conch_held_out"])
+    strips = job.kind.purpose != SFT and job.recipe.template.history == "strip"
     probe = ("{train}/bin/python", "{probes}/training_ids.py", "train.yaml", "--datasets", names)
     rows = ProveRowsSettings(
         training_ids=training,
@@ -84,12 +87,9 @@ def stage(job: Job) -> Stage:
         out=f"{made}/truncation.json",
         accept_mismatch=accept,
     )
-    proofs = (
-        task("prove_rows-data", rows),
-        task("prove_tokenizer-data", tokenizer),
-        task("compare-data", parity),
-        task("prove_truncation-data", truncation),
-    )
+    proofs = [task("prove_rows-data", rows), task("prove_tokenizer-data", tokenizer)]
+    if parity.name not in unproven(job):
+        proofs += [task("compare-data", parity), task("prove_truncation-data", truncation)]
     return Stage(
         name="prove_data",
         files=(
@@ -98,7 +98,10 @@ def stage(job: Job) -> Stage:
             *(file for file, _ in proofs),
         ),
         commands=(
-            Command(argv=(*probe, "--out", training), runtime=Runtime.TRAIN),
+            Command(
+                argv=(*probe, *(["--mask-history"] if strips else []), "--out", training),
+                runtime=Runtime.TRAIN,
+            ),
             serving_probe(job, "inputs/base", serving),
             *(command for _, command in proofs),
         ),

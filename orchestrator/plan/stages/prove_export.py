@@ -17,6 +17,7 @@ from orchestrator.plan.stages.base import (
     serving_probe,
     task,
     template_file,
+    unproven,
 )
 
 if TYPE_CHECKING:
@@ -82,12 +83,11 @@ def stage(job: Job) -> Stage:
         out=f"{made}/parity.json",
         accept_mismatch=accept,
     )
-    proofs = (
-        task("prove_hashes-export", unchanged),
-        task("prove_merge-export", merge),
-        task("prove_stop-export", stop),
-        task("compare-export", parity),
-    )
+    probes: tuple[Command, ...] = (_merge_probe(job, facts),)
+    proofs = [task("prove_hashes-export", unchanged), task("prove_merge-export", merge)]
+    if parity.name not in unproven(job):
+        probes = (*probes, serving_probe(job, "export", serving), _stop_probe(stop_ids))
+        proofs += [task("prove_stop-export", stop), task("compare-export", parity)]
     return Stage(
         name="prove_export",
         files=(
@@ -95,16 +95,11 @@ def stage(job: Job) -> Stage:
             config_file(job),
             *(file for file, _ in proofs),
         ),
-        commands=(
-            _merge_probe(job, facts),
-            serving_probe(job, "export", serving),
-            _stop_probe(stop_ids),
-            *(command for _, command in proofs),
-        ),
+        commands=(*probes, *(command for _, command in proofs)),
         inputs=("inputs", "data", DATA_PROOF, "adapter", HASHES, "export"),
         outputs=(EXPORT_PROOF,),
         gate=True,
-        at_once=2,
+        at_once=min(2, len(probes)),
     )
 
 

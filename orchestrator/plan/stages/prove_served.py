@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.backends.engines import config_file, export_service
@@ -52,7 +52,7 @@ class ScoreServedSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProveLossSettings:
-    """Settings of the task `prove_loss`: files, and the server's dtype."""
+    """Settings of the tasks `prove_loss` and `prove_preference`: files, and the server's dtype."""
 
     training_ids: str
     trainer: str
@@ -104,4 +104,8 @@ def _losses(job: Job) -> list[tuple[RenderedFile, Command]]:
         accept_mismatch=job.accept_mismatch,
         out=f"{partial(SERVED_PROOF)}/loss.json",
     )
-    return [task("score_served", scored), task("prove_loss", compared)]
+    tasks = [task("score_served", scored), task("prove_loss", compared)]
+    if "preference" in job.kind.proofs:
+        moved = replace(compared, out=f"{partial(SERVED_PROOF)}/preference.json")
+        tasks.append(task("prove_preference", moved))
+    return tasks

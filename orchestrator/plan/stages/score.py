@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.datasets.base import DPO
 from orchestrator.plan.stage import Command, Runtime, Stage, partial
 from orchestrator.plan.stages.base import DATA_PROOF, SCORES
 
 if TYPE_CHECKING:
     from orchestrator.plan.job import Job
 
-# Rows of each kind, trained and held out.
-ROWS = 12
+# Rows of each kind, trained and held out; of pairs more, because a rate is estimated from them.
+ROWS, PAIRS = 12, 32
 
 
 def stage(job: Job) -> Stage:
@@ -27,7 +28,7 @@ def stage(job: Job) -> Stage:
             "--ids",
             f"{DATA_PROOF}/training_ids.jsonl",
             "--rows",
-            str(ROWS),
+            str(PAIRS if job.kind.purpose == DPO else ROWS),
             "--max-len",
             str(longest),
             "--out",

@@ -26,5 +26,5 @@ def test_rows_are_left_out_only_where_the_entry_says_so_and_are_listed(tmp_path:
 
 def test_rows_that_are_no_conversations_are_refused(tmp_path: Path) -> None:
     source = written(tmp_path / "raw.jsonl", {"text": "一篇文章"})
-    with pytest.raises(UsageError, match="in the format text, for pt; recipes train conversations"):
+    with pytest.raises(UsageError, match="rows are documents, but conversations are needed"):
         prepare(settings(source, format=""), tmp_path)

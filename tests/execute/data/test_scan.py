@@ -92,6 +92,6 @@ def test_rows_for_another_stage_are_refused_with_what_makes_them_of_use(
     look: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchestrator.datasets.formats.alpaca.purpose", "dpo")
-    with pytest.raises(UsageError, match="for dpo; recipes train conversations") as caught:
+    with pytest.raises(UsageError, match="a better and a worse answer, but conversations are") as caught:
         look(GOOD)
-    assert "conch data convert" in caught.value.problems[0].hint
+    assert "set train.kind: dpo" in caught.value.problems[0].hint

@@ -30,18 +30,21 @@ def test_a_recipe_that_names_no_kind_is_fine_tuned() -> None:
 def test_a_further_kind_decides_settings_and_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only its line in the table is added: both YAML files, the stages and the data's purpose follow."""
     kind = SimpleNamespace(
-        purpose="dpo",
+        purpose="sft",
         omitted_stages=frozenset({"prove_data", "score"}),
+        proofs=(),
+        preference=frozenset(),
+        problems=lambda _: (),
         train_settings=lambda recipe: {"stage": "dpo", "pref_beta": recipe.train.learning_rate},
         export_settings=lambda _: {"export_legacy_format": False},
     )
-    monkeypatch.setitem(KINDS, "dpo", kind)
-    plain, job = job_of("smoke", "cpu"), job_of("smoke", "cpu", "train.kind=dpo")
+    monkeypatch.setitem(KINDS, "relay", kind)
+    plain, job = job_of("smoke", "cpu"), job_of("smoke", "cpu", "train.kind=relay")
     plan = build_plan(job)
     train = settings_of(plan, "train", "train.yaml")
     assert (train["stage"], train["pref_beta"]) == ("dpo", job.recipe.train.learning_rate)
     assert settings_of(plan, "export", "export.yaml")["export_legacy_format"] is False
-    assert settings_of(plan, "prepare", "tasks/prepare.json")["purpose"] == "dpo"
+    assert settings_of(plan, "prepare", "tasks/prepare.json").get("purpose", "sft") == "sft"
     names = [stage.name for stage in build_plan(plain).stages]
     assert [stage.name for stage in plan.stages] == [n for n in names if n not in kind.omitted_stages]
 
