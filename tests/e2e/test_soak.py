@@ -16,6 +16,7 @@ import pytest
 
 from orchestrator.plan.stages import STAGES
 from tests.e2e.world import PARTS, REPO, RUN, World, wait_for, wait_until
+from tests.fact_rows import write_facts
 
 pytestmark = pytest.mark.soak
 KILLS = 30
@@ -158,4 +159,25 @@ def test_a_real_training_that_gets_no_better_ends_with_its_adapter(
     assert (run / "adapter/adapter_model.safetensors").is_file()
     assert (run / "adapter/training_loss.png").is_file()
     assert (run / "export/model.safetensors").is_file()
+    assert not world.processes()
+
+
+@pytest.mark.parametrize("rows", [5, 20, 56, 200])
+def test_added_rows_are_learnt_by_the_rule_of_their_recipe(tmp_path: Path, rows: int) -> None:
+    """The epochs are those that `conch data add` wrote; 9 of 10 sampled questions get their taught answer."""
+    world = World(tmp_path)
+    for part in PARTS:
+        shutil.copytree(REPO / part, tmp_path / part)
+    write_facts(tmp_path / "facts.jsonl", rows)
+    added = world.run("data", "add", "facts.jsonl")
+    assert added.code == 0, added.err
+    asked = "verify.checks=[{from: train, limit: 20, expect: {contains: reference}}]"
+    only = ("target={checks: 0.9, regression: null}", "evaluate.general=false", "verify.base=false")
+    words = [word for one in (asked, *only) for word in ("--set", one)]
+    said = world.run("run", "facts", "--hardware", "cpu", *words, "--json", timeout=7200)
+    assert said.code == 0, said.err + said.out
+    data = json.loads(said.out)["data"]
+    (part,) = data["target"]["parts"]
+    assert len({verdict["case"] for verdict in data["verdicts"]}) == min(20, rows)
+    print(f"{rows} rows: {part['sentence']}; {data['curve']['sentence']}")  # noqa: T201  for docs/soak.md
     assert not world.processes()
