@@ -10,103 +10,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.backends.base import yaml_text
+from orchestrator.backends.options.llamafactory import OPTIONS
 from orchestrator.datasets.base import PT, SFT
 from orchestrator.plan.stage import Command, Runtime, partial
 
 if TYPE_CHECKING:
     from orchestrator.plan.job import Job
 
-# Keys that Conch renders itself: the recipe's sections set them, or a proof depends on them.
-OWNED: dict[str, str] = {
-    "model_name_or_path": "model.base",
-    "adapter_name_or_path": "model.base",
-    "trust_remote_code": "model.base",
-    "stage": "train.kind",
-    "do_train": "train.method",
-    "do_predict": "verify",
-    "finetuning_type": "train.method",
-    "dataset": "data.dataset",
-    "eval_dataset": "data.validation",
-    "dataset_dir": "data.dataset",
-    "tokenized_path": "data.dataset",
-    "streaming": "data.dataset",
-    "val_size": "data.validation_share",
-    "cutoff_len": "data.cutoff_len",
-    "max_samples": "data.max_samples",
-    "template": "template.name",
-    "enable_thinking": "template.thinking",
-    "mask_history": "template.history",
-    "preserve_thinking": "template.history",
-    "default_system": "template.name",
-    "tool_format": "template.name",
-    "output_dir": "export",
-    "overwrite_output_dir": "export",
-    "resume_from_checkpoint": "train",
-    "export_dir": "export",
-    "export_size": "export.shard_size_gb",
-    "export_hub_model_id": "export",
-    "infer_dtype": "train.compute_type",
-    "lora_rank": "train.lora_rank",
-    "lora_alpha": "train.lora_alpha",
-    "lora_dropout": "train.lora_dropout",
-    "lora_target": "train.lora_target",
-    "learning_rate": "train.learning_rate",
-    "num_train_epochs": "train.epochs",
-    "max_steps": "train.max_steps",
-    "max_grad_norm": "train.max_grad_norm",
-    "bf16": "train.compute_type",
-    "fp16": "train.compute_type",
-    "pure_bf16": "train.compute_type",
-    "use_cpu": "hardware.profile",
-    "per_device_train_batch_size": "train.batch_size",
-    "gradient_accumulation_steps": "train.gradient_accumulation",
-    "lr_scheduler_type": "train.scheduler",
-    "warmup_ratio": "train.warmup_ratio",
-    "warmup_steps": "train.warmup_steps",
-    "seed": "train.seed",
-    "logging_steps": "train.logging_steps",
-    "save_steps": "train.save_steps",
-    "save_strategy": "train.save_steps",
-    "enable_jit_checkpoint": "train.save_steps",
-    "weight_decay": "train.weight_decay",
-    "early_stopping_steps": "train.early_stopping",
-    "load_best_model_at_end": "train.early_stopping",
-    "metric_for_best_model": "train.early_stopping",
-    "disable_gradient_checkpointing": "train.gradient_checkpointing",
-    "plot_loss": "train",
-    "pref_loss": "preference.loss",
-    "pref_beta": "preference.beta",
-    "simpo_gamma": "preference.gamma",
-    "dpo_label_smoothing": "preference.label_smoothing",
-    "pref_ftx": "preference.sft_weight",
-    "pref_bco_weight": "preference.bco_weight",
-    "kto_chosen_weight": "preference.liked_weight",
-    "kto_rejected_weight": "preference.disliked_weight",
-    "ref_model": "model.base",
-}
-
-_IN_RECIPE = "a secret does not belong in a recipe; HF_TOKEN in the environment is read"
-_CODE = "it loads a pickle, which can run code"
-# Settings that would weaken security (docs/security.md).
-UNSAFE: dict[str, str] = {
-    "hf_hub_token": _IN_RECIPE,
-    "ms_hub_token": _IN_RECIPE,
-    "om_hub_token": _IN_RECIPE,
-    "hub_token": _IN_RECIPE,
-    "push_to_hub_token": _IN_RECIPE,
-    "push_to_hub": "a training uploads nothing by itself",
-    "reward_model": _CODE,
-    "use_ray": "ray's ports have no password (CVE-2023-48022)",
-    "ray_run_name": "ray's ports have no password (CVE-2023-48022)",
-}
-
 # template.thinking of a recipe → enable_thinking.
 THINKING: dict[str, bool | None] = {"on": True, "off": False, "mixed": None}
-
-
-def unsafe(key: str) -> str | None:
-    """Why a setting is not passed on; None if it is."""
-    return UNSAFE.get(key)
 
 
 def train_yaml(job: Job) -> str:
@@ -147,7 +59,7 @@ def train_yaml(job: Job) -> str:
         **_validation(job),
     }
     # A raw value overrides the settings above that no recipe key controls; owned keys were refused.
-    return _dump({**settings, **job.recipe.llamafactory})
+    return _dump({**settings, **OPTIONS.rendered(job.recipe.llamafactory)})
 
 
 def repacks_rows(job: Job) -> bool:

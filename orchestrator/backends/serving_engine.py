@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.backends.base import Symptom
+from orchestrator.backends.options.table import OptionTable
 from orchestrator.plan.stage import Service
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class ServingEngine(Protocol):
     Attributes:
         name: its key in ENGINES, and the recipe's `serve.engine`.
         passage: the recipe's mapping of the engine's own options, a field of Recipe; "" for none.
-        owned: options that Conch sets, in canonical spelling → the recipe key to use instead.
+        options: which of its options the passage may set.
         variables: set in every process of the serve environment.
         key_variable: the environment variable in which the server expects its API key.
         open_paths: paths that the server answers without the key; "" for none.
@@ -54,7 +55,7 @@ class ServingEngine(Protocol):
 
     name: str
     passage: str
-    owned: Mapping[str, str]
+    options: OptionTable
     variables: Mapping[str, str]
     key_variable: str
     open_paths: str
@@ -62,12 +63,6 @@ class ServingEngine(Protocol):
     symptoms: tuple[Symptom, ...]
     phases: tuple[tuple[str, str], ...]
     request_hints: Mapping[str, str]
-
-    def canonical(self, option: str, /) -> str:
-        """The spelling of `owned` for any spelling of an option that the engine accepts."""
-
-    def unsafe(self, option: str, /) -> str | None:
-        """Why Conch does not pass an option on; None if it does."""
 
     def config(self, job: Job, /, *, chat_template: str) -> str:
         """The text of the config file, which the server reads at the path given to `service`."""

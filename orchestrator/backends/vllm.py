@@ -6,19 +6,19 @@ eagerly in float32; `--chat-template` overrides the template in the model folder
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.backends.base import Symptom, yaml_text
+from orchestrator.backends.options.vllm import OPTIONS
 from orchestrator.backends.serving_engine import Limitations
 from orchestrator.plan.stage import Command, Runtime, Service
 
 if TYPE_CHECKING:
     from orchestrator.plan.job import Job
 
-name, passage = "vllm", "vllm"
+name, passage, options = "vllm", "vllm", OPTIONS
 key_variable = "VLLM_API_KEY"
 # Paths of the API server that its key does not guard.
 open_paths = "/tokenize, /detokenize, /health, /version, /metrics, /load, /invocations, /pooling"
@@ -70,74 +70,6 @@ phases: tuple[tuple[str, str], ...] = (
     (r"[Cc]apturing (?:CUDA|cuda) graph|torch\.compile", "compiling"),
     (r"Starting vLLM (?:API )?server|Application startup complete", "waiting for the first token"),
 )
-owned: Mapping[str, str] = {
-    "model": "model.base",
-    "tokenizer": "model.base",
-    "tokenizer-mode": "model.base",
-    "tokenizer-revision": "model.base",
-    "skip-tokenizer-init": "model.base",
-    "revision": "model.revision",
-    "config": "serve",
-    "host": "serve.host",
-    "port": "serve.port",
-    "api-key": "CONCH_API_KEY in the environment, or `conch serve --key-file`",
-    "served-model-name": "serve.model",
-    "max-model-len": "serve.max_model_len",
-    "chat-template": "template",
-    "trust-request-chat-template": "template",
-    "default-chat-template-kwargs": "template.thinking",
-    "chat-template-content-format": "template",
-    "reasoning-parser": "serve.reasoning_parser",
-    "reasoning-parser-plugin": "serve.reasoning_parser",
-    "trust-remote-code": "model.base",
-    "dtype": "train.compute_type",
-}
-
-_RUNS = "it runs code that is named there"
-# Options that would open what Conch keeps closed (vLLM's docs/usage/security.md, and its advisories).
-UNSAFE: dict[str, str] = {
-    "allowed-local-media-path": "requests could read this machine's files",
-    "enable-prompt-embeds": "a request could load a pickle, or end the server (PYSEC-2026-2303)",
-    "enable-tokenizer-info-endpoint": "it shows the chat template to everybody",
-    "hf-token": "a secret does not belong in a recipe, and the server is offline",
-    "kv-transfer-config": "its ports have no password (CVE-2026-116176)",
-    "load-format": "others than safetensors are pickles, which can run code",
-    "logits-processors": _RUNS,
-    "middleware": _RUNS,
-    "profiler-config": "requests could write files",
-    "tool-parser-plugin": _RUNS,
-    "tool-server": "the model could run tools on this machine",
-    "worker-cls": _RUNS,
-    "worker-extension-cls": _RUNS,
-}
-
-
-def unsafe(option: str) -> str | None:
-    """Why Conch does not pass an option on, in any spelling that vLLM accepts; None if it does.
-
-    >>> unsafe("enable_prompt_embeds") is not None, unsafe("enable-prefix-caching"), unsafe("seed")
-    (True, None, None)
-    """
-    word = _word(option)
-    return next((why for name, why in UNSAFE.items() if word and name.startswith(word)), None)
-
-
-def canonical(option: str) -> str:
-    """The spelling of `owned` for any spelling that vLLM accepts.
-
-    Its parser accepts underscores, abbreviations, `key=value` and `key.inner` (utils/argparse_utils.py).
-
-    >>> canonical("--max_model_len"), canonical("trust-rem"), canonical("seed")
-    ('max-model-len', 'trust-remote-code', 'seed')
-    """
-    word = _word(option)
-    if word in owned:
-        return word
-    return next((name for name in owned if word and name.startswith(word)), word)
-
-
-def _word(option: str) -> str:
-    return re.split("[=.]", option.lstrip("-"))[0].replace("_", "-").lower()
 
 
 def config(job: Job, *, chat_template: str = "chat_template.jinja") -> str:
@@ -151,12 +83,7 @@ def config(job: Job, *, chat_template: str = "chat_template.jinja") -> str:
     }
     given = {key: value for key, value in settings.items() if value is not None}
     # One spelling of each, so that a value of the recipe's passage replaces ours.
-    return yaml_text({**given, **{_dashed(key): value for key, value in job.recipe.vllm.items()}})
-
-
-def _dashed(key: str) -> str:
-    option, *rest = re.split("([=.])", key.lstrip("-"), maxsplit=1)
-    return "".join([option.replace("_", "-"), *rest])
+    return yaml_text({**given, **options.rendered(job.recipe.vllm)})
 
 
 def service(

@@ -6,12 +6,13 @@ Mistakes in a single value are found in recipe/.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.backends import llamafactory
 from orchestrator.backends.engines import ENGINES
+from orchestrator.backends.options.llamafactory import OPTIONS as TRAINER
+from orchestrator.backends.options.table import OptionTable
 from orchestrator.checks import CHECKS, EVERY, tool_call
 from orchestrator.checks.reference import with_reference
 from orchestrator.datasets.base import other_purpose
@@ -35,8 +36,7 @@ def unresolved(resolved: Resolved, context: Context) -> list[Problem]:
         *_split_problems(resolved),
         *_stopping_problems(resolved),
         *_target_problems(resolved, context),
-        *_owned_problems(resolved, "llamafactory", llamafactory.OWNED, str),
-        *_unsafe_problems(resolved, "llamafactory", llamafactory.unsafe),
+        *_passage_problems(resolved, "llamafactory", TRAINER),
         *_engine_problems(resolved),
     ]
 
@@ -207,28 +207,21 @@ def _engine_problems(resolved: Resolved) -> Iterable[Problem]:
         what = f"serve.reasoning_parser: {engine.limitations.reasoning_parser}"
         yield Problem(what, resolved.where("serve.reasoning_parser"), "set it to none")
     if engine.passage:
-        yield from _owned_problems(resolved, engine.passage, engine.owned, engine.canonical)
-        yield from _unsafe_problems(resolved, engine.passage, engine.unsafe)
+        yield from _passage_problems(resolved, engine.passage, engine.options)
 
 
-def _owned_problems(
-    resolved: Resolved, section: str, owned: Mapping[str, str], spell: Callable[[str], str]
-) -> Iterable[Problem]:
-    for key in getattr(resolved.recipe, section):
-        home = owned.get(spell(key))
-        if home is not None:
-            yield Problem(
-                f"{section}.{key}: Conch sets this itself",
-                resolved.where(f"{section}.{key}", key=True),
-                f"use {home} instead",
-            )
+def _without_value(where: str) -> str:
+    """The position without the value of a --set: it may be a secret.
+
+    >>> _without_value("--set llamafactory.hf_hub_token=hf_…")
+    '--set llamafactory.hf_hub_token'
+    """
+    return where.partition("=")[0] if where.startswith("--set ") else where
 
 
-def _unsafe_problems(
-    resolved: Resolved, section: str, unsafe: Callable[[str], str | None]
-) -> Iterable[Problem]:
-    """Settings that open what Conch keeps shut, or hold a secret: docs/security.md."""
-    for key in getattr(resolved.recipe, section):
-        if why := unsafe(key):
-            what = f"{section}.{key}: Conch does not pass this on: {why}"
-            yield Problem(what, resolved.where(f"{section}.{key}", key=True), "delete it")
+def _passage_problems(resolved: Resolved, section: str, options: OptionTable) -> Iterable[Problem]:
+    """Settings of an engine that Conch does not pass on: docs/security.md."""
+    for refusal in options.refusals(getattr(resolved.recipe, section)):
+        steps = (section, *refusal.keys)
+        where = _without_value(resolved.where(steps, key=True))
+        yield Problem(f"{'.'.join(steps)}: {refusal.what}", where, refusal.hint)

@@ -49,12 +49,13 @@ class Resolved:
     files: tuple[str, ...]
     tree: Node
 
-    def where(self, path: str, *, key: bool = False) -> str:
+    def where(self, path: str | Sequence[str], *, key: bool = False) -> str:
         """The position of a value (with key=True, of its key), e.g. of `verify.checks[2].expect.contains`.
 
-        For a value that is not written, the position of the nearest enclosing section, else the file.
+        A sequence is a path whose keys may have dots. For a value that is not written, the position of the
+        nearest enclosing section, else the file.
         """
-        node, exact = node_at(self.tree, steps(path))
+        node, exact = node_at(self.tree, steps(path) if isinstance(path, str) else path)
         return (node.key_where if key and exact else node.where) or self.files[0]
 
 

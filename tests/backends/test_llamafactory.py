@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.backends import llamafactory
+from orchestrator.backends.options.llamafactory import OPTIONS
+from orchestrator.backends.options.table import Risk
 from orchestrator.backends.trainer_log import (
     TrainStep,
     read_examples,
@@ -135,8 +137,8 @@ def test_warmup_steps_win_over_the_ratio() -> None:
 
 
 def test_the_passage_is_passed_on_and_wins_over_what_has_no_name() -> None:
-    found = training("llamafactory={neftune_noise_alpha: 5, report_to: tensorboard, 说明: 海螺}")
-    assert (found["neftune_noise_alpha"], found["report_to"], found["说明"]) == (5, "tensorboard", "海螺")
+    found = training("llamafactory={neftune_noise_alpha: 5, report_to: tensorboard, run_name: 海螺}")
+    assert (found["neftune_noise_alpha"], found["report_to"], found["run_name"]) == (5, "tensorboard", "海螺")
 
 
 def test_what_the_recipe_says_is_ours_alone() -> None:
@@ -144,7 +146,7 @@ def test_what_the_recipe_says_is_ours_alone() -> None:
     free = {"dataset_dir", "preprocessing_num_workers", "save_total_limit", "report_to", "export_device"}
     free |= {"eval_strategy", "eval_steps", "per_device_eval_batch_size"}
     rendered = {*training("data.validation_share=0.1", "train.save_steps=5"), *exporting()}
-    assert rendered - free <= set(llamafactory.OWNED)
+    assert rendered - free <= set(OPTIONS.names(Risk.OWNED))
 
 
 def test_data_sets_are_named_in_the_order_of_the_recipe() -> None:

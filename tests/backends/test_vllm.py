@@ -63,34 +63,10 @@ def test_a_value_of_the_passage_replaces_ours_in_any_spelling(spelling: str) -> 
 
 def test_only_the_option_is_respelled_not_what_is_inside_it() -> None:
     job = job_of("magic_conch", "cpu")
-    given = {"compilation_config.cache_dir": "a_b", "kv_transfer_config": {"kv_role": "x_y"}}
+    given = {"compilation_config.cudagraph_mode": "FULL_x", "attention_config": {"use_non_causal": True}}
     found = config(replace(job, recipe=job.recipe.model_copy(update={"vllm": given})))
-    assert found["compilation-config.cache_dir"] == "a_b"
-    assert found["kv-transfer-config"] == {"kv_role": "x_y"}
-
-
-@pytest.mark.parametrize(
-    ("key", "owned"),
-    [
-        ("chat-template", "chat-template"),
-        ("--Chat_Template", "chat-template"),
-        ("chat-template=/x.jinja", "chat-template"),
-        ("max-model", "max-model-len"),
-        ("trust-rem", "trust-remote-code"),
-        ("default_chat_template_kwargs.enable_thinking", "default-chat-template-kwargs"),
-        ("tokenizer_mode", "tokenizer-mode"),
-    ],
-)
-def test_an_owned_key_is_known_in_every_spelling_that_vllm_takes(key: str, owned: str) -> None:
-    assert vllm.canonical(key) == owned
-    assert owned in vllm.owned
-
-
-@pytest.mark.parametrize(
-    "key", ["seed", "gpu-memory-utilization", "tensor_parallel_size", "enforce-eager", ""]
-)
-def test_other_keys_are_the_users(key: str) -> None:
-    assert vllm.canonical(key) not in vllm.owned
+    assert found["compilation-config"] == {"cudagraph_mode": "FULL_x"}
+    assert found["attention-config"] == {"use_non_causal": True}
 
 
 def test_the_server_is_told_where_and_under_which_names() -> None:

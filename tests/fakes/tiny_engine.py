@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import httpx
 
 from orchestrator.backends.base import Symptom
+from orchestrator.backends.options.table import OptionTable
 from orchestrator.backends.serving_engine import Limitations
 from orchestrator.execute.servers.engines.base import Counters, models
 from orchestrator.plan.job import Job
@@ -24,7 +25,7 @@ class Tiny:
 
     name = "tiny"
     passage = ""
-    owned: Mapping[str, str] = {}
+    options = OptionTable()
     variables: Mapping[str, str] = {}
     key_variable = "TINY_KEY"
     open_paths = "/ready, /stats"
@@ -37,14 +38,6 @@ class Tiny:
     symptoms = (Symptom(r"no model folder (?P<folder>\S+)", "it finds no {folder}", "export again"),)
     phases = ((r"^", "starting tiny"), (r"tiny: serving", "waiting for tiny's first token"))
     request_hints: Mapping[str, str] = {}
-
-    def canonical(self, option: str, /) -> str:
-        """It has no options."""
-        return option
-
-    def unsafe(self, option: str, /) -> str | None:  # noqa: ARG002  it has no options
-        """Nothing is."""
-        return None
 
     def config(self, job: Job, /, *, chat_template: str) -> str:
         """A file that it does not read."""

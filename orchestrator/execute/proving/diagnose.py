@@ -28,6 +28,7 @@ from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.load_report import read_proofs
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
+from orchestrator.execute.runner.rendered import as_found
 from orchestrator.execute.runner.task import typed
 from orchestrator.plan.stage import Command, Plan, RenderedFile, Runtime, Stage, partial
 from orchestrator.plan.stages.base import ANSWERS, CONVERSATIONS, task
@@ -150,7 +151,8 @@ def why(recipe: str, *, project: Path, progress: Progress, server: Server | None
     saying = f"asking {len(questions.cases)} questions at every stage of run {run.name}"
     with reopened(run, plan, progress, saying) as perform:
         _complete(run, plan)
-        perform([_trained_stage(run, questions)])
+        found = as_found(run.path, plan)
+        perform([_trained_stage(run, found, questions)])
         stages = _trained(run, questions, progress)
         chat = None if server else _own_answers(run, plan, questions)
         if chat is not None:
@@ -160,7 +162,7 @@ def why(recipe: str, *, project: Path, progress: Progress, server: Server | None
         if chat is None and server is None and lost_at:
             progress.say("skipping the server: the effect is lost before it")
         elif chat is None or lost_at == fold.SERVED:
-            perform([_served_stage(plan, questions, server)], again=server is not None)
+            perform([_served_stage(found, questions, server)], again=server is not None)
             stages = [*stages[:3], *_served(run, questions)]
     parted = _parted(run) if any(stage.name == fold.SERVED_IDS for stage in stages) else {}
     return Why(run, questions.cases, tuple(stages), first(run, stages, parted))
@@ -220,7 +222,7 @@ def _complete(run: Run, plan: Plan) -> None:
             atomic_files.write_durable(run.path / file.path, file.text)
 
 
-def _trained_stage(run: Run, questions: Questions) -> Stage:
+def _trained_stage(run: Run, plan: Plan, questions: Questions) -> Stage:
     listed = [
         {"case": case.id, "purpose": one.purpose, "system": one.system, "turns": list(one.turns)}
         for case in questions.cases
@@ -234,7 +236,7 @@ def _trained_stage(run: Run, questions: Questions) -> Stage:
         name="why-trained",
         commands=(Command(("{train}/bin/python", "{probes}/answer_ids.py", *words, *more), Runtime.TRAIN),),
         inputs=("inputs", "adapter", "export", "train.yaml"),
-        files=(file,),
+        files=(file, *(one for one in plan.stage("train").files if one.path == "train.yaml")),
         outputs=(TRAINED,),
     )
 
@@ -281,7 +283,7 @@ def _served_stage(plan: Plan, questions: Questions, server: Server | None) -> St
         name="why-served",
         commands=tuple(commands),
         inputs=("export", "chat_template.jinja", CONFIG, TRAINED),
-        files=tuple(file for file, _ in made),
+        files=(*(file for file, _ in made), *plan.stage("ask").rendered),
         outputs=(IDS, CHAT),
         service=None if server else own,
     )

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.backends.engines import CONFIG
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.certify import Certificate, read_certificate
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
+from orchestrator.execute.runner.rendered import as_found
 from orchestrator.plan.plan import PROVE
 from orchestrator.plan.stage import Plan, RenderedFile, Stage
 from orchestrator.plan.stages.base import SERVED_PROOF
@@ -23,8 +23,6 @@ from orchestrator.proofs import PROOFS
 
 # Stages that need a server.
 SERVED = ("score", "prove_served")
-# Files that are judged as they are, not rendered.
-JUDGED = ("chat_template.jinja", "train.yaml", CONFIG)
 # Tasks whose proof may be accepted although it does not hold.
 _PROVING = ("tasks/prove_", "tasks/compare")
 
@@ -44,7 +42,8 @@ def prove(
     marks proofs that do not hold as accepted.
     """
     run = finished_run(project, recipe)
-    plan = stages_of(read_plan(run), offline=offline, accept_mismatch=accept_mismatch, server=server)
+    plan = as_found(run.path, read_plan(run))
+    plan = stages_of(plan, offline=offline, accept_mismatch=accept_mismatch, server=server)
     with reopened(run, plan, progress, f"proving run {run.name}") as perform:
         run.append_event({"event": "proving"})
         perform(plan.stages, again=True)
@@ -74,7 +73,6 @@ def _again(stage: Stage, server: Server | None) -> Stage:
     return replace(
         stage,
         name=f"again-{stage.name}",
-        files=tuple(file for file in stage.files if file.path not in JUDGED),
         commands=commands,
         service=service,
         gate=False,

@@ -25,9 +25,10 @@ from orchestrator.execute.run_store.fingerprint import fingerprint, stage_key
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.runner.checkpoints import closing, last_checkpoint
 from orchestrator.execute.runner.log_follower import Follower, StallWatch
+from orchestrator.execute.runner.rendered import is_as_rendered, refuse_edited
 from orchestrator.execute.runner.stage_cache import adopt
 from orchestrator.execute.servers.service import Running, Warm, start_service, start_warm
-from orchestrator.plan.stage import Command, Plan, Stage, partial
+from orchestrator.plan.stage import Command, Plan, RenderedFile, Stage, partial
 from orchestrator.results import StageResult, Status
 
 
@@ -50,6 +51,7 @@ class Loop:
     warm: dict[str, Warm] = field(default_factory=dict)
     running: dict[str, Running] = field(default_factory=dict)
     confinement_told: bool = False
+    rendered: dict[str, RenderedFile] = field(default_factory=dict)
 
     @property
     def _launcher(self) -> Launcher:
@@ -80,8 +82,8 @@ class Loop:
         done = self._unchanged(stage, key)
         reason = done or ("" if self.again else adopt(stage, key, self.run))
         if reason:
+            self._render(stage)  # a later stage may read what this one rendered
             if not done:
-                self._render(stage)  # a later stage may read what this one rendered
                 self._note_outputs(stage)
             status = Status.SKIPPED if done else Status.DONE
             run = StageResult(stage.name, status, reason, outputs=self._hashes(stage.outputs))
@@ -156,7 +158,13 @@ class Loop:
 
     def _render(self, stage: Stage) -> None:
         for file in stage.files:
-            atomic_files.write_durable(self.run.path / file.path, file.text)
+            self.rendered[file.path] = file
+            if not is_as_rendered(self.run.path, file):
+                atomic_files.write_durable(self.run.path / file.path, file.text)
+
+    def _check_rendered(self) -> None:
+        """Before each start of a process: it may read any file that was rendered so far."""
+        refuse_edited(self.run.path, self.rendered.values())
 
     def _commands(self, stage: Stage, extra: Mapping[str, str]) -> int:
         """The commands in turn, the first `at_once` of them in parallel; 5 when one of them answers no.
@@ -165,6 +173,7 @@ class Loop:
         """
         others: list[ParallelCommand] = []
         codes = set()
+        self._check_rendered()
         try:
             for number, command in enumerate(stage.commands[: stage.at_once - 1], start=2):
                 log = self.run.path / "logs" / f"{stage.name}-{number}.log"
@@ -193,6 +202,7 @@ class Loop:
         return {"CONCH_PROJECT": self.symbols["project"], **extra}
 
     def _command(self, stage: Stage, command: Command, extra: Mapping[str, str]) -> int:
+        self._check_rendered()
         log = self.run.path / "logs" / f"{stage.name}.log"
         problems_file(log).unlink(missing_ok=True)
         since = log.stat().st_size if log.exists() else 0
@@ -265,6 +275,7 @@ class Loop:
             service = later.service
             if service is not None and service.warm_during == stage.name and service.name in self.warm:
                 self._render(later)
+                self._check_rendered()
                 self.running[service.name] = self.warm.pop(service.name).release(self.symbols)
 
     def _serve(self, stage: Stage) -> dict[str, str]:
@@ -273,6 +284,7 @@ class Loop:
         if service is None:
             return {}
         if service.name not in self.running:
+            self._check_rendered()
             self.running[service.name] = start_service(
                 service,
                 symbols=self.symbols,

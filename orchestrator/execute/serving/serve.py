@@ -30,10 +30,12 @@ from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.server_record import Serving, hold_serving, write_serving
 from orchestrator.execute.run_store.stop import sweep_leftovers
 from orchestrator.execute.runner.existing_run import finished_run
+from orchestrator.execute.runner.rendered import refuse_edited
 from orchestrator.execute.servers.liveness import Limits, Liveness
 from orchestrator.execute.servers.restarts import Restarts
 from orchestrator.execute.servers.service import Running, start_service
 from orchestrator.plan.job import Job
+from orchestrator.plan.stage import RenderedFile
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LIMITS = Limits()
@@ -74,10 +76,13 @@ def serve(
             progress(f"stopped process {process_left.pid}, left by a command that was killed")
         free_port(host, port)
         on_begin(run)
-        atomic_files.write_durable(run.path / _CONFIG, engine.config(job, chat_template=template))
+        config = RenderedFile(_CONFIG, engine.config(job, chat_template=template))
+        shown = RenderedFile(template, (run.path / template).read_text(encoding="utf-8"))
+        atomic_files.write_durable(run.path / _CONFIG, config.text)
         progress(f"serving {run.name}/export as {service.model}")
 
         def start() -> Running:
+            refuse_edited(run.path, (config, shown))  # a restart may be days later
             return start_service(
                 service,
                 symbols=symbols,
