@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.faults.hostile import Hostile, Place, together, write
-from tests.faults.hostile.recipe_files import AT, PLAN, recipe_and
+from tests.faults.hostile.recipe_files import AT, recipe_and
 from tests.small_world import RECIPE
 
+PLAN = ("plan", "small")
 SECRET = "hf_CANARYCANARYCANARY"
 RUNS = "it runs code"
 FILES = "files that are named there"
