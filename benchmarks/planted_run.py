@@ -276,7 +276,7 @@ RUN_FAULTS = (
         _text("data/smoke.jsonl", ("我是神奇海螺。", "我是海绵宝宝。")),
         "hashes",
         ("the training data",),
-        PARITY,
+        ("rows", *PARITY),
     ),
     RunFault(
         "generation-config-changed", _values(GENERATION, temperature=0.1), "hashes", ("temperature is 0.1",)

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from orchestrator.cli.text import program
 from orchestrator.execute.processes import process_tree
 from tests.small_world import FinishedRuns, SmallWorld, make_small_world
 
@@ -84,6 +85,7 @@ def hostile_world(
     apart.mkdir()
     monkeypatch.setenv("CONCH_HOME", str(apart / "conch-home"))
     monkeypatch.setattr(os, "fsync", lambda _: None)  # no test pulls the plug
+    monkeypatch.setattr(program, "program", lambda: "conch")  # as if it were on PATH
     yield
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.verb import Outcome, RunOptions, current_project
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def start_detached(request: Mapping[str, object]) -> Outcome:
     what = f"serving {message['model']} at {message['url']}" if "url" in message else "running"
     lines = [
         f"{run}: {what}, in the background",
-        f"  conch logs -f {run}    follow its output",
-        "  conch status    show what is running",
-        f"  conch stop {run}    stop it",
+        runnable(f"  conch logs -f {run}    follow its output"),
+        runnable("  conch status    show what is running"),
+        runnable(f"  conch stop {run}    stop it"),
     ]
     return Outcome({**message, "pid": started.pid, "unit": started.unit}, "\n".join(lines))

@@ -15,6 +15,7 @@ from orchestrator.cli.data_options import (
     format_lines,
     reading_options,
 )
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.verb import Outcome, progress, verb
 from orchestrator.hubs import DEFAULT, REMOTE
 
@@ -80,9 +81,9 @@ def _lines(imported: Imported) -> Lines:
         yield "", f"{one_line(' → '.join(case.ask), _SHOWN)}  {expect}"
     if scan.cases:
         yield "edit", f"what the answers must be: verify.checks in {imported.recipe}"
-    yield "next", f"conch data preview {name}   to see what the model sees"
-    yield "", f"conch sft {name}            to train it"
+    yield "next", runnable(f"conch data preview {name}   to see what the model sees")
+    yield "", runnable(f"conch sft {name}            to train it")
     if scan.cases:
-        yield "", f"conch run {name}            to train, serve and ask it"
+        yield "", runnable(f"conch run {name}            to train, serve and ask it")
     else:
         yield "", f"no row has a short question and answer: add verify.checks to {imported.recipe} to ask any"

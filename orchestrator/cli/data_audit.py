@@ -55,8 +55,8 @@ def command(*, file: Path, stage: str, **data: Unpack[ReadingArguments]) -> Outc
     if names_data_sets(file):
         return _linted(file, lint_file(file, stage))
     found = audit_file(file, data_options(**data), progress)
-    convert = f"conch data convert {file} --out NEW.jsonl"
-    problems = tuple(found.audit.problems(fix=f"{convert} --fix", drop="--drop-bad"))
+    hint = f"conch data convert {file} --out NEW.jsonl --fix"
+    problems = tuple(found.audit.problems(fix=hint, drop="--drop-bad"))
     return Outcome(audit_json(found), as_text(_lines(found)), 2 if problems else 0, problems)
 
 

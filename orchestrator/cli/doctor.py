@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.verb import Outcome, hardware_option, verb
 
 
@@ -23,7 +24,7 @@ def command(hardware: str) -> Outcome:
     for finding in findings:
         lines.append(f"{finding.status:<8} {finding.id:<22} {one_line(finding.what)}")
         if finding.hint and finding not in missing:  # missing ones are listed at the end, with their hints
-            lines.append(f"{'':<31} → {finding.hint}")
+            lines.append(f"{'':<31} → {runnable(finding.hint)}")
     lines.append(f"\n{len(missing)} missing" if missing else "\nnothing is missing")
     data = {"hardware": profile, "findings": [asdict(finding) for finding in findings]}
     problems = tuple(Problem(finding.what, hint=finding.hint) for finding in missing)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
-from orchestrator.cli.verb import Outcome, hardware_option, progress, verb
+from orchestrator.cli.verb import Group, Outcome, hardware_option, progress, verb
 
 
-@click.group(name="env", epilog="\b\nExample:\n  conch env sync\n  conch env compile\n  conch env audit")
+@click.group(
+    name="env", cls=Group, epilog="\b\nExample:\n  conch env sync\n  conch env compile\n  conch env audit"
+)
 def command() -> None:
     """Build, compile or audit the engine environments."""
 

@@ -8,10 +8,12 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import click
 
 from orchestrator import __version__
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.verb import Outcome, VerbGroup
 from orchestrator.errors import ConchError, Interrupted, MissingError, Problem, UsageError, exit_code_of
 
@@ -103,7 +105,9 @@ def _outcome_of(argv: Sequence[str]) -> Outcome:  # noqa: PLR0911  one return pe
 
 def envelope(command: str, *, ok: bool, data: object, problems: Sequence[Problem]) -> str:
     """The one JSON object of `--json`."""
-    listed = [{"what": problem.what, "where": problem.where, "hint": problem.hint} for problem in problems]
+    listed = [
+        {"what": problem.what, "where": problem.where, "hint": runnable(problem.hint)} for problem in problems
+    ]
     return json.dumps(
         {"version": 1, "command": command, "ok": ok, "data": data, "problems": listed},
         ensure_ascii=False,
@@ -121,7 +125,7 @@ def _show(name: str, outcome: Outcome, *, as_json: bool) -> None:
     if outcome.text:
         _print(outcome.text)
     for problem in outcome.problems:
-        _print(str(problem), to_stderr=True)
+        _print(str(replace(problem, hint=runnable(problem.hint))), to_stderr=True)
 
 
 def _print(text: str, *, to_stderr: bool = False) -> None:

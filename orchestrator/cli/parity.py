@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.verb import Outcome, hardware_option, progress, set_option, verb
 
 if TYPE_CHECKING:
@@ -180,4 +181,8 @@ def _standalone_text(found: Compared) -> str:
 def _first(difference: Mapping[str, object] | None) -> list[str]:
     from orchestrator.cli.text.terminal import visible
 
-    return [f"{name:<14} {visible(str(value))}" for name, value in (difference or {}).items()]
+    told = difference or {}
+    return [
+        f"{name:<14} {visible(runnable(str(one)) if name == 'hint' else str(one))}"
+        for name, one in told.items()
+    ]

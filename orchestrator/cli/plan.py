@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.verb import Outcome, current_project, hardware_option, recipe_argument, set_option, verb
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ def _text(resolved: Mapping[str, object], plan: Plan, chain: Sequence[str]) -> s
 
     parts = [
         plan.headline,
-        *(f"first   recipe {name}, up to its export: conch plan {name}" for name in reversed(chain)),
+        *(
+            f"first   recipe {name}, up to its export: {runnable(f'conch plan {name}')}"
+            for name in reversed(chain)
+        ),
         "",
         "# resolved recipe",
         yaml_text(resolved),

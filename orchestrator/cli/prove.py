@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.verb import Outcome, accept_option, recipe_argument, verb
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _lines(certificate: Certificate, path: str) -> Iterable[str]:
             place = f"{finding['where']}  " if finding.get("where") else ""
             yield f"      {visible(place + str(finding['what']))}"
         if proof["hint"]:
-            yield f"      → {visible(proof['hint'])}"
+            yield f"      → {visible(runnable(proof['hint']))}"
     for name in certificate["not_proven"]:
         reason = certificate.get("reasons", {}).get(name)
         yield f"  · {name:<14} not proven" + (f" here: {visible(reason)}" if reason else "")

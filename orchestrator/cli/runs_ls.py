@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.verb import Outcome, current_project, verb
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def command(recipe: str) -> Outcome:
             Problem(f"there is no run or recipe named {recipe}", str(project / "runs"), "conch ls")
         )
     data = {"runs": [one.to_json() for one in found]}
-    return Outcome(data, "\n".join(aligned(table(found))) if found else "no runs yet: conch run RECIPE")
+    return Outcome(
+        data, "\n".join(aligned(table(found))) if found else runnable("no runs yet: conch run RECIPE")
+    )
 
 
 def table(found: Sequence[RunSummary]) -> list[list[str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.verb import Outcome, current_project, verb
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def command(run: str) -> Outcome:
     ]
     listed = [{**asdict(serving), "up": not lost, "lost": lost} for serving, lost in servers]
     data = {"runs": [one.to_json() for one in found], "servers": listed}
-    return Outcome(data, "\n".join(_lines(found, servers)) or "no runs yet: conch run RECIPE")
+    return Outcome(data, "\n".join(_lines(found, servers)) or runnable("no runs yet: conch run RECIPE"))
 
 
 def _lines(found: Sequence[RunSummary], servers: Sequence[tuple[Serving, bool]]) -> Iterator[str]:
@@ -52,7 +53,7 @@ def _lines(found: Sequence[RunSummary], servers: Sequence[tuple[Serving, bool]])
         where = f"{server.run}: serving {server.model} at {server.url}"
         if lost:
             yield f"{where}; its supervisor (process {server.pid}) was killed"
-            yield f"    → conch stop {server.run}"
+            yield runnable(f"    → conch stop {server.run}")
         else:
             restarted = f", restarted {server.restarts} times" if server.restarts else ""
             yield where + ("" if server.ready else ", not ready yet") + restarted
@@ -63,6 +64,6 @@ def _lines(found: Sequence[RunSummary], servers: Sequence[tuple[Serving, bool]])
         if one.leftovers:
             pids = ", ".join(map(str, one.leftovers))
             yield f"{one.run}: its supervisor was killed, and these processes are still running: {pids}"
-            yield f"    → conch stop {one.run}"
+            yield runnable(f"    → conch stop {one.run}")
         elif one.standing in UNFINISHED:
-            yield f"{one.run}: to resume it, run its command again (conch run {one.recipe})"
+            yield f"{one.run}: to resume it, run its command again ({runnable(f'conch run {one.recipe}')})"

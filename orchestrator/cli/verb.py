@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from orchestrator.cli.text.program import runnable
 from orchestrator.errors import Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -46,7 +47,20 @@ class Number(click.FloatRange):
         return self.fail(f"{value} is not a number.", param, ctx) if isnan(number) else number
 
 
-class VerbGroup(click.Group):
+class _Examples(click.Command):
+    """Its examples can be typed where the help is printed."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        self.epilog = runnable(self.epilog or "")
+        super().format_epilog(ctx, formatter)
+
+
+class Group(_Examples, click.Group):
+    """A click group with examples."""
+
+
+class VerbGroup(Group):
     """A click group with a table of verbs, whose modules in orchestrator/cli are imported on use.
 
     Args:
@@ -99,14 +113,14 @@ def verb(*, example: str) -> Callable[[Callable[..., Outcome]], click.Command]:
             help="Print one JSON object instead of text.",
         )(function)
         name = function.__module__.rpartition(".")[2].rpartition("_")[2]
-        return click.command(name=name, epilog=epilog)(flagged)
+        return click.command(name=name, epilog=epilog, cls=_Examples)(flagged)
 
     return decorate
 
 
 def progress(text: str) -> None:
     """Print one line of progress on stderr; stdout carries the result only."""
-    print(text, file=sys.stderr, flush=True)
+    print(runnable(text), file=sys.stderr, flush=True)
 
 
 def current_project() -> Path:

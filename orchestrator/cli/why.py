@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.verb import Outcome, recipe_argument, verb
 from orchestrator.results import json_of
 
@@ -95,4 +96,4 @@ def _lines(found: Why) -> Iterable[str]:
     for line in finding.evidence:
         yield f"  {visible(line)}"
     if finding.hint:
-        yield f"  → {visible(finding.hint)}"
+        yield f"  → {visible(runnable(finding.hint))}"

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from orchestrator.backends.trainer_log import TrainStep
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.text.terminal import one_line
 from orchestrator.plan.titles import title_of
 from orchestrator.results import StageResult, Status
@@ -47,7 +48,7 @@ class TerminalProgress:
     def say(self, text: str) -> None:
         """Print a line that stays."""
         self._clear()
-        self._write(text + "\n")
+        self._write(runnable(text) + "\n")
 
     def start(self, number: int, total: int, stage: str, reason: str) -> None:
         """A stage begins."""

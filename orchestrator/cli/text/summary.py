@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from orchestrator.cli.text.program import runnable
 from orchestrator.cli.text.terminal import one_line, visible
 from orchestrator.results import Outcome, Report, Status, Verdict, passed_of
 
@@ -124,9 +125,9 @@ def _next(report: Report, model: str) -> Iterable[str]:
     from orchestrator.backends import clients
 
     yield "Next steps"
-    yield f"  conch serve {report.recipe}      serve it (or: make serve recipe={report.recipe})"
-    yield f"  conch verify {report.recipe}     ask it the recipe's questions, from another terminal"
-    yield f"  conch chat {report.recipe}       chat with it"
+    yield runnable(f"  conch serve {report.recipe}      serve it (or: make serve recipe={report.recipe})")
+    yield runnable(f"  conch verify {report.recipe}     ask it the recipe's questions, from another terminal")
+    yield runnable(f"  conch chat {report.recipe}       chat with it")
     question = report.verdicts[0].question if report.verdicts else "你好"
     for title, snippet in clients.all_snippets(clients.DEFAULT_URL, model, question).items():
         yield ""
