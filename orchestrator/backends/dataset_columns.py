@@ -35,6 +35,7 @@ DEFAULT_TAGS = {
     "system_tag": "system",
 }
 # Every sharegpt row needs the other four.
+MOST_ROLES = 5
 OPTIONAL_TAGS = ("observation_tag", "function_tag", "system_tag")
 # The usual name of a column whose text is lost without a warning if it is not named.
 LOST = {"query": "input", "history": "history", "system": "system", "tools": "tools"}
@@ -177,7 +178,7 @@ def tag_problems(entry: Node, listed: Listed | None) -> Iterator[Problem]:
     tags: Mapping[str, object] = DEFAULT_TAGS
     if node is not None:
         yield from _misnamed(node, tuple(TAGS), "tags")
-        tags = {key: one.value for key, one in node.value.items() if one.value}
+        tags = {key: one.value for key, one in node.value.items() if isinstance(one.value, str) and one.value}
         yield from _partial(node, tags, listed)
     if _is_sharegpt(entry) and listed is not None and listed.first is not None:
         yield from _against_messages(node or entry, entry, tags, listed)
@@ -218,9 +219,11 @@ def _against_messages(
             yield Problem(what, written.key_where, "set all seven tags as in the data")
             return
     known = {str(tags[tag]) for tag in list(TAGS)[2:] if tag in tags}
-    if strange := sorted((listed.roles or {}).keys() - known):
-        row = min((listed.roles or {})[role] for role in strange)
-        what = f"the data has the role {', '.join(strange)}, which no tag names: its rows are dropped"
+    if strange := [role for role in listed.roles or {} if role not in known]:
+        row = (listed.roles or {})[strange[0]]
+        more = f" and {len(strange) - MOST_ROLES} more" if len(strange) > MOST_ROLES else ""
+        names = ", ".join(sorted(strange[:MOST_ROLES])) + more
+        what = f"the data has the role {names}, which no tag names: its rows are dropped"
         yield Problem(f"{what} (first row {row})", written.key_where, "set all seven tags as in the data")
 
 

@@ -11,10 +11,10 @@ from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.json_places import read_json
 from orchestrator.errors import ConchError, MissingError, Problem, UsageError
 from orchestrator.execute.data.data_file import DataFile
-from orchestrator.execute.host.atomic_files import read_regular
+from orchestrator.execute.host.atomic_files import open_regular
 
 # A larger file is rows, not a list of datasets.
-SIZE_LIMIT = 4 << 20
+SIZE_LIMIT = 2 << 20
 
 
 def names_data_sets(path: Path) -> bool:
@@ -42,7 +42,11 @@ def lint_file(path: Path, stage: str = "") -> list[Problem]:
     """
     shown = str(path)
     try:
-        raw = read_regular(path)
+        with open_regular(path) as file:
+            raw = file.read(SIZE_LIMIT + 1)
+        if len(raw) > SIZE_LIMIT:
+            what = f"larger than {SIZE_LIMIT >> 20} MB: not a list of datasets"
+            raise UsageError(Problem(what, shown, "rows belong into the files that it names"))
         text = raw.decode("utf-8")
     except OSError as error:
         raise MissingError(Problem(f"cannot read it: {error.strerror}", shown, "check the name")) from None

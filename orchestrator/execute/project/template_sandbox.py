@@ -165,11 +165,21 @@ def examine(text: str) -> Fault | None:
     """What is wrong with a template; None if nothing."""
     try:
         template = compile_template(text)
+        if other := _reference(template.environment.parse(text)):
+            what = "the chat template reads another template, which the engines do not load"
+            return {"what": what, "line": other.lineno, "hint": "put its text in here"}
         for values in _contexts():
             _render(template, values)
     except Exception as error:  # noqa: BLE001 - any error of the compiler
         return _fault_of(error)
     return None
+
+
+def _reference(tree: jinja2.nodes.Template) -> jinja2.nodes.Node | None:
+    from jinja2 import nodes
+
+    found = tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends))
+    return next(iter(found), None)
 
 
 def _render(template: Template, values: Mapping[str, object]) -> None:
