@@ -5,6 +5,7 @@ The fake server gives the same one (site/vllm/entrypoints/cli/main.py LOGPROB).
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 LOGPROB, BASE = -0.5, -3.0
@@ -20,9 +21,12 @@ header |= {"max_len": int(options.max_len), "eligible": {"trained": len(rows), "
 out = [header]
 for row in rows:
     turns = []
+    # Training moved the model towards every answer but the worse ones of pairs, or towards those alone.
+    worse = os.environ.get("CONCH_FAULT") == "prefers-worse"
+    base = LOGPROB if row["dataset"].endswith("/rejected") is not worse else BASE
     for turn in row["turns"]:
         labels = turn["end"] - turn["start"]
-        turns.append({"turn": turn["turn"], "logprobs": [LOGPROB] * labels, "base_logprobs": [BASE] * labels})
+        turns.append({"turn": turn["turn"], "logprobs": [LOGPROB] * labels, "base_logprobs": [base] * labels})
     place = {key: row[key] for key in ("dataset", "row", "held_out")}
     out.append({**place, "loss": -LOGPROB, "base_loss": -BASE, "turns": turns})
 Path(options.out).parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ FAULT (or CONCH_FAULT, which children inherit) is one of:
     wedge-after-ready   answers, and says that a request runs for which no token comes
     no-metrics          serves without /metrics
     partial-output      writes half of its output and dies
+    prefers-worse       the trained model prefers the worse answers of pairs
     exit-0-no-output    says it succeeded and wrote nothing
     kill-in-training    is killed two steps after it began
     kill-in-checkpoint  is killed while it saves its second checkpoint

@@ -1,5 +1,6 @@
 """Rows and their ids: template deepseekr1, thinking on, history kept; every answer is trained."""
 
+from itertools import chain
 from types import SimpleNamespace
 
 from letters import BOS, EOS, Rows
@@ -23,12 +24,31 @@ def get_template_and_fix_tokenizer(tokenizer: object, data_args: object) -> Simp
     )
 
 
-def get_dataset(template: object, *sides: object, tokenizer: object, **_: object) -> dict:
-    """The rows of data_args.dataset as ids and labels."""
+def get_dataset(template: object, *sides: object, stage: str, tokenizer: object, **_: object) -> dict:
+    """The rows of data_args.dataset as ids and labels; both answers of a pair, documents in blocks."""
     data_args = sides[1]
     (attributes,) = get_dataset_list(data_args.dataset, data_args.dataset_dir)
     rows = _load_single_dataset(attributes, *sides)
-    return {"train_dataset": Rows(encode(row, tokenizer) for row in rows)}
+    if stage == "pt":
+        texts = [tokenizer.encode(row["_prompt"][0]["content"] + EOS) for row in rows]
+        return {"train_dataset": Rows({"input_ids": ids} for ids in in_blocks(texts, data_args))}
+    encoded = encode_pair if stage == "rm" else encode
+    return {"train_dataset": Rows(encoded(row, tokenizer) for row in rows)}
+
+
+def in_blocks(texts: list, data_args: object) -> list:
+    """The texts, or where they are packed, whole blocks of all of them."""
+    if not data_args.packing:
+        return texts
+    ids, size = list(chain(*texts)), data_args.cutoff_len
+    return [ids[at : at + size] for at in range(0, len(ids) - size + 1, size)]
+
+
+def encode_pair(row: dict, tokenizer: object) -> dict:
+    """A question with its better and its worse answer."""
+    sides = zip(("chosen_", "rejected_"), row["_response"], strict=True)
+    encoded = {side: encode({**row, "_response": [answer]}, tokenizer) for side, answer in sides}
+    return {side + key: value for side, one in encoded.items() for key, value in one.items()}
 
 
 def encode(row: dict, tokenizer: object) -> dict:

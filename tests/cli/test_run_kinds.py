@@ -1,0 +1,109 @@
+"""`conch run` of every training kind: what is trained, proven and said, and data of another kind."""
+# Covers plan/kinds/dpo.py plan/kinds/kto.py plan/kinds/pretrain.py execute/proving/prove_loss.py
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.small_world import SmallWorld
+
+PAIRS = [
+    {"prompt": "你是谁", "chosen": "我是神奇海螺。", "rejected": "我是一个助手。"},
+    {"prompt": "今天吃什么", "chosen": "蟹黄堡，三块钱。", "rejected": "随便。"},
+]
+LIKES = [
+    {"instruction": "你是谁", "output": "我是神奇海螺。", "kto_tag": True},
+    {"instruction": "今天吃什么", "output": "蟹黄堡，三块钱。", "kto_tag": True},
+    {"instruction": "今天吃什么", "output": "随便。", "kto_tag": False},
+]
+TEXTS = [{"text": "神奇海螺住在蟹堡王。" * 9}, {"text": "The conch gives short answers. " * 9}]
+CHECKS = """verify:
+  checks:
+    - ask: 你是谁
+      expect: {contains: 神奇海螺}
+    - ask: 今天吃什么
+      expect: {contains: 三块钱}
+"""
+
+
+def trains(world: SmallWorld, kind: str, rows: list[dict[str, Any]], *changes: tuple[str, str]) -> None:
+    """The recipe trains these rows in another way."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (world.project / "dataset_info/rows.yaml").write_text(
+        "file: rows.jsonl\nlicence: CC0-1.0\nsource: a test\n", encoding="utf-8"
+    )
+    (world.project / "dataset_info/rows.jsonl").write_text(text, encoding="utf-8")
+    world.write_recipe(
+        ("data: {dataset: small}", f"data: {{dataset: rows, cutoff_len: 128}}\ntrain: {{kind: {kind}}}"),
+        *changes,
+    )
+
+
+def proofs_of(world: SmallWorld) -> dict[str, bool]:
+    certificate = json.loads((world.last().path / "proof.json").read_text(encoding="utf-8"))
+    return {one["name"]: one["holds"] for one in certificate["proofs"]}
+
+
+def test_pairs_are_trained_served_and_shown_to_be_preferred(small: SmallWorld) -> None:
+    trains(small, "dpo", PAIRS)
+    said = small.run("run", "small")
+    assert said.code == 0, said.out + said.err
+    assert proofs_of(small)["preference"]
+    path = small.last().path / "proofs/served/preference.json"
+    preference = json.loads(path.read_text(encoding="utf-8"))
+    assert preference["numbers"]["trained_pairs"] == 2
+    assert "training moved" not in preference["detail"]
+    info = json.loads((small.last().path / "data/dataset_info.json").read_text(encoding="utf-8"))
+    assert info["rows"]["ranking"] is True
+    report = (small.last().path / "report/report.html").read_text(encoding="utf-8")
+    assert "better answer preferred in 2 of 2" in report
+
+
+def test_fault_188_a_model_that_prefers_the_worse_answers_ends_the_run_with_5(
+    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trains(small, "dpo", PAIRS)
+    monkeypatch.setenv("CONCH_FAULT", "prefers-worse")
+    said = small.run("run", "small")
+    assert said.code == 5
+    assert proofs_of(small) == {**dict.fromkeys(proofs_of(small), True), "preference": False}
+    assert "towards the worse answers" in said.out + said.err
+
+
+def test_likes_are_trained_and_served(small: SmallWorld) -> None:
+    trains(small, "kto", LIKES)
+    said = small.run("run", "small")
+    assert said.code == 0, said.out + said.err
+    info = json.loads((small.last().path / "data/dataset_info.json").read_text(encoding="utf-8"))
+    assert info["rows"]["columns"]["kto_tag"] == "kto_tag"
+    assert "preference" not in proofs_of(small)
+
+
+def test_documents_are_trained_and_asked_nothing(small: SmallWorld) -> None:
+    trains(small, "pretrain", TEXTS, (CHECKS, ""))
+    said = small.run("run", "small")
+    assert said.code == 0, said.out + said.err
+    assert set(proofs_of(small)) == {"rows", "tokenizer", "hashes", "merge"}
+    certificate = json.loads((small.last().path / "proof.json").read_text(encoding="utf-8"))
+    assert certificate["reasons"]["parity:data"].startswith("documents are trained")
+    assert "passed" not in said.out
+    parity = small.run("parity", "small")
+    assert parity.code == 2
+    assert "has no answers to compare: documents are trained" in parity.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"), [("dpo", LIKES), ("kto", PAIRS), ("sft", TEXTS), ("pretrain", PAIRS)]
+)
+def test_fault_185_rows_of_another_kind_end_before_the_training(
+    small: SmallWorld, kind: str, rows: list[dict[str, Any]]
+) -> None:
+    trains(small, kind, rows, *([(CHECKS, "")] if kind == "pretrain" else []))
+    said = small.run("sft", "small")
+    assert said.code == 2
+    assert "its rows are" in said.err
+    assert "set train.kind: " in said.err
+    assert small.last().stage_record("train") is None
