@@ -45,10 +45,10 @@ class _Kept:
 
 
 class CaseSampler:
-    """Takes the rows of a file, then chooses what is asked."""
+    """Takes the rows of a file, then chooses what is asked; `tokens` is an estimate of all rows."""
 
     def __init__(self, most_rows: int | None = None) -> None:
-        """Take rows; those after `most_rows` are not trained, and are ignored."""
+        """Take rows; those after `most_rows` are not trained, and are not asked."""
         self.tokens = 0
         self._most_rows = most_rows
         self._seen, self._step = 0, 1
@@ -58,9 +58,9 @@ class CaseSampler:
 
     def see(self, conversation: Conversation) -> None:
         """Take the next row."""
+        self.tokens += sum(tokens_in(message["content"]) for message in conversation)
         if self._most_rows is not None and self._seen >= self._most_rows:
             return
-        self.tokens += sum(map(tokens_in, (message["content"] for message in conversation)))
         key = self._remember(conversation)
         if self._seen % self._step == 0:
             self._kept.append(_kept(conversation, key))

@@ -66,9 +66,11 @@ def test_rows_that_are_not_trained_are_not_asked() -> None:
     rows = [talk(f"第{number}题？", f"答案是{number}号。") for number in range(20)]
     assert [case.ask[0] for case in cases_of(*rows, most=2)] == ["第0题？", "第1题？"]
     assert cases_of(*rows, most=0) == ()
-    sampler = CaseSampler()
+    sampler, none = CaseSampler(), CaseSampler(0)
     for row in rows:
         sampler.see(row)
+        none.see(row)
+    assert none.tokens == sampler.tokens > 100
     asked = [case.ask[0] for case in sampler.cases(lambda question: question != "第0题？")]
     assert "第0题？" not in asked
     assert len(asked) == CASES
