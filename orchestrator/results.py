@@ -213,6 +213,62 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampled:
+    """The answers to the recipe's questions as a client that names no sampling value gets them.
+
+    Attributes:
+        sampling: a Sentence: how the server then samples.
+        required: the share of the answers that must pass, 0 to 1.
+        verdicts: of every answer; its case is that of the question, with the number of the repeat.
+    """
+
+    sampling: str
+    required: float
+    verdicts: Sequence[Verdict]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """(answers that passed, answers that were judged)."""
+        return passed_of(self.verdicts)
+
+    @property
+    def fails(self) -> bool:
+        """Whether too few answers passed; if none was judged, the greedy answers say so."""
+        passed, judged = self.counts
+        return reaches(passed, judged, self.required) is False
+
+    @property
+    def words(self) -> Sentence:
+        """The figure as text."""
+        passed, judged = self.counts
+        share, least = f"{passed / max(judged, 1):.1%}", f"{self.required:.1%}"
+        zh = in_chinese(self.sampling)
+        return Sentence(
+            f"{passed} of {judged} sampled answers passed ({share}, at least {least}; {self.sampling})",
+            f"{judged} 个采样回答中有 {passed} 个通过（{share}，至少 {least}；{zh}）",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """With the counts, for readers of verdicts.json."""
+        passed, judged = self.counts
+        found: dict[str, Any] = json_of(self)
+        return {**found, "passed": passed, "judged": judged}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> Self | None:
+        """The inverse of to_json(); None of None."""
+        if not value:
+            return None
+        sampling = Sentence(value["sampling"], value.get("sampling_zh", ""))
+        return cls(sampling, value["required"], tuple(map(Verdict.from_json, value["verdicts"])))
+
+
+def reaches(passed: int, judged: int, required: float) -> bool | None:
+    """Whether a share reaches what is required, despite rounding; None if nothing was judged."""
+    return passed / judged >= required - 1e-9 if judged else None
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """One proof: whether its claim holds, and what it covers.
 
@@ -274,6 +330,7 @@ class Report:
 
     Attributes:
         general, general_base: the questions of general knowledge; they are only counted.
+        sampled: None if the served model is greedy.
         curve: curve.json; None if nothing is trained yet.
         target: target.json; None if the recipe has no target, or nothing is judged yet.
     """
@@ -287,20 +344,21 @@ class Report:
     proofs: Sequence[Proof] = ()
     general: Sequence[Verdict] = ()
     general_base: Sequence[Verdict] = ()
+    sampled: Sampled | None = None
     curve: CurveJson | None = None
     target: TargetJson | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, JSON-able."""
         found: dict[str, Any] = json_of(self)
-        return found
+        return found | {"sampled": self.sampled and self.sampled.to_json()}
 
     @property
     def exit_code(self) -> int:
         """4: a stage failed; 5: a check, a proof or the target failed; else 0."""
         if any(run.status is Status.FAILED for run in self.runs):
             return 4
-        failed = Outcome.of(self.verdicts).fails
+        failed = Outcome.of(self.verdicts).fails or bool(self.sampled and self.sampled.fails)
         return 5 if self.unproven or falls_short(self.target, failed=failed) else 0
 
     @property

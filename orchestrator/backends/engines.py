@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.backends import vllm
@@ -34,7 +35,7 @@ def config_file(job: Job) -> RenderedFile:
 
 def export_service(job: Job) -> Service:
     """The server of the export; it imports its libraries while the export is written."""
-    return _service(job, "server", "export", "export")
+    return replace(_service(job, "server", "export", "export"), sampling="export")
 
 
 def base_service(job: Job, *, warm_during: str = "prove_data") -> Service:

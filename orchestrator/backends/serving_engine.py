@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from orchestrator.backends.base import Symptom
 from orchestrator.backends.options.table import OptionTable
 from orchestrator.plan.stage import Service
+from orchestrator.recipe.sampling import ServedSampling
 
 if TYPE_CHECKING:
     from orchestrator.plan.job import Job
@@ -28,6 +29,7 @@ class Limitations:
         adapters: serve LoRA adapters that are not merged.
         adapter_logprobs: prompt_logprobs with such an adapter.
         reasoning_parser: put the thinking into a field of its own.
+        defaults: show how it samples for a request that names no value.
     """
 
     tokenize: str = ""
@@ -35,6 +37,7 @@ class Limitations:
     adapters: str = ""
     adapter_logprobs: str = ""
     reasoning_parser: str = ""
+    defaults: str = ""
 
 
 class ServingEngine(Protocol):
@@ -76,6 +79,12 @@ class ServingEngine(Protocol):
 
         A warm command reads, as one JSON list, the words of the command behind the program. It starts with
         the stage `warm_during`, never if that is "". Paths are relative to the run; the port is {port}.
+        """
+
+    def sampling(self, served: ServedSampling, /) -> tuple[str, ...]:
+        """Words behind a service's command that make these values the server's defaults.
+
+        The model folder's generation_config.json names the same; () for an engine that obeys it.
         """
 
     def of_folder(self, service: Service, folder: str, /, *, name: str) -> Service:

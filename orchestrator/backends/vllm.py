@@ -6,14 +6,16 @@ eagerly in float32; `--chat-template` overrides the template in the model folder
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.backends.base import Symptom, yaml_text
 from orchestrator.backends.options.vllm import OPTIONS
 from orchestrator.backends.serving_engine import Limitations
 from orchestrator.plan.stage import Command, Runtime, Service
+from orchestrator.recipe.sampling import ServedSampling
 
 if TYPE_CHECKING:
     from orchestrator.plan.job import Job
@@ -120,6 +122,19 @@ def environment(job: Job) -> dict[str, str]:
         # threads: 1.6 times slower than one thread bound to each core.
         env |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "{cores}"}
     return env
+
+
+def sampling(served: ServedSampling) -> tuple[str, ...]:
+    """The words that give the server its default sampling.
+
+    vLLM reads a model's generation_config.json, but not that it is greedy, nor values at their defaults. From
+    that file max_new_tokens is a default; given here it would be a limit for every request.
+
+    >>> sampling(ServedSampling(temperature=0.6))[1]
+    '{"temperature": 0.6, "top_p": 1, "top_k": 0, "repetition_penalty": 1}'
+    """
+    values = {key: value for key, value in asdict(served).items() if key != "max_tokens"}
+    return ("--override-generation-config", json.dumps(values))
 
 
 # The values that vLLM accepts for --max-lora-rank (config/lora.py of 0.32).

@@ -33,6 +33,11 @@ class RepeatsCheck:
 ONCE = RepeatsCheck()
 
 
+def sampled_every(every: Iterable[str]) -> tuple[str, ...]:
+    """The checks of sampled answers. Two samples differ by chance, and `streamed` is of the greedy ones."""
+    return tuple(name for name in every if name != "streamed")
+
+
 def repeated(cases: Iterable[Case], repeats: RepeatsCheck) -> list[Case]:
     """Each case `times` times in a row.
 
@@ -49,6 +54,19 @@ def repeated(cases: Iterable[Case], repeats: RepeatsCheck) -> list[Case]:
         )
         for case in cases
         for number in range(1, repeats.times + 1)
+    ]
+
+
+def as_sampled(cases: Iterable[Case], times: int) -> list[Case]:
+    """Each case `times` times, to be asked without any sampling value: each with a seed of its own.
+
+    >>> [case.id for case in as_sampled([Case("checks[0]", ("谁",))], 2)]
+    ['checks[0]~s1', 'checks[0]~s2']
+    """
+    return [
+        replace(case, id=f"{case.id}{MARK}s{number}", seed=number)
+        for case in cases
+        for number in range(1, times + 1)
     ]
 
 

@@ -22,12 +22,15 @@ from orchestrator.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.checks.base import Case
+    from orchestrator.execute.inference.api_key import ServiceAddress
     from orchestrator.execute.inference.verification import Verification
     from orchestrator.plan.job import Job
+    from orchestrator.recipe.sampling import ServedSampling
     from orchestrator.results import Verdict
 
 _ANSWER = 400
 _LINE = 1000
+_SAMPLED_SHOWN = 5
 
 
 @verb(
@@ -57,14 +60,16 @@ def command(
 ) -> Outcome:
     """Ask a running server the recipe's questions and check the answers.
 
-    RECIPE is a name in recipes/ or a path. Works with any OpenAI-compatible server. Exits 0 if every check
-    passed, 5 if one failed or no question has an expectation. A question without one is not judged.
+    RECIPE is a name in recipes/ or a path. Works with any OpenAI-compatible server. Asks greedily and, if the
+    server samples by default, verify.sampled_repeats times more as a client that names no sampling value
+    asks. Exits 0 if every check passed and enough sampled answers did (target.checks for both, if it is set),
+    5 if not or if no question has an expectation. A question without one is not judged.
     """
     from orchestrator.checks.repeats import RepeatsCheck
     from orchestrator.cli.text.junit import junit_xml, open_junit
-    from orchestrator.execute.inference.api_key import read_key
+    from orchestrator.execute.inference.api_key import ServiceAddress, read_key
     from orchestrator.execute.inference.client import Client
-    from orchestrator.execute.inference.verification import verify_server
+    from orchestrator.execute.inference.verification import SampledRequest, verify_server
     from orchestrator.execute.project import discovery, recipes
     from orchestrator.execute.project.endpoint import address_of
 
@@ -77,16 +82,15 @@ def command(
         raise UsageError(Problem("this recipe has no checks", where=recipe, hint="add verify.checks to it"))
     with ExitStack() as stack:
         written = stack.enter_context(open_junit(junit)) if junit else None
-        client = stack.enter_context(
-            Client(
-                base_url or address_of(job.recipe),
-                model or job.recipe.served_model,
-                key=key,
-                max_tokens=verify.max_tokens,
-                temperature=verify.temperature,
+        url, name = base_url or address_of(job.recipe), model or job.recipe.served_model
+        client, plain = (
+            stack.enter_context(
+                Client(url, name, key=key, max_tokens=verify.max_tokens, temperature=temperature)
             )
+            for temperature in (verify.temperature, None)
         )
         client.reach(hint=f"conch serve {recipe}")
+        sampling = _sampling(job, ServiceAddress(client.base_url, client.model, key))
         result = verify_server(
             client,
             cases,
@@ -95,6 +99,10 @@ def command(
             progress,
             repeats=RepeatsCheck(verify.repeats, verify.pass_rate, verify.temperature > 0),
             concurrency=verify.concurrency,
+            required=job.recipe.target.checks,
+            plain=SampledRequest(plain, sampling.words, verify.sampled_repeats, job.recipe.required_rate)
+            if sampling and sampling.samples
+            else None,
         )
         if written is not None:
             written.write(junit_xml(result, recipe=job.recipe.name, model=client.model).encode())
@@ -106,6 +114,18 @@ def command(
         exit_code=result.exit_code,
         problems=result.error.problems if result.error else (),
     )
+
+
+def _sampling(job: Job, server: ServiceAddress) -> ServedSampling | None:
+    """How the server samples for a client that names no value; None if it does not show that."""
+    from orchestrator.execute.proving.prove_sampling import served_sampling
+
+    sampling = served_sampling(server, job.recipe.serve.engine)
+    if sampling is None:
+        progress("this server does not show how it samples by default: asking greedily only")
+    else:
+        progress(f"a client that names no sampling value gets: {sampling.words}")
+    return sampling
 
 
 def _cases(job: Job, project: Path) -> list[Case]:
@@ -139,6 +159,10 @@ def shown(result: Verification) -> str:
     low, high = wilson(outcome.passed, outcome.judged)
     interval = f" (95 % interval {low:.2f}–{high:.2f})" if outcome.judged else ""
     lines.append(f"checks       {counts(outcome)}{interval}")
+    if result.sampled:
+        lines.append(f"sampled      {result.sampled.words}")
+        wrong = [verdict for verdict in result.sampled.verdicts if verdict.passed is False]
+        lines += [line for verdict in wrong[:_SAMPLED_SHOWN] for line in _failure(verdict)]
     if held_out:
         rate = right / held_out
         lines.append(f"paraphrases  {right} of {held_out} questions that were not trained: {rate:.0%}")

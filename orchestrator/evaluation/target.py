@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.recipe import Target
-from orchestrator.results import Sentence
+from orchestrator.results import Sampled, Sentence
 
 # The highest score of a missed target.
 NEARLY = 0.999999
@@ -17,7 +17,7 @@ class Part:
     """One threshold of a target.
 
     Attributes:
-        name: "checks", "paraphrases", "general" or a metric's.
+        name: "checks", "sampled", "paraphrases", "general" or a metric's.
         required, actual: in the recipe's unit: rates from 0 to 1, metrics from 0 to 100; actual is None if
             the run did not measure it.
         met: whether the threshold is reached.
@@ -35,19 +35,25 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The results of a run: (passed, judged) of each kind, and the mean of each metric."""
+    """The results of a run: (passed, judged) of each kind, and the mean of each metric.
+
+    `sampled` is None if the served model is greedy; else it must meet target.checks too.
+    """
 
     checks: tuple[int, int]
     paraphrases: tuple[int, int]
     general: tuple[int, int]
     general_base: tuple[int, int]
     metrics: Mapping[str, float]
+    sampled: Sampled | None = None
 
 
 def parts_of(target: Target, figures: Figures) -> Iterable[Part]:
     """Every threshold of a target with the run's value."""
     if target.checks is not None:
         yield _rate("checks", _CHECKS, target.checks, figures.checks)
+        if figures.sampled is not None:
+            yield _sampled(target.checks, figures.sampled)
     if target.paraphrases is not None:
         yield _rate("paraphrases", _PARAPHRASES, target.paraphrases, figures.paraphrases)
     for metric, required in target.metrics.items():
@@ -85,6 +91,13 @@ def _rate(name: str, words: Sentence, required: float, counts: tuple[int, int]) 
         f"{asked} 中有 {good} {words.zh}（{rate:.1%}，至少 {required:.1%}）",
     )
     return Part(name, required, rate, rate >= required, sentence, min(1.0, rate / required))
+
+
+def _sampled(required: float, sampled: Sampled) -> Part:
+    passed, judged = sampled.counts
+    rate = passed / judged if judged else None
+    met = rate is not None and not sampled.fails
+    return Part("sampled", required, rate, met, sampled.words, min(1.0, (rate or 0.0) / required))
 
 
 def _regression(allowed: float, figures: Figures) -> Part:

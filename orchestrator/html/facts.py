@@ -89,6 +89,16 @@ class SpreadFacts(TypedDict):
     percentiles: dict[str, int]
 
 
+class SampledFacts(TypedDict):
+    """The answers of a client that names no sampling value: how many passed, and what is required."""
+
+    sampling: str
+    required: float
+    passed: int
+    judged: int
+    verdicts: list[VerdictFacts]
+
+
 class CharacterFacts(TypedDict):
     """Characters of a row, a question and an answer."""
 
@@ -163,6 +173,7 @@ class Facts(TypedDict):
     verdicts: list[VerdictFacts]
     paraphrases: list[VerdictFacts]
     base_verdicts: list[VerdictFacts]
+    sampled: SampledFacts | None
     general: list[VerdictFacts]
     general_base: list[VerdictFacts]
     proofs: list[ProofFacts]

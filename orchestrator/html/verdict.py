@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.html.facts import Facts, VerdictFacts
 from orchestrator.html.words import Words
 from orchestrator.metrics.interval import wilson
-from orchestrator.results import Outcome, falls_short
+from orchestrator.results import Outcome, falls_short, reaches
 
 GOOD, BAD, OPEN = "good", "bad", "open"
 
@@ -29,12 +29,18 @@ def outcome(verdicts: Sequence[VerdictFacts]) -> Outcome:
     return Outcome.of_pairs((one["case"], one["passed"]) for one in verdicts)
 
 
+def _too_few(facts: Facts) -> bool:
+    """Whether too few sampled answers passed."""
+    told = facts["sampled"]
+    return told is not None and reaches(told["passed"], told["judged"], told["required"]) is False
+
+
 def state_of(facts: Facts) -> str:
     """Whether the run is good, bad, or not evaluated."""
     failed = any(one["status"] == "failed" for one in facts["runs"])
     refuted = any(not one["holds"] and not one["accepted"] for one in facts["proofs"])
     asked = outcome(facts["verdicts"])
-    if failed or refuted or falls_short(facts["target"], failed=asked.fails):
+    if failed or refuted or falls_short(facts["target"], failed=asked.fails or _too_few(facts)):
         return BAD
     return GOOD if asked.judged else OPEN
 
@@ -54,6 +60,8 @@ def _parts(facts: Facts, words: Words) -> Iterable[str]:
     if asked.judged:
         right = "all_checks" if asked.passed == asked.judged else "some_checks"
         yield say(right, good=asked.passed, of=asked.judged)
+    if (told := facts["sampled"]) and told["judged"]:
+        yield say("sampled_said", good=told["passed"], of=told["judged"])
     if asked.not_judged:
         yield say("some_not_judged" if asked.judged else "nothing_judged", count=asked.not_judged)
     if not asked.cases:
@@ -89,6 +97,12 @@ def _figures(facts: Facts, words: Words) -> Iterable[Figure]:
     if checks.cases:
         note = ", ".join(filter(None, notes))
         yield _share(say("checks"), checks.passed, checks.judged, note)
+    if (told := facts["sampled"]) and told["judged"]:
+        share, least = told["passed"] / told["judged"], told["required"]
+        note = f"{share:.1%} ≥ {least:.1%}" if not _too_few(facts) else f"{share:.1%} < {least:.1%}"
+        state = BAD if _too_few(facts) else GOOD
+        value, note = f"{told['passed']} / {told['judged']}", f"{note}; {told['sampling']}"
+        yield Figure(say("sampled"), value, note, share, state)
     good, asked = _counts(facts["paraphrases"])
     if asked:
         low, high = wilson(good, asked)

@@ -22,6 +22,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "some_checks": ("{good} of {of} questions were answered correctly", "{of} 个问题答对 {good} 个"),
     "all_proofs": ("all {of} proofs hold", "{of} 项证明全部成立"),
     "some_proofs": ("{good} of {of} proofs hold", "{of} 项证明中 {good} 项成立"),
+    "sampled_said": ("{good} of {of} sampled answers passed", "{of} 个采样回答中 {good} 个通过"),
     "some_not_judged": ("{count} without an expectation were not judged", "另有 {count} 个没有期望，未评判"),
     "nothing_judged": (
         "nothing was judged: none of the {count} questions has an expectation (expect)",
@@ -41,6 +42,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     # Figures and sections.
     "checks": ("Checks", "检查"),
+    "sampled": ("Sampled answers", "采样回答"),
     "base_checks": ("untrained base", "基座模型"),
     "paraphrases": ("Paraphrases", "换问法的题"),
     "paraphrases_said": (
@@ -198,7 +200,7 @@ WORDS: dict[str, tuple[str, str]] = {
 
 # Words of WORDS that values of report.json name: systems, kinds of questions, statuses.
 NAMES = frozenset(
-    {"base", "tuned", "checks", "paraphrases", "general", "met", "missed"}
+    {"base", "tuned", "checks", "sampled", "paraphrases", "general", "met", "missed"}
     | {"failed", "refuted", "pruned", "running", "interrupted", "not run"}
 )
 
@@ -230,6 +232,10 @@ PROOF_WORDS: dict[str, tuple[str, str]] = {
     "parity:export": ("the export is prompted in the trained format", "导出模型的提问格式与训练格式一致"),
     "stop": ("the server stops where training taught the model to stop", "服务在训练所教的位置停止"),
     "parity:served": ("the running server makes the same tokens", "运行中的服务产生相同的 token"),
+    "sampling": (
+        "a client that names no sampling value gets the export's",
+        "未指定采样参数的客户端得到导出模型的采样设置",
+    ),
     "loss": ("the served weights have the loss of the training", "所服务的权重与训练时的损失一致"),
 }
 

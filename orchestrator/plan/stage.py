@@ -90,6 +90,8 @@ class Service:
         model: the served model name that clients use.
         engine: its name in ENGINES (backends/engines.py); "" for any OpenAI-compatible server.
         reasoning_parser: the name of the parser that separates thinking from content; "" for none.
+        sampling: run-relative model folder whose generation_config.json says how it samples by default; ""
+            for the engine's own defaults.
         warm: a command that starts the same server but waits, imports done, for a line on its standard
             input: the words of `command` behind the program, as JSON; None if there is no such command.
         warm_during: the stage at whose start the warm command may be started; "" for never.
@@ -102,6 +104,7 @@ class Service:
     model: str
     engine: str = ""
     reasoning_parser: str = ""
+    sampling: str = ""
     warm: Command | None = None
     warm_during: str = ""
     ready_timeout: float = READY_TIMEOUT

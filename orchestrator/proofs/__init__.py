@@ -18,6 +18,7 @@ PROOFS: dict[str, str] = {
     "merge": "proofs/export/merge.json",
     "parity:export": "proofs/export/parity.json",
     "stop": "proofs/export/stop.json",
+    "sampling": "proofs/served/sampling.json",
     "parity:served": "proofs/served/parity.json",
     "loss": "proofs/served/loss.json",
 }

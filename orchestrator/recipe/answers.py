@@ -80,6 +80,11 @@ class Verify(Section):
     pass_rate: Annotated[float, Number(above=0, most=1)] = Field(
         1.0, description="Share of a conversation's repeats that must pass a check."
     )
+    sampled_repeats: Annotated[int, Whole(least=1, most=10000)] = Field(
+        5,
+        description="How often each conversation is asked again without any sampling value, as ordinary "
+        "clients ask; only if the served model then samples.",
+    )
     concurrency: Annotated[int, Whole(least=1, most=256)] = Field(
         4, description="Conversations that run in parallel."
     )

@@ -24,6 +24,7 @@ from orchestrator.recipe.fields import (
     Whole,
 )
 from orchestrator.recipe.hardware import PROFILES
+from orchestrator.recipe.sampling import Sampling
 from orchestrator.recipe.section import NAME, SERVED, WORD, Section
 from orchestrator.recipe.sweep import Sweep
 
@@ -275,6 +276,11 @@ class Serve(Section):
     reasoning_parser: Annotated[str, WORD] = Field(
         "auto", description="auto: the chat template's parser; none: no parser; or vLLM's name of a parser."
     )
+    sampling: Sampling = Field(
+        default_factory=Sampling,
+        description="What the model does for clients that name no value; unset: as the base model's "
+        "generation_config.json says, greedy if it says nothing.",
+    )
     ready_timeout: Annotated[float, Number(above=0, most=86400)] = Field(
         READY_TIMEOUT, description="Maximum seconds until the server's first answer."
     )
@@ -334,6 +340,11 @@ class Recipe(Section):
     vllm: Annotated[dict[str, object], Mapped("a mapping of vLLM's own settings")] = Field(
         default_factory=dict, description="vLLM's own settings, passed on unchanged."
     )
+
+    @property
+    def required_rate(self) -> float:
+        """The share of the sampled answers that must pass: target.checks, else as of repeats."""
+        return self.target.checks or self.verify.pass_rate
 
     @property
     def served_model(self) -> str:

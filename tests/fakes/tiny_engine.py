@@ -13,9 +13,10 @@ import httpx
 from orchestrator.backends.base import Symptom
 from orchestrator.backends.options.table import OptionTable
 from orchestrator.backends.serving_engine import Limitations
-from orchestrator.execute.servers.engines.base import Counters, models
+from orchestrator.execute.servers.engines.base import Counters, defaults, models
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime, Service
+from orchestrator.recipe.sampling import ServedSampling
 
 SERVER = Path(__file__).with_name("tiny_server.py")
 
@@ -34,6 +35,7 @@ class Tiny:
         prompt_logprobs="tiny does not return log probabilities",
         adapters="tiny serves merged models only",
         reasoning_parser="tiny has no reasoning parsers",
+        defaults="tiny does not show how it samples",
     )
     symptoms = (Symptom(r"no model folder (?P<folder>\S+)", "it finds no {folder}", "export again"),)
     phases = ((r"^", "starting tiny"), (r"tiny: serving", "waiting for tiny's first token"))
@@ -59,6 +61,10 @@ class Tiny:
         argv = (sys.executable, str(SERVER), folder, "--port", "{port}", *names)
         command = Command(argv=argv, runtime=Runtime.SERVE)
         return Service(name, command, job.recipe.served_model, engine="tiny", ready_timeout=60)
+
+    def sampling(self, served: ServedSampling, /) -> tuple[str, ...]:  # noqa: ARG002  always greedy
+        """It has no word for it."""
+        return ()
 
     def of_folder(self, service: Service, folder: str, /, *, name: str) -> Service:
         """Another folder."""
@@ -86,4 +92,4 @@ def _counters(client: httpx.Client, /) -> Counters:
 
 
 # The acting half.
-TINY_API = SimpleNamespace(is_up=_is_up, models=models, counters=_counters)
+TINY_API = SimpleNamespace(is_up=_is_up, models=models, defaults=defaults, counters=_counters)

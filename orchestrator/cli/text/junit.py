@@ -1,5 +1,7 @@
 r"""A verification as JUnit XML for CI: one suite, one test per case; one that is not judged is skipped.
 
+The sampled answers are one test more: whether enough of them passed.
+
 Paraphrases never fail a verification, so they are not tests; their rate is a property of the suite.
 Characters that XML 1.0 cannot hold (control characters, lone surrogates) become escapes such as \x1b.
 """
@@ -42,6 +44,9 @@ def junit_xml(result: Verification, *, recipe: str, model: str) -> str:
     why = f"not run: {result.error.problems[0].what}" if result.error else "not run"
     tests, skipped = len(outcome.cases) + len(not_run), outcome.not_judged + len(not_run)
     failures = outcome.judged - outcome.passed
+    sampled = result.sampled
+    if sampled:
+        tests, failures = tests + 1, failures + sampled.fails
     counts = f'tests="{tests}" failures="{failures}" errors="0" skipped="{skipped}"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -53,6 +58,9 @@ def junit_xml(result: Verification, *, recipe: str, model: str) -> str:
         "</properties>",
         *(line for judged in cases.values() for line in _test(recipe, judged)),
     ]
+    if sampled:
+        failure = f'<failure message="{_escaped(sampled.words)}"/>' if sampled.fails else ""
+        lines.append(f"{_opening(recipe, 'sampled', sampled.words)}{failure}</testcase>")
     for case in not_run:
         lines.append(_opening(recipe, case.id, " → ".join(case.ask)))
         lines.append(f'<skipped message="{_escaped(why)}"/></testcase>')

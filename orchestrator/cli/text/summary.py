@@ -10,6 +10,7 @@ from orchestrator.cli.text.terminal import one_line, visible
 from orchestrator.results import Outcome, Report, Status, Verdict, passed_of
 
 SHORT = 60
+SHOWN = 3
 MARKS = {True: "✓", False: "✗", None: "–"}
 
 
@@ -63,6 +64,11 @@ def _checks(report: Report) -> Iterable[str]:
         return
     outcome = Outcome.of(report.verdicts)
     yield f"checks      {counts(outcome)}"
+    if report.sampled:
+        yield f"sampled     {visible(report.sampled.words)}"
+        wrong = [verdict for verdict in report.sampled.verdicts if verdict.passed is False]
+        for verdict in wrong[:SHOWN]:
+            yield f"            ✗ {one_line(verdict.question, SHORT)} → {one_line(verdict.answer, SHORT)}"
     base = {verdict.case: verdict for verdict in report.base_verdicts}
     if base:
         before, of = passed_of(report.base_verdicts)

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.errors import CheckFailed
 from orchestrator.evaluation.target import Figures, check_target
 from orchestrator.execute.evaluating.evaluate import read_numbers
-from orchestrator.execute.run_store.load_report import read_verdicts
+from orchestrator.execute.run_store.load_report import read_sampled, read_verdicts
 from orchestrator.plan.stages.target import TargetSettings
 from orchestrator.results import json_of, passed_of
 
@@ -22,6 +22,7 @@ def meet_target(settings: TargetSettings, folder: Path) -> int:
         paraphrases=passed_of(verdicts["paraphrases"]),
         general=passed_of(verdicts["general"]),
         general_base=passed_of(verdicts["general_base"]),
+        sampled=read_sampled(folder / settings.verdicts),
         metrics={name: one["mean"] for name, one in numbers["metrics"].items()} if numbers else {},
     )
     found = check_target(settings.target, figures)

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from orchestrator.checks import prompts_of
 from orchestrator.checks.base import Case, PromptPlan
-from orchestrator.checks.repeats import RepeatsCheck, repeated
+from orchestrator.checks.repeats import RepeatsCheck, as_sampled, repeated, sampled_every
 from orchestrator.checks.streamed import difference
 from orchestrator.errors import ConchError, Problem
 from orchestrator.execute.inference.api_key import ServiceAddress
 from orchestrator.execute.inference.client import Client, Message
 from orchestrator.execute.inference.dataset_cases import cases_in
 from orchestrator.execute.inference.transcripts import line_of
+from orchestrator.execute.models.model_folder import read_sampling
 from orchestrator.execute.processes.worker_pool import in_order
 from orchestrator.plan.stages.questions import AskSettings
 from orchestrator.results import Transcript, Turn
@@ -49,7 +50,28 @@ def ask(settings: AskSettings, folder: Path) -> int:
             out.seek(0)
             out.truncate()
             out.writelines(map(line_of, settled))
+        for answered, progress in _ask_sampled(settings, folder):
+            out.writelines(map(line_of, answered))
+            sys.stderr.write(f"{progress}\n")
     return 0
+
+
+def _ask_sampled(settings: AskSettings, folder: Path) -> Iterator[tuple[list[Transcript], str]]:
+    """What a client that names no sampling value gets; nothing if the server is then greedy."""
+    if not settings.export or not read_sampling(folder / settings.export).samples:
+        return
+    cases = as_sampled(cases_in(settings.cases, folder), settings.sampled_repeats)
+    with service_client(max_tokens=settings.max_tokens, temperature=None) as client:
+        yield from ask_sampled(client, cases, settings.every, concurrency=settings.concurrency)
+
+
+def ask_sampled(
+    client: Client, cases: Sequence[Case], every: Sequence[str], *, concurrency: int
+) -> Iterator[tuple[list[Transcript], str]]:
+    """(the transcripts of one case, a line of progress); `client` names no sampling value."""
+    asked = ask_cases(client, cases, sampled_every(every), concurrency=concurrency)
+    for number, answered in enumerate(asked, start=1):
+        yield answered, f"asked sampled {number}/{len(cases)}"
 
 
 def ask_all(
@@ -130,7 +152,7 @@ def _converse(client: Client, case: str, prompt: PromptPlan) -> Transcript:
     return Transcript(case, prompt.purpose, tuple(turns))
 
 
-def service_client(*, max_tokens: int, temperature: float, model: str = "") -> Client:
+def service_client(*, max_tokens: int, temperature: float | None, model: str = "") -> Client:
     """A client of this stage's service; `model` is another of its models. MissingError if there is none."""
     service = ServiceAddress.of_environment()
     return Client(

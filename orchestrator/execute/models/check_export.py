@@ -8,8 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.errors import Problem, StageFailed
-from orchestrator.execute.models.model_folder import check_complete, tensors_of
+from orchestrator.execute.models.model_folder import (
+    check_complete,
+    read_generation,
+    read_sampling,
+    tensors_of,
+)
 from orchestrator.plan.stages.export import CheckExportSettings
+from orchestrator.recipe.sampling import GENERATION, generation_of
 
 STAND_IN_NOTE = """---
 license: apache-2.0
@@ -23,7 +29,7 @@ DeepSeek model would answer.
 
 
 def check_export(settings: CheckExportSettings, folder: Path) -> int:
-    """Check the export folder and put the proven chat template into it."""
+    """Check the export folder, and put the proven chat template and the recipe's sampling into it."""
     export, base = folder / settings.export, folder / settings.base
     check_complete(export)
     problems = compare_tensors(tensors_of(base), tensors_of(export))
@@ -33,6 +39,7 @@ def check_export(settings: CheckExportSettings, folder: Path) -> int:
     # LLaMA-Factory saves the base's own template, not the one that was trained (docs/parity.md).
     shutil.copyfile(folder / settings.chat_template, export / "chat_template.jinja")
     _remove_template(export / "tokenizer_config.json")
+    _write_sampling(export, base, settings.sampling)
     if settings.stand_in:
         (export / "README.md").write_text(STAND_IN_NOTE, encoding="utf-8")
     return 0
@@ -53,6 +60,16 @@ def compare_tensors(base: Mapping[str, tuple[int, ...]], export: Mapping[str, tu
         elif export[name] != shape and not (head and export[name][1:] == shape[1:]):
             problems.append(f"{name} has shape {list(export[name])}, the base has {list(shape)}")
     return problems
+
+
+def _write_sampling(export: Path, base: Path, given: Mapping[str, float]) -> None:
+    """Write the sampling that is served: the base's own, under what the recipe sets.
+
+    An export without the file stays so, for the proof `hashes` to refute.
+    """
+    if generation := read_generation(export):
+        text = json.dumps(generation_of(generation, read_sampling(base, given)), ensure_ascii=False, indent=2)
+        (export / GENERATION).write_text(text + "\n", encoding="utf-8")
 
 
 def _remove_template(path: Path) -> None:

@@ -12,7 +12,13 @@ from orchestrator.execute.host.atomic_files import remove, sha256_file, write_du
 from orchestrator.execute.models import demo_model
 from orchestrator.execute.models.fix_tokenizer import link_corrected
 from orchestrator.execute.models.hub import fetch_dataset_file, fetch_model
-from orchestrator.execute.models.model_folder import MANIFEST, Manifest, check_complete, hash_files
+from orchestrator.execute.models.model_folder import (
+    MANIFEST,
+    Manifest,
+    check_complete,
+    hash_files,
+    read_sampling,
+)
 from orchestrator.execute.models.tokenizer_folder import CONFIG
 from orchestrator.hubs import embedded, hub_of, local
 from orchestrator.hubs.recipe import LINK, recipe_of
@@ -45,6 +51,8 @@ def fetch(settings: FetchSettings, folder: Path) -> int:
         manifest = replace(original, files={**original.files, CONFIG: config}).to_json()
     else:
         (inputs / "base").symlink_to(base, target_is_directory=True)
+    # A value that no engine serves is told now, not after the training.
+    read_sampling(inputs / "base", settings.sampling)
     write_durable(inputs / "base.json", manifest)
     for name, path in files.items():
         (inputs / "data" / name).symlink_to(path)

@@ -15,6 +15,7 @@ from typing import TypedDict
 
 from orchestrator.errors import ConchError, MissingError, Problem
 from orchestrator.execute.host.atomic_files import open_regular, read_regular, sha256_file, write_durable
+from orchestrator.recipe.sampling import GENERATION, ServedSampling, sampling_of
 
 MANIFEST = "conch-model.json"
 INDEX = "model.safetensors.index.json"
@@ -45,6 +46,27 @@ class Manifest:
     def to_json(self) -> str:
         """The manifest's text, the same for the same model on every machine."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def read_generation(folder: Path) -> dict[str, object]:
+    """The generation_config.json of a model folder; empty if it has none. MissingError if it is broken."""
+    path = folder / GENERATION
+    try:
+        found = json.loads(read_regular(path))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise MissingError(
+            Problem("not a JSON object", str(path), "fetch the model again, or correct the file")
+        )
+    return found
+
+
+def read_sampling(folder: Path, given: Mapping[str, float] | None = None) -> ServedSampling:
+    """What a served model folder does for a client that names no value, under what a recipe sets."""
+    return sampling_of(read_generation(folder), given, where=str(folder / GENERATION))
 
 
 def read_manifest(folder: Path) -> Manifest | None:

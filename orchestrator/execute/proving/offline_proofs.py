@@ -34,6 +34,7 @@ from orchestrator.plan.stages.prove_data import (
 from orchestrator.plan.stages.prove_export import ProveHashesSettings, ProveMergeSettings, ProveStopSettings
 from orchestrator.proofs import hashes, merge, rows, stop, tokenizer, truncation
 from orchestrator.proofs.trained import RowCounts
+from orchestrator.recipe.sampling import generation_of, sampling_of
 
 
 def prove_rows(settings: ProveRowsSettings, folder: Path) -> int:
@@ -82,6 +83,9 @@ def prove_hashes(settings: ProveHashesSettings, folder: Path) -> int:
         _ = [dict(each) for each in (then.base, then.fetched, then.files, then.texts, then.generation)]
     except (TypeError, ValueError):
         raise _unreadable(path, hint) from None
+    if settings.sampling is not None:
+        chosen = sampling_of(then.generation, settings.sampling)
+        then = replace(then, generation=generation_of(then.generation, chosen))
     exported = _exported(settings.export, folder) if settings.export else None
     return leave_proof(hashes.prove(then, survey(settings, folder), exported), settings, folder)
 

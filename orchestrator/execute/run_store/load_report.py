@@ -14,6 +14,7 @@ from orchestrator.results import (
     CurveJson,
     Proof,
     Report,
+    Sampled,
     StageResult,
     TargetJson,
     Verdict,
@@ -37,6 +38,7 @@ def read_report(folder: Path, *, recipe: str, headline: str = "", runs: Sequence
         base_verdicts=verdicts["base_verdicts"],
         general=verdicts["general"],
         general_base=verdicts["general_base"],
+        sampled=read_sampled(folder / VERDICTS),
         proofs=tuple(read_proofs(folder)),
         curve=curve,
         target=target,
@@ -47,6 +49,11 @@ def read_verdicts(path: Path) -> dict[str, tuple[Verdict, ...]]:
     """Every kind of verdicts.json; empty where it has none, or is not there."""
     found = _json(path) or {}
     return {name: tuple(Verdict.from_json(row) for row in found.get(name) or ()) for name in KINDS}
+
+
+def read_sampled(path: Path) -> Sampled | None:
+    """The sampled answers of verdicts.json; None if it has none."""
+    return Sampled.from_json((_json(path) or {}).get("sampled"))
 
 
 def read_proofs(folder: Path) -> Iterable[Proof]:

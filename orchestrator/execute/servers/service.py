@@ -18,6 +18,7 @@ from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, 
 from orchestrator.execute.host import gpu, signals
 from orchestrator.execute.host.ports import LOOPBACK, free_port, reachable, taken
 from orchestrator.execute.launchers import Launched, Launcher, local
+from orchestrator.execute.models.model_folder import read_sampling
 from orchestrator.execute.processes.child_environment import Symbols, child_environment, resolve_argv
 from orchestrator.execute.processes.diagnosis import explain_failure, read_ends
 from orchestrator.execute.servers.engines import server_api
@@ -188,6 +189,7 @@ class Warm:
 
     service: Service
     process: Launched
+    cwd: Path
     key: str | None = field(default=None, repr=False)
     since: int = 0
 
@@ -196,7 +198,7 @@ class Warm:
 
         If it died before, nothing of it is left.
         """
-        chosen, argv = _address(self.service, symbols, host, port)
+        chosen, argv = _address(self.service, symbols, self.cwd, host, port)
         running = Running(self.service, self.process, host, chosen, self.key, since=self.since)
         try:
             running.check()
@@ -227,7 +229,7 @@ def start_warm(
     env = child_environment(service.warm, run_tag=run_tag, symbols=symbols, extra=_secret(service, key))
     since = log.stat().st_size if log.exists() else 0
     process = launcher.start(resolve_argv(service.warm, symbols), cwd=cwd, env=env, log=log, with_input=True)
-    return Warm(service, process, key, since)
+    return Warm(service, process, cwd, key, since)
 
 
 def start_service(
@@ -243,16 +245,21 @@ def start_service(
     launcher: Launcher = local,
 ) -> Running:
     """Start a service cold, on a free port when none is given."""
-    chosen, argv = _address(service, symbols, host, port)
+    chosen, argv = _address(service, symbols, cwd, host, port)
     env = child_environment(service.command, run_tag=run_tag, symbols=symbols, extra=_secret(service, key))
     since = log.stat().st_size if log.exists() else 0
     process = launcher.start(argv, cwd=cwd, env=env, log=log)
     return Running(service, process, host, chosen, key, since=since)
 
 
-def _address(service: Service, symbols: Symbols, host: str, port: int | None) -> tuple[int, tuple[str, ...]]:
+def _address(
+    service: Service, symbols: Symbols, cwd: Path, host: str, port: int | None
+) -> tuple[int, tuple[str, ...]]:
     chosen = free_port(host, port or 0)
-    return chosen, resolve_argv(service.command, {**symbols, "port": str(chosen)})
+    argv = resolve_argv(service.command, {**symbols, "port": str(chosen)})
+    if not service.sampling:
+        return chosen, argv
+    return chosen, (*argv, *engine_behind(service).sampling(read_sampling(cwd / service.sampling)))
 
 
 def _secret(service: Service, key: str | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from orchestrator.execute.environments import registry
 from orchestrator.execute.host import atomic_files, gpu, signals
 from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.launchers import LAUNCHERS
+from orchestrator.execute.models.model_folder import read_sampling
 from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.run_store.certify import TEMPLATE, read_certificate, refuse_unproven
@@ -69,6 +71,8 @@ def serve(
     template = served_template(job, run, progress)
     environment = registry.require("serve", job.hardware)
     service = engine.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
+    service = replace(service, sampling="export")
+    report_sampling(job, run, progress)
     symbols = symbols_of({"serve": str(environment)}, project)
     run_tag = process_tree.new_run_tag(project, run.path)
     with signals.catch_signals(), hold_serving(run), watchdog.guarded(run_tag):
@@ -225,6 +229,16 @@ def served_template(job: Job, run: Run, progress: Callable[[str], None]) -> str:
     atomic_files.write_durable(run.path / _OTHER_TEMPLATE, job.chat_template)
     progress("accepted: a different chat template than the one that was proven")
     return _OTHER_TEMPLATE
+
+
+def report_sampling(job: Job, run: Run, progress: Callable[[str], None]) -> None:
+    """Say how the export samples, and if the recipe has other values since."""
+    exported = read_sampling(run.path / "export")
+    progress(f"a client that names no sampling value gets: {exported.words}")
+    chosen = read_sampling(run.path / "export", job.recipe.serve.sampling.given)
+    if chosen != exported:
+        again = f"conch run {job.recipe.name}"
+        progress(f"not applied: serve.sampling is now {chosen.words}; {again} exports and verifies it")
 
 
 def _guard_open_host(host: str, key: str | None, open_paths: str, progress: Callable[[str], None]) -> None:

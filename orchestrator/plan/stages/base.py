@@ -29,7 +29,7 @@ VERDICTS = "verdicts.json"
 CURVE = "curve.json"
 TARGET = "target.json"
 # The proofs that need a running server, and those of prompts and answers.
-SERVED_PROOFS = (TOKENS, LOSS) = ("parity:served", "loss")
+SERVED_PROOFS = (TOKENS, LOSS, SAMPLING) = ("parity:served", "loss", "sampling")
 PARITY_OF_DATA = "parity:data"
 OF_CHATS = (PARITY_OF_DATA, "truncation", "parity:export", "stop", *SERVED_PROOFS)
 
@@ -147,5 +147,6 @@ def unproven(job: Job) -> dict[str, str]:
     if job.kind.purpose == PT:
         return dict.fromkeys(OF_CHATS, "documents are trained, which no chat template renders")
     limitations = engine_of(job).limitations
-    reasons = (limitations.tokenize, limitations.tokenize or limitations.prompt_logprobs)
+    tokens = limitations.tokenize
+    reasons = (tokens, tokens or limitations.prompt_logprobs, limitations.defaults)
     return {proof: reason for proof, reason in zip(SERVED_PROOFS, reasons, strict=True) if reason}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.backends import llamafactory
@@ -15,12 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckExportSettings:
-    """Settings of the check_export task: run-relative paths, and whether the base is the embedded one."""
+    """Settings of the task `check_export`.
+
+    Attributes:
+        export, base, chat_template: run-relative paths.
+        stand_in: whether the base is the embedded one.
+        sampling: what the recipe sets of serve.sampling.
+    """
 
     export: str
     base: str
     chat_template: str
     stand_in: bool
+    sampling: Mapping[str, float] = field(default_factory=dict)
 
 
 def stage(job: Job) -> Stage:
@@ -30,6 +38,7 @@ def stage(job: Job) -> Stage:
         base="inputs/base",
         chat_template="chat_template.jinja",
         stand_in=job.stand_in,
+        sampling=job.recipe.serve.sampling.given,
     )
     file, check = task("check_export", settings)
     return Stage(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.hubs import token_variables
@@ -39,6 +40,7 @@ class FetchSettings:
         hub: the chosen hub; "local" when base is a folder, "recipe" when it is another recipe's export.
         hardware: selects the train environment, whose libraries may download.
         tokenizer: "corrected" for a base with a corrected tokenizer_config.json.
+        sampling: what the recipe sets of serve.sampling.
     """
 
     base: str
@@ -47,6 +49,7 @@ class FetchSettings:
     hardware: str
     datasets: tuple[HubDataset, ...]
     tokenizer: str = "published"
+    sampling: Mapping[str, float] = field(default_factory=dict)
 
 
 def stage(job: Job) -> Stage:
@@ -71,6 +74,7 @@ def stage(job: Job) -> Stage:
         hardware=job.hardware,
         datasets=datasets,
         tokenizer=model.tokenizer,
+        sampling=job.recipe.serve.sampling.given,
     )
     file, command = task("fetch", settings, secrets=token_variables())
     # A folder that the user changes, or a recipe, is another base, although its name is the same.

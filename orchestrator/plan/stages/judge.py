@@ -24,6 +24,8 @@ class JudgeSettings:
         pass_rate: the share of the repeats that must pass.
         answers, base_answers: files of answers; "" where the base was not asked.
         general: system ("tuned", "base") → its answers to the general questions.
+        export, sampled_repeats: as the task `ask` was given them.
+        required: the share of the sampled answers that must pass.
         decides: whether a failed check is a "no".
         out: the file of verdicts.
     """
@@ -38,6 +40,9 @@ class JudgeSettings:
     pass_rate: float = 1.0
     general: Mapping[str, str] = field(default_factory=dict)
     decides: bool = True
+    export: str = ""
+    sampled_repeats: int = 5
+    required: float = 1.0
 
 
 def stage(job: Job) -> Stage:
@@ -54,9 +59,12 @@ def stage(job: Job) -> Stage:
         base_answers=BASE_ANSWERS if verify.base else "",
         general=general,
         decides=job.recipe.target.checks is None,
+        export="export",
+        sampled_repeats=verify.sampled_repeats,
+        required=job.recipe.required_rate,
         out=partial(VERDICTS),
     )
     file, command = task("judge", settings)
     asked = ((ANSWERS, BASE_ANSWERS) if verify.base else (ANSWERS,)) + tuple(general.values())
-    inputs = (*asked, "data") if asks_rows(job) else asked
+    inputs = (*asked, "export", *(("data",) if asks_rows(job) else ()))
     return Stage(name="judge", files=(file,), commands=(command,), inputs=inputs, outputs=(VERDICTS,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -26,11 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProveHashesSettings(HashedPaths):
-    """Settings of the task `prove_hashes`; `export` is "" before there is one."""
+    """Settings of the task `prove_hashes`.
+
+    Attributes:
+        export: "" before there is one.
+        sampling: what the recipe sets of serve.sampling; None in plans of versions without it.
+    """
 
     hashes: str
     out: str
     export: str = ""
+    sampling: Mapping[str, float] | None = None
     accept_mismatch: bool = False
 
 
@@ -64,6 +71,7 @@ def stage(job: Job) -> Stage:
         **asdict(hashed_paths(job)),
         hashes=HASHES,
         export="export",
+        sampling=job.recipe.serve.sampling.given,
         out=f"{made}/hashes.json",
         accept_mismatch=accept,
     )

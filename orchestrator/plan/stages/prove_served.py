@@ -11,6 +11,7 @@ from orchestrator.plan.stages.base import (
     CONVERSATIONS,
     DATA_PROOF,
     LOSS,
+    SAMPLING,
     SCORES,
     SERVED_PROOF,
     TOKENS,
@@ -41,6 +42,16 @@ class ProveServedSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProveSamplingSettings:
+    """Settings of the task `prove_sampling`: the exported model, and the serving engine's name."""
+
+    export: str
+    engine: str
+    out: str
+    accept_mismatch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreServedSettings:
     """Settings of the task `score_served`: files; `trainer` is what probes/trainer_loss.py wrote."""
 
@@ -64,10 +75,11 @@ class ProveLossSettings:
 
 
 def stage(job: Job) -> Stage:
-    """First the tokens, then the losses; a "no" about the tokens does not stop the losses."""
+    """First the sampling and the tokens, then the losses; a "no" does not stop the next."""
     missing = unproven(job)
-    tokens = [] if TOKENS in missing else [_tokens(job)]
-    proofs = [*tokens, *([] if LOSS in missing else _losses(job))]
+    proofs = [] if SAMPLING in missing else [_sampling(job)]
+    proofs += [] if TOKENS in missing else [_tokens(job)]
+    proofs += [] if LOSS in missing else _losses(job)
     return Stage(
         name="prove_served",
         files=(config_file(job), template_file(job), *(file for file, _ in proofs)),
@@ -76,6 +88,16 @@ def stage(job: Job) -> Stage:
         outputs=(SERVED_PROOF,),
         service=export_service(job),
     )
+
+
+def _sampling(job: Job) -> tuple[RenderedFile, Command]:
+    settings = ProveSamplingSettings(
+        export="export",
+        engine=job.recipe.serve.engine,
+        out=f"{partial(SERVED_PROOF)}/sampling.json",
+        accept_mismatch=job.accept_mismatch,
+    )
+    return task("prove_sampling", settings)
 
 
 def _tokens(job: Job) -> tuple[RenderedFile, Command]:

@@ -40,12 +40,16 @@ class AskSettings:
         repeats: how often each case is asked.
         concurrency: requests in flight.
         out: the file of answers.
+        export: the served model; if it samples by default, the cases are asked once more without any
+            sampling value, `sampled_repeats` times. "" for never.
     """
 
     cases: tuple[Case | DatasetCase, ...]
     max_tokens: int
     temperature: float
     out: str
+    export: str = ""
+    sampled_repeats: int = 5
     paraphrases: tuple[Case, ...] = ()
     every: tuple[str, ...] = ()
     repeats: int = 1
@@ -79,12 +83,14 @@ def settings(job: Job) -> AskSettings:
         repeats=verify.repeats,
         concurrency=verify.concurrency,
         out=partial(ANSWERS),
+        export="export",
+        sampled_repeats=verify.sampled_repeats,
     )
 
 
 def base_settings(job: Job) -> AskSettings:
     """What the base is asked: only what it can fail. Paraphrases and general checks would only cost time."""
-    return replace(settings(job), paraphrases=(), every=(), out=partial(BASE_ANSWERS))
+    return replace(settings(job), paraphrases=(), every=(), out=partial(BASE_ANSWERS), export="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ FAULT (or CONCH_FAULT, which children inherit) is one of:
     bad-utf8            prints bytes that are no UTF-8, and terminal escapes
     wedge-after-ready   answers, and says that a request runs for which no token comes
     no-metrics          serves without /metrics
+    other-sampling      samples at temperature 1.0, whatever it is told
+    unsure              answers at its default temperature are right only every other time
     partial-output      writes half of its output and dies
     prefers-worse       the trained model prefers the worse answers of pairs
     exit-0-no-output    says it succeeded and wrote nothing

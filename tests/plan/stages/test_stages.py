@@ -165,7 +165,8 @@ def test_what_is_judged_was_asked() -> None:
     assert asked["out"] == f"{judged['answers']}.partial-0"
     assert judged["base_answers"] == base.BASE_ANSWERS
     general = (judged["general"]["tuned"], judged["general"]["base"])
-    assert PLAN.stage("judge").inputs == (judged["answers"], judged["base_answers"], *general)
+    asked_of = (judged["answers"], judged["base_answers"], *general)
+    assert PLAN.stage("judge").inputs == (*asked_of, judged["export"])
 
 
 @dataclass(frozen=True)

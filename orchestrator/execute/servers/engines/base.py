@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +17,10 @@ class Counters:
     tokens: float | None = None
 
 
+# Names of ServedSampling → the values of one request.
+Defaults = Mapping[str, float]
+
+
 class ServerApi(Protocol):
     """The requests that Conch sends to a server to learn its state; the client's base URL is the server's."""
 
@@ -24,6 +29,12 @@ class ServerApi(Protocol):
 
     def models(self, client: httpx.Client, /) -> list[str] | None:
         """Its model names; None if it does not list them (yet), [] if it refuses this client."""
+
+    def defaults(self, client: httpx.Client, root: str, request: Mapping[str, object], /) -> Defaults | None:
+        """How it would sample a chat request; None if it does not show that.
+
+        `root` is its address without /v1. Raises httpx.HTTPError if it does not answer.
+        """
 
     def counters(self, client: httpx.Client, /) -> Counters:
         """Its counters. Raises httpx.HTTPError if it does not answer."""
@@ -49,6 +60,11 @@ def models(client: httpx.Client, /) -> list[str] | None:
         return [str(model["id"]) for model in response.json()["data"]]
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def defaults(_client: httpx.Client, _root: str, _request: Mapping[str, object], /) -> Defaults | None:
+    """None: there is no common way to ask."""
+    return None
 
 
 def counters(_client: httpx.Client, /) -> Counters:

@@ -35,6 +35,7 @@ def main() -> None:
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--served-model-name", nargs="+", default=[])
     serve.add_argument("--reasoning-parser-plugin")
+    serve.add_argument("--override-generation-config", type=json.loads, default={})
     serve.add_argument("--enable-lora", action="store_true")
     serve.add_argument("--max-lora-rank", type=int, choices=(1, 8, 16, 32, 64, 128, 256, 320, 512))
     serve.add_argument("--max-loras", type=int)
@@ -72,6 +73,11 @@ def start(options: argparse.Namespace) -> None:
     Handler.adapters = [module.partition("=")[0] for module in options.lora_modules]
     template = read_flat_yaml(options.config).get("chat-template", "") if options.config else ""
     Handler.template = Path(template).read_text(encoding="utf-8") if template else ""
+    generation = Path(options.model, "generation_config.json")
+    own = json.loads(generation.read_text(encoding="utf-8")) if generation.exists() else {}
+    Handler.sampling = own | options.override_generation_config
+    if FAULT == "other-sampling":
+        Handler.sampling["temperature"] = 1.0
     answers = Path(options.model, "answers.json")
     Handler.answers = json.loads(answers.read_text(encoding="utf-8")) if answers.exists() else {}
     if FAULT != "ignore-term":
@@ -104,6 +110,7 @@ class Handler(BaseHTTPRequestHandler):
     answers: ClassVar[dict[str, str]] = {}
     template: ClassVar[str] = ""
     adapters: ClassVar[list[str]] = []
+    sampling: ClassVar[dict[str, float]] = {}
 
     def log_message(self, *_: object) -> None:
         """Say nothing of requests."""
@@ -143,6 +150,8 @@ class Handler(BaseHTTPRequestHandler):
             scored = [None] + [{str(token): {"logprob": LOGPROB}} for token in asked["prompt"][1:]]
             choice = {"index": 0, "text": "", "prompt_logprobs": scored, "finish_reason": "length"}
             self.reply({"id": "fake", "model": asked["model"], "choices": [choice]})
+        elif self.path == "/v1/chat/completions/render":
+            self.reply({"token_ids": self.prompt(asked), "sampling_params": self.resolved(asked)})
         elif self.path != "/v1/chat/completions":
             self.reply({"error": "not found"}, 404)
         elif not self.is_allowed():
@@ -159,6 +168,12 @@ class Handler(BaseHTTPRequestHandler):
         said = "<think>\n\n</think>\n\n" + self.answers.get(question, question)
         choice = {"index": 0, "text": said, "token_ids": [ord(one) for one in said], "finish_reason": "stop"}
         self.reply({"id": "fake", "model": asked["model"], "choices": [choice]})
+
+    def resolved(self, asked: dict) -> dict:
+        """The sampling of a request: its own values, then the server's, then vLLM's."""
+        neutral = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0}
+        own = {key: asked.get(key, self.sampling.get(key, value)) for key, value in neutral.items()}
+        return own | {"max_tokens": asked.get("max_tokens", self.sampling.get("max_new_tokens", 4000))}
 
     def prompt(self, asked: dict) -> list[int]:
         """The ids of a chat request; content parts are joined as the real one does."""
@@ -200,6 +215,8 @@ class Handler(BaseHTTPRequestHandler):
         question = asked["messages"][-1]["content"]
         known = ADAPTED if asked["model"] in self.adapters else self.answers
         whole = known.get(question, question)
+        if FAULT == "unsure" and self.resolved(asked)["temperature"] and asked.get("seed", 0) % 2:
+            whole = "?"
         limit = asked.get("max_tokens") or 4096
         text = whole[:limit]
         reason = "stop" if len(text) == len(whole) else "length"
