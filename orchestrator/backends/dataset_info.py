@@ -26,6 +26,9 @@ FORMATS = ("alpaca", "sharegpt", "openai")
 TYPES = {"arrow": "arrow", "csv": "csv", "json": "json", "jsonl": "json", "parquet": "parquet", "txt": "text"}
 
 
+_SHAPE = '{"NAME": {"file_name": "NAME.jsonl"}}'
+
+
 class Look(Protocol):
     """Finds what a `file_name` names, relative to the folder of its dataset_info.json."""
 
@@ -53,7 +56,9 @@ def lint(text: str, file: str, look: Look, stage: str = "") -> list[Problem]:
     root, problems = read_json(text, file)
     if not isinstance(root.value, dict):
         what = "is not a JSON object: LLaMA-Factory finds data sets by name"
-        return [Problem(what, root.where, '{"NAME": {"file_name": "NAME.jsonl"}}')]
+        return [Problem(what, root.where, _SHAPE)]
+    if not root.value:
+        problems.append(Problem("lists no dataset", root.where, _SHAPE))
     for name, entry in root.value.items():
         problems += _entry_problems(name, entry, look, stage)
     return sorted(problems, key=lambda problem: _place(problem.where))

@@ -81,6 +81,9 @@ def matters(name: str) -> bool:
 def prove(then: ModelHashes, now: ModelHashes, exported: Exported | None = None) -> Proof:
     """Compare the hashes from the end of training (`then`) with the present ones, and with the export."""
     found = Findings()
+    if not then.files:
+        none = Sentence("no file of the training was recorded", "没有记录任何训练文件")
+        found.add("nothing", none, hint=Sentence("train again: `conch sft`", "重新训练：`conch sft`"))
     left_out = [
         Sentence(
             "the export's weights (merge) and its tokenizer's ids (parity:export)",

@@ -83,7 +83,7 @@ _NOT_COVERED = Sentence(
 
 def prove(facts: Facts) -> Proof:
     """The proof over the facts of one export."""
-    rules = (_unreadable, _names, _idle, _not_finite, _is_base, _foreign_shard, _wrong_modules)
+    rules = (_unreadable, _names, _nothing, _idle, _not_finite, _is_base, _foreign_shard, _wrong_modules)
     cause = next((found for rule in rules if (found := rule(facts))), None)
     return Proof(
         name="merge",
@@ -128,6 +128,12 @@ def _names(facts: Facts) -> Cause | None:
             f"适配器训练了 {names.zh}，而基座没有这样的权重：它属于另一个基座模型",
         ), _BASE
     return None
+
+
+def _nothing(facts: Facts) -> Cause | None:
+    if facts["looked"]:
+        return None
+    return Sentence("no value of any tensor was compared", "没有比较任何张量的数值"), AGAIN
 
 
 def _idle(facts: Facts) -> Cause | None:

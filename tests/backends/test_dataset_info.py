@@ -153,6 +153,11 @@ def test_text_that_is_no_json_is_refused(text: str) -> None:
         lint(text, "i.json", looking(None))
 
 
+def test_fault_155_a_list_of_nothing_is_a_mistake() -> None:
+    (problem,) = lint("{}", "i.json", looking(None))
+    assert (problem.what, problem.where) == ("lists no dataset", "i.json:1:1")
+
+
 def test_a_list_is_no_dataset_info() -> None:
     (problem,) = lint("[]", "i.json", looking(None))
     assert problem.where == "i.json:1:1"

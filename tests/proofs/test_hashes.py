@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.proofs.hashes import Exported, ModelHashes, changed_values, first_difference, prove
+from orchestrator.results import in_chinese
 
 TEMPLATE = "{{ bos_token }}\n{%- for 消息 in messages -%}\n{{ 消息 }}\n{%- endfor -%}\n"
 THEN = ModelHashes(
@@ -42,6 +43,15 @@ def test_nothing_changed() -> None:
     assert proof.holds
     assert (proof.numbers, proof.findings, proof.detail) == ({"files": 10, "changed": 0}, (), "")
     assert proof.covered.startswith("10 files of the training, 2 of them weights, hashed again; export's")
+
+
+def test_fault_155_no_recorded_file_is_no_proof() -> None:
+    proof = prove(replace(THEN, files={}), replace(THEN, files={}), EXPORTED)
+    assert not proof.holds
+    assert (proof.detail, in_chinese(proof.detail)) == (
+        "no file of the training was recorded",
+        "没有记录任何训练文件",
+    )
 
 
 @pytest.mark.parametrize(

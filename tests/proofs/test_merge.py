@@ -111,3 +111,10 @@ def test_findings_are_sentences_with_their_file() -> None:
     assert len(proof.findings) == 50
     assert proof.findings[0]["what"] == "m0 carries 2 times the update"
     assert proof.findings[0]["where"] == FILES[0]
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_fault_155_no_compared_value_is_no_proof(method: str) -> None:
+    proof = prove(facts(method=method, tensors={"untouched": 5}, looked=0, values=0))
+    assert not proof.holds
+    assert proof.detail == "no value of any tensor was compared"

@@ -116,6 +116,8 @@ class AuditResult:
 
 def audit(progress: Callable[[str], None], *, today: dt.date | None = None) -> AuditResult:
     """Check every lockfile."""
+    from packaging.utils import canonicalize_name
+
     table = read_table()
     lockfiles = read_lockfiles()
     day = today or dt.datetime.now(dt.UTC).date()
@@ -128,7 +130,8 @@ def audit(progress: Callable[[str], None], *, today: dt.date | None = None) -> A
             progress("cannot reach an advisory service: using the table")
             return by_table(lockfiles, table, day)
         vulnerable += _vulnerabilities(lockfile, answer, table["ignored"], day)
-        skipped += [f"{lockfile}: {one['name']}" for one in answer if "skip_reason" in one]
+        looked_up = {canonicalize_name(one["name"]) for one in answer if "skip_reason" not in one}
+        skipped += [f"{lockfile}: {name}" for name in sorted(pins) if canonicalize_name(name) not in looked_up]
     return AuditResult("pip-audit", sum(map(len, lockfiles.values())), tuple(vulnerable), tuple(skipped))
 
 

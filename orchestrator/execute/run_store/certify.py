@@ -58,14 +58,14 @@ class Certificate(TypedDict):
 
 
 def certify(settings: CertifySettings, folder: Path) -> int:
-    """Write the certificate; 5 if a proof does not hold and is not accepted."""
+    """Write the certificate; 5 if a proof does not hold and is not accepted, or if there is no proof."""
     proofs = tuple(proof for proof in read_proofs(folder) if proof.name not in settings.left_out)
     made = {proof.name for proof in proofs}
     certificate: Certificate = {
         "version": 1,
         "conch": __version__,
         "recipe": settings.recipe,
-        "holds": all(proof.holds for proof in proofs),
+        "holds": bool(proofs) and all(proof.holds for proof in proofs),
         "accepted": [proof.name for proof in proofs if proof.accepted],
         "not_proven": [name for name in (*PROOFS, *settings.of_kind) if name not in made],
         "reasons": dict(settings.unproven),
@@ -75,7 +75,8 @@ def certify(settings: CertifySettings, folder: Path) -> int:
     }
     text = json.dumps(certificate, ensure_ascii=False, indent=2)
     write_durable(folder / settings.out, text + "\n")
-    return 0 if all(proof.holds or proof.accepted for proof in proofs) else CheckFailed.exit_code
+    good = bool(proofs) and all(proof.holds or proof.accepted for proof in proofs)
+    return 0 if good else CheckFailed.exit_code
 
 
 def read_certificate(folder: Path, *, recipe: str) -> Certificate:
@@ -95,7 +96,7 @@ def read_certificate(folder: Path, *, recipe: str) -> Certificate:
 
 
 def refuse_unproven(certificate: Certificate, folder: Path, *, recipe: str) -> None:
-    """Raise if a proof does not hold, or the files are not the proven ones.
+    """Raise if a proof does not hold, there is none, or the files are not the proven ones.
 
     Raises:
         CheckFailed: with every proof that fails, and every file that was changed, added or removed.
@@ -105,7 +106,10 @@ def refuse_unproven(certificate: Certificate, folder: Path, *, recipe: str) -> N
         for proof in certificate["proofs"]
         if not proof["holds"] and not proof["accepted"]
     ]
-    problems += changed_files(certificate, folder, hint=f"conch prove {recipe}")
+    hint = f"conch prove {recipe}"
+    if not certificate["proofs"]:
+        problems.append(Problem("nothing was proven of this export", str(folder / CERTIFICATE), hint))
+    problems += changed_files(certificate, folder, hint=hint)
     if problems:
         raise CheckFailed(*problems)
 

@@ -79,6 +79,13 @@ def test_what_was_skipped_is_no_all_clear(
     assert "the table of" in audit.audit(silent, today=TODAY).source
 
 
+def test_fault_155_a_package_without_an_answer_is_no_all_clear(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answers(monkeypatch, tmp_path, {"dependencies": [{"name": "Torch", "version": "2.0.0", "vulns": []}]})
+    assert audit.audit(silent, today=TODAY).skipped == ("x.txt: left",)
+
+
 @pytest.mark.parametrize("told", [[], {}, "no"])
 def test_an_answer_that_is_none_is_no_all_clear(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: Any

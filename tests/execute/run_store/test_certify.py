@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import CheckFailed
 from orchestrator.execute.models.model_folder import hash_files
-from orchestrator.execute.run_store.certify import check_files
+from orchestrator.execute.run_store.certify import certify, check_files, read_certificate, refuse_unproven
+from orchestrator.plan.stages.certify import CertifySettings
 from tests.small_world import make_base
 
 
@@ -52,3 +54,14 @@ def test_a_folder_that_is_gone(export: Path) -> None:
     (problem,) = check_files({"config.json": "sha256:1"}, export / "nowhere")
     assert problem.what == "the exported model is gone"
     assert problem.hint
+
+
+def test_fault_155_an_export_of_which_nothing_is_proven_is_not_served(tmp_path: Path) -> None:
+    make_base(tmp_path / "export")
+    (tmp_path / "chat_template.jinja").touch()
+    settings = CertifySettings(recipe="海螺", export="export", out="proof.json")
+    assert certify(settings, tmp_path) == CheckFailed.exit_code
+    certificate = read_certificate(tmp_path, recipe="海螺")
+    assert certificate["holds"] is False
+    with pytest.raises(CheckFailed, match="nothing was proven of this export"):
+        refuse_unproven(certificate, tmp_path, recipe="海螺")
