@@ -49,6 +49,7 @@ class Listed:
         first: the file's first row, None if it is not known.
         rows: their number, None if it is not known.
         roles: each role of its messages, and the first row that has it; None if they are not known.
+        unread: why the rows of a file that is there are not known; "" if they are.
     """
 
     folder: bool = False
@@ -56,6 +57,7 @@ class Listed:
     first: Mapping[str, object] | None = field(default=None)
     rows: int | None = None
     roles: Mapping[str, int] | None = None
+    unread: str = ""
 
 
 class Note(Problem):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from orchestrator.backends.dataset_columns import Listed, column_problems, role_places, tag_problems
+from orchestrator.backends.dataset_columns import Listed, Note, column_problems, role_places, tag_problems
 from orchestrator.datasets.json_places import read_json
 from orchestrator.errors import Problem, did_you_mean, nearest
 from orchestrator.recipe.tree import Node
@@ -162,6 +162,9 @@ def _listing_problems(node: Node, listed: Listed | None) -> Iterator[Problem]:
         return
     if not listed.folder:
         yield from _type_problem(node, node.value)
+        if listed.unread:
+            what = f"the rows of {node.value} were not compared with this entry: {listed.unread}"
+            yield Note(what, node.where, "conch data audit FILE lists what is wrong with them")
         return
     if not listed.entries:
         yield Problem(

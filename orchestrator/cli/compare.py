@@ -154,7 +154,12 @@ def _shown(found: Comparison) -> Iterable[str]:
         for row in chosen
     ]
     yield table(("question", *names), cells, bad=[row in worse for row in chosen])
-    yield f"got worse: {', '.join(comparison['worse'])}" if comparison["worse"] else "nothing got worse"
+    if comparison["worse"]:
+        yield f"got worse: {', '.join(comparison['worse'])}"
+    elif any(row["a_passed"] for row in judged):
+        yield "nothing got worse"
+    else:
+        yield f"nothing could get worse: {comparison['a']} passed no question that was judged"
 
 
 def judge_lines(comparison: Compared) -> Iterable[str]:

@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+from orchestrator.cli import compare
 from tests.fakes.openai_server import Said, openai_server
 from tests.small_world import ROWS, SmallWorld
 
@@ -48,3 +53,22 @@ def test_three_runs_or_none_that_is_there_are_refused(small: SmallWorld) -> None
     said = small.run("compare", "small")
     assert said.code == 3
     assert "small has no finished export" in said.err
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        (True, True, "nothing got worse"),
+        (True, False, "got worse: checks[0]"),
+        (False, False, "nothing could get worse: base passed no question that was judged"),
+        (None, None, "nothing could get worse: base passed no question that was judged"),
+    ],
+)
+def test_fault_155_nothing_gets_worse_where_nothing_was_good(
+    *, before: bool | None, after: bool | None, says: str
+) -> None:
+    row = {"id": "checks[0]", "question": "问", "a": "甲", "b": "乙", "a_passed": before, "b_passed": after}
+    worse = ["checks[0]"] if before and after is False else []
+    empty: Any = {"metrics": {}, "samples": 0, "passed": {}}
+    found = empty | {"a": "base", "b": "tuned", "rows": [row], "worse": worse}
+    assert list(compare._shown(SimpleNamespace(result=found, split="test")))[-1] == says  # type: ignore[arg-type]

@@ -82,9 +82,8 @@ def _look(path: Path, *, count: bool, places: tuple[str, str] | None) -> Listed 
                     roles.setdefault(role, number)
                 if not count and not places:
                     break
-    except ConchError:
-        return Listed()  # unsupported, or with mistakes that `conch data audit` reports
-    found = first is not None
-    return Listed(
-        first=first, rows=rows if count and found else None, roles=roles if places and found else None
-    )
+    except ConchError as error:
+        return Listed(unread=error.problems[0].what)
+    if first is None:
+        return Listed(unread="no row of it can be read")
+    return Listed(first=first, rows=rows if count else None, roles=roles if places else None)

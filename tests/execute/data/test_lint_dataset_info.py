@@ -157,3 +157,10 @@ def test_fault_148_every_row_of_a_file_is_looked_at(folder: Path) -> None:
     entry = LIKE_THEIRS["pictures"] | {"file_name": "late.jsonl", "columns": {"messages": "messages"}}
     problems = said(folder, **entry)
     assert any(one.endswith("its rows are dropped (first row 401)") for one in problems)
+
+
+@pytest.mark.parametrize("text", ["{", ""])
+def test_fault_155_rows_that_were_not_compared_are_said(folder: Path, text: str) -> None:
+    (folder / "torn.json").write_text(text, encoding="utf-8")
+    (told,) = said(folder, file_name="torn.json")
+    assert told.startswith("the rows of torn.json were not compared with this entry: ")
