@@ -2,7 +2,7 @@
 
     world.run("run", "small")           # in this process: its exit code, what it said
     world.after("sft", "small")         # the same, run once for all tests that only need what it leaves
-    world.start("run", "small")         # the console script, for signals
+    world.start("run", "small")         # in a process of its own, for signals
 
 Everything but the engines is the product: the probes run under the fake environment's Python, against modules
 that only have the engines' names (tests/fakes/site).
@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from orchestrator.cli import main
 from orchestrator.execute.environments import registry
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store.run_folder import Run
+from tests import forks
 from tests.in_process import tasks_in_process
 
 ROOT = Path(__file__).parents[1]
@@ -89,17 +89,38 @@ class SmallWorld:
 
     def after(self, *words: str) -> SmallWorld:
         """This project, as yet without a run, after a command; the first test that asks runs it for all."""
-        kept, runs = self.finished.of(words), self.project / "runs"
+        return self._after(words, 0, {})
+
+    def _after(self, words: Sequence[str], code: int, env: Mapping[str, str]) -> SmallWorld:
+        kept, runs = self.finished.of((*words, *env.values())), self.project / "runs"
         if kept.exists():
             shutil.copytree(kept, runs, symlinks=True)
             for base in runs.glob("*/*/inputs/base"):
-                base.unlink()
-                base.symlink_to(self.project / "base", target_is_directory=True)
+                if not base.readlink().is_relative_to(self.finished.folder):
+                    base.unlink()
+                    base.symlink_to(self.project / "base", target_is_directory=True)
             return self
         assert not runs.exists()
-        done = self.run(*words)
-        assert done.code == 0, done.err + done.out
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in env.items():
+                patched.setenv(name, value)
+            done = self.run(*words)
+        assert done.code == code, done.err + done.out
         shutil.copytree(runs, kept, symlinks=True)
+        return self
+
+    def until_training(self) -> SmallWorld:
+        """This project after a run that ended where its training begins: what goes on from there is quick.
+
+        The base is the same for all tests: a run of another base is another run.
+        """
+        base = self.finished.folder / "base"
+        if not base.exists():
+            make_base(base)
+        self.write_recipe(("./base", str(base)))
+        self._after(("sft", "small"), 4, {"CONCH_FAULT": "oom"})
+        for log in (self.project / "runs").glob("*/*/logs/train.log"):
+            log.unlink()
         return self
 
     def run(self, *words: str) -> Said:
@@ -109,14 +130,14 @@ class SmallWorld:
         said = self.capsys.readouterr()
         return Said(code, said.out, said.err)
 
-    def start(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """The console script as a process; its words go to said.out and said.err in the project."""
-        with (self.project / "said.out").open("wb") as out, (self.project / "said.err").open("wb") as err:
-            given = {**os.environ, **(env or {})}
-            return subprocess.Popen([CONCH, *words], cwd=self.project, env=given, stdout=out, stderr=err)
+    def start(self, *words: str, env: Mapping[str, str] | None = None) -> forks.Forked:
+        """The command line as a process; its words go to said.out and said.err in the project."""
+        given = {**os.environ, **(env or {})}
+        out, err = self.project / "said.out", self.project / "said.err"
+        return forks.start(words, cwd=self.project, env=given, out=out, err=err)
 
     def script(self, *words: str, env: Mapping[str, str] | None = None) -> Said:
-        """The console script, to its end."""
+        """The command line as a process, to its end."""
         child = self.start(*words, env=env)
         code = child.wait(120)
         return Said(code, self.read("said.out"), self.read("said.err"))

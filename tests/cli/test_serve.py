@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import stat
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from orchestrator.execute.run_store.server_record import hold_serving
 from orchestrator.execute.servers import restarts
 from orchestrator.execute.servers.liveness import Limits
 from orchestrator.execute.serving import serve
+from tests.forks import Forked
 from tests.small_world import ROWS, SmallWorld
 
 KEY = "sk-of-this-test"
@@ -36,9 +36,7 @@ def fetch(url: str, body: object = None, key: str = "") -> dict[str, object]:
 
 
 @contextmanager
-def serving(
-    small: SmallWorld, *words: str, env: dict[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
+def serving(small: SmallWorld, *words: str, env: dict[str, str] | None = None) -> Iterator[Forked]:
     child = small.start("serve", "small", *words, env=env)
     try:
         deadline = time.monotonic() + 60

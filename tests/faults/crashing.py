@@ -1,6 +1,6 @@
 """`conch`, killed at its n-th write of a state.
 
-    python crashing.py N HOW WORDS…
+    forks.start((N, HOW, *WORDS), call="tests.faults.crashing:main", …)
 
     before   it is killed before the write
     torn     half of it is written
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli import main
+from orchestrator.cli.main import run
 from orchestrator.execute.host import atomic_files
 from orchestrator.execute.run_store import manifest, run_folder
 
@@ -47,11 +47,12 @@ def crashing(write: Callable[..., None], at: int, how: str) -> Callable[..., Non
     return written
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The command line of the module docstring, then the end of this process."""
     number, manner, *words = sys.argv[1:]
     for module in (run_folder, manifest):
         for name in ("append_durable", "write_durable"):
             setattr(module, name, crashing(getattr(atomic_files, name), int(number), manner))
-    code = main.run(words)
+    code = run(words)
     Path(os.environ["CRASHED_AT"]).write_text(str(_COUNT[0]), encoding="utf-8")
     sys.exit(code)

@@ -16,6 +16,7 @@ import pytest
 
 from orchestrator.execute.run_store.listing import Standing, summary_of
 from orchestrator.execute.run_store.run_folder import Run
+from tests import forks
 from tests.small_world import SmallWorld
 
 ROOT = Path(__file__).parents[2]
@@ -29,17 +30,16 @@ PASSING = (
 
 def crash(small: SmallWorld, number: int, how: str, words: tuple[str, ...] = WORDS) -> int:
     """One attempt; -9 when it was killed."""
-    script = ROOT / "tests/faults/crashing.py"
-    env = {**os.environ, "CRASHED_AT": str(small.project / "crashed-at"), "PYTHONPATH": str(ROOT)}
-    with (small.project / "said").open("ab") as said:
-        return subprocess.run(
-            [sys.executable, str(script), str(number), how, *words],
-            cwd=small.project,
-            env=env,
-            stdout=said,
-            stderr=said,
-            check=False,
-        ).returncode
+    out, err = small.project / "said.out", small.project / "said"
+    child = forks.start(
+        (str(number), how, *words),
+        cwd=small.project,
+        env={**os.environ, "CRASHED_AT": str(small.project / "crashed-at")},
+        out=out,
+        err=err,
+        call="tests.faults.crashing:main",
+    )
+    return child.wait(120)
 
 
 def readable(run: Run) -> None:

@@ -23,6 +23,7 @@ from orchestrator.execute.processes.process import start
 from orchestrator.execute.processes.process_tree import new_run_tag
 from orchestrator.execute.run_store.listing import Standing, summary_of
 from orchestrator.execute.run_store.run_lock import hold
+from tests.forks import Forked
 from tests.small_world import SmallWorld
 
 ROOT = Path(__file__).parents[2]
@@ -93,8 +94,9 @@ def _gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def hanging(small: SmallWorld, fault: str = "hang") -> subprocess.Popen[bytes]:
-    """A run whose training has begun and does not end."""
+def hanging(small: SmallWorld, fault: str = "hang") -> Forked:
+    """A run whose training has begun and does not end; what comes before it was done by an earlier test."""
+    small.until_training()
     child = small.start("sft", "small", env={"CONCH_FAULT": fault})
     wait(lambda: list((small.project / "runs").glob("small/*/logs/train.log")))
     logs = small.project / "runs"
@@ -197,9 +199,9 @@ subprocess.Popen(["sleep", "60"], start_new_session=True)
 if os.fork() == 0:
     if os.fork() == 0:
         os.setsid()
+        print("ready", flush=True)
         time.sleep(60)
     os._exit(0)
-print("ready", flush=True)
 time.sleep(60)
 """
 

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.execute.processes import process, process_tree
 from orchestrator.execute.run_store.listing import Standing, summary_of
 from orchestrator.execute.run_store.run_folder import Run
-from tests.small_world import CONCH, FinishedRuns, SmallWorld, make_small_world
+from tests.small_world import CONCH, FinishedRuns, Said, SmallWorld, make_small_world
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,11 +117,17 @@ LOCALES = ({"LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "tr_TR.UTF-8"}, {"LC_A
 
 @pytest.mark.parametrize("locale", LOCALES, ids=["C", "Turkish", "decimal comma"])
 def test_fault_090_a_locale_changes_nothing(small: SmallWorld, locale: dict[str, str]) -> None:
+    def executed(*words: str, env: dict[str, str]) -> Said:
+        done = subprocess.run(
+            [CONCH, *words], cwd=small.project, env={**os.environ, **env}, capture_output=True, check=False
+        )
+        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+
     usual = small.script("plan", "small", "--json")
-    said = small.script("plan", "small", "--json", env={**locale, "PYTHONIOENCODING": "ascii"})
+    said = executed("plan", "small", "--json", env={**locale, "PYTHONIOENCODING": "ascii"})
     assert said.code == 0, said.err
     assert said.envelope == usual.envelope
-    audited = small.script("data", "audit", "dataset_info/small.jsonl", env=locale)
+    audited = executed("data", "audit", "dataset_info/small.jsonl", env=locale)
     assert (audited.code, "Traceback" in audited.err) == (0, False)
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
-import sys
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests import forks
 from tests.faults.hostile import Hostile, Place
 
 SECONDS = 10
 MEGABYTES = 300
-ROOT = Path(__file__).parents[3]
+KILL_AFTER = 30  # seconds; the judgement is below
+MOST_MEMORY = 3 << 30  # bytes
 # C0 but newline and tab, DEL, C1, line separators, and what turns the direction of a text.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _CRASHED = ("Traceback (most recent call last)", "a bug in Conch")
@@ -34,47 +39,38 @@ class Measured:
     err: bytes = b""
 
 
-class Zygote:
-    """The process that forks a `conch` for each case."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("zygote.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+def run(words: tuple[str, ...], cwd: Path, env: Mapping[str, str], stdin: bytes = b"") -> Measured:
+    """A command line, to its end."""
+    with TemporaryDirectory() as folder:
+        given, out, err = (Path(folder, name) for name in ("stdin", "out", "err"))
+        given.write_bytes(stdin)
+        began = time.monotonic()
+        child = forks.start(
+            words, cwd=cwd, env=env, stdin=given, out=out, err=err, group=True, data=MOST_MEMORY
         )
-
-    def run(self, words: tuple[str, ...], cwd: Path, env: dict[str, str], stdin: bytes = b"") -> Measured:
-        """A command line, to its end."""
-        paths = {name: self._folder / name for name in ("stdin", "out", "err")}
-        for name, path in paths.items():
-            path.write_bytes(stdin if name == "stdin" else b"")
-        order = {"argv": words, "cwd": str(cwd), "env": env, **{k: str(v) for k, v in paths.items()}}
-        written = self._folder / "order.json"
-        written.write_text(json.dumps(order), encoding="utf-8")
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{written}\n".encode())
-        self._process.stdin.flush()
-        told = json.loads(self._process.stdout.readline())
-        return Measured(**told, out=paths["out"].read_bytes(), err=paths["err"].read_bytes())
-
-    def close(self) -> None:
-        """End it; it has nothing to do."""
-        with self._process:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+        try:
+            code = child.wait(KILL_AFTER)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            code = child.wait()
+        seconds = time.monotonic() - began - child.waited
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+            left = True
+        except ProcessLookupError:
+            left = False
+        assert child.usage is not None
+        cpu, megabytes = child.usage.ru_utime + child.usage.ru_stime, child.usage.ru_maxrss / 1024
+        return Measured(code, seconds, cpu, megabytes, left, out.read_bytes(), err.read_bytes())
 
 
-def failings(case: Hostile, place: Place, zygote: Zygote) -> list[str]:
+def failings(case: Hostile, place: Place) -> list[str]:
     """Run a case, as often as it asks; every way in which it was not handled."""
     env = {**os.environ, **{key: place.fill(value) for key, value in case.env.items()}}
     words = tuple(place.fill(word) for word in case.words)
     found = []
     for line in (words, (*words, "--json"))[: 2 if case.also_json else 1]:
-        done = zygote.run(line, place.project, env, case.stdin)
+        done = run(line, place.project, env, case.stdin)
         found += judge(case, done, place, as_json="--json" in line)
     return found
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
 from tests.faults.hostile import Hostile, Place, nothing, tables
-from tests.faults.hostile.runner import Measured, Zygote, failings, judge
+from tests.faults.hostile.runner import Measured, failings, judge, run
 from tests.small_world import SmallWorld
 
 TABLES = tables()
@@ -19,19 +18,12 @@ EVERY = [
 ]
 
 
-@pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    made = Zygote(tmp_path_factory.mktemp("zygote"))
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("case", EVERY)
-def test_fault_174_a_hostile_input_is_handled(case: Hostile, small: SmallWorld, zygote: Zygote) -> None:
+def test_fault_174_a_hostile_input_is_handled(case: Hostile, small: SmallWorld) -> None:
     with ExitStack() as stack:
         place = Place(small, stack)
         case.make(place)
-        wrong = failings(case, place, zygote)
+        wrong = failings(case, place)
     assert not wrong, "\n".join(wrong)
     assert small.processes() == []
 
@@ -92,8 +84,8 @@ def test_an_envelope_that_is_not_as_promised_is_seen(out: str, why: str, small: 
     assert found == [] if not why else why in found[0], found
 
 
-def test_what_is_measured_is_the_command(small: SmallWorld, zygote: Zygote) -> None:
-    done = zygote.run(("ls",), small.project, {"PATH": "/usr/bin:/bin"})
+def test_what_is_measured_is_the_command(small: SmallWorld) -> None:
+    done = run(("ls",), small.project, {"PATH": "/usr/bin:/bin"})
     assert done.code == 0, done.err
     assert b"small" in done.out
     assert 0.001 < done.cpu < 10
