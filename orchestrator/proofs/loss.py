@@ -47,10 +47,13 @@ GROUPS = {"trained": Sentence("trained", "训练"), "held_out": Sentence("held-o
 Cause = tuple[Sentence, Sentence]
 
 
-def prove(rows: Sequence[Row], dtypes: tuple[str, str], eligible: Mapping[str, int]) -> Proof:
+def prove(
+    rows: Sequence[Row], dtypes: tuple[str, str], eligible: Mapping[str, int], *, pairs: bool = False
+) -> Proof:
     """The proof over the scored rows.
 
-    The coarser dtype of trainer and server sets the limits; `eligible`: rows of each group to choose from.
+    The coarser dtype of trainer and server sets the limits; `eligible`: rows of each group to choose from;
+    `pairs`: the rows are better and worse answers, whose mean loss says nothing about training.
     """
     dtype = max((name for name in dtypes if name in LIMITS), key=list(LIMITS).index, default="bfloat16")
     scored = [row for row in rows if not row.error]
@@ -62,7 +65,7 @@ def prove(rows: Sequence[Row], dtypes: tuple[str, str], eligible: Mapping[str, i
         holds=cause is None,
         covered=_covered(groups, scored, eligible, dtype),
         numbers=_numbers(measured),
-        detail=cause[0] if cause else _held(measured),
+        detail=cause[0] if cause else _held(measured, pairs=pairs),
         hint=cause[1] if cause else "",
         not_covered=_not_covered(rows, measured),
         findings=tuple(_findings(rows, LIMITS[dtype]))[:LISTED],
@@ -175,7 +178,7 @@ def _prompt(measured: Mapping[str, Means], worst: Row, limits: tuple[float, floa
     return what, hint
 
 
-def _held(measured: Mapping[str, Means]) -> Sentence:
+def _held(measured: Mapping[str, Means], *, pairs: bool) -> Sentence:
     parts = [
         Sentence(
             f"{GROUPS[name]} rows: trainer {each.trainer:.4f}, served weights {each.weights:.4f},"
@@ -186,7 +189,7 @@ def _held(measured: Mapping[str, Means]) -> Sentence:
         for name, each in measured.items()
     ]
     held = measured.get("held_out")
-    if held and held.trainer > held.base:
+    if held and held.trainer > held.base and not pairs:
         parts.append(
             Sentence(
                 "on held-out rows the trained model is worse than the base",

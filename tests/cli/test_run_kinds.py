@@ -59,7 +59,7 @@ def test_pairs_are_trained_served_and_shown_to_be_preferred(small: SmallWorld) -
     info = json.loads((small.last().path / "data/dataset_info.json").read_text(encoding="utf-8"))
     assert info["rows"]["ranking"] is True
     report = (small.last().path / "report/report.html").read_text(encoding="utf-8")
-    assert "better answer preferred in 2 of 2" in report
+    assert "2 对中有 2 对偏好更好的回答" in report
 
 
 def test_fault_188_a_model_that_prefers_the_worse_answers_ends_the_run_with_5(

@@ -54,7 +54,9 @@ def prove_loss(settings: ProveLossSettings, folder: Path) -> int:
     """Write the proof; 5 if the server gives other probabilities and that is not accepted."""
     header, rows = _scored(settings, folder)
     dtypes = (header["compute_dtype"], settings.dtype)
-    return leave_proof(loss.prove(list(rows.values()), dtypes, header["eligible"]), settings, folder)
+    pairs = any(name.endswith(REJECTED) for name, _ in rows)
+    proof = loss.prove(list(rows.values()), dtypes, header["eligible"], pairs=pairs)
+    return leave_proof(proof, settings, folder)
 
 
 def prove_preference(settings: ProveLossSettings, folder: Path) -> int:
