@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 import click
 
 from orchestrator.cli.verb import Outcome
+from orchestrator.datasets.json_text import MOST_LIMITS
 
 if TYPE_CHECKING:
     from orchestrator.datasets.audit import Audit
@@ -30,6 +31,7 @@ class ReadingArguments(TypedDict):
     items: str
     sheet: str
     part: str
+    limits: int
 
 
 class DataArguments(ReadingArguments, total=False):
@@ -41,8 +43,15 @@ class DataArguments(ReadingArguments, total=False):
 
 
 def reading_options(function: _Body) -> _Body:
-    """--format, --column, --items, --sheet and --part: how a file is read."""
+    """--format, --column, --items, --sheet, --part and --limits: how a file is read."""
     for option in (
+        click.option(
+            "--limits",
+            type=click.IntRange(1, MOST_LIMITS),
+            default=1,
+            metavar="N",
+            help="Allow N times the usual size of a row, expansion, memory and processor time.",
+        ),
         click.option("--part", default="", metavar="NAME", help="Saved dataset: the split to read."),
         click.option("--sheet", default="", metavar="NAME", help="Workbook: the sheet to read."),
         click.option(
@@ -105,7 +114,12 @@ def data_options(**values: Unpack[DataArguments]) -> DataOptions:
         raise click.UsageError(f"--also {also[0]} needs --fix")
     rules = Rules(fix=fix, also=frozenset(also) - {"json"}, drop_bad=values.get("drop_bad", False))
     reading = Reading(
-        items=values["items"], sheet=values["sheet"], split=values["part"], fix=fix, fix_json="json" in also
+        items=values["items"],
+        sheet=values["sheet"],
+        split=values["part"],
+        fix=fix,
+        fix_json="json" in also,
+        limits=values["limits"],
     )
     return DataOptions(values["format_name"], _columns(values["columns"]), reading, rules)
 

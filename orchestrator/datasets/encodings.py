@@ -71,14 +71,3 @@ def as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     for chunk in chunks:
         yield decoder.decode(chunk).encode(UTF8, "replace")
     yield decoder.decode(b"", final=True).encode(UTF8, "replace")
-
-
-def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Chunks as lines, each with its line feed."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line + b"\n"
-    if rest:
-        yield rest

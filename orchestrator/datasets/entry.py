@@ -9,6 +9,7 @@
     split: train                             # a saved dataset with several splits: which one
     fix: true                                # make the safe repairs, and report them
     drop_bad: true                           # drop rows that cannot be trained, and list them
+    limits: 4                                # times the usual limits of reading, for a file that you trust
     paraphrases: data/magic_conch.paraphrases.jsonl
     licence: Apache-2.0
     source: who wrote it
@@ -24,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from orchestrator.datasets.formats import FORMATS
+from orchestrator.datasets.json_text import MOST_LIMITS
 from orchestrator.errors import Problem, UsageError, did_you_mean
 from orchestrator.hubs import DEFAULT, REMOTE
 from orchestrator.recipe.document import RecipeSource, parse
@@ -38,7 +40,7 @@ SUFFIXES = (
 )
 TEXT_KEYS = ("format", "licence", "source", "paraphrases", "items", "sheet", "split")
 SWITCHES = ("fix", "drop_bad")
-KEYS = ("format", "file", "hub", "columns", *TEXT_KEYS[1:], *SWITCHES)
+KEYS = ("format", "file", "hub", "columns", *TEXT_KEYS[1:], *SWITCHES, "limits")
 HUB_KEYS = ("id", "revision", "file", "split", "hub")
 # Names that the prepared folder uses.
 RESERVED = ("conch_generated", "conch_held_out", "conversations", "dataset_info", "prepare")
@@ -60,6 +62,7 @@ class DatasetEntry:
         items, sheet, split: the part of the file with the rows (XML, a workbook, a saved dataset); "" if it
             has only one.
         fix: make the safe repairs. drop_bad: drop rows that cannot be trained; otherwise they stop the run.
+        limits: what the limits on reading the file are multiplied by.
         paraphrases: the file of held-out questions, relative to dataset_info/; "" for none.
         sha256: of the data, once it has been read; "" before.
     """
@@ -78,6 +81,7 @@ class DatasetEntry:
     split: str = ""
     fix: bool = False
     drop_bad: bool = False
+    limits: int = 1
     paraphrases: str = ""
     licence: str = ""
     source: str = ""
@@ -128,6 +132,7 @@ def read_entry(name: str, yaml_text: str) -> DatasetEntry:
         split=plain.get("split") or "",
         fix=bool(plain.get("fix")),
         drop_bad=bool(plain.get("drop_bad")),
+        limits=plain.get("limits") or 1,
         paraphrases=plain.get("paraphrases") or "",
         licence=plain.get("licence") or "",
         source=plain.get("source") or "",
@@ -216,6 +221,9 @@ def _value_problems(root: Node) -> Iterator[Problem]:
         node = root.value.get(key)
         if node is not None and not isinstance(node.value, bool):
             yield Problem(f"{key}: must be true or false", node.where, f"{key}: true")
+    limits = root.value.get("limits")
+    if limits is not None and not (type(limits.value) is int and 1 <= limits.value <= MOST_LIMITS):
+        yield Problem(f"limits: must be a number from 1 to {MOST_LIMITS}", limits.where, "limits: 4")
     paraphrases = root.value.get("paraphrases")
     if paraphrases is not None and isinstance(paraphrases.value, str):
         yield from _file_problems("paraphrases", paraphrases, (".jsonl", ".json"))

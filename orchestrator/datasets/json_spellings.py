@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import orjson
 
 from orchestrator.datasets.base import FileProblem, Row, RowProblem
-from orchestrator.datasets.json_text import JsonText, strict_decoder
+from orchestrator.datasets.json_text import LONGEST_ROW, JsonText, strict_decoder
 from orchestrator.datasets.rows import (
     BOM,
     Numbered,
@@ -114,9 +114,9 @@ def _wrapping_key(text: str, is_row: IsRow) -> str:
         return ""
 
 
-def wrapped(chunks: Iterable[bytes], key: str) -> Iterator[Numbered]:
+def wrapped(chunks: Iterable[bytes], key: str, longest: int = LONGEST_ROW) -> Iterator[Numbered]:
     """The objects of the list under a key of the one object, each with its line."""
-    text = text_of(chunks)
+    text = text_of(chunks, longest)
     return until_broken(text, _under(text, key))
 
 
@@ -135,9 +135,11 @@ def _under(text: JsonText, rows_key: str) -> Iterator[Numbered]:
         yield text.line, FileProblem("not JSON", "text after the end of the object", "delete it")
 
 
-def documents(chunks: Iterable[bytes], notes: list[str], is_row: IsRow) -> Iterator[Numbered]:
+def documents(
+    chunks: Iterable[bytes], notes: list[str], is_row: IsRow, longest: int = LONGEST_ROW
+) -> Iterator[Numbered]:
     """Objects one after another, whatever their line breaks; a single one may hold all the rows."""
-    text = text_of(chunks)
+    text = text_of(chunks, longest)
     return until_broken(text, _documents(text, notes, is_row))
 
 

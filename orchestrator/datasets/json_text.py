@@ -12,15 +12,24 @@ from typing import Any, NoReturn
 
 import orjson
 
-from orchestrator.datasets.base import Row, RowProblem, excerpt
+from orchestrator.datasets.base import FileProblem, Row, RowProblem, excerpt
 
-# A longer row means a missing bracket.
-LONGEST_ROW = 64 << 20
+# A longer row means a missing bracket, or a file that is made to exhaust the memory.
+LONGEST_ROW = 16 << 20
+MOST_LIMITS = 1000
+RAISE_LIMITS = "if you trust the file: --limits 4 (in its dataset_info entry, limits: 4)"
 HINT = "fix the JSON"
 # A longer line is not repaired.
 LONGEST_REPAIRED = 1 << 20
 # A text, which is kept; a comment or a comma before a bracket, which is deleted.
+_BLANK = re.compile(r"[ \t\r\n]*")
 _PARTS = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
+
+
+def too_long(what: str, longest: int) -> FileProblem:
+    """The problem of a row, or of a line, that is larger than any row may be."""
+    hint = f"write one row a line, or split it; {RAISE_LIMITS}"
+    return FileProblem("too long", f"{what} of more than {longest >> 20} MB", hint)
 
 
 def refuse_constant(constant: str) -> NoReturn:
@@ -49,9 +58,10 @@ def strict_decoder(*, control_characters: bool = False) -> json.JSONDecoder:
 
 @dataclass
 class JsonText:
-    """Text that arrives in chunks, and how far it has been read."""
+    """Text that arrives in chunks, and how far it has been read. A value may be `longest` characters long."""
 
     chunks: Iterator[str]
+    longest: int = LONGEST_ROW
     buffer: str = ""
     at: int = 0
     line: int = 1
@@ -68,12 +78,10 @@ class JsonText:
     def next_char(self) -> str:
         """The next character that is not white space, without consuming it; "" at the end."""
         while True:
-            rest = self.at
-            while rest < len(self.buffer) and self.buffer[rest] in " \t\r\n":
-                rest += 1
-            self._advance(rest)
-            if rest < len(self.buffer):
-                return self.buffer[rest]
+            if blank := _BLANK.match(self.buffer, self.at):
+                self._advance(blank.end())
+            if self.at < len(self.buffer):
+                return self.buffer[self.at]
             if not self.more():
                 return ""
 
@@ -101,7 +109,10 @@ class JsonText:
             try:
                 value, end = self.decoder.raw_decode(self.buffer, self.at)
             except json.JSONDecodeError as error:
-                if not self._unfinished(error) or not self.more():
+                unfinished = self._unfinished(error)
+                if unfinished and len(self.buffer) - self.at >= self.longest:
+                    raise too_long("a value", self.longest) from None
+                if not unfinished or not self.more():
                     shown = excerpt(self.buffer[self.at : self.at + 200])
                     raise RowProblem("not JSON", f"{error.msg}: {shown}", HINT) from None
             except (ValueError, RecursionError) as error:
@@ -118,8 +129,7 @@ class JsonText:
 
     def _unfinished(self, error: json.JSONDecodeError) -> bool:
         """Whether the end of the chunk may have caused the error."""
-        short = len(self.buffer) - self.at < LONGEST_ROW
-        return short and (error.msg.startswith("Unterminated") or error.pos > len(self.buffer) - 12)
+        return error.msg.startswith("Unterminated") or error.pos > len(self.buffer) - 12
 
 
 def repaired(line: bytes) -> Row | None:

@@ -14,7 +14,7 @@ import orjson
 
 from orchestrator.datasets.base import FileProblem, Row, RowProblem, excerpt, type_name
 from orchestrator.datasets.encodings import AS_UTF8, MARKS, SHOWN
-from orchestrator.datasets.json_text import LONGEST_ROW, JsonText, is_json, strict_decoder
+from orchestrator.datasets.json_text import LONGEST_ROW, JsonText, is_json, strict_decoder, too_long
 
 Numbered = tuple[int, Row | RowProblem]
 RepairLine = Callable[[bytes], Row | None]
@@ -36,7 +36,13 @@ def is_array(start: bytes) -> bool:
     return start.removeprefix(BOM).lstrip()[:1] == b"["
 
 
-def json_lines(lines: Iterable[bytes], repair: RepairLine | None = None) -> Iterator[Numbered]:
+def json_lines(
+    lines: Iterable[bytes],
+    repair: RepairLine | None = None,
+    *,
+    longest: int = LONGEST_ROW,
+    skip: Callable[[], int] = int,
+) -> Iterator[Numbered]:
     """One row a line, numbered from 1; blank lines are skipped.
 
     The parser takes the last of duplicate keys, so they are found by counting: a line has as many colons as
@@ -46,25 +52,32 @@ def json_lines(lines: Iterable[bytes], repair: RepairLine | None = None) -> Iter
     Args:
         lines: each with its line feed.
         repair: tried on a line that is not JSON.
+        longest: a line of so many bytes ends the rows.
+        skip: called after a blank line; skips more of them, and returns how many.
     """
     loads, error = orjson.loads, orjson.JSONDecodeError
-    for number, line in enumerate(lines, start=1):
-        if len(line) >= LONGEST_ROW:
-            what = f"a line of more than {LONGEST_ROW >> 20} MB"
-            yield number, FileProblem("too long", what, "write one object a line")
-            return
-        try:
-            row = loads(line)
-        except error as why:
-            if found := _not_json_line(number, line, str(why), repair):
-                yield number, found
-            continue
-        if type(row) is not dict:
-            yield number, _not_an_object(row)
-        elif (len(row) == 1 and line.find(b":", line.find(b":") + 1) < 0) or line.count(b":") == len(row):
-            yield number, row
-        else:
-            yield number, _without_duplicate_keys(line, row)
+    lines, number, skipped = iter(lines), 0, 1
+    while skipped:
+        first, skipped = number + skipped, 0
+        for number, line in enumerate(lines, start=first):
+            if len(line) >= longest:
+                yield number, too_long("a line", longest)
+                return
+            try:
+                row = loads(line)
+            except error as why:
+                if found := _not_json_line(number, line, str(why), repair):
+                    yield number, found
+                elif skipped := skip():
+                    skipped += 1
+                    break
+                continue
+            if type(row) is not dict:
+                yield number, _not_an_object(row)
+            elif (len(row) == 1 and line.find(b":", line.find(b":") + 1) < 0) or line.count(b":") == len(row):
+                yield number, row
+            else:
+                yield number, _without_duplicate_keys(line, row)
 
 
 def _keys(value: object) -> int:
@@ -133,15 +146,15 @@ def _not_an_object(value: object) -> RowProblem:
     return RowProblem("shape", f"a row is {type_name(value)}: {excerpt(value)}", "write a JSON object")
 
 
-def json_array(chunks: Iterable[bytes]) -> Iterator[Numbered]:
+def json_array(chunks: Iterable[bytes], longest: int = LONGEST_ROW) -> Iterator[Numbered]:
     """The objects of one JSON array, each with its first line; ends at the first syntax error."""
-    text = text_of(chunks)
+    text = text_of(chunks, longest)
     return until_broken(text, _array(text))
 
 
-def text_of(chunks: Iterable[bytes]) -> JsonText:
+def text_of(chunks: Iterable[bytes], longest: int = LONGEST_ROW) -> JsonText:
     """The bytes of a file as JSON text."""
-    return JsonText(codecs.iterdecode(chunks, "utf-8-sig"))
+    return JsonText(codecs.iterdecode(chunks, "utf-8-sig"), longest)
 
 
 def until_broken(text: JsonText, rows: Iterator[Numbered]) -> Iterator[Numbered]:

@@ -85,6 +85,7 @@ def entry_text(entry: DatasetEntry, title: str) -> str:
         lines.append(f"columns: {{{columns}}}")
     for key, value in (("items", entry.items), ("sheet", entry.sheet), ("split", entry.split)):
         lines += [f"{key}: {quoted(value)}"] if value else []
+    lines += [f"limits: {entry.limits}        # times the usual ones"] if entry.limits > 1 else []
     lines += ["fix: true        # make the safe repairs, and report them"] if entry.fix else []
     lines += ["drop_bad: true   # drop rows that cannot be trained, and list them"] if entry.drop_bad else []
     lines += [

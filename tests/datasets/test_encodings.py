@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from orchestrator.datasets.encodings import as_utf8, encoding_of, lines_of
+from orchestrator.datasets.encodings import as_utf8, encoding_of
 
 TEXT = '{"问题": "高血压患者平时应该注意什么？", "答案": "少盐，多运动，按时吃药，定期测量血压。"}\n' * 30
 TAIWAN = '{"問題": "高血壓患者平時應該注意什麼？", "答案": "少鹽，多運動，按時吃藥，定期測量血壓。"}\n' * 30
@@ -37,5 +37,4 @@ def test_the_beginning_says_the_encoding(head: bytes, encoding: str) -> None:
 def test_text_in_any_encoding_and_pieces_becomes_the_same_lines(encoding: str, size: int) -> None:
     data = TEXT[:200].encode(encoding)
     pieces = (data[at : at + size] for at in range(0, len(data), size))
-    assert b"".join(lines_of(as_utf8(pieces, encoding))).decode() == TEXT[:200]
-    assert list(lines_of([b"a\nb", b"\n\nc"])) == [b"a\n", b"b\n", b"\n", b"c"]
+    assert b"".join(as_utf8(pieces, encoding)).decode() == TEXT[:200]

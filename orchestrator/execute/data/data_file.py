@@ -7,15 +7,14 @@ A folder of such files is read as one, with its rows numbered from file to file.
 from __future__ import annotations
 
 import hashlib
-import io
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Self, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from orchestrator.datasets.audit import Audit, Drop, Rules
 from orchestrator.datasets.base import Example, RowProblem, other_purpose
@@ -23,27 +22,25 @@ from orchestrator.datasets.formats import FORMATS, recognise, unknown_shape
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.targets import WriteRow, sharegpt_line
 from orchestrator.errors import MissingError, Problem, UsageError, did_you_mean
-from orchestrator.execute.data.readers import READERS, json_rows
-from orchestrator.execute.data.readers.base import Read, Reading, Source
+from orchestrator.execute.data.file_source import SUFFIXES, OneFile, name_of, opened
+from orchestrator.execute.data.reader_process import ReaderProcess
+from orchestrator.execute.data.readers import READERS
+from orchestrator.execute.data.readers.base import Reading
 from orchestrator.execute.data.readers.folder import files_of
-from orchestrator.execute.data.readers.hashed import BLOCK, HashedFile
-from orchestrator.execute.data.readers.packed import PACKED, ZIP, member_of, unpacked, until_damaged
+from orchestrator.execute.data.readers.hashed import HashedFile
 from orchestrator.execute.host.signals import check
 
 if TYPE_CHECKING:  # they import pydantic, which `conch data convert` does without
     from orchestrator.datasets.entry import DatasetEntry
     from orchestrator.plan.stages.prepare import DatasetSettings
 
-__all__ = ["AuditedFile", "DataFile", "DataOptions", "Reading", "audited", "choose_format"]
+__all__ = ["SUFFIXES", "AuditedFile", "DataFile", "DataOptions", "Reading", "audited", "choose_format"]
 
 Progress = Callable[[str], None]
 
-# The first bytes that decide how a file is read.
-HEAD = 1 << 20
 # Seconds between two reports of progress.
 REPORT_EVERY = 2.0
 HINT = "use a data file, or a folder of data files"
-SUFFIXES = (*READERS, *PACKED, ZIP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,9 @@ class DataOptions:
     @classmethod
     def of(cls, entry: DatasetEntry | DatasetSettings, *, thorough: bool = False) -> Self:
         """The options of a dataset; dropping bad rows is not among them."""
-        reading = Reading(items=entry.items, sheet=entry.sheet, split=entry.split, fix=entry.fix)
+        reading = Reading(
+            items=entry.items, sheet=entry.sheet, split=entry.split, fix=entry.fix, limits=entry.limits
+        )
         return cls(entry.format, entry.columns, reading, Rules(fix=entry.fix, thorough=thorough))
 
 
@@ -147,7 +146,9 @@ def audited(
         Interrupted: while the rows are read, a signal came.
     """
     shown = shown or str(path)
+    ticker = _Ticker(progress)
     with DataFile.open(path, shown, options.reading) as source:
+        source.say = ticker.say
         name, rows = choose_format(options.format, islice(source.rows(), most), shown, options.columns)
         row_format = FORMATS[name]
         unknown = [column for column in options.columns if column not in row_format.columns]
@@ -165,39 +166,48 @@ def audited(
             write=write,
             locate=source.locate,
             drop=drop(source.locate) if drop and options.rules.drop_bad else None,
-            tick=_ticker(progress),
+            tick=ticker.rows,
         )
         yield AuditedFile(name, not options.format, audit, source, rows)
 
 
-def _ticker(progress: Progress | None) -> Callable[[int], None]:
+class _Ticker:
     """Checks for signals, and reports progress every two seconds."""
-    reported = time.monotonic()
 
-    def tick(rows: int) -> None:
-        nonlocal reported
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress, self._reported = progress, time.monotonic()
+
+    def rows(self, count: int) -> None:
+        """After so many rows."""
+        self.say(f"{count} rows read")
+
+    def say(self, message: str) -> None:
+        """While a file is read."""
         check()
-        if progress and time.monotonic() - reported > REPORT_EVERY:
-            reported = time.monotonic()
-            progress(f"{rows} rows read")
-
-    return tick
+        if self._progress and time.monotonic() - self._reported > REPORT_EVERY:
+            self._reported = time.monotonic()
+            self._progress(message)
 
 
 class DataFile:
     """An open data file, or a folder of them, hashed while it is read.
 
+    What native or foreign code parses is read by a child (reader_process.py).
+
     Attributes:
         notes: how it was read, if that is not obvious; complete after the last row.
+        say: called with a message while a file is read, several times a second where no row comes.
     """
 
     def __init__(self, files: list[tuple[Path, str]], reading: Reading, notes: list[str]) -> None:
         self._files, self._reading, self.notes = files, reading, notes
-        # The number before each file's first row, and how its rows are located.
+        self.say: Progress = lambda _: check()
+        # The number before each file's first row, and what stands before a number in a location.
         self._starts: list[int] = []
         self._last = 0
-        self._locators: list[Callable[[int], str]] = []
+        self._places: list[str] = []
         self._hashed = [HashedFile(path) for path, _ in files[:1]]
+        self._child: ReaderProcess | None = None
 
     @classmethod
     def open(cls, path: Path, shown: str, reading: Reading | None = None) -> Self:
@@ -235,6 +245,8 @@ class DataFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._child is not None:
+            self._child.end()
         for file in self._hashed:
             file.end()
 
@@ -252,9 +264,9 @@ class DataFile:
     def locate(self, number: int) -> str:
         """The location of a row, for messages."""
         file = max(bisect_right(self._starts, number - 1) - 1, 0)
-        if file >= len(self._locators):
+        if file >= len(self._places):
             return f"{self._files[0][1]}:{number}"
-        return self._locators[file](number - self._starts[file])
+        return f"{self._places[file]}:{number - self._starts[file]}"
 
     def sha256(self) -> str:
         """The hash of the whole file, including what was not read; of a folder, over its data files."""
@@ -279,62 +291,26 @@ class DataFile:
             yield start + number, row
         self._last = start + number
 
-    def _rows_of(self, file: int) -> Iterator[Numbered]:
-        path, shown = self._files[file]
-        raw = self._hashed_file(file)
+    def _rows_of(self, number: int) -> Iterator[Numbered]:
+        path, shown = self._files[number]
+        raw = self._hashed_file(number)
+        file = OneFile(path, name_of(path), shown, path.stat().st_size, self._reading)
         try:
-            source, read = _opened(raw, path, shown, self._reading, self.notes)
-            rows = read(source)
-            self._locators.append(source.locate)
+            place, rows = self._in_child(file, raw) if file.foreign else self._here(file, raw)
         except RowProblem as problem:
-            self._locators.append(lambda number: f"{shown}:{number}")
-            return iter([(1, problem)])
-        return until_damaged(rows) if source.packed else rows
+            place, rows = shown, iter([(1, problem)])
+        self._places.append(place)
+        return rows
 
+    def _here(self, file: OneFile, raw: HashedFile) -> tuple[str, Iterator[Numbered]]:
+        """What stands before a row's number, and the rows."""
+        source, rows = opened(raw, file, self.notes, lambda read: self.say(f"{read >> 20} MB read"))
+        return source.place, rows
 
-def _opened(
-    raw: HashedFile, path: Path, shown: str, reading: Reading, notes: list[str]
-) -> tuple[Source, Read]:
-    """The file decompressed, and its reader.
-
-    Raises:
-        UsageError: it is a zip without exactly one data file.
-        RowProblem: it cannot be decompressed.
-    """
-    # A link may have no suffix; its target does.
-    name = path.name if PurePosixPath(path.name).suffix.lower() in SUFFIXES else path.resolve().name
-    begin, packed = _plain(raw), False
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix == ZIP:
-        name, begin = member_of(begin(), shown, (*READERS, *PACKED))
-        shown, packed = f"{shown}/{name}", True
-        suffix = PurePosixPath(name).suffix.lower()
-    if suffix in PACKED:
-        begin, packed = _unpacking(begin, suffix), True
-        suffix = PurePosixPath(name.lower().removesuffix(suffix)).suffix
-    head = next((row for _, row in until_damaged(_head(begin))), None)
-    if isinstance(head, RowProblem):
-        raise head
-    first = (head or {}).get("head", b"")
-    source = Source(path, shown, reading, begin(), first, len(first) < HEAD, packed, notes)
-    source.locate = lambda number: f"{shown}:{number}"
-    return source, READERS.get(suffix, json_rows.read)
-
-
-def _head(begin: Callable[[], IO[bytes]]) -> Iterator[Numbered]:
-    yield 1, {"head": begin().read(HEAD)}
-
-
-def _plain(raw: HashedFile) -> Callable[[], IO[bytes]]:
-    def begin() -> IO[bytes]:
-        raw.seek(0)
-        return cast("IO[bytes]", io.BufferedReader(raw, BLOCK))
-
-    return begin
-
-
-def _unpacking(begin: Callable[[], IO[bytes]], suffix: str) -> Callable[[], IO[bytes]]:
-    return lambda: unpacked(begin(), suffix)
+    def _in_child(self, file: OneFile, raw: HashedFile) -> tuple[str, Iterator[Numbered]]:
+        if self._child is None:
+            self._child = ReaderProcess(self.notes, self.say)
+        return self._child.rows(file, raw.fileno())
 
 
 def choose_format(

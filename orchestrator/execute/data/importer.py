@@ -215,6 +215,7 @@ def _entry(name: str, data: DataOptions, found: ScanResult, location: _Location,
         split=data.reading.split,
         fix=data.rules.fix,
         drop_bad=data.rules.drop_bad,
+        limits=data.reading.limits,
     )
 
 

@@ -36,6 +36,7 @@ class DatasetSettings:
     split: str = ""
     fix: bool = False
     drop_bad: bool = False
+    limits: int = 1
     part: str = TRAIN
 
 
@@ -119,5 +120,6 @@ def _dataset(entry: DatasetEntry, part: str) -> DatasetSettings:
         split=entry.split,
         fix=entry.fix,
         drop_bad=entry.drop_bad,
+        limits=entry.limits,
         part=part,
     )

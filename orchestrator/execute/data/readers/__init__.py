@@ -36,3 +36,6 @@ READERS: Mapping[str, Read] = {
     ".txt": text_lines.read,
     ".md": text_lines.read,
 }
+# These parse with Python's standard library and orjson. Files of all others, and packed ones, are read in a
+# child with limits (reader_child.py).
+IN_PROCESS = (json_rows.read, table.read, text_lines.read)

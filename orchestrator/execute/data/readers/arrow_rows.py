@@ -20,7 +20,7 @@ def read(source: Source) -> Iterator[Numbered]:
     source.refuse_packed()
     import pyarrow as pa
 
-    mapped = pa.memory_map(str(source.path.resolve()))
+    mapped = pa.memory_map(str(source.path))
     try:
         try:
             file = pa.ipc.open_file(mapped)

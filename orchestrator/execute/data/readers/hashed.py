@@ -32,6 +32,10 @@ class HashedFile(io.RawIOBase):
         """Return True."""
         return True
 
+    def fileno(self) -> int:
+        """Its descriptor, for a child that reads the same file."""
+        return self._file.fileno()
+
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move to a position."""
         self._at = self._file.seek(offset, whence)

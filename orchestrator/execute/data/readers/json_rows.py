@@ -21,15 +21,18 @@ def read(source: Source) -> Iterator[Numbered]:
         RowProblem: the file has another encoding.
     """
     spelling, key = spelling_of(source.head_as_utf8(), whole=source.whole, is_row=_is_row)
+    longest = source.limits.row
     if spelling == LINES:
         lines = source.lines()
-        return _repairing(lines, source) if source.reading.fix_json else json_lines(lines)
+        if source.reading.fix_json:
+            return _repairing(lines, source)
+        return json_lines(lines, longest=longest, skip=source.skip_blanks)
     if spelling == ARRAY:
-        return json_array(source.chunks())
+        return json_array(source.chunks(), longest)
     if spelling == WRAPPER:
         source.notes.append(f'the rows are the list under "{key}"')
-        return wrapped(source.chunks(), key)
-    return documents(source.chunks(), source.notes, _is_row)
+        return wrapped(source.chunks(), key, longest)
+    return documents(source.chunks(), source.notes, _is_row, longest)
 
 
 def _is_row(row: Row) -> bool:
@@ -47,7 +50,7 @@ def _repairing(lines: Iterable[bytes], source: Source) -> Iterator[Numbered]:
         is_repaired = row is not None
         return row
 
-    for number, row in json_lines(lines, repair):
+    for number, row in json_lines(lines, repair, longest=source.limits.row, skip=source.skip_blanks):
         if is_repaired:
             is_repaired = False
             count += 1

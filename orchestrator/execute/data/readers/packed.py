@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import IO, cast
 
-from orchestrator.datasets.base import FileProblem
+from orchestrator.datasets.base import FileProblem, RowProblem
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
+from orchestrator.execute.data.readers.base import Limits, Metered
 
 ZIP = ".zip"
 BUFFER = 1 << 16
@@ -39,9 +40,9 @@ PACKED: Mapping[str, Callable[[IO[bytes]], IO[bytes]]] = {
 }
 
 
-def unpacked(file: IO[bytes], suffix: str) -> IO[bytes]:
+def unpacked(file: IO[bytes], suffix: str, limits: Limits) -> io.BufferedReader:
     """The decompressed bytes of a file with a suffix in PACKED."""
-    return cast("IO[bytes]", io.BufferedReader(cast("io.RawIOBase", PACKED[suffix](file)), BUFFER))
+    return io.BufferedReader(Metered(PACKED[suffix](file).read, limits), BUFFER)
 
 
 def is_about(name: str) -> bool:
@@ -51,7 +52,9 @@ def is_about(name: str) -> bool:
     return hidden or path.name.lower().startswith(ABOUT)
 
 
-def member_of(file: IO[bytes], shown: str, suffixes: tuple[str, ...]) -> tuple[str, Callable[[], IO[bytes]]]:
+def member_of(
+    file: IO[bytes], shown: str, suffixes: tuple[str, ...], limits: Limits
+) -> tuple[str, Callable[[], io.BufferedReader]]:
     """The one data file in a zip: its name, and a function that opens it.
 
     Raises:
@@ -69,19 +72,17 @@ def member_of(file: IO[bytes], shown: str, suffixes: tuple[str, ...]) -> tuple[s
         raise UsageError(Problem(what, shown, "unpack it, and use one of them"))
     if data[0].flag_bits & 1:
         raise UsageError(Problem("the zip is locked with a password", shown, "unpack it"))
-    return data[0].filename, lambda: _opened(archive, data[0])
-
-
-def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
-    return cast("IO[bytes]", io.BufferedReader(cast("io.RawIOBase", archive.open(member)), BUFFER))
+    return data[0].filename, lambda: io.BufferedReader(Metered(archive.open(data[0]).read, limits), BUFFER)
 
 
 def until_damaged(rows: Iterator[Numbered]) -> Iterator[Numbered]:
-    """The rows; the last one is a problem if the file cannot be decompressed any further."""
+    """The rows; the last one is a problem if the file cannot be decompressed, or not any further."""
     number = 0
     try:
         for number, row in rows:
             yield number, row
+    except RowProblem as problem:
+        yield number + 1, problem
     except DAMAGE as error:
         what = f"cannot decompress the file after this row: {error}"
         yield number + 1, FileProblem("damaged file", what, "download it again")

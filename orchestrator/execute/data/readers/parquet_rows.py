@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.readers.base import BATCH, Source, batch_rows, check_columns
+from orchestrator.execute.host.atomic_files import CHUNK
 
 HINT = "download or write it again"
 
@@ -22,9 +23,9 @@ def read(source: Source) -> Iterator[Numbered]:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(source.path.resolve())
+        file = pq.ParquetFile(source.path, buffer_size=CHUNK)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         what = f"not a valid parquet file: {str(error).splitlines()[0]}"
         raise UsageError(Problem(what, source.shown, HINT)) from None
     check_columns(file.schema_arrow.names, source.shown)
-    return batch_rows(file.iter_batches(batch_size=BATCH), source, HINT)
+    return batch_rows(file.iter_batches(batch_size=BATCH, use_threads=False), source, HINT)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from orchestrator.datasets.base import FileProblem, RowProblem, excerpt
 from orchestrator.datasets.encodings import AS_UTF8
+from orchestrator.datasets.json_text import too_long
 from orchestrator.datasets.rows import BOM, Numbered
 from orchestrator.execute.data.readers.base import Source, header_of, row_of
 
 DELIMITERS = (",", "\t", ";", "|")
 NAMES = {"\t": "tabs", ";": '";"', "|": '"|"', ",": '","'}
 SNIFFED = 20
-LONGEST_CELL = 16 << 20
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 def read(source: Source) -> Iterator[Numbered]:
@@ -27,25 +29,31 @@ def read(source: Source) -> Iterator[Numbered]:
     usual = "\t" if source.shown.lower().removesuffix(".gz").endswith(".tsv") else ","
     if delimiter != usual:
         source.notes.append(f"the columns are separated by {NAMES[delimiter]}")
-    csv.field_size_limit(LONGEST_CELL)
+    csv.field_size_limit(source.limits.row)
     return _rows(source, delimiter)
 
 
 def _rows(source: Source, delimiter: str) -> Iterator[Numbered]:
-    lines = csv.reader(_texts(source.lines()), delimiter=delimiter, strict=True)
+    longest = source.limits.row
+    lines = csv.reader(_texts(source.lines(), longest), delimiter=delimiter, strict=True)
     header: list[str] = []
+    skipped = 0
     while True:
-        number = lines.line_num + 1
+        number = lines.line_num + 1 + skipped
         try:
             cells = next(lines)
         except StopIteration:
             return
+        except FileProblem as problem:
+            yield number, problem
+            return
         except csv.Error as error:
-            yield number, _broken(str(error))
+            yield number, _broken(str(error), longest)
             continue
         if not any(cells):
+            skipped += 0 if cells else source.skip_blanks()
             continue
-        if any("\udc80" <= char <= "\udcff" for char in "".join(cells)) and not "".join(cells).isascii():
+        if _NOT_UTF8.search("".join(cells)):
             yield number, RowProblem("encoding", f"a byte is not UTF-8: {excerpt(cells[0])}", AS_UTF8)
             continue
         if header:
@@ -58,16 +66,24 @@ def _rows(source: Source, delimiter: str) -> Iterator[Numbered]:
             return
 
 
-def _broken(error: str) -> RowProblem:
-    if "unexpected end" in error or "field larger" in error:
+def _broken(error: str, longest: int) -> RowProblem:
+    if "field larger" in error:
+        return too_long("a cell (is its quotation mark closed?)", longest)
+    if "unexpected end" in error:
         what = "a quotation mark that opens in this line is never closed"
         return FileProblem("not CSV", what, "close it, or double it if it is text")
     return RowProblem("not CSV", error, "double quotation marks inside a cell")
 
 
-def _texts(lines: Iterable[bytes]) -> Iterator[str]:
-    """Lines as text; a byte that is not UTF-8 becomes a lone surrogate, which valid text never contains."""
+def _texts(lines: Iterable[bytes], longest: int) -> Iterator[str]:
+    """Lines as text; a byte that is not UTF-8 becomes a lone surrogate, which valid text never contains.
+
+    Raises:
+        FileProblem: a line is too long for a row.
+    """
     for number, line in enumerate(lines):
+        if len(line) >= longest:
+            raise too_long("a line", longest)
         body = line.removeprefix(BOM) if not number else line
         yield body.decode("utf-8", "surrogateescape")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from orchestrator.datasets.base import FileProblem, RowProblem
+from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.encodings import AS_UTF8
-from orchestrator.datasets.json_text import LONGEST_ROW
+from orchestrator.datasets.json_text import too_long
 from orchestrator.datasets.rows import BOM, Numbered
 from orchestrator.execute.data.readers.base import Source
 
@@ -18,14 +18,16 @@ def read(source: Source) -> Iterator[Numbered]:
         RowProblem: the file has another encoding.
     """
     source.notes.append('each line is a row: {"text": …}')
-    return _rows(source.lines())
+    return _rows(source.lines(), source)
 
 
-def _rows(lines: Iterable[bytes]) -> Iterator[Numbered]:
-    for number, line in enumerate(lines, start=1):
+def _rows(lines: Iterable[bytes], source: Source) -> Iterator[Numbered]:
+    number = 0
+    for line in lines:
+        number += 1
         body = line.removeprefix(BOM) if number == 1 else line
-        if len(body) >= LONGEST_ROW:
-            yield number, FileProblem("too long", f"a line of more than {LONGEST_ROW >> 20} MB", "split it")
+        if len(line) >= source.limits.row:
+            yield number, too_long("a line", source.limits.row)
             return
         try:
             text = body.decode("utf-8").rstrip()
@@ -35,3 +37,5 @@ def _rows(lines: Iterable[bytes]) -> Iterator[Numbered]:
             continue
         if text:
             yield number, {"text": text}
+        else:
+            number += source.skip_blanks()

@@ -1,47 +1,34 @@
-"""Workbooks (xlsx, xls, ods): one sheet, with its cells as they are displayed."""
+"""Workbooks (xlsx, xls, ods): one sheet, with its cells as they are displayed.
+
+The parser keeps all sheets in memory, also the empty cells between others: the limit of the child ends it.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-import zipfile
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.readers.base import Source, header_of, row_of
-from orchestrator.execute.data.readers.packed import DAMAGE
-from orchestrator.execute.host.atomic_files import CHUNK
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
-
-# The parser keeps a whole sheet in memory.
-LARGEST = 1 << 30
-# Its memory for a cell, also for an empty one (calamine's DataRef).
-CELL = 24
-# The reference of a cell that is not empty.
-_REFERENCE = re.compile(
-    rb"""<(?:\w+:)?c\s[^<>]*?\br\s*=\s*["']([A-Za-z]{1,8})([0-9]{1,32})["'][^<>]*(?<!/)>"""
-)
-LONGEST_REFERENCE = 256
 
 
 def read(source: Source) -> Iterator[Numbered]:
     """The rows, each with its row number in the sheet.
 
     Raises:
-        UsageError: the file is not a workbook, is locked or too large, or the sheet is ambiguous.
+        UsageError: the file is not a workbook, is locked or the sheet is ambiguous.
     """
     source.refuse_packed()
-    _check_size(source)
     import python_calamine as calamine
 
     try:
-        book = calamine.CalamineWorkbook.from_path(str(source.path.resolve()))
+        book = calamine.CalamineWorkbook.from_path(str(source.path))
         sheet = _sheet(book, source)
     except calamine.PasswordError:
         raise UsageError(
@@ -50,51 +37,8 @@ def read(source: Source) -> Iterator[Numbered]:
     except (calamine.CalamineError, calamine.ZipError, calamine.XmlError, OSError) as error:
         what = f"cannot read the workbook: {error}"
         raise UsageError(Problem(what, source.shown, "save it again as .xlsx or .csv")) from None
-    source.locate = lambda number: f"{source.shown}!{sheet.name}:{number}"
+    source.place = f"{source.shown}!{sheet.name}"
     return _rows(sheet, source)
-
-
-def _check_size(source: Source) -> None:
-    size = source.path.stat().st_size
-    try:
-        if zipfile.is_zipfile(source.path):
-            with zipfile.ZipFile(source.path) as parts:
-                size = max(sum(part.file_size for part in parts.infolist()), _spread(parts))
-    except DAMAGE as error:
-        what = f"the workbook is damaged: {error}"
-        raise UsageError(Problem(what, source.shown, "save it again as .xlsx or .csv")) from None
-    if size > LARGEST:
-        what = f"the workbook would take {size >> 20} MB of memory, including empty cells"
-        raise UsageError(Problem(what, source.shown, "save the sheet as CSV"))
-
-
-def _spread(parts: zipfile.ZipFile) -> int:
-    """The parser's memory for the widest sheet of an xlsx; it also stores the empty cells in between.
-
-    A single cell at XFD1048576 would take 400 GB and end the process.
-    """
-    widest = 0
-    for name in parts.namelist():
-        if not name.startswith("xl/worksheets/") or not name.endswith(".xml"):
-            continue
-        rows, columns = {1}, {1}
-        with parts.open(name) as file:
-            rest = b""
-            for chunk in iter(partial(file.read, CHUNK), b""):
-                for letters, digits in set(_REFERENCE.findall(rest + chunk)):
-                    rows.add(int(digits))
-                    columns.add(_column(letters))
-                rows, columns = {max(rows)}, {max(columns)}
-                rest = chunk[-LONGEST_REFERENCE:]
-        widest = max(widest, max(rows) * max(columns))
-    return widest * CELL
-
-
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters.upper():
-        number = number * 26 + letter - ord("A") + 1
-    return number
 
 
 def _sheet(book: CalamineWorkbook, source: Source) -> CalamineSheet:

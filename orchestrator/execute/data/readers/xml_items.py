@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from typing import IO, cast
+from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from orchestrator.datasets.base import FileProblem, Row, RowProblem
+from orchestrator.datasets.json_text import too_long
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.readers.base import Source
@@ -16,6 +17,8 @@ from orchestrator.execute.data.readers.base import Source
 CHUNK = 1 << 16
 # How many elements are examined to suggest the path of a row.
 LOOKED_AT = 2000
+# A row is read by a function that calls itself for its children.
+DEEPEST = 100
 
 
 def read(source: Source) -> Iterator[Numbered]:
@@ -33,7 +36,7 @@ def read(source: Source) -> Iterator[Numbered]:
 def _rows(source: Source, path: list[str]) -> Iterator[Numbered]:
     found, line = False, 1
     try:
-        for line, element in _elements(source.stream, path):
+        for line, element in _elements(source, path):
             found = True
             yield line, _row(element)
     except RowProblem as problem:
@@ -43,17 +46,19 @@ def _rows(source: Source, path: list[str]) -> Iterator[Numbered]:
         yield 1, RowProblem("no rows", f"no element {'/'.join(path)}", _which(source).hint)
 
 
-def _elements(stream: IO[bytes], path: list[str]) -> Iterator[tuple[int, Element]]:
+def _elements(source: Source, path: list[str]) -> Iterator[tuple[int, Element]]:
     """Every whole element at a path with its first line; elements that were read are released."""
     stack: list[str] = []
     parents: list[Element] = []
     began = 0
-    for line, event, element in _events(stream):
+    for line, event, element in _events(source):
         if event == "start":
             stack.append(_tag(element))
             parents.append(element)
             if stack[-len(path) :] == path and not began:
-                began, depth = line, len(stack)
+                began, depth, start = line, len(stack), source.read
+            if began and source.read - start > source.limits.row:
+                raise too_long("an element", source.limits.row)
             continue
         parents.pop()
         if began and len(stack) == depth:
@@ -64,23 +69,31 @@ def _elements(stream: IO[bytes], path: list[str]) -> Iterator[tuple[int, Element
             parents[-1].remove(element)
 
 
-def _events(stream: IO[bytes]) -> Iterator[tuple[int, str, Element]]:
+def _events(source: Source) -> Iterator[tuple[int, str, Element]]:
     """The parser's events, with their lines.
 
     Raises:
-        RowProblem: the file is not XML, or declares entities.
+        RowProblem: the file is not XML, declares entities, is nested too deeply, or has too long a text.
     """
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import DefusedXMLParser
 
     parser = XMLPullParser(("start", "end"), _parser=DefusedXMLParser())
-    line = 1
+    line, depth, last = 1, 0, 0
     try:
-        for chunk in iter(partial(stream.readline, CHUNK), b""):
+        for chunk in _chunks(source):
             parser.feed(chunk)
-            for event in parser.read_events():
-                yield line, *cast("tuple[str, Element]", event)
-            line += chunk.endswith(b"\n")
+            for name, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
+                depth += 1 if name == "start" else -1
+                if depth > DEEPEST:
+                    raise FileProblem(
+                        "not XML", f"elements are nested more than {DEEPEST} deep", "flatten it"
+                    )
+                last = source.read
+                yield line, name, element
+            if source.read - last > source.limits.row:
+                raise too_long("an element, or a text", source.limits.row)
+            line += chunk.count(b"\n")
         parser.close()
     except DefusedXmlException:
         raise FileProblem(
@@ -88,6 +101,15 @@ def _events(stream: IO[bytes]) -> Iterator[tuple[int, str, Element]]:
         ) from None
     except (ParseError, ValueError, LookupError) as error:
         raise FileProblem("not XML", f"{error}", "fix the XML") from None
+
+
+def _chunks(source: Source) -> Iterator[bytes]:
+    """The lines, and blank ones in blocks."""
+    for chunk in iter(partial(source.stream.readline, CHUNK), b""):
+        source.passed(len(chunk))
+        yield chunk
+        if chunk.isspace():
+            yield from source.blanks()
 
 
 def _tag(element: Element) -> str:
@@ -118,8 +140,9 @@ def _which(source: Source) -> Problem:
     stack: list[str] = []
     seen: Counter[str] = Counter()
     source.stream.seek(0)
+    source.read = 0
     try:
-        for _, event, element in _events(source.stream):
+        for _, event, element in _events(source):
             if event == "start":
                 stack.append(_tag(element))
                 continue

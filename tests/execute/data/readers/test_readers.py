@@ -244,7 +244,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_workbook_with_a_broken_directory_is_refused(tmp_path: Path) -> None:
     whole = (Path(__file__).parents[3] / "datasets/corpus/64_book.xlsx").read_bytes()
     broken = whole.replace(b"PK\x01\x02", b"PK\x01\x03", 1)
-    assert "the workbook is damaged" in refused(written(tmp_path, "a.xlsx", broken))
+    assert "cannot read the workbook" in refused(written(tmp_path, "a.xlsx", broken))
 
 
 def test_a_workbook_with_one_cell_far_out_is_refused(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_workbook_with_one_cell_far_out_is_refused(tmp_path: Path) -> None:
     assert read(tmp_path / "a.xlsx")[0] == [("a.xlsx!Sheet:2", {"问题": "一"})]
     book.active["XFD1048576"] = "远"
     book.save(tmp_path / "a.xlsx")
-    assert "would take 393216 MB" in refused(tmp_path / "a.xlsx")
+    assert "crashed (SIGABRT): it is damaged, or takes more than 208 MB" in refused(tmp_path / "a.xlsx")
 
 
 def test_xml_in_an_encoding_that_does_not_exist_is_a_finding(tmp_path: Path) -> None:
