@@ -14,6 +14,7 @@ four bytes with the length, and one JSON object with the rows since the frame be
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import resource
@@ -173,6 +174,7 @@ def main(parent: int) -> None:
         parent: the process without which this one ends.
     """
     confine.die_with(parent)
+    gc.disable()  # rows and elements have no cycles, but are many
     confine.limit(resource.RLIMIT_CORE, 0)
     Frames(Limits(), _write).send(network=confine.without_network())
     for line in sys.stdin.buffer:
@@ -184,6 +186,7 @@ def _serve(request: Request) -> None:
     confine.limit(resource.RLIMIT_DATA, limits.memory)
     confine.limit_processor(limits.seconds)
     frames = Frames(limits, _write)
+    used_up = False
     try:
         read(request, frames)
     except UsageError as error:
@@ -191,13 +194,15 @@ def _serve(request: Request) -> None:
     except RowProblem as problem:
         frames.send(refused=_told(problem))
     except MemoryError:
-        frames.send(memory=True)
+        used_up = True
     except BrokenPipeError:  # the parent has read enough
         sys.exit(1)
     except Exception:  # noqa: BLE001 - the parent reports it
         import traceback
 
         frames.send(bug=traceback.format_exc())
+    if used_up:  # here what filled it is released
+        frames.send(memory=True)
 
 
 def _write(data: bytes) -> None:

@@ -28,8 +28,8 @@ BATCH = 32
 MOST_COLUMNS = 10_000
 # A text is seldom a tenth of its size when it is compressed, never a hundredth.
 EXPANDED, SMALLEST_EXPANDED = 100, 64 << 20
-# A workbook is kept whole by its parser: compressed to a tenth in the file, and in memory three times.
-MEMORY, MEMORY_FOR_A_BYTE, LARGEST_MEMORY = 208 << 20, 32, 2 << 30
+# A workbook is kept whole by its parser: six times its size for Chinese text, more where it repeats itself.
+MEMORY, MEMORY_FOR_A_BYTE, LARGEST_MEMORY = 208 << 20, 16, 2 << 30
 SECONDS, BYTES_A_SECOND = 8, 1 << 20
 
 
@@ -70,7 +70,7 @@ class Limits:
     @classmethod
     def of(cls, size: int, factor: int) -> Self:
         """The limits for a file of so many bytes."""
-        memory = min(MEMORY + size * MEMORY_FOR_A_BYTE, LARGEST_MEMORY)
+        memory = min(max(MEMORY, size * MEMORY_FOR_A_BYTE), LARGEST_MEMORY)
         total = max(SMALLEST_EXPANDED, size * EXPANDED)
         seconds = SECONDS + size // BYTES_A_SECOND
         return cls(LONGEST_ROW * factor, total * factor, memory * factor, seconds * factor)

@@ -48,7 +48,10 @@ def _rows(source: Source, delimiter: str) -> Iterator[Numbered]:
             yield number, problem
             return
         except csv.Error as error:
-            yield number, _broken(str(error), longest)
+            problem = _broken(str(error), longest)
+            yield number, problem
+            if isinstance(problem, FileProblem):
+                return
             continue
         if not any(cells):
             skipped += 0 if cells else source.skip_blanks()

@@ -19,6 +19,8 @@ CHUNK = 1 << 16
 LOOKED_AT = 2000
 # A row is read by a function that calls itself for its children.
 DEEPEST = 100
+# What an element takes in memory; for the limits, it is as large as that.
+ELEMENT = 200
 
 
 def read(source: Source) -> Iterator[Numbered]:
@@ -84,13 +86,19 @@ def _events(source: Source) -> Iterator[tuple[int, str, Element]]:
         for chunk in _chunks(source):
             parser.feed(chunk)
             for name, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
-                depth += 1 if name == "start" else -1
+                if name == "start":
+                    depth += 1
+                    source.read += ELEMENT
+                else:
+                    depth -= 1
                 if depth > DEEPEST:
                     raise FileProblem(
                         "not XML", f"elements are nested more than {DEEPEST} deep", "flatten it"
                     )
                 last = source.read
                 yield line, name, element
+            if source.read > source.limits.total:
+                raise source.limits.exceeded()
             if source.read - last > source.limits.row:
                 raise too_long("an element, or a text", source.limits.row)
             line += chunk.count(b"\n")
