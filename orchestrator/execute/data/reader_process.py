@@ -7,14 +7,7 @@ share one child.
 
 from __future__ import annotations
 
-import os
-import select
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,24 +16,14 @@ from orchestrator.datasets.base import FileProblem, RowProblem
 from orchestrator.datasets.json_text import RAISE_LIMITS
 from orchestrator.datasets.rows import Numbered
 from orchestrator.errors import Problem, UsageError
+from orchestrator.execute.data import reader_child
 from orchestrator.execute.data.file_source import OneFile
 from orchestrator.execute.data.reader_child import LENGTH, Request, identity
-from orchestrator.execute.processes import process_tree
+from orchestrator.execute.processes.piped_child import PipedChild
 
-# Between two calls of `waiting`, in milliseconds.
-TICK = 200
 # What a frame holds beside a row: others, notes.
 SLACK = 8 << 20
 OPEN_NETWORK = "read with access to the network: this kernel offers no way to give it up"
-_ROOT = Path(__file__).parents[3]
-_ENVIRONMENT = {
-    "PYTHONPATH": str(_ROOT),
-    "PYTHONUTF8": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    # Threads would need address space each, and its allocator reserves more than a small file needs.
-    "OMP_NUM_THREADS": "1",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-}
 
 
 class ReaderProcess:
@@ -48,16 +31,7 @@ class ReaderProcess:
 
     def __init__(self, notes: list[str], waiting: Callable[[str], None]) -> None:
         self._notes, self._waiting = notes, waiting
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.execute.data.reader_child", str(os.getpid())],
-            cwd="/",
-            env=_ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C of the terminal is for the parent, which ends it
-        )
-        process_tree.reserved.add(self._child.pid)
+        self._child = PipedChild(reader_child.__name__)
 
     def rows(self, file: OneFile, descriptor: int) -> tuple[str, Iterator[Numbered]]:
         """What stands before a row's number in its location, and the rows; all of the file before are taken.
@@ -74,12 +48,7 @@ class ReaderProcess:
         self._file, self._read, self._rows = file, 0, 0
         path = str(file.path.absolute())
         request = Request(path, file.name, file.shown, file.size, file.reading)
-        assert self._child.stdin is not None  # noqa: S101 - for mypy
-        try:
-            self._child.stdin.write(request.to_json())
-            self._child.stdin.flush()
-        except BrokenPipeError:
-            raise self._crashed() from None
+        self._child.write(request.to_json())
         while "place" not in (frame := self._frame()):
             pass
         if frame["opened"] != identity(descriptor):
@@ -97,13 +66,7 @@ class ReaderProcess:
 
     def end(self) -> None:
         """Kill it, if it has rows left."""
-        self._child.kill()
-        self._child.wait()
-        process_tree.reserved.discard(self._child.pid)
-        for pipe in (self._child.stdin, self._child.stdout):
-            if pipe:
-                with suppress(BrokenPipeError):
-                    pipe.close()
+        self._child.end()
 
     def _frame(self) -> Mapping[str, Any]:
         """The next frame."""
@@ -136,17 +99,10 @@ class ReaderProcess:
 
     def _exactly(self, count: int) -> bytearray:
         """The next bytes of the child's output."""
-        assert self._child.stdout is not None  # noqa: S101 - for mypy
-        poll, pipe, data = select.poll(), self._child.stdout.fileno(), bytearray()
-        poll.register(pipe, select.POLLIN)
-        while len(data) < count:
-            if not poll.poll(TICK):
-                self._wait()
-                continue
-            if not (more := os.read(pipe, count - len(data))):
-                raise self._crashed()
-            data += more
-        return data
+        try:
+            return self._child.read(count, self._wait)
+        except EOFError:
+            raise self._crashed() from None
 
     def _wait(self) -> None:
         read = f", {self._read >> 20} MB" if self._read else ""
@@ -154,12 +110,11 @@ class ReaderProcess:
 
     def _crashed(self) -> UsageError:
         """Why the output ended."""
-        code = self._child.wait()
-        if code == -signal.SIGXCPU:
+        fate = self._child.fate()
+        if fate == "SIGXCPU":
             seconds = self._file.limits.seconds
             return self._error(f"reading it takes more than {seconds} s of processor time without a row")
-        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return self._failed(f"crashed ({name})")
+        return self._failed(f"crashed ({fate})")
 
     def _failed(self, how: str) -> UsageError:
         return self._error(f"its parser {how}: it is damaged, or takes more than {self._memory} of memory")

@@ -48,9 +48,9 @@ def _rows(source: Source, delimiter: str) -> Iterator[Numbered]:
             yield number, problem
             return
         except csv.Error as error:
-            problem = _broken(str(error), longest)
-            yield number, problem
-            if isinstance(problem, FileProblem):
+            broken = _broken(str(error), longest)
+            yield number, broken
+            if isinstance(broken, FileProblem):
                 return
             continue
         if not any(cells):
