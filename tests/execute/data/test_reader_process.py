@@ -228,8 +228,15 @@ def test_fault_137_values_that_json_lacks_are_never_taken_for_text(tmp_path: Pat
 
     day = dt.datetime(2024, 1, 5, tzinfo=dt.UTC)
     row = {
-        "text": "一", "number": 3, "none": None, "list": ["二"], "object": {"a": 1},
-        "day": day, "bytes": b"PNG", "nothing": b"", "price": decimal.Decimal("1.50"),
+        "text": "一",
+        "number": 3,
+        "none": None,
+        "list": ["二"],
+        "object": {"a": 1},
+        "day": day,
+        "bytes": b"PNG",
+        "nothing": b"",
+        "price": decimal.Decimal("1.50"),
     }
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
     (found,) = read(tmp_path / "a.parquet")
