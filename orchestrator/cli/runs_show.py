@@ -23,15 +23,20 @@ def command(run: str) -> Outcome:
     Each recipe value is shown with where it was set. Defaults are left out here; --json includes them
     (the run's manifest.json).
     """
+    from orchestrator.errors import MissingError, Problem
     from orchestrator.execute.run_store.listing import summary_of
-    from orchestrator.execute.run_store.manifest import read_manifest
+    from orchestrator.execute.run_store.manifest import MANIFEST, read_manifest
     from orchestrator.execute.run_store.run_folder import Run
 
     folder = Run.open(current_project(), run)
     summary = summary_of(folder, look_around=True)
     manifest = read_manifest(folder)
     data = {"folder": str(folder.path), **summary.to_json(), "manifest": manifest}
-    return Outcome(data, "\n".join(_lines(summary, manifest)))
+    try:
+        return Outcome(data, "\n".join(_lines(summary, manifest)))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        what = "the run's manifest is damaged, or another version of Conch made it"
+        raise MissingError(Problem(what, str(folder.path / MANIFEST))) from None
 
 
 def _lines(summary: RunSummary, manifest: Manifest) -> Iterator[str]:

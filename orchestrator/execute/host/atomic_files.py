@@ -95,7 +95,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object in a file; None if there is none."""
     try:
         return dict(json.loads(read_regular(path)))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 

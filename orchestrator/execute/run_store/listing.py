@@ -195,7 +195,9 @@ def read_state(run: Run) -> dict[str, Any]:
         found = orjson.loads(read_regular(run.path / "state.json"))
     except (OSError, ValueError):
         found = run_folder.fold(run.events())
-    return found if isinstance(found, dict) else {}
+    stages = found.get("stages", {}) if isinstance(found, dict) else None
+    readable = isinstance(stages, dict) and all(isinstance(one, dict) for one in stages.values())
+    return found if readable else {}
 
 
 def _owner_lives(member: process_tree.Member) -> bool:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import Problem, UsageError
+from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import append_durable, read_regular, write_durable
 from orchestrator.execute.run_store.run_lock import this_process
 from orchestrator.execute.run_store.run_paths import ids_of, make_private, parts_of, runs_path
@@ -99,15 +99,18 @@ class Run:
         append_durable(self.path / "events.jsonl", line, sync=durable)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Every complete event, oldest first."""
+        """Every complete event, oldest first; MissingError if they are there and cannot be read."""
+        path = self.path / "events.jsonl"
         try:
-            content = read_regular(self.path / "events.jsonl")
+            content = read_regular(path)
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise MissingError(Problem(f"cannot read it: {error.strerror}", str(path))) from None
         for line in content.split(b"\n"):
             try:
                 event = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(event, dict):
                 yield event

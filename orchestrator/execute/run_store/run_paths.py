@@ -11,7 +11,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.backends.symptoms import visible
@@ -77,9 +77,12 @@ def make_private(project: Path, *names: str) -> Path:
     try:
         for name in (RUNS, *names):
             path /= name
-            with suppress(FileExistsError):
+            try:
                 path.mkdir(mode=0o700)
                 path.chmod(0o700)
+            except FileExistsError:
+                if not path.is_dir():
+                    raise
     except OSError as error:
         raise MissingError(Problem(f"cannot make the folder: {error.strerror}", str(path))) from None
     return folder
