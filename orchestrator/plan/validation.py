@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from orchestrator.backends.engines import ENGINES
@@ -23,6 +24,7 @@ from orchestrator.metrics import METRICS
 from orchestrator.plan.job import Context
 from orchestrator.plan.kinds import KINDS
 from orchestrator.recipe import CheckCase, Data, Resolved
+from orchestrator.recipe.explain import SHOWN
 
 
 def unresolved(resolved: Resolved, context: Context) -> list[Problem]:
@@ -221,7 +223,8 @@ def _without_value(where: str) -> str:
 
 def _passage_problems(resolved: Resolved, section: str, options: OptionTable) -> Iterable[Problem]:
     """Settings of an engine that Conch does not pass on: docs/security.md."""
-    for refusal in options.refusals(getattr(resolved.recipe, section)):
+    # The first ones only: each looks for the nearest of hundreds of names.
+    for refusal in islice(options.refusals(getattr(resolved.recipe, section)), SHOWN):
         steps = (section, *refusal.keys)
         where = _without_value(resolved.where(steps, key=True))
         yield Problem(f"{'.'.join(steps)}: {refusal.what}", where, refusal.hint)

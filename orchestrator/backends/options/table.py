@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from orchestrator.errors import did_you_mean
 
@@ -74,7 +75,7 @@ class _Leaf:
     value: object
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OptionTable:
     """The options of one version of a program.
 
@@ -111,7 +112,8 @@ class OptionTable:
         for leaf in self._leaves(passage):
             inside, (*above, last) = settings, leaf.name.split(".")
             for key in above:
-                inside = inside.setdefault(key, {})  # type: ignore[assignment]  # no leaf is above another
+                deeper = inside.get(key)
+                inside[key] = inside = deeper if isinstance(deeper, dict) else {}
             inside[last] = leaf.value
         return settings
 
@@ -146,9 +148,13 @@ class OptionTable:
         option = self._option(name)
         if option is not None and option.risk is not Risk.SAFE:
             return False
-        return self._option(f"{name}.*") is not None or any(
-            other.startswith(f"{name}.") for other in self.options
-        )
+        return name in self._above or self._option(f"{name}.*") is not None
+
+    @cached_property
+    def _above(self) -> frozenset[str]:
+        """The names that have others inside them."""
+        parts = [name.split(".") for name in self.options]
+        return frozenset(".".join(words[:count]) for words in parts for count in range(1, len(words)))
 
     def _option(self, name: str) -> Option | None:
         """The option of a name; inside one that is refused as a whole, that one."""
@@ -172,7 +178,7 @@ class OptionTable:
             return _refused(option)
         if self.on_command_line and set(leaf.keys[0]) & set("=+"):
             return f"{self.program} reads a value in this name", f"write {leaf.name}: VALUE"
-        if option.values and str(leaf.value) not in option.values:
+        if option.values and str(leaf.value) not in (*option.values, "None"):
             why = option.note or REASONS[Risk.CODE]
             return f"Conch does not pass this value on: {why}", f"use one of: {', '.join(option.values)}"
         wrong = _misfit(leaf.value, on_command_line=self.on_command_line and "." not in leaf.name)
@@ -202,7 +208,7 @@ class OptionTable:
     def _meant(self, name: str) -> str:
         """The option that a command line takes a name for: its opposite, or the one that it abbreviates."""
         option, dot, inner = name.partition(".")
-        known = {other.partition(".")[0] for other in self.options}
+        known = {other.partition(".")[0] for other in (*self.options, *self._above)}
         if not self.on_command_line or not option or option in known:
             return ""
         for word in (option.removeprefix("no-"), option):
@@ -232,12 +238,11 @@ def _mapping(value: object) -> Mapping[str, object] | None:
 
 def _misfit(value: object, *, on_command_line: bool) -> str:
     """Why a value is not the plain one that a safe option takes; "" if it is."""
-    if isinstance(value, Mapping):
-        return "it takes no mapping"
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return next(filter(None, (_misfit(one, on_command_line=on_command_line) for one in value)), "")
     if not isinstance(value, str):
-        return ""
+        plain = value is None or isinstance(value, int | float)
+        return "" if plain else "it takes a word, a number, true, false, or a list of them"
     if on_command_line and value.startswith("-"):
         return "a text that starts with a dash would be read as another option"
     if value.lstrip().startswith(("{", "[")):

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from orchestrator.backends.options.llamafactory import OPTIONS as LLAMAFACTORY
 from orchestrator.backends.options.table import LIST, OptionTable, Risk, refused, safe, together
@@ -126,6 +130,76 @@ def test_what_is_rendered_has_one_spelling() -> None:
     }
     trainer = {"lr_scheduler_kwargs": {"min_lr": 1e-6}, "packing": True}
     assert LLAMAFACTORY.rendered(trainer) == trainer
+
+
+def test_a_value_and_a_mapping_under_one_name_are_no_crash() -> None:
+    passage = {"limit-mm-per-prompt": {"video": 3}, "limit_mm_per_prompt.video.count": 2}
+    assert VLLM.rendered(passage) == {"limit-mm-per-prompt": {"video": {"count": 2}}}
+
+
+WORDS = ["--log-config-file=x", "-O", "a.b", "x", '{"backend": "a.b"}', "[1]", "true", "", "mp"]
+KEYS = sorted(
+    {*VLLM.options, "compilation-config", "logging-config", "speculative-config", "kv-events-config"}
+)
+CHANGES = [
+    lambda key: key.replace("-", "_"),
+    lambda key: key.upper(),
+    lambda key: f"--{key}",
+    lambda key: f"no-{key}",
+    lambda key: f"{key}+",
+    lambda key: f"{key}=x",
+    lambda key: key[:-2],
+    lambda key: f"{key}.backend",
+    lambda key: f"{key}_x",
+]
+SPELLED = st.one_of(
+    st.sampled_from(KEYS),
+    st.builds(lambda key, change: change(key), st.sampled_from(KEYS), st.sampled_from(CHANGES)),
+)
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from(WORDS))
+INNER = st.sampled_from([name.rpartition(".")[2] for name in KEYS])
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(INNER, inner, max_size=2),
+    max_leaves=3,
+)
+
+
+def as_vllm_reads(settings: Mapping[str, object]) -> list[str]:
+    """FlexibleArgumentParser.load_config_file of 0.32."""
+    words = []
+    for key, value in settings.items():
+        if isinstance(value, bool):
+            words += [f"--{key}"] if value else [f"--no-{key}"]
+        elif isinstance(value, list):
+            words += [f"--{key}", *map(str, value)] if value else []
+        else:
+            words += [f"--{key}", json.dumps(value) if isinstance(value, dict) else str(value)]
+    return words
+
+
+def leaf_names(name: str, value: object) -> list[str]:
+    if not isinstance(value, dict):
+        return [name]
+    return [leaf for key, inner in value.items() for leaf in leaf_names(f"{name}.{key}", inner)]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.dictionaries(SPELLED, VALUES, min_size=1, max_size=2))
+def test_whatever_is_passed_on_is_safe_as_vllm_reads_it(passage: dict[str, object]) -> None:
+    """No spelling and no value brings another option to vLLM's command line than those judged safe."""
+    assume(next(VLLM.refusals(passage), None) is None)
+    rendered = VLLM.rendered(passage)
+    safe_options = set(VLLM.names(Risk.SAFE))
+    containers = {name.partition(".")[0] for name in safe_options}
+    for word in as_vllm_reads(rendered):
+        if word.startswith("-") and not re.fullmatch(r"-\d+", word):
+            assert word.removeprefix("--").removeprefix("no-") in containers, word
+        elif word.startswith("{"):
+            assert isinstance(json.loads(word), dict)
+    for name in [leaf for key, value in rendered.items() for leaf in leaf_names(key, value)]:
+        starred = {re.sub(r"\.[^.]+$", ".*", name), re.sub(r"(\.[^.]+){2}$", ".*.*", name)}
+        assert {name, *starred} & safe_options, name
 
 
 def test_a_table_without_options_passes_nothing_on() -> None:

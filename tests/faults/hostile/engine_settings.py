@@ -106,7 +106,7 @@ CASES = (
     vllm("a number that is another option", "seed: --scheduler-cls=os.system", OTHER),
     vllm("a single dash", "max-num-seqs: -Oa.b", OTHER),
     vllm("a text that is JSON", "quantization: '{\"a\": 1}'", "read as a mapping"),
-    vllm("a mapping for a number", "seed: {a: 1}", "takes no mapping"),
+    vllm("a mapping for a number", "seed: {a: 1}", "it takes a word, a number"),
     vllm("a number for a mapping", "compilation-config: 3", "takes a mapping"),
     vllm("a NUL in a value", 'tool-call-parser: "a\\0b"', "not printed"),
     vllm("an escape sequence in a key", '"\\e[31mseed": 1', "printable"),
@@ -152,6 +152,13 @@ CASES = (
     vllm("another host", "host: 0.0.0.0", OURS),
     vllm("its help", "help: true", OURS),
     vllm("an option of no version", "run-anything: a.b", UNKNOWN, "docs/engine-options.md"),
+    Hostile(
+        "20,000 options of no version",
+        recipe_and("vllm: {" + ", ".join(f"run-{number}: 1" for number in range(20_000)) + "}\n"),
+        PLAN,
+        2,
+        (f"{AT}:11:", UNKNOWN),
+    ),
     vllm("a leaf of no version", "compilation-config: {pass_config: {run: a.b}}", UNKNOWN),
     # LLaMA-Factory.
     trainer("a configuration of DeepSpeed", "deepspeed: /tmp/ds.json", "commands that it starts"),
