@@ -117,8 +117,8 @@ CASES = (
     Hostile("messages that are no list", rows({"messages": {"role": "user"}}), AUDIT, 0, ("note",)),
     Hostile("messages of numbers", rows({"messages": [1, None, [], {}]}), AUDIT, 0, ("note",)),
     Hostile(
-        "10,000 entries",
-        listed(*[{"file_name": "a.jsonl", **SHAREGPT}] * 10_000),
+        "3,000 entries",
+        listed(*[{"file_name": "a.jsonl", **SHAREGPT}] * 3_000),
         AUDIT,
         0,
         ("problems      0",),
