@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+from orchestrator.execute.host.atomic_files import open_regular
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -20,7 +22,7 @@ class HashedFile(io.RawIOBase):
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("rb", buffering=0)
+        self._file = cast("io.FileIO", open_regular(path, buffering=0))
         self._digest = hashlib.sha256()
         self._at = self._hashed = 0
 
