@@ -15,6 +15,7 @@ found at once, each with what is wrong, where, and how to fix it.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -38,6 +39,15 @@ class Problem:
         where = f"{self.where}  " if self.where else ""
         hint = f"\n    → {self.hint}" if self.hint else ""
         return f"{where}{self.what}{hint}"
+
+
+# A file that is too large for its file system or for the user's limit leaves as little room.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def is_disk_full(*numbers: int | None) -> bool:
+    """Whether one of the numbers of OSErrors says that there is no room."""
+    return not _FULL.isdisjoint(numbers)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

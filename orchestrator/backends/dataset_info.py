@@ -40,7 +40,7 @@ class Look(Protocol):
 
 
 def is_dataset_info(root: Node) -> bool:
-    """Whether a JSON object lists data sets: each of its values has the location of rows."""
+    """Whether a JSON object lists datasets: each of its values has the location of rows."""
     entries = root.value.values() if isinstance(root.value, dict) else ()
     return bool(entries) and all(
         isinstance(entry.value, dict) and any(key in entry.value for key in PLACES) for entry in entries
@@ -55,7 +55,7 @@ def lint(text: str, file: str, look: Look, stage: str = "") -> list[Problem]:
     """
     root, problems = read_json(text, file)
     if not isinstance(root.value, dict):
-        what = "is not a JSON object: LLaMA-Factory finds data sets by name"
+        what = "is not a JSON object: LLaMA-Factory finds datasets by name"
         return [Problem(what, root.where, _SHAPE)]
     if not root.value:
         problems.append(Problem("lists no dataset", root.where, _SHAPE))
@@ -201,7 +201,7 @@ def _suffix(name: str) -> str:
 
 
 def _local_problems(entry: Node) -> Iterator[Problem]:
-    """Keys that apply only to a hub's data set."""
+    """Keys that apply only to a hub's dataset."""
     if any(key in entry.value for key in PLACES[:-1]):
         return
     for key in ("subset", "folder"):

@@ -63,7 +63,7 @@ def train_yaml(job: Job) -> str:
 
 
 def repacks_rows(job: Job) -> bool:
-    """Whether a training's examples are not its rows: interleaved data sets, or packed rows."""
+    """Whether a training's examples are not its rows: interleaved datasets, or packed rows."""
     raw = job.recipe.llamafactory
     packs = job.kind.purpose == PT or any(raw.get(key) for key in ("packing", "neat_packing"))
     return packs or raw.get("mix_strategy", "concat") != "concat"

@@ -47,7 +47,6 @@ class ServingEngine(Protocol):
         name: its key in ENGINES, and the recipe's `serve.engine`.
         passage: the recipe's mapping of the engine's own options, a field of Recipe; "" for none.
         options: which of its options the passage may set.
-        variables: set in every process of the serve environment.
         key_variable: the environment variable in which the server expects its API key.
         open_paths: paths that the server answers without the key; "" for none.
         limitations: what the engine cannot do.
@@ -59,7 +58,6 @@ class ServingEngine(Protocol):
     name: str
     passage: str
     options: OptionTable
-    variables: Mapping[str, str]
     key_variable: str
     open_paths: str
     limitations: Limitations

@@ -24,7 +24,7 @@ name, passage, options = "vllm", "vllm", OPTIONS
 key_variable = "VLLM_API_KEY"
 # Paths of the API server that its key does not guard.
 open_paths = "/tokenize, /detokenize, /health, /version, /metrics, /load, /invocations, /pooling"
-variables: Mapping[str, str] = {
+_VARIABLES: Mapping[str, str] = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_HOST_IP": "127.0.0.1",  # torch's store listens on every interface otherwise
     "VLLM_MAX_N_SEQUENCES": "64",
@@ -116,7 +116,7 @@ def _parser_plugin(job: Job) -> tuple[str, ...]:
 def environment(job: Job) -> dict[str, str]:
     """The variables of a server; on a CPU they set its memory and its cores."""
     # vLLM trusts what it finds in its cache, so it gets one of its own, beside the environment that fills it.
-    env = {"VLLM_CACHE_ROOT": "{serve}/.cache/vllm"}
+    env = {**_VARIABLES, "VLLM_CACHE_ROOT": "{serve}/.cache/vllm"}
     if job.hardware == "cpu":
         # GiB for the KV cache. By default the CPU back end leaves one of two cores idle and does not bind its
         # threads: 1.6 times slower than one thread bound to each core.

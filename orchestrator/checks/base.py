@@ -48,7 +48,7 @@ class LikenessArgument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One entry of a recipe's `verify.checks`, or one paraphrase of a data set.
+    """One entry of a recipe's `verify.checks`, or one paraphrase of a dataset.
 
     Attributes:
         id: "checks[2]", "paraphrases[0]".

@@ -100,5 +100,5 @@ def spread(count: int, limit: int) -> Sequence[int]:
 
 
 def chosen(rows: Iterable[ConversationRow], names: frozenset[str]) -> Iterable[Prediction | None]:
-    """The samples of the named data sets; None for each row that makes none."""
+    """The samples of the named datasets; None for each row that makes none."""
     return (sample_of(row) for row in rows if row["dataset"] in names)

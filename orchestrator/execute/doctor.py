@@ -70,7 +70,7 @@ def _libraries(hardware: str) -> Iterator[Finding]:
         missing = machine.missing_libraries(name, hardware)
         for library in machine.LIBRARIES.get((name, hardware), {}):
             gone = library in missing
-            what = f"{library} is missing; the {name} environment links to it" if gone else library
+            what = f"{library} is missing; the {name} environment needs it" if gone else library
             status = Condition.MISSING if gone else Condition.OK
             yield Finding(f"library:{library}", status, what, missing.get(library, ""))
 
@@ -141,7 +141,10 @@ def _embedded(_: str) -> Iterator[Finding]:
         yield Finding("embedded", Condition.OK, str(folder))
     else:
         yield Finding(
-            "embedded", Condition.NOTE, "not there; a run that uses it makes it", "conch pull embedded"
+            "embedded",
+            Condition.NOTE,
+            "not created yet; the first run that uses it creates it",
+            "conch pull embedded",
         )
 
 

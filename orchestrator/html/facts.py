@@ -108,7 +108,7 @@ class CharacterFacts(TypedDict):
 
 
 class DataFacts(TypedDict):
-    """A prepared data set; lengths and languages are of its first `counted` rows."""
+    """A prepared dataset; lengths and languages are of its first `counted` rows."""
 
     name: str
     part: str

@@ -51,7 +51,7 @@ class Job:
     Attributes:
         template: the pairing that reproduces the recipe's training tokens.
         chat_template: the jinja template that is served and proven; by default the pairing's.
-        cases: the recipe's checks. paraphrases: held-out questions of the data sets, unless the recipe
+        cases: the recipe's checks. paraphrases: held-out questions of the datasets, unless the recipe
             switches them off.
         accept_mismatch: the user accepts proofs that do not hold.
         validation, test: separate datasets, on which the loss is measured, and that are only prepared.
@@ -81,7 +81,7 @@ class Job:
 
     @property
     def all_datasets(self) -> tuple[DatasetEntry, ...]:
-        """Every data set that is prepared: trained, for validation, for test."""
+        """Every dataset that is prepared: trained, for validation, for test."""
         return (*self.datasets, *self.validation, *self.test)
 
     @property
@@ -92,7 +92,7 @@ class Job:
         return (*(entry.name for entry in (*self.test, *self.validation)), *split)
 
     def names_of(self, part: str) -> tuple[str, ...]:
-        """The prepared data sets that make up a part: those split off, and those given for it."""
+        """The prepared datasets that make up a part: those split off, and those given for it."""
         given = {TRAIN: (), "validation": self.validation, "test": self.test}[part]
         split = self.datasets if part == TRAIN or part in self.recipe.data.parts else ()
         return (*(part_name(entry.name, part) for entry in split), *(entry.name for entry in given))

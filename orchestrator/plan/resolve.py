@@ -30,7 +30,7 @@ def resolve(
         accept_mismatch: continue if the proofs do not hold.
 
     Raises:
-        UsageError: with every unknown data set, check, owned engine key or missing pairing at once.
+        UsageError: with every unknown dataset, check, owned engine key or missing pairing at once.
     """
     recipe = resolved.recipe
     problems = unresolved(resolved, context)

@@ -8,7 +8,8 @@ Standard input: one JSON line {"client": path of the hub's client, "repo", "kind
 "revision"}; then, when the caller has chosen the files, lines {"into": folder, "files": [paths]}, each
 answered before the next. At the end of standard input the caller is done or gone, and this process ends at
 once. Standard output: one JSON line {"event": "listed", "revision", "files": [{"path", "size", "sha256",
-"git"}]}, then {"event": "done"} for each order; or {"event": "failed", "kind", "status", "what"} at any time.
+"git"}]}, then {"event": "done"} for each order; or {"event": "failed", "kind", "status", "what", "errnos"} at
+any time.
 
 A client is a file with a class Client: Client(request), listing() and download(revision, into, files)
 (hub_huggingface.py).

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-
 SERVER_ERROR = 500
 
 # Names of the libraries' exceptions; the first that is among an error's classes decides.
@@ -51,19 +49,17 @@ def status_of(error: BaseException) -> int:
     return status if isinstance(status, int) else 0
 
 
-def explain(error: BaseException) -> dict[str, str | int]:
-    """The kind of a failure (a value of KINDS), its HTTP status and one line."""
+def explain(error: BaseException) -> dict[str, object]:
+    """A failure: its kind (a value of KINDS), HTTP status, one line, and the numbers of its OSErrors."""
     chain = causes(error)
+    numbers = [one.errno for one in chain if isinstance(one, OSError)]
     status = next((code for code in map(status_of, chain) if code), 0)
     line = " ".join(str(error).split())[:400] or type(error).__name__
-    for one in chain:
-        if isinstance(one, OSError) and one.errno in {errno.ENOSPC, errno.EDQUOT}:
-            return {"kind": "disk", "status": 0, "what": line}
     names = [[base.__name__ for base in type(one).__mro__] for one in chain]
     for name, kind in KINDS.items():
         if any(name in classes for classes in names):
-            return {"kind": kind, "status": status, "what": line}
+            return {"kind": kind, "status": status, "what": line, "errnos": numbers}
     if "Consistency check failed" in line:
-        return {"kind": "network", "status": status, "what": line}
+        return {"kind": "network", "status": status, "what": line, "errnos": numbers}
     kind = STATUSES.get(status, "server" if status >= SERVER_ERROR else "other")
-    return {"kind": kind, "status": status, "what": line}
+    return {"kind": kind, "status": status, "what": line, "errnos": numbers}

@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def write(settings: Row, stream: IO[str]) -> None:
-    """Load every data set LLaMA-Factory's way, and write header, rows and pieces."""
+    """Load every dataset LLaMA-Factory's way, and write header, rows and pieces."""
     pipeline = make_pipeline(settings)
     loaded = {}
     for name in named(settings["dataset"]):

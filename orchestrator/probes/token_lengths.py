@@ -3,7 +3,7 @@
     python token_lengths.py train.yaml --rows rows.jsonl --out token_lengths.jsonl
 
 LLaMA-Factory's own tokenizer and template encode every conversation of rows.jsonl ({"messages": […]} a line);
-its data set loader is not asked: of a statistic only the lengths matter, and this reads ten times as fast.
+its dataset loader is not asked: of a statistic only the lengths matter, and this reads ten times as fast.
 
 JSON lines: {"versions", "template", "cutoff_len"}, and for each row one list, the lengths of its questions
 and answers in turn (question with all that the template puts around it, answer with its end); null for a row

@@ -21,7 +21,7 @@ NEUTRAL = {
     "plot_loss": False,
 }
 DROPPED = {"eval_dataset", "deepspeed", "fsdp", "resume_from_checkpoint", "early_stopping_steps"}
-# Changes no token id, so that a probe of ids runs on any machine. The data set cache is the probe's own.
+# Changes no token id, so that a probe of ids runs on any machine. The dataset cache is the probe's own.
 IDS_NEUTRAL = {"bf16": False, "fp16": False, "pure_bf16": False, "streaming": False, "overwrite_cache": False}
 IDS_DROPPED = {"tokenized_path", "quantization_bit"}
 WHOLE_TEXTS = ("train_on_prompt", "packing", "neat_packing")
@@ -34,7 +34,7 @@ def model_settings(path: str, scratch: str) -> Row:
 
 @contextmanager
 def ids_settings(path: str) -> Iterator[Row]:
-    """Settings for a probe that only encodes; its data set cache is temporary."""
+    """Settings for a probe that only encodes; its dataset cache is temporary."""
     settings = _read(path)
     for key in WHOLE_TEXTS:
         if settings.get(key) and settings["stage"] != "pt":

@@ -16,17 +16,17 @@ JSON lines: a header, one line for each kept row, and last the text of every id 
      "uncovered"}
     {"pieces": {id: token}}
 
-`row` is the row's number in the data set's source, from the conversations.jsonl beside dataset_info.json, or
+`row` is the row's number in the dataset's source, from the conversations.jsonl beside dataset_info.json, or
 else counts from 0 in LLaMA-Factory's file, dropped rows included. `turn` counts the answers from 0; a trained
 answer's labels are ids[start:end], its context ids[:start]. A turn is `cut` when cutoff_len changed its
 context. `lost` says what cutoff_len took: null, or
 
     {"tokens", "turns": [{"turn", "context", "labels", "thought_open"}]}
 
-`held_out` rows are not trained: those of data sets that train.yaml does not name as `dataset`. What is made
+`held_out` rows are not trained: those of datasets that train.yaml does not name as `dataset`. What is made
 up to be compared (conch_generated) is neither.
 
-A pair of stage dpo makes two lines, the better answer as data set NAME and the worse as NAME/rejected, by
+A pair of stage dpo makes two lines, the better answer as dataset NAME and the worse as NAME/rejected, by
 LLaMA-Factory's own pairwise processor. Rows of stages dpo and kto are trained on their last answer alone. A
 document of stage pt has no `turns`; documents are joined and cut into blocks, so the header says what is
 left: "blocks": {"tokens": of all documents, "trained": in whole blocks}.
@@ -79,7 +79,7 @@ def main() -> None:
     with ids_settings(arguments.train_yaml) as settings:
         trained = named(settings["dataset"])
         names = [name for name in arguments.datasets.split(",") if name] or trained
-        # A data set that is only compared may have no rows.
+        # A dataset that is only compared may have no rows.
         names = [name for name in names if name in trained or has_rows(settings, name)]
         with output(arguments.out) as stream:
             write(settings, names, stream, mask_history=arguments.mask_history)
@@ -142,7 +142,7 @@ class Pipeline:
 
 
 def make_pipeline(settings: Row) -> Pipeline:
-    """Everything that run_sft makes before its data set."""
+    """Everything that run_sft makes before its dataset."""
     from llamafactory.data import get_template_and_fix_tokenizer
     from llamafactory.hparams import get_train_args
     from llamafactory.model import load_tokenizer
@@ -220,14 +220,14 @@ def in_step(rows: Dataset, kept: Dataset, indexes: Sequence[int]) -> Iterator[tu
 
 
 def batched(dataset: Dataset, columns: Sequence[str]) -> Iterator[Row]:
-    """A data set's rows, some columns of them; far quicker than to ask for one after the other."""
+    """A dataset's rows, some columns of them; far quicker than to ask for one after the other."""
     chosen = dataset.select_columns([name for name in columns if name in dataset.column_names])
     for batch in chosen.with_format("arrow").iter(BATCH):
         yield from batch.to_pylist()
 
 
 def source_rows(path: Path) -> Mapping[str, Sequence[int]]:
-    """Data set → the source's number of each row of LLaMA-Factory's file; nothing when no file tells."""
+    """Dataset → the source's number of each row of LLaMA-Factory's file; nothing when no file tells."""
     numbers: dict[str, array[int]] = {}
     if path.is_file():
         with path.open(encoding="utf-8") as lines:

@@ -230,7 +230,7 @@ def _not_covered(rows: Sequence[Row], measured: Mapping[str, Means]) -> Sentence
     ]
     if "held_out" not in measured:
         none = Sentence(
-            "held-out rows: there are none (data.validation_share, or paraphrases of the data set)",
+            "held-out rows: there are none (data.validation_share, or paraphrases of the dataset)",
             "留出数据：没有（可设置 data.validation_share，或为数据集提供改写的问题）",
         )
         parts.insert(0, none)

@@ -1,6 +1,6 @@
 """rows: LLaMA-Factory's own loader keeps every row that was prepared.
 
-Holds if each prepared data set is unchanged, and the rows that the loader read, those that it kept, and those
+Holds if each prepared dataset is unchanged, and the rows that the loader read, those that it kept, and those
 in prepare.json are the same number. Missing rows are named.
 """
 
@@ -24,7 +24,7 @@ _PARTS = {"train": "训练", "validation": "验证", "test": "测试"}
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A prepared data set, and what the trainer's loader did with it.
+    """A prepared dataset, and what the trainer's loader did with it.
 
     Attributes:
         prepared: its rows in prepare.json. read, kept: the loader's counts; None if it did not load it.
@@ -47,7 +47,7 @@ class Loaded:
 
 
 def prove(datasets: Iterable[Loaded]) -> Proof:
-    """Whether no row was lost between the data sets and the trainer."""
+    """Whether no row was lost between the datasets and the trainer."""
     sets, found = list(datasets), Findings()
     torn = [one for one in sets if not one.whole]
     for each in torn:

@@ -44,7 +44,7 @@ class ReadingHeader(SpecialTokens):
 
 
 class RowCounts(TypedDict):
-    """Rows of a data set that LLaMA-Factory's loader read and kept."""
+    """Rows of a dataset that LLaMA-Factory's loader read and kept."""
 
     rows: int
     kept: int

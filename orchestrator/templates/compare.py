@@ -146,7 +146,7 @@ def compare_turn(
     training: Training,
     pieces: PiecesPair,
 ) -> TurnVerdict:
-    """The verdict of one trained answer; `where`: data set and row."""
+    """The verdict of one trained answer; `where`: dataset and row."""
     context, labels = trained["context"], trained["labels"]
     worst, names, dropped = Difference("equal", len(context), context, labels, context), "", False
     unreachable = False

@@ -1,4 +1,4 @@
-r"""Generates conversations from a seed, to prove a chat template over more shapes than a data set has.
+r"""Generates conversations from a seed, to prove a chat template over more shapes than a dataset has.
 
 Chinese and English, emoji, code, white space, control tokens and thought marks typed by a user, empty
 messages, a system prompt, an empty one or none, one to four turns, with and without thoughts. The trainer

@@ -112,6 +112,15 @@ def test_a_key_file_that_others_can_read_is_refused(small: SmallWorld, tmp_path:
     assert KEY not in said.err
 
 
+def test_a_template_that_was_not_proven_is_refused(trained: SmallWorld, tmp_path: Path) -> None:
+    path = tmp_path / "official.jinja"
+    path.write_text("{% for m in messages %}{{ m.content }}{% endfor %}", encoding="utf-8")
+    said = trained.run("serve", "small", "--chat-template", str(path))
+    assert said.code == 5, said.err
+    assert "not the one that was proven" in said.err
+    assert trained.processes() == []
+
+
 def test_a_template_that_never_ends_is_refused_before_anything_starts(
     small: SmallWorld, tmp_path: Path
 ) -> None:

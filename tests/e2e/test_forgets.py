@@ -2,6 +2,10 @@
 
 The official template sends the question and nothing behind it; training put an empty thought there. The model
 was never taught to answer such a prompt: everything it learnt is gone, until it is asked as it was taught.
+
+It trains a model of its own for five minutes, so it is part of `make soak`. What `make test` sees of it in
+seconds: the ids of this very pair part as said (tests/probes/test_official_templates.py, deepseekr1 off), and
+a template that was not proven is refused (tests/cli/test_serve.py).
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import yaml
 from tests.e2e.test_smoke import OFFICIAL, envelope
 from tests.e2e.world import Said, World, new_world, wait_until
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.soak]
 
 OFF = ("smoke", "--set", "template.thinking=off")
 ORIGINAL = OFFICIAL / "r1-distill-original.jinja"

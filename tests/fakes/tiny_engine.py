@@ -27,7 +27,6 @@ class Tiny:
     name = "tiny"
     passage = ""
     options = OptionTable()
-    variables: Mapping[str, str] = {}
     key_variable = "TINY_KEY"
     open_paths = "/ready, /stats"
     limitations = Limitations(

@@ -1,4 +1,4 @@
-"""Statistics of data sets in the terminal: lines of facts, and histograms of bars."""
+"""Statistics of datasets in the terminal: lines of facts, and histograms of bars."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_TOKENS = "not counted: --recipe RECIPE or --tokenizer DIR counts them"
 
 
 def stats_text(data_sets: Sequence[Mapping[str, Any]]) -> str:
-    """All data sets, one after another."""
+    """All datasets, one after another."""
     return "\n\n".join("\n".join(_lines(one)) for one in data_sets)
 
 

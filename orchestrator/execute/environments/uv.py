@@ -85,10 +85,14 @@ def run(arguments: Sequence[str], *, folder: Path, progress: Progress, purpose: 
     output.
     """
     output: list[str] = []
+    began, quiet_until = time.monotonic(), 0.0
     with _started((find(), *arguments), folder) as process:
         for line in _lines(process):
             if not line:
-                progress(f"still running: {purpose}")
+                elapsed = time.monotonic() - began
+                if elapsed >= quiet_until:  # twice as long each time
+                    progress(f"still running after {elapsed:.1f} s: {purpose}")
+                    quiet_until = 2 * elapsed
                 continue
             output.append(line)
             if not line.startswith(_QUIET):

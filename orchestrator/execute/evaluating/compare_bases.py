@@ -278,7 +278,7 @@ def find_rows(project: Path, data: str) -> Rows:
     if not path.exists():
         named = "/" in data or bool(Path(data).suffix)
         what = "no such data file" if named else f'no dataset named "{data}", and no such file'
-        hint = f"name a file of rows, or a data set of {FOLDER}/: {', '.join(sorted(known)) or 'none yet'}"
+        hint = f"name a file of rows, or a dataset of {FOLDER}/: {', '.join(sorted(known)) or 'none yet'}"
         raise (MissingError if named else UsageError)(Problem(what, data, hint))
     entry = DatasetEntry(name_for(path.stem), file=path.name, sha256=sha256_path(path))
     return Rows(entry, data, path)

@@ -66,7 +66,7 @@ def evaluate(settings: EvaluateSettings, folder: Path) -> int:
 
 
 def read_samples(path: Path, datasets: Sequence[str], limit: int) -> list[Prediction]:
-    """At most `limit` samples of the named data sets, evenly spread, in constant memory.
+    """At most `limit` samples of the named datasets, evenly spread, in constant memory.
 
     Raises:
         MissingError: there is no such file. StageFailed: a line of it is broken.

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from orchestrator.errors import ConchError, MissingError, Problem, StageFailed
+from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, is_disk_full
 from orchestrator.execute.host import signals
 from orchestrator.plan.stage import partial
 
@@ -153,7 +153,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def write_error(error: OSError, path: Path) -> ConchError:
     """The error of a file that could not be written: StageFailed for a full disk, otherwise MissingError."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+    if is_disk_full(error.errno):
         hint = f"free space on the disk of {path.parent}, then run the same command again"
         return StageFailed(Problem(f"disk full: {error.strerror}", str(path), hint))
     return MissingError(Problem(f"cannot write: {error.strerror}", str(path)))

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator.backends.engines import ENGINES
 from orchestrator.execute.host.machine import bound_cores
 from orchestrator.execute.processes.process_tree import VARIABLE
 from orchestrator.hubs import variables
@@ -45,10 +44,7 @@ _ENGINES = {
 _RUNTIMES: Mapping[Runtime, Mapping[str, str]] = {
     Runtime.CONCH: {},
     Runtime.TRAIN: _ENGINES,
-    Runtime.SERVE: {
-        **_ENGINES,
-        **{name: value for engine in ENGINES.values() for name, value in engine.variables.items()},
-    },
+    Runtime.SERVE: _ENGINES,
 }
 
 

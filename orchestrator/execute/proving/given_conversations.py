@@ -3,7 +3,7 @@
 A line is any row that a format of datasets/ reads, or a list of messages; the file may be one JSON
 array of rows. Training gets the row as the format reads it; a client sends the messages unchanged, with
 content as a list of parts and a `reasoning` field. Rows that LLaMA-Factory would drop are rejected with their
-line; rows that a data set should not have (empty answers, control tokens) are accepted, to be compared.
+line; rows that a dataset should not have (empty answers, control tokens) are accepted, to be compared.
 """
 
 from __future__ import annotations

@@ -134,9 +134,9 @@ def _loaded(each: Prepared, counts: RowCounts | None, data: Path) -> rows.Loaded
 
 
 def _missing(ids: Path, conversations: Path, torn: Mapping[str, str]) -> dict[str, list[str]]:
-    """Data set → locations of its rows that are among the conversations but not among the trainer's.
+    """Dataset → locations of its rows that are among the conversations but not among the trainer's.
 
-    Both files have the same order, so one row of each is held. `torn`: data set → its source file.
+    Both files have the same order, so one row of each is held. `torn`: dataset → its source file.
     """
     missing: dict[str, list[str]] = {name: [] for name in torn}
     trained = chain((row for row in _keys(ids) if row[0] in torn), [("", 0)])
@@ -152,7 +152,7 @@ def _missing(ids: Path, conversations: Path, torn: Mapping[str, str]) -> dict[st
 
 
 def _keys(path: Path) -> Iterator[tuple[str, int]]:
-    """(data set, number) of every row of a JSON lines file."""
+    """(dataset, number) of every row of a JSON lines file."""
     with path.open("rb") as lines:
         for line in lines:
             if line.startswith(b'{"dataset":'):

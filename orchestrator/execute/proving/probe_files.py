@@ -44,7 +44,7 @@ class ServedRow(TypedDict):
 
 
 class Prepared(TypedDict):
-    """A data set in prepare.json. file: its source, for display."""
+    """A dataset in prepare.json. file: its source, for display."""
 
     name: str
     part: str
@@ -161,7 +161,7 @@ def answers_in_step(
 
 
 def prepared_sets(path: Path) -> list[Prepared]:
-    """The data sets of prepare.json."""
+    """The datasets of prepare.json."""
     try:
         sets: list[Prepared] = json.loads(path.read_bytes())["datasets"]
         _ = [(each["name"], each["file"]) for each in sets]
@@ -172,7 +172,7 @@ def prepared_sets(path: Path) -> list[Prepared]:
 
 
 def sources_of(path: Path) -> dict[str, str]:
-    """Data set, with the worse answers of pairs as one of its own → its source file, from prepare.json."""
+    """Dataset, with the worse answers of pairs as one of its own → its source file, from prepare.json."""
     return {each["name"] + suffix: each["file"] for each in prepared_sets(path) for suffix in ("", REJECTED)}
 
 
@@ -181,7 +181,7 @@ class TrainedRows:
     """The rows of training_ids.jsonl, each with its location in its source.
 
     Attributes:
-        sources: data set of the recipe → its file; others are not trained.
+        sources: dataset of the recipe → its file; others are not trained.
         conversations: conversations.jsonl if the messages are needed, else None.
         passed_over: rows that were read but are not trained, by reason.
     """

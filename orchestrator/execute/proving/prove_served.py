@@ -133,7 +133,7 @@ def _is_generated(row: RowIds) -> bool:
 class ServedAsker:
     """The server, and what its prompts are compared with.
 
-    `longest` is its context in tokens, `sources` maps data sets to their source files.
+    `longest` is its context in tokens, `sources` maps datasets to their source files.
     """
 
     client: httpx.Client

@@ -123,7 +123,7 @@ class Evaluation:
     """Which rows are asked, and how; the same for every model.
 
     Attributes:
-        split: its name; datasets: the prepared data sets that make it up.
+        split: its name; datasets: the prepared datasets that make it up.
         limit: maximum samples. max_tokens, temperature: of an answer. concurrency: parallel requests.
         thinking: LLaMA-Factory's enable_thinking: True, False, or None for mixed.
     """

@@ -82,12 +82,15 @@ def test_its_lines_are_passed_on_without_the_list_of_packages(
     assert said == ["uv: Resolved 2", "uv: ~", "uv: Downloading 螺", "uv: rest"]
 
 
-def test_a_silence_is_broken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_uv(world, monkeypatch, "time.sleep(1)")
+def test_fault_175_a_silence_is_broken_and_no_line_comes_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_uv(world, monkeypatch, "time.sleep(3)")
     monkeypatch.setattr(uv, "HEARTBEAT", 0.2)
     said: list[str] = []
     uv.run([], folder=world.home.parent, progress=said.append, purpose="download much")
-    assert "still running: download much" in said
+    assert said[0].startswith("still running after ")
+    assert said[0].endswith(" s: download much")
+    assert len(said) < 6, "twice as long each time"
+    assert len(set(said)) == len(said)
 
 
 def test_a_failure_carries_the_end_of_what_uv_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,7 +134,7 @@ def test_a_failure_is_known_by_what_lies_behind_it() -> None:
     outer = RuntimeError("the library's words")
     outer.__cause__ = GatedRepoError("403")
     assert tell(outer)["kind"] == "gated"
-    assert tell(OSError(28, "No space left on device"))["kind"] == "disk"
+    assert tell(OSError(28, "No space left on device"))["errnos"] == [28]
     assert tell(ConnectionRefusedError("no"))["kind"] == "network"
     assert tell(ValueError("what?"))["kind"] == "other"
 

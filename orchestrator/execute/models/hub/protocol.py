@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut, UsageError
+from orchestrator.errors import (
+    ConchError,
+    MissingError,
+    Problem,
+    StageFailed,
+    TimedOut,
+    UsageError,
+    is_disk_full,
+)
 from orchestrator.hubs import REMOTE, Hub, variables
 
 # What a download needs of the user's environment besides the hubs' own variables; nothing else is passed on.
@@ -66,6 +74,7 @@ class Event(TypedDict, total=False):
     kind: str
     status: int
     what: str
+    errnos: list[int | None]
 
 
 def human(size: float) -> str:
@@ -132,5 +141,6 @@ def error_of(request: HubRequest, event: Event, address: str, secret: str) -> Co
         "disk": (MissingError, f"the disk is full: {message}", room),
         "name": (UsageError, f"not the name of a {request.kind} on a hub: {message}", "write OWNER/NAME"),
     }
-    kind, what, hint = errors.get(event["kind"], (StageFailed, f"the download failed: {message}", again))
+    named = "disk" if is_disk_full(*event.get("errnos", ())) else event["kind"]
+    kind, what, hint = errors.get(named, (StageFailed, f"the download failed: {message}", again))
     return kind(Problem(what, where=str(request), hint=hint))
