@@ -72,7 +72,17 @@ def keys_at(location: Sequence[int | str]) -> tuple[str, ...]:
     if tuple(location[:2]) == ("verify", "checks"):
         return tuple(field.alias or name for name, field in CheckCase.model_fields.items())
     section = SECTIONS.get(str(location[0]))
+    for step in location[1:]:
+        section = _nested(section).get(str(step), section) if section else None
     return tuple(section.model_fields) if section else ()
+
+
+def _nested(section: type[Section]) -> dict[str, type[Section]]:
+    """The sections in a section, by their keys."""
+    kinds = {name: info.annotation for name, info in section.model_fields.items()}
+    return {
+        name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Section)
+    }
 
 
 def node_at(root: Node, location: Iterable[int | str]) -> tuple[Node, bool]:
@@ -125,6 +135,9 @@ def _meant(location: Sequence[int | str]) -> str:
     near = nearest(key, here)
     if near:
         return near
+    for inner, kind in _nested(SECTIONS.get(str(location[0]), Section)).items():
+        if key in kind.model_fields:
+            return f"{location[0]}.{inner}.{key}"
     for section, kind in SECTIONS.items():
         if key in kind.model_fields:
             return f"{section}.{key}"
