@@ -1,4 +1,4 @@
-"""Sampling: what a recipe and a base's generation_config.json can ask of the server, and other servers claim."""
+"""Sampling: what a recipe and a generation_config.json can ask of the server."""
 
 from __future__ import annotations
 
