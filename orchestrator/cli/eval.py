@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.verb import Outcome, limit_option, recipe_argument, split_option, verb
+from orchestrator.cli.verb import Outcome, base_url_option, limit_option, recipe_argument, split_option, verb
 
 if TYPE_CHECKING:
     from orchestrator.evaluation.numbers import Mean, Numbers
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-tokens", type=click.IntRange(1), default=None, help="Maximum length of an answer in tokens."
 )
-@click.option(
-    "--base-url", default="", metavar="URL", help="Use this running server instead of starting one."
-)
+@base_url_option("Use this running server instead of starting one.")
 @click.option("--model", default="", metavar="NAME", help="Model name of that server; default: the recipe's.")
 def command(
     *,
@@ -68,7 +66,7 @@ def command(
         systems=tuple(dict.fromkeys(named)),
         limit=limit,
         max_tokens=max_tokens,
-        server=Server(base_url.rstrip("/"), model) if base_url else None,
+        server=Server(base_url, model) if base_url else None,
     )
     found = evaluate_run(
         recipe, options, project=recipes.project_folder(Path.cwd()), progress=TerminalProgress()

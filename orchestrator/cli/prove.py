@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.text.program import runnable
-from orchestrator.cli.verb import Outcome, accept_option, recipe_argument, verb
+from orchestrator.cli.verb import Outcome, accept_option, base_url_option, recipe_argument, verb
 
 if TYPE_CHECKING:
     from orchestrator.execute.run_store.certify import Certificate
@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 @recipe_argument
 @accept_option
 @click.option("--offline", is_flag=True, help="Skip the proofs that need a server.")
-@click.option(
-    "--base-url",
-    default="",
-    metavar="URL",
-    help="Use this running server instead of starting one.",
-)
+@base_url_option("Use this running server instead of starting one.")
 @click.option("--model", default="", metavar="NAME", help="Model name of that server; default: the recipe's.")
 def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str, model: str) -> Outcome:
     """Prove that the served model is the trained one, and write the certificate.
@@ -50,7 +45,7 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
         progress=TerminalProgress(),
         offline=offline,
         accept_mismatch=accept_mismatch,
-        server=Server(base_url.rstrip("/"), model) if base_url else None,
+        server=Server(base_url, model) if base_url else None,
     )
     refuted = [proof for proof in certificate["proofs"] if not proof["holds"]]
     data = {"run": run.name, "certificate": str(run.path / "proof.json"), **certificate}

@@ -208,6 +208,17 @@ def run_options(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     return packed
 
 
+def base_url_option(text: str) -> Callable[[_Body], _Body]:
+    """--base-url, with its help; an address that holds a secret is refused before anything repeats it."""
+
+    def checked(_: click.Context, __: click.Parameter, value: str) -> str:
+        from orchestrator.execute.inference.api_key import checked_url
+
+        return checked_url(value) if value else ""
+
+    return click.option("--base-url", default="", metavar="URL", callback=checked, help=text)
+
+
 def server_options(function: _Body) -> _Body:
     """Add --base-url, --model and --key-file to a verb that talks to a server."""
     from pathlib import Path
@@ -222,12 +233,7 @@ def server_options(function: _Body) -> _Body:
         click.option(
             "--model", default="", metavar="NAME", help="Name of the served model; default: the recipe's."
         ),
-        click.option(
-            "--base-url",
-            default="",
-            metavar="URL",
-            help="Base URL of the server; default: where conch serve listens.",
-        ),
+        base_url_option("Base URL of the server; default: where conch serve listens."),
     ):
         function = option(function)
     return function

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.text.program import runnable
-from orchestrator.cli.verb import Outcome, recipe_argument, verb
+from orchestrator.cli.verb import Outcome, base_url_option, recipe_argument, verb
 from orchestrator.results import json_of
 
 if TYPE_CHECKING:
@@ -19,12 +19,7 @@ _ANSWER = 300
 
 @verb(example="conch why magic_conch\nconch why magic_conch --base-url http://127.0.0.1:8000/v1 --json")
 @recipe_argument
-@click.option(
-    "--base-url",
-    default="",
-    metavar="URL",
-    help="Use this running server instead of starting one.",
-)
+@base_url_option("Use this running server instead of starting one.")
 @click.option("--model", default="", metavar="NAME", help="Model name of that server; default: the recipe's.")
 def command(*, recipe: str, base_url: str, model: str) -> Outcome:
     """Find the first stage where the effect of training is lost.
@@ -44,7 +39,7 @@ def command(*, recipe: str, base_url: str, model: str) -> Outcome:
         recipe,
         project=recipes.project_folder(Path.cwd()),
         progress=TerminalProgress(),
-        server=Server(base_url.rstrip("/"), model) if base_url else None,
+        server=Server(base_url, model) if base_url else None,
     )
     code = 5 if found.finding.lost_at else 0
     return Outcome(data=_data(found), text="\n".join(_lines(found)), exit_code=code)

@@ -23,7 +23,9 @@ from orchestrator.recipe.section import SERVED, WORD, Section
 from orchestrator.recipe.tools import Tools
 
 URL = TextField(
-    "an address like http://127.0.0.1:8000/v1, without a name or a password", r"^https?://[^\s@]+$", 2048
+    "an address like http://127.0.0.1:8000/v1, without a name, a password or a query",
+    r"^https?://[^\s@?#]+$",
+    2000,
 )
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
 
 from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import open_regular
+from orchestrator.outside import Outside
+
+LONGEST_URL = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,44 @@ class ServiceAddress:
             hint = "conch run RECIPE sets them; conch verify --base-url URL asks another server"
             raise MissingError(Problem(what, hint=hint))
         return cls(url, model, read_key())
+
+
+def checked_url(url: str, where: str = "--base-url") -> str:
+    """A server's base URL without a slash at its end. Raises UsageError if it is none, or holds a secret.
+
+    A secret in an address would reach every message, record and report that names the server.
+    """
+    plain = not re.search(r"[@?#]", url)
+    if plain and _is_url(url):
+        return url.rstrip("/")
+    shown = url if plain else _host_of(url)
+    if plain or not _is_url(url):
+        what, hint = "not a server's address", "write it like http://127.0.0.1:8000/v1"
+    else:
+        what = "this address has a user name, a password, a query or a fragment"
+        hint = "give the address alone, and a key by CONCH_API_KEY or --key-file FILE"
+    raise UsageError(Problem(f'{what}: "{Outside(shown)}"', where, hint))
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts, _ = urlsplit(url), httpx.URL(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except (ValueError, httpx.InvalidURL):
+        return False
+    return good and url.isprintable() and " " not in url and len(url) <= LONGEST_URL
+
+
+def _host_of(url: str) -> str:
+    """Scheme and host alone; not even those where an odd @ may have put a password there."""
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://", url)
+    start = scheme[0] if scheme else ""
+    netloc = re.split(r"[/?#]", url[len(start) :], maxsplit=1)[0]
+    odd = "@" in url[len(start) + len(netloc) :]
+    if odd or not start:
+        return f"{start}***"
+    user, at, host = netloc.rpartition("@")
+    return f"{start}{'***' if user else ''}{at}{host}/***"
 
 
 def read_key(

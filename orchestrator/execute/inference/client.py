@@ -6,37 +6,60 @@ from the user's OPENAI_* variables (transport.py).
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Self
-from urllib.parse import urlsplit
 
 import httpx
-import openai
 
 from orchestrator.backends.engines import ENGINES
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, TimedOut, UsageError
-from orchestrator.execute.inference.delta import Delta, delta_of
-from orchestrator.execute.inference.request_errors import ErrorKind, RequestError, request_error, with_retries
-from orchestrator.execute.inference.transport import DeadlineStream, http_client, limits
+from orchestrator.execute.inference.api_key import checked_url
+from orchestrator.execute.inference.delta import Delta, delta_of, joined
+from orchestrator.execute.inference.request_errors import (
+    ErrorKind,
+    RequestError,
+    read_json,
+    request_error,
+    status_error,
+    with_retries,
+)
+from orchestrator.execute.inference.server_events import events
+from orchestrator.execute.inference.transport import http_client, limits
+from orchestrator.outside import Outside, listed
 from orchestrator.results import Turn
 
-ANSWER_TIMEOUT = 300.0
 CANARY_TIMEOUT = 60.0
 LIST_TIMEOUT = 10.0
+LONGEST_NAME = 200
+MOST_SECONDS = 86_400.0
 DYING = (0.1, 0.3, 1.0)
 
 Message = Mapping[str, str]
 Tool = Mapping[str, object]
 
 
+def answer_timeout() -> float:
+    """Seconds for a whole answer: CONCH_ANSWER_TIMEOUT, otherwise 300."""
+    text = os.environ.get("CONCH_ANSWER_TIMEOUT", "") or "300"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= MOST_SECONDS:
+        hint = "set it to a number of seconds, for example 600, or unset it"
+        raise UsageError(Problem(f"not a time: {Outside(text)}", "CONCH_ANSWER_TIMEOUT", hint))
+    return seconds
+
+
 class Client:
     """Asks one model of one server; safe to use from several threads.
 
     `max_tokens` and `temperature` None mean the server's defaults; `timeout` is in seconds, for a whole
-    answer.
+    answer, None for CONCH_ANSWER_TIMEOUT.
     """
 
     def __init__(
@@ -47,16 +70,13 @@ class Client:
         key: str = "",
         max_tokens: int | None = None,
         temperature: float | None = None,
-        timeout: float = ANSWER_TIMEOUT,
+        timeout: float | None = None,
     ) -> None:
-        self.base_url = _checked(base_url)
+        self.base_url = checked_url(base_url)
         self.model = model
         self._key = key
-        self._timeout = timeout
-        self._http = http_client(self.base_url, key, timeout)
-        # The library requires a key; transport.py decides which one is sent.
-        create: Callable[..., openai.OpenAI] = openai.OpenAI  # its types name another version of httpx
-        self._openai = create(base_url=self.base_url, api_key="none", max_retries=0, http_client=self._http)
+        self._timeout = answer_timeout() if timeout is None else timeout
+        self._http = http_client(self.base_url, key, self._timeout)
         settings = {"max_tokens": max_tokens, "temperature": temperature}
         self._settings = {name: value for name, value in settings.items() if value is not None}
         self._wants_ids = True
@@ -71,7 +91,6 @@ class Client:
 
     def close(self) -> None:
         """Close every connection."""
-        self._openai.close()
         self._http.close()
 
     def ask(
@@ -97,7 +116,7 @@ class Client:
         if not streamed:
             return turn
         try:
-            streamed_whole = with_retries(lambda: sum(self.stream(sent, **extra), Delta()))
+            streamed_whole = with_retries(lambda: joined(self.stream(sent, **extra)))
         except RequestError as error:
             return Turn(sent, error=f"with stream=true: {_described(error, tools)}")
         return replace(
@@ -131,28 +150,32 @@ class Client:
 
     def stream(self, messages: Sequence[Message], **extra: object) -> Iterator[Delta]:
         """The answer in deltas; closing the iterator ends the request. Raises RequestError."""
-        with self._explained(self._timeout):
-            stream = self._create(messages, stream=True, **extra)
-            if not isinstance(stream, openai.Stream):
-                raise RequestError(ErrorKind.ANSWER, "the server does not stream")
-            try:
-                yield from (self._delta(chunk, "delta") for chunk in stream if chunk.choices)
-            finally:
-                stream.close()
-            body = stream.response.stream
-            if isinstance(body, DeadlineStream) and not body.done:
-                raise RequestError(ErrorKind.ANSWER, "the stream broke off: it ended without [DONE]")
+        seconds, done = self._timeout, False
+        with (
+            self._explained(seconds),
+            closing(self._create(messages, seconds, stream=True, **extra)) as answer,
+        ):
+            for event in events(answer.iter_bytes()):
+                done = event == "[DONE]"
+                if done:
+                    break
+                chunk = _answer_of(read_json(event.encode()), self._key)
+                if chunk.get("choices"):
+                    yield self._delta(chunk, "delta")
+        if not done:
+            raise RequestError(ErrorKind.ANSWER, "the stream broke off: it ended without [DONE]")
 
-    def reach(self, hint: str = "", *, timeout: float = CANARY_TIMEOUT) -> None:
+    def reach(self, hint: str = "", *, timeout: float | None = None) -> None:
         """Make sure, with one token, that the server answers under the model's name.
 
         Raises MissingError if nothing listens there or it requires another key, UsageError if it serves other
         models, TimedOut if its engine does not answer, and StageFailed for an invalid answer.
         """
+        timeout = min(CANARY_TIMEOUT, self._timeout) if timeout is None else timeout
         try:
-            listed = self._models()
-            if listed is not None and self.model not in listed:
-                raise _not_served(self.model, listed)
+            names = self._models()
+            if names is not None and Outside(self.model) not in names:
+                raise _not_served(self.model, names)
         except RequestError as error:
             raise self._conch_error(error, hint, timeout) from error
         failure = self._ping(timeout)
@@ -193,64 +216,80 @@ class Client:
 
     def _whole(self, messages: Sequence[Message], *, timeout: float | None = None, **extra: object) -> Delta:
         seconds = timeout or self._timeout
-        with self._explained(seconds):
-            answer = self._create(messages, timeout=limits(seconds), **extra)
-            if isinstance(answer, str):
-                raise RequestError(ErrorKind.ANSWER, f"the answer is not JSON: {answer[:80]!r}")
-            if not getattr(answer, "choices", None):
+        with self._explained(seconds), closing(self._create(messages, seconds, **extra)) as response:
+            answer = _answer_of(read_json(response.read()), self._key)
+            if not answer.get("choices"):
                 raise RequestError(ErrorKind.ANSWER, "the answer holds no choices")
             return self._delta(answer, "message")
 
-    def _create(self, messages: Sequence[Message], **extra: object) -> object:
+    def _create(self, messages: Sequence[Message], seconds: float, **extra: object) -> httpx.Response:
         """The response; token ids (vLLM's return_token_ids) are requested until a server refuses that."""
-        create: Callable[..., object] = self._openai.chat.completions.create
-        request = {"model": self.model, "messages": list(messages)} | self._settings | extra
+        body = {"model": self.model, "messages": list(messages)} | self._settings | extra
         if not self._wants_ids:
-            return create(**request)
+            return self._send("POST", "chat/completions", seconds, body)
         try:
-            return create(**request, extra_body={"return_token_ids": True})
-        except (openai.BadRequestError, openai.UnprocessableEntityError):
-            answer = create(**request)  # fails the same way if something else was refused
-            self._wants_ids = False
-            return answer
+            return self._send("POST", "chat/completions", seconds, body | {"return_token_ids": True})
+        except RequestError as error:
+            if error.status not in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY):
+                raise
+        # Fails the same way if something else was refused.
+        response = self._send("POST", "chat/completions", seconds, body)
+        self._wants_ids = False
+        return response
 
-    def _delta(self, answer: object, part: str) -> Delta:
-        self._check_model(getattr(answer, "model", None) or "")
-        choices: Sequence[object] = getattr(answer, "choices", ())
+    def _send(self, method: str, path: str, seconds: float, body: object = None) -> httpx.Response:
+        """A successful response, its body unread. Raises RequestError for another status."""
+        request = self._http.build_request(
+            method, f"{self.base_url}/{path}", json=body, timeout=limits(seconds)
+        )
+        response = self._http.send(request, stream=True)
+        if response.is_success:
+            return response
+        with closing(response):
+            response.read()
+            raise status_error(response, self._key)
+
+    def _delta(self, answer: Mapping[str, object], part: str) -> Delta:
+        named, choices = answer.get("model"), answer.get("choices")
+        self._check_model(named if isinstance(named, str) else "")
+        if not isinstance(choices, list):
+            raise ValueError('the answer has an unknown shape: "choices" is not a list')  # noqa: TRY004
         return delta_of(choices[0], part)
 
     def _check_model(self, answered: str) -> None:
         """Reject responses from another model; a server may list two names of one model."""
         if not answered or answered in self._aliases or answered.startswith(f"{self.model}-"):
             return
-        listed = self._models() or ()
-        if answered not in listed or self.model not in listed:
-            raise RequestError(
-                ErrorKind.ANSWER, f'another model answered: "{answered}" instead of "{self.model}"'
-            )
+        names = self._models() or ()
+        if not {Outside(answered), Outside(self.model)} <= set(names):
+            what = f'another model answered: "{Outside(answered)}" instead of "{self.model}"'
+            raise RequestError(ErrorKind.ANSWER, what)
         self._aliases.add(answered)
 
-    def _models(self) -> list[str] | None:
+    def _models(self) -> list[Outside] | None:
         """The names that the server lists; None if it has no list."""
+        seconds = min(LIST_TIMEOUT, self._timeout)
         try:
-            with self._explained(LIST_TIMEOUT):
-                listed = self._openai.models.list(timeout=LIST_TIMEOUT)
-                return [str(model.id) for model in listed.data]
+            with self._explained(seconds), closing(self._send("GET", "models", seconds)) as response:
+                found = read_json(response.read())
         except RequestError as error:
             if error.kind in (ErrorKind.NOT_SERVED, ErrorKind.REFUSED):
                 return None
             raise
-        except AttributeError:  # a list of another shape
+        rows = found.get("data") if isinstance(found, dict) else None
+        if not isinstance(rows, list):  # a list of another shape
             return None
+        names = (row.get("id") for row in rows if isinstance(row, dict))
+        return [Outside(name, secrets=(self._key,), limit=LONGEST_NAME) for name in names if name is not None]
 
     @contextmanager
     def _explained(self, timeout: float) -> Iterator[None]:
         try:
             yield
-        except (openai.OpenAIError, httpx.HTTPError, ValueError, RuntimeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError, RuntimeError) as error:
             if self._http.is_closed:  # by another thread that needs no more answers
                 raise RequestError(ErrorKind.NOT_THERE, "the conversation was cancelled") from error
-            if isinstance(error, RuntimeError):
+            if isinstance(error, RuntimeError) and not isinstance(error, httpx.StreamError):
                 raise
             raise request_error(error, url=self.base_url, timeout=timeout, key=self._key) from error
 
@@ -262,7 +301,7 @@ class Client:
             case ErrorKind.KEY:
                 return MissingError(Problem(what, hint="set CONCH_API_KEY, or give --key-file FILE"))
             case ErrorKind.TIMEOUT:
-                what = f"{self.base_url} is up, but its engine gave no token within {timeout:g} s"
+                what = f"{self.base_url} is up, but its engine gave no token within {timeout:g} s ({error})"
                 return TimedOut(Problem(what, hint="read the server's log; restart it"))
             case ErrorKind.NOT_SERVED:
                 return UsageError(Problem(what, self.base_url, "does the address need /v1 at its end?"))
@@ -291,19 +330,18 @@ def _described(error: RequestError, tools: Sequence[Tool]) -> str:
     return str(error)
 
 
-def _checked(base_url: str) -> str:
-    try:
-        parts = urlsplit(base_url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        good = False
-    if not good:
-        hint = "write it like http://127.0.0.1:8000/v1"
-        raise UsageError(Problem(f"not a server's address: {base_url!r}", where="--base-url", hint=hint))
-    return base_url.rstrip("/")
+def _answer_of(value: object, key: str) -> Mapping[str, object]:
+    """A JSON object that reports no error."""
+    if not isinstance(value, dict):
+        raise ValueError("the answer has an unknown shape: it is not an object")  # noqa: TRY004
+    error = value.get("error")
+    if error:
+        said = error.get("message", error) if isinstance(error, dict) else error
+        what = f"the server reported an error: {Outside(said, secrets=(key,))}"
+        raise RequestError(ErrorKind.ANSWER, what)
+    return value
 
 
-def _not_served(model: str, listed: Sequence[str]) -> UsageError:
-    names = ", ".join(listed) or "none"
-    hint = f"--model {listed[0]}" if len(listed) == 1 else "name one of them with --model"
-    return UsageError(Problem(f'no model "{model}" there; served: {names}', where="--model", hint=hint))
+def _not_served(model: str, names: Sequence[Outside]) -> UsageError:
+    hint = f"--model {names[0]}" if len(names) == 1 else "name one of them with --model"
+    return UsageError(Problem(f'no model "{model}" there; served: {listed(names)}', "--model", hint))

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeGuard, TypeVar
+from typing import TypeVar
 
 import httpx
 
-if TYPE_CHECKING:
-    import openai
+from orchestrator.execute.inference.transport import AnswerRefusedError, DeadlineExceededError
+from orchestrator.outside import Outside
 
-DETAIL = 300
+MOST_PARTS = 1_000_000
 RETRIES = 3
 LONGEST = 60.0
 
+# How the HTTP library says that a connection ended too early.
+_CUT = re.compile("disconnected|peer closed|incomplete")
 _Answer = TypeVar("_Answer")
 
 
@@ -38,12 +39,16 @@ class ErrorKind(StrEnum):
 
 
 class RequestError(Exception):
-    """No usable answer came; `wait`: seconds after which the server asks for a retry."""
+    """No usable answer came.
 
-    def __init__(self, kind: ErrorKind, message: str, wait: float | None = None) -> None:
+    `wait`: the seconds after which the server asks for a retry. `status`: its HTTP status, 0 for none.
+    """
+
+    def __init__(self, kind: ErrorKind, message: str, wait: float | None = None, status: int = 0) -> None:
         super().__init__(message)
         self.kind = kind
         self.wait = wait
+        self.status = status
 
 
 # HTTP status → kind and sentence; others by their class.
@@ -61,40 +66,40 @@ _STATUS: dict[int, tuple[ErrorKind, str]] = {
 
 
 def request_error(error: Exception, *, url: str, timeout: float, key: str = "") -> RequestError:
-    """The RequestError that an exception of the OpenAI or HTTP library means; the key is never shown."""
-    cause = error.__cause__ if _is_openai(error, "APIConnectionError") else error
-    if isinstance(cause, httpx.ConnectTimeout):
-        return RequestError(ErrorKind.NOT_THERE, f"{url} accepts no connection")
-    if _is_openai(error, "APITimeoutError") or isinstance(cause, httpx.TimeoutException):
-        return RequestError(ErrorKind.TIMEOUT, f"no complete answer within {timeout:g} s")
-    if isinstance(cause, httpx.ConnectError):
-        return RequestError(ErrorKind.NOT_THERE, f"nothing listens at {url}")
-    if _is_status(error):
-        return _of_status(error, key)
-    return _of_answer(error, key)
+    """The RequestError that an exception of the HTTP library or a reader of JSON means; without the key."""
+    told = Outside(error, secrets=(key,))
+    kind, what = ErrorKind.ANSWER, str(told)
+    match error:
+        case AnswerRefusedError():
+            pass
+        case DeadlineExceededError():
+            kind = ErrorKind.TIMEOUT
+        case httpx.ConnectTimeout():
+            kind, what = ErrorKind.NOT_THERE, f"{url} accepts no connection"
+        case httpx.TimeoutException():
+            kind, what = ErrorKind.TIMEOUT, f"no complete answer within {timeout:g} s"
+        case httpx.ProxyError():
+            kind, what = ErrorKind.NOT_THERE, f"the proxy does not connect to {url}: {told}"
+        case httpx.ConnectError():
+            kind, what = ErrorKind.NOT_THERE, _not_connected(str(told), url)
+        case httpx.RemoteProtocolError() if not _CUT.search(str(error)):
+            what = f"the answer is not HTTP: {told}"
+        case httpx.TransportError() if not isinstance(error, httpx.UnsupportedProtocol):
+            kind, what = ErrorKind.CUT, "the server closed the connection in the middle of the answer"
+    return RequestError(kind, what)
 
 
-def _is_openai(error: Exception, name: str) -> bool:
-    """Whether an exception is of that class of openai, without importing it: that takes a second."""
-    library = sys.modules.get("openai")
-    return library is not None and isinstance(error, getattr(library, name))
+def _not_connected(told: str, url: str) -> str:
+    if "WRONG_VERSION_NUMBER" in told or "record layer failure" in told.lower():
+        return f"what listens at {url} speaks no TLS: is it http:// instead of https://?"
+    if "SSL" in told or "certificate" in told:
+        return f"no secure connection to {url}: {told}"
+    return f"nothing listens at {url}" + (f": {told}" if told.startswith("no host") else "")
 
 
-def _is_status(error: Exception) -> TypeGuard[openai.APIStatusError]:
-    return _is_openai(error, "APIStatusError")
-
-
-def _of_answer(error: Exception, key: str) -> RequestError:
-    invalid = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
-    if invalid or _is_openai(error, "APIResponseValidationError"):
-        return RequestError(ErrorKind.ANSWER, f"the answer is not valid JSON: {_plain(str(error), key)}")
-    if isinstance(error, httpx.TransportError) or _is_openai(error, "APIConnectionError"):
-        return RequestError(ErrorKind.CUT, "the server closed the connection in the middle of the answer")
-    return RequestError(ErrorKind.ANSWER, f"the server reported an error: {_plain(str(error), key)}")
-
-
-def _of_status(error: openai.APIStatusError, key: str) -> RequestError:
-    code = error.status_code
+def status_error(response: httpx.Response, key: str = "") -> RequestError:
+    """The RequestError of a response that was read, and whose status is not a success."""
+    code = response.status_code
     failed = code >= HTTPStatus.INTERNAL_SERVER_ERROR
     by_class = (
         (ErrorKind.ANSWER, "the server failed") if failed else (ErrorKind.REFUSED, "the server refuses")
@@ -102,12 +107,46 @@ def _of_status(error: openai.APIStatusError, key: str) -> RequestError:
     kind, sentence = _STATUS.get(code, by_class)
     if kind is ErrorKind.KEY:  # servers may repeat the key that they got
         return RequestError(kind, f"{sentence} (HTTP {code})")
-    body = error.body
-    detail = body.get("message") if isinstance(body, dict) else body
-    reason = f": {_plain(str(detail), key)}" if detail else ""
-    wait = seconds_of(error.response.headers.get("retry-after", ""))
+    if response.has_redirect_location:
+        elsewhere = Outside(response.headers["location"], secrets=(key,))
+        what = f"the server refuses (HTTP {code}): it redirects to {elsewhere}; give that address"
+        return RequestError(kind, what)
+    detail = detail_of(response, key)
+    reason = f": {detail}" if detail.raw else ""
+    wait = seconds_of(response.headers.get("retry-after", "")[:40])
     later = "" if wait is None else f", and asks you to wait {wait:g} s"
-    return RequestError(kind, f"{sentence} (HTTP {code}){later}{reason}", wait)
+    return RequestError(kind, f"{sentence} (HTTP {code}){later}{reason}", wait, code)
+
+
+def detail_of(response: httpx.Response, key: str = "") -> Outside:
+    """What a server says of its refusal: {"error": {"message"}}, or FastAPI's {"detail"}, or any text."""
+    text: object = response.content.decode("utf-8", "replace")
+    try:
+        body = read_json(response.content)
+    except ValueError:
+        return Outside(text, secrets=(key,))
+    error = body.get("error", body) if isinstance(body, dict) else body
+    found = error.get("message", error) if isinstance(error, dict) else error
+    return Outside(found if isinstance(found, str) else text, secrets=(key,))
+
+
+def read_json(body: bytes) -> object:
+    """JSON that another program sent. Raises ValueError with a sentence for anything else.
+
+    A small text may become a large value: each part costs up to a hundred bytes.
+    """
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > MOST_PARTS:
+        raise ValueError(f"the answer's JSON has more than {MOST_PARTS:,} parts")
+    try:
+        value: object = json.loads(body)
+    except RecursionError:
+        raise ValueError("the answer's JSON is nested too deeply") from None
+    except ValueError as error:  # a JSONDecodeError, not UTF-8, or a number of 5,000 digits
+        start = body[:80].decode("utf-8", "replace")
+        begins = start.lstrip()[:1] in ("{", "[")
+        why = f"valid JSON: {Outside(error, limit=120)}" if begins else "JSON"
+        raise ValueError(f"the answer is not {why}: {start!r}") from None
+    return value
 
 
 def seconds_of(retry_after: str, now: datetime | None = None) -> float | None:
@@ -124,11 +163,6 @@ def seconds_of(retry_after: str, now: datetime | None = None) -> float | None:
         return None
     aware = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (aware - (now or datetime.now(UTC))).total_seconds())
-
-
-def _plain(text: str, key: str) -> str:
-    line = " ".join((text.replace(key, "***") if key else text).split())
-    return line if len(line) <= DETAIL else line[:DETAIL] + "…"
 
 
 def with_retries(

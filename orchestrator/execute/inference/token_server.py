@@ -13,11 +13,12 @@ import httpx
 
 from orchestrator.errors import MissingError, Problem, StageFailed, TimedOut
 from orchestrator.execute.inference.api_key import ServiceAddress
-from orchestrator.execute.inference.request_errors import ErrorKind, request_error
+from orchestrator.execute.inference.request_errors import ErrorKind, read_json, request_error, status_error
 from orchestrator.execute.inference.transport import http_client
 
 TIMEOUT = 300.0
-SHOWN = 300
+# The scores of a row of 100,000 tokens are a hundred bytes each.
+SCORES_LIMIT = 64 * 1024 * 1024
 PINNED = "serve with the pinned version of the engine: conch serve"
 
 Message = Mapping[str, object]
@@ -43,7 +44,7 @@ class TokenServer:
         self.model = model
         self._root = self.base_url.removesuffix("/v1")
         self._key = key
-        self._http = http_client(self.base_url, key, TIMEOUT)
+        self._http = http_client(self.base_url, key, TIMEOUT, most=SCORES_LIMIT)
 
     @classmethod
     def of_environment(cls) -> Self:
@@ -114,7 +115,7 @@ class TokenServer:
     def _post(self, url: str, body: Mapping[str, object]) -> Any:
         try:
             response = self._http.post(url, json={"model": self.model, **body})
-            answer = response.json() if response.status_code == httpx.codes.OK else None
+            answer = (read_json(response.content) or {}) if response.status_code == httpx.codes.OK else None
         except (httpx.HTTPError, ValueError) as error:
             problem = request_error(error, url=self.base_url, timeout=TIMEOUT, key=self._key)
             kind = TimedOut if problem.kind is ErrorKind.TIMEOUT else StageFailed
@@ -131,10 +132,7 @@ class TokenServer:
             raise MissingError(Problem(what, url, "set CONCH_API_KEY"))
         if status == httpx.codes.NOT_FOUND:
             raise MissingError(Problem("the server does not know this model or address (HTTP 404)", url))
-        text = response.text.replace(self._key, "***") if self._key else response.text
-        reason = " ".join(text.split())[:SHOWN]
+        told = str(status_error(response, self._key))
         if response.is_client_error:
-            raise ValueError(f"the server refuses it (HTTP {status}): {reason}")
-        raise StageFailed(
-            Problem(f"the server failed (HTTP {status}): {reason}", url, "read the server's log")
-        )
+            raise ValueError(told)
+        raise StageFailed(Problem(told, url, "read the server's log"))

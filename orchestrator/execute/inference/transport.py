@@ -1,80 +1,210 @@
-"""The HTTP client below the OpenAI client: it decides which headers are sent, and enforces total timeouts.
+"""The wire below every HTTP client: what is sent, how long a request may take, how large its answer may be.
 
-The OpenAI library takes keys, organizations and headers from the user's OPENAI_* variables, which belong to
-another service, so only the headers of SENT and our own key leave. Loopback never goes through a proxy;
-other addresses follow the user's proxy settings.
+One deadline covers a whole request at the socket: connecting, TLS, `100 Continue`, headers, and every byte
+that trickles in. An answer ends at its limit of bytes, and none is unpacked: Conch asks for no compression.
+Only the headers of SENT and our own key leave. Loopback never goes through a proxy; other addresses follow
+the user's proxy settings. Not covered: the system's name lookup, which has limits of its own.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import re
+import socket
+import ssl
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 
+from orchestrator.errors import Problem, UsageError
+from orchestrator.outside import Outside
+
 CONNECT_TIMEOUT = 10.0
+HEAD_LIMIT = 256 * 1024
+ANSWER_LIMIT = 16 * 1024 * 1024
 SENT = frozenset({"host", "accept", "connection", "content-type", "content-length", "transfer-encoding"})
 
-_DONE = re.compile(rb"(?:\A|\n)data: ?\[DONE\]")
-_DONE_SIZE = 16
+
+class DeadlineExceededError(httpx.ReadTimeout):
+    """A request took longer than it may."""
 
 
-class DeadlineStream(httpx.SyncByteStream):
-    """A response's bytes, with a deadline for all of them; `done` after the stream's [DONE]."""
+class AnswerRefusedError(httpx.TransportError):
+    """An answer is too large, or packed."""
 
-    def __init__(self, inner: httpx.SyncByteStream, deadline: float) -> None:
-        self._inner = inner
-        self._deadline = deadline
-        self._tail = b""
-        self.done = False
 
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._inner:
-            # A server that sends a byte now and then never hits the read timeout.
-            if time.monotonic() > self._deadline:
-                raise httpx.ReadTimeout("the whole answer took too long")
-            window = self._tail + chunk
-            self.done = self.done or _DONE.search(window) is not None
-            self._tail = window[-_DONE_SIZE:]
-            yield chunk
+@dataclass(slots=True)
+class _Budget:
+    """What one request may still cost."""
+
+    seconds: float
+    until: float
+    most: int
+    received: int = 0
+
+    def left(self) -> float:
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise self.spent()
+        return left
+
+    def spent(self) -> DeadlineExceededError:
+        came = f"; {self.received:,} bytes had come" if self.received else ""
+        return DeadlineExceededError(f"no complete answer within {self.seconds:g} s{came}")
+
+    def receive(self, count: int) -> None:
+        self.received += count
+        if self.received > self.most:
+            raise too_large(self.most)
+
+
+# The pool of httpcore connects in the thread that asks, and every request has a connection of its own.
+_BUDGET: ContextVar[_Budget] = ContextVar("budget")
+
+
+class _Stream(httpcore.NetworkStream):
+    """A socket that stops at its request's deadline and limit."""
+
+    def __init__(self, inner: httpcore.NetworkStream, budget: _Budget) -> None:
+        self._inner, self._budget = inner, budget
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        try:
+            data = self._inner.read(max_bytes, self._budget.left())
+        except httpcore.ReadTimeout:
+            raise self._budget.spent() from None
+        self._budget.receive(len(data))
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        try:
+            self._inner.write(buffer, self._budget.left())
+        except httpcore.WriteTimeout:
+            raise self._budget.spent() from None
 
     def close(self) -> None:
-        """Close the connection beneath."""
         self._inner.close()
 
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        seconds = min(self._budget.left(), CONNECT_TIMEOUT if timeout is None else timeout)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, seconds), self._budget)
 
-def http_client(base_url: str, key: str, timeout: float) -> httpx.Client:
-    """A client for one server. `timeout` is for a whole answer, in seconds."""
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
 
-    def send(request: httpx.Request) -> None:
+
+class _Backend(httpcore.NetworkBackend):
+    """Connects within the deadline, however many addresses a name has."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        budget = _BUDGET.get()
+        until = time.monotonic() + min(budget.left(), CONNECT_TIMEOUT if timeout is None else timeout)
+        failure: Exception = httpcore.ConnectTimeout()
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(f"no host has the name {host!r}: {error}") from None
+        for address in dict.fromkeys(str(one[4][0]) for one in found):
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                stream = httpcore.SyncBackend().connect_tcp(
+                    address, port, left, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+                continue
+            return _Stream(stream, budget)
+        raise failure
+
+
+class _Transport(httpx.HTTPTransport):
+    """Sends the headers of SENT and the key, and holds the answer to its deadline and its size."""
+
+    def __init__(self, key: str, most: int, proxy: str | None) -> None:
+        # The server may close an idle connection just when it is used again: a failure without a cause.
+        super().__init__(proxy=proxy, limits=httpx.Limits(max_keepalive_connections=0))
+        self._key, self._most = key, most
+        self._pool._network_backend = _Backend()  # noqa: SLF001  httpx passes on no backend of ours
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
         for header in set(request.headers) - SENT:
             del request.headers[header]
         request.headers["User-Agent"] = "conch"
-        if key:
-            request.headers["Authorization"] = f"Bearer {key}"
-        read = request.extensions.get("timeout", {}).get("read")
-        request.extensions["conch_deadline"] = time.monotonic() + (timeout if read is None else read)
+        if self._key:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        seconds = float(request.extensions["timeout"]["read"])
+        budget = _Budget(seconds, time.monotonic() + seconds, HEAD_LIMIT)
+        token = _BUDGET.set(budget)
+        try:
+            response = super().handle_request(request)
+        finally:
+            _BUDGET.reset(token)
+        budget.most = self._most
+        refusal = _refusal(response, self._most)
+        if refusal is not None:
+            response.close()
+            raise refusal
+        return response
 
-    def watch(response: httpx.Response) -> None:
-        stream = response.stream
-        if isinstance(stream, httpx.SyncByteStream):
-            response.stream = DeadlineStream(stream, response.request.extensions["conch_deadline"])
 
-    return httpx.Client(
-        timeout=limits(timeout),
-        trust_env=not is_loopback(base_url),
-        # The server may close an idle connection just when it is used again: a failure without a cause.
-        limits=httpx.Limits(max_keepalive_connections=0),
-        event_hooks={"request": [send], "response": [watch]},
-    )
+def too_large(most: int) -> AnswerRefusedError:
+    """The error for an answer above its limit."""
+    size = f"{most // 1024} KiB" if most < 1024 * 1024 else f"{most // (1024 * 1024)} MiB"
+    return AnswerRefusedError(f"the answer is larger than {size}")
+
+
+def _refusal(response: httpx.Response, most: int) -> AnswerRefusedError | None:
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        return AnswerRefusedError(
+            f"the answer is compressed (Content-Encoding: {encoding[:40]!a}), which was not requested"
+        )
+    length = response.headers.get("content-length", "")
+    return too_large(most) if length.isdecimal() and int(length[:20]) > most else None
+
+
+def http_client(base_url: str, key: str, timeout: float, *, most: int = ANSWER_LIMIT) -> httpx.Client:
+    """A client for one server. `timeout` is for a whole answer, in seconds, `most` its size in bytes."""
+    proxy = _proxy(base_url)
+    try:
+        transport = _Transport(key, most, proxy)
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        what = f"cannot use the proxy {Outside(proxy)}: {Outside(error)}"
+        raise UsageError(Problem(what, hint="correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY")) from None
+    return httpx.Client(timeout=limits(timeout), trust_env=False, transport=transport)
 
 
 def limits(timeout: float) -> httpx.Timeout:
     """The timeouts of a request whose whole answer may take `timeout` seconds."""
     return httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
+
+
+def _proxy(url: str) -> str | None:
+    """The user's proxy for an address."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(url) or urllib.request.proxy_bypass(host):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
 def is_loopback(url: str) -> bool:

@@ -7,8 +7,6 @@ enable_thinking). An answer of the server itself is sent back unchanged, reasoni
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +20,13 @@ from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, 
 from orchestrator.execute.data.prepare import GENERATED, HELD_OUT
 from orchestrator.execute.host.jsonl import key_of, lines_of
 from orchestrator.execute.inference.api_key import ServiceAddress
-from orchestrator.execute.inference.request_errors import ErrorKind, request_error
+from orchestrator.execute.inference.request_errors import (
+    ErrorKind,
+    detail_of,
+    read_json,
+    request_error,
+    status_error,
+)
 from orchestrator.execute.inference.transport import http_client
 from orchestrator.execute.proving.probe_files import (
     IdsFile,
@@ -32,6 +36,7 @@ from orchestrator.execute.proving.probe_files import (
     training_of,
 )
 from orchestrator.execute.proving.proof_file import leave_proof
+from orchestrator.outside import Outside, listed
 from orchestrator.plan.stages.prove_served import ProveServedSettings
 from orchestrator.probes.spellings import Message, split
 from orchestrator.proofs.requests import (
@@ -57,7 +62,6 @@ COMPLETED = 2
 ROOM = 8
 # Rows whose answers are read as a client shows them, whole and streamed.
 READ = 3
-SHOWN = 300
 _TOO_LONG = Sentence("rows with prompts longer than the server accepts", "行的提示词超过服务端的长度上限")
 _OTHER_SERVER = "prove a vLLM server that Conch started: conch serve"
 
@@ -154,14 +158,20 @@ class ServedAsker:
             http_client(url, key, TIMEOUT), url.removesuffix("/v1"), model, key, training, pieces, sources
         )
         models = asker.send("GET", "/v1/models", gone=MissingError)
-        served = {one.get("id"): one.get("max_model_len") for one in models.get("data", ())}
-        if model not in served:
-            what = f"the server has no model {model}; it has: {', '.join(map(str, served)) or 'none'}"
+        rows = models.get("data")
+        served = {
+            Outside(one.get("id"), limit=100): one.get("max_model_len")
+            for one in (rows if isinstance(rows, list) else ())
+            if isinstance(one, dict)
+        }
+        longest = served.get(Outside(model))
+        if Outside(model) not in served:
+            what = f"the server has no model {model}; it has: {listed(served)}"
             raise MissingError(Problem(what, url, "give the address of the server of this run: conch serve"))
-        if not served[model]:
+        if not isinstance(longest, int) or longest < 1:
             what = f"the server does not report the context length of {model} (max_model_len)"
             raise StageFailed(Problem(what, url, _OTHER_SERVER))
-        asker.longest = int(served[model])
+        asker.longest = longest
         return asker
 
     def __enter__(self) -> Self:
@@ -285,24 +295,15 @@ class ServedAsker:
         url = self.root + path
         try:
             answer = self.client.request(method, url, json={"model": self.model, **body} if body else None)
-            values = answer.json()
+            values = read_json(answer.content)
         except (httpx.HTTPError, ValueError) as error:
-            failure = request_error(error, url=url, timeout=TIMEOUT)
+            failure = request_error(error, url=url, timeout=TIMEOUT, key=self.key)
             kind = {ErrorKind.NOT_THERE: gone, ErrorKind.TIMEOUT: TimedOut}.get(failure.kind, StageFailed)
             raise kind(Problem(str(failure), url, "see the server's log")) from None
         refused = answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
         if isinstance(values, dict) and (answer.is_success or (refused and body)):
-            return values if answer.is_success else {"error": _shown(answer.text, self.key)}
-        what = f"the server answers {answer.status_code}: {_shown(answer.text, self.key)}"
-        raise StageFailed(Problem(what, url, _OTHER_SERVER))
+            return values if answer.is_success else {"error": str(detail_of(answer, self.key))}
+        raise StageFailed(Problem(str(status_error(answer, self.key)), url, _OTHER_SERVER))
 
 
 _RETURNED = ("role", "content", "reasoning", "reasoning_content")
-
-
-def _shown(text: str, key: str) -> str:
-    """A server's error message, without the key."""
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        text = json.loads(text)["error"]["message"]
-    plain = " ".join(str(text).split())
-    return (plain.replace(key, "***") if key else plain)[:SHOWN]

@@ -7,17 +7,24 @@ import time
 
 import httpx
 
+from orchestrator.execute.inference.request_errors import read_json, request_error, status_error
+from orchestrator.execute.inference.transport import http_client
+from orchestrator.outside import Outside
+
 _QUICK = httpx.Timeout(5.0, connect=1.0)
-
-
-def _headers(key: str | None) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def health_client(host: str, port: int, key: str | None) -> httpx.Client:
     """A client for quick requests to one server."""
     root = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    return httpx.Client(base_url=root, headers=_headers(key), timeout=_QUICK, trust_env=False)
+    return state_client(root, key, _QUICK)
+
+
+def state_client(root: str, key: str | None, timeout: httpx.Timeout) -> httpx.Client:
+    """A client for requests to the paths of a server."""
+    client = http_client(root, key or "", 0)
+    client.base_url, client.timeout = httpx.URL(root), timeout
+    return client
 
 
 class Canary:
@@ -42,18 +49,26 @@ class Canary:
 
     def _run(self) -> None:
         body = {**self._request, "messages": [{"role": "user", "content": "1"}]}
+        secrets = (self._key or "",)
         try:
-            with httpx.Client(headers=_headers(self._key), timeout=self._timeout, trust_env=False) as client:
+            with http_client(self._url, self._key or "", self._timeout) as client:
                 answer = client.post(f"{self._url}/chat/completions", json=body)
-        except httpx.HTTPError as error:
-            self.problem = f"a completion of one token failed: {type(error).__name__}"
+        except (httpx.HTTPError, ValueError) as error:
+            cause = request_error(error, url=self._url, timeout=self._timeout, key=self._key or "")
+            self.problem = f"a completion of one token failed: {cause}"
             return
         if answer.status_code != httpx.codes.OK:
-            status = f"HTTP {answer.status_code}"
-            self.problem = f"a completion of one token returned {status}: {answer.text[:400]}"
+            self.problem = f"a completion of one token failed: {status_error(answer, self._key or '')}"
             return
         try:
-            if answer.json()["usage"]["completion_tokens"] < 1:
-                self.problem = "a completion returned no token"
-        except (ValueError, KeyError, TypeError):
-            self.problem = f"the answer to a completion has an unknown shape: {answer.text[:400]}"
+            found = read_json(answer.content)
+            usage = found.get("usage") if isinstance(found, dict) else None
+            count = usage.get("completion_tokens") if isinstance(usage, dict) else None
+        except ValueError as error:
+            self.problem = f"a completion of one token failed: {Outside(error, secrets=secrets)}"
+            return
+        if not isinstance(count, int):
+            shape = Outside(answer.text[:2000], secrets=secrets)
+            self.problem = f"the answer to a completion has an unknown shape: {shape}"
+        elif count < 1:
+            self.problem = "a completion returned no token"

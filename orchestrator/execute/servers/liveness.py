@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import httpx
 
 from orchestrator.execute.servers.engines import Counters, server_api
-from orchestrator.execute.servers.health import Canary
+from orchestrator.execute.servers.health import Canary, state_client
 
 _PATIENT = httpx.Timeout(10.0, connect=5.0)
 
@@ -59,9 +59,7 @@ class Liveness:
         self._closed.set()
 
     def _watch(self) -> None:
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        root = self._url.removesuffix("/v1")
-        with httpx.Client(base_url=root, headers=headers, timeout=_PATIENT, trust_env=False) as client:
+        with state_client(self._url.removesuffix("/v1"), self._key, _PATIENT) as client:
             while not self.problem and not self._closed.wait(self._limits.look):
                 self.problem = self._look(client)
 

@@ -23,6 +23,7 @@ from orchestrator.execute.processes.child_environment import Symbols, child_envi
 from orchestrator.execute.processes.diagnosis import explain_failure, read_ends
 from orchestrator.execute.servers.engines import server_api
 from orchestrator.execute.servers.health import Canary, health_client
+from orchestrator.outside import Outside, listed
 from orchestrator.plan.stage import Service
 
 CANARY_SECONDS = 60.0
@@ -112,12 +113,12 @@ class Running:
             raise taken(self.port, "another server answers there")
         return bool(ours)
 
-    def _lists_model(self, models: list[str] | None) -> bool:
+    def _lists_model(self, models: list[Outside] | None) -> bool:
         """Whether it lists the model; StageFailed if it lists only others."""
-        if models is None or self.service.model in models:
+        if models is None or Outside(self.service.model) in models:
             return models is not None
-        what = f"{self.service.name}: it does not serve {self.service.model}; it serves: "
-        raise StageFailed(Problem(what + (", ".join(models) or "none"), str(self.process.log)))
+        what = f"{self.service.name}: it does not serve {self.service.model}; it serves: {listed(models)}"
+        raise StageFailed(Problem(what, str(self.process.log)))
 
     def _late(self, what: str) -> TimedOut:
         tail = last_lines(self._log(), 8)

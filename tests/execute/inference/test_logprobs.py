@@ -126,8 +126,8 @@ def test_a_row_that_the_server_refuses_is_said(folder: Path, server: Scores) -> 
     [
         ("401", MissingError, "requires a key"),
         ("404", MissingError, "does not know this model"),
-        ("500", StageFailed, "failed"),
-        ("html", StageFailed, "not valid JSON"),
+        ("500", StageFailed, "internal error"),
+        ("html", StageFailed, "is not JSON"),
         ("no-logprobs", StageFailed, "no prompt_logprobs"),
         ("no-tokenize", MissingError, "does not know this model"),
     ],

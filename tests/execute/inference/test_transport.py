@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from orchestrator.execute.inference.client import Client
-from orchestrator.execute.inference.transport import DeadlineStream, is_loopback
+from orchestrator.execute.inference.transport import is_loopback
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 ASKED = ({"role": "user", "content": "请问你是谁"},)
@@ -64,32 +63,3 @@ def test_every_request_has_a_connection_of_its_own(server: FakeServer) -> None:
         client.ask(ASKED)
         client.ask(ASKED)
     assert len(set(server.addresses)) == 2
-
-
-class Chunks(httpx.SyncByteStream):
-    def __init__(self, *chunks: bytes) -> None:
-        self.chunks = chunks
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self.chunks
-
-
-@pytest.mark.parametrize(
-    ("chunks", "done"),
-    [
-        ([b"data: {}\n\n", b"data: [DONE]\n\n"], True),
-        ([b"data: {}\n\ndata: [DO", b"NE]"], True),
-        ([b"data:[DONE]"], True),
-        ([b'data: {"content": "data: [DONE]"}\n\n'], False),
-        ([], False),
-    ],
-)
-def test_the_end_of_a_stream_is_noticed(chunks: list[bytes], done: bool) -> None:  # noqa: FBT001
-    watched = DeadlineStream(Chunks(*chunks), deadline=float("inf"))
-    assert list(watched) == chunks
-    assert watched.done is done
-
-
-def test_bytes_after_the_deadline_are_a_time_out() -> None:
-    with pytest.raises(httpx.ReadTimeout):
-        list(DeadlineStream(Chunks(b"x"), deadline=0.0))

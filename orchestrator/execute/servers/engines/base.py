@@ -8,6 +8,9 @@ from typing import Protocol
 
 import httpx
 
+from orchestrator.execute.inference.request_errors import read_json
+from orchestrator.outside import Outside
+
 
 @dataclass(frozen=True, slots=True)
 class Counters:
@@ -27,7 +30,7 @@ class ServerApi(Protocol):
     def is_up(self, client: httpx.Client, /) -> bool:
         """Whether it reports that it is up; False if it does not answer."""
 
-    def models(self, client: httpx.Client, /) -> list[str] | None:
+    def models(self, client: httpx.Client, /) -> list[Outside] | None:
         """Its model names; None if it does not list them (yet), [] if it refuses this client."""
 
     def defaults(self, client: httpx.Client, root: str, request: Mapping[str, object], /) -> Defaults | None:
@@ -48,7 +51,7 @@ def is_up(client: httpx.Client, /) -> bool:
         return False
 
 
-def models(client: httpx.Client, /) -> list[str] | None:
+def models(client: httpx.Client, /) -> list[Outside] | None:
     """The model names of /v1/models; [] for 401, 403 and 404."""
     try:
         response = client.get("/v1/models")
@@ -57,9 +60,13 @@ def models(client: httpx.Client, /) -> list[str] | None:
     if response.status_code in {401, 403, 404}:
         return []
     try:
-        return [str(model["id"]) for model in response.json()["data"]]
-    except (ValueError, KeyError, TypeError):
+        found = read_json(response.content)
+    except ValueError:
         return None
+    rows = found.get("data") if isinstance(found, dict) else None
+    if not isinstance(rows, list):
+        return None
+    return [Outside(row["id"], limit=100) for row in rows if isinstance(row, dict) and "id" in row]
 
 
 def defaults(_client: httpx.Client, _root: str, _request: Mapping[str, object], /) -> Defaults | None:
