@@ -40,7 +40,10 @@ class Outside:
     __slots__ = ("_limit", "_secrets", "raw")
 
     def __init__(self, raw: object, *, secrets: Iterable[str] = (), limit: int = LONGEST) -> None:
-        self.raw = raw if isinstance(raw, str) else str(raw)
+        try:
+            self.raw = raw if isinstance(raw, str) else str(raw)
+        except RecursionError:
+            self.raw = "a value that is nested too deeply"
         self._secrets, self._limit = tuple(secrets), limit
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from itertools import islice, takewhile
 
+from orchestrator import outside
 from orchestrator.backends.base import Symptom
 from orchestrator.backends.engines import ENGINES
 from orchestrator.errors import Problem
@@ -163,12 +164,5 @@ def last_lines(text: str, count: int = LAST_LINES) -> str:
 def visible(line: str) -> str:
     """One line without control, bidirectional or zero-width characters: they are shown as escapes."""
     last = line.rstrip("\r\n").rpartition("\r")[2]  # a progress bar overwrites itself: keep its last state
-    shown = "".join(
-        character if character.isprintable() or character == "\t" else _escape(character)
-        for character in last
-    )
+    shown = outside.visible(last)
     return shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

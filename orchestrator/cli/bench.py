@@ -102,7 +102,8 @@ def _no_folder(recipe: str) -> Exception:
 
 
 def _visibly(line: str) -> None:
-    from orchestrator.cli.text.terminal import uncoloured, visible
+    from orchestrator.cli.text.terminal import uncoloured
+    from orchestrator.outside import visible
 
     progress(visible(uncoloured(line)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from orchestrator.cli.text.terminal import emit, visible
+from orchestrator.cli.text.terminal import emit
 from orchestrator.cli.verb import (
     Number,
     Outcome,
@@ -27,6 +26,8 @@ from orchestrator.cli.verb import (
     verb,
 )
 from orchestrator.errors import Problem, StageFailed, UsageError
+from orchestrator.execute.host.redact import secrets_of
+from orchestrator.outside import json_text, visible
 
 if TYPE_CHECKING:
     from orchestrator.execute.inference.client import Client
@@ -214,7 +215,7 @@ def _answer(talk: _Talk, question: str) -> None:
     row = {"question": question, "answer": content}
     talk.turns.append(row)
     if talk.as_json:
-        emit(json.dumps(row, ensure_ascii=False) + "\n")
+        emit(json_text(row, secrets_of()) + "\n")
     elif stopped:
         progress("stopped")
 

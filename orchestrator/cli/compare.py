@@ -130,7 +130,8 @@ def _of_runs(runs: tuple[str, ...], split: str | None, limit: int | None) -> Out
 
 
 def _shown(found: Comparison) -> Iterable[str]:
-    from orchestrator.cli.text.terminal import one_line, table
+    from orchestrator.cli.text.terminal import table
+    from orchestrator.outside import one_line
 
     comparison = found.result
     rows = [
@@ -191,7 +192,7 @@ def _judge_problems(comparison: Compared) -> Iterable[Problem]:
 
 def _answer(answer: str, passed: bool | None) -> str:  # noqa: FBT001
     from orchestrator.cli.text.summary import MARKS
-    from orchestrator.cli.text.terminal import one_line
+    from orchestrator.outside import one_line
 
     mark = "" if passed is None else f"{MARKS[passed]} "
     return mark + (one_line(answer, _ANSWER) or "(nothing)")

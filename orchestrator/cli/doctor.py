@@ -12,10 +12,10 @@ def command(hardware: str) -> Outcome:
     """Report what is missing and the command that fixes it; exit 3 if a run cannot work."""
     from dataclasses import asdict
 
-    from orchestrator.cli.text.terminal import one_line
     from orchestrator.errors import MissingError, Problem
     from orchestrator.execute.doctor import Condition, examine
     from orchestrator.execute.host import machine
+    from orchestrator.outside import one_line
 
     profile = machine.profile(hardware)
     findings = examine(profile)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -54,13 +53,14 @@ class _Shown:
 
     def line(self, name: str, text: str) -> None:
         """Write one line; of a progress bar that redraws itself, only its last state."""
-        from orchestrator.cli.text.terminal import emit, visible
-        from orchestrator.execute.host.redact import redact
+        from orchestrator.cli.text.terminal import emit
+        from orchestrator.execute.host.redact import redact, secrets_of
         from orchestrator.execute.run_store.run_logs import last_state
+        from orchestrator.outside import json_text, visible
 
         shown = visible(redact(last_state(text)))
         if self._as_json:
-            emit(json.dumps({"log": name, "line": shown}, ensure_ascii=False) + "\n")
+            emit(json_text({"log": name, "line": shown}, secrets_of()) + "\n")
             return
         if name != self._name:
             emit(f"==> {name} <==\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ import click
 
 from orchestrator import __version__
 from orchestrator.cli.text.program import runnable
+from orchestrator.cli.text.terminal import emit
 from orchestrator.cli.verb import Outcome, VerbGroup
 from orchestrator.errors import (
     ConchError,
@@ -23,6 +23,8 @@ from orchestrator.errors import (
     exit_code_of,
     is_disk_full,
 )
+from orchestrator.execute.host.redact import redact, secrets_of
+from orchestrator.outside import json_text, visible
 
 # Verb (a module in orchestrator/cli) and its line in `conch --help`. A verb's module is imported when the
 # verb is used, never for `conch --help` (benchmarks/cold_start.py).
@@ -112,15 +114,13 @@ def _outcome_of(argv: Sequence[str]) -> Outcome:  # noqa: PLR0911  one return pe
 
 
 def envelope(command: str, *, ok: bool, data: object, problems: Sequence[Problem]) -> str:
-    """The one JSON object of `--json`."""
+    """The one JSON object of `--json`: texts of problems are visible, other texts are JSON's escapes."""
     listed = [
-        {"what": problem.what, "where": problem.where, "hint": runnable(problem.hint)} for problem in problems
+        {"what": visible(one.what), "where": visible(one.where), "hint": visible(runnable(one.hint))}
+        for one in problems
     ]
-    return json.dumps(
-        {"version": 1, "command": command, "ok": ok, "data": data, "problems": listed},
-        ensure_ascii=False,
-        default=str,
-    )
+    told = {"version": 1, "command": command, "ok": ok, "data": data, "problems": listed}
+    return json_text(told, secrets_of())
 
 
 def _show(name: str, outcome: Outcome, *, as_json: bool) -> None:
@@ -137,12 +137,7 @@ def _show(name: str, outcome: Outcome, *, as_json: bool) -> None:
 
 
 def _print(text: str, *, to_stderr: bool = False) -> None:
-    """Print; what the stream cannot encode becomes an escape."""
-    stream = sys.stderr if to_stderr else sys.stdout
-    if stream is None:  # closed by the caller (`>&-`)
-        return
-    encoding = stream.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    emit(f"{text}\n", sys.stderr if to_stderr else sys.stdout)
 
 
 def _of_click(error: click.ClickException) -> Problem:
@@ -161,8 +156,6 @@ def _bug(error: Exception) -> Problem:
 def _crash_file(error: Exception) -> str:
     import tempfile
     import traceback
-
-    from orchestrator.execute.host.redact import redact
 
     with tempfile.NamedTemporaryFile(
         "w", prefix="conch-crash-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"

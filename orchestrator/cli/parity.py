@@ -179,7 +179,7 @@ def _standalone_text(found: Compared) -> str:
 
 
 def _first(difference: Mapping[str, object] | None) -> list[str]:
-    from orchestrator.cli.text.terminal import visible
+    from orchestrator.outside import visible
 
     told = difference or {}
     return [

@@ -55,7 +55,7 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
 
 
 def _lines(certificate: Certificate, path: str) -> Iterable[str]:
-    from orchestrator.cli.text.terminal import visible
+    from orchestrator.outside import visible
 
     for proof in certificate["proofs"]:
         if proof["holds"]:

@@ -36,7 +36,7 @@ def command(a: str, b: str) -> Outcome:
 
 
 def _lines(a: str, b: str, found: Sequence[RunDifference]) -> Iterator[str]:
-    from orchestrator.cli.text.terminal import one_line
+    from orchestrator.outside import one_line
 
     yield f"- {a}"
     yield f"+ {b}"

@@ -37,7 +37,8 @@ def command(recipe: str) -> Outcome:
 
 def table(found: Sequence[RunSummary]) -> list[list[str]]:
     """One row per run: name, status, start of the latest attempt, stage, and why it ended."""
-    from orchestrator.cli.text.terminal import local_time, one_line
+    from orchestrator.cli.text.terminal import local_time
+    from orchestrator.outside import one_line
 
     rows = [["run", "status", "started", "stage", ""]]
     for one in found:

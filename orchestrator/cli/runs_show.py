@@ -40,7 +40,8 @@ def command(run: str) -> Outcome:
 
 
 def _lines(summary: RunSummary, manifest: Manifest) -> Iterator[str]:
-    from orchestrator.cli.text.terminal import aligned, local_time, one_line
+    from orchestrator.cli.text.terminal import aligned, local_time
+    from orchestrator.outside import one_line
 
     yield f"{summary.run}: {summary.standing}" + (f", {one_line(summary.reason)}" if summary.reason else "")
     if not manifest:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.text.terminal import one_line, visible
 from orchestrator.cli.verb import Outcome, RunOptions, current_project
+from orchestrator.outside import one_line, visible
 
 if TYPE_CHECKING:
     from orchestrator.evaluation.trials import Trial

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from orchestrator.cli.text.program import runnable
+from orchestrator.cli.text.terminal import emit
 from orchestrator.errors import Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def verb(*, example: str) -> Callable[[Callable[..., Outcome]], click.Command]:
 
 def progress(text: str) -> None:
     """Print one line of progress on stderr; stdout carries the result only."""
-    print(runnable(text), file=sys.stderr, flush=True)
+    emit(f"{runnable(text)}\n", sys.stderr)
 
 
 def current_project() -> Path:

@@ -173,7 +173,7 @@ def shown(result: Verification) -> str:
 
 def _failure(verdict: Verdict) -> Iterable[str]:
     from orchestrator.cli.text.junit import failure_parts
-    from orchestrator.cli.text.terminal import one_line
+    from orchestrator.outside import one_line
 
     yield f"FAILED {verdict.case} {verdict.check}"
     for name, text in failure_parts(verdict).items():
@@ -182,7 +182,7 @@ def _failure(verdict: Verdict) -> Iterable[str]:
 
 def _rows(verdicts: Iterable[Verdict], mark: str = "") -> Iterable[tuple[str, str, str, bool]]:
     """One row per case: its question, its answer, and its checks."""
-    from orchestrator.cli.text.terminal import one_line
+    from orchestrator.outside import one_line
 
     cases: dict[str, list[Verdict]] = {}
     for verdict in verdicts:

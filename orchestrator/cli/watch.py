@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.verb import Number, Outcome, verb
+from orchestrator.execute.host.redact import secrets_of
+from orchestrator.outside import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -114,7 +115,7 @@ class _Lines:
             return
         self._known = change(snapshot)
         if self._as_json:
-            emit(json.dumps(snapshot.to_json(), ensure_ascii=False) + "\n")
+            emit(json_text(snapshot.to_json(), secrets_of()) + "\n")
         else:
             emit(f"{local_time(snapshot.at)}  {summary_line(snapshot)}\n")
 

@@ -71,7 +71,8 @@ def _data(found: Why) -> dict[str, object]:
 
 
 def _lines(found: Why) -> Iterable[str]:
-    from orchestrator.cli.text.terminal import one_line, table, visible
+    from orchestrator.cli.text.terminal import table
+    from orchestrator.outside import one_line, visible
 
     total = len(found.cases)
     rows = [(stage.name, f"{stage.good} of {total}", stage.source) for stage in found.stages]

@@ -18,6 +18,7 @@ from typing import NotRequired, TypedDict
 
 from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.errors import ConchError, Problem, StageFailed, exit_code_of
+from orchestrator.execute.host.tell import tell
 from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.project import discovery
 from orchestrator.execute.run_store.run_folder import Run
@@ -56,8 +57,7 @@ class Written:
 
     def say(self, text: str) -> None:
         """Write a line."""
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        tell(text)
 
     def start(self, number: int, total: int, stage: str, reason: str) -> None:
         """A stage begins."""
@@ -122,7 +122,7 @@ def main(folder: Path) -> int:
         return _VERBS[request["verb"]](request, Path.cwd(), pipe)
     except ConchError as error:
         pipe.failed(error)
-        sys.stderr.write(f"{error}\n")
+        tell(str(error))
         return exit_code_of(error)
     except BaseException as error:
         pipe.failed(StageFailed(Problem(f"a bug in Conch: {type(error).__name__}: {error}")))

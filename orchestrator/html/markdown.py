@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from orchestrator.html.spelling import shown
+from orchestrator.outside import one_line
 
 
 def fenced(text: str) -> list[str]:
@@ -16,9 +17,7 @@ def fenced(text: str) -> list[str]:
 
 def cell(text: str) -> str:
     """Text for a line of Markdown or a cell of a table: escaped, on one line."""
-    line = " ".join(text.split())
-    printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
-    safe = "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+-.!|~" else c for c in printable)
+    safe = "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+-.!|~" else c for c in one_line(text))
     return safe.replace("&", "&amp;")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 
+from orchestrator.outside import HIDDEN, visible
+
 _SIGNS = {" ": "␣", "\n": "↵\n", "\t": "⇥", "\r": "␍", "\u3000": "□"}
-_KEPT = frozenset("\n\t\u200d")  # the last joins the parts of an emoji
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs", "Cn"})
+_KEPT = "\n\t\u200d"  # the last joins the parts of an emoji
 
 
 def spelled(text: str) -> str:
@@ -24,21 +25,13 @@ def shown(text: str) -> str:
     >>> shown("a\u202eb\x00\n海\u3000螺")
     'a\\u202eb\\x00\n海\u3000螺'
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(character) for character in text.replace("\r\n", "\n"))
-
-
-def _shown(character: str) -> str:
-    if character in _KEPT or unicodedata.category(character) not in _HIDDEN - {"Zs", "Cn"}:
-        return character
-    return character.encode("unicode_escape").decode("ascii")
+    return visible(text.replace("\r\n", "\n"), keep=_KEPT)
 
 
 def _spelled(character: str) -> str:
     sign = _SIGNS.get(character)
     if sign is not None:
         return sign
-    if unicodedata.category(character) in _HIDDEN:
+    if unicodedata.category(character) in HIDDEN | {"Zs", "Cn"}:
         return character.encode("unicode_escape").decode("ascii")
     return character

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from orchestrator.errors import Problem, UsageError
 from orchestrator.hubs.recipe import recipe_of
+from orchestrator.outside import Outside
 from orchestrator.recipe.document import RecipeSource, parse, parse_value
 from orchestrator.recipe.explain import explain, node_at
 from orchestrator.recipe.fields import NAME_PATTERN, NAME_WORDS
@@ -131,15 +132,19 @@ def settings(environ: Mapping[str, str], sets: Iterable[str]) -> tuple[Node, lis
     for argument in sets:
         key, equals, value = argument.partition("=")
         if equals:
-            given.append((f"--set {_short(argument)}", key.strip(), value))
+            given.append((f"--set {Outside(argument, limit=80)}", key.strip(), value))
         else:
             problems.append(
-                Problem("a setting must be KEY=VALUE", f"--set {_short(argument)}", "--set train.epochs=3")
+                Problem(
+                    "a setting must be KEY=VALUE",
+                    f"--set {Outside(argument, limit=80)}",
+                    "--set train.epochs=3",
+                )
             )
     for where, key, value in given:
         if not _KEY.fullmatch(key):
             hint = "--set train.epochs=3 (a list is set as a whole: --set 'data.dataset=[a, b]')"
-            problems.append(Problem(f'"{_short(key)}" is not a dotted key', where, hint))
+            problems.append(Problem(f'"{Outside(key, limit=80)}" is not a dotted key', where, hint))
             continue
         if key.split(".")[0] in ("extends", "name"):
             problems.append(Problem(f"{key}: can only be set in the file", where))
@@ -157,11 +162,6 @@ def _nested(key: str, node: Node, where: str) -> Node:
     for depth in range(len(words) - 1, -1, -1):
         node = Node({words[depth]: node}, "", where, ".".join(words[:depth]))
     return node
-
-
-def _short(text: str) -> str:
-    line = text.encode("unicode_escape").decode() if not text.isprintable() else text
-    return line if len(line) <= 80 else line[:77] + "…"  # noqa: PLR2004
 
 
 def extends_of(source: RecipeSource) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.errors import Problem, nearest
+from orchestrator.outside import Outside
 from orchestrator.recipe.answers import CheckCase
 from orchestrator.recipe.section import Section
 from orchestrator.recipe.sections import FILE_KEYS, SECTIONS
@@ -125,9 +126,7 @@ def shown(node: Node) -> str:
     if value is None:
         return "nothing"
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else node.text or json.dumps(value)
-    # Quoted text can contain terminal escapes.
-    text = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
-    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004
+    return str(Outside(text, limit=60))
 
 
 def _meant(location: Sequence[int | str]) -> str:

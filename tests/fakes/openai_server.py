@@ -3,9 +3,9 @@
     with openai_server(lambda messages: Said("你好")) as server:
         server.url, server.requests; server.fault = "hang"
 
-FAULTS names the switches. A fault holds for every chat completion until it is set back to ""; with
-`fault_after` it begins after that many completions, with `fault_times` it ends after so many more. With
-`retry_after` a refusal says so in its header.
+FAULTS names the switches, MODES of hostile_answers.py many more. A fault holds for every chat completion
+until it is set back to ""; with `fault_after` it begins after that many completions, with `fault_times` it
+ends after so many more. With `retry_after` a refusal says so in its header.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from tests.fakes.hostile_answers import MODES, Wire
 from tests.fakes.loopback import listening
 
 FAULTS = {
@@ -100,7 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.fake.headers.append(dict(self.headers))
         if not self._allowed():
             return
-        if self.path.endswith("/models") and self.fake.lists_models:
+        if self.fake.fault.startswith("models-"):
+            self._hostile(self.fake.fault)
+        elif self.path.endswith("/models") and self.fake.lists_models:
             self._json(
                 200, {"object": "list", "data": [{"id": m, "object": "model"} for m in self.fake.models]}
             )
@@ -138,7 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _complete(self, body: dict[str, Any], fault: str) -> None:
-        if fault.isdigit():
+        if fault in MODES and not fault.startswith("models-"):
+            self._hostile(fault, streams=bool(body.get("stream")), model=body["model"])
+        elif fault.isdigit():
             given = self.headers.get("Authorization", "")
             self._json(int(fault), {"error": {"message": f"told to say {fault} to {given}"}})
         elif fault == "refuse-ids" and "return_token_ids" in body:
@@ -156,6 +161,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(404, {"error": {"message": f"The model `{body['model']}` does not exist."}})
         else:
             self._say(body, fault)
+
+    def _hostile(self, mode: str, *, streams: bool = False, model: str = "") -> None:
+        self.close_connection = True
+        key = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        MODES[mode](Wire(self.connection, self.fake.gone, streams, model, key))
 
     def _silent(self, fault: str) -> None:
         self.close_connection = True

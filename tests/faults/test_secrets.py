@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.text.terminal import visible
 from orchestrator.execute.host.ports import free_port
+from orchestrator.outside import visible
 from tests.small_world import SmallWorld
 from tests.watch import Watch
 

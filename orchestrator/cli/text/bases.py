@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.text.terminal import one_line, table, visible
+from orchestrator.cli.text.terminal import table
+from orchestrator.outside import one_line, visible
 
 if TYPE_CHECKING:
     from orchestrator.evaluation.bases import BaseDifference, BaseResult, Best, Bits

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import Problem, UsageError
+from orchestrator.outside import visible
 
 if TYPE_CHECKING:
     from orchestrator.execute.host.output_file import OutputFile
@@ -120,6 +121,6 @@ def _opening(recipe: str, case: str, question: str) -> str:
 
 def _escaped(text: str, *, inside: bool = False) -> str:
     """The text as an attribute value; `inside` an element, newlines stay newlines."""
-    shown = _NO_XML.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    shown = _NO_XML.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), visible(text))
     escaped = html.escape(shown)
     return escaped if inside else escaped.replace("\n", "&#10;").replace("\t", "&#9;")

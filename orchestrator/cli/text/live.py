@@ -14,7 +14,8 @@ from typing import TextIO
 
 from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.cli.text.program import runnable
-from orchestrator.cli.text.terminal import one_line
+from orchestrator.cli.text.terminal import emit
+from orchestrator.outside import one_line
 from orchestrator.plan.titles import title_of
 from orchestrator.results import StageResult, Status
 
@@ -94,11 +95,9 @@ class TerminalProgress:
             self._drawn = False
 
     def _write(self, text: str) -> None:
-        encoding = self._stream.encoding or "utf-8"
         # Training continues when nobody reads its output any more (`conch run 2>&1 | head`).
         with suppress(OSError):
-            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            self._stream.flush()
+            emit(text, self._stream)
 
 
 def progress_bar(step: TrainStep) -> str:

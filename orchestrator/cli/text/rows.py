@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
-from orchestrator.cli.text.terminal import visible
 from orchestrator.html.spelling import spelled
+from orchestrator.outside import visible
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.cli.text.terminal import one_line, visible
 from orchestrator.html.layout import number, share
+from orchestrator.outside import one_line, visible
 
 PERCENTILES = ("50", "90", "95", "99")
 BAR = 40

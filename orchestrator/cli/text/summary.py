@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.cli.text.program import runnable
-from orchestrator.cli.text.terminal import one_line, visible
+from orchestrator.outside import one_line, visible
 from orchestrator.results import Outcome, Report, Status, Verdict, passed_of
 
 SHORT = 60

@@ -1,8 +1,4 @@
-r"""Text for a terminal: control characters of foreign text made visible, columns, and tables.
-
-A model's answer, a file name or a child's log may hold escape sequences that clear the screen, write to the
-clipboard or change the text direction. Here they become visible, such as \x1b. Files keep the raw bytes.
-"""
+"""Text for a terminal: what is printed, columns, and tables. Files of a run keep the raw bytes."""
 
 from __future__ import annotations
 
@@ -15,21 +11,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TextIO
 
-# Control, format (bidi overrides, zero-width, tags), surrogate, private use, line and paragraph separators.
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+from orchestrator.execute.host.redact import redact
+from orchestrator.outside import visible
+
+# Conch's own: dim, red, plain, and the start of a line that is drawn anew.
+_OWN = re.compile(r"(\x1b\[(?:2|31|0)m|\r\x1b\[2K)")
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 _FALLBACK_SIZE = (100, 24)
-
-
-def visible(text: str) -> str:
-    r"""Escape every control and invisible character except newline and tab.
-
-    >>> visible("\x1b[2J你好\u202e")
-    '\\x1b[2J你好\\u202e'
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(character) for character in text)
 
 
 def uncoloured(text: str) -> str:
@@ -39,12 +27,6 @@ def uncoloured(text: str) -> str:
     '红'
     """
     return _SGR.sub("", text)
-
-
-def one_line(text: str, limit: int = 0) -> str:
-    """The visible text on one line, cut to `limit` characters when that is above 0."""
-    line = " ".join(visible(text).split())
-    return line if not limit or len(line) <= limit else line[: limit - 1] + "…"
 
 
 def table(
@@ -127,10 +109,19 @@ def local_time(moment: str) -> str:
 
 
 def emit(text: str, out: TextIO | None = None) -> None:
-    """Write text and flush; what the stream cannot encode becomes an escape."""
+    """Write text through the gate and flush: everything that Conch prints, its tables on screen apart.
+
+    Control characters become visible, except Conch's own colours on a terminal; secrets are masked; what the
+    stream cannot encode becomes an escape. A closed stream (`>&-`) gets nothing.
+    """
     stream = sys.stdout if out is None else out
+    if stream is None:
+        return
+    text = redact(text)
+    parts = _OWN.split(text) if stream.isatty() else [text]
+    shown = "".join(part if at % 2 else visible(part) for at, part in enumerate(parts))
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.write(shown.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
 
 
@@ -142,9 +133,3 @@ def _width(character: str) -> int:
     if unicodedata.category(character) in {"Mn", "Me"}:
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def _shown(character: str) -> str:
-    if character in "\n\t" or unicodedata.category(character) not in _HIDDEN:
-        return character
-    return character.encode("unicode_escape").decode("ascii")

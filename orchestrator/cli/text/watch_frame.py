@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from orchestrator.cli.text.live import sparkline
-from orchestrator.cli.text.terminal import columns, cut, one_line, visible
+from orchestrator.cli.text.terminal import columns, cut
+from orchestrator.outside import one_line, visible
 
 if TYPE_CHECKING:
     from orchestrator.execute.reporting.watch import Snapshot, WatchedStage

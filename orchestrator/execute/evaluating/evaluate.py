@@ -9,7 +9,6 @@ end token included.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from orchestrator.evaluation.numbers import Loss, Numbers, PredictionRow, number
 from orchestrator.evaluation.samples import ConversationRow, Prediction, chosen, spread
 from orchestrator.execute.host.atomic_files import read_json, write_durable
 from orchestrator.execute.host.jsonl import lines_of
+from orchestrator.execute.host.tell import tell
 from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.inference.ask import service_client
 from orchestrator.execute.inference.client import Client
@@ -55,7 +55,7 @@ def evaluate(settings: EvaluateSettings, folder: Path) -> int:
             rows.append(scored(row))
             file.write(_line(rows[-1]))
             file.flush()
-            sys.stderr.write(f"asked {number}/{len(samples)}\n")
+            tell(f"asked {number}/{len(samples)}")
         base_url, model = client.base_url, client.model
     losses, missing = _reference_losses(base_url, model, settings, samples)
     rows = [{**row, **loss} for row, loss in zip(rows, losses, strict=True)]
@@ -137,7 +137,7 @@ def _reference_losses(
 
 def _counted(scores: Iterable[Loss], total: int) -> Iterable[Loss]:
     for number, score in enumerate(scores, 1):
-        sys.stderr.write(f"scored reference {number}/{total}\n")
+        tell(f"scored reference {number}/{total}")
         yield score
 
 

@@ -8,7 +8,6 @@ both ways once more, alone, before it counts.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from orchestrator.checks.base import Case, PromptPlan
 from orchestrator.checks.repeats import RepeatsCheck, as_sampled, repeated, sampled_every
 from orchestrator.checks.streamed import difference
 from orchestrator.errors import ConchError, Problem
+from orchestrator.execute.host.tell import tell
 from orchestrator.execute.inference.api_key import ServiceAddress
 from orchestrator.execute.inference.client import Client, Message
 from orchestrator.execute.inference.dataset_cases import cases_in
@@ -44,7 +44,7 @@ def ask(settings: AskSettings, folder: Path) -> int:
             out.writelines(map(line_of, answered))
             out.flush()
             transcripts += answered
-            sys.stderr.write(f"{progress}\n")
+            tell(progress)
         settled = settle(client, cases, settings.every, transcripts)
         if settled != transcripts:
             out.seek(0)

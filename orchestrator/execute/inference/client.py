@@ -20,6 +20,7 @@ from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, 
 from orchestrator.execute.inference.api_key import checked_url
 from orchestrator.execute.inference.delta import Delta, delta_of, joined
 from orchestrator.execute.inference.request_errors import (
+    LONGEST,
     ErrorKind,
     RequestError,
     read_json,
@@ -76,6 +77,7 @@ class Client:
         self.model = model
         self._key = key
         self._timeout = answer_timeout() if timeout is None else timeout
+        self._patience = min(LONGEST, self._timeout)
         self._http = http_client(self.base_url, key, self._timeout)
         settings = {"max_tokens": max_tokens, "temperature": temperature}
         self._settings = {name: value for name, value in settings.items() if value is not None}
@@ -109,14 +111,14 @@ class Client:
         sent = tuple(dict(message) for message in messages)
         extra = {**({"seed": seed} if seed else {}), **({"tools": list(tools)} if tools else {})}
         try:
-            whole, seconds = with_retries(lambda: self._timed(sent, **extra))
+            whole, seconds = with_retries(lambda: self._timed(sent, **extra), longest=self._patience)
         except RequestError as error:
             return Turn(sent, error=_described(error, tools))
         turn = _turn(sent, whole, seconds)
         if not streamed:
             return turn
         try:
-            streamed_whole = with_retries(lambda: joined(self.stream(sent, **extra)))
+            streamed_whole = with_retries(lambda: joined(self.stream(sent, **extra)), longest=self._patience)
         except RequestError as error:
             return Turn(sent, error=f"with stream=true: {_described(error, tools)}")
         return replace(
@@ -182,12 +184,13 @@ class Client:
         if failure is not None:
             raise self._conch_error(failure, hint, timeout) from failure
 
-    def still_there(self, *, timeout: float = CANARY_TIMEOUT) -> None:
+    def still_there(self, *, timeout: float | None = None) -> None:
         """After a failed request: return if the server still answers others.
 
         Raises StageFailed if it died, TimedOut if its engine does not answer; for a wrong key or model as
         reach().
         """
+        timeout = min(CANARY_TIMEOUT, self._timeout) if timeout is None else timeout
         # A dying server may accept a connection and drop it; a busy one may refuse one request and accept the
         # next. A moment later it is clear which.
         failure = self._ping(timeout)
@@ -301,7 +304,9 @@ class Client:
             case ErrorKind.KEY:
                 return MissingError(Problem(what, hint="set CONCH_API_KEY, or give --key-file FILE"))
             case ErrorKind.TIMEOUT:
-                what = f"{self.base_url} is up, but its engine gave no token within {timeout:g} s ({error})"
+                came = what.partition(";")[2]
+                what = f"{self.base_url} is up, but its engine gave no token within {timeout:g} s"
+                what += f";{came}" if came else ""
                 return TimedOut(Problem(what, hint="read the server's log; restart it"))
             case ErrorKind.NOT_SERVED:
                 return UsageError(Problem(what, self.base_url, "does the address need /v1 at its end?"))

@@ -10,7 +10,6 @@ nowhere.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TypedDict
 
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import lines_of
+from orchestrator.execute.host.tell import tell
 from orchestrator.execute.inference.token_server import TokenServer
 
 AROUND = 6
@@ -51,7 +51,7 @@ def answer_served(settings: AnswerServedSettings, folder: Path) -> int:
             answered.append(
                 {"case": row["case"], "purpose": row["purpose"], "turns": turns, "parted": parted}
             )
-            sys.stderr.write(f"answered served_ids {number}/{len(rows)}\n")
+            tell(f"answered served_ids {number}/{len(rows)}")
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in answered)
     write_durable(folder / settings.out, text)
     return 0

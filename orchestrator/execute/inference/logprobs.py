@@ -12,13 +12,13 @@ It writes JSON lines, one per row: {"dataset", "row", "held_out", "error", "turn
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict, cast
 
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import key_of, lines_of
+from orchestrator.execute.host.tell import tell
 from orchestrator.execute.inference.token_server import TokenServer
 from orchestrator.plan.stages.prove_served import ScoreServedSettings
 
@@ -71,7 +71,7 @@ def score_served(settings: ScoreServedSettings, folder: Path) -> int:
     with TokenServer.of_environment() as server:
         for number, row in enumerate(rows, 1):
             scored.append(_score(server, row, messages.get((row["dataset"], row["row"]), []), thinking))
-            sys.stderr.write(f"scored {number}/{len(rows)}\n")
+            tell(f"scored {number}/{len(rows)}")
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in scored)
     write_durable(folder / settings.out, text)
     return 0

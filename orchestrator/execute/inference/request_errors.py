@@ -170,7 +170,7 @@ def with_retries(
 ) -> _Answer:
     """The answer to a request, repeated where the server says when; raises the last RequestError.
 
-    A server that asks for a longer wait than `longest` seconds gets no retry.
+    A server that asks for longer waits than `longest` seconds, together, gets no further retry.
     """
     for _ in range(times):
         try:
@@ -178,5 +178,6 @@ def with_retries(
         except RequestError as error:
             if error.wait is None or error.wait > longest:
                 raise
+            longest -= error.wait
             time.sleep(error.wait)
     return request()

@@ -71,14 +71,17 @@ _BUDGET: ContextVar[_Budget] = ContextVar("budget")
 class _Stream(httpcore.NetworkStream):
     """A socket that stops at its request's deadline and limit."""
 
-    def __init__(self, inner: httpcore.NetworkStream, budget: _Budget) -> None:
-        self._inner, self._budget = inner, budget
+    def __init__(self, inner: httpcore.NetworkStream, budget: _Budget, *, is_http: bool) -> None:
+        self._inner, self._budget, self._is_http = inner, budget, is_http
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         try:
             data = self._inner.read(max_bytes, self._budget.left())
         except httpcore.ReadTimeout:
             raise self._budget.spent() from None
+        if not self._budget.received and self._is_http and not data.startswith(b"HTTP/"[: len(data)]):
+            start = data[:40].decode("utf-8", "replace")
+            raise AnswerRefusedError(f"the answer is not HTTP: it starts with {start!r}")
         self._budget.receive(len(data))
         return data
 
@@ -95,14 +98,18 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         seconds = min(self._budget.left(), CONNECT_TIMEOUT if timeout is None else timeout)
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, seconds), self._budget)
+        inner = self._inner.start_tls(ssl_context, server_hostname, seconds)
+        return _Stream(inner, self._budget, is_http=self._is_http)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Connects within the deadline, however many addresses a name has."""
+    """Connects within the deadline, however many addresses a name has; a SOCKS proxy speaks no HTTP."""
+
+    def __init__(self, *, is_http: bool) -> None:
+        self._is_http = is_http
 
     def connect_tcp(
         self,
@@ -130,7 +137,7 @@ class _Backend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
                 continue
-            return _Stream(stream, budget)
+            return _Stream(stream, budget, is_http=self._is_http)
         raise failure
 
 
@@ -141,7 +148,8 @@ class _Transport(httpx.HTTPTransport):
         # The server may close an idle connection just when it is used again: a failure without a cause.
         super().__init__(proxy=proxy, limits=httpx.Limits(max_keepalive_connections=0))
         self._key, self._most = key, most
-        self._pool._network_backend = _Backend()  # noqa: SLF001  httpx passes on no backend of ours
+        backend = _Backend(is_http=not (proxy or "").startswith("socks"))
+        self._pool._network_backend = backend  # noqa: SLF001  httpx passes on no backend of ours
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         for header in set(request.headers) - SENT:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.execute.host.atomic_files import remove, sha256_file, write_durable
+from orchestrator.execute.host.tell import tell
 from orchestrator.execute.models import demo_model
 from orchestrator.execute.models.fix_tokenizer import link_corrected
 from orchestrator.execute.models.hub import fetch_dataset_file, fetch_model
@@ -119,5 +119,4 @@ def _exported_model(base: str, run: Path) -> tuple[Path, str]:
 
 
 def _report(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    tell(line)

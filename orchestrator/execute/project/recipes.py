@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem, UsageError, did_you_mean
 from orchestrator.execute.host.atomic_files import open_regular
+from orchestrator.outside import Outside
 from orchestrator.recipe import (
     NAME_PATTERN,
     NAME_WORDS,
@@ -50,9 +51,9 @@ def find(name: str, project: Path) -> Path:
         for path in (Path(name), *([project / FOLDER / name] if "/" not in name else [])):
             if _exists(path):
                 return path
-        raise UsageError(Problem("no such recipe file", _clean(name), _others("", project)))
+        raise UsageError(Problem("no such recipe file", str(Outside(name)), _others("", project)))
     if not _NAME.fullmatch(name):
-        problem = f'"{_clean(name)}" is not a recipe name: it must be {NAME_WORDS}, or a path'
+        problem = f'"{Outside(name)}" is not a recipe name: it must be {NAME_WORDS}, or a path'
         raise UsageError(Problem(problem, hint=_others("", project)))
     path = project / FOLDER / f"{name}{SUFFIX}"
     if not _exists(path):
@@ -116,7 +117,7 @@ def show(path: Path, project: Path) -> str:
     try:
         return path.absolute().relative_to(project.absolute()).as_posix()
     except ValueError:
-        return _clean(str(path))
+        return str(Outside(str(path)))
 
 
 def _parent(name: str, beside: Path, where: str, project: Path) -> Path:
@@ -147,9 +148,3 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
-
-
-def _clean(text: str) -> str:
-    """A name from the command line, safe to print."""
-    line = text if text.isprintable() else text.encode("unicode_escape").decode()
-    return line if len(line) <= 120 else line[:117] + "…"  # noqa: PLR2004

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Protocol
 
 from orchestrator.errors import CheckFailed
 from orchestrator.execute.host.atomic_files import write_durable
+from orchestrator.execute.host.tell import tell
 from orchestrator.results import Proof, json_of
 
 
@@ -38,5 +38,5 @@ def leave_proof(
     write_durable(folder / settings.out, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
     if not proof.holds:
         hint = f"\n    → {proof.hint}" if proof.hint else ""
-        sys.stderr.write(f"{proof.name}: {proof.detail}{hint}\n")
+        tell(f"{proof.name}: {proof.detail}{hint}")
     return 0 if proof.holds or accepted else CheckFailed.exit_code

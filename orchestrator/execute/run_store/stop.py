@@ -9,12 +9,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.backends.symptoms import visible
 from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store import run_lock
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_paths import recipes_of
 from orchestrator.execute.run_store.server_record import supervisor
+from orchestrator.outside import Outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +100,4 @@ def command_line(pid: int) -> str:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return ""
-    return visible(" ".join(word.decode("utf-8", "replace") for word in words if word))[:160]
+    return str(Outside(" ".join(word.decode("utf-8", "replace") for word in words if word), limit=160))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from orchestrator.errors import ConchError, Problem, StageFailed, UsageError, exit_code_of
+from orchestrator.execute.host.tell import tell
 
 Task = Callable[[Any, Path], int]
 
@@ -93,7 +94,7 @@ def _with_project(value: Any, project: str) -> Any:
 
 def _report(problems: tuple[Problem, ...]) -> None:
     for problem in problems:
-        sys.stderr.write(f"{problem}\n")
+        tell(str(problem))
     path = os.environ.get("CONCH_PROBLEMS")
     if path:
         rows = [{"what": problem.what, "where": problem.where, "hint": problem.hint} for problem in problems]

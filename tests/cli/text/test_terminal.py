@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from orchestrator.cli.text.terminal import columns, cut, emit, one_line, table, visible
+from orchestrator.cli.text.terminal import columns, cut, emit, table
+from orchestrator.outside import one_line, visible
 
 
 @pytest.mark.parametrize(
