@@ -9,9 +9,9 @@ from collections import ChainMap
 from collections.abc import Mapping
 
 from orchestrator.hubs import embedded, huggingface, local, modelscope, recipe
-from orchestrator.hubs.base import Hub
+from orchestrator.hubs.base import TOKEN_HOSTS, Hub
 
-__all__ = ["DEFAULT", "HUBS", "REMOTE", "Hub", "hub_of", "token_variables", "variables"]
+__all__ = ["DEFAULT", "HUBS", "REMOTE", "TOKEN_HOSTS", "Hub", "hub_of", "token_variables", "variables"]
 
 DEFAULT = huggingface.hub.name
 REMOTE: dict[str, Hub] = {hub.name: hub for hub in (huggingface.hub, modelscope.hub)}
@@ -34,4 +34,5 @@ def token_variables() -> tuple[str, ...]:
 
 def variables() -> frozenset[str]:
     """The variables without secrets that the hubs' libraries read."""
-    return frozenset(name for hub in REMOTE.values() for name in (hub.endpoint, *hub.variables))
+    names = (name for hub in REMOTE.values() for name in (hub.endpoint, *hub.variables))
+    return frozenset({TOKEN_HOSTS, *names})

@@ -5,7 +5,9 @@ from orchestrator.hubs.base import Hub
 hub = Hub(
     name="huggingface",
     home_page="https://huggingface.co",
+    official=("hf.co",),
     token="HF_TOKEN",  # noqa: S106  a variable's name
+    no_token={"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"},
     endpoint="HF_ENDPOINT",
     mirror="https://hf-mirror.com",
     library="huggingface_hub",

@@ -5,8 +5,11 @@ from orchestrator.hubs.base import Hub
 hub = Hub(
     name="modelscope",
     home_page="https://modelscope.cn",
+    official=("www.modelscope.cn", "modelscope.ai", "www.modelscope.ai"),
     token="MODELSCOPE_API_TOKEN",  # noqa: S106  a variable's name
+    no_token={"MODELSCOPE_API_TOKEN": ""},
     endpoint="MODELSCOPE_ENDPOINT",
+    old_endpoint="MODELSCOPE_DOMAIN",
     library="modelscope_hub",
     install="conch env sync train, or: pip install 'conch[modelscope]'",
     variables=(

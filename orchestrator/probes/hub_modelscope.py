@@ -15,10 +15,25 @@ class RevisionNotFoundError(Exception):
     """ModelScope answers an unknown revision with an empty listing; named like huggingface_hub's error."""
 
 
+def keep_token_here() -> None:
+    """Send no cookie after a redirect to another host: requests drops the Authorization header only."""
+    import requests
+
+    original = requests.Session.rebuild_auth
+
+    def rebuild_auth(session: Any, prepared: Any, response: Any) -> None:
+        original(session, prepared, response)
+        if session.should_strip_auth(response.request.url, prepared.url):
+            prepared.headers.pop("Cookie", None)
+
+    requests.Session.rebuild_auth = rebuild_auth
+
+
 class Client:
     """See hub_download.Client."""
 
     def __init__(self, request: dict[str, str]) -> None:
+        keep_token_here()
         from modelscope_hub.api import HubApi
         from modelscope_hub.config import HubConfig
 

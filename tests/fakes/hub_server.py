@@ -53,9 +53,15 @@ class Hub:
     file_status: int = 0  # answer requests for file contents so
     seconds_per_piece: float = 0.0
     piece: int = PIECE
+    moved: bool = False  # every GET is redirected to another host
     storage: bool = False  # large files are redirected to another host, as huggingface.co does
     cut_after: dict[str, int] = field(default_factory=dict)  # path: bytes, once
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+
+    def with_token(self) -> list[str]:
+        """The hosts of the requests that showed an access token."""
+        shown = [{name.lower(): value for name, value in sent.items()} for _, _, sent in self.requests]
+        return [one["host"].split(":")[0] for one in shown if "CANARY" in str(one)]
 
     def asked(self, text: str, method: str = "") -> list[tuple[str, str, dict[str, str]]]:
         """The requests so far whose path holds a text."""
@@ -107,6 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.state.requests.append((self.command, self.path, dict(self.headers.items())))
         if self.state.status:
             self._refuse(self.state.status, self.state.error_code)
+            return
+        if self.state.moved and self.command == "GET" and self.headers["Host"].startswith("127.0.0.1"):
+            self._redirect(self.state.url.replace("127.0.0.1", "localhost") + self.path, {})
             return
         words = [unquote(word) for word in parts.path.strip("/").split("/")]
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import hubs
+from orchestrator.execute.models.hub import protocol
 from orchestrator.hubs import HUBS, REMOTE, Hub, hub_of
 from tests.execute.models import shelf_client
 from tests.small_world import SmallWorld
@@ -88,3 +89,49 @@ def test_an_address_shows_no_password() -> None:
     assert hub.address({}) == "https://huggingface.co"
     assert hub.uses_mirror({"HF_ENDPOINT": "https://mirror"})
     assert not hub.uses_mirror({"HF_ENDPOINT": "https://huggingface.co/"})
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "named", "sent"),
+    [
+        ("", "", True),
+        ("https://huggingface.co/", "", True),
+        ("https://hf.co", "", True),
+        ("http://huggingface.co", "", False),
+        ("http://huggingface.co", "huggingface.co", False),
+        ("https://hf-mirror.com", "", False),
+        ("https://hf-mirror.com", "other.com", False),
+        ("https://hf-mirror.com", "other.com, HF-Mirror.com", True),
+        ("https://HF-MIRROR.com:8443/x", "hf-mirror.com", True),
+        ("http://hf-mirror.com", "hf-mirror.com", False),
+        ("https://hf-mirror.com.evil.com", "hf-mirror.com", False),
+        ("https://hf-mirror.com@evil.com", "hf-mirror.com", False),
+        ("https://huggingface.co.evil.com", "", False),
+        ("https://evil.com/huggingface.co", "", False),
+        ("https://evil.com", "*", False),
+        ("https://evil.com", "com", False),
+        ("http://127.0.0.1:8080", "", False),
+        ("http://127.0.0.1:8080", "127.0.0.1", True),
+        ("http://[::1]:8080", "::1", True),
+        ("http://localhost.evil.com", "localhost", False),
+        ("http://10.0.0.1", "10.0.0.1", False),
+        ("https://[", "[", False),
+        ("huggingface.co", "", False),
+    ],
+)
+def test_fault_146_who_gets_the_token(endpoint: str, named: str, sent: bool) -> None:  # noqa: FBT001
+    environment = {"HF_ENDPOINT": endpoint, "CONCH_HF_TOKEN_HOSTS": named}
+    hub = HUBS["huggingface"]
+    assert hub.sends_token(environment) is sent
+    given = protocol.child_environment(hub, environment | {"HF_TOKEN": "hf_CANARY"})
+    assert given.get("HF_TOKEN") == ("hf_CANARY" if sent else None)
+    assert ("HF_HUB_DISABLE_IMPLICIT_TOKEN" in given) is not sent
+
+
+def test_fault_146_the_older_variable_of_modelscope_counts() -> None:
+    hub = HUBS["modelscope"]
+    given = {"MODELSCOPE_DOMAIN": "evil.com", "MODELSCOPE_API_TOKEN": "ms-CANARY"}
+    assert hub.address(given) == "https://evil.com"
+    assert not hub.sends_token(given)
+    assert protocol.child_environment(hub, given)["MODELSCOPE_API_TOKEN"] == ""
+    assert hub.sends_token(given | {"MODELSCOPE_ENDPOINT": "https://modelscope.cn"})

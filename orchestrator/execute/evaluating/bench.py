@@ -7,6 +7,7 @@ user's working directory, where its arguments may name files. The server's key i
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +26,7 @@ from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_logs import Growing, last_state
 from orchestrator.execute.run_store.server_record import all_serving, is_up
-from orchestrator.hubs import token_variables
+from orchestrator.hubs import REMOTE
 from orchestrator.plan.stage import Command
 
 FOLDER = "bench"
@@ -117,10 +118,14 @@ def run_bench(
         StageFailed: it failed, or left no result.
         Interrupted: a signal came; the tool is stopped, and its files stay.
     """
+    trusted = [hub for hub in REMOTE.values() if hub.sends_token(os.environ)]
+    none = {
+        key: value for hub in REMOTE.values() if hub not in trusted for key, value in hub.no_token.items()
+    }
     command = Command(
         argv(tool, url=server.url, model=server.model, out=str(folder), arguments=arguments),
-        env=_QUIET,
-        secrets=token_variables(),
+        env=_QUIET | none,
+        secrets=tuple(hub.token for hub in trusted),
     )
     home = build.sync(tool, registry.ANY, tell)
     log, began = folder / LOG, time.monotonic()  # installing is no part of it
@@ -147,8 +152,6 @@ def run_bench(
 
 def _variables(tool: str, key: str) -> Mapping[str, str]:
     """The key, and no proxy for servers on this machine."""
-    import os
-
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     direct = ",".join([*filter(None, [given]), "127.0.0.1", "localhost", "::1"])
     # The client library requires a key even if the server does not.

@@ -91,8 +91,10 @@ def child_environment(
 
 
 def _is_allowed(name: str, runtime: Runtime) -> bool:
+    if runtime is Runtime.CONCH and name in variables():
+        return True
     if name == VARIABLE or _SECRET.fullmatch(name):
         return False
-    if runtime is Runtime.CONCH and (name in variables() or _CONCH.fullmatch(name)):
+    if runtime is Runtime.CONCH and _CONCH.fullmatch(name):
         return True
     return bool(_EVERYWHERE.fullmatch(name))

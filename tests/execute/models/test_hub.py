@@ -127,6 +127,7 @@ def test_a_pinned_model_that_is_here_asks_nothing(hub: Hub) -> None:
 def test_fault_030_a_refusal_says_why_and_shows_no_token(  # noqa: PLR0917
     hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch, status: int, code: str, says: str, hint: str
 ) -> None:
+    monkeypatch.setenv("CONCH_HF_TOKEN_HOSTS", "127.0.0.1")
     monkeypatch.setenv("HF_TOKEN", "hf_CANARYcanary")
     hub.status, hub.error_code = status, code
     with pytest.raises(MissingError) as caught:
@@ -196,10 +197,57 @@ def test_the_token_is_not_shown_to_the_storage_behind_the_hub(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_CANARYcanary")
+    monkeypatch.setenv("CONCH_HF_TOKEN_HOSTS", "127.0.0.1")
     hub.storage = True
     assert (fetch() / WEIGHTS).read_bytes() == hub.repositories[REPO].files[WEIGHTS]
     ((_, _, shown),) = hub.asked("/storage/")
     assert "authorization" not in {name.lower() for name in shown}
+
+
+def test_fault_146_a_mirror_gets_the_token_only_if_it_is_named(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the variable nor the one that `hf auth login` has stored."""
+    stored = tmp_path / "stored"
+    stored.write_text("hf_CANARYstored", encoding="utf-8")
+    monkeypatch.setenv("HF_TOKEN_PATH", str(stored))
+    fetch()
+    monkeypatch.setenv("HF_TOKEN", "hf_CANARYcanary")
+    fetch("main")
+    assert hub.requests
+    assert hub.with_token() == []
+    monkeypatch.setenv("CONCH_HF_TOKEN_HOSTS", "hf-mirror.com, 127.0.0.1")
+    fetch("main")
+    assert hub.with_token()
+
+
+def test_fault_146_a_refusal_says_why_no_token_was_sent(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_CANARYcanary")
+    hub.status, hub.error_code = 403, "GatedRepo"
+    with pytest.raises(MissingError, match="gated") as caught:
+        fetch()
+    assert "gets it only by https and if CONCH_HF_TOKEN_HOSTS names its host" in str(caught.value)
+    hub.status, hub.error_code = 503, ""
+    with pytest.raises(MissingError) as caught:
+        fetch()
+    mirror = (
+        "`export HF_ENDPOINT=https://hf-mirror.com` (which gets your HF_TOKEN only if CONCH_HF_TOKEN_HOSTS"
+    )
+    assert mirror in str(caught.value)
+
+
+def test_fault_147_a_redirect_to_another_host_does_not_carry_the_token(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_CANARYcanary")
+    monkeypatch.setenv("CONCH_HF_TOKEN_HOSTS", "127.0.0.1")
+    hub.moved = True
+    assert (fetch() / WEIGHTS).read_bytes() == hub.repositories[REPO].files[WEIGHTS]
+    assert {sent["Host"].split(":")[0] for _, _, sent in hub.requests if "Host" in sent} == {
+        "127.0.0.1",
+        "localhost",
+    }
+    assert set(hub.with_token()) == {"127.0.0.1"}
 
 
 def test_fault_034_a_wrong_hash_goes_to_quarantine_and_the_next_fetch_fixes_it(

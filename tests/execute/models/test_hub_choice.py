@@ -89,6 +89,7 @@ def test_the_downloader_knows_what_it_needs_and_no_more() -> None:
         "HF_TOKEN": "t",
         "OPENAI_API_KEY": "k",
         "HF_ENDPOINT": "https://hf-mirror.com",
+        "CONCH_HF_TOKEN_HOSTS": "hf-mirror.com",
         "PYTHONPATH": "/x",
     }
     seen = protocol.child_environment(HUBS["huggingface"], given_ | {"NO_PROXY": "corp"})

@@ -85,6 +85,18 @@ def test_refusals(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
         fetch()
 
 
+def test_fault_147_the_token_goes_to_a_named_host_alone(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its library sends it as a cookie too, which requests would carry to another host."""
+    monkeypatch.setenv("MODELSCOPE_API_TOKEN", "ms-CANARY")
+    fetch()
+    assert hub.requests
+    assert hub.with_token() == []
+    monkeypatch.setenv("CONCH_HF_TOKEN_HOSTS", "127.0.0.1")
+    hub.moved = True
+    fetch_model(REPO, "master", "modelscope", quiet, trust=True)
+    assert set(hub.with_token()) == {"127.0.0.1"}
+
+
 def test_a_wrong_hash_is_refused(hub: Hub, tmp_path: Path) -> None:
     hub.repositories[REPO].sha256["config.json"] = "0" * 64
     with pytest.raises(MissingError, match="differs from the hub's listing"):

@@ -32,10 +32,10 @@ from orchestrator.execute.models.hub.protocol import (
     child_environment,
     error_of,
     human,
-    scrub,
 )
 from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.hubs import Hub
+from orchestrator.outside import Outside
 
 SCRIPT = PROBES / "hub_download.py"
 STALL_TIMEOUT = 120.0
@@ -84,6 +84,7 @@ class HubChild:
         environment = child_environment(request.hub, os.environ)
         self.address = request.hub.address(environment)
         self._secret = environment.get(request.hub.token, "")
+        self._withheld = not request.hub.sends_token(environment)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
         self._events: queue.Queue[Event | None] = queue.Queue()
         self._child = subprocess.Popen(
@@ -171,13 +172,13 @@ class HubChild:
                 what = f"the downloader died: {self._last_line()}"
                 raise StageFailed(Problem(what, where=str(self.request)))
             if event["event"] == "failed":
-                raise error_of(self.request, event, self.address, self._secret)
+                raise error_of(self.request, event, self.address, self._secret, withheld=self._withheld)
             return event
 
     def _last_line(self) -> str:
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
-        return scrub(lines[-1] if lines else "no output", self._secret)
+        return str(Outside(lines[-1] if lines else "no output", secrets=(self._secret,)))
 
 
 class Meter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
@@ -16,7 +15,8 @@ from orchestrator.errors import (
     UsageError,
     is_disk_full,
 )
-from orchestrator.hubs import REMOTE, Hub, variables
+from orchestrator.hubs import REMOTE, TOKEN_HOSTS, Hub, variables
+from orchestrator.outside import Outside
 
 # What a download needs of the user's environment besides the hubs' own variables; nothing else is passed on.
 PASSED = (
@@ -91,31 +91,34 @@ def human(size: float) -> str:
 
 def child_environment(hub: Hub, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of a downloader: what it may see of the user's, and its settings."""
-    names = {*PASSED, *variables(), hub.token}
+    names = {*PASSED, *variables()}
     passed = {name: environment[name] for name in environment if name in names}
     mirror = hub.mirror_settings if hub.uses_mirror(passed) else {}
+    given = {hub.token: environment[hub.token]} if hub.token in environment else {}
+    token = given if hub.sends_token(passed) else hub.no_token
     listed = [environment.get(name, "") for name in ("no_proxy", "NO_PROXY")]
     no_proxy = ",".join([*filter(None, listed), "127.0.0.1", "localhost", "::1"])
-    return {**passed, **hub.settings, **mirror, "no_proxy": no_proxy, "NO_PROXY": no_proxy}
+    return {**passed, **token, **hub.settings, **mirror, "no_proxy": no_proxy, "NO_PROXY": no_proxy}
 
 
-def scrub(text: str, secret: str) -> str:
-    """A text without the secret and without the user:password of any address."""
-    text = text.replace(secret, "***") if secret else text
-    return re.sub(r"://[^/@\s]+@", "://***@", text)
-
-
-def error_of(request: HubRequest, event: Event, address: str, secret: str) -> ConchError:
-    """The error of a `failed` event, with a hint that fits."""
+def error_of(
+    request: HubRequest, event: Event, address: str, secret: str, *, withheld: bool = False
+) -> ConchError:
+    """The error of a `failed` event, with a hint that fits; `withheld`: this address gets no token."""
     hub = request.hub
     page = f"{hub.home_page}/{request.repo}"
-    message = scrub(event["what"], secret)
+    message = Outside(event["what"], secrets=(secret,))
     status = f" (HTTP {event['status']})" if event["status"] else ""
     commit = f"name a branch, tag or commit: {page}"
+    to_it = f"; {address} gets it only by https and if {TOKEN_HOSTS} names its host" if withheld else ""
     room = "free space, or set CONCH_HOME to a larger disk"
-    allow = f"accept its licence at {page}, then `export {hub.token}=…`"
+    allow = f"accept its licence at {page}, then `export {hub.token}=…`{to_it}"
     again = "run the same command again: it resumes the download"
-    mirrors = [f"`export {one.endpoint}={one.mirror}`" for one in REMOTE.values() if one.mirror]
+    mirrors = [
+        f"`export {one.endpoint}={one.mirror}` (which gets your {one.token} only if {TOKEN_HOSTS} names it)"
+        for one in REMOTE.values()
+        if one.mirror
+    ]
     others = [f"`--set model.hub={name}`" for name in REMOTE if name != hub.name]
     other = f"use another hub: {', or '.join([*mirrors, *others])}"
     reach = f"check network and proxy; or {other}"
