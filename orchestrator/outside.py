@@ -33,7 +33,8 @@ class Outside:
     `raw` is the text itself, to compare and to send back, never to show. `secrets` are what the sender may
     repeat: the key that was sent to it.
 
-    >>> f"the server says: {Outside('no\x1b[2J key sk-1 at http://me:pw@host', secrets=['sk-1'])}"
+    >>> said = Outside("no\x1b[2J key sk-1 at http://me:pw@host", secrets=["sk-1"])
+    >>> f"the server says: {said}"
     'the server says: no\\x1b[2J key *** at http://***@host'
     """
 

@@ -135,7 +135,7 @@ WRITES = ("stdout.write", "stderr.write", "click.echo", "stream.write")
 GATES = {"cli/text/terminal.py", "execute/host/tell.py"}
 PICTURES = {"cli/watch.py", "cli/text/rows.py"}
 # Protocols between two processes of Conch.
-PIPES = {"execute/project/template_sandbox.py"}
+PIPES = {"execute/project/template_sandbox.py", "execute/processes/no_network.py"}
 
 
 def test_fault_144_nothing_is_printed_around_the_gate() -> None:

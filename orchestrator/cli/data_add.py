@@ -63,7 +63,7 @@ def command(*, source: str, name: str, base: str, hub: str, **data: Unpack[DataA
 
 
 def _lines(imported: Imported) -> Lines:
-    from orchestrator.cli.text.terminal import one_line
+    from orchestrator.outside import one_line
 
     name, scan, audit = imported.name, imported.scan, imported.audit
     if imported.stem and imported.stem != name:

@@ -69,7 +69,7 @@ def _lines(found: AuditedFile) -> Lines:
 
 def _linted(file: Path, found: list[Problem]) -> Outcome:
     from orchestrator.backends.dataset_columns import Note
-    from orchestrator.cli.text.terminal import one_line
+    from orchestrator.outside import one_line
 
     notes = [one for one in found if isinstance(one, Note)]
     wrong = tuple(one for one in found if not isinstance(one, Note))

@@ -12,7 +12,6 @@ import click
 
 from orchestrator import __version__
 from orchestrator.cli.text.program import runnable
-from orchestrator.cli.text.terminal import emit
 from orchestrator.cli.verb import Outcome, VerbGroup
 from orchestrator.errors import (
     ConchError,
@@ -23,8 +22,6 @@ from orchestrator.errors import (
     exit_code_of,
     is_disk_full,
 )
-from orchestrator.execute.host.redact import redact, secrets_of
-from orchestrator.outside import json_text, visible
 
 # Verb (a module in orchestrator/cli) and its line in `conch --help`. A verb's module is imported when the
 # verb is used, never for `conch --help` (benchmarks/cold_start.py).
@@ -115,6 +112,9 @@ def _outcome_of(argv: Sequence[str]) -> Outcome:  # noqa: PLR0911  one return pe
 
 def envelope(command: str, *, ok: bool, data: object, problems: Sequence[Problem]) -> str:
     """The one JSON object of `--json`: texts of problems are visible, other texts are JSON's escapes."""
+    from orchestrator.execute.host.redact import secrets_of
+    from orchestrator.outside import json_text, visible
+
     listed = [
         {"what": visible(one.what), "where": visible(one.where), "hint": visible(runnable(one.hint))}
         for one in problems
@@ -137,6 +137,8 @@ def _show(name: str, outcome: Outcome, *, as_json: bool) -> None:
 
 
 def _print(text: str, *, to_stderr: bool = False) -> None:
+    from orchestrator.cli.text.terminal import emit
+
     emit(f"{text}\n", sys.stderr if to_stderr else sys.stdout)
 
 
@@ -156,6 +158,8 @@ def _bug(error: Exception) -> Problem:
 def _crash_file(error: Exception) -> str:
     import tempfile
     import traceback
+
+    from orchestrator.execute.host.redact import redact
 
     with tempfile.NamedTemporaryFile(
         "w", prefix="conch-crash-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from orchestrator.cli.text.program import runnable
-from orchestrator.cli.text.terminal import emit
 from orchestrator.errors import Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -121,6 +120,8 @@ def verb(*, example: str) -> Callable[[Callable[..., Outcome]], click.Command]:
 
 def progress(text: str) -> None:
     """Print one line of progress on stderr; stdout carries the result only."""
+    from orchestrator.cli.text.terminal import emit
+
     emit(f"{runnable(text)}\n", sys.stderr)
 
 

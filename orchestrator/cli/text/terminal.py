@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TextIO
 
-from orchestrator.execute.host.redact import redact
 from orchestrator.outside import visible
 
 # Conch's own: dim, red, plain, and the start of a line that is drawn anew.
@@ -114,6 +113,8 @@ def emit(text: str, out: TextIO | None = None) -> None:
     Control characters become visible, except Conch's own colours on a terminal; secrets are masked; what the
     stream cannot encode becomes an escape. A closed stream (`>&-`) gets nothing.
     """
+    from orchestrator.execute.host.redact import redact
+
     stream = sys.stdout if out is None else out
     if stream is None:
         return

@@ -52,7 +52,7 @@ def ask(settings: AskSettings, folder: Path) -> int:
             out.writelines(map(line_of, settled))
         for answered, progress in _ask_sampled(settings, folder):
             out.writelines(map(line_of, answered))
-            sys.stderr.write(f"{progress}\n")
+            tell(progress)
     return 0
 
 

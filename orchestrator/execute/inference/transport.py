@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -146,7 +147,7 @@ class _Transport(httpx.HTTPTransport):
 
     def __init__(self, key: str, most: int, proxy: str | None) -> None:
         # The server may close an idle connection just when it is used again: a failure without a cause.
-        super().__init__(proxy=proxy, limits=httpx.Limits(max_keepalive_connections=0))
+        super().__init__(verify=_tls(), proxy=proxy, limits=httpx.Limits(max_keepalive_connections=0))
         self._key, self._most = key, most
         backend = _Backend(is_http=not (proxy or "").startswith("socks"))
         self._pool._network_backend = backend  # noqa: SLF001  httpx passes on no backend of ours
@@ -170,6 +171,12 @@ class _Transport(httpx.HTTPTransport):
             response.close()
             raise refusal
         return response
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all clients: reading the certificates takes longer than a request."""
+    return httpx.create_ssl_context()
 
 
 def too_large(most: int) -> AnswerRefusedError:

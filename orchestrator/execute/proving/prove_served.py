@@ -20,6 +20,7 @@ from orchestrator.errors import ConchError, MissingError, Problem, StageFailed, 
 from orchestrator.execute.data.prepare import GENERATED, HELD_OUT
 from orchestrator.execute.host.jsonl import key_of, lines_of
 from orchestrator.execute.inference.api_key import ServiceAddress
+from orchestrator.execute.inference.delta import delta_of
 from orchestrator.execute.inference.request_errors import (
     ErrorKind,
     detail_of,
@@ -27,6 +28,7 @@ from orchestrator.execute.inference.request_errors import (
     request_error,
     status_error,
 )
+from orchestrator.execute.inference.server_events import events
 from orchestrator.execute.inference.transport import http_client
 from orchestrator.execute.proving.probe_files import (
     IdsFile,
@@ -274,12 +276,13 @@ class ServedAsker:
         pieces = []
         try:
             with self.client.stream("POST", url, json={"model": self.model, **body}) as answer:
-                for line in answer.iter_lines():
-                    if line.startswith("data: {"):
-                        choices = json.loads(line.removeprefix("data: ")).get("choices") or [{}]
-                        pieces.append((choices[0].get("delta") or {}).get("content") or "")
+                for event in events(answer.iter_bytes()):
+                    chunk = {} if event == "[DONE]" else read_json(event.encode())
+                    choices = chunk.get("choices") if isinstance(chunk, dict) else None
+                    if isinstance(choices, list) and choices:
+                        pieces.append(delta_of(choices[0], "delta").content)
         except (httpx.HTTPError, ValueError) as error:
-            failure = request_error(error, url=url, timeout=TIMEOUT)
+            failure = request_error(error, url=url, timeout=TIMEOUT, key=self.key)
             raise StageFailed(Problem(str(failure), url, "see the server's log")) from None
         return "".join(pieces)
 

@@ -28,6 +28,7 @@ from orchestrator.execute.runner.existing_run import read_plan
 from orchestrator.execute.runner.task import typed
 from orchestrator.html.card import model_card
 from orchestrator.html.run_page import run_page
+from orchestrator.outside import json_text
 from orchestrator.plan.stage import partial
 from orchestrator.plan.stages.report import CARD, REPORT, ReportSettings
 from orchestrator.results import StageResult, Status
@@ -63,7 +64,7 @@ def write_report(settings: ReportSettings, folder: Path) -> int:
     if picture.is_file():
         shutil.copyfile(picture, out / "loss.png")
     name = "loss.png" if picture.is_file() else ""
-    _write(out / "report.json", json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
+    _write(out / "report.json", json_text(facts, indent=2) + "\n")
     _write(out / "report.html", run_page(facts))
     _write(out / "report.md", model_card(facts, picture=name))
     _write(folder / settings.card, model_card(facts, picture=name and f"report/{name}"))
