@@ -29,7 +29,7 @@ class Limitations:
         adapters: serve LoRA adapters that are not merged.
         adapter_logprobs: prompt_logprobs with such an adapter.
         reasoning_parser: put the thinking into a field of its own.
-        defaults: show how it samples for a request that names no value.
+        defaults: log how it samples for a request that names no value.
     """
 
     tokenize: str = ""
@@ -83,6 +83,12 @@ class ServingEngine(Protocol):
         """Words behind a service's command that make these values the server's defaults.
 
         The model folder's generation_config.json names the same; () for an engine that obeys it.
+        """
+
+    def defaults(self, log: str, address: str, /) -> Mapping[str, float] | None:
+        """How the server at an address (http://HOST:PORT) samples by default, as its log says.
+
+        Names of ServedSampling → values; None if the log is not of that server, or does not say it.
         """
 
     def of_folder(self, service: Service, folder: str, /, *, name: str) -> Service:

@@ -6,7 +6,9 @@ eagerly in float32; `--chat-template` overrides the template in the model folder
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -135,6 +137,27 @@ def sampling(served: ServedSampling) -> tuple[str, ...]:
     """
     values = {key: value for key, value in asdict(served).items() if key != "max_tokens"}
     return ("--override-generation-config", json.dumps(values))
+
+
+_DEFAULTS = re.compile(r"Default vLLM sampling parameters have been overridden by [^\n]*?: `(\{[^`\n]*\})`")
+# Of a request that names no value, where the server has no default of its own (chat_completion/protocol.py).
+_NEUTRAL = {"temperature": 1.0, "top_p": 1.0, "top_k": 0.0, "repetition_penalty": 1.0}
+
+
+def defaults(log: str, address: str) -> Mapping[str, float] | None:
+    """How the server at an address samples by default, as it logs it at its start; None if it is not its log.
+
+    Its endpoint that shows the same (/v1/chat/completions/render) opens others that need no key.
+    """
+    ready = log.rfind(f"Starting vLLM server on {address}")
+    if ready < 0:
+        return None
+    said = _DEFAULTS.findall(log, max(0, log.rfind("vLLM API server version", 0, ready)))
+    try:
+        given = ast.literal_eval(said[-1]) if said else {}
+        return _NEUTRAL | {str(key): float(value) for key, value in given.items()}
+    except (ValueError, SyntaxError, TypeError, AttributeError):
+        return None
 
 
 # The values that vLLM accepts for --max-lora-rank (config/lora.py of 0.32).

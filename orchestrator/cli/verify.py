@@ -18,11 +18,10 @@ from orchestrator.cli.verb import (
     set_option,
     verb,
 )
-from orchestrator.errors import Problem, UsageError
+from orchestrator.errors import MissingError, Problem, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.checks.base import Case
-    from orchestrator.execute.inference.api_key import ServiceAddress
     from orchestrator.execute.inference.verification import Verification
     from orchestrator.plan.job import Job
     from orchestrator.recipe.sampling import ServedSampling
@@ -61,13 +60,13 @@ def command(
     """Ask a running server the recipe's questions and check the answers.
 
     RECIPE is a name in recipes/ or a path. Works with any OpenAI-compatible server. Asks greedily and, if the
-    server samples by default, verify.sampled_repeats times more as a client that names no sampling value
-    asks. Exits 0 if every check passed and enough sampled answers did (target.checks for both, if it is set),
-    5 if not or if no question has an expectation. A question without one is not judged.
+    latest export samples by default, verify.sampled_repeats times more as a client asks that names no
+    sampling value. Exits 0 if every check passed and enough sampled answers did (target.checks for both, if
+    it is set), 5 if not or if no question has an expectation. A question without one is not judged.
     """
     from orchestrator.checks.repeats import RepeatsCheck
     from orchestrator.cli.text.junit import junit_xml, open_junit
-    from orchestrator.execute.inference.api_key import ServiceAddress, read_key
+    from orchestrator.execute.inference.api_key import read_key
     from orchestrator.execute.inference.client import Client
     from orchestrator.execute.inference.verification import SampledRequest, verify_server
     from orchestrator.execute.project import discovery, recipes
@@ -90,7 +89,7 @@ def command(
             for temperature in (verify.temperature, None)
         )
         client.reach(hint=f"conch serve {recipe}")
-        sampling = _sampling(job, ServiceAddress(client.base_url, client.model, key))
+        sampling = _sampling(job, project)
         result = verify_server(
             client,
             cases,
@@ -116,15 +115,21 @@ def command(
     )
 
 
-def _sampling(job: Job, server: ServiceAddress) -> ServedSampling | None:
-    """How the server samples for a client that names no value; None if it does not show that."""
-    from orchestrator.execute.proving.prove_sampling import served_sampling
+def _sampling(job: Job, project: Path) -> ServedSampling | None:
+    """How the latest export samples for a client that names no value; None if there is none."""
+    from orchestrator.execute.models.model_folder import read_sampling
+    from orchestrator.execute.runner.existing_run import finished_run
+    from orchestrator.recipe.sampling import sampling_of
 
-    sampling = served_sampling(server, job.recipe.serve.engine)
-    if sampling is None:
-        progress("this server does not show how it samples by default: asking greedily only")
-    else:
-        progress(f"a client that names no sampling value gets: {sampling.words}")
+    given = job.recipe.serve.sampling.given
+    try:
+        sampling = read_sampling(finished_run(project, job.recipe.name).path / "export")
+    except MissingError:
+        if "temperature" not in given:
+            progress("no export here says how this server samples by default: asking greedily only")
+            return None
+        sampling = sampling_of({}, given)
+    progress(f"a client that names no sampling value gets: {sampling.words}")
     return sampling
 
 

@@ -1,8 +1,8 @@
-"""sampling: a client that names no value gets the sampling that the export names, and its own value wins.
+"""sampling: the running server's default sampling is that of the export, so clients get what was verified.
 
-Covers temperature, top_p, top_k, repetition_penalty and, if the export limits it, max_tokens, as the running
-server resolves them for a request that names none, and a request's own temperature. Not covered: what a
-client library adds by itself.
+Covers temperature, top_p, top_k, repetition_penalty and, if the export limits it, max_tokens, as the server
+resolved them from its model and its options. Not covered: values that a client names, which are used
+instead, and what a client library adds by itself.
 """
 
 from __future__ import annotations
@@ -14,20 +14,12 @@ from orchestrator.recipe.sampling import ServedSampling
 from orchestrator.results import Proof, Sentence, joined
 
 NAME = "sampling"
-# What the request of its own names: no sampling of an export is likely to be the same.
-OWN = 0.37
 # Engines compute with single precision.
 _NEARLY = 1e-6
 
 
-def prove(exported: ServedSampling, served: Mapping[str, float | None], own: float | None) -> Proof:
-    """Compare the server's values for a request without any with those of the export.
-
-    Args:
-        exported: of the export's generation_config.json.
-        served: of a request that names no value.
-        own: the temperature of a request that asks for OWN.
-    """
+def prove(exported: ServedSampling, served: Mapping[str, float]) -> Proof:
+    """Compare the server's values for a request that names none with those of the export."""
     wanted = {key: value for key, value in asdict(exported).items() if value is not None}
     faults = [
         Sentence(
@@ -37,20 +29,12 @@ def prove(exported: ServedSampling, served: Mapping[str, float | None], own: flo
         for key, value in wanted.items()
         if not _equal(served.get(key), value) and not _fits(key, served.get(key), value)
     ]
-    if not _equal(own, OWN):
-        faults.append(
-            Sentence(
-                f"a request's own temperature of {OWN} becomes {_shown(own)}",
-                f"请求自带的 temperature {OWN} 变成了 {_shown(own)}",
-            )
-        )
     return Proof(
         name=NAME,
         holds=not faults,
         covered=Sentence(
-            f"{len(wanted)} values of a request that names none ({exported.words}), and a request's own"
-            " temperature",
-            f"不带采样参数的请求的 {len(wanted)} 个值（{exported.words.zh}），以及请求自带的 temperature",
+            f"{len(wanted)} values of a request that names none: {exported.words}",
+            f"不带采样参数的请求的 {len(wanted)} 个值：{exported.words.zh}",
         ),
         numbers={"values": len(wanted), "wrong": len(faults), **wanted},
         detail=joined(faults),
@@ -60,7 +44,9 @@ def prove(exported: ServedSampling, served: Mapping[str, float | None], own: flo
         )
         if faults
         else "",
-        not_covered=Sentence("values that a client library adds by itself", "客户端库自行添加的参数"),
+        not_covered=Sentence(
+            "values that a client names, or that its library adds", "客户端自己指定或其库自动添加的参数"
+        ),
         findings=tuple({"what": fault, "where": "export/generation_config.json"} for fault in faults),
     )
 

@@ -85,7 +85,6 @@ class FakeServer:
     most_at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     slow: float = 0.0
-    sampling: dict[str, float] = field(default_factory=dict)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -113,10 +112,6 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         fake = self.fake
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path.endswith("/render"):  # vLLM's; how it samples
-            params = {"sampling_params": {**fake.sampling, **body}} if fake.sampling else {}
-            self._json(200 if params else 404, params)
-            return
         with fake.lock:
             fake.requests.append(body)
             fake.addresses.append(self.client_address)

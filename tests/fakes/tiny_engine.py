@@ -13,7 +13,7 @@ import httpx
 from orchestrator.backends.base import Symptom
 from orchestrator.backends.options.table import OptionTable
 from orchestrator.backends.serving_engine import Limitations
-from orchestrator.execute.servers.engines.base import Counters, defaults, models
+from orchestrator.execute.servers.engines.base import Counters, models
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime, Service
 from orchestrator.recipe.sampling import ServedSampling
@@ -34,7 +34,7 @@ class Tiny:
         prompt_logprobs="tiny does not return log probabilities",
         adapters="tiny serves merged models only",
         reasoning_parser="tiny has no reasoning parsers",
-        defaults="tiny does not show how it samples",
+        defaults="tiny does not log how it samples",
     )
     symptoms = (Symptom(r"no model folder (?P<folder>\S+)", "it finds no {folder}", "export again"),)
     phases = ((r"^", "starting tiny"), (r"tiny: serving", "waiting for tiny's first token"))
@@ -65,6 +65,10 @@ class Tiny:
         """It has no word for it."""
         return ()
 
+    def defaults(self, log: str, address: str, /) -> Mapping[str, float] | None:
+        """It does not say."""
+        return None if log or address else {}
+
     def of_folder(self, service: Service, folder: str, /, *, name: str) -> Service:
         """Another folder."""
         program, script, _, *words = service.command.argv
@@ -91,4 +95,4 @@ def _counters(client: httpx.Client, /) -> Counters:
 
 
 # The acting half.
-TINY_API = SimpleNamespace(is_up=_is_up, models=models, defaults=defaults, counters=_counters)
+TINY_API = SimpleNamespace(is_up=_is_up, models=models, counters=_counters)

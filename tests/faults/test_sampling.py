@@ -82,7 +82,6 @@ def test_fault_161_an_export_whose_sampling_was_edited_is_not_served(small: Smal
 
 
 def test_fault_162_verify_asks_as_clients_ask(small: SmallWorld) -> None:
-    sampling = {"temperature": 0.6, "top_p": 0.95, "top_k": 0, "repetition_penalty": 1.0}
     answers = {"你是谁": "我是神奇海螺。", "今天吃什么": "蟹黄堡，三块钱。"}
     asked: list[str] = []
 
@@ -92,8 +91,8 @@ def test_fault_162_verify_asks_as_clients_ask(small: SmallWorld) -> None:
         return Said("" if wrong else answers.get(messages[-1]["content"], "?"))
 
     junit = small.project / "verify.xml"
-    with openai_server(answer, models=["small"], sampling=sampling) as server:
-        words = ("verify", "small", "--base-url", server.url, "--set", "verify.concurrency=1")
+    with openai_server(answer, models=["small"]) as server:
+        words = ("verify", "small", "--base-url", server.url, *WARM, "--set", "verify.concurrency=1")
         said = small.run(*words, "--junit", str(junit))
         sent = [body for body in server.requests if "temperature" not in body and body.get("max_tokens") != 1]
         assert sorted(body["seed"] for body in sent) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
@@ -107,13 +106,13 @@ def test_fault_162_verify_asks_as_clients_ask(small: SmallWorld) -> None:
     assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
 
     asked.clear()
-    with openai_server(answer, models=["small"], sampling=sampling) as server:
-        words = ("verify", "small", "--base-url", server.url, "--set", "verify.concurrency=1")
+    with openai_server(answer, models=["small"]) as server:
+        words = ("verify", "small", "--base-url", server.url, *WARM, "--set", "verify.concurrency=1")
         assert small.run(*words, "--set", "target.checks=0.9").code == 0
 
 
-def test_verify_of_a_server_that_does_not_show_its_sampling_says_so(small: SmallWorld) -> None:
+def test_verify_without_an_export_says_that_it_asks_greedily(small: SmallWorld) -> None:
     with openai_server(lambda _: Said("我是神奇海螺，三块钱。"), models=["small"]) as server:
         said = small.run("verify", "small", "--base-url", server.url)
     assert said.code == 0, said.err
-    assert "this server does not show how it samples by default: asking greedily only" in said.err
+    assert "no export here says how this server samples by default: asking greedily only" in said.err

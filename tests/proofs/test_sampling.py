@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.proofs.sampling import OWN, prove
+from orchestrator.proofs.sampling import prove
 from orchestrator.recipe.sampling import ServedSampling
 
 R1 = ServedSampling(temperature=0.6, top_p=0.95, max_tokens=100)
@@ -18,7 +18,7 @@ SERVED = {
 
 
 def test_the_same_values_hold_and_a_conversation_may_leave_less() -> None:
-    proof = prove(R1, SERVED | {"max_tokens": 60.0, "min_p": 0.0}, OWN)
+    proof = prove(R1, SERVED | {"max_tokens": 60.0, "min_p": 0.0})
     assert proof.holds
     assert proof.numbers["values"] == 5
     assert "temperature 0.6, top_p 0.95, max_tokens 100" in proof.covered
@@ -36,13 +36,12 @@ def test_the_same_values_hold_and_a_conversation_may_leave_less() -> None:
     ],
 )
 def test_fault_161_another_default_is_named(change: dict[str, float], said: str) -> None:
-    proof = prove(R1, SERVED | change, OWN)
+    proof = prove(R1, SERVED | change)
     assert not proof.holds
     assert said in proof.detail
     assert proof.hint
 
 
-def test_a_server_that_does_not_say_or_ignores_the_client() -> None:
-    assert "temperature is ?" in prove(R1, {}, OWN).detail
-    assert "a request's own temperature of 0.37 becomes 0.6" in prove(R1, SERVED, 0.6).detail
-    assert not prove(ServedSampling(), SERVED | {"temperature": 0.0, "top_p": 1.0}, None).holds
+def test_a_server_that_does_not_say() -> None:
+    assert "temperature is ?" in prove(R1, {}).detail
+    assert not prove(ServedSampling(), {"temperature": 1.0, "top_p": 1.0, "top_k": 0.0}).holds

@@ -1,4 +1,4 @@
-"""What the running server does with a request that names no value, asked of the server itself."""
+"""What the running server does with a request that names no value, in its own words."""
 
 from __future__ import annotations
 
@@ -8,58 +8,82 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import StageFailed
-from orchestrator.execute.inference.api_key import ServiceAddress
-from orchestrator.execute.proving.prove_sampling import prove_sampling, served_sampling
+from orchestrator.backends.vllm import defaults, sampling
+from orchestrator.execute.proving.prove_sampling import prove_sampling
 from orchestrator.execute.runner.task import typed
 from orchestrator.recipe.sampling import ServedSampling
-from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 SETTINGS = {"export": "export", "engine": "vllm", "out": "sampling.json"}
-R1 = {"temperature": 0.6, "top_p": 0.95, "top_k": 0, "repetition_penalty": 1.0}
+URL = "http://127.0.0.1:8123"
+# As vLLM 0.32 writes them (config/model.py, entrypoints/launchers/api_server/entry.py).
+SAID = (
+    "(APIServer pid=1) WARNING 11-30 21:00:20 [model.py:1901] Default vLLM sampling parameters have been "
+    "overridden by the model's `generation_config.json`: `{{'repetition_penalty': 1, 'temperature': {}, "
+    "'top_k': 0, 'top_p': 0.95}}`. If this is not intended, please relaunch vLLM instance with "
+    "`--generation-config vllm`.\n"
+)
+VERSION = "(APIServer pid=1) INFO 11-30 21:00:10 [utils.py:1] vLLM API server version 0.32.0\n"
+READY = f"(APIServer pid=1) INFO 11-30 21:00:29 [entry.py:140] Starting vLLM server on {URL}\n"
 
 
-def proven(server: FakeServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, dict[str, Any]]:
-    monkeypatch.setenv("CONCH_SERVICE_URL", server.url)
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "export").mkdir()
+    (tmp_path / "logs").mkdir()
+    text = json.dumps({"do_sample": True, "temperature": 0.6, "top_p": 0.95})
+    (tmp_path / "export/generation_config.json").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("CONCH_SERVICE_URL", f"{URL}/v1")
     monkeypatch.setenv("CONCH_SERVICE_MODEL", "conch")
+    return tmp_path
+
+
+def proven(folder: Path, log: str, name: str = "server.log") -> tuple[int, dict[str, Any]]:
+    (folder / "logs" / name).write_text(log, encoding="utf-8")
     code = prove_sampling(typed(prove_sampling, SETTINGS), folder)
     return code, json.loads((folder / "sampling.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "export").mkdir()
-    text = json.dumps({"do_sample": True, "temperature": 0.6, "top_p": 0.95})
-    (tmp_path / "export/generation_config.json").write_text(text, encoding="utf-8")
-    return tmp_path
+@pytest.mark.parametrize("name", ["server.log", "serve.log"])
+def test_the_server_has_the_exports_sampling(folder: Path, name: str) -> None:
+    code, proof = proven(folder, VERSION + SAID.format("0.6") + READY, name)
+    assert (code, proof["holds"], proof["detail"]) == (0, True, "")
+    assert proof["covered"] == "4 values of a request that names none: temperature 0.6, top_p 0.95"
 
 
-def test_the_server_has_the_exports_sampling(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with openai_server(lambda _: Said(""), sampling=dict(R1)) as server:
-        assert proven(server, folder, monkeypatch) == (0, proven(server, folder, monkeypatch)[1])
-        assert server.requests == [], "nothing is generated"
-
-
-def test_fault_161_a_server_with_vllms_own_default_is_found(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with openai_server(lambda _: Said(""), sampling=R1 | {"temperature": 1.0, "top_p": 1.0}) as server:
-        code, proof = proven(server, folder, monkeypatch)
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (VERSION + SAID.format("1.0") + READY, "temperature is 1, the export has 0.6"),
+        (VERSION + READY, "temperature is 1, the export has 0.6; top_p is 1, the export has 0.95"),
+        (VERSION + SAID.format("0.6") + VERSION + READY, "temperature is 1, the export has 0.6"),
+        (VERSION + SAID.format("0.6") + READY + VERSION + SAID.format("0.9") + READY, "temperature is 0.9"),
+    ],
+    ids=["another", "none: vLLM's own", "that of an earlier start", "the last start counts"],
+)
+def test_fault_161_another_default_is_found(folder: Path, log: str, said: str) -> None:
+    code, proof = proven(folder, log)
     assert (code, proof["holds"]) == (5, False)
-    assert proof["detail"] == "temperature is 1, the export has 0.6; top_p is 1, the export has 0.95"
-    assert proof["detail_zh"].startswith("temperature 是 1")
+    assert said in proof["detail"]
+    assert proof["detail_zh"].startswith("temperature 是")
 
 
-def test_a_server_that_does_not_show_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with openai_server(lambda _: Said("")) as server:
-        with pytest.raises(StageFailed, match="does not show how it samples"):
-            proven(server, folder, monkeypatch)
-        assert served_sampling(ServiceAddress(server.url, "conch"), "vllm") is None
-        assert served_sampling(ServiceAddress(server.url, "conch"), "another engine") is None
-    assert served_sampling(ServiceAddress("http://127.0.0.1:9/v1", "conch"), "vllm") is None
+@pytest.mark.parametrize("log", ["", VERSION, READY.replace("8123", "8124"), SAID.format("boom(") + READY])
+def test_without_the_log_of_this_server_there_is_no_proof(
+    folder: Path, capsys: pytest.CaptureFixture[str], log: str
+) -> None:
+    (folder / "logs/server.log").write_text(log, encoding="utf-8")
+    assert prove_sampling(typed(prove_sampling, SETTINGS), folder) == 0
+    assert not (folder / "sampling.json").exists()
+    assert f"not proven: no log of the server at {URL}" in capsys.readouterr().err
 
 
-def test_what_verify_learns_of_a_server() -> None:
-    with openai_server(lambda _: Said(""), sampling=R1 | {"top_k": -1}) as server:
-        found = served_sampling(ServiceAddress(server.url, "conch"), "vllm")
-    assert found == ServedSampling(temperature=0.6, top_p=0.95)
+def test_the_words_for_vllm_leave_max_tokens_to_the_file() -> None:
+    option, values = sampling(ServedSampling(max_tokens=9))
+    assert option == "--override-generation-config"
+    assert json.loads(values) == {"temperature": 0, "top_p": 1, "top_k": 0, "repetition_penalty": 1}
+    assert defaults(VERSION + SAID.format("0.6") + READY, URL) == {
+        "temperature": 0.6,
+        "top_p": 0.95,
+        "top_k": 0,
+        "repetition_penalty": 1,
+    }

@@ -4,9 +4,9 @@ Not here: how a server is started and configured (backends/). Only servers/ and 
 """
 
 from orchestrator.execute.servers.engines import base, vllm
-from orchestrator.execute.servers.engines.base import Counters, Defaults, ServerApi
+from orchestrator.execute.servers.engines.base import Counters, ServerApi
 
-__all__ = ["SERVERS", "Counters", "Defaults", "ServerApi", "server_api"]
+__all__ = ["SERVERS", "Counters", "ServerApi", "server_api"]
 
 SERVERS: dict[str, ServerApi] = {"vllm": vllm}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,10 +19,6 @@ class Counters:
     tokens: float | None = None
 
 
-# Names of ServedSampling → the values of one request.
-Defaults = Mapping[str, float]
-
-
 class ServerApi(Protocol):
     """The requests that Conch sends to a server to learn its state; the client's base URL is the server's."""
 
@@ -32,12 +27,6 @@ class ServerApi(Protocol):
 
     def models(self, client: httpx.Client, /) -> list[Outside] | None:
         """Its model names; None if it does not list them (yet), [] if it refuses this client."""
-
-    def defaults(self, client: httpx.Client, root: str, request: Mapping[str, object], /) -> Defaults | None:
-        """How it would sample a chat request; None if it does not show that.
-
-        `root` is its address without /v1. Raises httpx.HTTPError if it does not answer.
-        """
 
     def counters(self, client: httpx.Client, /) -> Counters:
         """Its counters. Raises httpx.HTTPError if it does not answer."""
@@ -67,11 +56,6 @@ def models(client: httpx.Client, /) -> list[Outside] | None:
     if not isinstance(rows, list):
         return None
     return [Outside(row["id"], limit=100) for row in rows if isinstance(row, dict) and "id" in row]
-
-
-def defaults(_client: httpx.Client, _root: str, _request: Mapping[str, object], /) -> Defaults | None:
-    """None: there is no common way to ask."""
-    return None
 
 
 def counters(_client: httpx.Client, /) -> Counters:

@@ -73,17 +73,28 @@ def start(options: argparse.Namespace) -> None:
     Handler.adapters = [module.partition("=")[0] for module in options.lora_modules]
     template = read_flat_yaml(options.config).get("chat-template", "") if options.config else ""
     Handler.template = Path(template).read_text(encoding="utf-8") if template else ""
-    generation = Path(options.model, "generation_config.json")
-    own = json.loads(generation.read_text(encoding="utf-8")) if generation.exists() else {}
-    Handler.sampling = own | options.override_generation_config
-    if FAULT == "other-sampling":
-        Handler.sampling["temperature"] = 1.0
+    Handler.sampling = defaults(options)
     answers = Path(options.model, "answers.json")
     Handler.answers = json.loads(answers.read_text(encoding="utf-8")) if answers.exists() else {}
     if FAULT != "ignore-term":
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     say(f"INFO Starting vLLM server on http://{options.host}:{options.port}")
     server.serve_forever()
+
+
+def defaults(options: argparse.Namespace) -> dict[str, float]:
+    """How it samples where a request names nothing; logged as the real one does."""
+    generation = Path(options.model, "generation_config.json")
+    own = json.loads(generation.read_text(encoding="utf-8")) if generation.exists() else {}
+    found = own | options.override_generation_config
+    if FAULT == "other-sampling":
+        found["temperature"] = 1.0
+    names = ("temperature", "top_p", "top_k", "repetition_penalty")
+    told = {name: found[name] for name in names if name in found}
+    if told:
+        by = "the model's `generation_config.json`"
+        say(f"WARNING [model.py:1] Default vLLM sampling parameters have been overridden by {by}: `{told}`.")
+    return found
 
 
 class Server(ThreadingHTTPServer):
@@ -150,8 +161,6 @@ class Handler(BaseHTTPRequestHandler):
             scored = [None] + [{str(token): {"logprob": LOGPROB}} for token in asked["prompt"][1:]]
             choice = {"index": 0, "text": "", "prompt_logprobs": scored, "finish_reason": "length"}
             self.reply({"id": "fake", "model": asked["model"], "choices": [choice]})
-        elif self.path == "/v1/chat/completions/render":
-            self.reply({"token_ids": self.prompt(asked), "sampling_params": self.resolved(asked)})
         elif self.path != "/v1/chat/completions":
             self.reply({"error": "not found"}, 404)
         elif not self.is_allowed():
