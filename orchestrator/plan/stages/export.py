@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.backends import llamafactory
@@ -21,14 +21,15 @@ class CheckExportSettings:
     Attributes:
         export, base, chat_template: run-relative paths.
         stand_in: whether the base is the embedded one.
-        sampling: what the recipe sets of serve.sampling.
+        sampling: what the recipe sets of serve.sampling; always written, so that no export of an earlier
+            version, made without it, is reused.
     """
 
     export: str
     base: str
     chat_template: str
     stand_in: bool
-    sampling: Mapping[str, float] = field(default_factory=dict)
+    sampling: Mapping[str, float]
 
 
 def stage(job: Job) -> Stage:

@@ -15,7 +15,11 @@ from orchestrator.plan.stages.export import CheckExportSettings
 from tests.small_world import make_base
 
 SETTINGS = CheckExportSettings(
-    export="export.partial-0", base="inputs/base", chat_template="chat_template.jinja", stand_in=False
+    export="export.partial-0",
+    base="inputs/base",
+    chat_template="chat_template.jinja",
+    stand_in=False,
+    sampling={},
 )
 BASE = {"model.embed_tokens.weight": (100, 8), "model.layers.0.q.weight": (8, 8), "lm_head.weight": (100, 8)}
 
