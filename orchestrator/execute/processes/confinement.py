@@ -50,21 +50,34 @@ class Confinement:
 
 def confined(argv: Sequence[str]) -> tuple[str, ...]:
     """The argv that runs a command without network; the same argv where that is not possible."""
-    return (*_LEAVE, *argv) if confinement().way else tuple(argv)
+    way = confinement().way
+    return (*_LEAVE, way, *argv) if way else tuple(argv)
 
 
 @cache
 def confinement() -> Confinement:
-    """Try it, once per process."""
+    """Try the ways in turn, each in a process of its own, once per process."""
+    reasons = []
+    for way in no_network.WAYS:
+        attempts, reason = _try(way)
+        if not reason:
+            return Confinement(way, "", attempts)
+        reasons.append(f"{way}: {reason}")
+    return Confinement(reason="; ".join(reasons))
+
+
+def _try(way: str) -> tuple[Mapping[str, str], str]:
+    """What was tried to get out, and why the way does not do; "" if it does."""
+    if reason := _lost(way):
+        return {}, reason
+    argv = [*_LEAVE, way]
     try:
-        done = subprocess.run(_LEAVE, env={}, capture_output=True, timeout=_SECONDS, check=False, text=True)
+        done = subprocess.run(argv, env={}, capture_output=True, timeout=_SECONDS, check=False, text=True)
         if done.returncode:
-            return Confinement(reason=done.stderr.strip().rpartition("\n")[2])
-        found = json.loads(done.stdout)
+            return {}, done.stderr.strip().rpartition("\n")[2].removeprefix("cannot leave the network: ")
+        return json.loads(done.stdout), ""
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        return Confinement(reason=str(error))
-    reason = _lost(found["way"])
-    return Confinement(reason=reason) if reason else Confinement(found["way"], "", found["attempts"])
+        return {}, str(error)
 
 
 def _lost(way: str) -> str:

@@ -1,9 +1,9 @@
-"""Runs a command without any network but loopback: `python -I -S no_network.py PROGRAM WORD…`.
+"""Runs a command without any network but loopback: `python -I -S no_network.py WAY PROGRAM WORD…`.
 
 It leaves the network, proves that by attempts that must fail, and becomes the command: same process, session,
 environment and user. Without a program it prints how it left, as JSON. If it cannot leave, or an attempt gets
-out, it ends with REFUSED and does not start the command. Linux; standard library only. launchers/network.py
-says which commands go through it. The ways, of which it takes the first that the kernel allows:
+out, it ends with REFUSED and starts nothing. Linux; standard library only. confinement.py finds out
+which way the kernel allows, launchers/network.py says which commands go through it. The ways, best first:
 
 network namespace    for root: nothing else changes.
 user namespace       for everybody else: a network namespace in a user namespace that maps the user's own ids.
@@ -27,9 +27,10 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Iterable
 
 REFUSED = 71
-ROOT, USER, FILTER = "network namespace", "user namespace", "seccomp"
+WAYS = ROOT, USER, FILTER = "network namespace", "user namespace", "seccomp"
 _NEWUSER, _NEWNET = 0x10000000, 0x40000000
 _GETFLAGS, _SETFLAGS, _UP = 0x8913, 0x8914, 1
 _NO_NEW_PRIVILEGES, _SECCOMP, _MODE_FILTER = 38, 22, 2
@@ -46,29 +47,41 @@ _ATTEMPTS = (
 )
 
 
-def leave() -> str:
-    """Leave the network; the way that worked. Raises OSError if there is none."""
-    libc = ctypes.CDLL(None, use_errno=True)
+def leave(ways: Iterable[str] = WAYS) -> str:
+    """Leave the network by the first of these ways that works; that way. Raises OSError if none does.
+
+    A user namespace that works by half (AppArmor forbids the maps) leaves this process without its ids.
+    """
+    libc, last = ctypes.CDLL(None, use_errno=True), OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    for way in ways:
+        try:
+            if way == FILTER:
+                _forbid_sockets(libc)
+            else:
+                _enter_namespace(libc, own_user=way == USER)
+        except OSError as error:
+            last = error
+        else:
+            return way
+    raise last
+
+
+def _enter_namespace(libc: ctypes.CDLL, *, own_user: bool) -> None:
     user, group = os.geteuid(), os.getegid()
-    if not libc.unshare(_NEWNET):
-        way = ROOT
-    elif not libc.unshare(_NEWUSER | _NEWNET):
-        way = USER
-        for name, text in (
-            ("setgroups", "deny"),  # the groups stay as they are; they cannot be changed
-            ("uid_map", f"{user} {user} 1"),
-            ("gid_map", f"{group} {group} 1"),
-        ):
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123
-                file.write(text)
-    else:
-        _forbid_sockets(libc)
-        return FILTER
+    if libc.unshare(_NEWNET | _NEWUSER * own_user):
+        raise _failed()
+    maps = {"setgroups": "deny", "uid_map": f"{user} {user} 1", "gid_map": f"{group} {group} 1"}
+    for name, text in maps.items() if own_user else ():  # the groups stay; they cannot be changed
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123
+            file.write(text)
     with socket.socket() as control:
         request = struct.pack("16sH14x", b"lo", 0)
         (flags,) = struct.unpack_from("H", fcntl.ioctl(control, _GETFLAGS, request), 16)
         fcntl.ioctl(control, _SETFLAGS, struct.pack("16sH14x", b"lo", flags | _UP))
-    return way
+
+
+def _failed() -> OSError:
+    return OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def _forbid_sockets(libc: ctypes.CDLL) -> None:
@@ -76,12 +89,7 @@ def _forbid_sockets(libc: ctypes.CDLL) -> None:
     if os.uname().machine not in _CALLS:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     audit, make_socket = _CALLS[os.uname().machine]
-    load, equal, above, answer = (
-        0x20,
-        0x15,
-        0x35,
-        0x06,
-    )  # BPF_LD_W_ABS, BPF_JMP_JEQ_K, BPF_JMP_JGE_K, BPF_RET_K
+    load, equal, above, answer = 0x20, 0x15, 0x35, 0x06  # of BPF: LD_W_ABS, JMP_JEQ_K, JMP_JGE_K, RET_K
     allow, deny, unknown = 0x7FFF0000, 0x00050000 | errno.EACCES, 0x00050000 | errno.ENOSYS
     program = (  # (operation, lines to skip if true, lines to skip if false, number), see seccomp(2)
         (load, 0, 0, 4),
@@ -100,8 +108,7 @@ def _forbid_sockets(libc: ctypes.CDLL) -> None:
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
     header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)))
     if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) or libc.prctl(_SECCOMP, _MODE_FILTER, header, 0, 0):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+        raise _failed()
 
 
 def attempts() -> dict[str, str]:
@@ -131,7 +138,7 @@ def _report(code: int, what: str, where: str = "") -> int:
     return code
 
 
-def main(argv: list[str]) -> int:
+def main(way: str, argv: list[str]) -> int:
     """Leave, prove, and become the command; returns only without one, or when it cannot."""
     for one in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, which a command would inherit
         signal.signal(one, signal.SIG_DFL)
@@ -139,7 +146,7 @@ def main(argv: list[str]) -> int:
         given = dict(one.split(b"=", 1) for one in file.read().split(b"\0") if b"=" in one)
     before = os.stat("/proc/self/ns/net").st_ino  # noqa: PTH116
     try:
-        way = leave()
+        leave([way])
     except OSError as error:
         return _report(REFUSED, f"cannot leave the network: {error.strerror}")
     tried = attempts()
@@ -147,7 +154,7 @@ def main(argv: list[str]) -> int:
     if not all(tried.values()) or (way != FILTER and os.stat("/proc/self/ns/net").st_ino == before):  # noqa: PTH116
         return _report(REFUSED, f"cannot leave the network by {way}: {', '.join(tried)} got out")
     if not argv:
-        sys.stdout.write(json.dumps({"way": way, "attempts": tried}) + "\n")
+        sys.stdout.write(json.dumps(tried) + "\n")
         return 0
     sys.stderr.write(f"without network ({way}): {len(tried)} attempts to get out failed\n")
     sys.stderr.flush()
@@ -158,4 +165,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

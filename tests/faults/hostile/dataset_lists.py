@@ -10,6 +10,8 @@ from tests.faults.hostile import Hostile, Place, nothing, together, write
 
 LIST = "dataset_info.json"
 AUDIT = ("data", "audit", LIST)
+ESCAPE = "\x1b]0;owned\x07\x1b[31m"
+SHOWN = r"\x1b]0;owned\x07\x1b[31m"
 TALK = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]}
 FOUR = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
 SHAREGPT = {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": FOUR}
@@ -41,6 +43,23 @@ def fifo(place: Place) -> None:
 
 
 CASES = (
+    Hostile(
+        "a name with an escape",
+        listed(**{ESCAPE: {"file_name": f"{ESCAPE}.jsonl"}}),
+        AUDIT,
+        2,
+        ("does not exist",),
+        also_json=True,
+    ),
+    Hostile("a key with an escape", listed({"file_name": "a.jsonl", ESCAPE: 1}), AUDIT, 2, (SHOWN,)),
+    Hostile(
+        "a role that turns its direction",
+        rows({"messages": [{"role": "\u202eresu", "content": "问"}]}),
+        AUDIT,
+        2,
+        (r"\u202eresu",),
+    ),
+    Hostile("a file name with a NUL", listed({"file_name": "a\0.jsonl"}), AUDIT, 2, ("does not exist",)),
     Hostile("nothing", text(""), AUDIT, 2, (f"{LIST}:1",)),
     Hostile("no JSON but YAML", text("a:\n  file_name: a.jsonl\n"), AUDIT, 2, (f"{LIST}:1:1",)),
     Hostile("a list of names", text('["a", "b"]'), AUDIT, 2, ("is not a JSON object",)),
