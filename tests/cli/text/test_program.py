@@ -111,7 +111,7 @@ def scanned(source: str) -> list[int]:
     def walk(node: ast.AST, *, made: bool) -> Iterator[int]:
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            made = made or name in MADE_RUNNABLE
+            made = made or name in MADE_RUNNABLE or name.endswith("_option")
         if isinstance(node, ast.keyword) and node.arg in {"hint", "epilog"}:
             made = True
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name | ast.Tuple):
