@@ -14,10 +14,13 @@ from pathlib import Path
 
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
+from orchestrator.execute.processes.child_environment import PROBES
 
 QUIET = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_HOST_IP": "127.0.0.1"}
 # A CPU back end takes half of the memory and leaves a core idle unless it is told otherwise.
 ON_CPU = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+# Conch's own servers have it: content begins with the answer.
+CLEANS = ("--reasoning-parser-plugin", str(PROBES / "answer_parser.py"))
 MODEL = "planted"
 TOLD = 300
 PATIENCE = 600
@@ -39,7 +42,7 @@ class LiveFault:
     words: tuple[str, ...]
     also: tuple[str, ...] = ()
     model: str = "export"
-    words_of_server: tuple[str, ...] = ("--dtype", "float32", "--enforce-eager")
+    words_of_server: tuple[str, ...] = ("--dtype", "float32", "--enforce-eager", *CLEANS)
     template: tuple[tuple[str, str], ...] = ()
 
 
@@ -49,7 +52,7 @@ LIVE_FAULTS = (
         "bf16-numerics",
         "loss",
         ("the weights are wrong", "the server's numerics"),
-        words_of_server=("--dtype", "bfloat16"),
+        words_of_server=("--dtype", "bfloat16", *CLEANS),
     ),
     LiveFault(
         "server-with-another-template",
@@ -57,6 +60,22 @@ LIVE_FAULTS = (
         ("a different prompt than was trained",),
         ("loss",),
         template=(("{{- '<｜Assistant｜>' -}}", "{{- '<｜Assistant｜><think>\\n' -}}"),),
+    ),
+    LiveFault(
+        "content-with-blank-lines",
+        "parity:served",
+        ("begins with a blank line",),
+        words_of_server=("--dtype", "float32", "--enforce-eager"),
+    ),
+    LiveFault(
+        "template-loses-cleaned-history",
+        "parity:served",
+        ("the answer without its blank line",),
+        ("loss",),
+        template=(
+            ("set closing = '\\n</think>\\n\\n'", "set closing = '\\n</think>'"),
+            ("content[2:] if content.startswith('\\n\\n') else content", "content"),
+        ),
     ),
 )
 
