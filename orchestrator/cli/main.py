@@ -53,6 +53,8 @@ VERBS: dict[str, str] = {
     "schema": "Print the JSON Schema of a recipe.",
 }
 
+_LONG = 2000
+
 
 @click.group(cls=VerbGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="conch")
@@ -144,7 +146,9 @@ def _print(text: str, *, to_stderr: bool = False) -> None:
 
 def _of_click(error: click.ClickException) -> Problem:
     usage = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "conch"
-    return Problem(error.format_message(), hint=f"{usage} --help")
+    message = error.format_message()
+    short = message if len(message) < _LONG else f"{message[:_LONG]}…"  # it repeats what was typed
+    return Problem(short, hint=f"{usage} --help")
 
 
 def _bug(error: Exception) -> Problem:
