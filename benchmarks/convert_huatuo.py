@@ -1,6 +1,6 @@
 """What it costs to convert a dirty file of 226,043 consultations, against reading and writing it bare.
 
-    .venv/bin/python -m benchmarks.convert_huatuo [--rows 226043] [--times 10]
+    .venv/bin/python -m benchmarks.convert_huatuo [--rows 226043] [--times 10] [--before CHECKOUT]
 
 benchmarks/planted_rows.py makes the file; in one run then, as whole processes, imports included:
 
@@ -13,6 +13,9 @@ Bare and Conch take turns, --times each; the ratio is that of their medians. `da
 broken line and is given the file without those. Exits 1 when Conch takes more than 2.2 × the CPU seconds of
 bare, or 120 MB, or its report or its output differs from what was planted; or when, at ten times the rows, it
 takes more memory than that, or half more time a row (past 300,000 rows, what was seen lies in arrays).
+
+With --before it only compares, in turn, the conversion with that of another checkout (`git worktree add
+CHECKOUT COMMIT`), and exits 1 when it takes more than 1.05 × the CPU seconds.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
 
 CPU_LIMIT, MEMORY_LIMIT, GROWTH_LIMIT, TIMES_THE_ROWS = 2.2, 120, 1.5, 10
+BEFORE_LIMIT = 1.05
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
 CONCH = str(Path(PYTHON).with_name("conch"))
@@ -93,7 +97,10 @@ def main() -> int:
     options = argparse.ArgumentParser()
     options.add_argument("--rows", type=int, default=226_043)
     options.add_argument("--times", type=int, default=10)
+    options.add_argument("--before", type=Path)
     given = options.parse_args()
+    if given.before:
+        return compare(given.before, given.rows, given.times)
     train = registry.require("train", machine.hardware()) / "bin" / "python"
     with tempfile.TemporaryDirectory(prefix="conch-convert-") as scratch:
         folder = Path(scratch)
@@ -117,6 +124,25 @@ def main() -> int:
     for what in missed:
         print(f"MISSED: {what}")
     return int(bool(missed))
+
+
+def compare(before: Path, rows: int, times: int) -> int:
+    """This checkout and another one, in turn; 1 if this one takes too long."""
+    with tempfile.TemporaryDirectory(prefix="conch-convert-") as scratch:
+        folder = Path(scratch)
+        source, _ = plant(folder, rows)
+        options = ["--to", "sharegpt", "--out", str(folder / "out.jsonl"), "--force", "--fix", "--drop-bad"]
+        spent: dict[Path, list[Spent]] = {before: [], ROOT: []}
+        for _ in range(times):
+            for checkout, runs in spent.items():
+                code = f"import sys; sys.path.insert(0, {str(checkout)!r})\n"
+                code += "from orchestrator.cli import main; main.main()"
+                runs.append(spend([PYTHON, "-P", "-c", code, "data", "convert", str(source), *options]))
+    report("before", spent[before])
+    report("now", spent[ROOT])
+    ratio = median(spent[ROOT]) / median(spent[before])
+    print(f"ratio      {ratio:7.3f}  (limit {BEFORE_LIMIT})")
+    return int(ratio > BEFORE_LIMIT)
 
 
 def plant(folder: Path, rows: int) -> tuple[Path, dict[str, Any]]:
