@@ -102,13 +102,13 @@ def read_again(out: Path, data: dict[str, Any], wish: list[str]) -> None:
     assert once_more["data"]["sha256_out"] == data["sha256_out"], once_more
 
 
-@settings(ALIKE, max_examples=150)
+@settings(ALIKE, max_examples=75)
 @given(broken_files(), wishes())
 def test_a_file_with_broken_bytes_ends_in_words(strange: Strange, wish: list[str]) -> None:
     judge(strange, wish)
 
 
-@settings(ALIKE, max_examples=150)
+@settings(ALIKE, max_examples=75)
 @given(strange_rows(), wishes())
 def test_rows_with_any_values_end_in_words(strange: Strange, wish: list[str]) -> None:
     judge(strange, wish)
