@@ -23,7 +23,7 @@ def read(source: Source) -> Iterator[Numbered]:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(source.path, buffer_size=CHUNK)
+        file = pq.ParquetFile(source.path, buffer_size=CHUNK, pre_buffer=False)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         what = f"not a valid parquet file: {str(error).splitlines()[0]}"
         raise UsageError(Problem(what, source.shown, HINT)) from None
