@@ -16,6 +16,7 @@ from orchestrator.results import Sentence
 
 _LEAVE = (sys.executable, "-I", "-S", no_network.__file__)
 _SECONDS = 30
+_ZH = {no_network.ROOT: "网络命名空间", no_network.USER: "用户命名空间", no_network.FILTER: "seccomp"}
 _DEVICES = Path("/dev")
 
 
@@ -44,7 +45,8 @@ class Confinement:
         return Sentence(
             f"training, export and token probes run without network ({self.way}): "
             f"{len(self.attempts)} attempts to get out failed",
-            f"训练、导出与 token 探针在无网络环境中运行（{self.way}）：{len(self.attempts)} 次外连尝试均失败",
+            f"训练、导出与 token 探针在无网络环境中运行（{_ZH[self.way]}）："
+            f"{len(self.attempts)} 次外连尝试均失败",
         )
 
 
