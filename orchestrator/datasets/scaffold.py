@@ -18,7 +18,6 @@ from orchestrator.datasets.updates import (
     MEASURED,
     MOST_ON_CPU,
     MOST_PASSES,
-    PLATEAU,
     TOKENS,
     TRIAL_STEPS,
     Updates,
@@ -129,7 +128,6 @@ def _stated(of: Scaffold) -> list[str]:
         f"{rule.updates} updates: {rule.epochs} passes over {rule.rows} rows in batches of {rule.batch}.",
         f"The rule: {MOST_PASSES} passes, but at least {LEAST} updates; of more than {most:,} tokens",
         f"(here: about {rule.tokens:,}) fewer passes, but at least {LEAST_PASSES}.",
-        "Training ends earlier once its loss is flat.",
         *MEASURED,
     )
     return ["#", *(f"# {line}" for line in lines)]
@@ -139,12 +137,9 @@ def _train(of: Scaffold) -> list[str]:
     """`train` by the rule, and what a profile needs beside it."""
     lines: list[str] = []
     if of.updates:
-        lines += [
-            "",
-            "train:",
-            f"  epochs: {of.updates[CUDA].epochs}",
-            f"  plateau: {PLATEAU}             # end once the loss is flat over this share of the updates",
-        ]
+        rule = of.updates[CUDA]
+        comment = "end once the loss is flat over this share of the updates; 0: never"
+        lines += ["", "train:", f"  epochs: {rule.epochs}", f"  plateau: {rule.plateau:<11} # {comment}"]
     hardware = {profile: own for profile in (CPU, CUDA) if (own := list(_of_profile(of, profile)))}
     if hardware:
         lines += ["", "hardware:"]

@@ -132,11 +132,11 @@ def test_the_rule_is_stated_and_applied_on_every_profile() -> None:
     assert (recipe.train.epochs, recipe.train.plateau, recipe.train.max_steps) == (40, PLATEAU, None)
     text = recipe_text(Scaffold(name="mine", base="b", rows=5, cases=(), updates=by_rule(5)))
     assert "# 40 updates: 40 passes over 5 rows in batches of 8." in text
-    assert "on other bases: not measured." in text
+    assert "On other bases: not measured." in text
     rules = {"cpu": Updates(5, 100, 2), "cuda": Updates(5, 100, 8)}
     text = recipe_text(Scaffold(name="mine", base="b", rows=5, cases=(), updates=rules, apart=True))
     chain = [RecipeSource("recipes/mine.yaml", text), BASE]
-    assert [compose(chain, profile=one).recipe.train.epochs for one in ("cpu", "cuda")] == [14, 40]
+    assert [compose(chain, profile=one).recipe.train.epochs for one in ("cpu", "cuda")] == [16, 40]
 
 
 def test_a_base_with_steps_keeps_them_and_the_recipe_says_so() -> None:

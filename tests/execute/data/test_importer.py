@@ -230,7 +230,7 @@ def test_the_recipe_of_a_base_with_steps_leaves_them(project: Path, file: Path) 
     assert discovery.read_job("many", project=project, hardware="cpu").recipe.train.max_steps == 24
     assert added.base == "smoke"
     add_data(project, ImportOptions(str(file), name="more"))
-    assert discovery.read_job("more", project=project, hardware="cuda").recipe.train.epochs == 12
+    assert discovery.read_job("more", project=project, hardware="cuda").recipe.train.epochs == 16
 
 
 @pytest.fixture
