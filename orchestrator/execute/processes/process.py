@@ -82,8 +82,12 @@ class Process:
 
     def listens(self, host: str, port: int) -> bool | None:
         """Whether its processes, and no others, listen on a port; None while nothing does."""
+        own = {member.pid for member in self.members()}
         found = ports.listeners(host, port)
-        return found <= {member.pid for member in self.members()} if found else None
+        if not found:
+            return None
+        # Processes come and go: what has ended, or has begun since the first look, is not a stranger.
+        return found <= own or found <= own | {member.pid for member in self.members()}
 
     def write_line(self, line: str) -> None:
         """Write one line to its standard input and close that; the child may have ended already."""
