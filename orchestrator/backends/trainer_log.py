@@ -15,7 +15,8 @@ class TrainStep:
     """One line of trainer_log.jsonl; losses and rates are None if the line has none.
 
     `elapsed` and `remaining` are LLaMA-Factory's "H:MM:SS". `vram_allocated` and `vram_reserved` are peaks in
-    GB, 0 on a CPU (RECORD_VRAM); `throughput` is in tokens per second, if counted.
+    GB, 0 on a CPU (RECORD_VRAM); `throughput` is in tokens per second, if counted. `accuracy`: the share of a
+    batch's pairs of which the model prefers the better answer (train.kind dpo).
     """
 
     step: int
@@ -28,6 +29,7 @@ class TrainStep:
     vram_allocated: float | None = None
     vram_reserved: float | None = None
     throughput: float | None = None
+    accuracy: float | None = None
 
 
 def read_log_line(line: str) -> TrainStep | None:
@@ -45,6 +47,7 @@ def read_log_line(line: str) -> TrainStep | None:
             vram_allocated=_number(row.get("vram_allocated")),
             vram_reserved=_number(row.get("vram_reserved")),
             throughput=_number(row.get("throughput")),
+            accuracy=_number(row.get("accuracy")),
         )
     except (ValueError, KeyError, TypeError, OverflowError):
         return None

@@ -79,6 +79,8 @@ class TerminalProgress:
         self.say(f"  {_MARKS.get(run.status, '?')} {title}{run.status}{took}{reason}")
         if run.stage == "train" and len(self._losses) > 1:
             self.say(loss_curve(self._losses))
+        if run.stage == "train":
+            self._losses = []  # a recipe that is built on this one trains next
 
     def _show(self, line: str) -> None:
         if self._live:
@@ -120,6 +122,8 @@ def step_line(step: TrainStep, losses: list[float]) -> str:
     if losses:
         course = sparkline(losses[-16:]) if len(losses) > 1 else ""
         parts.append(f"loss {losses[-1]:.4f} {course}".rstrip())
+    if step.accuracy is not None:
+        parts.append(f"better answer preferred {step.accuracy:.0%}")
     if step.eval_loss is not None:
         parts.append(f"validation loss {step.eval_loss:.4f}")
     if step.learning_rate is not None:

@@ -65,6 +65,20 @@ def test_a_pipe_gets_lines_and_no_escape(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "training loss" in text
 
 
+def test_the_losses_of_a_training_are_not_those_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe that is built on another one is trained after it, by the same command."""
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    stream = io.StringIO()
+    shown = TerminalProgress(stream)
+    shown.step(TrainStep(1, 2, 9.0))
+    shown.step(TrainStep(2, 2, 8.0))
+    shown.end(StageResult("train", Status.DONE))
+    monkeypatch.setattr(time, "monotonic", lambda: 200.0)
+    shown.step(TrainStep(1, 2, 0.6931, accuracy=0.75))
+    last = stream.getvalue().splitlines()[-1]
+    assert last == "      training · step 1/2 · loss 0.6931 · better answer preferred 75%"
+
+
 def test_a_pipe_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
