@@ -21,9 +21,12 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from orchestrator.execute.processes import process_tree
+
+_NUMBERS = count()
 
 ROOT = Path(__file__).parents[1]
 
@@ -103,7 +106,8 @@ def start(
     for path in (out, err):
         path.write_bytes(b"")
     server, folder = _server()
-    written = folder / "order.json"
+    # Each its own: a fork may read its order only after the next one is given.
+    written = folder / f"order-{next(_NUMBERS)}.json"
     written.write_text(json.dumps(order), encoding="utf-8")
     assert server.stdin is not None
     assert server.stdout is not None
