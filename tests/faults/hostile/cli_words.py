@@ -77,6 +77,17 @@ CASES = (
         "20,000 parts", ("data", "split", ROWS, "--parts", "train=1," * 20_000, "--out-dir", "x"), 2, "once"
     ),
     typed("a dataset's name that is a path", f"data add {ROWS} --recipe small --name ../../x", 2, "../../x"),
+    typed(
+        "a dataset's name with an escape",
+        ("data", "add", ROWS, "--recipe", "small", "--name", ESCAPE),
+        2,
+        SHOWN,
+    ),
+    typed("a verb with an escape", (ESCAPE,), 2, SHOWN),
+    typed("a verb of 100,000 letters", (LONG,), 2, never="x" * 20_000),
+    typed("a port above all", ("serve", "small", "--port", "9" * 4000), 2, "--port"),
+    typed("a host with an escape", ("serve", "small", "--host", ESCAPE), 3, SHOWN),
+    typed("a column with an escape", ("data", "audit", ROWS, "--column", ESCAPE), 2, "--column", SHOWN),
     typed("an output that is a folder", f"data convert {ROWS} --out dataset_info", 2, "dataset_info  "),
     typed("an output that is the input", f"data convert {ROWS} --out {ROWS} --force", 2, "is the input"),
     typed("an output that is a device", f"data convert {ROWS} --out /dev/full --force", 2, "/dev/full"),

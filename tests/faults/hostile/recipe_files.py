@@ -184,6 +184,10 @@ CASES = (
         f"{ENTRY}:2:7  file: must be a path inside",
         never="root:x",
     ),
+    recipe(
+        "a format with an escape", write(ENTRY, f'format: "\\e[2J"\nfile: small.jsonl\n{REST}'), r"\x1b[2J"
+    ),
+    recipe("a base with a password", base("https://me:geheim@hub.example/x"), f"{AT}:1:15", never="geheim"),
     recipe("an entry that is a list", write(ENTRY, "[1]\n"), f"{ENTRY}:1:1", "got a list"),
     recipe(
         "a served name with an escape",
