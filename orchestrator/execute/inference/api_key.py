@@ -56,7 +56,7 @@ def checked_url(url: str, where: str = "--base-url") -> str:
 
 def _is_url(url: str) -> bool:
     try:
-        parts, _ = urlsplit(url), httpx.URL(url)
+        parts, _ = urlsplit(url), httpx.URL(url).host  # decodes an international name
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except (ValueError, httpx.InvalidURL):
         return False
