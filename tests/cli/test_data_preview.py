@@ -153,4 +153,4 @@ def test_a_data_set_of_another_purpose_is_refused(small: SmallWorld) -> None:
     (small.project / "dataset_info/small.yaml").write_text(entry, encoding="utf-8")
     said = small.run("data", "preview", "small")
     assert said.code == 2, said.err
-    assert "in the format text, for pt" in said.err
+    assert "its rows are documents, but conversations are needed" in said.err

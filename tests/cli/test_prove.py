@@ -20,6 +20,7 @@ NAMES = [
     "merge",
     "parity:export",
     "stop",
+    "sampling",
     "parity:served",
     "loss",
 ]
@@ -51,7 +52,7 @@ def test_a_run_leaves_a_certificate_that_holds(trained: SmallWorld) -> None:
 
 def test_sft_certifies_what_needs_no_server_and_says_what_is_left(small: SmallWorld) -> None:
     small.after("sft", "small")
-    assert certificate(small)["not_proven"] == ["parity:served", "loss"]
+    assert certificate(small)["not_proven"] == ["sampling", "parity:served", "loss"]
     said = small.run("prove", "small")
     assert said.code == 0, said.err + said.out
     assert certificate(small)["not_proven"] == []
@@ -62,7 +63,7 @@ def test_without_a_server(trained: SmallWorld) -> None:
     said = trained.run("prove", "small", "--offline", "--json")
     assert said.code == 0, said.err
     assert said.envelope["data"]["holds"]
-    assert said.envelope["data"]["not_proven"] == ["parity:served", "loss"], (
+    assert said.envelope["data"]["not_proven"] == ["sampling", "parity:served", "loss"], (
         "an earlier server's proof is none"
     )
     assert "again-prove_served" not in said.err

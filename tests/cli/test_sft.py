@@ -12,7 +12,7 @@ def test_it_ends_with_the_proven_export(small: SmallWorld) -> None:
     assert said.code == 0, said.err
     data = said.envelope["data"]
     assert [run["stage"] for run in data["runs"]] == list(TRAIN)
-    assert [proof["name"] for proof in data["proofs"]] == list(PROOFS)[:-2], "what needs no server"
+    assert [proof["name"] for proof in data["proofs"]] == list(PROOFS)[:-3], "what needs no server"
     assert all(proof["holds"] for proof in data["proofs"])
     assert data["verdicts"] == []
     assert data["stand_in"] is False
@@ -20,7 +20,7 @@ def test_it_ends_with_the_proven_export(small: SmallWorld) -> None:
     text = small.run("sft", "small").out
     assert "conch serve small" in text
     assert "checks" not in text
-    assert text.count("proven ") >= len(PROOFS) - 2
+    assert text.count("proven ") >= len(PROOFS) - 3
 
     whole = small.run("run", "small", "--set", "verify.base=true", "--json")
     assert whole.code == 0, whole.err

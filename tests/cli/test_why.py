@@ -140,7 +140,7 @@ def test_a_recipe_that_asks_nothing_is_told(small: SmallWorld) -> None:
     path.write_text(json.dumps(plan), encoding="utf-8")
     said = small.run("why", "small")
     assert said.code == 3
-    assert "add verify.checks" in said.err
+    assert "add expect: {contains: …} to verify.checks" in said.err
 
 
 def test_ctrl_c_leaves_nothing_running_and_the_next_one_goes_on(small: SmallWorld) -> None:

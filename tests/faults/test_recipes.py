@@ -39,7 +39,7 @@ def test_fault_001_missing_directory_unreadable(tmp_path: Path, monkeypatch: pyt
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", denied)  # a mode of 0000 does not stop root
+        patched.setattr(os, "open", denied)  # a mode of 0000 does not stop root
         assert refusal("x", here) == "recipes/x.yaml  cannot read it: Permission denied"
 
 

@@ -77,7 +77,7 @@ def test_the_base_name_decides_where_it_comes_from(base: str, chosen: str, name:
 
 
 def test_only_remote_hubs_can_be_chosen() -> None:
-    assert set(HUBS) - set(REMOTE) == {"local", "embedded"}
+    assert set(HUBS) - set(REMOTE) == {"local", "embedded", "recipe"}
     for hub in REMOTE.values():
         assert all((hub.home_page, hub.token, hub.endpoint, hub.library, hub.install))
         assert not hub.base_pattern

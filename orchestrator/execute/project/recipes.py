@@ -98,6 +98,8 @@ def load(path: Path, project: Path) -> RecipeSource:
     try:
         with open_regular(path) as file:
             raw = file.read(SIZE_LIMIT + 1)
+    except IsADirectoryError:
+        raise UsageError(Problem("not a file", shown, "name a recipe file")) from None
     except OSError as error:
         raise UsageError(Problem(f"cannot read it: {error.strerror}", shown)) from error
     if len(raw) > SIZE_LIMIT:

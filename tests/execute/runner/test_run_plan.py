@@ -16,6 +16,7 @@ from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.project import discovery
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_lock import hold
+from orchestrator.execute.run_store.run_paths import make_private
 from orchestrator.execute.runner.run_plan import run_recipe
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan
@@ -83,7 +84,7 @@ def test_a_recipe_is_run_by_one_at_a_time(small: SmallWorld) -> None:
 
 def test_a_try_elsewhere_is_no_run_of_the_project(small: SmallWorld) -> None:
     job = job_of(small)
-    home = small.project / "runs/.parity"
+    home = make_private(small.project, ".parity")
     folder, _ = run_recipe(build_plan(job, PREPARE), job, project=small.project, home=home, progress=Heard())
     assert folder.is_relative_to(home)
     assert Run.last(small.project, "small") is None
