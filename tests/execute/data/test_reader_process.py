@@ -201,10 +201,9 @@ def test_fault_135_no_child_is_left_when_its_rows_are_not_all_taken(tmp_path: Pa
         assert len(children()) == 1
     assert children() == []
     with DataFile.open(path, "a", Reading(limits=1000)) as file:
-        rows = file.rows()
         file.say = _interrupt
         with pytest.raises(Interrupted):
-            list(rows)
+            list(file.rows())
     assert children() == []
 
 
