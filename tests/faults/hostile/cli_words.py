@@ -34,7 +34,7 @@ CASES = (
     typed("a recipe of blanks and a newline", ("plan", " \n\t"), 2, rf'" \n\t" {NAME}'),
     typed("a recipe with a command in it", ("run", "small; id"), 2, f'"small; id" {NAME}'),
     typed("a recipe that is the root", "plan /", 2, "/  not a file"),
-    typed("a recipe that is a device", "plan /dev/zero", 2, "/dev/zero  not a file"),
+    typed("a recipe that is a device", "plan /dev/zero", 2, "device, not a file"),
     typed("a recipe that is memory", "plan /proc/self/mem", 2, "/proc/self/mem  cannot read it"),
     typed("a recipe that is no recipe", "plan /etc/passwd", 2, "/etc/passwd:1:1  the top", never="root:x"),
     setting("set without a value", "train.epochs", "must be KEY=VALUE"),

@@ -95,7 +95,7 @@ def setting(name: str, text: str, code: int) -> Hostile:
 
 
 NOT_A_FILE = ("it is a pipe, a socket or a device",)
-FOLDER = ("Is a directory",)
+FOLDER, A_FILE = ("Is a directory",), ("not a file",)
 AUDIT = ("data", "audit", "x.jsonl")
 ENTRY = "dataset_info/small.yaml"
 
@@ -124,7 +124,13 @@ CASES = (
     Hostile("a recipe that is a pipe", pipe("r.yaml"), ("plan", "./r.yaml"), 2, NOT_A_FILE),
     Hostile("an endless recipe", link("r.yaml", "/dev/zero"), ("plan", "./r.yaml"), 2, NOT_A_FILE),
     Hostile("the recipe of a name is a pipe", pipe("recipes/small.yaml"), ("plan", "small"), 2, NOT_A_FILE),
-    Hostile("the recipe of a name is a folder", folder("recipes/small.yaml"), ("plan", "small"), 2, FOLDER),
+    Hostile(
+        "the recipe of a name is a folder",
+        folder("recipes/small.yaml"),
+        ("plan", "small"),
+        2,
+        ("not a file",),
+    ),
     Hostile(
         "extends a pipe",
         together(pipe("recipes/p.yaml"), write("recipes/small.yaml", "extends: p\n")),
