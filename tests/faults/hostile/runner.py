@@ -81,7 +81,9 @@ def judge(case: Hostile, done: Measured, place: Place, *, as_json: bool) -> list
     found = []
     if done.code != case.code:
         found.append(f"exit code {done.code} instead of {case.code}")
-    if done.seconds > SECONDS or done.cpu > SECONDS:
+    # On a busy machine the clock says what the others do.
+    patience = 3 if os.getloadavg()[0] > (os.cpu_count() or 1) else 1
+    if done.seconds > patience * SECONDS or done.cpu > SECONDS:
         found.append(f"{done.seconds:.1f} s, {done.cpu:.1f} s of CPU, more than {SECONDS}")
     if done.megabytes > MEGABYTES:
         found.append(f"{done.megabytes:.0f} MB, more than {MEGABYTES}")

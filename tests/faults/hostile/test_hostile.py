@@ -38,7 +38,7 @@ CASE = Hostile("x", nothing, ("ls",), 2, ("its words",), ("its secret",))
 FINE = Measured(2, 0.1, 0.1, 80.0, left=False, err="its words，海螺\n\t".encode())
 NOT_FINE = {
     "exit code 3 instead of 2": replace(FINE, code=3),
-    "10.5 s, 0.1 s of CPU": replace(FINE, seconds=10.5),
+    "31.0 s, 0.1 s of CPU": replace(FINE, seconds=31),
     "0.1 s, 10.5 s of CPU": replace(FINE, cpu=10.5),
     "301 MB": replace(FINE, megabytes=301),
     "left running": replace(FINE, left=True),
