@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from orchestrator.backends.engines import ENGINES
 from orchestrator.execute.host.atomic_files import read_text
+from orchestrator.execute.host.tell import tell
 from orchestrator.execute.inference.api_key import ServiceAddress
 from orchestrator.execute.models.model_folder import read_sampling
 from orchestrator.execute.proving.proof_file import leave_proof
@@ -28,5 +28,5 @@ def prove_sampling(settings: ProveSamplingSettings, folder: Path) -> int:
         served = ENGINES[settings.engine].defaults(read_text(folder / name) or "", address)
         if served is not None:
             return leave_proof(prove(exported, served), settings, folder)
-    sys.stderr.write(f"not proven: no log of the server at {address} says how it samples\n")
+    tell(f"not proven: no log of the server at {address} says how it samples")
     return 0

@@ -19,7 +19,7 @@ from tests.faults.hostile import Hostile, Place
 
 SECONDS = 10
 MEGABYTES = 300
-KILL_AFTER = 30  # seconds; the judgement is below
+KILL_AFTER = 90  # on a busy machine a case of seconds takes a minute
 MOST_MEMORY = 3 << 30  # bytes
 # C0 but newline and tab, DEL, C1, line separators, and what turns the direction of a text.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
