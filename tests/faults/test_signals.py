@@ -235,8 +235,10 @@ def test_fault_060_a_server_whose_supervisor_was_killed_is_shown_and_can_be_stop
     guard.kill()  # it would stop the server; nothing is left to look after it
     supervisor.kill()
     wait(lambda: _gone(supervisor.pid))
+    # A child that it was starting holds its lock until it has become its program.
+    shown = f"serving small at http://127.0.0.1:{port}/v1; its supervisor"
+    wait(lambda: shown in trained.run("status").out)
     status = trained.run("status")
-    assert f"serving small at http://127.0.0.1:{port}/v1; its supervisor" in status.out
     assert f"conch stop {trained.last().name}" in status.out
     assert "stopped" in trained.run("stop", trained.last().name).out
     assert trained.processes() == []
