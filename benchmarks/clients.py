@@ -104,10 +104,9 @@ def main() -> int:
 def _ask(folder: Path, asked: str) -> Iterator[tuple[str, Mapping[str, Sequence[str]] | str]]:
     """(library, its answers, or why there are none)."""
     python = folder / "venv/bin/python"
-    uv = Path(sys.executable).with_name("uv")
     if not python.exists():
-        subprocess.run([uv, "venv", "--quiet", folder / "venv"], check=True)
-    install: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", python, *PYTHON]
+        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    install = [str(python), "-m", "pip", "install", "--quiet", *PYTHON]
     failed = subprocess.run(install, check=False, capture_output=True, text=True)
     for name, script in (("openai", OPENAI), ("langchain-openai", LANGCHAIN)):
         yield name, failed.stderr[-400:] if failed.returncode else _run([python, "-c", script], asked, folder)
