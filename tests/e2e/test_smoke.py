@@ -132,8 +132,8 @@ def test_serve_verify_and_any_openai_client(trained: Trained) -> None:
         assert verified.code == 0, verified.out + verified.err
         assert envelope(verified.out)["data"]["verdicts"]
         refused = world.run("serve", "smoke", "--port", port, timeout=60)
-        assert refused.code == 3
-        assert f"port {port}" in refused.err
+        assert refused.code == 6
+        assert f"is already served at {url}" in refused.err
         client = OpenAI(base_url=url, api_key=KEY, max_retries=0)
         messages: list[Any] = [{"role": "user", "content": "请问你是谁"}]
         whole = client.chat.completions.create(model="smoke", messages=messages, temperature=0, max_tokens=64)

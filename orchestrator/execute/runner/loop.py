@@ -31,6 +31,9 @@ from orchestrator.execute.servers.service import Running, Warm, start_service, s
 from orchestrator.plan.stage import Command, Plan, RenderedFile, Stage, partial
 from orchestrator.results import StageResult, Status
 
+# Looks at a server that a failed command may have lost, 50 ms apart.
+_DYING = 10
+
 
 @dataclass(slots=True)
 class Loop:
@@ -232,6 +235,8 @@ class Loop:
             self.run.append_event({"event": "ended_early", "stage": stage.name, "step": follower.step})
             if code:
                 return self._command(*closing(self.run, stage, command, self._key(stage)), extra)
+        if code not in (0, CheckFailed.exit_code):
+            self._blame_server(stage)
         code = outcome(code, log, since)
         follower.check_whole()
         return code
@@ -252,6 +257,15 @@ class Loop:
         """Fail the stage as soon as its server dies."""
         if stage.service is not None and stage.service.name in self.running:
             self.running[stage.service.name].check()
+
+    def _blame_server(self, stage: Stage) -> None:
+        """Fail the stage with the death of its server, where that is why a command failed.
+
+        A killed process can be asked for its exit code a moment after its connections broke.
+        """
+        for _ in range(_DYING if stage.service is not None else 0):
+            self._watch(stage)
+            time.sleep(0.05)
 
     def _warm_up(self, stage: Stage) -> None:
         """Start the servers of later stages up to their imports, while this one works."""
