@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.proofs.findings import Finding
-from orchestrator.proofs.scores import Means, Row, apart, behind, means
+from orchestrator.proofs.scores import GROUPS, Means, Row, apart, behind, means
 from orchestrator.results import Proof, Sentence, joined
 
 # dtype → the error in the logits, in nats: (over a group of rows, over one row); coarsest last.
@@ -43,7 +43,6 @@ NOTHING = 1e-4
 # A share of the training below a fiftieth is rounding: the served weights have nothing of the adapter.
 NO_SHARE = 0.02
 LISTED = 50
-GROUPS = {"trained": Sentence("trained", "训练"), "held_out": Sentence("held-out", "留出")}
 Cause = tuple[Sentence, Sentence]
 
 

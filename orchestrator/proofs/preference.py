@@ -16,11 +16,10 @@ from dataclasses import dataclass
 
 from orchestrator.metrics.interval import bootstrap, wilson
 from orchestrator.proofs.findings import Finding
-from orchestrator.proofs.scores import Row
+from orchestrator.proofs.scores import GROUPS, Row, mean
 from orchestrator.results import Proof, Sentence, joined
 
 LISTED = 50
-GROUPS = {"trained": Sentence("trained", "训练"), "held_out": Sentence("held-out", "留出")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ _NONE_HELD_OUT = Sentence(
 def _cause(trained: Sequence[Margin]) -> Sentence | None:
     if not trained:
         return Sentence("no trained pair was scored", "没有对任何训练用的偏好对计算概率")
-    trainer, served = (_mean([getattr(one, name) for one in trained]) for name in ("trainer", "served"))
+    trainer, served = (mean([getattr(one, name) for one in trained]) for name in ("trainer", "served"))
     if min(trainer, served) > 0:
         return None
     return Sentence(
@@ -105,8 +104,8 @@ def _numbers(name: str, found: Sequence[Margin]) -> Iterator[tuple[str, float]]:
     if not found:
         return
     low, high = bootstrap(served)
-    yield f"{name}_margin", round(_mean(served), 4)
-    yield f"{name}_margin_trainer", round(_mean([one.trainer for one in found]), 4)
+    yield f"{name}_margin", round(mean(served), 4)
+    yield f"{name}_margin_trainer", round(mean([one.trainer for one in found]), 4)
     yield f"{name}_margin_low", round(low, 4)
     yield f"{name}_margin_high", round(high, 4)
     rates = (good / len(found), *wilson(good, len(found)))
@@ -117,11 +116,11 @@ def _numbers(name: str, found: Sequence[Margin]) -> Iterator[tuple[str, float]]:
 def _said(name: str, found: Sequence[Margin]) -> Sentence:
     served = [one.served for one in found]
     good, (low, high) = sum(value > 0 for value in served), bootstrap(served)
-    group, mean = GROUPS[name], _mean(served)
+    group, margin = GROUPS[name], mean(served)
     return Sentence(
-        f"{group}: margin {mean:.2f} nats (95 % from {low:.2f} to {high:.2f}), better answer preferred in"
+        f"{group}: margin {margin:.2f} nats (95 % from {low:.2f} to {high:.2f}), better answer preferred in"
         f" {good} of {len(found)}",
-        f"{group.zh}：差值 {mean:.2f} nats（95 % 区间 {low:.2f} 到 {high:.2f}），"
+        f"{group.zh}：差值 {margin:.2f} nats（95 % 区间 {low:.2f} 到 {high:.2f}），"
         f"{len(found)} 对中有 {good} 对偏好更好的回答",
     )
 
@@ -132,7 +131,3 @@ def _findings(trained: Sequence[Margin]) -> Iterator[Finding]:
         if one.served <= 0:
             what = Sentence(f"the margin is {one.served:.2f} nats", f"差值为 {one.served:.2f} nats")
             yield {"what": what, "where": one.where}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0

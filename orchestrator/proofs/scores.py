@@ -12,7 +12,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from orchestrator.results import Sentence
+
 FLOOR = 1e-3
+GROUPS = {"trained": Sentence("trained", "训练"), "held_out": Sentence("held-out", "留出")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +90,10 @@ def means(rows: Sequence[Row]) -> Means:
     return Means(
         labels=len(labels),
         prompted=len(pairs),
-        trainer=_mean([-trainer for trainer, _, _ in labels]),
-        weights=_mean([-weights for _, weights, _ in labels]),
-        prompt=_mean([-prompt for _, prompt in pairs]),
-        base=_mean([-base for _, _, base in labels]),
+        trainer=mean([-trainer for trainer, _, _ in labels]),
+        weights=mean([-weights for _, weights, _ in labels]),
+        prompt=mean([-prompt for _, prompt in pairs]),
+        base=mean([-base for _, _, base in labels]),
         weights_off=apart([(trainer, weights) for trainer, weights, _ in labels]),
         prompt_off=apart(pairs),
         base_off=apart([(trainer, base) for trainer, _, base in labels]),
@@ -113,5 +116,6 @@ def apart(pairs: Sequence[tuple[float, float]]) -> float:
     return sum(abs(one - other) for one, other in pairs) / room if pairs else 0.0
 
 
-def _mean(values: Sequence[float]) -> float:
+def mean(values: Sequence[float]) -> float:
+    """The mean; 0 of nothing."""
     return sum(values) / len(values) if values else 0.0

@@ -22,7 +22,7 @@ def entry_of(path: Path) -> DatasetEntry:
 
 
 # Those of conversations; conch_stories has documents, conch_preferences pairs.
-TALKS = [path for path in ENTRIES if entry_of(path).format == "alpaca"]
+CONVERSATIONS = [path for path in ENTRIES if entry_of(path).format == "alpaca"]
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -43,7 +43,7 @@ def test_every_row_is_whole_and_said_once(path: Path) -> None:
     assert not audit.unread
 
 
-@pytest.mark.parametrize("path", TALKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
 def test_every_row_has_every_key(path: Path) -> None:
     for row in rows_of(PROJECT / entry_of(path).path):
         assert list(row) == ["instruction", "input", "output", "history"]
@@ -51,7 +51,7 @@ def test_every_row_has_every_key(path: Path) -> None:
         assert isinstance(row["history"], list)
 
 
-@pytest.mark.parametrize("path", TALKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
 def test_one_question_has_one_answer_wherever_it_stands(path: Path) -> None:
     """Every answer is trained, those in histories too: what came before decides it, and nothing else."""
     _, found = conversations(entry_of(path))
@@ -61,7 +61,7 @@ def test_one_question_has_one_answer_wherever_it_stands(path: Path) -> None:
             assert answers.setdefault(tuple(turns[:at]), turns[at]) == turns[at]
 
 
-@pytest.mark.parametrize("path", TALKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
 def test_no_paraphrase_was_trained(path: Path) -> None:
     """Case 26: no leak between what is taught and what is held out."""
     entry = entry_of(path)

@@ -32,7 +32,7 @@ from orchestrator.datasets.rows import as_row
 from orchestrator.errors import UsageError
 from orchestrator.execute.data.file_source import OneFile, opened
 from orchestrator.execute.data.readers.base import Limits, Reading
-from orchestrator.execute.processes import confine, no_network
+from orchestrator.execute.processes import child_limits, no_network
 
 LENGTH = 4
 # A frame is sent when its rows have so many bytes, or after so many seconds.
@@ -104,7 +104,7 @@ class Frames:
         body = b'{"rows":[' + b",".join(self._rows) + (b"]," if len(rest) > 1 else b"]") + rest
         self.write(len(body).to_bytes(LENGTH, "big") + body)
         self._rows, self._size, self._sent = [], 0, time.monotonic()
-        confine.limit_processor(self.limits.seconds)
+        child_limits.limit_processor(self.limits.seconds)
 
     def _late(self) -> bool:
         return time.monotonic() - self._sent > SECONDS
@@ -173,9 +173,9 @@ def main(parent: int) -> None:
     Args:
         parent: the process without which this one ends.
     """
-    confine.die_with(parent)
+    child_limits.die_with(parent)
     gc.disable()  # rows and elements have no cycles, but are many
-    confine.limit(resource.RLIMIT_CORE, 0)
+    child_limits.limit(resource.RLIMIT_CORE, 0)
     try:
         network = no_network.leave()
     except OSError:
@@ -187,8 +187,8 @@ def main(parent: int) -> None:
 
 def _serve(request: Request) -> None:
     limits = Limits.of(request.size, request.reading.limits)
-    confine.limit(resource.RLIMIT_DATA, limits.memory)
-    confine.limit_processor(limits.seconds)
+    child_limits.limit(resource.RLIMIT_DATA, limits.memory)
+    child_limits.limit_processor(limits.seconds)
     frames = Frames(limits, _write)
     used_up = False
     try:

@@ -20,8 +20,8 @@ from orchestrator.execute.models.model_folder import (
     read_sampling,
 )
 from orchestrator.execute.models.tokenizer_folder import CONFIG
-from orchestrator.hubs import embedded, hub_of, local
-from orchestrator.hubs.recipe import LINK, recipe_of
+from orchestrator.hubs import embedded, hub_of, local, recipe
+from orchestrator.hubs.recipe import LINK
 from orchestrator.plan.stage import partial
 from orchestrator.plan.stages.fetch import FetchSettings
 
@@ -33,13 +33,12 @@ def fetch(settings: FetchSettings, folder: Path) -> int:
     inputs = folder / partial("inputs")
     remove(inputs)
     hardware = settings.hardware
-    if recipe_of(settings.base):
-        base, manifest = _exported_model(settings.base, folder)
-    else:
-        base, manifest = find_base(settings.base, settings.hub, settings.revision, _report, hardware=hardware)
+    base, manifest = find_base(
+        settings.base, settings.hub, settings.revision, tell, hardware=hardware, run=folder
+    )
     files = {
         one.name: fetch_dataset_file(
-            one.repo, one.file, one.revision, one.hub, _report, split=one.split, hardware=hardware
+            one.repo, one.file, one.revision, one.hub, tell, split=one.split, hardware=hardware
         )
         for one in settings.datasets
     }
@@ -60,16 +59,22 @@ def fetch(settings: FetchSettings, folder: Path) -> int:
 
 
 def find_base(
-    base: str, hub: str, revision: str | None, progress: Progress, *, hardware: str = "auto"
+    base: str,
+    hub: str,
+    revision: str | None,
+    progress: Progress,
+    *,
+    hardware: str = "auto",
+    run: Path = Path(),
 ) -> tuple[Path, str]:
     """The base model's folder on this machine, fetched if needed, and the text of its manifest.
 
     A `revision` of None means the newest commit; `hardware` selects the train environment, whose libraries
-    may be needed.
+    may be needed. `run`: the folder of the run, where another recipe's export is linked.
     """
     source = hub_of(base, hub)
     fetcher = FETCHERS.get(source.name) or _remote_model
-    return fetcher(BaseRequest(base, source.name, revision or "", hardware), progress)
+    return fetcher(BaseRequest(base, source.name, revision or "", hardware, run), progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class BaseRequest:
     hub: str
     revision: str
     hardware: str
+    run: Path
 
 
 def _remote_model(request: BaseRequest, progress: Progress) -> tuple[Path, str]:
@@ -100,23 +106,20 @@ def _local_model(request: BaseRequest, progress: Progress) -> tuple[Path, str]:
     return folder, Manifest(name=folder.name, source=request.hub, files=files).to_json()
 
 
-# The hubs from which a base does not come by a download; (request, progress) → folder and manifest text.
-FETCHERS: dict[str, Callable[[BaseRequest, Progress], tuple[Path, str]]] = {
-    local.hub.name: _local_model,
-    embedded.hub.name: _embedded_model,
-}
-
-
-def _exported_model(base: str, run: Path) -> tuple[Path, str]:
+def _exported_model(request: BaseRequest, progress: Progress) -> tuple[Path, str]:
     """The export of another recipe, which the runner linked in the run's folder.
 
     The link at inputs/base is relative, so that later stages have the same cache key in every run that is
     built on the same export; the manifest has the hashes of its content.
     """
-    check_complete(run / LINK)
-    files = hash_files(run / LINK, _report)
-    return Path("..") / LINK, Manifest(name=base, source="recipe", files=files).to_json()
+    check_complete(request.run / LINK)
+    files = hash_files(request.run / LINK, progress)
+    return Path("..") / LINK, Manifest(name=request.base, source=request.hub, files=files).to_json()
 
 
-def _report(line: str) -> None:
-    tell(line)
+# The hubs from which a base does not come by a download; (request, progress) → folder and manifest text.
+FETCHERS: dict[str, Callable[[BaseRequest, Progress], tuple[Path, str]]] = {
+    local.hub.name: _local_model,
+    embedded.hub.name: _embedded_model,
+    recipe.hub.name: _exported_model,
+}

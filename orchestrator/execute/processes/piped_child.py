@@ -1,6 +1,6 @@
 """A child of Conch's own Python that is spoken to by pipes, and ends with this process.
 
-For work that must not be done in this process, with what the child itself sets up (confine.py).
+For work that must not be done in this process, with what the child itself sets up (child_limits.py).
 """
 
 from __future__ import annotations

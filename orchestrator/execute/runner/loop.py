@@ -236,7 +236,7 @@ class Loop:
             if code:
                 return self._command(*closing(self.run, stage, command, self._key(stage)), extra)
         if code not in (0, CheckFailed.exit_code):
-            self._blame_server(stage)
+            self._raise_if_server_died(stage)
         code = outcome(code, log, since)
         follower.check_whole()
         return code
@@ -258,7 +258,7 @@ class Loop:
         if stage.service is not None and stage.service.name in self.running:
             self.running[stage.service.name].check()
 
-    def _blame_server(self, stage: Stage) -> None:
+    def _raise_if_server_died(self, stage: Stage) -> None:
         """Fail the stage with the death of its server, where that is why a command failed.
 
         A killed process can be asked for its exit code a moment after its connections broke.

@@ -53,7 +53,7 @@ def run_recipe(
         BusyError: another process runs this recipe, or the one that it is built on.
         ConchError: a stage failed; completed stages are kept, and the same command continues from there.
     """
-    _refuse_silence(plan, job)
+    _refuse_without_questions(plan, job)
     places = preflight(plan, job, project=project)
     whole = build_plan(job)
     identity = plan_key(whole, job.lockfiles)
@@ -121,7 +121,7 @@ def _link_base(plan: Plan, job: Job, run: Run, project: Path, progress: Progress
         raise
 
 
-def _refuse_silence(plan: Plan, job: Job) -> None:
+def _refuse_without_questions(plan: Plan, job: Job) -> None:
     """A run that asks nothing judges nothing: it is no result of a training, and would end only after it."""
     asks = any(stage.name == "ask" for stage in plan.stages)
     if asks and not job.cases and (job.recipe.verify.base or not job.paraphrases):

@@ -1,7 +1,7 @@
 """The child that reads what foreign code parses: its limits, its end, and that it changes nothing else."""
 # Covers execute/data/file_source.py
 # Covers execute/data/reader_child.py
-# Covers execute/processes/confine.py
+# Covers execute/processes/child_limits.py
 # Covers execute/processes/piped_child.py
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Confine this process: for a child that parses what others made. Linux; standard library only.
+"""Limits that a process sets itself: for a child that parses what others made. Linux; standard library only.
 
 A limit that cannot be set does not stop it. no_network.py takes the network.
 """
