@@ -41,9 +41,18 @@ _ENGINES = {
     "TOKENIZERS_PARALLELISM": "true",
     "DO_NOT_TRACK": "1",
 }
+# Threads that spin while they wait for each other take the cores that the others need, and memory given
+# back to the kernel after every step has to be fetched again (benchmarks/train_speed.py).
+_TRAINING = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "0",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "1073741824",
+    "MALLOC_TOP_PAD_": "67108864",
+}
 _RUNTIMES: Mapping[Runtime, Mapping[str, str]] = {
     Runtime.CONCH: {},
-    Runtime.TRAIN: _ENGINES,
+    Runtime.TRAIN: {**_ENGINES, **_TRAINING},
     Runtime.SERVE: _ENGINES,
 }
 

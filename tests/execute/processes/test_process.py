@@ -89,6 +89,9 @@ def test_a_child_gets_the_allow_list_and_nothing_else() -> None:
     task = child_environment(Command((), secrets=("HF_TOKEN",)), run_tag="c", source=source)
     assert (task["HF_TOKEN"], task["HTTPS_PROXY"]) == ("hf_CANARY", "http://proxy")
     assert "HF_HUB_OFFLINE" not in task
+    assert "OMP_WAIT_POLICY" not in engine, "vLLM binds its own threads"
+    train = child_environment(Command((), runtime=Runtime.TRAIN), run_tag="c", source=source)
+    assert (train["HF_HUB_OFFLINE"], train["OMP_WAIT_POLICY"]) == ("1", "PASSIVE")
 
 
 def test_what_a_command_sets_is_laid_on_top_with_symbols_replaced() -> None:
