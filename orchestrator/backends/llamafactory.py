@@ -144,7 +144,7 @@ def _checkpoints(job: Job) -> dict[str, object]:
 
     On SIGTERM it saves at the next step and ends (transformers, trainer_jit_checkpoint.py).
     """
-    steps = job.recipe.train.checkpoint_steps
+    steps = job.checkpoint_steps
     if not steps:
         return {"save_strategy": "no"}
     return {

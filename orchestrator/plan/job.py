@@ -113,6 +113,11 @@ class Job:
         return self.recipe.evaluate.general or self.recipe.target.regression is not None
 
     @property
+    def checkpoint_steps(self) -> float:
+        """As train.checkpoint_steps; 0 where the kind of training cannot resume."""
+        return self.recipe.train.checkpoint_steps if self.kind.resumes else 0
+
+    @property
     def compute_type(self) -> str:
         """fp32, bf16 or fp16; "auto" is the hardware profile's."""
         chosen = self.recipe.train.compute_type
@@ -126,6 +131,8 @@ class Job:
     @property
     def reasoning_parser(self) -> str | None:
         """The name given to vLLM, or None: the recipe's, or the one its template is paired with."""
+        if self.kind.scores:
+            return None
         wanted = self.recipe.serve.reasoning_parser
         if wanted == "auto":
             return self.template.reasoning_parser

@@ -35,9 +35,9 @@ def build_plan(job: Job, names: Iterable[str] = RUN) -> Plan:
     if not job.recipe.target.given:
         selected.discard("target")
     unproven = base.unproven(job)
-    if base.LOSS in unproven:
+    if base.LOSS in unproven and not job.kind.scores:
         selected.discard("score")
-    if unproven.keys() >= set(base.SERVED_PROOFS):
+    if unproven.keys() >= {*base.SERVED_PROOFS, *job.kind.proofs}:
         selected.discard("prove_served")
     stages = tuple(stage_of(name)(job) for name in STAGES if name in selected)
     launcher = job.recipe.launch.launcher

@@ -134,7 +134,8 @@ class Train(Section):
     kind: Annotated[str, WORD] = Field(
         "sft",
         description="Kind of training. sft: fine-tuning on conversations; pretrain: continued pre-training "
-        "on documents; dpo: on pairs of a better and a worse answer; kto: on liked and disliked answers.",
+        "on documents; dpo: on pairs of a better and a worse answer; reward: a model that scores answers, on "
+        "such pairs; kto: on liked and disliked answers.",
     )
     method: Annotated[str, Choice(("lora", "full", "freeze"))] = Field(
         "lora", description="lora trains a small adapter, full every weight, freeze the last layers."

@@ -37,7 +37,7 @@ def preflight(plan: Plan, job: Job, *, project: Path) -> dict[str, str]:
 
 def _disk(project: Path, job: Job) -> list[Problem]:
     copies = _COPIES
-    if job.recipe.train.method == "full" and job.recipe.train.checkpoint_steps:
+    if job.recipe.train.method == "full" and job.checkpoint_steps:
         copies += _CHECKPOINTS
     free, needed = shutil.disk_usage(project).free, copies * _base_size(project, job)
     if free >= needed:

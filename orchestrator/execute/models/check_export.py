@@ -14,6 +14,7 @@ from orchestrator.execute.models.model_folder import (
     read_sampling,
     tensors_of,
 )
+from orchestrator.execute.models.reward_head import make_scoring
 from orchestrator.plan.stages.export import CheckExportSettings
 from orchestrator.recipe.sampling import GENERATION, generation_of
 
@@ -36,6 +37,8 @@ def check_export(settings: CheckExportSettings, folder: Path) -> int:
     if problems:
         hint = "see logs/export.log; `conch run` exports again"
         raise StageFailed(*(Problem(what, settings.export, hint) for what in problems[:5]))
+    if settings.scores:
+        make_scoring(export)
     # LLaMA-Factory saves the base's own template, not the one that was trained (docs/parity.md).
     shutil.copyfile(folder / settings.chat_template, export / "chat_template.jinja")
     _remove_template(export / "tokenizer_config.json")

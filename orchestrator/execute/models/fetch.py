@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.host.atomic_files import remove, sha256_file, write_durable
 from orchestrator.execute.host.tell import tell
 from orchestrator.execute.models import demo_model
@@ -18,6 +19,7 @@ from orchestrator.execute.models.model_folder import (
     check_complete,
     hash_files,
     read_sampling,
+    tensors_of,
 )
 from orchestrator.execute.models.tokenizer_folder import CONFIG
 from orchestrator.hubs import embedded, hub_of, local, recipe
@@ -50,12 +52,22 @@ def fetch(settings: FetchSettings, folder: Path) -> int:
         manifest = replace(original, files={**original.files, CONFIG: config}).to_json()
     else:
         (inputs / "base").symlink_to(base, target_is_directory=True)
+    if settings.untied:
+        _refuse_tied(inputs / "base", settings.base)
     # A value that no engine serves is told now, not after the training.
     read_sampling(inputs / "base", settings.sampling)
     write_durable(inputs / "base.json", manifest)
     for name, path in files.items():
         (inputs / "data" / name).symlink_to(path)
     return 0
+
+
+def _refuse_tied(base: Path, name: str) -> None:
+    """Raise UsageError for a base whose input and output embeddings are one tensor."""
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    if config.get("tie_word_embeddings", "lm_head.weight" not in tensors_of(base)):
+        what = f"{name} ties its embeddings: LLaMA-Factory 0.9.5 trains it, and fails as it saves it"
+        raise UsageError(Problem(what, "train.method", "set train.method: lora"))
 
 
 def find_base(

@@ -4,7 +4,7 @@ Pure. Not here: the training method (LoRA, freeze, full), which every kind can u
 backends/ import it. To add a kind: a file and its line below.
 """
 
-from orchestrator.plan.kinds import dpo, kto, pretrain, sft
+from orchestrator.plan.kinds import dpo, kto, pretrain, reward, sft
 from orchestrator.plan.kinds.base import TrainingKind
 
-KINDS: dict[str, TrainingKind] = {"sft": sft, "pretrain": pretrain, "dpo": dpo, "kto": kto}
+KINDS: dict[str, TrainingKind] = {"sft": sft, "pretrain": pretrain, "reward": reward, "dpo": dpo, "kto": kto}

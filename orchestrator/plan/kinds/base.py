@@ -14,14 +14,20 @@ class TrainingKind(Protocol):
 
     Attributes:
         purpose: of the data formats whose rows it trains (datasets/base.py).
+        scores: the export is a reward model: it scores conversations and answers none.
+        resumes: an interrupted training goes on from a checkpoint; otherwise it starts again.
         omitted_stages: names of STAGES that a run of this kind leaves out.
         proofs: of proofs.OF_KINDS that its runs have.
+        unproven: proofs that its runs do not have → why.
         preference: the keys of a recipe's `preference` section that it uses.
     """
 
     purpose: str
+    scores: bool
+    resumes: bool
     omitted_stages: frozenset[str]
     proofs: tuple[str, ...]
+    unproven: Mapping[str, str]
     preference: frozenset[str]
 
     def problems(self, recipe: Recipe) -> Iterable[Problem]:

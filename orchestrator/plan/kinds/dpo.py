@@ -14,8 +14,11 @@ from orchestrator.errors import Problem
 from orchestrator.recipe import Recipe
 
 purpose = DPO
+scores = False
+resumes = True
 omitted_stages: frozenset[str] = frozenset()
 proofs: tuple[str, ...] = ("preference",)
+unproven: Mapping[str, str] = {}
 preference = frozenset({"loss", "beta", "gamma", "label_smoothing", "sft_weight", "bco_weight"})
 # LLaMA-Factory 0.9.5 calls trl 0.24's dpo_loss without its loss_type: each of these trains something else.
 MISTRAINED = {

@@ -12,8 +12,11 @@ from orchestrator.errors import Problem
 from orchestrator.recipe import Recipe
 
 purpose = KTO
+scores = False
+resumes = True
 omitted_stages: frozenset[str] = frozenset()
 proofs: tuple[str, ...] = ()
+unproven: Mapping[str, str] = {}
 preference = frozenset({"beta", "sft_weight", "liked_weight", "disliked_weight"})
 
 

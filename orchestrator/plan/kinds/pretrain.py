@@ -13,6 +13,8 @@ from orchestrator.errors import Problem
 from orchestrator.recipe import Recipe
 
 purpose = PT
+scores = False
+resumes = True
 omitted_stages = frozenset(
     {
         *("ask_base", "general_base", "evaluate_base", "score", "prove_served", "ask", "general", "evaluate"),
@@ -20,6 +22,11 @@ omitted_stages = frozenset(
     }
 )
 proofs: tuple[str, ...] = ()
+# The proofs of prompts and answers.
+_OF_CHATS = ("parity:data", "truncation", "parity:export", "stop", "parity:served", "loss", "sampling")
+unproven: Mapping[str, str] = dict.fromkeys(
+    _OF_CHATS, "documents are trained, which no chat template renders"
+)
 preference: frozenset[str] = frozenset()
 
 

@@ -9,8 +9,11 @@ from orchestrator.errors import Problem
 from orchestrator.recipe import Recipe
 
 purpose = SFT
+scores = False
+resumes = True
 omitted_stages: frozenset[str] = frozenset()
 proofs: tuple[str, ...] = ()
+unproven: Mapping[str, str] = {}
 preference: frozenset[str] = frozenset()
 
 

@@ -8,7 +8,6 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.backends.engines import config_file, engine_of
-from orchestrator.datasets.base import PT
 from orchestrator.plan.stage import Command, RenderedFile, Runtime
 
 if TYPE_CHECKING:
@@ -28,10 +27,9 @@ ANSWERS = "answers.jsonl"
 VERDICTS = "verdicts.json"
 CURVE = "curve.json"
 TARGET = "target.json"
-# The proofs that need a running server, and those of prompts and answers.
+# The proofs of every engine's running server.
 SERVED_PROOFS = (TOKENS, LOSS, SAMPLING) = ("parity:served", "loss", "sampling")
 PARITY_OF_DATA = "parity:data"
-OF_CHATS = (PARITY_OF_DATA, "truncation", "parity:export", "stop", *SERVED_PROOFS)
 
 
 def template_file(job: Job) -> RenderedFile:
@@ -144,9 +142,8 @@ def serving_probe(job: Job, model: str, out: str) -> Command:
 
 def unproven(job: Job) -> dict[str, str]:
     """Proof → why the training kind has none of it, or the servers of the recipe's engine cannot give it."""
-    if job.kind.purpose == PT:
-        return dict.fromkeys(OF_CHATS, "documents are trained, which no chat template renders")
     limitations = engine_of(job).limitations
     tokens = limitations.tokenize
     reasons = (tokens, tokens or limitations.prompt_logprobs, limitations.defaults)
-    return {proof: reason for proof, reason in zip(SERVED_PROOFS, reasons, strict=True) if reason}
+    lacking = {proof: reason for proof, reason in zip(SERVED_PROOFS, reasons, strict=True) if reason}
+    return lacking | dict(job.kind.unproven)

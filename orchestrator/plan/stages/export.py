@@ -21,6 +21,7 @@ class CheckExportSettings:
     Attributes:
         export, base, chat_template: run-relative paths.
         stand_in: whether the base is the embedded one.
+        scores: whether it is a reward model, which becomes a sequence classification model.
         sampling: what the recipe sets of serve.sampling; always written, so that no export of an earlier
             version, made without it, is reused.
     """
@@ -30,6 +31,7 @@ class CheckExportSettings:
     chat_template: str
     stand_in: bool
     sampling: Mapping[str, float]
+    scores: bool = False
 
 
 def stage(job: Job) -> Stage:
@@ -40,6 +42,7 @@ def stage(job: Job) -> Stage:
         chat_template="chat_template.jinja",
         stand_in=job.stand_in,
         sampling=job.recipe.serve.sampling.given,
+        scores=job.kind.scores,
     )
     file, check = task("check_export", settings)
     return Stage(

@@ -41,6 +41,7 @@ class FetchSettings:
         hardware: selects the train environment, whose libraries may download.
         tokenizer: "corrected" for a base with a corrected tokenizer_config.json.
         sampling: what the recipe sets of serve.sampling.
+        untied: refuse a base whose input and output embeddings are one tensor.
     """
 
     base: str
@@ -50,6 +51,7 @@ class FetchSettings:
     datasets: tuple[HubDataset, ...]
     tokenizer: str = "published"
     sampling: Mapping[str, float] = field(default_factory=dict)
+    untied: bool = False
 
 
 def stage(job: Job) -> Stage:
@@ -75,6 +77,8 @@ def stage(job: Job) -> Stage:
         datasets=datasets,
         tokenizer=model.tokenizer,
         sampling=job.recipe.serve.sampling.given,
+        # LLaMA-Factory 0.9.5 trains such a reward model to its end, and then dies as it saves it.
+        untied=job.kind.scores and job.recipe.train.method != "lora",
     )
     file, command = task("fetch", settings, secrets=token_variables())
     # A folder that the user changes, or a recipe, is another base, although its name is the same.

@@ -22,7 +22,7 @@ def stage(job: Job) -> Stage:
         inputs=("inputs", *data),
         outputs=("adapter",),
         progress=f"{partial('adapter')}/trainer_log.jsonl",
-        resumes="adapter" if job.recipe.train.checkpoint_steps else "",
+        resumes="adapter" if job.checkpoint_steps else "",
         # transformers waits 3 s, finishes the current step and saves; torchrun gives its ranks 30 s.
         grace=60.0,
         stall_timeout=job.recipe.train.stall_timeout,

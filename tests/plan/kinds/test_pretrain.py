@@ -7,8 +7,8 @@ import json
 import pytest
 
 from orchestrator.errors import UsageError
+from orchestrator.plan.kinds.pretrain import unproven
 from orchestrator.plan.plan import build_plan
-from orchestrator.plan.stages.base import OF_CHATS
 from tests.plan.kinds.test_sft import settings_of
 from tests.plan.test_plan import job_of
 
@@ -24,7 +24,7 @@ def test_documents_are_packed_and_nothing_is_asked() -> None:
 def test_the_certificate_says_which_proofs_there_are_none_of() -> None:
     plan = build_plan(job_of("conch_pretrain", "cpu"))
     settings = json.loads(plan.stage("certify").files[0].text)
-    assert settings["unproven"].keys() == set(OF_CHATS)
+    assert settings["unproven"].keys() == set(unproven)
     commands = [str(one) for name in ("prove_data", "prove_export") for one in plan.stage(name).commands]
     assert not [one for one in commands if "compare" in one or "prove_stop" in one]
     for task in ("prove_rows", "prove_tokenizer", "prove_hashes", "prove_merge"):

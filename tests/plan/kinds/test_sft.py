@@ -31,8 +31,11 @@ def test_a_further_kind_decides_settings_and_stages(monkeypatch: pytest.MonkeyPa
     """Only its line in the table is added: both YAML files, the stages and the data's purpose follow."""
     kind = SimpleNamespace(
         purpose="sft",
+        scores=False,
+        resumes=True,
         omitted_stages=frozenset({"prove_data", "score"}),
         proofs=(),
+        unproven={},
         preference=frozenset(),
         problems=lambda _: (),
         train_settings=lambda recipe: {"stage": "dpo", "pref_beta": recipe.train.learning_rate},
