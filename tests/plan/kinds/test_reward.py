@@ -22,9 +22,7 @@ def test_training_and_export_both_name_the_stage() -> None:
 def test_a_training_that_cannot_resume_keeps_no_checkpoints() -> None:
     plan = build_plan(job_of("conch_reward", "cpu"))
     assert plan.stage("train").resumes == ""
-    assert (
-        settings_of(build_plan(job_of("conch_reward", "cpu")), "train", "train.yaml")["save_strategy"] == "no"
-    )
+    assert settings_of(plan, "train", "train.yaml")["save_strategy"] == "no"
 
 
 def test_nothing_is_asked() -> None:
