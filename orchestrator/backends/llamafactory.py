@@ -203,10 +203,30 @@ def _dump(settings: dict[str, object]) -> str:
     return yaml_text(rendered)
 
 
+_ENV = {"GRADIO_ANALYTICS_ENABLED": "False", "RECORD_VRAM": "1"}
+
+
 def command(verb: str, path: str) -> Command:
     """`llamafactory-cli VERB PATH` in the train environment, with telemetry turned off."""
-    env = {"GRADIO_ANALYTICS_ENABLED": "False", "RECORD_VRAM": "1"}
-    return Command(argv=("{train}/bin/llamafactory-cli", verb, path), runtime=Runtime.TRAIN, env=env)
+    return Command(argv=("{train}/bin/llamafactory-cli", verb, path), runtime=Runtime.TRAIN, env=_ENV)
+
+
+def train_command(job: Job, path: str) -> Command:
+    """`llamafactory-cli train PATH` in the environment that trains the job."""
+    if job.trainer is Runtime.TRAIN:
+        return command("train", path)
+    one = trainer_probe(job, f"start_{job.trainer}.py", path)
+    return replace(one, env={**_ENV, **one.env})
+
+
+def trainer_probe(job: Job, script: str, *words: str) -> Command:
+    """A probe in the environment that trains the job.
+
+    Its parts outside of `train` are not those that LLaMA-Factory asks for, so it must not look.
+    """
+    argv = (f"{{{job.trainer}}}/bin/python", f"{{probes}}/{script}", *words)
+    env = {} if job.trainer is Runtime.TRAIN else {"DISABLE_VERSION_CHECK": "1"}
+    return Command(argv=argv, runtime=job.trainer, env=env)
 
 
 def resumed(command: Command, checkpoint: str, *, last_step: int | None = None) -> Command:

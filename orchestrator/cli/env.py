@@ -15,18 +15,20 @@ def command() -> None:
 
 
 @verb(example="conch env sync\nconch env sync serve --hardware cpu")
-@click.argument("name", type=click.Choice(["train", "serve", "evalscope", "lm-eval"]), required=False)
+@click.argument("name", type=click.Choice(["train", "serve", "ppo", "evalscope", "lm-eval"]), required=False)
 @hardware_option
 def sync(name: str | None, hardware: str) -> Outcome:
     """Build the train and serve environments in CONCH_HOME, unless they exist.
 
     Every package is pinned and hashed (environments/). The CPU build of torch comes from PIP_FIND_LINKS if
     set, else from PyTorch's own index; CONCH_UV names another uv. evalscope and lm-eval, for `conch bench`,
-    are built only when you name them here or first use them.
+    are built only when you name them here or first use them; ppo, for train.kind: ppo, only when you name it.
+    Its packages below the security floor are listed: docs/security.md.
     """
     import time
 
     from orchestrator.execute.environments import build, registry
+    from orchestrator.execute.environments.minimum_versions import below_floor
     from orchestrator.execute.host import machine, signals
 
     profile = machine.profile(hardware)
@@ -37,6 +39,9 @@ def sync(name: str | None, hardware: str) -> Outcome:
             where = registry.ANY if each in registry.BENCHES else profile
             folder = build.sync(each, where, progress)
             made[each] = {"folder": str(folder), "seconds": round(time.monotonic() - started, 1)}
+            if older := below_floor(folder, each):
+                made[each]["below_floor"] = older
+                progress(f"{each}: {'; '.join(older)}")
     text = "\n".join(f"{each:<9} {found['folder']}  ({found['seconds']} s)" for each, found in made.items())
     return Outcome({"hardware": profile, "environments": made}, text)
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from orchestrator.errors import MissingError
 from orchestrator.execute.environments import registry, uv
+from orchestrator.execute.environments.minimum_versions import below_floor
 from orchestrator.execute.host import gpu, machine, ports
 from orchestrator.execute.host.paths import conch_home
 from orchestrator.execute.models import demo_model
@@ -133,6 +134,13 @@ def _environments(hardware: str) -> Iterator[Finding]:
                 yield Finding(f"environment:{name}", Condition.MISSING, problem.what, problem.hint)
         else:
             yield Finding(f"environment:{name}", Condition.OK, str(folder))
+    for name in registry.OPTIONAL:
+        folder = registry.environment_folder(name, hardware)
+        if registry.is_ready(folder):
+            older = "; ".join(below_floor(folder, name))
+            yield Finding(
+                f"environment:{name}", Condition.NOTE, f"{folder}: {older}" if older else str(folder)
+            )
 
 
 def _embedded(_: str) -> Iterator[Finding]:

@@ -9,8 +9,9 @@ from typing import Any
 from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.split import PARTS, TRAIN, part_name
-from orchestrator.plan.kinds import KINDS
+from orchestrator.plan.kinds import KINDS, TRAINED_IN
 from orchestrator.plan.kinds.base import TrainingKind
+from orchestrator.plan.stage import Runtime
 from orchestrator.recipe import Recipe
 from orchestrator.recipe.hardware import PROFILES
 from orchestrator.templates.pairing import ChatTemplate
@@ -78,6 +79,11 @@ class Job:
     def kind(self) -> TrainingKind:
         """The kind of training."""
         return KINDS[self.recipe.train.kind]
+
+    @property
+    def trainer(self) -> Runtime:
+        """The environment that trains, and encodes and scores rows as the trainer does."""
+        return TRAINED_IN.get(self.recipe.train.kind, Runtime.TRAIN)
 
     @property
     def all_datasets(self) -> tuple[DatasetEntry, ...]:

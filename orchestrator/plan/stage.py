@@ -3,7 +3,7 @@
 A plan speaks in symbols, so that it is the same bytes on every machine. The runner (execute/) replaces
 them just before a process starts:
 
-    {conch} {train} {serve}   the folder of that Python environment (so `{train}/bin/python`)
+    {conch} {train} {serve} {ppo}   the folder of that Python environment (so `{train}/bin/python`)
     {probes}                  the folder of orchestrator/probes
     {project}                 the folder that holds recipes/
     {cores}                   the processor cores that a server's threads are bound to
@@ -43,6 +43,13 @@ class Runtime(StrEnum):
     CONCH = "conch"
     TRAIN = "train"
     SERVE = "serve"
+    PPO = "ppo"
+
+
+# Environments that lack security fixes → which, and what that means. A recipe that trains in one names it.
+BELOW_FLOOR: Mapping[Runtime, str] = {
+    Runtime.PPO: "transformers 4.55.4, below 5.3.0 (CVE-2026-4372: a model's config runs code)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +203,13 @@ class Plan:
             if stage.name == name:
                 return stage
         raise KeyError(name)
+
+    @property
+    def runtimes(self) -> tuple[Runtime, ...]:
+        """The environments that its commands and servers run in, but for Conch's own."""
+        commands = [command for stage in self.stages for command in stage.commands]
+        commands += [stage.service.command for stage in self.stages if stage.service]
+        return tuple(sorted({command.runtime for command in commands} - {Runtime.CONCH}))
 
 
 def _stage_of(value: Mapping[str, Any]) -> Stage:

@@ -22,7 +22,8 @@ from orchestrator.datasets.split import part_name
 from orchestrator.errors import Problem, did_you_mean
 from orchestrator.metrics import METRICS
 from orchestrator.plan.job import Context
-from orchestrator.plan.kinds import KINDS
+from orchestrator.plan.kinds import KINDS, TRAINED_IN
+from orchestrator.plan.stage import BELOW_FLOOR, Runtime
 from orchestrator.recipe import CheckCase, Data, Resolved
 from orchestrator.recipe.explain import SHOWN
 
@@ -50,6 +51,7 @@ def _kind_problems(resolved: Resolved) -> Iterable[Problem]:
         yield Problem(what, resolved.where("train.kind"), f"kinds: {', '.join(KINDS)}")
         return
     kind = KINDS[name]
+    yield from _environment_problems(resolved)
     for problem in kind.problems(resolved.recipe):
         yield replace(problem, where=resolved.where(problem.where))
     for key in type(resolved.recipe.preference).model_fields:
@@ -58,6 +60,22 @@ def _kind_problems(resolved: Resolved) -> Iterable[Problem]:
             users = ", ".join(other for other in KINDS if key in KINDS[other].preference)
             what = f"{path}: train.kind {name} does not use it"
             yield Problem(what, resolved.where(path, key=True), f"delete it, or set train.kind: {users}")
+
+
+def _environment_problems(resolved: Resolved) -> Iterable[Problem]:
+    """An environment below the security floor that is not named, or one named that is not needed."""
+    kind, named = resolved.recipe.train.kind, resolved.recipe.train.environment
+    needed = TRAINED_IN.get(kind, Runtime.TRAIN)
+    if named not in ("auto", needed):
+        what = f"train.environment: train.kind {kind} is trained in the environment {needed}, not in {named}"
+        yield Problem(what, resolved.where("train.environment"), "delete it")
+    elif named == "auto" and needed in BELOW_FLOOR:
+        what = f"train.kind: {kind} needs the environment {needed}, which has {BELOW_FLOOR[needed]}"
+        hint = (
+            f"set train.environment: {needed} to accept it: it runs without network, and reads only the "
+            "safetensors of the recipes that this one is built on"
+        )
+        yield Problem(what, resolved.where("train.kind"), hint)
 
 
 def _purpose_problems(resolved: Resolved, context: Context) -> Iterable[Problem]:

@@ -140,6 +140,11 @@ class Train(Section):
     method: Annotated[str, Choice(("lora", "full", "freeze"))] = Field(
         "lora", description="lora trains a small adapter, full every weight, freeze the last layers."
     )
+    environment: Annotated[str, Choice(("auto", "ppo"))] = Field(
+        "auto",
+        description="Where the training runs; auto is what its kind needs. An environment with packages below"
+        " the security floor runs only where it is named here: ppo.",
+    )
     lora_rank: Annotated[int, Whole(least=1, most=1024)] = Field(16, description="Rank of the adapter.")
     lora_alpha: Annotated[int, Whole(least=1, most=65536)] | None = Field(
         None, description="Scale of the adapter; 2 × lora_rank if unset."

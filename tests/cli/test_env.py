@@ -69,10 +69,10 @@ def test_an_unknown_environment_is_a_usage_error(world: World, capsys: pytest.Ca
 def test_lock_says_which_files_it_made(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    engines = ("train-cpu", "train-cuda", "serve-cpu", "serve-cuda")
+    engines = [f"{name}-{hardware}" for name in ("train", "serve", "ppo") for hardware in ("cpu", "cuda")]
     for name in (*engines, "evalscope-any", "lm-eval-any", "embedded"):
         (world.sources / f"{name}.in").write_text("pebble\n", encoding="utf-8")
     line = f"pebble==1 --hash=sha256:{'a' * 64}\n"
     fake_uv(world, monkeypatch, f"Path('out.txt').write_text({line!r})")
     assert main.run(["env", "compile", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["data"]["files"]) == 7
+    assert len(json.loads(capsys.readouterr().out)["data"]["files"]) == 9

@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Required, TypedDict
+from typing import NotRequired, Required, TypedDict
 
 import yaml
 
@@ -43,9 +43,10 @@ class Known(TypedDict):
 
 
 class Accepted(TypedDict):
-    """An accepted advisory of the table."""
+    """An accepted advisory of the table; with `environment`, in the lockfiles of that one alone."""
 
     package: str
+    environment: NotRequired[str]
     id: str
     why: str
     until: dt.date
@@ -147,7 +148,7 @@ def by_table(lockfiles: Mapping[str, Pins], table: Table, today: dt.date) -> Aud
             if version is None or (below and Version(version) >= Version(below)):
                 continue
             for number in known["ids"]:
-                accepted = _accepted(number, package, table["ignored"], today)
+                accepted = _accepted(number, package, lockfile, table["ignored"], today)
                 found.append(Vulnerabilities(lockfile, package, version, number, known["what"], accepted))
     source = f"the table of {table['as_of']} (environments/{TABLE}): no advisory service could be reached"
     return AuditResult(source, sum(map(len, lockfiles.values())), tuple(found))
@@ -209,7 +210,7 @@ def _vulnerabilities(
     for package in answer:
         for one in package.get("vulns", ()):
             names = (one["id"], *one.get("aliases", ()))
-            reasons = (_accepted(name, package["name"], ignored, today) for name in names)
+            reasons = (_accepted(name, package["name"], lockfile, ignored, today) for name in names)
             accepted = next(filter(None, reasons), "")
             what = one.get("description", "").partition("\n")[0][:120]
             pin = package["name"], package["version"]
@@ -217,9 +218,14 @@ def _vulnerabilities(
     return found
 
 
-def _accepted(number: str, package: str, ignored: Sequence[Accepted], today: dt.date) -> str:
+def _accepted(
+    number: str, package: str, lockfile: str, ignored: Sequence[Accepted], today: dt.date
+) -> str:
     """Why an advisory is accepted; "" if it is not, or if the review date has passed."""
     for one in ignored:
+        place = one.get("environment")
+        if place and not lockfile.startswith(f"environments/{place}-"):
+            continue
         if one["id"] == number and one["package"] == package and today <= one["until"]:
             return one["why"]
     return ""

@@ -19,7 +19,10 @@ from orchestrator.execute.host.atomic_files import remove, sha256_file, sync_fol
 from orchestrator.execute.host.file_lock import queued
 
 # What an environment takes on disk without hard links into the uv cache, rounded up.
-_ROOM_GB = {("train", "cpu"): 3.0, ("serve", "cpu"): 4.0, ("train", "cuda"): 9.0, ("serve", "cuda"): 13.0}
+_ROOM_GB = {
+    **{("train", "cpu"): 3.0, ("serve", "cpu"): 4.0, ("train", "cuda"): 9.0, ("serve", "cuda"): 13.0},
+    **{("ppo", "cpu"): 3.0, ("ppo", "cuda"): 9.0},
+}
 _BENCH_GB = 1.5
 _MARK = ".partial-"
 

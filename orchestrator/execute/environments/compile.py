@@ -31,7 +31,8 @@ Progress = Callable[[str], None]
 
 def compile_all(progress: Progress) -> list[Path]:
     """Resolve every lockfile anew and replace it, one after another; returns their paths."""
-    names = [f"{name}-{hardware}" for name in registry.NAMES for hardware in registry.PROFILES]
+    engines = (*registry.NAMES, *registry.OPTIONAL)
+    names = [f"{name}-{hardware}" for name in engines for hardware in registry.PROFILES]
     benches = [f"{name}-{registry.ANY}" for name in registry.BENCHES]
     return [_compile(name, progress) for name in (*names, *benches, embedded.hub.name)]
 

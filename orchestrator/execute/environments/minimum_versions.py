@@ -6,8 +6,8 @@ newer versions, so this only finds environments that were changed by hand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import Problem
@@ -25,22 +25,31 @@ class MinimumVersion:
     why: str
 
 
-_BOTH = (
-    MinimumVersion("transformers", "5.3.0", "CVE-2026-4372: a model's config runs code"),
+_TRANSFORMERS = MinimumVersion("transformers", "5.3.0", "CVE-2026-4372: a model's config runs code")
+_LLAMAFACTORY = MinimumVersion(
+    "llamafactory", "0.9.5", "CVE-2025-53002, -61784: an adapter runs code, files are read"
+)
+_ALL = (
     MinimumVersion("torch", "2.10.0", "CVE-2026-24747: a checkpoint corrupts memory, even with weights_only"),
     MinimumVersion("jinja2", "3.1.6", "CVE-2025-27516: a chat template leaves its sandbox"),
     MinimumVersion("pyyaml", "5.4", "CVE-2020-14343: a YAML file runs code"),
 )
 MINIMUM_VERSIONS: Mapping[str, tuple[MinimumVersion, ...]] = {
-    "train": (
-        MinimumVersion("llamafactory", "0.9.5", "CVE-2025-53002, -61784: an adapter runs code, files are read"),
-        *_BOTH,
-    ),
+    "train": (_LLAMAFACTORY, _TRANSFORMERS, *_ALL),
+    # A recipe names this environment, which says that transformers is below the floor: docs/security.md.
+    "ppo": (_LLAMAFACTORY, replace(_TRANSFORMERS, version="4.55.4", why="no older one was tried"), *_ALL),
     "serve": (
         MinimumVersion("vllm", "0.32.0", "CVE-2026-115911: one request stops every chat endpoint"),
-        *_BOTH,
+        _TRANSFORMERS,
+        *_ALL,
     ),
 }
+
+
+def below_floor(environment: Path, name: str) -> list[str]:
+    """The packages of a built environment that are below the floor of `train`: "transformers 4.55.4 …"."""
+    floor = MINIMUM_VERSIONS["train"] if name not in ("train", "serve") else ()
+    return [_said(minimum, have) for minimum, have in _older(environment, floor)]
 
 
 def versions_in(environment: Path) -> dict[str, str]:
@@ -54,18 +63,30 @@ def versions_in(environment: Path) -> dict[str, str]:
 
 
 def check_versions(environment: Path, name: str) -> list[Problem]:
-    """The packages of an environment (train or serve) that are below their minimum version."""
+    """The packages of an environment that are below their minimum version."""
+    hint = f"rm -r {environment} && conch env sync {name}"
+    return [
+        Problem(_said(minimum, f"{have} in the {name} environment"), str(environment), hint)
+        for minimum, have in _older(environment, MINIMUM_VERSIONS.get(name, ()))
+    ]
+
+
+def _said(minimum: MinimumVersion, have: str) -> str:
+    return f"{minimum.package} {have} is below {minimum.version} ({minimum.why})"
+
+
+def _older(
+    environment: Path, minimums: Iterable[MinimumVersion]
+) -> Iterator[tuple[MinimumVersion, str]]:
+    """Each package that is below its minimum, and the version that it has."""
     from packaging.version import InvalidVersion, Version
 
-    versions, problems = versions_in(environment), []
-    for minimum in MINIMUM_VERSIONS.get(name, ()):
+    versions = versions_in(environment)
+    for minimum in minimums:
         have = versions.get(minimum.package)
         try:
-            if have is None or Version(have) >= Version(minimum.version):
-                continue
+            older = have is not None and Version(have) < Version(minimum.version)
         except InvalidVersion:
-            pass
-        what = f"{minimum.package} {have} in the {name} environment is below {minimum.version} ({minimum.why})"
-        hint = f"rm -r {environment} && conch env sync {name}"
-        problems.append(Problem(what, str(environment), hint))
-    return problems
+            older = True
+        if older and have is not None:
+            yield minimum, have

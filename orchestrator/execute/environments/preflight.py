@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.environments import registry
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Runtime, Plan
+from orchestrator.plan.stage import Plan
 
 # In units of the base model's size: the base, the export, and the export being written. A base of unknown size
 # counts as the smallest common one. Checkpoints of full training add up: two are kept while a third is
@@ -22,9 +22,7 @@ def preflight(plan: Plan, job: Job, *, project: Path) -> dict[str, str]:
     """The engine environments that a plan uses; MissingError names everything that is missing at once."""
     problems: list[Problem] = []
     environments: dict[str, str] = {}
-    services = [stage.service.command for stage in plan.stages if stage.service]
-    commands = [command for stage in plan.stages for command in stage.commands]
-    for runtime in sorted({command.runtime for command in [*services, *commands]} - {Runtime.CONCH}):
+    for runtime in plan.runtimes:
         try:
             environments[runtime.value] = str(registry.require(runtime.value, job.hardware))
         except MissingError as error:

@@ -14,6 +14,8 @@ from orchestrator.execute.environments.minimum_versions import check_versions
 from orchestrator.execute.host.paths import conch_home
 
 NAMES = ("train", "serve")
+# Built when they are asked for: what single kinds of training need instead of train.
+OPTIONAL = ("ppo",)
 PROFILES = ("cpu", "cuda")
 # Built at their first use; they only send requests, so they are the same on every hardware.
 BENCHES = ("evalscope", "lm-eval")
@@ -24,6 +26,8 @@ SOURCES = Path(__file__).resolve().parents[3] / "environments"
 SHIMS: dict[tuple[str, str], tuple[str, ...]] = {
     ("train", "cpu"): ("torchaudio",),
     ("train", "cuda"): ("torchaudio",),
+    ("ppo", "cpu"): ("torchaudio",),
+    ("ppo", "cuda"): ("torchaudio",),
     ("serve", "cpu"): ("vllm",),
     ("serve", "cuda"): (),
 }

@@ -21,6 +21,7 @@ from orchestrator.execute.project import recipes
 from orchestrator.hubs import hub_of, local
 from orchestrator.hubs.recipe import recipe_of
 from orchestrator.plan.job import Context, Job
+from orchestrator.plan.kinds import TRAINED_IN
 from orchestrator.plan.plan import EXPORT, build_plan, plan_key
 from orchestrator.plan.resolve import resolve
 from orchestrator.recipe import Resolved
@@ -106,11 +107,17 @@ def read_context(
         templates=read_templates(project),
         datasets=datasets | hashed,
         paraphrases={entry.name: _paraphrases(entry, project) for entry in used if entry.paraphrases},
-        lockfiles={name: registry.lockfile_hash(name, resolved.profile) for name in ("train", "serve")},
+        lockfiles={name: registry.lockfile_hash(name, resolved.profile) for name in _environments(resolved)},
         base_folder=base_folder,
         base_state=base_state,
         base_job=base_job,
     )
+
+
+def _environments(resolved: Resolved) -> Sequence[str]:
+    """The environments that the recipe's results depend on."""
+    trainer = TRAINED_IN.get(resolved.recipe.train.kind)
+    return (*registry.NAMES, *([trainer.value] if trainer else []))
 
 
 def read_templates(project: Path) -> dict[str, ChatTemplate]:

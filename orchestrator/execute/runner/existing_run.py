@@ -50,7 +50,7 @@ def reopened(run: Run, plan: Plan, progress: Progress, message: str) -> Iterator
     Raises:
         BusyError: another process works on this recipe. MissingError: an environment is missing.
     """
-    symbols = symbols_of(runtimes_of(run), run.project)
+    symbols = symbols_of(runtimes_of(run, plan), run.project)
     with signals.catch_signals(), hold(run.project, run.recipe):
         progress.say(message)
         run_tag = process_tree.new_run_tag(run.project, run.path)
@@ -101,8 +101,9 @@ def read_plan(run: Run) -> Plan:
         raise MissingError(Problem(what, str(path), f"conch sft {run.recipe}")) from None
 
 
-def runtimes_of(run: Run) -> dict[str, str]:
-    """The environments for a run's hardware profile: "train" and "serve" → folder."""
+def runtimes_of(run: Run, plan: Plan) -> dict[str, str]:
+    """The environments of a run's plan, for its hardware profile: "train", "serve", … → folder."""
     hardware = [event["hardware"] for event in run.events() if event.get("hardware")]
     profile = hardware[-1] if hardware else machine.hardware()
-    return {name: str(registry.require(name, profile)) for name in registry.NAMES}
+    names = dict.fromkeys((*registry.NAMES, *(one.value for one in plan.runtimes)))
+    return {name: str(registry.require(name, profile)) for name in names}

@@ -59,7 +59,7 @@ def served_checkpoint(
     plan = read_plan(run)
     held = is_held(project, run.recipe)
     adapter = _adapter(run, number, held=held)
-    symbols = symbols_of(runtimes_of(run), project)
+    symbols = symbols_of(runtimes_of(run, plan), project)
     if held:
         progress.say(f"{run.name} is in use: it and this server share the machine")
     with _folder(project, run, plan, adapter) as (folder, service):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.backends import llamafactory
 from orchestrator.datasets.base import SFT
-from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage, partial
+from orchestrator.plan.stage import RenderedFile, Stage, partial
 from orchestrator.plan.stages.base import (
     CONVERSATIONS,
     DATA_PROOF,
@@ -61,7 +61,8 @@ def stage(job: Job) -> Stage:
     training, serving = f"{made}/training_ids.jsonl", f"{made}/serving_ids.jsonl"
     names = ",".join([*job.prepared, "conch_generated", "conch_held_out"])
     strips = job.kind.purpose != SFT and job.recipe.template.history == "strip"
-    probe = ("{train}/bin/python", "{probes}/training_ids.py", "train.yaml", "--datasets", names)
+    history = ("--mask-history",) if strips else ()
+    words = ("train.yaml", "--datasets", names, *history, "--out", training)
     rows = ProveRowsSettings(
         training_ids=training,
         prepare=prepare,
@@ -98,10 +99,7 @@ def stage(job: Job) -> Stage:
             *(file for file, _ in proofs),
         ),
         commands=(
-            Command(
-                argv=(*probe, *(["--mask-history"] if strips else []), "--out", training),
-                runtime=Runtime.TRAIN,
-            ),
+            llamafactory.trainer_probe(job, "training_ids.py", *words),
             serving_probe(job, "inputs/base", serving),
             *(command for _, command in proofs),
         ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.backends import llamafactory
 from orchestrator.datasets.base import DPO
-from orchestrator.plan.stage import Command, Runtime, Stage, partial
+from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import DATA_PROOF, SCORES
 
 if TYPE_CHECKING:
@@ -18,27 +19,14 @@ ROWS, PAIRS = 12, 32
 def stage(job: Job) -> Stage:
     """What the server is held against; it needs no server itself."""
     longest = job.recipe.serve.max_model_len or job.recipe.data.cutoff_len + 1
-    command = Command(
-        argv=(
-            "{train}/bin/python",
-            "{probes}/trainer_loss.py",
-            "train.yaml",
-            "--adapter",
-            "adapter",
-            "--ids",
-            f"{DATA_PROOF}/training_ids.jsonl",
-            "--rows",
-            str(PAIRS if job.kind.purpose == DPO else ROWS),
-            "--max-len",
-            str(longest),
-            "--out",
-            f"{partial(SCORES)}/trainer_loss.jsonl",
-        ),
-        runtime=Runtime.TRAIN,
+    words = (
+        *("train.yaml", "--adapter", "adapter", "--ids", f"{DATA_PROOF}/training_ids.jsonl"),
+        *("--rows", str(PAIRS if job.kind.purpose == DPO else ROWS), "--max-len", str(longest)),
+        *("--out", f"{partial(SCORES)}/trainer_loss.jsonl"),
     )
     return Stage(
         name="score",
-        commands=(command,),
+        commands=(llamafactory.trainer_probe(job, "trainer_loss.py", *words),),
         inputs=("inputs", DATA_PROOF, "adapter"),
         outputs=(SCORES,),
     )

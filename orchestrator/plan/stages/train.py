@@ -18,7 +18,7 @@ def stage(job: Job) -> Stage:
     return Stage(
         name="train",
         files=(RenderedFile("train.yaml", llamafactory.train_yaml(job)),),
-        commands=(llamafactory.command("train", "train.yaml"),),
+        commands=(llamafactory.train_command(job, "train.yaml"),),
         inputs=("inputs", *data),
         outputs=("adapter",),
         progress=f"{partial('adapter')}/trainer_log.jsonl",

@@ -47,7 +47,7 @@ def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Requirement files without packages, and no network for anyone."""
     sources = tmp_path / "sources"
     sources.mkdir()
-    for name in registry.NAMES:
+    for name in (*registry.NAMES, *registry.OPTIONAL):
         for hardware in registry.PROFILES:
             (sources / f"{name}-{hardware}.txt").write_text("# nothing\n", encoding="utf-8")
     for name in registry.BENCHES:

@@ -42,13 +42,22 @@ def test_the_locks_hold_what_they_pin() -> None:
 def test_nothing_is_known_that_was_not_accepted() -> None:
     done = by_table(read_lockfiles(), read_table(), TODAY)
     assert done.open == ()
-    assert {one.package for one in done.found} == {"llamafactory", "gradio"}
+    assert {one.package for one in done.found} == {"llamafactory", "gradio", "transformers"}
+    below = {one.lockfile for one in done.found if one.package == "transformers"}
+    assert below == {"environments/ppo-cpu.txt", "environments/ppo-cuda.txt"}
     assert "no advisory service could be reached" in done.source
 
 
 def test_an_acceptance_ends() -> None:
     done = by_table(read_lockfiles(), read_table(), dt.date(2099, 1, 1))
     assert {one.id for one in done.open} >= {"CVE-2026-58116", "CVE-2026-28416"}
+
+
+def test_what_one_environment_accepts_is_open_in_every_other() -> None:
+    older = {"transformers": "4.55.4"}
+    names = ("environments/ppo-cpu.txt", "environments/train-cpu.txt", "uv.lock")
+    done = by_table(dict.fromkeys(names, older), read_table(), TODAY)
+    assert {one.lockfile for one in done.open} == {"environments/train-cpu.txt", "uv.lock"}
 
 
 def test_an_old_package_is_found_in_the_table() -> None:

@@ -11,7 +11,8 @@ from orchestrator.execute.environments import registry, uv
 from orchestrator.execute.environments.compile import compile_all, mistakes
 from tests.execute.environments.environment_world import World, fake_uv, make_world
 
-NAMES = ("train-cpu", "train-cuda", "serve-cpu", "serve-cuda", "evalscope-any", "lm-eval-any", "embedded")
+ENGINES = tuple(f"{name}-{hardware}" for name in ("train", "serve", "ppo") for hardware in ("cpu", "cuda"))
+NAMES = (*ENGINES, "evalscope-any", "lm-eval-any", "embedded")
 HASH = "--hash=sha256:" + "a" * 64
 WRITES = "Path('out.txt').write_text({!r})"
 

@@ -9,7 +9,13 @@ import pytest
 
 from orchestrator.errors import MissingError
 from orchestrator.execute.environments import registry, minimum_versions
-from orchestrator.execute.environments.minimum_versions import MINIMUM_VERSIONS, check_versions, versions_in
+from orchestrator.execute.environments.minimum_versions import (
+    MINIMUM_VERSIONS,
+    below_floor,
+    check_versions,
+    versions_in,
+)
+from orchestrator.plan.stage import BELOW_FLOOR, Runtime
 from tests.small_world import SmallWorld
 
 
@@ -62,6 +68,22 @@ def test_the_locks_are_above_every_floor() -> None:
                     continue
                 assert have is not None, (name, hardware, floor.package)
                 assert Version(have) >= Version(floor.version)
+
+
+def test_what_is_below_the_floor_of_training_is_listed_for_ppo_alone(tmp_path: Path) -> None:
+    older = environment(tmp_path, transformers="4.55.4", torch="2.13.0", llamafactory="0.9.5")
+    assert check_versions(older, "ppo") == []
+    (listed,) = below_floor(older, "ppo")
+    assert listed.startswith("transformers 4.55.4 is below 5.3.0 (CVE-2026-4372")
+    assert below_floor(older, "train") == []  # refused: nothing of it is accepted
+
+
+@pytest.mark.parametrize("name", registry.OPTIONAL)
+def test_the_reason_that_a_recipe_is_shown_is_what_the_lock_holds(name: str) -> None:
+    for hardware in registry.PROFILES:
+        text = registry.requirements(name, hardware).read_text(encoding="utf-8")
+        (have,) = re.findall(r"^transformers==(\S+)", text, re.MULTILINE)
+        assert BELOW_FLOOR[Runtime(name)].startswith(f"transformers {have}, below 5.3.0 (CVE-2026-4372")
 
 
 def test_a_missing_environment_is_told_first(small: SmallWorld) -> None:
