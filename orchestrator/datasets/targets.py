@@ -44,6 +44,8 @@ TAGS = {
 }
 # A dataset cannot be named so: what the proofs read of the worse answers of NAME is NAME/rejected.
 REJECTED = "/rejected"
+# The role of a document in conversations.jsonl: nobody says it.
+DOCUMENT = "document"
 # datasets reads JSON in blocks of this size, and the first one decides (LLaMA-Factory 0.9.5, datasets 4.0).
 BLOCK = 10 << 20
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?")
@@ -74,7 +76,7 @@ def conversations_in(row: Mapping[str, Any]) -> Iterable[tuple[str, Conversation
     [('', 'good'), ('/rejected', 'bad')]
     """
     if "text" in row:
-        yield "", [{"role": "document", "content": row["text"]}]
+        yield "", [{"role": DOCUMENT, "content": row["text"]}]
     elif "rejected" in row:
         yield "", [*row["messages"], row["chosen"]]
         yield REJECTED, [*row["messages"], row["rejected"]]

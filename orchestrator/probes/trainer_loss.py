@@ -10,8 +10,9 @@ the same model with the adapter switched off; with full and freeze, where --adap
 base is loaded after it.
 
 Up to --rows trained rows and as many held-out ones, evenly spread over the file; of rows that are whole, of
-text alone, and shorter than --max-len. Of a pair both answers; the base is the reference of its training.
-Never rows of conch_generated, which nobody trains. JSON lines:
+text alone, and shorter than --max-len. Of a pair both answers; the base is the reference of its training. Of
+rated answers as many liked ones as disliked ones. Of a document what is shorter than --max-len, from its
+beginning. Never rows of conch_generated, which nobody trains. JSON lines:
 
     {"versions", "method", "compute_dtype", "weights_dtype", "max_len", "eligible": {"trained", "held_out"}}
     {"dataset", "row", "held_out", "loss", "base_loss", "turns": [{"turn", "logprobs", "base_logprobs"}]}
@@ -71,20 +72,35 @@ def choose(path: Path, most: int, max_len: int) -> tuple[list[Row], dict[str, in
 
     Of each row only its place is kept while the file is read, so that memory hardly grows with rows.
     """
-    places = {"trained": array("q"), "held_out": array("q")}
+    places: dict[tuple[bool, bool | None], array[int]] = {}
+    rows: list[Row] = []
     try:
         with path.open("rb") as stream:
+            document = "blocks" in json.loads(stream.readline())
+            stream.seek(0)
             for offset, row in lines_of(stream):
-                if fits(row, max_len) and not row["dataset"].endswith(REJECTED):
-                    places["held_out" if row["held_out"] else "trained"].append(offset)
-            rows = []
-            for offsets in places.values():
-                for offset in spread(offsets, most):
+                whole = clipped(row, max_len) if document else row
+                if fits(whole, max_len) and not row["dataset"].endswith(REJECTED):
+                    places.setdefault((row["held_out"], row.get("liked")), array("q")).append(offset)
+            rated = any(liked is not None for _, liked in places)
+            for group in sorted(places, key=lambda group: (group[0], not group[1])):
+                for offset in spread(places[group], most // 2 if rated else most):
                     stream.seek(offset)
-                    rows += [row for row in map(json.loads, pair(stream)) if fits(row, max_len)]
+                    found = map(json.loads, pair(stream))
+                    rows += [clipped(row, max_len) if document else row for row in found]
     except (OSError, ValueError, KeyError, TypeError) as error:
         refuse(f"not the training ids that a run leaves: {error}", str(path), "prove the data again")
-    return rows, {group: len(offsets) for group, offsets in places.items()}
+    eligible = {"trained": 0, "held_out": 0}
+    for (held_out, _), offsets in places.items():
+        eligible["held_out" if held_out else "trained"] += len(offsets)
+    return [row for row in rows if fits(row, max_len)], eligible
+
+
+def clipped(row: Row, max_len: int) -> Row:
+    """The beginning of a document: its training saw no longer text than a block."""
+    ids = row["ids"][: max_len - 1]
+    turns = [turn | {"end": len(ids)} for turn in row["turns"] if turn["start"] < len(ids)]
+    return row | {"ids": ids, "turns": turns}
 
 
 def lines_of(stream: IO[bytes]) -> Iterator[tuple[int, Row]]:

@@ -27,9 +27,10 @@ context. `lost` says what cutoff_len took: null, or
 up to be compared (conch_generated) is neither.
 
 A pair of stage dpo makes two lines, the better answer as dataset NAME and the worse as NAME/rejected, by
-LLaMA-Factory's own pairwise processor. Rows of stages dpo and kto are trained on their last answer alone. A
-document of stage pt has no `turns`; documents are joined and cut into blocks, so the header says what is
-left: "blocks": {"tokens": of all documents, "trained": in whole blocks}.
+LLaMA-Factory's own pairwise processor. Rows of stages dpo and kto are trained on their last answer alone;
+those of kto also have "liked". A document of stage pt has one turn, all that follows its first token;
+documents are joined and cut into blocks, so the header says what is left: "blocks": {"tokens": of all
+documents, "trained": in whole blocks}.
 
 Rows are read batch by batch from the file that `datasets` keeps them in: memory does not grow with them.
 Not covered: packing of conversations, tool calls and media (such rows are named in `uncovered`).
@@ -67,8 +68,9 @@ BATCH = 1000
 MADE_UP = "conch_generated"
 # What is rendered to be compared, or held out of a fine-tuning: conversations, whatever is trained.
 COMPARED = (MADE_UP, "conch_held_out")
-ENCODED = tuple(
-    f"{prefix}{name}" for prefix in ("", "chosen_", "rejected_") for name in ("input_ids", "labels")
+ENCODED = (
+    "kto_tags",
+    *(f"{prefix}{name}" for prefix in ("", "chosen_", "rejected_") for name in ("input_ids", "labels")),
 )
 
 
@@ -288,7 +290,9 @@ def record(row: Row, encoded: Row, pipeline: Pipeline, prefix: str) -> Row:
     """The line of one kept row, its place aside; `prefix`: of the columns of a pair's answer."""
     data_args, ids = pipeline.data_args, encoded[f"{prefix}input_ids"]
     if pipeline.stage == "pt":
-        return {"ids": ids, "turns": [], "cut": False, "lost": None, "uncovered": ""}
+        pipeline.used.update(ids)
+        turn = {"turn": 0, "start": 1, "end": len(ids), "cut": False}
+        return {"ids": ids, "turns": [turn], "cut": False, "lost": None, "uncovered": ""}
     turns, lost = turns_of(encoded[f"{prefix}labels"]), None
     first = (len(row["_prompt"]) - 1) // 2 if pipeline.last_alone else 0
     for place, turn in enumerate(turns, start=first):
@@ -297,7 +301,9 @@ def record(row: Row, encoded: Row, pipeline: Pipeline, prefix: str) -> Row:
     if len(ids) >= data_args.cutoff_len - 1:
         lost = what_was_cut(turns, ids, uncut(row, pipeline, prefix), pipeline.tokenizer, first)
     pipeline.used.update(ids)
-    return {"ids": ids, "turns": turns, "cut": lost is not None, "lost": lost, "uncovered": uncovered(row)}
+    rated = {"liked": encoded["kto_tags"]} if "kto_tags" in encoded else {}
+    line = {"ids": ids, "turns": turns, "cut": lost is not None, "lost": lost, "uncovered": uncovered(row)}
+    return line | rated
 
 
 def uncut(row: Row, pipeline: Pipeline, prefix: str) -> Row:

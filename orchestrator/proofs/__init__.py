@@ -23,4 +23,7 @@ PROOFS: dict[str, str] = {
     "loss": "proofs/served/loss.json",
 }
 # The same for proofs that only some training kinds have: plan/kinds names them.
-OF_KINDS: dict[str, str] = {"preference": "proofs/served/preference.json"}
+OF_KINDS: dict[str, str] = {
+    "preference": "proofs/served/preference.json",
+    "perplexity": "proofs/served/perplexity.json",
+}

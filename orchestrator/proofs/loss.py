@@ -52,7 +52,7 @@ def prove(
     """The proof over the scored rows.
 
     The coarser dtype of trainer and server sets the limits; `eligible`: rows of each group to choose from;
-    `pairs`: the rows are better and worse answers, whose mean loss says nothing about training.
+    `pairs`: the rows are the two answers of pairs, which are counted once.
     """
     dtype = max((name for name in dtypes if name in LIMITS), key=list(LIMITS).index, default="bfloat16")
     scored = [row for row in rows if not row.error]
@@ -62,9 +62,9 @@ def prove(
     return Proof(
         name="loss",
         holds=cause is None,
-        covered=_covered(groups, scored, eligible, dtype),
+        covered=_covered(groups, scored, eligible, dtype, pairs=pairs),
         numbers=_numbers(measured),
-        detail=cause[0] if cause else _held(measured, pairs=pairs),
+        detail=cause[0] if cause else _held(measured, rated=any(row.liked is not None for row in scored)),
         hint=cause[1] if cause else "",
         not_covered=_not_covered(rows, measured),
         findings=tuple(_findings(rows, LIMITS[dtype]))[:LISTED],
@@ -177,7 +177,7 @@ def _prompt(measured: Mapping[str, Means], worst: Row, limits: tuple[float, floa
     return what, hint
 
 
-def _held(measured: Mapping[str, Means], *, pairs: bool) -> Sentence:
+def _held(measured: Mapping[str, Means], *, rated: bool) -> Sentence:
     parts = [
         Sentence(
             f"{GROUPS[name]} rows: trainer {each.trainer:.4f}, served weights {each.weights:.4f},"
@@ -188,7 +188,8 @@ def _held(measured: Mapping[str, Means], *, pairs: bool) -> Sentence:
         for name, each in measured.items()
     ]
     held = measured.get("held_out")
-    if held and held.trainer > held.base and not pairs:
+    # A model that learns what is disliked gives it less, not more, probability.
+    if held and held.trainer > held.base and not rated:
         parts.append(
             Sentence(
                 "on held-out rows the trained model is worse than the base",
@@ -199,16 +200,22 @@ def _held(measured: Mapping[str, Means], *, pairs: bool) -> Sentence:
 
 
 def _covered(
-    groups: Mapping[str, Means], scored: Sequence[Row], eligible: Mapping[str, int], dtype: str
+    groups: Mapping[str, Means],
+    scored: Sequence[Row],
+    eligible: Mapping[str, int],
+    dtype: str,
+    *,
+    pairs: bool,
 ) -> Sentence:
     parts = []
+    word, unit = ("pairs", "对") if pairs else ("rows", "行")
     for name, each in groups.items():
-        number = sum(row.group == name for row in scored)
+        number = sum(row.group == name and not (pairs and row.liked is False) for row in scored)
         total = eligible.get(name, number)
         parts.append(
             Sentence(
-                f"{number} of {total} {GROUPS[name]} rows ({each.labels} labels)",
-                f"{GROUPS[name].zh}数据 {total} 行中的 {number} 行（{each.labels} 个标签）",
+                f"{number} of {total} {GROUPS[name]} {word} ({each.labels} labels)",
+                f"{GROUPS[name].zh}数据 {total} {unit}中的 {number} {unit}（{each.labels} 个标签）",
             )
         )
     mean, row = LIMITS[dtype]

@@ -41,13 +41,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row; `loss` comes from the trainer's compute_loss, `error` says why the server did not score it."""
+    """One row; `loss` comes from the trainer's compute_loss, `error` says why the server did not score it.
+
+    `liked`: whether it is a better or a liked answer, or a worse or disliked one; None if it is neither.
+    """
 
     where: str
     held_out: bool
     answers: Sequence[Answer]
     loss: float = 0.0
     error: str = ""
+    liked: bool | None = None
 
     @property
     def group(self) -> str:

@@ -92,7 +92,7 @@ class RowLoss(TypedDict):
 
 
 class RowIds(TypedDict):
-    """A line of training_ids.jsonl; `uncovered` names tools or media, "" without."""
+    """A line of training_ids.jsonl; `uncovered` names tools or media, "" without; `liked`: of kto."""
 
     dataset: str
     row: int
@@ -102,6 +102,7 @@ class RowIds(TypedDict):
     lost: RowLoss | None
     held_out: bool
     uncovered: str
+    liked: NotRequired[bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,37 @@ def test_rows_are_spread_over_the_file_and_whole(probe: Callable[[str], ModuleTy
     assert eligible == {"trained": 9, "held_out": 2}
 
 
+def test_of_rated_rows_as_many_of_each_kind_are_scored(
+    probe: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    rows = [row(number, liked=number < 9) for number in range(12)]
+    path = ids_file(tmp_path / "ids.jsonl", *rows, row(20, liked=False, held_out=True))
+    chosen, eligible = probe("trainer_loss").choose(path, 4, 16)
+    assert [(each["row"], each["liked"]) for each in chosen[:4]] == [
+        (0, True),
+        (8, True),
+        (9, False),
+        (11, False),
+    ]
+    assert [each["row"] for each in chosen[4:]] == [20]
+    assert eligible == {"trained": 12, "held_out": 1}
+
+
+def test_of_a_long_document_its_beginning_is_scored(
+    probe: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    long = {"ids": list(range(40)), "turns": [{"turn": 0, "start": 1, "end": 40, "cut": False}]}
+    empty = {"ids": [1], "turns": [{"turn": 0, "start": 1, "end": 1, "cut": False}]}
+    path = ids_file(tmp_path / "ids.jsonl", row(1, **long), row(2, **empty))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('qwen"', 'qwen", "blocks": {}', 1), encoding="utf-8"
+    )
+    (scored_row,), eligible = probe("trainer_loss").choose(path, 4, 16)
+    assert scored_row["ids"] == list(range(15))
+    assert scored_row["turns"] == [{"turn": 0, "start": 1, "end": 15, "cut": False}]
+    assert eligible == {"trained": 1, "held_out": 0}
+
+
 @pytest.mark.real
 @pytest.mark.parametrize("text", [None, '{"dataset": 1}\n', '{"dataset"'])
 def test_ids_that_are_none_are_refused(tmp_path: Path, train_python: Path, text: str | None) -> None:

@@ -213,6 +213,8 @@ def test_rows_of_preferences_are_read_as_they_are_trained_and_served_equal(folde
         start = better["turns"][0]["start"]
         assert better["ids"][:start] == worse["ids"][:start]
         assert better["ids"][start:] != worse["ids"][start:]
+    else:
+        assert sorted(one["liked"] for one in mine) == [False, True]
     assert folder.serve_ids().returncode == 0
     assert folder.parity()["holds"]
 
@@ -226,7 +228,8 @@ def test_documents_are_counted_in_tokens_and_in_whole_blocks(folder: Run) -> Non
     tokens = len(first["ids"]) + len(second["ids"])
     # LLaMA-Factory makes blocks one token shorter than cutoff_len.
     assert header["blocks"] == {"tokens": tokens, "trained": tokens - tokens % 15}
-    assert first["turns"] == second["turns"] == []
+    whole = {"turn": 0, "start": 1, "end": len(first["ids"]), "cut": False}
+    assert first["turns"] == [whole]
     too_long = {**folder_settings(folder), "cutoff_len": 512}
     (folder.path / "train.yaml").write_text(yaml.safe_dump(too_long), encoding="utf-8")
     assert folder.train_ids("mine").returncode == 2

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.proofs.loss import LIMITS, prove
 from orchestrator.proofs.scores import Answer, Row, means
+from orchestrator.results import in_chinese
 
 FLOAT32 = ("float32", "float32")
 BFLOAT16 = ("float32", "bfloat16")
@@ -166,3 +167,19 @@ def test_share_says_how_much_of_the_training_is_served() -> None:
     assert means([row()]).share == 1
     halfway = [(tuned + base) / 2 for tuned, base in zip(TUNED, BASE, strict=True)]
     assert means([row(halfway)]).share == pytest.approx(0.5)
+
+
+def test_pairs_are_counted_once_and_rated_rows_one_by_one() -> None:
+    """Of a pair both answers are scored; eligible are pairs."""
+    rows = [replace(row(line=line), liked=liked) for line in (1, 2) for liked in (True, False)]
+    proof = prove(rows, FLOAT32, {"trained": 36, "held_out": 0}, pairs=True)
+    assert "2 of 36 trained pairs (16 labels)" in proof.covered
+    assert "36 对中的 2 对（16 个标签）" in in_chinese(proof.covered)
+    assert "4 of 36 trained rows (16 labels)" in prove(rows, FLOAT32, {"trained": 36}).covered
+
+
+def test_disliked_held_out_rows_that_became_less_likely_are_no_warning() -> None:
+    less = [p - 9 for p in BASE]
+    worse = replace(held_out(), answers=row(less, trainer=less).answers)
+    said = [prove([row(), replace(worse, liked=liked)], FLOAT32, ELIGIBLE).detail for liked in (None, False)]
+    assert ["worse than the base" in one for one in said] == [True, False]

@@ -3,7 +3,8 @@
 It scores each row twice: its training ids as they are, which shows what the served weights make of them;
 and for each trained answer, the ids that the server makes of the messages before it (/tokenize), followed
 by the answer's labels, which shows what a client's question makes of it. If the served prompt already holds
-the first labels, as with a template that opens the thought, only the labels after those are scored.
+the first labels, as with a template that opens the thought, only the labels after those are scored. A
+document is scored behind the ids that the server makes of its text; of a long one what the trainer scored.
 
 It writes JSON lines, one per row: {"dataset", "row", "held_out", "error", "turns": [{"turn", "weights",
 "prompt", "prefilled", "same_prompt", "error"}]}; weights and prompt are log probabilities, one per label.
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict, cast
 
+from orchestrator.datasets.targets import DOCUMENT
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import key_of, lines_of
 from orchestrator.execute.host.tell import tell
@@ -55,7 +57,8 @@ Message = dict[str, str]
 
 def score_served(settings: ScoreServedSettings, folder: Path) -> int:
     """Write the server's scores of every row that the trainer scored."""
-    keys = {key_of(row) for row in lines_of(folder / settings.trainer) if "dataset" in row}
+    trainer = (row for row in lines_of(folder / settings.trainer) if "dataset" in row)
+    keys = {key_of(row): sum(len(turn["logprobs"]) for turn in row.get("turns", ())) for row in trainer}
     thinking: object = True
     rows: list[TrainedRow] = []
     for line in lines_of(folder / settings.training_ids):
@@ -70,7 +73,11 @@ def score_served(settings: ScoreServedSettings, folder: Path) -> int:
     scored = []
     with TokenServer.of_environment() as server:
         for number, row in enumerate(rows, 1):
-            scored.append(_score(server, row, messages.get((row["dataset"], row["row"]), []), thinking))
+            said = messages.get((row["dataset"], row["row"]), [])
+            if said and said[0]["role"] == DOCUMENT:
+                scored.append(_score_document(server, row, said[0]["content"], keys[key_of(row)]))
+            else:
+                scored.append(_score(server, row, said, thinking))
             tell(f"scored {number}/{len(rows)}")
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in scored)
     write_durable(folder / settings.out, text)
@@ -95,6 +102,27 @@ def _score(
             {"turn": turn["turn"], "weights": _rounded(weights[start - first : end - first]), **served}
         )
     return {**named, "error": "", "turns": scored}
+
+
+def _score_document(server: TokenServer, row: TrainedRow, text: str, labels: int) -> dict[str, object]:
+    """A document's first labels, behind the trained ids and behind those that the server makes of it."""
+    named = {"dataset": row["dataset"], "row": row["row"], "held_out": row["held_out"]}
+    start = row["turns"][0]["start"]
+    ids = row["ids"][: start + labels]
+    score = ServedScore(prompt=[], prefilled=0, same_prompt=False, error="")
+    try:
+        weights, own = _rounded(server.logprobs(ids, start)), server.raw_prompt(text)
+        # Training ends a document with the end mark; a server may begin a prompt with a mark of its own.
+        shift = int(own[: len(ids)] != ids[: len(own)])
+        whole = [*own[: len(ids) + shift], *ids[len(own) - shift :]]
+        if whole[shift:] == ids:
+            score["prompt"] = _rounded(server.logprobs(whole, start + shift))
+            score["same_prompt"] = not shift
+        else:
+            score["error"] = "the server reads the document as other tokens"
+    except ValueError as error:
+        return {**named, "error": str(error), "turns": []}
+    return {**named, "error": "", "turns": [{"turn": 0, "weights": weights, **score}]}
 
 
 def _request(

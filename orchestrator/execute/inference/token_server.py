@@ -91,12 +91,19 @@ class TokenServer:
         body: dict[str, object] = {"messages": list(messages), "add_generation_prompt": generation}
         if template_options:
             body["chat_template_kwargs"] = template_options
+        return self._tokens(body)
+
+    def _tokens(self, body: Mapping[str, object]) -> list[int]:
         answer = self._post(f"{self._root}/tokenize", body)
         try:
             return [int(token) for token in answer["tokens"]]
         except (KeyError, TypeError, ValueError):
             what = "the server's /tokenize returns no token ids"
             raise StageFailed(Problem(what, self.base_url, PINNED)) from None
+
+    def raw_prompt(self, text: str) -> list[int]:
+        """The ids that the server makes of the text of a completion."""
+        return self._tokens({"prompt": text})
 
     def text_of(self, ids: Sequence[int]) -> str:
         """The text of ids; "" if the server does not have /detokenize."""

@@ -1,4 +1,4 @@
-"""The tasks `prove_loss` and `prove_preference`: the trainer's scores and the server's, row by row."""
+"""Tasks that hold the server's scores against the trainer's: of loss, preference and perplexity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.execute.host.jsonl import Key, key_of, lines_of
 from orchestrator.execute.proving.probe_files import open_trained, sources_of, trained_ids
 from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.plan.stages.prove_served import ProveLossSettings
-from orchestrator.proofs import loss, preference
+from orchestrator.proofs import loss, perplexity, preference
 from orchestrator.proofs.scores import Answer, Row
 from orchestrator.proofs.trained import RowIds
 from orchestrator.templates.pieces import Pieces
@@ -62,12 +62,21 @@ def prove_loss(settings: ProveLossSettings, folder: Path) -> int:
 def prove_preference(settings: ProveLossSettings, folder: Path) -> int:
     """Write the proof; 5 if training moved the model towards the worse answers and that is not accepted."""
     _, rows = _scored(settings, folder)
+    if not any(name.endswith(REJECTED) for name, _ in rows):
+        rated = [preference.Rated.of(row) for row in rows.values() if not row.error]
+        return leave_proof(preference.prove_rated(rated), settings, folder)
     margins = [
         preference.Margin.of(row, worse)
         for (name, number), row in rows.items()
         if (worse := rows.get((name + REJECTED, number))) and not (row.error or worse.error)
     ]
     return leave_proof(preference.prove(margins), settings, folder)
+
+
+def prove_perplexity(settings: ProveLossSettings, folder: Path) -> int:
+    """Write the proof; 5 if held-out documents have not become more likely and that is not accepted."""
+    _, rows = _scored(settings, folder)
+    return leave_proof(perplexity.prove(list(rows.values())), settings, folder)
 
 
 def _scored(settings: ProveLossSettings, folder: Path) -> tuple[dict[str, Any], dict[Key, Row]]:
@@ -81,6 +90,7 @@ def _scored(settings: ProveLossSettings, folder: Path) -> tuple[dict[str, Any], 
     file = open_trained(folder / settings.training_ids)
     ids = {key_of(row): row for row in trained_ids(file) if key_of(row) in mine}
     sources = sources_of(folder / settings.prepare)
+    pairs = any(name.endswith(REJECTED) for name, _ in mine)
     rows = {}
     for key, line in mine.items():
         if key not in theirs or key not in ids:
@@ -88,13 +98,15 @@ def _scored(settings: ProveLossSettings, folder: Path) -> tuple[dict[str, Any], 
             raise StageFailed(Problem(what, settings.served, "run the stage again"))
         served, where = theirs[key], f"{sources.get(key[0], key[0])}:{key[1]}"
         answers = list(_answers(line, served, ids[key], file.pieces)) if not served["error"] else []
-        rows[key] = Row(where, line["held_out"], answers, line["loss"], served["error"])
+        liked = not key[0].endswith(REJECTED) if pairs else ids[key].get("liked")
+        rows[key] = Row(where, line["held_out"], answers, line["loss"], served["error"], liked)
     return header, rows
 
 
 def _answers(mine: TrainerRow, theirs: ServedScores, row: RowIds, pieces: Pieces) -> Iterator[Answer]:
     for turn, trained, served in zip(row["turns"], mine["turns"], theirs["turns"], strict=True):
-        ids: Sequence[int] = row["ids"][: turn["end"]]
+        # Of a long document, its beginning was scored.
+        ids: Sequence[int] = row["ids"][: turn["start"] + len(trained["logprobs"])]
         yield Answer(
             turn=trained["turn"],
             tokens=[pieces.around(ids, at) for at in range(turn["start"], len(ids))],

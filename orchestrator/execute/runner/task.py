@@ -38,6 +38,7 @@ TASKS: dict[str, str] = {
     "score_served": "orchestrator.execute.inference.logprobs:score_served",
     "prove_loss": "orchestrator.execute.proving.prove_loss:prove_loss",
     "prove_preference": "orchestrator.execute.proving.prove_loss:prove_preference",
+    "prove_perplexity": "orchestrator.execute.proving.prove_loss:prove_perplexity",
     "prove_sampling": "orchestrator.execute.proving.prove_sampling:prove_sampling",
     "prove_served": "orchestrator.execute.proving.prove_served:prove_served",
     "answer_served": "orchestrator.execute.inference.completions:answer_served",

@@ -15,7 +15,7 @@ purpose = KTO
 scores = False
 resumes = True
 omitted_stages: frozenset[str] = frozenset()
-proofs: tuple[str, ...] = ()
+proofs: tuple[str, ...] = ("preference",)
 unproven: Mapping[str, str] = {}
 preference = frozenset({"beta", "sft_weight", "liked_weight", "disliked_weight"})
 

@@ -1,7 +1,8 @@
 """pretrain: continued pre-training. Documents go in, a model that continues such texts comes out.
 
-Documents are joined and cut into blocks of `data.cutoff_len` tokens. The export is not asked questions: it
-has learned texts, not answers. Build an sft recipe on it (`model.base: recipe:NAME`).
+Documents are joined and cut into blocks of `data.cutoff_len` tokens. The export is served for its proofs, and
+for questions of general knowledge; the recipe's own questions it is not asked: it has learned texts, not
+answers. Build an sft recipe on it (`model.base: recipe:NAME`).
 """
 
 from __future__ import annotations
@@ -15,15 +16,10 @@ from orchestrator.recipe import Recipe
 purpose = PT
 scores = False
 resumes = True
-omitted_stages = frozenset(
-    {
-        *("ask_base", "general_base", "evaluate_base", "score", "prove_served", "ask", "general", "evaluate"),
-        *("judge", "target"),
-    }
-)
-proofs: tuple[str, ...] = ()
+omitted_stages = frozenset({"ask_base", "evaluate_base", "ask", "evaluate", "judge", "target"})
+proofs: tuple[str, ...] = ("perplexity",)
 # The proofs of prompts and answers.
-_OF_CHATS = ("parity:data", "truncation", "parity:export", "stop", "parity:served", "loss", "sampling")
+_OF_CHATS = ("parity:data", "truncation", "parity:export", "stop", "parity:served", "sampling")
 unproven: Mapping[str, str] = dict.fromkeys(
     _OF_CHATS, "documents are trained, which no chat template renders"
 )
@@ -35,7 +31,6 @@ def problems(recipe: Recipe) -> Iterable[Problem]:
     asked = {
         "verify.checks": bool(recipe.verify.checks),
         "evaluate.split": recipe.evaluate.split != "none",
-        "evaluate.general": recipe.evaluate.general,
         "target": recipe.target.given,
     }
     for key in (key for key, given in asked.items() if given):

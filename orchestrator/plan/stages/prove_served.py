@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 ROWS = 12
 TRAINING_IDS = f"{DATA_PROOF}/training_ids.jsonl"
 PREPARED = "data/prepare.json"
+# Proofs of training kinds that are made of the same scores as `loss`.
+BY_SCORES = frozenset({"preference", "perplexity"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ class ScoreServedSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProveLossSettings:
-    """Settings of the tasks `prove_loss` and `prove_preference`: files, and the server's dtype."""
+    """Settings of the tasks in execute/proving/prove_loss.py: files, and the server's dtype."""
 
     training_ids: str
     trainer: str
@@ -127,7 +129,6 @@ def _losses(job: Job) -> list[tuple[RenderedFile, Command]]:
         out=f"{partial(SERVED_PROOF)}/loss.json",
     )
     tasks = [task("score_served", scored), task("prove_loss", compared)]
-    if "preference" in job.kind.proofs:
-        moved = replace(compared, out=f"{partial(SERVED_PROOF)}/preference.json")
-        tasks.append(task("prove_preference", moved))
-    return tasks
+    names = [name for name in job.kind.proofs if name in BY_SCORES]
+    outs = {name: f"{partial(SERVED_PROOF)}/{name}.json" for name in names}
+    return tasks + [task(f"prove_{name}", replace(compared, out=out)) for name, out in outs.items()]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.backends import llamafactory
-from orchestrator.datasets.base import DPO
+from orchestrator.datasets.base import SFT
 from orchestrator.plan.stage import Stage, partial
 from orchestrator.plan.stages.base import DATA_PROOF, SCORES
 
 if TYPE_CHECKING:
     from orchestrator.plan.job import Job
 
-# Rows of each kind, trained and held out; of pairs more, because a rate is estimated from them.
-ROWS, PAIRS = 12, 32
+# Rows of each kind, trained and held out; more where a rate or a mean is estimated from them.
+ROWS, ESTIMATED = 12, 32
 
 
 def stage(job: Job) -> Stage:
@@ -21,7 +21,7 @@ def stage(job: Job) -> Stage:
     longest = job.recipe.serve.max_model_len or job.recipe.data.cutoff_len + 1
     words = (
         *("train.yaml", "--adapter", "adapter", "--ids", f"{DATA_PROOF}/training_ids.jsonl"),
-        *("--rows", str(PAIRS if job.kind.purpose == DPO else ROWS), "--max-len", str(longest)),
+        *("--rows", str(ROWS if job.kind.purpose == SFT else ESTIMATED), "--max-len", str(longest)),
         *("--out", f"{partial(SCORES)}/trainer_loss.jsonl"),
     )
     return Stage(

@@ -172,3 +172,49 @@ def test_a_file_that_is_missing_or_cut(folder: Path, name: str) -> None:
     path.unlink()
     with pytest.raises(MissingError, match="does not exist"):
         score_served(SETTINGS, folder)
+
+
+TEXT = [1, 5, 2, 7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("own", "labels", "same", "scores"),
+    [
+        (TEXT[:-1], 5, True, [-0.5, -0.2, -0.7, -0.8, -0.9]),
+        ([3, *TEXT[:-1]], 5, False, [-0.5, -0.2, -0.7, -0.8, -0.9]),
+        (TEXT[:-1], 3, True, [-0.5, -0.2, -0.7]),
+    ],
+)
+def test_a_document_is_scored_as_its_text(
+    folder: Path, server: Scores, own: list[int], labels: int, scores: list[float], *, same: bool
+) -> None:
+    """Training ends it with the end mark, a server may begin it with its own; of a long one the beginning."""
+    server.prompt = lambda body: own if body["prompt"] == "海螺的故事" else []
+    server.logprob = lambda ids, at: -ids[at] / 10
+    document(folder, labels)
+    assert score_served(SETTINGS, folder) == 0
+    (turn,) = served(folder)[0]["turns"]
+    assert turn["weights"] == turn["prompt"] == scores
+    assert (turn["same_prompt"], turn["error"]) == (same, "")
+
+
+def test_a_document_that_the_server_reads_as_other_tokens_is_said(folder: Path, server: Scores) -> None:
+    server.prompt = lambda _: [1, 6, 2, 7, 8]
+    document(folder, 5)
+    assert score_served(SETTINGS, folder) == 0
+    assert "reads the document as other tokens" in served(folder)[0]["turns"][0]["error"]
+
+
+def document(folder: Path, labels: int) -> None:
+    """One document in place of the rows, of which the trainer scored so many labels."""
+    place = {"dataset": "stories", "row": 1, "held_out": True}
+    turn = {"turn": 0, "start": 1, "end": len(TEXT), "cut": False}
+    put(
+        folder / "ids.jsonl",
+        [HEADER | {"blocks": {}}, place | {"ids": TEXT, "turns": [turn]}, {"pieces": {}}],
+    )
+    put(folder / "talk.jsonl", [place | {"messages": [{"role": "document", "content": "海螺的故事"}]}])
+    put(
+        folder / "trainer.jsonl",
+        [{"versions": {}}, place | {"turns": [{"turn": 0, "logprobs": [0.0] * labels}]}],
+    )

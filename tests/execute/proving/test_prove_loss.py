@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import ConchError, MissingError, StageFailed
-from orchestrator.execute.proving.prove_loss import prove_loss
+from orchestrator.execute.proving.prove_loss import prove_loss, prove_perplexity, prove_preference
 from orchestrator.execute.runner.task import typed
 
 SETTINGS = {
@@ -97,3 +97,48 @@ def test_a_file_that_is_missing_or_cut(folder: Path, name: str, text: str | None
         prove_loss(typed(prove_loss, SETTINGS), folder)
     assert isinstance(raised.value, MissingError | StageFailed)
     assert not (folder / SETTINGS["out"]).exists()
+
+
+def several(folder: Path, *rows: tuple[dict[str, Any], float, float]) -> None:
+    """Rows of two labels: what training_ids says of each, and log p of a label after and before training."""
+    ids = [
+        place | {"ids": [1, 2, 7, 8], "turns": [{"turn": 0, "start": 2, "end": 4}]} for place, _, _ in rows
+    ]
+    put(folder / "ids.jsonl", {"template": "qwen"}, *ids, {"pieces": {"7": "x", "8": "<end>"}})
+    places = [{key: value for key, value in place.items() if key != "liked"} for place, _, _ in rows]
+    turns = [{"turn": 0, "logprobs": [tuned] * 2, "base_logprobs": [base] * 2} for _, tuned, base in rows]
+    put(
+        folder / "trainer.jsonl",
+        HEADER,
+        *(one | {"loss": 1.0, "turns": [turn]} for one, turn in zip(places, turns, strict=True)),
+    )
+    put(
+        folder / "served.jsonl",
+        *(served(tuned, tuned) | one for one, (_, tuned, _) in zip(places, rows, strict=True)),
+    )
+
+
+@pytest.mark.parametrize(("liked", "code"), [(True, 0), (False, 5)])
+def test_likes_and_dislikes_are_judged_by_their_tags(folder: Path, code: int, *, liked: bool) -> None:
+    rows = [
+        (PLACE | {"row": 1, "liked": liked}, -1.0, -3.0),
+        (PLACE | {"row": 2, "liked": not liked}, -5.0, -3.0),
+    ]
+    several(folder, *rows)
+    assert prove_preference(typed(prove_preference, SETTINGS), folder) == code
+    assert proof(folder)["numbers"]["trained_margin"] == (8.0 if liked else -8.0)
+    assert prove_loss(typed(prove_loss, SETTINGS), folder) == 0
+    assert "2 of 7 trained rows" in proof(folder)["covered"]
+
+
+def test_a_pair_is_counted_once(folder: Path) -> None:
+    several(folder, (PLACE, -1.0, -3.0), (PLACE | {"dataset": "mine/rejected"}, -5.0, -3.0))
+    assert prove_loss(typed(prove_loss, SETTINGS), folder) == 0
+    assert "1 of 7 trained pairs (4 labels)" in proof(folder)["covered"]
+
+
+@pytest.mark.parametrize(("tuned", "code"), [(-1.0, 0), (-4.0, 5)])
+def test_documents_must_become_more_likely(folder: Path, tuned: float, code: int) -> None:
+    several(folder, (PLACE | {"held_out": True}, tuned, -3.0))
+    assert prove_perplexity(typed(prove_perplexity, SETTINGS), folder) == code
+    assert proof(folder)["numbers"]["held_out_documents"] == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.datasets.base import KTO
 from orchestrator.errors import UsageError
 from orchestrator.plan.kinds import KINDS
 from orchestrator.plan.plan import build_plan
@@ -13,15 +12,8 @@ from tests.plan.kinds.test_sft import settings_of
 from tests.plan.test_plan import job_of
 
 
-@pytest.fixture
-def liked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shipped conversations pass for liked and disliked answers, of which no dataset is shipped."""
-    monkeypatch.setattr("orchestrator.datasets.formats.alpaca.purpose", KTO)
-
-
-@pytest.mark.usefixtures("liked")
 def test_the_weights_reach_the_trainer() -> None:
-    job = job_of("smoke", "cpu", "train.kind=kto", "preference={beta: 0.2, disliked_weight: 1.5}")
+    job = job_of("conch_kto", "cpu", "preference={beta: 0.2, disliked_weight: 1.5}")
     settings = settings_of(build_plan(job), "train", "train.yaml")
     found = {key: settings[key] for key in ("stage", "pref_beta", "kto_chosen_weight", "kto_rejected_weight")}
     assert found == {
@@ -33,10 +25,15 @@ def test_the_weights_reach_the_trainer() -> None:
     assert "pref_loss" not in settings
 
 
-@pytest.mark.usefixtures("liked")
+def test_a_run_measures_liked_against_disliked_answers_on_the_server() -> None:
+    plan = build_plan(job_of("conch_kto", "cpu"))
+    assert plan.stage("prove_served").commands[-1].argv[3] == "prove_preference"
+    assert '"preference"' in next(file.text for file in plan.stage("certify").files)
+
+
 def test_settings_of_pairs_are_refused() -> None:
     with pytest.raises(UsageError, match=r"bco_weight: train\.kind kto does not use it") as caught:
-        job_of("smoke", "cpu", "train.kind=kto", "preference={bco_weight: 1}")
+        job_of("conch_kto", "cpu", "preference={bco_weight: 1}")
     assert "train.kind: dpo" in caught.value.problems[0].hint
 
 

@@ -1,4 +1,4 @@
-"""pretrain: blocks of documents, no questions, and proofs without prompts."""
+"""pretrain: blocks of documents, no questions but of general knowledge, and proofs without prompts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_documents_are_packed_and_nothing_is_asked() -> None:
     plan = build_plan(job_of("conch_pretrain", "cpu"))
     settings = settings_of(plan, "train", "train.yaml")
     assert (settings["stage"], settings["packing"]) == ("pt", True)
-    assert not [stage.name for stage in plan.stages if stage.service]
+    assert [stage.name for stage in plan.stages if stage.service] == ["prove_served"]
     assert plan.stages[-1].name == "report"
 
 
@@ -31,11 +31,24 @@ def test_the_certificate_says_which_proofs_there_are_none_of() -> None:
         assert [one for one in commands if task in one]
 
 
+def test_perplexity_is_proven_by_trainer_and_server_and_general_knowledge_can_be_asked() -> None:
+    plan = build_plan(job_of("conch_pretrain", "cpu"))
+    tasks = [one.argv[3] for one in plan.stage("prove_served").commands]
+    assert tasks == ["score_served", "prove_loss", "prove_perplexity"]
+    assert list(plan.stage("score").commands[0].argv[7:9]) == ["--rows", "32"]
+    settings = json.loads(plan.stage("certify").files[0].text)
+    assert settings["of_kind"] == ["perplexity"]
+    names = [
+        stage.name for stage in build_plan(job_of("conch_pretrain", "cpu", "evaluate.general=true")).stages
+    ]
+    assert {"general_base", "general"} <= set(names)
+    assert not {"ask", "evaluate", "judge"} & set(names)
+
+
 @pytest.mark.parametrize(
     "asked",
     [
         "verify.checks=[{ask: 你是谁, expect: {contains: 海螺}}]",
-        "evaluate.general=true",
         "evaluate.split=validation",
         "target={paraphrases: 0.5}",
     ],
