@@ -23,12 +23,14 @@ from orchestrator.datasets.base import (
     Row,
     RowProblem,
     excerpt,
+    mapped,
     messages_of,
 )
 from orchestrator.datasets.duplicates import Duplicates
 from orchestrator.datasets.faults import faults_of, is_whole
 from orchestrator.datasets.formats import columns_for
-from orchestrator.datasets.formats.base import Columns, Format
+from orchestrator.datasets.formats.base import Columns, Format, media_in
+from orchestrator.datasets.preferences import compared, tally_of
 from orchestrator.datasets.repairs import fix_value, repairs_for
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.targets import WriteRow, sharegpt_line
@@ -41,7 +43,9 @@ ROUNDS = 4
 MOST_VALUES = 10_000
 # Rows of a kind that are kept to be shown.
 SHOWN_OF_A_KIND = 3
-DUPLICATE = "duplicate rows"
+DUPLICATE, SEVERAL = "duplicate rows", "one question, several answers"
+# Of two rows that say the opposite: the same two answers, or the same answer with the other label.
+CONTRADICTION = "rated both ways"
 # `tick` is called once for so many rows.
 TICK = 256
 
@@ -120,6 +124,7 @@ class Audit:
         bad: rows with faults. cut_short: whether the file could not be read to its end.
         faults, warnings, fixed: kinds and first locations of what must be fixed, looks odd, was repaired.
         unread: key → rows that have it and whose value is not used.
+        tally: what the kept rows of a purpose other than "sft" say, in a few words (tally_of) → rows.
     """
 
     file: str
@@ -141,6 +146,7 @@ class Audit:
     warnings: Counts = field(default_factory=Counts)
     fixed: Counts = field(default_factory=Counts)
     unread: Counter[str] = field(default_factory=Counter)
+    tally: Counter[str] = field(default_factory=Counter)
     _before: Duplicates = field(default_factory=Duplicates)
 
     def examples(self, rows: Iterable[Numbered]) -> Iterator[tuple[int, Example, bytes]]:
@@ -158,13 +164,19 @@ class Audit:
                 columns = self.columns = columns_for(self.format.name, row, self.named)
                 used = set(columns.values())
             if not row.keys() <= used:
-                self.unread.update(row.keys() - used)
+                others = row.keys() - used
+                self.unread.update(others)
+                if media := media_in(row, others):
+                    self._refuse(number, [media], row)
+                    continue
             examined = examine(number, row, columns)
             if examined is None:
                 continue
             example, line, answers = examined
             if (relation := relation_of(example)) and self._is_repeated(number, example, relation):
                 continue
+            if type(example) is not list:
+                self.tally[tally_of(example)] += 1
             self.kept += 1
             self.turns += answers
             yield number, example, line
@@ -215,6 +227,7 @@ class Audit:
             "repairs": dict(self.fixed.counts),
             "dropped": dict(self.faults.counts) if self.rules.drop_bad else {},
             "keys_not_used": dict(self.unread),
+            **({"tally": dict(self.tally)} if self.tally else {}),
         }
 
     def problems(self, *, fix: str = "fix: true", drop: str = "drop_bad: true") -> list[Problem]:
@@ -262,13 +275,13 @@ class Audit:
         """The example, repaired if the rules say so, and its answers; None if the row is refused."""
         self.turns_in += _answers(example)
         faults, warnings = list(faults_of(example)), list(warnings_of(_messages(example)))
-        if self.rules.fix and isinstance(example, list):
+        if self.rules.fix:
             example, faults, warnings = self._repaired(number, example, faults, warnings)
         if faults:
             self._refuse(number, faults, row)
             return None
         if self.rules.thorough:
-            warnings += peculiarities(_messages(example))
+            warnings += peculiarities(messages_of(example))
         for kind, text in dict(warnings).items():
             what = kind if kind in PERSONAL else f"{kind}: {excerpt(text)}"
             self.warnings.add(kind, what, self.where(number))
@@ -277,29 +290,32 @@ class Audit:
     def _repaired(
         self,
         number: int,
-        conversation: Conversation,
+        example: Example,
         faults: list[RowProblem],
         warnings: list[tuple[str, str]],
-    ) -> tuple[Conversation, list[RowProblem], list[tuple[str, str]]]:
-        """The conversation after the repairs for its faults and warnings, and what is left of them."""
+    ) -> tuple[Example, list[RowProblem], list[tuple[str, str]]]:
+        """The example after the repairs for its faults and warnings, and what is left of them."""
         repairs = repairs_for(self.rules.also)
         done: dict[str, None] = {}
         for _ in range(ROUNDS):
             kinds = {problem.kind for problem in faults} | {kind for kind, _ in warnings}
-            before = conversation
+            before = example
             for kind in [kind for kind in repairs if kind in kinds]:
-                after = repairs[kind](conversation)
-                if after != conversation:
-                    done[kind], conversation = None, after
-            if conversation == before:
+                after = mapped(example, repairs[kind])
+                if after != example:
+                    done[kind], example = None, after
+            if example == before:
                 break
-            faults, warnings = list(faults_of(conversation)), list(warnings_of(conversation))
+            faults, warnings = list(faults_of(example)), list(warnings_of(_messages(example)))
         for kind in done:
             self.fixed.add(kind, kind, self.where(number))
-        return conversation, faults, warnings
+        return example, faults, warnings
 
     def _relation(self, example: Example) -> str:
-        return self._before.relation(example if type(example) is list else _messages(example))
+        if type(example) is list:
+            return self._before.relation(example)
+        relation = self._before.relation(compared(example))
+        return CONTRADICTION if relation == SEVERAL else relation
 
     def _is_repeated(self, number: int, example: Example, relation: str) -> bool:
         """Count how a row relates to an earlier one; whether it is a duplicate that is dropped."""

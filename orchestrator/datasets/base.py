@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ PURPOSES: Mapping[str, tuple[str, str]] = {
 
 SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 OBSERVATION, FUNCTION_CALL = "observation", "function_call"
+DOCUMENT = "document"
 
 SHOWN = 80
 
@@ -62,7 +63,24 @@ def messages_of(example: Example) -> Conversation:
         return [*example.prompt, {"role": ASSISTANT, "content": example.chosen}]
     if isinstance(example, KtoExample):
         return example.conversation
-    return [{"role": "document", "content": example.text}]
+    return [{"role": DOCUMENT, "content": example.text}]
+
+
+def mapped(example: Example, change: Callable[[Conversation], Conversation]) -> Example:
+    """An example of any purpose whose messages were changed; of a pair, with each answer in turn.
+
+    A change that would leave a pair without one of its answers, or with two prompts, is not made.
+    """
+    if isinstance(example, list):
+        return change(example)
+    if isinstance(example, Pair):
+        sides = (example.chosen, example.rejected)
+        better, worse = (change([*example.prompt, {"role": ASSISTANT, "content": side}]) for side in sides)
+        whole = better[:-1] == worse[:-1] and better[-1]["role"] == worse[-1]["role"] == ASSISTANT
+        return Pair(better[:-1], better[-1]["content"], worse[-1]["content"]) if whole else example
+    if isinstance(example, KtoExample):
+        return KtoExample(change(example.conversation), example.good)
+    return Text(change(messages_of(example))[0]["content"])
 
 
 def other_purpose(found: str, wanted: str) -> tuple[str, str]:

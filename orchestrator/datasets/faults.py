@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.datasets.base import (
     ASSISTANT,
+    DOCUMENT,
     FUNCTION_CALL,
     OBSERVATION,
     SYSTEM,
@@ -59,13 +60,14 @@ def faults_of(example: Example) -> Iterator[RowProblem]:
         rejected = {"role": ASSISTANT, "content": example.rejected}
         yield from _empty(rejected)
         yield from _tokens(rejected)
-        if example.chosen == example.rejected:
-            what = f"the better and the worse answer are equal: {excerpt(example.chosen)}"
-            yield RowProblem("same answers", what, "delete the row")
+        if example.chosen.split() == example.rejected.split():
+            how = "are equal" if example.chosen == example.rejected else "differ in white space only"
+            what = f"the better and the worse answer {how}: {excerpt(example.chosen)}"
+            yield RowProblem("same answers", what, "delete the row: such a pair teaches no preference")
     elif isinstance(example, KtoExample):
         yield from faults(example.conversation)
     elif isinstance(example, Text):
-        document = {"role": USER, "content": example.text}
+        document = {"role": DOCUMENT, "content": example.text}
         if not example.text.strip():
             yield RowProblem("empty text", "the document is empty", "delete the row")
         yield from _control_tokens(document)

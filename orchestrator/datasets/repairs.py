@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation, Message, RowProblem
+from orchestrator.datasets.base import ASSISTANT, DOCUMENT, SYSTEM, USER, Conversation, Message, RowProblem
 from orchestrator.datasets.faults import ANSWERING, CONTROL_TOKEN
 from orchestrator.datasets.warnings import CARD, EMAIL, IDENTITY, INVISIBLE, MARK, PHONE, is_card, is_identity
 
@@ -21,8 +21,17 @@ _BREAK = re.compile(r"<br\s*/?>|</p>\s*<p>", re.IGNORECASE)
 _TAG = re.compile(r"</?(?:p|div|span)(?:\s[^<>]*)?>", re.IGNORECASE)
 _SIDES = (("user", "human", "question", "prompt", "问"), ("assistant", "gpt", "answer", "response", "答"))
 LABELS: Mapping[str, bool] = {
-    **dict.fromkeys(("1", "1.0", "true", "yes", "good", "是", "好"), True),
-    **dict.fromkeys(("0", "0.0", "false", "no", "bad", "否", "坏"), False),
+    **dict.fromkeys(
+        (*("1", "1.0", "true", "yes", "good", "like", "liked"), *("是", "好", "赞", "点赞", "喜欢", "好评")),
+        True,
+    ),
+    **dict.fromkeys(
+        (
+            *("0", "0.0", "false", "no", "bad", "dislike", "disliked"),
+            *("否", "坏", "差", "踩", "点踩", "不喜欢", "差评"),
+        ),
+        False,
+    ),
 }
 
 Repair = Callable[[Conversation], Conversation]
@@ -138,7 +147,11 @@ def delete_tokens(conversation: Conversation) -> Conversation:
 
 def _without_tokens(message: Message) -> str:
     text = CONTROL_TOKEN.sub("", message["content"])
-    return text if message["role"] == ASSISTANT else text.replace("<think>", "").replace("</think>", "")
+    return (
+        text
+        if message["role"] in (ASSISTANT, DOCUMENT)
+        else text.replace("<think>", "").replace("</think>", "")
+    )
 
 
 def part_index(conversation: Conversation) -> Conversation:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from orchestrator.datasets.base import ASSISTANT, Conversation, Message
+from orchestrator.datasets.base import ASSISTANT, DOCUMENT, Conversation, Message
 
 INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ufeff]")
 MARKUP = re.compile(
@@ -70,7 +70,7 @@ def warnings_of(conversation: Conversation) -> Iterator[tuple[str, str]]:
     for message in conversation:
         text = message["content"]
         yield from _characters(text)
-        if MARK.match(text):
+        if message["role"] != DOCUMENT and MARK.match(text):
             yield "speaker's mark left in", text
         if ("<" in text or "&" in text) and MARKUP.search(text):
             yield "markup", text

@@ -8,7 +8,6 @@ from __future__ import annotations
 from orchestrator.datasets.base import ASSISTANT, SFT, Conversation, Row
 from orchestrator.datasets.formats.base import (
     ANSWERS,
-    MEDIA,
     Columns,
     instruction_prompt,
     no_other_names,
@@ -36,7 +35,7 @@ def sniff(row: Row) -> bool:
 
 def read(row: Row, columns: Columns) -> Conversation:
     """System prompt, history, and the last question and answer."""
-    refuse_unread(row, "tools", *MEDIA, *ANSWERS)
+    refuse_unread(row, "tools", *ANSWERS)
     messages = instruction_prompt(row, columns)
     messages.append({"role": ASSISTANT, "content": required_text(row, columns["response"])})
     return messages

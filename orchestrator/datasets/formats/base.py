@@ -7,7 +7,7 @@ faults.py. Text is never changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, Protocol
 
 from orchestrator.datasets.base import (
@@ -26,8 +26,13 @@ from orchestrator.datasets.base import (
 
 Columns = Mapping[str, str]
 
-MEDIA = ("images", "videos", "audios")
+MEDIA = ("image", "images", "video", "videos", "audio", "audios")
 ANSWERS = ("chosen", "rejected")
+MEDIA_HINT = (
+    "Conch trains on text: a picture would need a base model that sees, its image processor in training and "
+    "in serving, and a proof of equal image tokens; delete such rows, or the pictures if the text makes "
+    "sense without them"
+)
 PAIRS = 'write [["question", "answer"], …]'
 
 
@@ -78,6 +83,8 @@ def read_conversation(row_format: Format, row: Row, columns: Columns) -> Convers
     Raises:
         RowProblem: as `read`; or the format has another purpose.
     """
+    if media := media_in(row, row):
+        raise media
     example = row_format.read(row, columns)
     if not isinstance(example, list):
         what = f"a row of {row_format.name} is for {row_format.purpose}, not a conversation"
@@ -132,6 +139,17 @@ def required_list(row: Row, column: str, shape: str, items: str) -> list[Any]:
         raise RowProblem("list as text", what, hint, inside=row, column=column)
     found = f'"{column}" is {type_name(value)}' if column in row else f'no "{column}"'
     raise RowProblem("shape", f"{found}: a row is {shape}", hint)
+
+
+def media_problem(what: str, value: object) -> RowProblem:
+    """Why a row with a picture, a film or a sound is refused, and what would be needed."""
+    return RowProblem("image", f"{what} is an image, a video or audio: {excerpt(value)}", MEDIA_HINT)
+
+
+def media_in(row: Row, keys: Container[str]) -> RowProblem | None:
+    """The problem of a row that has a picture, a film or a sound under one of these keys."""
+    column = next((key for key in MEDIA if key in keys and row[key]), "")
+    return media_problem(f'"{column}" of the row', row[column]) if column else None
 
 
 def refuse_unread(row: Row, *columns: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from orchestrator.datasets.base import Row
 
@@ -24,12 +24,37 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "system": ("system", "system_prompt", "系统", "系统提示", "系统提示词"),
 }
 NEEDED = ("prompt", "response")
+# The two answers of a pair, and what says of one answer whether it is good.
+CHOSEN = (
+    *("chosen", "response_chosen", "chosen_response", "good", "better", "preferred", "accepted"),
+    *("good_answer", "better_answer", "chosen_messages"),
+    *("好", "更好", "较好", "好回答", "好答案", "好的回答", "好的答案", "更好的回答", "采纳"),
+)
+REJECTED = (
+    *("rejected", "response_rejected", "rejected_response", "bad", "worse", "dispreferred", "not_preferred"),
+    *("bad_answer", "worse_answer", "rejected_messages"),
+    *("坏", "差", "更差", "较差", "坏回答", "坏答案", "差回答", "差的回答", "坏的回答", "更差的回答", "拒绝"),
+)
+LIKED = (
+    *("liked", "like", "thumbs_up", "is_good", "upvoted", "feedback"),
+    *("喜欢", "点赞", "赞", "是否喜欢", "是否点赞", "评价"),
+)
 
 
 def candidates(row: Row) -> Mapping[str, list[str]]:
     """Part → every key of the row that may be its column."""
     plain = {key: _plain(key) for key in row}
     return {part: [key for key, word in plain.items() if word in names] for part, names in NAMES.items()}
+
+
+def named(row: Row, names: Container[str]) -> str:
+    """The only key of a row that is one of these names; "" if there is none, or several.
+
+    >>> named({"问题": "在吗", "Good": "在", "Bad": "?"}, CHOSEN)
+    'Good'
+    """
+    keys = [key for key in row if _plain(key) in names]
+    return keys[0] if len(keys) == 1 else ""
 
 
 def unambiguous(row: Row) -> Mapping[str, str]:

@@ -1,8 +1,9 @@
 r"""dpo_messages: {"chosen": [messages], "rejected": [messages]}, or both "\n\nHuman: …\n\nAssistant: …".
 
-The shapes of UltraFeedback, TRL and Anthropic's HH. The messages that both sides share are the prompt, and
-the last message of each side is its answer. A `prompt` of messages, or one that marks the speakers and ends
-with "Assistant:", comes before them; any other text is the question, unless the sides contain it.
+The shapes of UltraFeedback, TRL, Anthropic's HH, and of LLaMA-Factory's v1 (`chosen_messages`). The messages
+that both sides share are the prompt, and the last message of each side is its answer. A `prompt` of messages,
+or one that marks the speakers and ends with "Assistant:", comes before them; any other text is the question,
+unless the sides contain it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import re
 from orchestrator.datasets.base import ASSISTANT, DPO, USER, Conversation, Pair, Row, RowProblem, excerpt
 from orchestrator.datasets.formats.base import (
     ANSWERS,
-    MEDIA,
     Columns,
     refuse_unread,
     required_text,
@@ -41,7 +41,7 @@ _SPEAKERS = {"Human": USER, "Assistant": ASSISTANT}
 
 def sniff(row: Row) -> bool:
     """Whether it has two lists of messages, or two texts that mark the speakers."""
-    chosen, rejected = row.get("chosen"), row.get("rejected")
+    chosen, rejected = (row.get(column) for column in _sides(row).values())
     if isinstance(chosen, str) and isinstance(rejected, str):
         return bool(_marked_prompt(row, "prompt")) or all(
             _MARK.match(text) and "\n\nAssistant:" in text for text in (chosen, rejected)
@@ -50,13 +50,18 @@ def sniff(row: Row) -> bool:
 
 
 def resolve(row: Row) -> Columns:
-    """The keys of a message."""
-    return tags_of(row.get("chosen"))
+    """The names of the two sides, and the keys of a message."""
+    sides = _sides(row)
+    return {**sides, **tags_of(row.get(sides["chosen"]))}
+
+
+def _sides(row: Row) -> dict[str, str]:
+    return {side: next((key for key in (side, f"{side}_messages") if key in row), side) for side in ANSWERS}
 
 
 def read(row: Row, columns: Columns) -> Pair:
     """The prompt that both sides share, and the answer of each."""
-    refuse_unread(row, "tools", *MEDIA)
+    refuse_unread(row, "tools")
     sides = [_messages(row, columns[side], columns) for side in ANSWERS]
     prompts, answers = [side[:-1] for side in sides], [_answer(side) for side in sides]
     if prompts[0] != prompts[1]:

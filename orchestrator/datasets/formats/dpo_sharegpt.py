@@ -7,7 +7,7 @@ the question that both answer; LLaMA-Factory drops one that ends with an answer.
 from __future__ import annotations
 
 from orchestrator.datasets.base import ASSISTANT, DPO, Pair, Row, RowProblem, excerpt
-from orchestrator.datasets.formats.base import ANSWERS, MEDIA, Columns, refuse_unread, system_of
+from orchestrator.datasets.formats.base import ANSWERS, Columns, refuse_unread, system_of
 from orchestrator.datasets.formats.messages import messages_in, read_turn, read_turns
 
 name = "dpo_sharegpt"
@@ -34,7 +34,7 @@ def sniff(row: Row) -> bool:
 
 def read(row: Row, columns: Columns) -> Pair:
     """The conversation up to its question, and the better and the worse answer."""
-    refuse_unread(row, "tools", *MEDIA)
+    refuse_unread(row, "tools")
     prompt = system_of(row, columns) + read_turns(row, columns, shape)
     chosen, rejected = (_answer(row, columns[side], columns) for side in ANSWERS)
     if prompt and prompt[-1]["role"] == ASSISTANT:

@@ -1,6 +1,7 @@
-"""kto: a row of alpaca, sharegpt, openai or question and answer, with "kto_tag" or "label": true or false.
+"""kto: a row of alpaca, sharegpt, openai or question and answer, with "kto_tag": true or false.
 
-Also TRL's rows, whose `prompt` and `completion` are lists of messages. The label says whether the last answer
+The label may also be called `label`, `liked`, 点赞 and so on (column_names.py). Also TRL's rows, whose
+`prompt` and `completion` are lists of messages. The label says whether the last answer
 is good. LLaMA-Factory drops every row whose label is not JSON's true or false; here, a number or a word is
 refused and can be repaired.
 """
@@ -19,14 +20,14 @@ from orchestrator.datasets.base import (
 )
 from orchestrator.datasets.formats.base import (
     ANSWERS,
-    MEDIA,
     Columns,
     instruction_prompt,
     refuse_unread,
     required_text,
 )
-from orchestrator.datasets.formats.column_names import is_question_answer, unambiguous
+from orchestrator.datasets.formats.column_names import LIKED, is_question_answer, named, unambiguous
 from orchestrator.datasets.formats.messages import messages_in, read_system_and_turns, read_turns
+from orchestrator.datasets.repairs import LABELS
 
 name = "kto"
 purpose = KTO
@@ -74,10 +75,10 @@ def _conversation(row: Row, columns: Columns) -> Conversation:
     if columns["messages"] in row:
         return read_system_and_turns(row, columns, shape)
     if isinstance(row.get(columns["prompt"]), list):
-        refuse_unread(row, "tools", *MEDIA)
+        refuse_unread(row, "tools")
         sides = ({**columns, "messages": columns[part]} for part in ("prompt", "response"))
         return [message for side in sides for message in read_turns(row, side, shape)]
-    refuse_unread(row, "tools", *MEDIA, *ANSWERS)
+    refuse_unread(row, "tools", *ANSWERS)
     messages = instruction_prompt(row, columns)
     messages.append({"role": ASSISTANT, "content": required_text(row, columns["response"])})
     return messages
@@ -90,8 +91,11 @@ def _is_alpaca(row: Row) -> bool:
 def _label(row: Row) -> str:
     if "kto_tag" in row:
         return "kto_tag"
-    label = row.get("label")
-    return "label" if isinstance(label, bool | int | str) and str(label).casefold() in _TRUTHS else ""
+    for key, words in (("label", _TRUTHS), (named(row, LIKED), LABELS)):
+        label = row.get(key)
+        if isinstance(label, bool | int | str) and str(label).strip().casefold() in words:
+            return key
+    return ""
 
 
 def _not_a_label(row: Row, column: str) -> RowProblem:

@@ -1,7 +1,8 @@
 """Lists of messages, {"from", "value"} or {"role", "content"}, for the formats that have them.
 
 The usual names of the roles are accepted, in any case. `reasoning_content` becomes the answer's thought, as
-LLaMA-Factory writes it; a tool call becomes a turn of its own, with its arguments as a JSON object.
+LLaMA-Factory writes it; a tool call becomes a turn of its own, with its arguments as a JSON object. A list of
+content parts, as servers or LLaMA-Factory's newer files write it, is read as the message that it stands for.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from orchestrator.datasets.base import (
 )
 from orchestrator.datasets.formats.base import (
     ANSWERS,
-    MEDIA,
     Columns,
+    media_problem,
     refuse_unread,
     required_list,
     required_text,
@@ -43,12 +44,18 @@ ROLES: Mapping[str, str] = {
 # Where servers and datasets put the thought, beside the content.
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 LISTS = ("messages", "conversations", "conversation", "dialogue", "dialog")
-MEDIA_PARTS = ("image", "image_url", "input_image", "video", "video_url", "audio", "input_audio")
+MEDIA_PARTS = (
+    *("image", "image_url", "input_image", "video", "video_url", "audio", "audio_url", "input_audio"),
+)
+# Type of a content part → where its text is; LLaMA-Factory's newer files call it `value`.
+PART_TEXTS = {"text": ("text", "value"), "reasoning": ("value",), "tool_call": ("value",)}
+# A message's share in the loss; every answer is trained whole, and nothing else is.
+WEIGHTS = ("weight", "loss_weight")
 
 
 def read_system_and_turns(row: Row, columns: Columns, shape: str) -> Conversation:
     """The system prompt beside the list of messages, and the messages."""
-    refuse_unread(row, "tools", *MEDIA, *ANSWERS)
+    refuse_unread(row, "tools", *ANSWERS)
     return system_of(row, columns) + read_turns(row, columns, shape)
 
 
@@ -67,15 +74,23 @@ def read_turn(turn: object, columns: Columns, shape: str) -> Message:
         return {"role": ROLES[written], "content": text}
     refuse_unread(turn, "function_call", "refusal", "audio")
     role = role_of(required_text(turn, columns["role"]))
+    # Other values stay in the row's own object, which a repair changes.
+    if isinstance(text, list) and (said := _joined(text, columns["content"])):
+        turn = {**turn, **said}
+    _refuse_weight(turn, role)
     if turn.get("tool_calls"):
         return _tool_calls(turn, role, columns["content"])
-    content = _joined(text) if isinstance(text, list) else None
-    if content is None:
-        content = required_text(turn, columns["content"])
-    if turn.get("weight", 1) != 1:  # it would be trained with weight 1
-        what = f"a message has a weight, which is not read: {excerpt(turn['weight'])}"
-        raise RowProblem("unread weight", what, "delete the row, or the weight if you do not need it")
-    return {"role": role, "content": _with_thought(turn, content)}
+    return {"role": role, "content": _with_thought(turn, required_text(turn, columns["content"]))}
+
+
+def _refuse_weight(turn: Row, role: str) -> None:
+    """Refuse a message whose share in the loss would not be the one that it asks for."""
+    trained = role in (ASSISTANT, FUNCTION_CALL)
+    for key in WEIGHTS:
+        usual = (1, None) if trained else (0, 1, None)
+        if turn.get(key) not in usual:
+            what = f"a message has a weight, which is not read: {excerpt(turn[key])}"
+            raise RowProblem("unread weight", what, "delete the row, or the weight if you do not need it")
 
 
 def _with_thought(turn: Row, content: str) -> str:
@@ -131,21 +146,40 @@ def _not_a_call(call: object) -> RowProblem:
     return RowProblem("function call", f'cannot read a call in "tool_calls": {excerpt(call)}', hint)
 
 
-def _joined(parts: list[object]) -> str | None:
-    """Text parts joined by line breaks, as servers do; None for a list of anything else."""
-    texts = []
+def _joined(parts: list[object], content: str) -> Row:
+    """What a list of content parts says, as the keys of a message; none for a list of anything else.
+
+    Text parts are joined by line breaks, as servers do.
+    """
+    found: dict[str, list[str]] = {kind: [] for kind in PART_TEXTS}
     for part in parts:
         if not isinstance(part, dict):
-            return None
+            return {}
         kind = part.get("type")
         if kind in MEDIA_PARTS:
-            what = f"a part of the content is an image, a video or audio: {excerpt(part)}"
-            raise RowProblem("image", what, "only text can be trained; delete the row")
-        if kind != "text" or not isinstance(part.get("text"), str):
+            raise media_problem("a part of the content", part)
+        keys = PART_TEXTS.get(kind, ()) if isinstance(kind, str) else ()
+        text = next((part[key] for key in keys if isinstance(part.get(key), str)), None)
+        if text is None:
             what = f"a part of the content is not text: {excerpt(part)}"
             raise RowProblem("unread part", what, "only text can be trained; delete the part")
-        texts.append(part["text"])
-    return "\n".join(texts) if texts else None
+        found[str(kind)].append(text)
+    if not parts:
+        return {}
+    said: dict[str, object] = {content: "\n".join(found["text"])}
+    if found["reasoning"]:
+        said[THOUGHTS[0]] = "\n".join(found["reasoning"])
+    if found["tool_call"]:
+        said["tool_calls"] = [_call_in(text) for text in found["tool_call"]]
+    return said
+
+
+def _call_in(text: str) -> object:
+    """A call that was written as text; what is no JSON is refused where calls are read."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def tags_of(turns: object) -> dict[str, str]:

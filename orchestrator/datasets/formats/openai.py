@@ -8,7 +8,7 @@ refused, because they would be lost.
 from __future__ import annotations
 
 from orchestrator.datasets.base import SFT, Conversation, Row
-from orchestrator.datasets.formats.base import ANSWERS, MEDIA, Columns, refuse_unread
+from orchestrator.datasets.formats.base import ANSWERS, Columns, refuse_unread
 from orchestrator.datasets.formats.messages import messages_in, read_turns
 
 name = "openai"
@@ -25,5 +25,5 @@ def sniff(row: Row) -> bool:
 
 def read(row: Row, columns: Columns) -> Conversation:
     """The messages."""
-    refuse_unread(row, "tools", "functions", *MEDIA, *ANSWERS)
+    refuse_unread(row, "tools", "functions", *ANSWERS)
     return read_turns(row, columns, shape)

@@ -7,7 +7,7 @@ candidates (both `question` and `prompt`).
 from __future__ import annotations
 
 from orchestrator.datasets.base import SFT, Conversation, Row
-from orchestrator.datasets.formats.base import ANSWERS, MEDIA, Columns, refuse_unread, single_turn, system_of
+from orchestrator.datasets.formats.base import ANSWERS, Columns, refuse_unread, single_turn, system_of
 from orchestrator.datasets.formats.column_names import is_question_answer, unambiguous
 
 name = "question_answer"
@@ -25,5 +25,5 @@ resolve = unambiguous
 
 def read(row: Row, columns: Columns) -> Conversation:
     """System prompt, question, and answer with its thought."""
-    refuse_unread(row, "tools", *MEDIA, *ANSWERS)
+    refuse_unread(row, "tools", *ANSWERS)
     return system_of(row, columns) + single_turn(row, columns)

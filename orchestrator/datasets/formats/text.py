@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.datasets.base import PT, Row, Text
-from orchestrator.datasets.formats.base import MEDIA, Columns, no_other_names, refuse_unread, required_text
+from orchestrator.datasets.formats.base import Columns, no_other_names, required_text
 
 name = "text"
 purpose = PT
@@ -19,5 +19,4 @@ def sniff(row: Row) -> bool:
 
 def read(row: Row, columns: Columns) -> Text:
     """The document."""
-    refuse_unread(row, *MEDIA)
     return Text(required_text(row, columns["text"]))

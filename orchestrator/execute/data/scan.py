@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.datasets.base import SFT, RowProblem
-from orchestrator.datasets.rows import Numbered
+from orchestrator.datasets.base import SFT
 from orchestrator.datasets.split import TRAIN, Groups, SplitSpec, first_question, group_of
 from orchestrator.datasets.trained_cases import CaseSampler, TrainedCase
 from orchestrator.errors import Problem, UsageError
-from orchestrator.execute.data.data_file import AuditedFile, DataFile, DataOptions, Progress, audited
+from orchestrator.execute.data.data_file import AuditedFile, DataOptions, Progress, audited
 from orchestrator.execute.data.lint_dataset_info import names_data_sets
 
-# Columns of images, audio and video, which a text model cannot learn from.
-MEDIA = ("image", "images", "audio", "audios", "video", "videos")
 SHOWN = 3
 
 
@@ -88,13 +85,13 @@ def scan(
         hint = "add one of its files; `conch data audit` checks the list"
         raise UsageError(Problem("this is a list of datasets, not a dataset", shown, hint))
     with audited(path, options, shown=shown, purpose=SFT, progress=progress) as file:
-        media, sampler, audit = _Media(), CaseSampler(trained.most), file.audit
+        sampler, audit = CaseSampler(trained.most), file.audit
         groups = Groups()
-        for _, conversation in audit.conversations(media.watch(file.rows)):
+        for _, conversation in audit.conversations(file.rows):
             sampler.see(conversation)
             if trained.split:
                 groups.add(first_question(conversation))
-        if problems := [*media.problems(file.source), *audit.problems(fix="--fix", drop="--drop-bad")]:
+        if problems := audit.problems(fix="--fix", drop="--drop-bad"):
             raise UsageError(*problems)
         file.hash()
     usual = audit.format.columns.items()
@@ -110,30 +107,3 @@ def _in_training(groups: Groups, split: SplitSpec | None, shown: str) -> Callabl
         return lambda _: True
     parts = groups.parts(split, shown)
     return lambda question: parts[group_of(question)] == TRAIN
-
-
-class _Media:
-    """Counts rows with images or audio."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first: list[tuple[int, str]] = []
-
-    def watch(self, rows: Iterator[Numbered]) -> Iterator[Numbered]:
-        """The rows, unchanged."""
-        for number, row in rows:
-            column = "" if isinstance(row, RowProblem) else next((key for key in MEDIA if row.get(key)), "")
-            if column:
-                self.count += 1
-                if len(self.first) < SHOWN:
-                    self.first.append((number, column))
-            yield number, row
-
-    def problems(self, source: DataFile) -> list[Problem]:
-        """The first of them, and their number."""
-        if not self.count:
-            return []
-        what = "the row belongs to an image, audio or video, which a text model cannot see"
-        shown = [Problem(f'{what}: "{column}"', source.locate(number)) for number, column in self.first]
-        hint = "delete the rows, or the column if the text makes sense without it"
-        return [*shown, Problem(f"{self.count} rows with images, audio or video", hint=hint)]

@@ -80,7 +80,6 @@ def test_a_history_of_another_shape_is_refused(history: Any, said: str) -> None:
         ({"instruction": None}, "null"),
         ({"instruction": 7}, "not text"),
         ({"input": 7}, "not text"),
-        ({"images": ["a.png"]}, "unread images"),
         ({"tools": "[]"}, "unread tools"),
         ({"chosen": "a"}, "unread chosen"),
     ],

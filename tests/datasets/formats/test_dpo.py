@@ -54,7 +54,6 @@ def test_two_candidates_for_the_question_are_not_guessed_between() -> None:
         ({"instruction": "几点", "chosen": "好"}, "missing key"),
         ({"instruction": 3, **ANSWERS}, "not text"),
         ({"instruction": "几点", "history": ["一", "二"], **ANSWERS}, "history"),
-        ({"instruction": "几点", "images": ["a.png"], **ANSWERS}, "unread images"),
     ],
 )
 def test_what_would_be_lost_is_refused(row: dict[str, Any], kind: str) -> None:

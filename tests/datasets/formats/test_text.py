@@ -20,7 +20,6 @@ def test_a_document_stays_as_it_is() -> None:
         ({"text": None}, "null"),
         ({"text": 3}, "not text"),
         ({}, "missing key"),
-        ({"text": "a", "images": ["a.png"]}, "unread images"),
     ],
 )
 def test_what_is_no_document_is_refused(row: dict[str, Any], kind: str) -> None:

@@ -64,18 +64,17 @@ def test_faults_are_refused_with_the_way_out(look: Any) -> None:
     assert look(GOOD, BAD, rules=Rules(drop_bad=True)).file.audit.kept == 1
 
 
-def test_pictures_are_refused_whatever_the_rules(look: Any) -> None:
+def test_pictures_are_refused_with_what_would_be_needed(look: Any) -> None:
     rows = [{**GOOD, "images": ["a.png"]}] * 5
-    with pytest.raises(UsageError, match="an image, audio or video") as caught:
-        look({**GOOD, "images": []}, *rows, rules=Rules(fix=True, drop_bad=True))
-    assert [problem.where for problem in caught.value.problems] == [
-        "海螺.jsonl:2",
-        "海螺.jsonl:3",
-        "海螺.jsonl:4",
-        "",
-    ]
-    assert caught.value.problems[-1].what == "5 rows with images, audio or video"
+    with pytest.raises(UsageError) as caught:
+        look({**GOOD, "images": []}, *rows, rules=Rules(fix=True))
+    first, _, _, last = caught.value.problems
+    assert first.where == "海螺.jsonl:2"
+    assert first.what == "\"images\" of the row is an image, a video or audio: ['a.png']"
+    assert "a picture would need a base model that sees, its image processor" in first.hint
+    assert last.what == "5 of 6 rows would be dropped or trained wrongly (image 5)"
     assert look({**GOOD, "images": []}).file.audit.kept == 1
+    assert look(GOOD, *rows, rules=Rules(drop_bad=True)).file.audit.faults.counts == {"image": 5}
 
 
 def test_a_list_of_data_sets_is_no_data_set(look: Any) -> None:
