@@ -20,6 +20,7 @@ from orchestrator.cli.data_options import (
     repair_options,
 )
 from orchestrator.cli.verb import Outcome, progress, verb
+from orchestrator.datasets.base import PURPOSES
 
 if TYPE_CHECKING:
     from orchestrator.execute.data.convert import Converted
@@ -41,6 +42,13 @@ if TYPE_CHECKING:
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The output file."
 )
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice([kind for _, kind in PURPOSES.values()]),
+    help="Turn rows into those of another training kind: pairs or liked answers into conversations (sft), "
+    "pairs into liked and disliked answers (kto).",
+)
 @click.option("--force", is_flag=True, help="Replace an existing output file.")
 @click.option(
     "--report",
@@ -51,7 +59,14 @@ if TYPE_CHECKING:
 @repair_options
 @reading_options
 def command(
-    *, file: Path, form: str, out: Path, force: bool, report: Path | None, **data: Unpack[DataArguments]
+    *,
+    file: Path,
+    form: str,
+    out: Path,
+    kind: str | None,
+    force: bool,
+    report: Path | None,
+    **data: Unpack[DataArguments],
 ) -> Outcome:
     """Convert a data file of any format into one that LLaMA-Factory reads.
 
@@ -60,7 +75,8 @@ def command(
     """
     from orchestrator.execute.data.convert import ConvertOptions, convert, write_report
 
-    options = ConvertOptions(form=form, out=out, force=force, data=data_options(**data))
+    purpose = next((purpose for purpose, (_, name) in PURPOSES.items() if name == kind), "")
+    options = ConvertOptions(form=form, out=out, force=force, purpose=purpose, data=data_options(**data))
     made = convert(file, options, progress)
     if report:
         write_report(report, made)

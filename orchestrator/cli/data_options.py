@@ -138,12 +138,16 @@ def format_lines(file: AuditedFile) -> Lines:
 
 
 def count_lines(audit: Audit) -> Lines:
-    """Repairs, dropped rows, warnings and unused keys."""
+    """Repairs, dropped rows, what they say, warnings and unused keys."""
+    from orchestrator.datasets.preferences import tally_lines
+
     for kind, count in audit.fixed.counts.most_common():
         yield "repaired", f"{kind}: {count}"
     if audit.rules.drop_bad:
         for kind, count in audit.faults.counts.most_common():
             yield "dropped", f"{kind}: {count}"
+    for said in tally_lines(audit.tally):
+        yield "of these", said
     for kind, count in audit.warnings.counts.most_common():
         yield "warning", f"{kind}: {count}, first at {audit.warnings.first[kind][0].where}"
     if audit.unread:

@@ -123,6 +123,7 @@ class Audit:
         rows, kept: rows read, rows kept. turns_in, turns: answers read, answers in the kept rows.
         bad: rows with faults. cut_short: whether the file could not be read to its end.
         faults, warnings, fixed: kinds and first locations of what must be fixed, looks odd, was repaired.
+        first: number of the first row that was kept; 0 before.
         unread: key → rows that have it and whose value is not used.
         tally: what the kept rows of a purpose other than "sft" say, in a few words (tally_of) → rows.
     """
@@ -147,6 +148,7 @@ class Audit:
     fixed: Counts = field(default_factory=Counts)
     unread: Counter[str] = field(default_factory=Counter)
     tally: Counter[str] = field(default_factory=Counter)
+    first: int = 0
     _before: Duplicates = field(default_factory=Duplicates)
 
     def examples(self, rows: Iterable[Numbered]) -> Iterator[tuple[int, Example, bytes]]:
@@ -178,6 +180,7 @@ class Audit:
             if type(example) is not list:
                 self.tally[tally_of(example)] += 1
             self.kept += 1
+            self.first = self.first or number
             self.turns += answers
             yield number, example, line
 

@@ -83,13 +83,6 @@ def mapped(example: Example, change: Callable[[Conversation], Conversation]) -> 
     return Text(change(messages_of(example))[0]["content"])
 
 
-def other_purpose(found: str, wanted: str) -> tuple[str, str]:
-    """Why rows of a purpose cannot be used for another one, and what can be done about it."""
-    (rows, kind), (others, _) = PURPOSES[found], PURPOSES[wanted]
-    hint = f"to train {rows}, set train.kind: {kind}; else name a dataset with {others}"
-    return f"its rows are {rows}, but {others} are needed", hint
-
-
 class RowProblem(Exception):
     """Why a row cannot be trained as it is.
 

@@ -65,6 +65,8 @@ class DatasetEntry:
         limits: what the limits on reading the file are multiplied by.
         paraphrases: the file of held-out questions, relative to dataset_info/; "" for none.
         sha256: of the data, once it has been read; "" before.
+        read_as, first_row: the format of its first whole row and this row's number, once a file of JSON whose
+            format is not named was looked at; "" and 0 before.
     """
 
     name: str
@@ -86,6 +88,8 @@ class DatasetEntry:
     licence: str = ""
     source: str = ""
     sha256: str = ""
+    read_as: str = ""
+    first_row: int = 0
 
     @property
     def path(self) -> str:

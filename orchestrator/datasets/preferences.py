@@ -8,6 +8,8 @@ from orchestrator.datasets.base import (
     ASSISTANT,
     DPO,
     KTO,
+    PT,
+    PURPOSES,
     SFT,
     Conversation,
     Example,
@@ -72,6 +74,27 @@ TURNS: Mapping[tuple[str, str], str] = {
     (DPO, KTO): "makes a liked and a disliked row of each pair",
     (KTO, SFT): "keeps the liked answers",
 }
+
+
+# What a row needs to be of a purpose, for rows that nothing can turn into it.
+NEEDS: Mapping[str, str] = {
+    SFT: "a question and its answer",
+    DPO: "a question with a better and a worse answer: chosen and rejected",
+    KTO: "an answer and whether it is good: kto_tag, true or false",
+    PT: "a text alone",
+}
+
+
+def other_purpose(found: str, wanted: str, file: str) -> tuple[str, str]:
+    """Why the rows of a file cannot be used for another purpose, and what can be done about it."""
+    (rows, kind), (others, _) = PURPOSES[found], PURPOSES[wanted]
+    what = f"its rows are {rows}, but {others} are needed"
+    if (found, wanted) in TURNS:
+        command = f"conch data convert {file} --as {PURPOSES[wanted][1]} --out NEW.jsonl"
+        convert = f"`{command}` {TURNS[found, wanted]}"
+    else:
+        convert = f"a row that can be used has {NEEDS[wanted]}"
+    return what, f"to train {rows}, set train.kind: {kind}; else {convert}"
 
 
 def turned(example: Example, purpose: str) -> Sequence[Example]:

@@ -16,8 +16,8 @@ from orchestrator.backends.options.llamafactory import OPTIONS as TRAINER
 from orchestrator.backends.options.table import OptionTable
 from orchestrator.checks import CHECKS, EVERY, tool_call
 from orchestrator.checks.reference import with_reference
-from orchestrator.datasets.base import other_purpose
 from orchestrator.datasets.formats import FORMATS
+from orchestrator.datasets.preferences import other_purpose
 from orchestrator.datasets.split import part_name
 from orchestrator.errors import Problem, did_you_mean
 from orchestrator.metrics import METRICS
@@ -79,15 +79,16 @@ def _environment_problems(resolved: Resolved) -> Iterable[Problem]:
 
 
 def _purpose_problems(resolved: Resolved, context: Context) -> Iterable[Problem]:
-    """Datasets whose entry names a format that another kind of training reads."""
+    """Datasets whose format, named by the entry or seen in the first row, another kind of training reads."""
     kind, data = KINDS.get(resolved.recipe.train.kind), resolved.recipe.data
     for key in ("dataset", "validation", "test"):
         for name in getattr(data, key) if kind else ():
             entry = context.datasets.get(name)
-            read = FORMATS.get(entry.format) if entry else None
-            if kind and read and read.purpose != kind.purpose:
-                what, hint = other_purpose(read.purpose, kind.purpose)
-                yield Problem(f"data.{key}: {name}: {what}", resolved.where(f"data.{key}"), hint)
+            read = FORMATS.get(entry.format or entry.read_as) if entry else None
+            if entry and kind and read and read.purpose != kind.purpose:
+                what, hint = other_purpose(read.purpose, kind.purpose, entry.shown)
+                first = f" ({entry.shown}:{entry.first_row})" if entry.first_row else ""
+                yield Problem(f"data.{key}: {name}: {what}{first}", resolved.where(f"data.{key}"), hint)
 
 
 def _dataset_problems(resolved: Resolved, context: Context) -> Iterable[Problem]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import orjson
 
+from orchestrator.datasets.preferences import TURNS, other_purpose, turned
 from orchestrator.datasets.targets import LINES, FirstBlock, entry_of
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import AuditedFile, DataOptions, Progress, audited
@@ -35,12 +36,14 @@ class ConvertOptions:
     Attributes:
         form: sharegpt, alpaca, or parquet (the rows of sharegpt, with an explicit schema).
         out: the output file. force: replace an existing one.
+        purpose: turn the rows into those of this purpose (datasets/preferences.py); "" to keep theirs.
         data: how rows are read, and what is done about faulty ones.
     """
 
     form: str
     out: Path
     force: bool = False
+    purpose: str = ""
     data: DataOptions = field(default_factory=DataOptions)
 
 
@@ -99,22 +102,33 @@ def convert(source: Path, options: ConvertOptions, progress: Progress | None = N
         file = stack.enter_context(
             audited(source, options.data, write=LINES[form], drop=rejects.taker, progress=progress)
         )
+        purpose = _turned_to(file, options.purpose, source)
         output = stack.enter_context(OutputFile.create(out, force=options.force))
-        sink = ParquetSink(output, file.purpose) if options.form == "parquet" else None
+        sink = ParquetSink(output, purpose) if options.form == "parquet" else None
         first, write = FirstBlock(form) if sink is None else None, output.write
-        for _, example, line in file.examples():
-            if sink is not None:
-                sink.put(example)
-                continue
-            if first is not None and first.open:
-                first.see(example, len(line))
-            write(line)
+        for _, read, line in file.examples():
+            for example in turned(read, purpose):
+                row = line if example is read else LINES[form](example)
+                if sink is not None:
+                    sink.put(example)
+                    continue
+                if first is not None and first.open:
+                    first.see(example, len(row))
+                write(row)
         problems = file.audit.problems(fix="--fix", drop="--drop-bad")
         problems += first.problems(str(out)) if first else []
         file.hash()
-        entry = {out.stem: entry_of(out.name, form, file.purpose)}
+        entry = {out.stem: entry_of(out.name, form, purpose)}
         dropped, sha256_out = (None, "") if problems else (rejects.finish(), (sink or output).finish())
         return Converted(file, tuple(problems), sha256_out, entry, dropped, time.monotonic() - began)
+
+
+def _turned_to(file: AuditedFile, purpose: str, source: Path) -> str:
+    """The purpose of the rows that are written."""
+    if purpose and purpose != file.purpose and (file.purpose, purpose) not in TURNS:
+        what, hint = other_purpose(file.purpose, purpose, str(source))
+        raise UsageError(Problem(what, str(source), hint))
+    return purpose or file.purpose
 
 
 def write_report(path: Path, converted: Converted) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from orchestrator.datasets.audit import Audit, Drop, Rules
-from orchestrator.datasets.base import Example, RowProblem, other_purpose
+from orchestrator.datasets.base import Example, RowProblem
 from orchestrator.datasets.formats import FORMATS, recognise, unknown_shape
+from orchestrator.datasets.preferences import other_purpose
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.targets import WriteRow, sharegpt_line
 from orchestrator.errors import MissingError, Problem, UsageError, did_you_mean
@@ -156,8 +157,10 @@ def audited(
             what = f"the format {name} has no column {', '.join(unknown)}"
             raise UsageError(Problem(what, hint=f"columns: {', '.join(row_format.columns)}"))
         if purpose and row_format.purpose != purpose:
-            what, hint = other_purpose(row_format.purpose, purpose)
-            raise UsageError(Problem(f"{what} (format {name})", shown, hint))
+            what, hint = other_purpose(row_format.purpose, purpose, shown)
+            whole = (number for number, row in rows if not isinstance(row, RowProblem))
+            where = next((source.locate(number) for number in whole), shown)
+            raise UsageError(Problem(f"{what} (format {name})", where, hint))
         audit = Audit(
             shown,
             row_format,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ import orjson
 
 from orchestrator.datasets.audit import Audit
 from orchestrator.datasets.base import SFT, Conversation, Example, excerpt
+from orchestrator.datasets.preferences import one_sided
 from orchestrator.datasets.split import PARTS, TRAIN, SplitSpec, first_question, group_of, part_name
 from orchestrator.datasets.targets import conversations_in, dataset_info_text, entry_of
 from orchestrator.errors import Problem, UsageError
@@ -74,6 +76,8 @@ class _Preparation:
         self.together = stack.enter_context((out / "conversations.jsonl").open("wb"))
         self.rejects = RejectsFile(stack, out / REJECTS)
         self.leaks = Leaks()
+        self.tally: Counter[str] = Counter()
+        self.first = ""
         self.problems: list[Problem] = []
 
     def run(self) -> Report:
@@ -90,7 +94,7 @@ class _Preparation:
             for name, purpose in {**purposes, GENERATED: SFT, HELD_OUT: SFT}.items()
         }
         (self.out / "dataset_info.json").write_text(dataset_info_text(entries), encoding="utf-8")
-        self.problems += self.leaks.problems()
+        self.problems += self.leaks.problems() + one_sided(self.tally, self.first)
         if self.problems:
             raise UsageError(*self.problems)
         self.rejects.finish()
@@ -113,6 +117,9 @@ class _Preparation:
             parts = self._split(file, dataset.name, spec) if spec else [self._whole(file, dataset)]
             sha256_in = file.hash()
         self.problems += file.audit.problems()
+        if dataset.part == TRAIN:
+            self.tally += file.audit.tally
+            self.first = self.first or file.audit.where(file.audit.first)
         parts[0] |= {"format": file.format, **file.audit.counted(), "sha256_in": sha256_in}
         return [{"name": each["name"], "file": file.audit.file, **each} for each in parts]
 

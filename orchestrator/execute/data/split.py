@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Self
 
-from orchestrator.datasets.base import Example, Row, RowProblem
+from orchestrator.datasets.base import Example, KtoExample, Row, RowProblem
 from orchestrator.datasets.near_duplicates import NearDuplicates
+from orchestrator.datasets.preferences import tally_of
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.split import PARTS, Groups, SplitSpec, first_question, part_name, stratum_of
 from orchestrator.datasets.targets import dataset_info_text, entry_of
@@ -123,7 +124,8 @@ class SplitRows:
         Raises:
             UsageError: it has no value to stratify by.
         """
-        column, stratum = self._spec.stratify, ""
+        # Liked and disliked answers are shared out evenly: a part with one of them teaches and tests nothing.
+        column, stratum = self._spec.stratify, tally_of(example) if isinstance(example, KtoExample) else ""
         if column:
             try:
                 stratum = stratum_of(self._row, column)

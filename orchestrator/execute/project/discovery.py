@@ -7,15 +7,20 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from orchestrator.checks import CHECKS
+from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.entry import DatasetEntry, read_entry
+from orchestrator.datasets.formats import recognise
+from orchestrator.datasets.json_text import LONGEST_ROW
+from orchestrator.datasets.rows import is_array, json_array, json_lines
 from orchestrator.errors import MissingError, Problem, UsageError, did_you_mean
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import machine
-from orchestrator.execute.host.atomic_files import read_regular, sha256_path
+from orchestrator.execute.host.atomic_files import CHUNK, open_regular, read_regular, sha256_path
 from orchestrator.execute.launchers import launcher
 from orchestrator.execute.project import recipes
 from orchestrator.hubs import hub_of, local
@@ -26,6 +31,9 @@ from orchestrator.plan.plan import EXPORT, build_plan, plan_key
 from orchestrator.plan.resolve import resolve
 from orchestrator.recipe import Resolved
 from orchestrator.templates.pairing import ChatTemplate, read
+
+# The suffixes of files whose first row `plan` looks at, and how many broken rows may come before it.
+_LINES, _LOOKED_AT = (".jsonl", ".ndjson", ".json"), 20
 
 
 def read_job(
@@ -147,10 +155,27 @@ def _hashed(entry: DatasetEntry, project: Path) -> DatasetEntry:
         hint = f"create the file, or fix `file:` in {where}"
         raise MissingError(Problem(f"{entry.path}: no such data file", where, hint))
     try:
-        return replace(entry, sha256=sha256_path(path))
+        read_as, first_row = ("", 0) if entry.format else _first_row(entry, path)
+        return replace(entry, sha256=sha256_path(path), read_as=read_as, first_row=first_row)
     except OSError as error:
         where = str(error.filename or path)
         raise MissingError(Problem(f"cannot read the data: {error.strerror}", where)) from None
+
+
+def _first_row(entry: DatasetEntry, path: Path) -> tuple[str, int]:
+    """The format and the number of a file's first whole row; ("", 0) for what `prepare` alone can tell."""
+    if path.suffix.lower() not in _LINES:
+        return "", 0
+    with open_regular(path) as file:
+        array = is_array(file.read(CHUNK))
+        file.seek(0)
+        blocks = (lambda: file.read(CHUNK)) if array else (lambda: file.readline(LONGEST_ROW))
+        rows = (json_array if array else json_lines)(iter(blocks, b""))
+        for number, row in islice(rows, _LOOKED_AT):
+            if not isinstance(row, RowProblem):
+                found = recognise(row, entry.columns)
+                return (found[0], number) if found else ("", 0)
+    return "", 0
 
 
 def _paraphrases(entry: DatasetEntry, project: Path) -> tuple[Mapping[str, Any], ...]:
