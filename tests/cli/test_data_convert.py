@@ -160,3 +160,25 @@ def test_an_interruption_leaves_no_half_file(tmp_path: Path, signum: int) -> Non
     assert child.wait(30) == (-signum if signum == signal.SIGKILL else 128 + signum)
     assert not out.exists()
     assert partial.exists() == (signum == signal.SIGKILL), "and the next attempt overwrites it"
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "kept"), [("sft", "sharegpt", 2), ("kto", "alpaca", 4), ("kto", "parquet", 4)]
+)
+def test_pairs_become_rows_of_another_kind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, form: str, kept: int
+) -> None:
+    pairs = tmp_path / "pairs.jsonl"
+    row = {"prompt": "几点开门？", "chosen": "九点。", "rejected": "不知道。"}
+    pairs.write_text(f"{json.dumps(row)}\n{json.dumps({**row, 'prompt': '几点关门？'})}\n", encoding="utf-8")
+    out = tmp_path / f"out.{'parquet' if form == 'parquet' else 'jsonl'}"
+    code, said = converted(capsys, pairs, "--as", kind, "--to", form, "--out", out)
+    assert code == 0
+    assert ("kto_tag" in said["data"]["dataset_info"]["out"]["columns"]) is (kind == "kto")
+    code = main.run(["data", "audit", str(out), "--json"])
+    audited = json.loads(capsys.readouterr().out)["data"]
+    assert (code, audited["rows_kept"]) == (0, kept)
+    code, said = converted(capsys, pairs, "--as", "pretrain", "--out", tmp_path / "no.jsonl")
+    assert code == 2
+    assert "but documents are needed" in said["problems"][0]["what"]
+    assert not (tmp_path / "no.jsonl").exists()

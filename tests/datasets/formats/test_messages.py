@@ -61,3 +61,43 @@ def test_what_the_parts_are_called_is_seen_in_the_first_message(row: dict[str, A
     keys = dict(zip(("messages", "role", "content"), found or (), strict=False))
     assert messages_in(row) == keys
     assert tags_of(None) == tags_of([]) == {}
+
+
+V1 = {"messages": "messages", "role": "role", "content": "content"}
+
+
+def part(kind: str, value: str) -> dict[str, str]:
+    return {"type": kind, "value": value}
+
+
+def test_content_parts_of_llamafactory_v1_are_the_message_that_they_stand_for() -> None:
+    said: list[dict[str, Any]] = [
+        {"role": "user", "content": [part("text", "几点"), part("text", "开门？")], "loss_weight": 0.0},
+        {
+            "role": "assistant",
+            "content": [part("reasoning", "想"), part("text", "九点。")],
+            "loss_weight": 1.0,
+        },
+    ]
+    assert read_turns({"messages": said}, V1, "…") == [
+        {"role": "user", "content": "几点\n开门？"},
+        {"role": "assistant", "content": "<think>\n想\n</think>\n\n九点。"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("turn", "kind"),
+    [
+        ({"content": [part("text", "a")], "loss_weight": 0.0}, "unread weight"),
+        ({"content": [part("text", "a")], "loss_weight": 0.5}, "unread weight"),
+        ({"content": [part("image_url", "a.jpg")]}, "image"),
+        ({"content": [part("thought", "a")]}, "unread part"),
+        ({"content": [{"type": "text", "value": 3}]}, "unread part"),
+        ({"content": [{"type": ["text"], "value": "a"}]}, "unread part"),
+        ({"content": [part("tool_call", "not JSON")]}, "function call"),
+    ],
+)
+def test_parts_that_would_be_trained_otherwise_are_refused(turn: dict[str, Any], kind: str) -> None:
+    with pytest.raises(RowProblem) as caught:
+        read_turns({"messages": [{"role": "assistant", **turn}]}, V1, "…")
+    assert caught.value.kind == kind

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.errors import ConchError, MissingError, UsageError
 from orchestrator.execute.project import discovery, recipes
 from orchestrator.plan.job import Context
@@ -135,3 +137,15 @@ def test_the_recipe_is_the_one_that_was_written(small: SmallWorld) -> None:
     assert "./base" in RECIPE
     job = discovery.read_job("small", project=small.project, sets=["train.epochs=7"], hardware="cuda")
     assert (job.recipe.train.epochs, job.hardware, job.stand_in) == (7, "cuda", False)
+
+
+@pytest.mark.parametrize("array", [True, False])
+def test_the_first_row_of_a_file_says_at_plan_what_its_rows_are(tmp_path: Path, array: bool) -> None:  # noqa: FBT001
+    (tmp_path / "dataset_info/data").mkdir(parents=True)
+    entry = DatasetEntry("x", file="data/x.json")
+    rows = '[\n{"text": "文"}\n]' if array else '\n{"text": \n{"text": "文"}\n'
+    (tmp_path / entry.path).write_text(rows, encoding="utf-8")
+    read = discovery._hashed(entry, tmp_path)
+    assert (read.read_as, read.first_row) == ("text", 2 if array else 3)
+    named = discovery._hashed(replace(entry, format="alpaca"), tmp_path)
+    assert (named.read_as, named.first_row) == ("", 0)
