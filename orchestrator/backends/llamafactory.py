@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestrator.backends.base import yaml_text
 from orchestrator.backends.options.llamafactory import OPTIONS
 from orchestrator.datasets.base import PT, SFT
+from orchestrator.evaluation.trainer_metrics import HELD_OUT, WATCHED
 from orchestrator.plan.stage import Command, Runtime, partial
 
 if TYPE_CHECKING:
@@ -188,11 +189,12 @@ def _best(job: Job) -> dict[str, object]:
     patience = job.recipe.train.early_stopping
     if patience is None:
         return {}
+    watched = WATCHED.get(job.recipe.train.kind)
     return {
         "early_stopping_steps": patience,
         "load_best_model_at_end": True,
-        "metric_for_best_model": "eval_loss",
-        "greater_is_better": False,
+        "metric_for_best_model": HELD_OUT + (watched.key if watched else "loss"),
+        "greater_is_better": bool(watched and watched.rises),
     }
 
 

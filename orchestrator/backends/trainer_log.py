@@ -1,13 +1,16 @@
-"""What LLaMA-Factory 0.9.5 and its trainer write while they train: trainer_log.jsonl, and log lines.
+"""What LLaMA-Factory 0.9.5 and its trainer write: trainer_log.jsonl, log lines, trainer_state.json.
 
 Source: train/callbacks.py of 0.9.5, and transformers' trainer.py.
 """
 
 from __future__ import annotations
 
+import ast
 import json
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +18,8 @@ class TrainStep:
     """One line of trainer_log.jsonl; losses and rates are None if the line has none.
 
     `elapsed` and `remaining` are LLaMA-Factory's "H:MM:SS". `vram_allocated` and `vram_reserved` are peaks in
-    GB, 0 on a CPU (RECORD_VRAM); `throughput` is in tokens per second, if counted. `accuracy`: the share of a
-    batch's pairs of which the model prefers the better answer (train.kind dpo).
+    GB, 0 on a CPU (RECORD_VRAM); `throughput` is in tokens per second, if counted. `metrics`: what is
+    measured beside the loss, by the trainer's own names (evaluation/trainer_metrics.py).
     """
 
     step: int
@@ -29,7 +32,7 @@ class TrainStep:
     vram_allocated: float | None = None
     vram_reserved: float | None = None
     throughput: float | None = None
-    accuracy: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_log_line(line: str) -> TrainStep | None:
@@ -47,10 +50,56 @@ def read_log_line(line: str) -> TrainStep | None:
             vram_allocated=_number(row.get("vram_allocated")),
             vram_reserved=_number(row.get("vram_reserved")),
             throughput=_number(row.get("throughput")),
-            accuracy=_number(row.get("accuracy")),
+            metrics={name: float(row[key]) for key, name in _LOGGED.items() if row.get(key) is not None},
         )
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
+
+
+# trainer_log.jsonl renames one of the two metrics that it has.
+_LOGGED = {"accuracy": "rewards/accuracies", "reward": "reward"}
+_PRINTED = re.compile(r"\{'[^{}\n]*'epoch':[^{}\n]*\}")
+
+
+def read_printed(log: str) -> dict[str, float]:
+    r"""The newest value of every number in the lines that the trainer prints (ProgressCallback).
+
+    >>> read_printed("  0%|\r{'loss': '0.69', 'kl': 2.0, 'epoch': '0.1'}\n{'reward': '0.5', 'epoch': '0.1'}")
+    {'loss': 0.69, 'kl': 2.0, 'epoch': 0.1, 'reward': 0.5}
+    """
+    found: dict[str, float] = {}
+    for line in _PRINTED.findall(log):
+        try:
+            found |= _numbers(ast.literal_eval(line))
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return found
+
+
+def read_state(text: str | bytes) -> dict[str, list[tuple[int, float]]]:
+    """Name → (step, value) of every number in a trainer_state.json; nothing of another file."""
+    series: dict[str, list[tuple[int, float]]] = {}
+    try:
+        for entry in json.loads(text)["log_history"]:
+            for name, value in _numbers(entry).items():
+                series.setdefault(name, []).append((int(entry["step"]), value))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    return series
+
+
+def _numbers(entry: Mapping[str, object]) -> dict[str, float]:
+    found = {}
+    # KTO's kl has the same name on validation rows.
+    renamed = {"kl": "eval_kl"} if "eval_loss" in entry else {}
+    for name, value in entry.items():
+        try:
+            number = float(str(value))
+        except ValueError:
+            continue
+        if math.isfinite(number):
+            found[renamed.get(name, name)] = number
+    return found
 
 
 _TIME = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d)")

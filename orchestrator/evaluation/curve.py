@@ -7,11 +7,12 @@ the first loss. A low loss does not mean good answers: the checks ask for those.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from orchestrator.results import Sentence
+from orchestrator.evaluation.trainer_metrics import BY_METRIC_ALONE, HELD_OUT, WATCHED, TrainerMetric, said
+from orchestrator.results import Sentence, joined
 
 # With fewer losses there is no verdict.
 FEWEST = 10
@@ -52,13 +53,14 @@ class Curve:
     ended: str = ""
 
 
-def is_flat(losses: Points, total: int, share: float) -> bool:
-    """Whether the loss did not fall over the last `share` of all steps.
+def is_flat(losses: Points, total: int, share: float, *, rises: bool = False) -> bool:
+    """Whether the loss did not fall, or a metric not rise, over the last `share` of all steps.
 
     Args:
-        losses: (step, loss), in order.
+        losses: (step, value), in order.
         total: steps of the whole training.
         share: 0 to 1; 0 is never flat.
+        rises: higher values are better. They may begin at 0, so they are measured by their largest.
     """
     if not share or not losses:
         return False
@@ -66,10 +68,20 @@ def is_flat(losses: Points, total: int, share: float) -> bool:
     # There must be a whole such part after the first one, which is warm-up.
     if len(tail) < FEWEST or losses[-1][0] < 2 * share * total:
         return False
+    if rises:
+        return -_fall(tail) < FALL * max(abs(value) for _, value in losses)
     return _fall(tail) < FALL * losses[0][1]
 
 
-def course_of(losses: Points, validations: Points, total: int, *, plateau: float = 0.0) -> Curve:
+def course_of(
+    losses: Points,
+    validations: Points,
+    total: int,
+    *,
+    plateau: float = 0.0,
+    kind: str = "sft",
+    measured: Mapping[str, Points] | None = None,
+) -> Curve:
     """The verdict on the whole curve, the most serious first.
 
     Args:
@@ -77,16 +89,31 @@ def course_of(losses: Points, validations: Points, total: int, *, plateau: float
         validations: (step, validation loss), in order.
         total: planned steps.
         plateau: the share passed to is_flat during training; 0 if training could not end by that.
+        kind: train.kind.
+        measured: what its trainer measured beside the loss, by the trainer's names.
     """
+    measured = measured or {}
     if len(losses) < FEWEST:
         few = Sentence(f"{len(losses)} losses are too few to judge", f"只有 {len(losses)} 个损失值，无法判断")
         return Curve("short", few, NOTHING, _last(losses))
     early = _last(losses) < total
-    flat = is_flat(losses, total, plateau)
+    watched = WATCHED.get(kind)
+    points = measured.get(watched.key, ()) if watched else losses
+    flat = is_flat(points, total, plateau, rises=watched is not None)
     ended = ("flat" if flat else "turned" if validations else "") if early else ""
-    turned = _turned(validations, total)
-    kind, sentence, advice, step = _diverged(losses) or turned or _fell(losses, total, flat=flat and early)
-    return Curve(kind, sentence, advice, step, ended)
+    verdict = _by_metric(points) if kind in BY_METRIC_ALONE else None
+    if verdict is None:
+        held_out = measured.get(HELD_OUT + watched.key, ()) if watched else ()
+        turned = _metric_turned(held_out, total, watched) if watched else _turned(validations, total)
+        verdict = _diverged(losses) or turned or _fell(losses, total, flat=flat and early and not watched)
+    shape, sentence, advice, step = verdict
+    if watched and flat and early and shape in {"falling", "done"}:
+        stood = Sentence(
+            f'"{watched.name}" stopped rising: training ended there',
+            f"“{watched.name.zh}”不再上升，训练就此结束",
+        )
+        shape, sentence, advice = "flat", joined([sentence, stood]), NOTHING
+    return Curve(shape, joined([sentence, said(kind, measured)]), advice, step, ended)
 
 
 _Verdict = tuple[str, Sentence, Sentence, int]
@@ -143,6 +170,35 @@ def _turned(validations: Points, total: int) -> _Verdict | None:
         f"验证损失在第 {step} 步（共 {total} 步）最低（{best:.3g}），结束时为 {end:.3g}：此后模型过拟合",
     )
     return "turned", what, FEWER_EPOCHS, step
+
+
+def _metric_turned(points: Points, total: int, metric: TrainerMetric) -> _Verdict | None:
+    if len(points) < 3:  # noqa: PLR2004
+        return None
+    step, best = max(points, key=lambda point: point[1])
+    end = points[-1][1]
+    if end >= best - TURNED * abs(best):
+        return None
+    what = Sentence(
+        f'on held-out rows "{metric.name}" was highest at step {step} of {total} ({metric.shown(best)}) and'
+        f" is {metric.shown(end)} at the end: after that step the model overfits",
+        f"留出数据上的“{metric.name.zh}”在第 {step} 步（共 {total} 步）最高（{metric.shown(best)}），"
+        f"结束时为 {metric.shown(end)}：此后模型过拟合",
+    )
+    return "turned", what, FEWER_EPOCHS, step
+
+
+def _by_metric(points: Points) -> _Verdict | None:
+    """Whether a metric that is to rise did; None with too few of them."""
+    if len(points) < FEWEST:
+        return None
+    values = [value for _, value in points]
+    rose = -_fall(values)
+    if rose > FALL * max(map(abs, values)):
+        what = Sentence("the metric of this training rose", "这种训练的指标上升了")
+        return "done", what, NOTHING, _last(points)
+    what = Sentence("the metric of this training did not rise", "这种训练的指标没有上升")
+    return "slow", what, HIGHER_RATE, _last(points)
 
 
 def _fall(values: Sequence[float]) -> float:

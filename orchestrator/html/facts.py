@@ -66,6 +66,13 @@ class TrialsFacts(TypedDict, total=False):
     best: int | None
 
 
+class MetricFacts(TypedDict):
+    """What a trainer measured beside the loss, as [step, value]."""
+
+    name: str
+    points: list[list[float]]
+
+
 class TrainingFacts(TypedDict):
     """Curves of a training as [step, value]; `seconds` by LLaMA-Factory's clock, of the last process."""
 
@@ -74,6 +81,7 @@ class TrainingFacts(TypedDict):
     losses: list[list[float]]
     validations: list[list[float]]
     rates: list[list[float]]
+    metrics: list[MetricFacts]
     vram_allocated: list[list[float]]
     vram_reserved: list[list[float]]
     throughput: list[list[float]]

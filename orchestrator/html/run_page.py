@@ -80,7 +80,7 @@ def run_page(facts: Facts) -> str:
 
 
 def training_charts(facts: Facts, words: Words) -> Iterable[Drawing]:
-    """Loss, validation loss and learning rate over the steps; those that were recorded."""
+    """Loss, validation loss, learning rate and metrics over the steps; those that were recorded."""
     training = facts["training"]
     if training is None:
         return
@@ -96,6 +96,10 @@ def training_charts(facts: Facts, words: Words) -> Iterable[Drawing]:
         found = chart(series, from_zero=from_zero)
         if found is not None:
             yield Drawing(words.say(name), words.say("step"), found)
+    for metric in training["metrics"]:
+        found = chart({"smoothed": metric["points"]}) if len(metric["points"]) > 1 else None
+        if found is not None:
+            yield Drawing(metric["name"], words.say("step"), found)
 
 
 def memory_charts(facts: Facts, words: Words) -> Iterable[Drawing]:

@@ -139,7 +139,8 @@ class Stage:
         stall_timeout: seconds without a word, a step or a written file after which it counts as hung; 0 for
             never.
         plateau: the share of a training's steps over which its loss must still fall, else it is asked to save
-            and end; 0 for never.
+            and end; 0 for never. plateau_by: the kind whose metric (evaluation/trainer_metrics.WATCHED) takes
+            the place of the loss.
         may_end_early: the trainer itself may end before its last step.
         repacks_rows: the trainer's examples are not the prepared rows, so their numbers differ.
     """
@@ -158,6 +159,7 @@ class Stage:
     grace: float = 10.0
     stall_timeout: float = 0.0
     plateau: float = 0.0
+    plateau_by: str = ""
     may_end_early: bool = False
     repacks_rows: bool = False
 

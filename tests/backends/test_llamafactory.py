@@ -18,6 +18,8 @@ from orchestrator.backends.trainer_log import (
     TrainStep,
     read_examples,
     read_log_line,
+    read_printed,
+    read_state,
     seconds_left,
     seconds_of,
 )
@@ -234,3 +236,44 @@ def test_a_resumed_training_is_timed_by_its_own_steps() -> None:
     assert (seconds_left(step), seconds_left(step, resumed_at=50)) == (7, 40)
     assert seconds_left(step, resumed_at=60) == 6, "no step of its own yet: what the trainer says"
     assert seconds_left(TrainStep(1, 2)) is None
+
+
+def test_numbers_that_are_printed_are_read_and_nothing_else() -> None:
+    printed = (
+        "  5%|▌| 1/20\r{'loss': '0.6931', 'rewards/margins': '0', 'kl': '7.2', 'epoch': '0.1'}\n"
+        "{'loss': 'nan', 'rewards/margins': '0.5', 'epoch': '0.2'}\n"
+        "{'eval_loss': '0.5', 'kl': '30', 'epoch': '0.2'}\n"
+        "{'not': a dict, 'epoch': 1}\n{'loss': '0.1', 'rew"
+    )
+    found = read_printed(printed)
+    assert (found["loss"], found["rewards/margins"], found["kl"], found["eval_kl"]) == (
+        0.6931,
+        0.5,
+        7.2,
+        30.0,
+    )
+    assert read_printed("no numbers {}") == {}
+
+
+def test_the_state_of_a_trainer_is_series() -> None:
+    history: list[dict[str, object]] = [
+        {"step": 1, "loss": 0.69, "rewards/accuracies": 0.0},
+        {"step": 2, "loss": float("nan"), "rewards/accuracies": 0.5, "kl": 3},
+        {"step": 2, "eval_loss": 0.6, "eval_rewards/accuracies": 1.0, "kl": 9},
+    ]
+    found = read_state(json.dumps({"log_history": history}))
+    assert found["loss"] == [(1, 0.69)]
+    assert found["rewards/accuracies"] == [(1, 0.0), (2, 0.5)]
+    assert (found["kl"], found["eval_kl"]) == ([(2, 3.0)], [(2, 9.0)])
+    for broken in ("", "[]", '{"log_history": [1]}', '{"log_history": [{"loss": 1}]}', '{"log_history": 3}'):
+        assert read_state(broken) == {}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "metric", "higher"),
+    [("conch_dpo", "eval_rewards/accuracies", True), ("conch_kto", "eval_loss", False)],
+)
+def test_the_best_state_is_that_of_the_kind_s_own_metric(recipe: str, metric: str, *, higher: bool) -> None:
+    settings = yaml.safe_load(llamafactory.train_yaml(job_of(recipe, "cpu", "train.early_stopping=2")))
+    assert settings["load_best_model_at_end"]
+    assert (settings["metric_for_best_model"], settings["greater_is_better"]) == (metric, higher)

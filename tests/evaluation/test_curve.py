@@ -71,3 +71,42 @@ def test_a_falling_loss_is_never_flat_and_neither_is_warm_up() -> None:
 def test_few_losses_are_not_flat() -> None:
     sparse = [(at, 1.0) for at in range(10, 101, 10)]
     assert not is_flat(sparse, 100, 0.2)
+
+
+ACCURACY = "rewards/accuracies"
+
+
+def rises_and_stands(x: float) -> float:
+    return min(2 * x, 1.0)
+
+
+def test_a_preference_training_is_flat_by_the_share_of_preferred_answers() -> None:
+    """Its loss may still fall where every pair is told apart."""
+    rising = drawn(rises_and_stands, until=40)
+    standing = drawn(rises_and_stands, until=90)
+    assert not is_flat(rising, 100, 0.2, rises=True)
+    assert is_flat(standing, 100, 0.2, rises=True)
+    losses = drawn(lambda x: 3 - 2.5 * x, until=90)
+    found = course_of(losses, [], 100, plateau=0.2, kind="dpo", measured={ACCURACY: standing})
+    assert (found.kind, found.ended, found.advice) == ("flat", "flat", "")
+    assert '"better answer preferred" stopped rising: training ended there' in found.sentence
+    assert course_of(losses, [], 100, plateau=0.2).ended == ""
+
+
+def test_held_out_pairs_decide_whether_a_preference_training_turned() -> None:
+    """The validation loss of DPO rises where answers become surer; the share of preferred ones decides."""
+    risen = [(10, 0.6), (20, 0.5), (30, 0.9)]
+    better = {f"eval_{ACCURACY}": [(10, 0.5), (20, 0.75), (30, 0.8)]}
+    worse = {f"eval_{ACCURACY}": [(10, 0.5), (20, 0.9), (30, 0.6)]}
+    assert course_of(drawn(falls_and_stands), risen, 100, kind="dpo", measured=better).kind == "done"
+    found = course_of(drawn(falls_and_stands), [], 100, kind="dpo", measured=worse)
+    assert (found.kind, found.step) == ("turned", 20)
+    assert "highest at step 20 of 100 (90%) and is 60% at the end" in found.sentence
+
+
+def test_ppo_is_judged_by_its_reward_alone() -> None:
+    noise = drawn(lambda x: 1 + 3 * x)
+    assert course_of(noise, [], 100, kind="ppo", measured={"reward": drawn(lambda x: x - 1)}).kind == "done"
+    found = course_of(noise, [], 100, kind="ppo", measured={"reward": drawn(lambda x: -x)})
+    assert (found.kind, found.advice) == ("slow", "a higher learning rate")
+    assert "mean reward" in found.sentence

@@ -209,3 +209,14 @@ def test_a_target_for_the_checks_says_how_many_must_pass(told: Any) -> None:
 def test_values_read_as_a_person_writes_them() -> None:
     assert plain([True, None, 0.0014, {"a": [1, "b"]}, []]) == "true, –, 0.0014, a: 1, b, –"
     assert json.dumps(plain("x")) == '"x"'
+
+
+def test_metrics_of_the_kind_are_drawn_under_their_names(told: Any) -> None:
+    points = [[step, step / 10] for step in range(1, 6)]
+    metric = {"name": "reward margin", "name_zh": "奖励差值", "points": points}
+    once = {"name": "measured once", "points": points[:1]}
+    training = told["training"] | {"metrics": [metric, once]}
+    english = rendered({**told, "language": "en", "training": training})
+    assert "reward margin" in english
+    assert "measured once" not in english
+    assert "奖励差值" in rendered({**told, "language": "zh", "training": training})

@@ -15,6 +15,7 @@ from typing import TextIO
 from orchestrator.backends.trainer_log import TrainStep
 from orchestrator.cli.text.program import runnable
 from orchestrator.cli.text.terminal import emit
+from orchestrator.evaluation.trainer_metrics import HELD_OUT, KNOWN
 from orchestrator.outside import one_line
 from orchestrator.plan.titles import title_of
 from orchestrator.results import StageResult, Status
@@ -113,7 +114,7 @@ def progress_bar(step: TrainStep) -> str:
 
 
 def step_line(step: TrainStep, losses: list[float]) -> str:
-    """A training step in words: step, loss with its recent course, learning rate, time left.
+    """A training step in words: step, loss with its recent course, metrics, learning rate, time left.
 
     >>> step_line(TrainStep(step=5, total=10, loss=0.5, learning_rate=1e-3, remaining="0:00:20"), [1.0, 0.5])
     'training · step 5/10 · loss 0.5000 █▁ · learning rate 1.0e-03 · 0:00:20 left'
@@ -122,10 +123,14 @@ def step_line(step: TrainStep, losses: list[float]) -> str:
     if losses:
         course = sparkline(losses[-16:]) if len(losses) > 1 else ""
         parts.append(f"loss {losses[-1]:.4f} {course}".rstrip())
-    if step.accuracy is not None:
-        parts.append(f"better answer preferred {step.accuracy:.0%}")
+    for key, metric in KNOWN.items():
+        if metric.rises is not None and key in step.metrics:
+            parts.append(f"{metric.name} {metric.shown(step.metrics[key])}")
     if step.eval_loss is not None:
         parts.append(f"validation loss {step.eval_loss:.4f}")
+        for key, metric in KNOWN.items():
+            if metric.share and HELD_OUT + key in step.metrics:
+                parts.append(f"held-out {metric.shown(step.metrics[HELD_OUT + key])}")
     if step.learning_rate is not None:
         parts.append(f"learning rate {step.learning_rate:.1e}")
     if step.remaining:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from orchestrator.cli.text.live import sparkline
 from orchestrator.cli.text.terminal import columns, cut
+from orchestrator.evaluation.trainer_metrics import HELD_OUT, KNOWN
 from orchestrator.outside import one_line, visible
 
 if TYPE_CHECKING:
@@ -149,6 +150,11 @@ def _training(snapshot: Snapshot) -> Iterator[tuple[str, str, Sequence[float]]]:
         lowest = snapshot.lowest_validation
         risen = f", lowest {lowest:.4f}" if lowest is not None and lowest < snapshot.validation else ""
         yield "validation", f"{snapshot.validation:.4f}{risen}", snapshot.validations
+    for key, metric in KNOWN.items():
+        values = [snapshot.metrics[name] for name in (key, HELD_OUT + key) if name in snapshot.metrics]
+        if values:
+            shown = ", held-out ".join(metric.shown(value) for value in values)
+            yield metric.label, shown, snapshot.metric_courses.get(key, ())
     if step.learning_rate is not None:
         yield "rate", f"{step.learning_rate:.1e}", ()
 

@@ -26,8 +26,9 @@ from orchestrator.execute.host.redact import redact
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.manifest import MANIFEST, network_of
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.run_store.training_log import Course
-from orchestrator.html.facts import BaseFacts, CommandFacts, DataFacts, Facts, TrainingFacts
+from orchestrator.execute.run_store.training_log import Course, measured_in
+from orchestrator.html.facts import BaseFacts, CommandFacts, DataFacts, Facts, MetricFacts, TrainingFacts
+from orchestrator.plan.stages.base import CURVE
 from orchestrator.proofs import PROOFS
 from orchestrator.results import EN, ZH, Report
 
@@ -169,12 +170,25 @@ def training_of(adapter: Path) -> TrainingFacts | None:
         "losses": losses,
         "validations": _series(steps, "eval_loss"),
         "rates": _series(steps, "learning_rate"),
+        "metrics": _metrics(adapter, course),
         "vram_allocated": [pair for pair in _series(steps, "vram_allocated") if pair[1]],
         "vram_reserved": [pair for pair in _series(steps, "vram_reserved") if pair[1]],
         "throughput": _series(steps, "throughput"),
         "not_finite": sum(one.loss is not None for one in steps) - len(losses),
         "summed": {name: summed[name] for name in SUMMED if _is_number(summed.get(name))},
     }
+
+
+def _metrics(adapter: Path, course: Course) -> list[MetricFacts]:
+    """The metrics that curve.json names, of the trained rows and then of the held-out ones."""
+    measured = measured_in(adapter / "trainer_state.json", course)
+    named = (read_json(adapter.parent / CURVE) or {}).get("metrics", ())
+    found = [
+        {name: one[name] for name in ("name", "name_zh") if name in one}
+        | {"points": [list(point) for point in measured.get(one["key"], ())]}
+        for one in named
+    ]
+    return cast("list[MetricFacts]", found)
 
 
 def _series(steps: Iterable[TrainStep], name: str) -> list[list[float]]:

@@ -16,8 +16,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends.trainer_log import TrainStep, seconds_left
+from orchestrator.backends.trainer_log import TrainStep, read_printed, seconds_left
 from orchestrator.errors import MissingError
+from orchestrator.evaluation.trainer_metrics import HELD_OUT, KNOWN
 from orchestrator.execute.host import gpu, machine
 from orchestrator.execute.host.redact import redact
 from orchestrator.execute.processes import process_tree
@@ -29,6 +30,7 @@ from orchestrator.plan.stage import partial
 from orchestrator.results import Status
 
 TRAIN = "train"
+_TRAIN_LOG = "logs/train.log"
 WAITING, RUNNING = "waiting", "running"
 LOG_LINES = 40
 # Maximum number of points in a training curve, each the mean of its share of the steps.
@@ -56,6 +58,8 @@ class Snapshot:
         seconds: since work on the run began, up to now or to its end.
         losses, validations: the two curves, at most POINTS values each; newest last.
         step: the latest line of the trainer's log with a loss or a learning rate; None before the first.
+        metrics: the latest of what is measured beside the loss, by the trainer's names; metric_courses: the
+            course of those that are in the trainer's log.
         validation, lowest_validation: the latest and the lowest loss on held-out rows; None without any.
         left: remaining seconds of training. whole_left: of the whole run, from earlier runs. None if unknown.
         memory_gb, memory_total_gb: used by all processes of the run, and the limit of this machine.
@@ -72,6 +76,8 @@ class Snapshot:
     seconds: float = 0.0
     stages: tuple[WatchedStage, ...] = ()
     step: TrainStep | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    metric_courses: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     validation: float | None = None
     lowest_validation: float | None = None
     losses: tuple[float, ...] = ()
@@ -98,7 +104,7 @@ class Snapshot:
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able, without the log lines and the curves (see the trainer's log); NaN, infinity are null."""
-        left_out = {"losses", "validations", "lines"}
+        left_out = {"losses", "validations", "metric_courses", "lines"}
         found: dict[str, Any] = _finite({k: v for k, v in asdict(self).items() if k not in left_out})
         return found
 
@@ -128,6 +134,7 @@ class Watcher:
         left = self._left(now) if training else None
         log, lines = _log(self.run)
         held_out = [loss for _, loss in self._course.validations]
+        courses = {name: [value for _, value in points] for name, points in self._course.metrics.items()}
         return Snapshot(
             run=told.run,
             headline=told.headline,
@@ -138,6 +145,11 @@ class Watcher:
             seconds=_between(told.began, told.ended, now),
             stages=stages,
             step=self._course.newest,
+            metrics={
+                **_printed(self.run),
+                **{name: values[-1] for name, values in courses.items() if values},
+            },
+            metric_courses={name: thinned(values, POINTS) for name, values in courses.items()},
             validation=held_out[-1] if held_out else None,
             lowest_validation=min(filter(math.isfinite, held_out), default=None),
             losses=thinned([loss for _, loss in self._course.losses], POINTS),
@@ -257,6 +269,15 @@ def _log(run: Run) -> tuple[str, tuple[str, ...]]:
         return "", ()
     shown = (redact(last_state(line)) for line in lines)
     return log.stem, tuple(line for line in shown if line.strip())
+
+
+def _printed(run: Run) -> dict[str, float]:
+    """The known metrics among the numbers that the trainer printed last."""
+    try:
+        found = read_printed("\n".join(last_lines(run.path / _TRAIN_LOG, LOG_LINES)))
+    except (MissingError, OSError):
+        return {}
+    return {key: value for key, value in found.items() if key.removeprefix(HELD_OUT) in KNOWN}
 
 
 def _finite(value: Any) -> Any:

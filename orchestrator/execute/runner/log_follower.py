@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.backends.symptoms import last_lines
-from orchestrator.backends.trainer_log import TrainStep, read_examples, read_log_line
+from orchestrator.backends.trainer_log import TrainStep, read_examples, read_log_line, read_printed
 from orchestrator.datasets.split import TRAIN
 from orchestrator.errors import CheckFailed, Problem, StageFailed, TimedOut
 from orchestrator.evaluation.curve import is_flat
+from orchestrator.evaluation.trainer_metrics import WATCHED
 from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.processes.process import StopEarly
 from orchestrator.execute.processes.progress import Progress
@@ -20,6 +21,8 @@ from orchestrator.plan.stage import Command, Runtime, Stage
 # Marks a probe's messages to the user among its engine's output.
 MARK = "conch: "
 _LAST = 400
+# The last lines of numbers that a trainer printed are within so many bytes.
+_NUMBERS = 4096
 # The trainer prints its number of rows before the first step, within this many bytes.
 _START = 1 << 20
 STALL_CHECK_SECONDS = 5.0
@@ -39,14 +42,15 @@ class Follower:
     counted: bool = False
     ended_early: bool = False
     last: TrainStep | None = None
-    losses: list[tuple[int, float]] = field(default_factory=list)
+    watched: list[tuple[int, float]] = field(default_factory=list)
 
     def tick(self) -> None:
         """Report what is new.
 
         Raises:
             CheckFailed: training started with another number of rows than was prepared.
-            StopEarly: the loss has stopped falling and the stage ends a training then; raised once.
+            StopEarly: the loss, or the kind's own metric, stands still and the stage ends a training then;
+                raised once.
         """
         if self.stage.progress and self._steps():
             self._end_when_flat()
@@ -80,22 +84,30 @@ class Follower:
         except FileNotFoundError:
             return False
         self.offset += len(whole) + len(newline)
-        for line in whole.splitlines():
-            step = read_log_line(line.decode("utf-8", "replace"))
-            if step is not None:
-                self.last = step
-                self.losses += [] if step.loss is None else [(step.step, step.loss)]
-                self.progress.step(step)
-                self._count()
+        lines = [read_log_line(line.decode("utf-8", "replace")) for line in whole.splitlines()]
+        steps = [step for step in lines if step is not None]
+        if steps:
+            steps[-1] = replace(
+                steps[-1], metrics={**read_printed(self._tail(_NUMBERS)), **steps[-1].metrics}
+            )
+        for step in steps:
+            self.last = step
+            metric = WATCHED.get(self.stage.plateau_by)
+            value = step.metrics.get(metric.key) if metric else step.loss
+            self.watched += [] if value is None else [(step.step, value)]
+            self.progress.step(step)
+            self._count()
         return bool(whole)
 
     def _end_when_flat(self) -> None:
         last = self.last
         if self.ended_early or last is None or last.step >= last.total:
             return
-        if is_flat(self.losses, last.total, self.stage.plateau):
+        metric = WATCHED.get(self.stage.plateau_by)
+        if is_flat(self.watched, last.total, self.stage.plateau, rises=metric is not None):
             self.ended_early = True
-            self.progress.say(f"      The loss stopped falling at step {last.step}: saving and ending early.")
+            what = f'"{metric.name}" stopped rising' if metric else "The loss stopped falling"
+            self.progress.say(f"      {what} at step {last.step}: saving and ending early.")
             raise StopEarly
 
     def _count(self) -> None:
@@ -118,15 +130,18 @@ class Follower:
 
     def _last_message(self) -> str:
         """The last line of a task's output; of an engine's output the last marked line."""
-        if not self.log.exists():
-            return ""
-        with self.log.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(self.since, size - _LAST))
-            lines = file.read().decode("utf-8", "replace").splitlines()
+        lines = self._tail(_LAST).splitlines()
         if self.command.runtime is not Runtime.CONCH:
             lines = [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
         return lines[-1] if lines else ""
+
+    def _tail(self, size: int) -> str:
+        """The end of this command's log."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(max(self.since, file.seek(0, 2) - size))
+            return file.read().decode("utf-8", "replace")
 
 
 class StallWatch:

@@ -1,4 +1,4 @@
-"""curve: the verdict on the loss curve, and advice; curve.json."""
+"""curve: the verdict on the loss curve and the kind's own metrics, and advice; curve.json."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class CurveSettings:
     """Settings of the task `read_curve`.
 
     Attributes:
-        log: trainer_log.jsonl.
+        log, state: trainer_log.jsonl, trainer_state.json.
+        kind: train.kind.
         plateau: the share of the steps without progress after which training ends; 0 for never.
         out: curve.json.
     """
@@ -25,11 +26,19 @@ class CurveSettings:
     log: str
     plateau: float
     out: str
+    state: str = ""
+    kind: str = "sft"
 
 
 def stage(job: Job) -> Stage:
     """A fold over the trainer's log."""
     log, plateau = "adapter/trainer_log.jsonl", job.recipe.train.plateau
-    settings = CurveSettings(log=log, plateau=plateau, out=partial(CURVE))
+    settings = CurveSettings(
+        log=log,
+        state="adapter/trainer_state.json",
+        kind=job.recipe.train.kind,
+        plateau=plateau,
+        out=partial(CURVE),
+    )
     file, command = task("read_curve", settings)
     return Stage(name="curve", files=(file,), commands=(command,), inputs=("adapter",), outputs=(CURVE,))

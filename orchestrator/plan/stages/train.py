@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.backends import llamafactory
+from orchestrator.evaluation.trainer_metrics import WATCHED
 from orchestrator.plan.stage import RenderedFile, Stage, partial
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def stage(job: Job) -> Stage:
         grace=60.0,
         stall_timeout=job.recipe.train.stall_timeout,
         plateau=job.recipe.train.plateau,
+        plateau_by=job.recipe.train.kind if job.recipe.train.kind in WATCHED else "",
         may_end_early=job.recipe.train.early_stopping is not None,
         repacks_rows=llamafactory.repacks_rows(job),
     )

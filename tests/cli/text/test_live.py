@@ -74,7 +74,7 @@ def test_the_losses_of_a_training_are_not_those_of_the_next(monkeypatch: pytest.
     shown.step(TrainStep(2, 2, 8.0))
     shown.end(StageResult("train", Status.DONE))
     monkeypatch.setattr(time, "monotonic", lambda: 200.0)
-    shown.step(TrainStep(1, 2, 0.6931, accuracy=0.75))
+    shown.step(TrainStep(1, 2, 0.6931, metrics={"rewards/accuracies": 0.75}))
     last = stream.getvalue().splitlines()[-1]
     assert last == "      training · step 1/2 · loss 0.6931 · better answer preferred 75%"
 
@@ -207,3 +207,14 @@ def test_any_step_is_one_short_line(step: int, total: int, losses: list[float]) 
     line = step_line(TrainStep(step, total, eval_loss=math.inf, learning_rate=math.nan), losses)
     assert len(line) < 500
     assert "\n" not in line
+
+
+def test_metrics_of_the_kind_are_on_the_live_line() -> None:
+    metrics = {
+        "rewards/accuracies": 0.75,
+        "rewards/margins": 2.0,
+        "eval_rewards/accuracies": 0.5,
+        "loss": 9.0,
+    }
+    line = step_line(TrainStep(1, 2, 0.5, eval_loss=0.6, metrics=metrics), [0.5])
+    assert "better answer preferred 75% · reward margin 2 · validation loss 0.6000 · held-out 50%" in line

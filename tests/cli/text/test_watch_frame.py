@@ -148,3 +148,12 @@ _NUMBER = st.floats(0, 1e7) | st.sampled_from([math.nan, math.inf])
 def test_any_numbers_can_be_drawn(step: int, total: int, loss: float | None, losses: list[float]) -> None:
     seen = replace(ENGLISH, step=TrainStep(step, total, loss), losses=tuple(losses), validation=loss)
     assert all(cell_len(line) < 80 for line in plain(seen, 80, 24))
+
+
+def test_metrics_have_a_line_each_with_the_held_out_value_beside() -> None:
+    metrics = {"rewards/accuracies": 0.75, "eval_rewards/accuracies": 0.5, "kl": 7.25}
+    seen = replace(ENGLISH, metrics=metrics, metric_courses={"rewards/accuracies": (0.0, 0.75)})
+    text = "\n".join(plain(seen, 80, 24))
+    assert "preferred   75%, held-out 50%  ▁█" in text
+    assert "kl          7.25" in text
+    assert "preferred 75%, held-out 50%" in summary_line(seen)

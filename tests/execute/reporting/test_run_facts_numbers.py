@@ -57,3 +57,21 @@ def test_of_a_large_data_set_the_first_rows_are_counted(
     (run.path / "proofs/data/training_ids.jsonl").unlink()
     (told,) = data_of(run.path)
     assert (told["counted"], told["rows"], told["tokens"]) == (1, 2, None)
+
+
+def test_metrics_of_the_kind_are_series_of_the_trainer_s_state(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    named = [
+        {"key": "rewards/margins", "name": "reward margin", "name_zh": "奖励差值"},
+        {"key": "kl", "name": "KL"},
+    ]
+    (run.path / "curve.json").write_text(json.dumps({"metrics": named}), encoding="utf-8")
+    history = [{"step": at, "rewards/margins": at / 2} for at in (1, 2, 3)]
+    (run.path / "adapter/trainer_state.json").write_text(
+        json.dumps({"log_history": history}), encoding="utf-8"
+    )
+    told = training_of(run.path / "adapter")
+    assert told is not None
+    margin, kl = told["metrics"]
+    assert margin["points"] == [[1, 0.5], [2, 1.0], [3, 1.5]]
+    assert kl["points"] == []

@@ -128,3 +128,16 @@ def test_memory_is_that_of_the_processes_together() -> None:
 def test_a_curve_keeps_its_course() -> None:
     assert thinned([float(n) for n in range(1000)], 4) == (124.5, 374.5, 624.5, 874.5)
     assert thinned([], 4) == ()
+
+
+def test_the_metrics_of_a_kind_are_seen_live(project: Path) -> None:
+    """The share of preferred answers is in the trainer's log; the others are in what it prints."""
+    run = begun(project)
+    write_log(run, step(1, accuracy=0.0), step(2, accuracy=0.75))
+    (run.path / "logs").mkdir()
+    printed = "{'loss': '1.5', 'rewards/margins': '2.5', 'grad_norm': '9', 'epoch': '1'}\n"
+    (run.path / "logs/train.log").write_text(printed, encoding="utf-8")
+    seen = Watcher(run).look()
+    assert seen.metrics == {"rewards/accuracies": 0.75, "rewards/margins": 2.5}
+    assert seen.metric_courses == {"rewards/accuracies": (0.0, 0.75)}
+    assert seen.to_json()["metrics"]["rewards/margins"] == 2.5

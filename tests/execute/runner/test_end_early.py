@@ -105,3 +105,21 @@ def test_an_early_stop_is_told_to_the_trainer(small: SmallWorld) -> None:
 def test_a_log_that_is_not_there_is_too_short_to_judge(tmp_path: Path) -> None:
     assert read_curve(CurveSettings(log="adapter/trainer_log.jsonl", plateau=0, out="c.json"), tmp_path) == 0
     assert json.loads((tmp_path / "c.json").read_text())["kind"] == "short"
+
+
+def test_the_metrics_of_the_kind_are_in_the_verdict(tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    steps = range(1, 13)
+    log = [{"current_steps": at, "total_steps": 12, "loss": 0.7 / at} for at in steps]
+    (adapter / "trainer_log.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in log), encoding="utf-8"
+    )
+    history = [{"step": at, "rewards/margins": float(at), "kl": 3.0} for at in steps]
+    (adapter / "trainer_state.json").write_text(json.dumps({"log_history": history}), encoding="utf-8")
+    names = {"log": "adapter/trainer_log.jsonl", "state": "adapter/trainer_state.json", "out": "c.json"}
+    assert read_curve(CurveSettings(**names, plateau=0, kind="kto"), tmp_path) == 0
+    found = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
+    assert [one["key"] for one in found["metrics"]] == ["rewards/margins", "kl"]
+    assert "reward margin 1 → 12" in found["sentence"]
+    assert "奖励差值 1 → 12" in found["sentence_zh"]

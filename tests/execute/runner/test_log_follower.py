@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import CheckFailed
+from orchestrator.execute.processes.process import StopEarly
 from orchestrator.execute.runner.log_follower import Follower
 from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage
 from tests.execute.runner.test_loop import Heard
@@ -106,3 +108,29 @@ def test_a_training_with_the_rows_that_were_prepared_goes_on(tmp_path: Path) -> 
 
 def test_a_trainer_that_does_not_say_is_believed(tmp_path: Path) -> None:
     training(tmp_path, 1234, "").tick()
+
+
+def test_what_a_trainer_prints_beside_the_loss_comes_with_its_step(tmp_path: Path) -> None:
+    follow, heard = follower(tmp_path, TRAIN, progress="t.jsonl")
+    (tmp_path / "log").write_text("{'loss': '1', 'kl': '7.5', 'epoch': '0.1'}\n", encoding="utf-8")
+    logged = json.loads(line(1)) | {"accuracy": 0.75}
+    (tmp_path / "t.jsonl").write_text(json.dumps(logged) + "\n", encoding="utf-8")
+    follow.tick()
+    (step,) = heard.steps
+    assert (step.metrics["rewards/accuracies"], step.metrics["kl"]) == (0.75, 7.5)
+
+
+def test_a_preference_training_ends_when_its_own_metric_stands_still(tmp_path: Path) -> None:
+    follow, heard = follower(tmp_path, TRAIN, progress="t.jsonl")
+    follow.stage = replace(follow.stage, plateau=0.2, plateau_by="dpo")
+    rows = [
+        {"current_steps": at, "total_steps": 100, "loss": 3 - at / 40, "accuracy": min(1.0, at / 40)}
+        for at in range(1, 91)
+    ]
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows[:40]), encoding="utf-8")
+    follow.tick()
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(StopEarly):
+        follow.tick()
+    assert any('"better answer preferred" stopped rising at step 90' in one for one in heard.lines)
