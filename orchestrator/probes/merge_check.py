@@ -16,7 +16,11 @@ The facts are one JSON object, which proofs/merge.py reads:
      "changed", "invisible", "scales": [number], "fit": [least, most], "worst": diff in bounds,
      "files": {file: {"tensors", "bad", "taught"}}, "bad": [record], "bad_number", "missing": [tensor],
      "extra": [tensor], "resized": {tensor: [rows of the base, of the export]}, "uncovered": {why: number},
-     "problems": [{"file", "what"}]}
+     "problems": [{"file", "what"}], "head"}
+
+`head` is about the head of a reward model, which the export takes over from value_head.safetensors beside the
+adapter: "same"; "other"; "lost", where the export has none; "unknown", where training left none; "" for a
+model that is none.
 
 kind is merged, replaced (saved whole by the adapter), trained (full, freeze), untouched or uncovered. Not
 covered: rows that were not drawn (the model hashes cover all bytes), quantized weights, and what lora.py does
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
     from torch import dtype
 
 LISTED = 400
+VALUE_HEAD = "value_head.safetensors"
+HEAD = {"score.weight": "v_head.summary.weight", "score.bias": "v_head.summary.bias"}
 DTYPES = {"float32": "float32", "float16": "float16", "bfloat16": "bfloat16", "float64": "float64"}
 
 
@@ -129,9 +135,25 @@ def check(arguments: argparse.Namespace) -> Row:
     return facts(arguments, parts, tally) | {
         "resized": resized,
         "missing": lacking if whole else [],
-        "extra": [name for name, source in names.items() if not source] if whole else [],
+        "extra": [name for name, source in names.items() if not source and name not in HEAD] if whole else [],
         "problems": [*base.problems, *adapter.weights.problems, *export.problems],
+        "head": head_of(export, Path(arguments.adapter) / VALUE_HEAD),
     }
+
+
+def head_of(export: Weights, value_head: Path) -> str:
+    """What became of a reward model's head, as in the module docstring."""
+    import torch
+    from safetensors import safe_open
+
+    here = [name for name in HEAD if name in export.files]
+    if not value_head.is_file():
+        return "unknown" if here else ""
+    if len(here) < len(HEAD):
+        return "lost"
+    with safe_open(str(value_head), "pt") as trained:
+        same = all(torch.equal(export.read(name), trained.get_tensor(HEAD[name])) for name in here)
+    return "same" if same else "other"
 
 
 class Parts:

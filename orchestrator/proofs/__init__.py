@@ -26,4 +26,6 @@ PROOFS: dict[str, str] = {
 OF_KINDS: dict[str, str] = {
     "preference": "proofs/served/preference.json",
     "perplexity": "proofs/served/perplexity.json",
+    "reward": "proofs/served/reward.json",
+    "reward:accuracy": "proofs/served/reward_accuracy.json",
 }

@@ -63,6 +63,7 @@ class Facts(TypedDict):
     resized: Mapping[str, Sequence[int]]
     uncovered: Mapping[str, int]
     problems: Sequence[Unreadable]
+    head: NotRequired[str]
 
 
 Cause = tuple[Sentence, Sentence]
@@ -83,7 +84,17 @@ _NOT_COVERED = Sentence(
 
 def prove(facts: Facts) -> Proof:
     """The proof over the facts of one export."""
-    rules = (_unreadable, _names, _nothing, _idle, _not_finite, _is_base, _foreign_shard, _wrong_modules)
+    rules = (
+        _unreadable,
+        _head,
+        _names,
+        _nothing,
+        _idle,
+        _not_finite,
+        _is_base,
+        _foreign_shard,
+        _wrong_modules,
+    )
     cause = next((found for rule in rules if (found := rule(facts))), None)
     return Proof(
         name="merge",
@@ -112,6 +123,27 @@ def _unreadable(facts: Facts) -> Cause | None:
     what = joined([first["file"], _translated(first["what"])], " ", " ")
     hint = Sentence("export again, or fetch the base model again", "重新导出，或重新下载基座模型")
     return joined([what, rest], "", ""), hint
+
+
+_HEADS: Mapping[str, Sentence] = {
+    "lost": Sentence(
+        "the export lacks the head of the reward model, so it scores at random",
+        "导出模型缺少奖励模型的打分头，分数是随机的",
+    ),
+    "other": Sentence(
+        "the head of the export is not the one that was trained with this adapter",
+        "导出模型的打分头不是与此适配器一起训练的那一个",
+    ),
+    "unknown": Sentence(
+        "the export has a head that scores, and the adapter was trained without one",
+        "导出模型带有打分头，而适配器训练时没有打分头",
+    ),
+}
+
+
+def _head(facts: Facts) -> Cause | None:
+    what = _HEADS.get(facts.get("head", ""))
+    return (what, AGAIN) if what else None
 
 
 def _names(facts: Facts) -> Cause | None:
