@@ -35,7 +35,13 @@ def config_file(job: Job) -> RenderedFile:
 
 def export_service(job: Job) -> Service:
     """The server of the export; it imports its libraries while the export is written."""
-    return replace(_service(job, "server", "export", "export"), sampling="export")
+    service = _service(job, "server", "export", "export")
+    return replace(service, sampling=sampled_folder(job))
+
+
+def sampled_folder(job: Job) -> str:
+    """The folder whose generation_config.json says how the export's server samples; "" if it gives scores."""
+    return "" if job.kind.scores else "export"
 
 
 def base_service(job: Job, *, warm_during: str = "prove_data") -> Service:

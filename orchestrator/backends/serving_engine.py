@@ -29,6 +29,7 @@ class Limitations:
         adapters: serve LoRA adapters that are not merged.
         adapter_logprobs: prompt_logprobs with such an adapter.
         reasoning_parser: put the thinking into a field of its own.
+        scores: serve a reward model.
         defaults: log how it samples for a request that names no value.
     """
 
@@ -38,6 +39,7 @@ class Limitations:
     adapter_logprobs: str = ""
     reasoning_parser: str = ""
     defaults: str = ""
+    scores: str = ""
 
 
 class ServingEngine(Protocol):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 name, passage, options = "vllm", "vllm", OPTIONS
 key_variable = "VLLM_API_KEY"
-# Paths of the API server that its key does not guard.
+# Paths of the API server that its key does not guard; of a reward model, /classify and /score too.
 open_paths = "/tokenize, /detokenize, /health, /version, /metrics, /load, /invocations, /pooling"
 _VARIABLES: Mapping[str, str] = {
     "VLLM_NO_USAGE_STATS": "1",
@@ -84,6 +84,8 @@ def config(job: Job, *, chat_template: str = "chat_template.jinja") -> str:
         "chat-template": chat_template,
         "reasoning-parser": job.reasoning_parser,
         "enforce-eager": True if job.hardware == "cpu" else None,
+        "runner": "pooling" if job.kind.scores else None,
+        "convert": "classify" if job.kind.scores else None,
     }
     given = {key: value for key, value in settings.items() if value is not None}
     # One spelling of each, so that a value of the recipe's passage replaces ours.
@@ -104,6 +106,7 @@ def service(
         model=model,
         engine="vllm",
         reasoning_parser=job.reasoning_parser or "",
+        scores=job.kind.scores,
         warm=Command(argv=("{serve}/bin/python", "{probes}/warm_vllm.py"), runtime=Runtime.SERVE, env=env),
         warm_during=warm_during,
         ready_timeout=job.recipe.serve.ready_timeout,

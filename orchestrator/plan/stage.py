@@ -99,6 +99,7 @@ class Service:
         reasoning_parser: the name of the parser that separates thinking from content; "" for none.
         sampling: run-relative model folder whose generation_config.json says how it samples by default; ""
             for the engine's own defaults.
+        scores: it is a reward model: it scores conversations and answers none.
         warm: a command that starts the same server but waits, imports done, for a line on its standard
             input: the words of `command` behind the program, as JSON; None if there is no such command.
         warm_during: the stage at whose start the warm command may be started; "" for never.
@@ -112,6 +113,7 @@ class Service:
     engine: str = ""
     reasoning_parser: str = ""
     sampling: str = ""
+    scores: bool = False
     warm: Command | None = None
     warm_during: str = ""
     ready_timeout: float = READY_TIMEOUT
@@ -187,6 +189,8 @@ class Plan:
             for name in ("may_end_early", "repacks_rows"):
                 if not stage[name]:
                     del stage[name]
+            if stage["service"] and not stage["service"]["scores"]:
+                del stage["service"]["scores"]
         return value
 
     @classmethod

@@ -1,7 +1,7 @@
-"""The scores of some pairs by a trained reward model and by its export. Run by the train environment's Python.
+"""The scores of some pairs by a trained reward model and its export. Run by the train environment's Python.
 
-    python reward_scores.py train.yaml --adapter adapter --export export --ids proofs/data/training_ids.jsonl \
-        --rows 32 --max-len 4096 --out proofs/scores/rewards.jsonl
+    python reward_scores.py train.yaml --adapter adapter --export export \
+        --ids proofs/data/training_ids.jsonl --rows 32 --max-len 4096 --out proofs/scores/rewards.jsonl
 
 The trainer's: LLaMA-Factory's `get_train_args` and `load_model` on the run's own train.yaml with the finished
 adapter and its value head, and the `predict` of its PairwiseTrainer, one pair a batch. The export's: the
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tokens import Row, offline, output, put, refuse, versions
 from train_settings import model_settings
-from trainer_loss import REJECTED, choose
+from trainer_loss import REJECTED, choose, fits
 
 DIGITS = 6
 SIDES = ("chosen", "rejected")
@@ -35,7 +35,7 @@ def main() -> None:
     arguments = parse_arguments()
     offline()
     rows, eligible = choose(Path(arguments.ids), arguments.rows, arguments.max_len)
-    pairs = [*whole(rows)]
+    pairs = [*whole([row for row in rows if fits(row, arguments.max_len)])]
     with tempfile.TemporaryDirectory(prefix="conch-reward-") as scratch:
         settings = model_settings(arguments.train_yaml, scratch) | {
             "stage": "rm",

@@ -140,9 +140,9 @@ def _both(answers: Sequence[Scored], side: Side) -> list[tuple[float, float]]:
 
 def _looks(answers: Sequence[Scored], side: Side, limit: float) -> Sentence:
     """What the differences look like."""
-    if first := next((one.difference for one in answers if one.difference), ""):
-        if side == STEPS[2]:
-            return Sentence(first)
+    first = next((one.difference for one in answers if one.difference), "")
+    if first and side == STEPS[2]:
+        return Sentence(first)
     both = _both(answers, side)
     shift = mean([found - reference for reference, found in both])
     if all(abs(found - _sigmoid(reference)) <= limit for reference, found in both):

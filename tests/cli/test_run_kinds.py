@@ -1,4 +1,5 @@
 """`conch run` of every training kind: what is trained, proven and said, and data of another kind."""
+# Covers plan/kinds/reward.py execute/proving/prove_reward.py execute/inference/rewards.py
 # Covers plan/kinds/dpo.py plan/kinds/kto.py plan/kinds/pretrain.py execute/proving/prove_loss.py
 
 from __future__ import annotations
@@ -71,6 +72,46 @@ def test_fault_188_a_model_that_prefers_the_worse_answers_ends_the_run_with_5(
     assert said.code == 5
     assert proofs_of(small) == {**dict.fromkeys(proofs_of(small), True), "preference": False}
     assert "towards the worse answers" in said.out + said.err
+
+
+def test_a_reward_model_is_trained_served_and_shown_to_score_as_its_trainer(small: SmallWorld) -> None:
+    trains(small, "reward", PAIRS, (CHECKS, ""))
+    said = small.run("run", "small")
+    assert said.code == 0, said.out + said.err
+    proofs = proofs_of(small)
+    assert proofs["reward"]
+    assert not {"loss", "sampling", "parity:served", "stop", "reward:accuracy"} & set(proofs)
+    certificate = json.loads((small.last().path / "proof.json").read_text(encoding="utf-8"))
+    assert certificate["reasons"]["loss"].startswith("a reward model scores answers")
+    assert certificate["reasons"]["reward:accuracy"].startswith("there are no held-out pairs")
+
+
+MANY = [
+    {"prompt": f"问题{number}", "chosen": f"{number} 只海螺。", "rejected": f"{number} 个助手。"}
+    for number in range(12)
+]
+
+
+def reward_world(world: SmallWorld) -> None:
+    trains(world, "reward", MANY, (CHECKS, ""), ("cutoff_len: 128", "cutoff_len: 128, validation_share: 0.5"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "wrong", "said"),
+    [
+        ("squashed", "reward", "each squashed by a sigmoid"),
+        ("prefers-worse", "reward:accuracy", "worse than chance"),
+    ],
+)
+def test_a_reward_model_that_is_served_or_trained_wrongly_ends_the_run_with_5(
+    small: SmallWorld, monkeypatch: pytest.MonkeyPatch, fault: str, wrong: str, said: str
+) -> None:
+    reward_world(small)
+    monkeypatch.setenv("CONCH_FAULT", fault)
+    done = small.run("run", "small")
+    assert done.code == 5, done.out + done.err
+    assert proofs_of(small) == {**dict.fromkeys(proofs_of(small), True), wrong: False}
+    assert said in done.out + done.err
 
 
 def test_likes_are_trained_and_served(small: SmallWorld) -> None:

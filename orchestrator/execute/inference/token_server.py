@@ -6,6 +6,7 @@ says so in its limitations (backends/serving_engine.py).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -21,7 +22,24 @@ TIMEOUT = 300.0
 SCORES_LIMIT = 64 * 1024 * 1024
 PINNED = "serve with the pinned version of the engine: conch serve"
 
+CLASSIFY = "/classify"
+
 Message = Mapping[str, object]
+
+
+def score_in(answer: object) -> float:
+    """The score in an answer of /classify, which has one label.
+
+    Raises:
+        ValueError: it has another shape.
+    """
+    try:
+        ((score,),) = [one["probs"] for one in answer["data"]]  # type: ignore[index]  # what is wrong is caught
+        if math.isfinite(score):
+            return float(score)
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise ValueError("the answer is not one finite score")
 
 
 class Completion(NamedTuple):
@@ -104,6 +122,24 @@ class TokenServer:
     def raw_prompt(self, text: str) -> list[int]:
         """The ids that the server makes of the text of a completion."""
         return self._tokens({"prompt": text})
+
+    def score(self, ids: Sequence[int]) -> float:
+        """A reward model's score of these ids."""
+        return self._classified({"input": list(ids)})
+
+    def score_messages(
+        self, messages: Sequence[Message], template_options: Mapping[str, object] | None = None
+    ) -> float:
+        """A reward model's score of a conversation that ends with an answer, as a client sends it."""
+        options = {"chat_template_kwargs": template_options} if template_options else {}
+        return self._classified({"messages": list(messages), **options})
+
+    def _classified(self, body: Mapping[str, object]) -> float:
+        answer = self._post(f"{self._root}{CLASSIFY}", body)
+        try:
+            return score_in(answer)
+        except ValueError as error:
+            raise StageFailed(Problem(f"the server's {CLASSIFY}: {error}", self.base_url, PINNED)) from None
 
     def text_of(self, ids: Sequence[int]) -> str:
         """The text of ids; "" if the server does not have /detokenize."""

@@ -41,9 +41,17 @@ class Liveness:
     """Watches one server until it is closed."""
 
     def __init__(
-        self, url: str, model: str, key: str | None, engine: str, limits: Limits | None = None
+        self,
+        url: str,
+        model: str,
+        key: str | None,
+        engine: str,
+        limits: Limits | None = None,
+        *,
+        scores: bool = False,
     ) -> None:
         self._url, self._model, self._key = url, model, key
+        self._scores = scores
         self._api = server_api(engine)
         self._limits = limits or Limits()
         self._closed = threading.Event()
@@ -91,7 +99,7 @@ class Liveness:
 
     def _request_token(self) -> str:
         """Request one token from an idle server."""
-        canary = Canary(self._url, self._model, self._key, timeout=self._limits.canary)
+        canary = Canary(self._url, self._model, self._key, timeout=self._limits.canary, scores=self._scores)
         while not canary.finished(0.2) and canary.seconds() < self._limits.canary:
             if self._closed.is_set():
                 return ""

@@ -1,7 +1,8 @@
 """A server: started cold, or warmed and released; proven ready; stopped.
 
 Ready means that the very server that was started gave a real answer: it reports that it is up, the processes
-that listen on its port are those that were started, and it completed one token under the recipe's model name.
+that listen on its port are those that were started, and it completed one token under the recipe's model name
+(a reward model: gave one score).
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Running:
         with health_client(reachable(self.host), self.port, self.key) as client:
             while not (api.is_up(client) and self._is_ours() and self._lists_model(api.models(client))):
                 self._pause(watch, progress)
-            canary = Canary(self.url, self.service.model, self.key)
+            canary = Canary(self.url, self.service.model, self.key, scores=self.service.scores)
             while not canary.finished(_POLL_SECONDS):
                 if canary.seconds() > CANARY_SECONDS:
                     raise self._late(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.backends.engines import engine_of
+from orchestrator.backends.engines import engine_of, sampled_folder
 from orchestrator.errors import (
     CheckFailed,
     ConchError,
@@ -19,10 +19,12 @@ from orchestrator.errors import (
     Problem,
     StageFailed,
     TimedOut,
+    UsageError,
 )
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import atomic_files, gpu, signals
 from orchestrator.execute.host.ports import free_port
+from orchestrator.execute.inference.token_server import CLASSIFY
 from orchestrator.execute.launchers import LAUNCHERS
 from orchestrator.execute.models.model_folder import read_sampling
 from orchestrator.execute.processes import process_tree, watchdog
@@ -64,6 +66,9 @@ def serve(
     """
     host, port = listen
     engine = engine_of(job)
+    if host not in _LOOPBACK and job.kind.scores:
+        what = f"{host} is open to the network, and the key does not guard {CLASSIFY}: anyone could score"
+        raise UsageError(Problem(what, hint="a reward model is served on 127.0.0.1 only: omit --host"))
     if host not in _LOOPBACK:
         _guard_open_host(host, key, engine.open_paths, progress)
     run = finished_run(project, job.recipe.name)
@@ -71,8 +76,9 @@ def serve(
     template = served_template(job, run, progress)
     environment = registry.require("serve", job.hardware)
     service = engine.service(job, name="serve", folder="export", warm_during="", config=_CONFIG, host=host)
-    service = replace(service, sampling="export")
-    report_sampling(job, run, progress)
+    service = replace(service, sampling=sampled_folder(job))
+    if not service.scores:
+        report_sampling(job, run, progress)
     symbols = symbols_of({"serve": str(environment)}, project)
     run_tag = process_tree.new_run_tag(project, run.path)
     with signals.catch_signals(), hold_serving(run), watchdog.guarded(run_tag):
@@ -149,7 +155,10 @@ class _Supervised:
                 self._stop(server)
 
     def _watch(self, server: Running) -> None:
-        liveness = Liveness(server.url, server.service.model, server.key, server.service.engine, LIMITS)
+        service = server.service
+        liveness = Liveness(
+            server.url, service.model, server.key, service.engine, LIMITS, scores=service.scores
+        )
         try:
             while True:
                 signals.check()

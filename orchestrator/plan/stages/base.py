@@ -20,6 +20,7 @@ DATA_PROOF = "proofs/data"
 EXPORT_PROOF = "proofs/export"
 HASHES = "hashes.json"
 SCORES = "proofs/scores"
+TRAINER_LOSS, REWARDS = "trainer_loss.jsonl", "rewards.jsonl"
 SERVED_PROOF = "proofs/served"
 CERTIFICATE = "proof.json"
 BASE_ANSWERS = "base_answers.jsonl"
@@ -146,4 +147,6 @@ def unproven(job: Job) -> dict[str, str]:
     tokens = limitations.tokenize
     reasons = (tokens, tokens or limitations.prompt_logprobs, limitations.defaults)
     lacking = {proof: reason for proof, reason in zip(SERVED_PROOFS, reasons, strict=True) if reason}
+    if job.kind.scores and not job.names_of("validation"):
+        lacking["reward:accuracy"] = "there are no held-out pairs: set data.validation_share"
     return lacking | dict(job.kind.unproven)

@@ -93,9 +93,14 @@ def stage(job: Job) -> Stage:
     )
     probes: tuple[Command, ...] = (_merge_probe(job, facts),)
     proofs = [task("prove_hashes-export", unchanged), task("prove_merge-export", merge)]
-    if parity.name not in unproven(job):
-        probes = (*probes, serving_probe(job, "export", serving), _stop_probe(stop_ids))
-        proofs += [task("prove_stop-export", stop), task("compare-export", parity)]
+    missing = unproven(job)
+    if parity.name not in missing:
+        probes = (*probes, serving_probe(job, "export", serving))
+    if "stop" not in missing:
+        probes = (*probes, _stop_probe(stop_ids))
+        proofs.append(task("prove_stop-export", stop))
+    if parity.name not in missing:
+        proofs.append(task("compare-export", parity))
     return Stage(
         name="prove_export",
         files=(

@@ -11,10 +11,12 @@ from orchestrator.plan.stages.base import (
     CONVERSATIONS,
     DATA_PROOF,
     LOSS,
+    REWARDS,
     SAMPLING,
     SCORES,
     SERVED_PROOF,
     TOKENS,
+    TRAINER_LOSS,
     task,
     template_file,
     unproven,
@@ -55,7 +57,10 @@ class ProveSamplingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreServedSettings:
-    """Settings of the task `score_served`: files; `trainer` is what probes/trainer_loss.py wrote."""
+    """Settings of the tasks `score_served` and `reward_served`: files.
+
+    `trainer` is what probes/trainer_loss.py, or reward_scores.py, wrote.
+    """
 
     training_ids: str
     conversations: str
@@ -76,12 +81,25 @@ class ProveLossSettings:
     out: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveRewardSettings:
+    """Settings of the tasks `prove_reward` and `prove_reward_accuracy`: files, and the server's dtype."""
+
+    trainer: str
+    served: str
+    prepare: str
+    dtype: str
+    accept_mismatch: bool = False
+    out: str
+
+
 def stage(job: Job) -> Stage:
     """First the sampling and the tokens, then the losses; a "no" does not stop the next."""
     missing = unproven(job)
     proofs = [] if SAMPLING in missing else [_sampling(job)]
     proofs += [] if TOKENS in missing else [_tokens(job)]
     proofs += [] if LOSS in missing else _losses(job)
+    proofs += _rewards(job) if job.kind.scores else []
     return Stage(
         name="prove_served",
         files=(config_file(job), template_file(job), *(file for file, _ in proofs)),
@@ -114,8 +132,28 @@ def _tokens(job: Job) -> tuple[RenderedFile, Command]:
     return task("prove_served", settings)
 
 
+def _rewards(job: Job) -> list[tuple[RenderedFile, Command]]:
+    trainer, served = f"{SCORES}/{REWARDS}", f"{partial(SERVED_PROOF)}/served_rewards.jsonl"
+    scored = ScoreServedSettings(
+        training_ids=TRAINING_IDS, conversations=CONVERSATIONS, trainer=trainer, out=served
+    )
+    compared = ProveRewardSettings(
+        trainer=trainer,
+        served=served,
+        prepare=PREPARED,
+        dtype=job.dtype,
+        accept_mismatch=job.accept_mismatch,
+        out=f"{partial(SERVED_PROOF)}/reward.json",
+    )
+    tasks = [task("reward_served", scored), task("prove_reward", compared)]
+    if "reward:accuracy" in unproven(job):
+        return tasks
+    accuracy = replace(compared, out=f"{partial(SERVED_PROOF)}/reward_accuracy.json")
+    return [*tasks, task("prove_reward_accuracy", accuracy)]
+
+
 def _losses(job: Job) -> list[tuple[RenderedFile, Command]]:
-    trainer, served = f"{SCORES}/trainer_loss.jsonl", f"{partial(SERVED_PROOF)}/served_loss.jsonl"
+    trainer, served = f"{SCORES}/{TRAINER_LOSS}", f"{partial(SERVED_PROOF)}/served_loss.jsonl"
     scored = ScoreServedSettings(
         training_ids=TRAINING_IDS, conversations=CONVERSATIONS, trainer=trainer, out=served
     )

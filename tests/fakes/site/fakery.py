@@ -18,6 +18,7 @@ FAULT (or CONCH_FAULT, which children inherit) is one of:
     unsure              answers at its default temperature are right only every other time
     partial-output      writes half of its output and dies
     prefers-worse       the trained model prefers the worse answers of pairs
+    squashed            a reward model's scores went through a sigmoid
     exit-0-no-output    says it succeeded and wrote nothing
     kill-in-training    is killed two steps after it began
     kill-in-checkpoint  is killed while it saves its second checkpoint
@@ -79,3 +80,8 @@ def read_flat_yaml(path: str) -> dict[str, str]:
 
 _HEADER = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
 TINY_SAFETENSORS = len(_HEADER).to_bytes(8, "little") + _HEADER + b"\0\0\x80?"
+_HEAD = (
+    b'{"v_head.summary.bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},'
+    b'"v_head.summary.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[4,8]}}'
+)
+VALUE_HEAD = len(_HEAD).to_bytes(8, "little") + _HEAD + b"\0\0\x80?" * 2

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
@@ -71,7 +72,9 @@ def start(options: argparse.Namespace) -> None:
         if not Path(folder, "adapter_config.json").is_file():
             raise ValueError(f"Loading lora {name} failed: No adapter found for {folder}")
     Handler.adapters = [module.partition("=")[0] for module in options.lora_modules]
-    template = read_flat_yaml(options.config).get("chat-template", "") if options.config else ""
+    config = read_flat_yaml(options.config) if options.config else {}
+    Handler.scores = config.get("runner") == "pooling"
+    template = config.get("chat-template", "")
     Handler.template = Path(template).read_text(encoding="utf-8") if template else ""
     Handler.sampling = defaults(options)
     answers = Path(options.model, "answers.json")
@@ -122,6 +125,7 @@ class Handler(BaseHTTPRequestHandler):
     template: ClassVar[str] = ""
     adapters: ClassVar[list[str]] = []
     sampling: ClassVar[dict[str, float]] = {}
+    scores: ClassVar[bool] = False
 
     def log_message(self, *_: object) -> None:
         """Say nothing of requests."""
@@ -153,6 +157,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/tokenize":
             ids = self.prompt(asked)
             self.reply({"tokens": ids, "count": len(ids), "max_model_len": 4096})
+        elif self.scores:
+            self.classify(asked) if self.path == "/classify" else self.reply({"error": "not found"}, 404)
         elif self.path == "/v1/completions" and "prompt_logprobs" not in asked:
             self.go_on(asked)
         elif self.path == "/v1/completions" and self.adapters:
@@ -169,6 +175,19 @@ class Handler(BaseHTTPRequestHandler):
             self.reply({"error": {"message": f"The model `{asked.get('model')}` does not exist."}}, 404)
         else:
             self.complete(asked)
+
+    def classify(self, asked: dict) -> None:
+        """The score of ids, text or messages, as tests/fakes/probes/reward_scores.py gives it."""
+        given = asked.get("input")
+        if given is None:
+            given = self.prompt(asked | {"add_generation_prompt": False})
+        text = given if isinstance(given, str) else "".join(map(chr, given))
+        score = 1.0 if "海螺" in text else -1.0
+        if FAULT == "prefers-worse":
+            score = -score
+        if FAULT == "squashed":
+            score = 1 / (1 + math.exp(-score))
+        self.reply({"data": [{"index": 0, "label": "score", "probs": [score], "num_classes": 1}]})
 
     def go_on(self, asked: dict) -> None:
         """The answer behind token ids, after the empty thought that a parser would take off."""
