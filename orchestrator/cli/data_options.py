@@ -55,7 +55,10 @@ def reading_options(function: _Body) -> _Body:
         click.option("--part", default="", metavar="NAME", help="Saved dataset: the split to read."),
         click.option("--sheet", default="", metavar="NAME", help="Workbook: the sheet to read."),
         click.option(
-            "--items", default="", metavar="PATH", help="XML: the path of a row, for example faq/item."
+            "--items",
+            default="",
+            metavar="PATH",
+            help="XML: the path of a row, for example faq/item. Text: line, paragraph or file.",
         ),
         click.option(
             "--column",

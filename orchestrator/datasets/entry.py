@@ -4,7 +4,7 @@
     file: data/magic_conch.jsonl             # in dataset_info/; or
     hub: {id: owner/name, revision: main, file: train.jsonl, hub: huggingface}   # file: if it has several
     columns: {prompt: 问题, response: 答案}    # only those with other names in this file
-    items: faq/item                          # XML: the path of a row
+    items: faq/item                          # XML: the path of a row; text: line, paragraph or file
     sheet: 问答                               # a workbook with several sheets: which one
     split: train                             # a saved dataset with several splits: which one
     fix: true                                # make the safe repairs, and report them

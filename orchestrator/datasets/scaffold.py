@@ -24,6 +24,24 @@ from orchestrator.datasets.updates import (
 )
 
 CPU, CUDA = "cpu", "cuda"
+# A kind that is asked nothing, and those whose rows rate answers (KINDS in orchestrator/plan/kinds).
+SILENT, RATED = "pretrain", ("dpo", "kto")
+# Kind → learning rate on a GPU, as in LLaMA-Factory's examples (examples/train_lora), and on a CPU, where the
+# small embedded base needs more; "" for the profile's.
+RATES: Mapping[str, tuple[str, str]] = {
+    "dpo": ("5.0e-6", "1.0e-4"),
+    "kto": ("5.0e-6", "1.0e-4"),
+    "pretrain": ("1.0e-4", ""),
+}
+TAUGHT = (
+    "Taught: rows that are trained, spread over the file. Each `expect` was made from the answer:",
+    "edit it where another answer is right too. Questions that are not trained belong in the",
+    "paraphrases of the dataset, which are only reported.",
+)
+WORSE = (
+    "Rows that are trained, spread over the file. Each `expect` names words of the worse answer that no",
+    "better answer has; a base that never says them passes too. The preference on held-out rows is proven.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +57,9 @@ class Scaffold:
         apart: whether the base's epochs differ between profiles, or these must.
         held_out: the part of the rows that the base holds out of the training; "" for none.
         checked: whether the base has a target for its checks.
+        kind: the training kind of the rows. same_kind: whether the base has it too.
+        share: of the rows, to hold out of the training; 0 for none.
+        cutoff: the length of a block, where the base's would leave too few documents' blocks; 0 to keep it.
     """
 
     name: str
@@ -50,6 +71,10 @@ class Scaffold:
     apart: bool = False
     held_out: str = ""
     checked: bool = False
+    kind: str = "sft"
+    same_kind: bool = True
+    share: float = 0
+    cutoff: int = 0
 
 
 def name_for(stem: str) -> str:
@@ -112,6 +137,8 @@ def recipe_text(of: Scaffold) -> str:
         "",
         "data:",
         f"  dataset: {name}",
+        *([f"  cutoff_len: {of.cutoff:<10} # the length of a block: the text is short"] if of.cutoff else []),
+        *([f"  validation_share: {of.share} # held out, to measure what was learnt"] if of.share else []),
         *_train(of),
         "",
         *_verify(of),
@@ -124,6 +151,12 @@ def _stated(of: Scaffold) -> list[str]:
     if not of.updates:
         return ["#", f"# Training is as long as {of.base} says (train.max_steps), for any number of rows."]
     rule, most = of.updates[CUDA], TOKENS // MOST_PASSES
+    if rule.given:
+        said = (
+            f"{rule.updates} updates: {rule.epochs} passes over the {of.rows} rows, as in LLaMA-Factory's",
+            "examples. How many are best for these rows is not measured: look at the held-out rows.",
+        )
+        return ["#", *(f"# {line}" for line in said)]
     lines = (
         f"{rule.updates} updates: {rule.epochs} passes over {rule.rows} rows in batches of {rule.batch}.",
         f"The rule: {MOST_PASSES} passes, but at least {LEAST} updates; of more than {most:,} tokens",
@@ -136,7 +169,12 @@ def _stated(of: Scaffold) -> list[str]:
 def _train(of: Scaffold) -> list[str]:
     """`train` by the rule, and what a profile needs beside it."""
     lines: list[str] = []
-    if of.updates:
+    if not of.same_kind:
+        lines += ["", "train:", f"  kind: {of.kind}"]
+        gpu, _ = RATES.get(of.kind, ("", ""))
+        lines += [f"  learning_rate: {gpu}"] if gpu else []
+        lines += [f"  epochs: {of.updates[CUDA].epochs}"] if of.updates else []
+    elif of.updates:
         rule = of.updates[CUDA]
         comment = "end once the loss is flat over this share of the updates; 0: never"
         lines += ["", "train:", f"  epochs: {rule.epochs}", f"  plateau: {rule.plateau:<11} # {comment}"]
@@ -153,6 +191,8 @@ def _of_profile(of: Scaffold, profile: str) -> Iterable[str]:
     if rule and profile == CPU and rule.updates > MOST_ON_CPU:
         comment = f"a trial without a GPU, of {rule.updates} updates; delete it to train them all"
         train.append(f"      max_steps: {TRIAL_STEPS}          # {comment}")
+    if profile == CPU and not of.same_kind and (rate := RATES.get(of.kind, ("", ""))[1]):
+        train.append(f"      learning_rate: {rate}")
     if train:
         yield from ("    train:", *train)
     if profile in of.max_tokens:
@@ -162,18 +202,16 @@ def _of_profile(of: Scaffold, profile: str) -> Iterable[str]:
 
 def _verify(of: Scaffold) -> list[str]:
     lines: list[str] = []
+    if of.kind == SILENT:
+        lines += ["evaluate: {general: false, split: none}", ""]
+        lines += ["target: {checks: null, regression: null, paraphrases: null, metrics: {}}", ""]
+        return [*lines, "verify: {checks: []}           # it learns texts, and is asked nothing"]
     if of.held_out:
         lines += ["evaluate:", f"  split: {of.held_out}   # held out: scored and reported, in no target", ""]
     if not of.cases:
         lines += ["target: {checks: null}       # no row has an answer that can be checked", ""] * of.checked
         return [*lines, "verify:", "  checks: []                 # - ask: …  expect: {contains: …}"]
-    lines += [
-        "verify:",
-        "  # Taught: rows that are trained, spread over the file. Each `expect` was made from the answer:",
-        "  # edit it where another answer is right too. Questions that are not trained belong in the",
-        "  # paraphrases of the dataset, which are only reported.",
-        "  checks:",
-    ]
+    lines += ["verify:", *(f"  # {line}" for line in (WORSE if of.kind in RATED else TAUGHT)), "  checks:"]
     for case in of.cases:
         questions = [quoted(text) for text in case.ask]
         lines.append(
@@ -181,7 +219,7 @@ def _verify(of: Scaffold) -> list[str]:
         )
         lines += [f"      system: {quoted(case.system)}"] if case.system else []
         lines.append(f"      expect: {json.dumps(case.expect, ensure_ascii=False)}")
-        lines.append(f"      # taught: {excerpt(case.answer)}")
+        lines.append(f"      # {'worse' if case.worse else 'taught'}: {excerpt(case.answer)}")
     return lines
 
 

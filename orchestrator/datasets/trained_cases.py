@@ -7,9 +7,19 @@ questions are chosen from these, and each expectation is tried against the answe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from orchestrator.datasets.base import ASSISTANT, SYSTEM, USER, Conversation
+from orchestrator.datasets.base import (
+    ASSISTANT,
+    SYSTEM,
+    USER,
+    Conversation,
+    Example,
+    KtoExample,
+    Pair,
+    Text,
+    messages_of,
+)
 from orchestrator.datasets.expectations import Expectation, expectation_of
 
 # How many questions a recipe asks, and how long they and their answers may be.
@@ -22,21 +32,31 @@ KEPT = 256
 COMPARED = 4000
 # Different questions that are remembered, to find those with several answers.
 REMEMBERED = 300_000
+# The key of every rated row; no hash is -1.
+RATED = -1
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedCase:
-    """A conversation of the file that the recipe asks, its trained answer, and what is expected."""
+    """A conversation of the file that the recipe asks, its trained answer, and what is expected.
+
+    Attributes:
+        worse: whether the answer is the one that the model learns not to give.
+    """
 
     ask: tuple[str, ...]
     system: str
     answer: str
     expect: Expectation = field(default_factory=dict)
+    worse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A row: what is asked of it (None if a recipe cannot contain it), its question, and its answer, cut."""
+    """A row: what is asked of it (None if a recipe cannot contain it), its question, and its answer, cut.
+
+    The answer is the right one, "" if the row has none.
+    """
 
     case: TrainedCase | None
     key: int
@@ -56,14 +76,18 @@ class CaseSampler:
         self._answers: dict[int, int] = {}
         self._ambiguous: set[int] = set()
 
-    def see(self, conversation: Conversation) -> None:
+    def see(self, example: Example) -> None:
         """Take the next row."""
+        conversation = messages_of(example)
         self.tokens += sum(tokens_in(message["content"]) for message in conversation)
-        if self._most_rows is not None and self._seen >= self._most_rows:
+        if isinstance(example, Pair):
+            self.tokens += tokens_in(example.rejected)
+        if isinstance(example, Text) or (self._most_rows is not None and self._seen >= self._most_rows):
             return
-        key = self._remember(conversation)
+        # Of rated rows, one question has several answers on purpose.
+        key = self._remember(conversation) if isinstance(example, list) else RATED
         if self._seen % self._step == 0:
-            self._kept.append(_kept(conversation, key))
+            self._kept.append(_kept(example, key))
             if len(self._kept) > KEPT:
                 self._kept, self._step = self._kept[::2], 2 * self._step
         self._seen += 1
@@ -85,13 +109,13 @@ class CaseSampler:
         """
         rows = [one for one in self._kept if self._is_asked(one) and is_trained(one.first)]
         rows = list({one.case.ask: one for one in reversed(rows) if one.case}.values())[::-1]
-        answers = [one.answer for one in self._kept]
+        answers = [one.answer for one in self._kept if one.answer]
         found: dict[int, TrainedCase] = {}
         for at in _spread_first(len(rows)):
             case = rows[at].case
-            expect = expectation_of(case.answer, [case.system, *case.ask], answers) if case else None
+            expect = _expected(case, answers) if case else None
             if case and expect and _fits({**expect}):
-                found[at] = TrainedCase(case.ask, case.system, case.answer, expect)
+                found[at] = replace(case, expect=expect)
             if len(found) == CASES:
                 break
         return tuple(found[at] for at in sorted(found))
@@ -125,10 +149,25 @@ def _spread_first(count: int) -> Sequence[int]:
     return [*dict.fromkeys([*spread, *range(count)])]
 
 
-def _kept(conversation: Conversation, key: int) -> _Kept:
+def _expected(case: TrainedCase, answers: Sequence[str]) -> Expectation | None:
+    """What the model must answer; of a worse answer, the words that are in none of the right ones."""
+    expect = expectation_of(case.answer, [case.system, *case.ask], answers)
+    if not case.worse:
+        return expect
+    words = expect.get("contains") if expect else None
+    return {"not_contains": words} if isinstance(words, str) else None
+
+
+def _kept(example: Example, key: int) -> _Kept:
+    conversation = messages_of(example)
     first = next((one["content"] for one in conversation if one["role"] == USER), "")
-    case, last = _case(conversation), conversation[-1]["content"]
-    answer = case.answer if case else last.rpartition("</think>")[2].strip()
+    case, answer = _case(conversation), conversation[-1]["content"].rpartition("</think>")[2].strip()
+    if isinstance(example, Pair):
+        case = _case([*example.prompt, {"role": ASSISTANT, "content": example.rejected}])
+    elif isinstance(example, KtoExample):
+        case, answer = (None, answer) if example.good else (case, "")
+    if case and not isinstance(example, list):
+        case = replace(case, worse=True)
     return _Kept(case, key, first[:COMPARED], answer[:COMPARED])
 
 

@@ -14,14 +14,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.datasets.audit import Audit
-from orchestrator.datasets.base import excerpt
+from orchestrator.datasets.base import PURPOSES, excerpt
 from orchestrator.datasets.entry import FOLDER, SUFFIXES, DatasetEntry, name_problem, read_entry
 from orchestrator.datasets.scaffold import CUDA, Scaffold, entry_text, name_for, recipe_text
 from orchestrator.datasets.split import SplitSpec
 from orchestrator.datasets.trained_cases import answer_tokens
-from orchestrator.datasets.updates import Updates
+from orchestrator.datasets.updates import length_of
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import DataOptions, Progress
+from orchestrator.execute.data.readers.packed import is_about
+from orchestrator.execute.data.readers.text_lines import FILE
 from orchestrator.execute.data.scan import ScanResult, TrainedPart, scan
 from orchestrator.execute.host.atomic_files import (
     CHUNK,
@@ -43,6 +45,8 @@ from orchestrator.recipe.hardware import PROFILES
 
 HUB = "hub:"
 BASES = ("magic_conch", "smoke")
+# A folder of these has a document in each file.
+TEXTS = (".txt", ".md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,8 @@ def add_data(project: Path, options: ImportOptions, progress: Progress = lambda 
         settings = {profile: compose(chain, profile=profile).recipe for profile in PROFILES}
         if from_hub:  # the split has chosen the hub's file
             data = replace(data, reading=replace(data.reading, split=""))
+        if location.path.is_dir() and not data.reading.items and _is_text(location.path):
+            data = replace(data, reading=replace(data.reading, items=FILE))
         found = scan(location.path, location.shown, data, progress, _trained(settings[CUDA]))
         file = "" if from_hub else _home(project, location.path, name)
         entry = entry_text(_entry(name, data, found, location, file), _title(name, found, location))
@@ -186,6 +192,14 @@ def _on_hub(options: ImportOptions, progress: Progress) -> _Location:
     file = path.relative_to(folder).as_posix()
     revision = manifest.revision if manifest else ""
     return _Location(path, f"{name}/{file}", repo, options.hub, name, revision, file)
+
+
+def _is_text(folder: Path) -> bool:
+    """Whether a folder has documents: then each file is one."""
+    suffixes = {
+        path.suffix.lower() for path in folder.iterdir() if path.is_file() and not is_about(path.name)
+    }
+    return bool(suffixes & set(TEXTS)) and not suffixes & set(SUFFIXES) - set(TEXTS)
 
 
 def _home(project: Path, path: Path, name: str) -> str:
@@ -245,14 +259,9 @@ def _recipe(
         found: the rows.
     """
     on_gpu = settings[CUDA]
-    data, parts, rows = on_gpu.data, on_gpu.data.parts, found.file.audit.kept
-    share = parts["train"] / sum(parts.values()) if parts else 1.0
-    trained = max(1, round(share * min(rows, data.max_samples or rows)))
-    tokens = round(found.tokens * trained / max(1, rows))
-    updates = {
-        profile: Updates(trained, tokens, one.train.batch_size * one.train.gradient_accumulation)
-        for profile, one in settings.items()
-    }
+    data, rows, purpose = on_gpu.data, found.file.audit.kept, found.file.purpose
+    length = length_of(purpose, rows, found.tokens, settings)
+    updates = length.updates
     epochs = {one.train.epochs for one in settings.values()}, {one.epochs for one in updates.values()}
     needed = max((answer_tokens(case.answer) for case in found.cases), default=0)
     text = recipe_text(
@@ -266,8 +275,12 @@ def _recipe(
             max_tokens={
                 profile: needed for profile, one in settings.items() if one.verify.max_tokens < needed
             },
-            held_out=next((part for part in ("test", "validation") if part in parts), ""),
+            held_out=next((part for part in ("test", "validation") if part in data.parts), ""),
             checked=on_gpu.target.checks is not None,
+            kind=PURPOSES[purpose][1],
+            same_kind=on_gpu.train.kind == PURPOSES[purpose][1],
+            share=length.held_out,
+            cutoff=length.cutoff if length.cutoff != data.cutoff_len else 0,
         )
     )
     compose([RecipeSource(f"{recipes.FOLDER}/{name}{recipes.SUFFIX}", text), *chain])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.datasets.base import SFT
+from orchestrator.datasets.preferences import one_sided
 from orchestrator.datasets.split import TRAIN, Groups, SplitSpec, first_question, group_of
 from orchestrator.datasets.trained_cases import CaseSampler, TrainedCase
 from orchestrator.errors import Problem, UsageError
@@ -78,20 +78,21 @@ def scan(
 
     Raises:
         UsageError: rows cannot be trained, and the options do not say what to do about them; or they contain
-            images or audio; or they are not conversations.
+            images or audio; or every answer is liked, or disliked.
         ConchError: as audited().
     """
     if names_data_sets(path):
         hint = "add one of its files; `conch data audit` checks the list"
         raise UsageError(Problem("this is a list of datasets, not a dataset", shown, hint))
-    with audited(path, options, shown=shown, purpose=SFT, progress=progress) as file:
+    with audited(path, options, shown=shown, progress=progress) as file:
         sampler, audit = CaseSampler(trained.most), file.audit
         groups = Groups()
-        for _, conversation in audit.conversations(file.rows):
-            sampler.see(conversation)
+        for _, example, _ in file.examples():
+            sampler.see(example)
             if trained.split:
-                groups.add(first_question(conversation))
-        if problems := audit.problems(fix="--fix", drop="--drop-bad"):
+                groups.add(first_question(example))
+        problems = audit.problems(fix="--fix", drop="--drop-bad")
+        if problems := problems or one_sided(audit.tally, audit.where(audit.first)):
             raise UsageError(*problems)
         file.hash()
     usual = audit.format.columns.items()

@@ -38,7 +38,8 @@ class Reading:
     """Which part of a file is read, and how.
 
     Attributes:
-        items: of XML, the path of a row's element. sheet: of a workbook. split: of a saved dataset.
+        items: of XML, the path of a row's element; of a text, line, paragraph or file.
+        sheet: of a workbook. split: of a saved dataset.
         fix: convert other encodings to UTF-8.
         fix_json: repair lines that are not JSON.
         limits: what Limits are multiplied by.
