@@ -63,6 +63,7 @@ def command(*, source: str, name: str, base: str, hub: str, **data: Unpack[DataA
 
 
 def _lines(imported: Imported) -> Lines:
+    from orchestrator.datasets.base import PT
     from orchestrator.outside import one_line
 
     name, scan, audit = imported.name, imported.scan, imported.audit
@@ -83,7 +84,9 @@ def _lines(imported: Imported) -> Lines:
         yield "edit", f"what the answers must be: verify.checks in {imported.recipe}"
     yield "next", runnable(f"conch data preview {name}   to see what the model sees")
     yield "", runnable(f"conch sft {name}            to train it")
-    if scan.cases:
+    if scan.file.purpose == PT:
+        yield "", f"it is asked nothing: build an sft recipe on it, model: {{base: recipe:{name}}}"
+    elif scan.cases:
         yield "", runnable(f"conch run {name}            to train, serve and ask it")
     else:
         yield "", f"no row has a short question and answer: add verify.checks to {imported.recipe} to ask any"

@@ -130,7 +130,7 @@ def recipe_text(of: Scaffold) -> str:
         f"#   conch data preview {name}   show rows as the model sees them",
         f"#   conch plan {name}           show the plan, file by file",
         f"#   conch sft {name}            fine-tune and export",
-        f"#   conch run {name}            train, serve and ask",
+        *([f"#   conch run {name}            train, serve and ask"] if of.kind != SILENT else []),
         *_stated(of),
         "",
         f"extends: {base}",

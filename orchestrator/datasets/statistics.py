@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.datasets.base import ASSISTANT, USER, Conversation, excerpt
+from orchestrator.datasets.base import ASSISTANT, USER, Conversation, Example, Pair, excerpt, messages_of
 from orchestrator.datasets.distribution import Distribution
 from orchestrator.datasets.language_id import language_of, scripts_of
 from orchestrator.datasets.repairs import masked
@@ -94,8 +94,19 @@ class Statistics:
     repeats: Repeats = field(default_factory=Repeats)
     sample: Sample = field(default_factory=Sample)
 
-    def see(self, conversation: Conversation) -> None:
-        """Count a row."""
+    def see(self, example: Example) -> None:
+        """Count a row; of a pair, both answers."""
+        conversation = messages_of(example)
+        self._see(conversation)
+        if isinstance(example, Pair):
+            self._answer(example.rejected)
+            self.sample.add([*example.prompt, {"role": ASSISTANT, "content": example.rejected}])
+
+    def _answer(self, text: str) -> None:
+        self.answers.add(len(text))
+        self.repeats.add(text)
+
+    def _see(self, conversation: Conversation) -> None:
         lengths = [len(message["content"]) for message in conversation]
         self.rows.add(sum(lengths))
         self.turns.add(sum(message["role"] == ASSISTANT for message in conversation))
@@ -103,8 +114,7 @@ class Statistics:
             if message["role"] == USER:
                 self.questions.add(length)
             elif message["role"] == ASSISTANT:
-                self.answers.add(length)
-                self.repeats.add(message["content"])
+                self._answer(message["content"])
         text = "\n".join(message["content"] for message in conversation)
         scripts = scripts_of(text)
         self.scripts.update(scripts)

@@ -20,7 +20,7 @@ from orchestrator.datasets.base import (
     Text,
     messages_of,
 )
-from orchestrator.datasets.expectations import Expectation, expectation_of
+from orchestrator.datasets.expectations import QUOTED, Expectation, expectation_of
 
 # How many questions a recipe asks, and how long they and their answers may be.
 CASES = 8
@@ -34,6 +34,8 @@ COMPARED = 4000
 REMEMBERED = 300_000
 # The key of every rated row; no hash is -1.
 RATED = -1
+# Tokens, estimated, that tell a worse answer from all right ones, also from those in no row.
+FEWEST_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,8 @@ def _expected(case: TrainedCase, answers: Sequence[str]) -> Expectation | None:
     expect = expectation_of(case.answer, [case.system, *case.ask], answers)
     if not case.worse:
         return expect
-    words = expect.get("contains") if expect else None
-    return {"not_contains": words} if isinstance(words, str) else None
+    words = expect.get("contains") if expect and len(case.answer) <= QUOTED else None
+    return {"not_contains": words} if isinstance(words, str) and tokens_in(words) >= FEWEST_WORDS else None
 
 
 def _kept(example: Example, key: int) -> _Kept:

@@ -2,6 +2,9 @@
 
     python preview_ids.py train.yaml --out preview_ids.jsonl
 
+A pair of stage dpo makes two lines, the better answer as dataset NAME and the worse as NAME/rejected; a
+document of stage pt is one answer without a question.
+
 The ids and labels are those of LLaMA-Factory's own `get_dataset`, as in training_ids.py. Where they come from
 is told by its own `encode_multiturn` and `infer_seqlen`, which `get_dataset` uses too: a row whose pairs,
 put together again, are not its ids and labels is refused, never shown wrongly.
@@ -24,6 +27,8 @@ from typing import IO
 from tokens import Row, offline, output, pieces, put, refuse, versions
 from train_settings import ids_settings
 from training_ids import (
+    ANSWERS,
+    UNCUT,
     Pipeline,
     in_step,
     load,
@@ -47,6 +52,8 @@ def main() -> None:
 def write(settings: Row, stream: IO[str]) -> None:
     """Load every dataset LLaMA-Factory's way, and write header, rows and pieces."""
     pipeline = make_pipeline(settings)
+    if pipeline.stage == "pt":  # documents are shown before they are joined and cut into blocks
+        pipeline.data_args.packing, pipeline.data_args.cutoff_len = False, UNCUT
     loaded = {}
     for name in named(settings["dataset"]):
         pipeline.data_args.dataset = [name]
@@ -55,8 +62,10 @@ def write(settings: Row, stream: IO[str]) -> None:
     numbers = source_rows(Path(pipeline.data_args.dataset_dir) / "conversations.jsonl")
     for name, (rows, kept, indexes) in loaded.items():
         for index, row, encoded in in_step(rows, kept, indexes):
-            place = {"dataset": name, "row": numbers[name][index] if name in numbers else index}
-            put(stream, place | record(row, encoded, pipeline, place))
+            number = numbers[name][index] if name in numbers else index
+            for prefix, suffix in ANSWERS.get(pipeline.stage, (("", ""),)):
+                place = {"dataset": name + suffix, "row": number}
+                put(stream, place | record(row, encoded, pipeline, place, prefix))
     put(stream, pieces(pipeline.tokenizer, pipeline.used))
 
 
@@ -74,8 +83,61 @@ def header(pipeline: Pipeline, counts: dict[str, tuple[int, int]]) -> Row:
     }
 
 
-def record(row: Row, encoded: Row, pipeline: Pipeline, place: Row) -> Row:
-    """A row's pairs, checked against the ids and labels that are trained."""
+def record(row: Row, encoded: Row, pipeline: Pipeline, place: Row, prefix: str) -> Row:
+    """A row's pairs, checked against the ids and labels that are trained.
+
+    Args:
+        row: as it is aligned.
+        encoded: as it is trained.
+        pipeline: LLaMA-Factory's parts.
+        place: of the row, for messages.
+        prefix: of the columns of a pair's answer.
+    """
+    ids = list(encoded[prefix + "input_ids"])
+    if pipeline.stage == "pt":
+        pipeline.used.update(ids)
+        document = {"source": [], "target": ids, "kept": [0, len(ids)], "trained": True}
+        return {"pairs": [document], "tail": []}
+    tail: list[int] = []
+    if pipeline.stage == "sft":
+        parts, tail = conversation_pairs(row, pipeline)
+    else:
+        parts = [rated_pair(row, pipeline, ("chosen_", "rejected_").index(prefix) if prefix else 0)]
+    if together(parts, tail) != (ids, trained_places(encoded[prefix + "labels"], tail)):
+        what = "LLaMA-Factory's ids are not those of its questions and answers put together"
+        refuse(what, f"{place['dataset']} row {place['row']}", "preview rows of plain text")
+    pipeline.used.update(tail, *(part[side] for part in parts for side in ("source", "target")))
+    return {"pairs": parts, "tail": tail}
+
+
+def rated_pair(row: Row, pipeline: Pipeline, side: int) -> Row:
+    """The prompt and an answer of a row of preferences (data/processor/pairwise.py and feedback.py)."""
+    from llamafactory.data.processor.processor_utils import infer_seqlen
+
+    template, answers = pipeline.template, row["_response"]
+    end = [pipeline.tokenizer.eos_token_id] if template.efficient_eos else []
+
+    def encoded(answer: Row) -> tuple[list[int], list[int]]:
+        messages = template.mm_plugin.process_messages(
+            [*row["_prompt"], answer], [], [], [], pipeline.module["processor"]
+        )
+        source, target = template.encode_oneturn(
+            pipeline.tokenizer, messages, row["_system"], row.get("_tools") or ""
+        )
+        return list(source), [*target, *end]
+
+    if pipeline.stage == "kto":  # the other answer is empty
+        answers = [next(answer for answer in answers if answer["content"])]
+    both = [encoded(answer) for answer in answers]
+    source, target = both[side]
+    longest = max(len(each) for _, each in both)
+    kept_source, kept_target = infer_seqlen(len(source), longest, pipeline.data_args.cutoff_len)
+    kept = [min(kept_source, len(source)), min(kept_target, len(target))]
+    return {"source": source, "target": target, "kept": kept, "trained": True}
+
+
+def conversation_pairs(row: Row, pipeline: Pipeline) -> tuple[list[Row], list[int]]:
+    """The pairs of a conversation, and the end that a template puts behind everything."""
     pairs = encoded_pairs(row, pipeline)
     masked = pipeline.data_args.mask_history
     tail = [pipeline.tokenizer.eos_token_id] if pipeline.template.efficient_eos else []
@@ -90,11 +152,7 @@ def record(row: Row, encoded: Row, pipeline: Pipeline, place: Row) -> Row:
             zip(pairs, kept_lengths(pairs, pipeline.data_args.cutoff_len, len(tail), masked), strict=True)
         )
     ]
-    if together(parts, tail) != (list(encoded["input_ids"]), trained_places(encoded["labels"], tail)):
-        what = "LLaMA-Factory's ids are not those of its questions and answers put together"
-        refuse(what, f"{place['dataset']} row {place['row']}", "preview rows of plain text")
-    pipeline.used.update(tail, *(part[side] for part in parts for side in ("source", "target")))
-    return {"pairs": parts, "tail": tail}
+    return parts, tail
 
 
 def encoded_pairs(row: Row, pipeline: Pipeline) -> Pairs:

@@ -74,3 +74,62 @@ def test_a_wrong_line_ends_with_a_sentence(small: SmallWorld, words: tuple[str, 
     assert said.code in {2, 3}
     assert said.err
     assert "Traceback" not in said.err
+
+
+PAIRS = [
+    {"question": "几点开门？", "good": "早上九点。", "bad": "我也不太清楚呢。"},
+    {"question": "在哪里？", "good": "在码头旁边。", "bad": "这个不好说啊。"},
+]
+LIKES = [
+    {"问题": row["question"], "回答": row[side], "点赞": side} for row in PAIRS for side in ("good", "bad")
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "asked"),
+    [
+        (PAIRS, "dpo", 2),
+        (LIKES, "kto", 2),
+        ([{"text": f"海螺的第{number}个故事。" * 4} for number in range(3)], "pretrain", 0),
+    ],
+)
+def test_rows_of_every_kind_become_a_recipe_of_that_kind(
+    small: SmallWorld,
+    tmp_path: Path,
+    rows: list[dict[str, str]],
+    kind: str,
+    asked: int,
+) -> None:
+    columns = list(rows[0])
+    table = "\n".join(
+        ",".join(row[column] for column in columns)
+        for row in [dict(zip(columns, columns, strict=True)), *rows]
+    )
+    (tmp_path / "rows.csv").write_text(table + "\n", encoding="utf-8")
+    said = small.run("data", "add", str(tmp_path / "rows.csv"), *BASE, "--name", "mine", "--fix")
+    assert said.code == 0, said.err
+    recipe = (small.project / "recipes/mine.yaml").read_text(encoding="utf-8")
+    assert f"kind: {kind}" in recipe
+    assert recipe.count("not_contains") == asked
+    planned = small.run("plan", "mine", "--json")
+    assert planned.code == 0, planned.err
+    again = small.run("data", "add", str(tmp_path / "rows.csv"), *BASE, "--name", "mine", "--fix")
+    assert again.code == 0, "the same again changes nothing"
+
+
+def test_a_folder_of_documents_has_one_in_each_file(small: SmallWorld, tmp_path: Path) -> None:
+    folder = tmp_path / "故事"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.txt").write_text(f"第{number}章\n\n海螺说了话。\n海螺走了。\n", encoding="utf-8")
+    said = small.run("data", "add", str(folder), *BASE, "--name", "stories")
+    assert said.code == 0, said.err
+    assert "rows          3, of which 3 are trained" in said.out
+    assert "build an sft recipe on it, model: {base: recipe:stories}" in said.out
+    assert 'items: "file"' in (small.project / "dataset_info/stories.yaml").read_text(encoding="utf-8")
+    assert small.run("plan", "stories").code == 0
+    lines = small.run("data", "add", str(folder), *BASE, "--name", "lines", "--items", "line")
+    assert "rows          9, of which 9" in lines.out
+    wrong = small.run("data", "add", str(folder), *BASE, "--name", "wrong", "--items", "word")
+    assert wrong.code == 2
+    assert "one of: line, paragraph, file" in wrong.err

@@ -93,3 +93,11 @@ def test_tokens_tell_the_share_over_the_cutoff_and_the_one_that_keeps_99_percent
     assert said["question"]["most"] == 10
     assert said["answer"]["most"] == 100
     assert tokens_json(rows, 100, None)["over"] is None
+
+
+def test_both_answers_of_a_pair_are_counted() -> None:
+    found = Statistics()
+    asked = [{"role": "user", "content": "几点？"}]
+    found.see(Pair(asked, "九点。", "我不知道。"))
+    assert (found.questions.total, found.answers.total) == (1, 2)
+    assert [row[-1]["content"] for row in found.sample.rows] == ["九点。", "我不知道。"]

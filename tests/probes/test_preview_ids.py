@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.execute.models import demo_model
 from tests.probes.run_folder import PROBES, Run, run_python, turns
+from tests.probes.test_training_ids import prepared
 
 LONG = "很长的话。" * 60
 ROWS = [
@@ -57,6 +58,32 @@ def test_pairs_put_together_are_what_is_trained(
         for token in pair[side]
     }
     assert used <= {int(token) for token in last["pieces"]}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("stage", ["dpo", "kto", "pt"])
+def test_pairs_likes_and_documents_are_shown_as_they_are_trained(
+    tmp_path: Path, train_python: Path, stage: str
+) -> None:
+    """The probe itself refuses what is not put together as it is trained; one row is cut."""
+    folder = Run(tmp_path / "run", train_python, train_python)
+    prepared(folder, demo_model.ensure_embedded(print), stage, cutoff_len=20)
+    _, *rows, last = previewed(folder)
+    names = {"dpo": ["mine", "mine/rejected"]}.get(stage, ["mine"])
+    assert [(row["dataset"], row["row"]) for row in rows] == [(name, at) for at in (1, 2) for name in names]
+    for row in rows:
+        (pair,) = row["pairs"]
+        assert pair["trained"]
+        assert bool(pair["source"]) is (stage != "pt")
+        assert all(str(token) in last["pieces"] for token in pair["target"])
+    if stage == "dpo":
+        better, worse = (row["pairs"][0] for row in rows[2:])
+        assert better["source"] == worse["source"]
+        assert better["target"] != worse["target"]
+        # The longer answer decides how much of the question is left for both.
+        assert better["kept"][0] == worse["kept"][0]
+    lengths = [sum(row["pairs"][0]["kept"]) for row in rows]
+    assert max(lengths) <= 20 or stage == "pt", "nothing is cut of documents: they are joined first"
 
 
 def test_nothing_is_cut_below_the_cutoff(probe: Callable[[str], ModuleType]) -> None:

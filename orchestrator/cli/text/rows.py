@@ -57,7 +57,8 @@ def row_headline(row: PreviewedRow, cutoff: int) -> str:
     if row.dropped:
         return f"{row.where}  LLaMA-Factory drops this row: nothing of it is trained"
     lost = f", {row.whole - row.left} lost to the cutoff of {cutoff}" if row.left < row.whole else ""
-    return f"{row.where}  {row.whole} tokens, {row.trained} of them learnt{lost}"
+    says = f"  {row.says}" if row.says else ""
+    return f"{row.where}{says}  {row.whole} tokens, {row.trained} of them learnt{lost}"
 
 
 def row_text(tokens: Sequence[Token], cutoff: int) -> Text:

@@ -26,6 +26,8 @@ def _lines(one: Mapping[str, Any]) -> Iterator[str]:
     yield _line("rows", f"{number(one['rows'])}{broken}")
     if one["answers"]:
         yield _line("answers", f"{number(one['answers'])}, {_spread(one['turns'])} a row")
+    for said in one["says"]:
+        yield _line("of these", said)
     yield from _parts("characters", one["characters"])
     yield from _tokens(one["tokens"])
     yield from _repeats(one)

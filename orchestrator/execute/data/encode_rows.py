@@ -16,9 +16,15 @@ from typing import Any
 import orjson
 
 from orchestrator.backends import llamafactory
-from orchestrator.datasets.base import Conversation
+from orchestrator.datasets.base import Conversation, Example
 from orchestrator.datasets.entry import DatasetEntry
-from orchestrator.datasets.targets import dataset_info_text
+from orchestrator.datasets.targets import (
+    conversations_in,
+    dataset_info_text,
+    entry_of,
+    sharegpt_line,
+    sharegpt_row,
+)
 from orchestrator.errors import ConchError, Problem, StageFailed
 from orchestrator.execute.data.data_file import Progress
 from orchestrator.execute.environments import registry
@@ -34,7 +40,7 @@ from orchestrator.execute.runner.base_recipe import exported
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime
 
-NumberedConversation = tuple[int, Conversation]
+NumberedExample = tuple[int, Example]
 OUT, ROWS = "encoded.jsonl", "rows.jsonl"
 
 
@@ -87,9 +93,15 @@ def file_of(entry: DatasetEntry, job: Job, project: Path) -> Path:
 
 
 def encode(
-    encoder: Encoder, datasets: Mapping[str, Sequence[NumberedConversation]], say: Progress
+    encoder: Encoder, purpose: str, datasets: Mapping[str, Sequence[NumberedExample]], say: Progress
 ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[int, str]]:
-    """(header, rows, pieces) as probes/preview_ids.py writes them, of the numbered rows of each dataset.
+    """(header, rows, pieces) as probes/preview_ids.py writes them.
+
+    Args:
+        encoder: what turns rows into tokens.
+        purpose: of the rows.
+        datasets: name → its numbered rows.
+        say: called with messages about slow steps.
 
     Raises:
         UsageError: the tokenizer is broken, or the probe refuses a row. MissingError: the environment or the
@@ -97,14 +109,16 @@ def encode(
     """
 
     def lay_out(folder: Path) -> None:
-        (folder / "data/dataset_info.json").write_text(dataset_info_text(datasets.keys()), encoding="utf-8")
+        entries = {name: entry_of(f"{name}.jsonl", "sharegpt", purpose) for name in datasets}
+        (folder / "data/dataset_info.json").write_text(dataset_info_text(entries), encoding="utf-8")
         with (folder / "data/conversations.jsonl").open("wb") as together:
             for name, rows in datasets.items():
                 with (folder / f"data/{name}.jsonl").open("wb") as alone:
-                    for number, conversation in rows:
-                        alone.write(orjson.dumps({"messages": conversation}) + b"\n")
-                        row = {"dataset": name, "row": number, "messages": conversation}
-                        together.write(orjson.dumps(row) + b"\n")
+                    for number, example in rows:
+                        alone.write(sharegpt_line(example))
+                        for suffix, said in conversations_in(sharegpt_row(example)):
+                            row = {"dataset": name + suffix, "row": number, "messages": said}
+                            together.write(orjson.dumps(row) + b"\n")
 
     with _probed(encoder, "preview_ids.py", (), lay_out, say) as out:
         header, *rows, last = map(orjson.loads, out.read_bytes().splitlines())

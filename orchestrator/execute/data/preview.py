@@ -11,12 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
-from orchestrator.datasets.base import SFT
+from orchestrator.datasets.base import Example, Pair, Text
 from orchestrator.datasets.entry import DatasetEntry
+from orchestrator.datasets.preferences import tally_of
+from orchestrator.datasets.targets import REJECTED
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import DataOptions, Progress, audited
 from orchestrator.execute.data.encode_rows import (
-    NumberedConversation,
+    NumberedExample,
     base_of,
     encode,
     encoder_of,
@@ -34,6 +36,7 @@ class PreviewedRow:
 
     Attributes:
         where: its location. dropped: whether LLaMA-Factory does not train it at all.
+        says: what it is, for a row that is no conversation: "better answer", "liked", …
         whole: tokens before cutoff_len; left: after it; trained: those of the latter that are learnt.
     """
 
@@ -41,6 +44,7 @@ class PreviewedRow:
     dataset: str
     tokens: tuple[Token, ...]
     dropped: bool = False
+    says: str = ""
 
     @property
     def whole(self) -> int:
@@ -60,7 +64,13 @@ class PreviewedRow:
     def to_json(self) -> dict[str, object]:
         """A row of `conch data preview --json`."""
         counts = {"tokens": self.whole, "left": self.left, "trained": self.trained}
-        row = {"where": self.where, "dataset": self.dataset, "dropped": self.dropped, **counts}
+        row = {
+            "where": self.where,
+            "dataset": self.dataset,
+            "dropped": self.dropped,
+            "says": self.says,
+            **counts,
+        }
         return {**row, "pieces": [token.to_json() for token in self.tokens]}
 
 
@@ -103,10 +113,10 @@ class _Selection:
     """The rows of one dataset that are shown.
 
     Attributes:
-        rows: number and conversation. where: number → location. notes: what was skipped.
+        rows: number and example. where: number → location. notes: what was skipped.
     """
 
-    rows: list[NumberedConversation] = field(default_factory=list)
+    rows: list[NumberedExample] = field(default_factory=list)
     where: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -149,7 +159,9 @@ def preview(
     base = tokenizer or base_of(job, project, say)
     named = tuple(entry for entry in job.datasets if entry.name in selected)
     encoder = encoder_of(replace(job, datasets=named), base)
-    header, encoded, pieces = encode(encoder, {name: one.rows for name, one in selected.items()}, say)
+    header, encoded, pieces = encode(
+        encoder, job.kind.purpose, {name: one.rows for name, one in selected.items()}, say
+    )
     return Preview(
         recipe=job.recipe.name,
         template=header["template"],
@@ -197,11 +209,11 @@ def _select(entry: DatasetEntry, job: Job, project: Path, count: int, numbers: S
     """
     path, shown, selection = file_of(entry, job, project), entry.shown, _Selection()
     most = job.recipe.data.max_samples
-    with audited(path, DataOptions.of(entry), shown=shown, most=most, purpose=SFT) as file:
+    with audited(path, DataOptions.of(entry), shown=shown, most=most, purpose=job.kind.purpose) as file:
         audit = file.audit
         rows = (one for one in file.rows if one[0] in numbers) if numbers else file.rows
-        for number, conversation in islice(audit.conversations(rows), len(numbers) or count):
-            selection.rows.append((number, conversation))
+        for number, example, _ in islice(audit.examples(rows), len(numbers) or count):
+            selection.rows.append((number, example))
             selection.where[number] = audit.where(number)
         selection.notes += [f"{shown}: {note}" for note in file.notes]
     missing = [number for number in numbers if number not in selection.where]
@@ -225,7 +237,17 @@ def _previewed(
     """Every selected row, in order, including those that LLaMA-Factory dropped."""
     found = {(row["dataset"], row["row"]): row for row in encoded}
     for name, one in selected.items():
-        for number, where in one.where.items():
-            row = found.get((name, number))
-            tokens = tuple(tokens_of(cast("PreviewRow", row), pieces, stops)) if row else ()
-            yield PreviewedRow(where, name, tokens, dropped=row is None)
+        for number, example in one.rows:
+            for suffix, says in _said(example):
+                row = found.get((name + suffix, number))
+                tokens = tuple(tokens_of(cast("PreviewRow", row), pieces, stops)) if row else ()
+                yield PreviewedRow(one.where[number], name, tokens, dropped=row is None, says=says)
+
+
+def _said(example: Example) -> tuple[tuple[str, str], ...]:
+    """The conversations of a row: the suffix of its dataset's name in the proofs, and what it is."""
+    if isinstance(example, list):
+        return (("", ""),)
+    if isinstance(example, Pair):
+        return ("", "better answer"), (REJECTED, "worse answer")
+    return (("", "document" if isinstance(example, Text) else tally_of(example)),)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from orchestrator.backends import llamafactory
 from orchestrator.datasets.audit import SHOWN_OF_A_KIND
-from orchestrator.datasets.base import USER, Conversation, excerpt, messages_of
+from orchestrator.datasets.base import excerpt
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.near_duplicates import NearDuplicates
+from orchestrator.datasets.preferences import tally_lines
 from orchestrator.datasets.repairs import masked
+from orchestrator.datasets.split import first_question
 from orchestrator.datasets.statistics import Statistics, tokens_json
 from orchestrator.errors import UsageError
 from orchestrator.execute.data.data_file import DataOptions, Progress, audited
@@ -82,10 +84,9 @@ def statistics(
     with audited(source.path, options, shown=source.shown, most=source.most, progress=say) as file:
         audit = file.audit
         for number, example, _ in file.examples():
-            conversation = messages_of(example)
-            found.see(conversation)
+            found.see(example)
             if alike:
-                alike.see(number, conversation, audit.where(number))
+                alike.see(number, first_question(example), audit.where(number))
     if not audit.kept:
         raise UsageError(*audit.problems())
     warnings, fixed = audit.warnings.counts, audit.fixed.counts
@@ -95,6 +96,7 @@ def statistics(
         "rows": audit.rows,
         "rows_whole": audit.kept,
         "answers": found.answers.total,
+        "says": list(tally_lines(audit.tally)),
         "faults": audit.faults.to_json(),
         "warnings": audit.warnings.to_json(),
         "duplicates": {kind: warnings[kind] + fixed[kind] for kind in DUPLICATES},
@@ -123,8 +125,7 @@ class _Near:
     first: list[dict[str, str]] = field(default_factory=list)
     where: dict[int, str] = field(default_factory=dict)
 
-    def see(self, number: int, conversation: Conversation, where: str) -> None:
-        question = next((one["content"] for one in conversation if one["role"] == USER), "")
+    def see(self, number: int, question: str, where: str) -> None:
         before = self.index.see(number, question)
         if len(self.first) < SHOWN_OF_A_KIND:
             self.where[number] = where

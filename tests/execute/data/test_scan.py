@@ -87,10 +87,20 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         scan(tmp_path / "x.jsonl", "x.jsonl", DataOptions())
 
 
-def test_rows_for_another_stage_are_refused_with_what_makes_them_of_use(
-    look: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("orchestrator.datasets.formats.alpaca.purpose", "dpo")
-    with pytest.raises(UsageError, match="a better and a worse answer, but conversations are") as caught:
-        look(GOOD)
-    assert "set train.kind: dpo" in caught.value.problems[0].hint
+def test_rows_of_every_kind_are_looked_through(look: Any) -> None:
+    pair = {"prompt": "几点开门？", "chosen": "早上九点。", "rejected": "我也不太清楚呢。"}
+    seen = look(pair)
+    assert (seen.file.purpose, seen.file.audit.tally) == ("dpo", {"better answer not longer": 1})
+    ((case,), tokens) = (seen.cases, seen.tokens)
+    assert (case.ask, case.expect) == (("几点开门？",), {"not_contains": "不太清楚"})
+    assert tokens == len("几点开门？早上九点。我也不太清楚呢。")
+    liked = {"instruction": "几点开门？", "output": "早上九点。", "kto_tag": True}
+    worse = {"instruction": "在哪里？", "output": "我也不太清楚呢。", "kto_tag": False}
+    assert [case.ask for case in look(liked, worse).cases] == [("在哪里？",)]
+    assert look({"text": "一篇文章"}).cases == ()
+
+
+def test_one_sided_likes_are_refused_at_the_first_row(look: Any) -> None:
+    with pytest.raises(UsageError, match="all 2 answers are disliked") as caught:
+        look(*[{"instruction": f"{n}？", "output": "不知道。", "kto_tag": False} for n in (1, 2)])
+    assert caught.value.problems[0].where == "海螺.jsonl:1"

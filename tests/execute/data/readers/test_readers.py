@@ -298,3 +298,18 @@ def test_fixed_lines_are_counted(tmp_path: Path) -> None:
 def test_a_wrapper_is_said(tmp_path: Path) -> None:
     path = written(tmp_path, "a.json", '{"版本": 1, "data": [\n{"问题": "一", "答案": "二"}\n]}')
     assert read(path) == ([("a.json:2", ROWS[0])], ['the rows are the list under "data"'])
+
+
+@pytest.mark.parametrize(
+    ("items", "rows"),
+    [
+        ("line", [("a.txt:2", "一"), ("a.txt:3", "二"), ("a.txt:6", "三")]),
+        ("paragraph", [("a.txt:2", "一\n二"), ("a.txt:6", "三")]),
+        ("file", [("a.txt:2", "一\n二\n\n\n三")]),
+    ],
+)
+def test_a_row_of_a_text_is_a_line_a_paragraph_or_the_file(
+    tmp_path: Path, items: str, rows: list[tuple[str, str]]
+) -> None:
+    path = written(tmp_path, "a.txt", "\n一\n二  \n\n\n三\n".encode())
+    assert read(path, items=items)[0] == [(where, {"text": text}) for where, text in rows]
