@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,9 @@ def command(
     latest export samples by default, verify.sampled_repeats times more as a client asks that names no
     sampling value. Exits 0 if every check passed and enough sampled answers did (target.checks for both, if
     it is set), 5 if not or if no question has an expectation. A question without one is not judged.
+
+    Of a reward model it scores the held-out pairs of the latest run instead, and exits 0 if the 95 % interval
+    of the share whose better answer scores higher lies above one half.
     """
     from orchestrator.checks.repeats import RepeatsCheck
     from orchestrator.cli.text.junit import junit_xml, open_junit
@@ -75,6 +79,10 @@ def command(
     key = read_key(key_file)
     project = recipes.project_folder(Path.cwd())
     job = discovery.read_job(recipe, project=project, sets=sets, hardware=hardware)
+    if job.kind.scores:
+        if junit:
+            raise UsageError(Problem("a reward model has no verdicts to write", "--junit", "omit it"))
+        return _of_rewards(job, project, base_url or address_of(job.recipe), model, key)
     verify = job.recipe.verify
     cases, paraphrases = _cases(job, project), job.paraphrases
     if not cases:
@@ -113,6 +121,37 @@ def command(
         exit_code=result.exit_code,
         problems=result.error.problems if result.error else (),
     )
+
+
+def _of_rewards(job: Job, project: Path, base_url: str, model: str, key: str) -> Outcome:
+    """The held-out pairs of the latest run, scored by a running server."""
+    from orchestrator.cli.text.terminal import table
+    from orchestrator.errors import CheckFailed
+    from orchestrator.execute.inference.client import Client
+    from orchestrator.execute.inference.token_server import TokenServer
+    from orchestrator.execute.proving.prove_reward import score_held_out
+    from orchestrator.execute.runner.existing_run import finished_run
+    from orchestrator.outside import one_line
+    from orchestrator.proofs.reward import accuracy
+
+    run, name = finished_run(project, job.recipe.name), model or job.recipe.served_model
+    with Client(base_url, name, key=key) as client:
+        client.is_listed(hint=f"conch serve {job.recipe.name}")
+    with TokenServer(base_url, name, key) as server:
+        pairs = score_held_out(run, server)
+    proof = accuracy([(one.where, one.better, one.worse) for one in pairs])
+    cells = [(one_line(one.question, _ANSWER), f"{one.better:.3f}", f"{one.worse:.3f}") for one in pairs]
+    shown = table(("question", "better", "worse"), cells, bad=[one.better <= one.worse for one in pairs])
+    data = {
+        "recipe": job.recipe.name,
+        "base_url": base_url,
+        "model": name,
+        "run": run.name,
+        **proof.numbers,
+        "pairs": [asdict(one) for one in pairs],
+    }
+    code = 0 if proof.holds else CheckFailed.exit_code
+    return Outcome(data=data, text=f"{shown}\naccuracy     {proof.detail}", exit_code=code)
 
 
 def _sampling(job: Job, project: Path) -> ServedSampling | None:

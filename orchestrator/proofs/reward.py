@@ -215,10 +215,22 @@ def _findings(answers: Sequence[tuple[Pair, Scored]], limit: float) -> Iterator[
                 break
 
 
-def accuracy(pairs: Sequence[Pair]) -> Proof:
+Preference = tuple[str, float, float]
+"""Where a pair is, and the scores of its better and its worse answer."""
+
+
+def preferences(pairs: Sequence[Pair]) -> list[Preference]:
+    """The served scores of the held-out pairs."""
+    return [
+        (pair.where, pair.better.ids, pair.worse.ids)
+        for pair in pairs
+        if pair.held_out and pair.better and pair.worse
+    ]
+
+
+def accuracy(held_out: Sequence[Preference]) -> Proof:
     """The proof that the served scores prefer the better answers of held-out pairs; a tie counts as wrong."""
-    held_out = [pair for pair in pairs if pair.held_out and pair.better and pair.worse]
-    good = sum(pair.better.ids > pair.worse.ids for pair in held_out if pair.better and pair.worse)
+    good = sum(better > worse for _, better, worse in held_out)
     low, high = wilson(good, len(held_out))
     rate = good / len(held_out) if held_out else 0.0
     said = Sentence(
@@ -264,12 +276,11 @@ def _hint(high: float) -> Sentence:
     )
 
 
-def _wrong(pairs: Sequence[Pair]) -> Iterator[Finding]:
-    for pair in pairs:
-        if pair.better and pair.worse and pair.better.ids <= pair.worse.ids:
-            scores = f"{pair.better.ids:.3f}", f"{pair.worse.ids:.3f}"
+def _wrong(held_out: Sequence[Preference]) -> Iterator[Finding]:
+    for where, better, worse in held_out:
+        if better <= worse:
             what = Sentence(
-                f"the better answer has {scores[0]}, the worse {scores[1]}",
-                f"更好的回答得 {scores[0]}，较差的得 {scores[1]}",
+                f"the better answer has {better:.3f}, the worse {worse:.3f}",
+                f"更好的回答得 {better:.3f}，较差的得 {worse:.3f}",
             )
-            yield {"what": what, "where": pair.where}
+            yield {"what": what, "where": where}

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.execute.host.ports import free_port
+from tests.cli.test_serve import fetch, serving
 from tests.small_world import SmallWorld
 
 PAIRS = [
@@ -74,18 +76,6 @@ def test_fault_188_a_model_that_prefers_the_worse_answers_ends_the_run_with_5(
     assert "towards the worse answers" in said.out + said.err
 
 
-def test_a_reward_model_is_trained_served_and_shown_to_score_as_its_trainer(small: SmallWorld) -> None:
-    trains(small, "reward", PAIRS, (CHECKS, ""))
-    said = small.run("run", "small")
-    assert said.code == 0, said.out + said.err
-    proofs = proofs_of(small)
-    assert proofs["reward"]
-    assert not {"loss", "sampling", "parity:served", "stop", "reward:accuracy"} & set(proofs)
-    certificate = json.loads((small.last().path / "proof.json").read_text(encoding="utf-8"))
-    assert certificate["reasons"]["loss"].startswith("a reward model scores answers")
-    assert certificate["reasons"]["reward:accuracy"].startswith("there are no held-out pairs")
-
-
 MANY = [
     {"prompt": f"问题{number}", "chosen": f"{number} 只海螺。", "rejected": f"{number} 个助手。"}
     for number in range(12)
@@ -94,6 +84,36 @@ MANY = [
 
 def reward_world(world: SmallWorld) -> None:
     trains(world, "reward", MANY, (CHECKS, ""), ("cutoff_len: 128", "cutoff_len: 128, validation_share: 0.5"))
+
+
+def test_a_reward_model_is_trained_served_and_shown_to_score_as_its_trainer(small: SmallWorld) -> None:
+    reward_world(small)
+    said = small.run("run", "small")
+    assert said.code == 0, said.out + said.err
+    assert "score the held-out pairs" in said.out
+    proofs = proofs_of(small)
+    assert proofs["reward"]
+    assert proofs["reward:accuracy"]
+    assert not {"loss", "sampling", "parity:served", "stop"} & set(proofs)
+    certificate = json.loads((small.last().path / "proof.json").read_text(encoding="utf-8"))
+    assert certificate["reasons"]["loss"].startswith("a reward model scores answers")
+    port = free_port("127.0.0.1", 0)
+    with serving(small, "--port", str(port)):
+        url = f"http://127.0.0.1:{port}"
+        messages = [{"role": "user", "content": "1"}, {"role": "assistant", "content": "海螺"}]
+        scored = fetch(f"{url}/classify", {"model": "small", "messages": messages})
+        assert scored["data"] == [{"index": 0, "label": "score", "probs": [1.0], "num_classes": 1}]
+        verified = small.run("verify", "small", "--base-url", f"{url}/v1", "--json")
+        assert verified.code == 0, verified.out + verified.err
+        assert verified.envelope["data"]["held_out_accuracy"] == 1
+        assert len(verified.envelope["data"]["pairs"]) == 6
+    for word in ("chat", "eval", "compare", "why"):
+        refused = small.run(word, "small")
+        assert refused.code == 2, word
+        assert "small trains a reward model: it scores answers and gives none" in refused.err
+    opened = small.run("serve", "small", "--host", "0.0.0.0")
+    assert opened.code == 2
+    assert "the key does not guard /classify" in opened.err
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.proofs.reward import Pair, Scored, accuracy, prove
+from orchestrator.proofs.reward import Pair, Scored, accuracy, preferences, prove
 
 GROUPS = {"trained": 40, "held_out": 12}
 BETTER, WORSE = (0.4, 1.2, -0.2, 2.0, 0.9), (-0.6, -0.1, -1.4, 0.3, -2.0)
@@ -93,26 +93,26 @@ def test_no_scored_pair_proves_nothing() -> None:
 
 
 def test_accuracy_holds_only_where_the_interval_is_above_chance() -> None:
-    assert accuracy(pairs()).holds
-    assert accuracy(pairs()).numbers["held_out_accuracy_low"] == pytest.approx(0.5655)
+    assert accuracy(preferences(pairs())).holds
+    assert accuracy(preferences(pairs())).numbers["held_out_accuracy_low"] == pytest.approx(0.5655)
     # Trained pairs say nothing.
-    assert not accuracy(pairs(held_out=False)).holds
+    assert not accuracy(preferences(pairs(held_out=False))).holds
 
 
 def test_accuracy_that_is_no_better_than_chance_says_why() -> None:
-    few = accuracy(pairs()[:3])
+    few = accuracy(preferences(pairs()[:3]))
     assert not few.holds
     assert "3 of 3 held-out pairs (95 % from 44% to 100%): too few to tell it from chance" in few.detail
     swapped = [replace(pair, better=pair.worse, worse=pair.better) for pair in pairs()]
-    worse = accuracy(swapped)
+    worse = accuracy(preferences(swapped))
     assert "0 of 5" in worse.detail
     assert worse.detail.endswith("worse than chance")
     assert "chosen is the better answer" in worse.hint
     assert len(worse.findings) == 5
-    mixed = accuracy([*pairs(), *swapped])
+    mixed = accuracy(preferences([*pairs(), *swapped]))
     assert mixed.detail.endswith("not above chance")
 
 
 def test_a_tie_is_no_preference() -> None:
     tie = [replace(pair, worse=pair.better) for pair in pairs()]
-    assert accuracy(tie).numbers["held_out_accuracy"] == 0
+    assert accuracy(preferences(tie)).numbers["held_out_accuracy"] == 0

@@ -132,6 +132,9 @@ def _next(report: Report, model: str) -> Iterable[str]:
 
     yield "Next steps"
     yield runnable(f"  conch serve {report.recipe}      serve it (or: make serve recipe={report.recipe})")
+    if any(proof.name == "reward" for proof in report.proofs):
+        yield runnable(f"  conch verify {report.recipe}     score the held-out pairs, from another terminal")
+        return
     yield runnable(f"  conch verify {report.recipe}     ask it the recipe's questions, from another terminal")
     yield runnable(f"  conch chat {report.recipe}       chat with it")
     question = report.verdicts[0].question if report.verdicts else "你好"

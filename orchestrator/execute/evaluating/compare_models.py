@@ -20,7 +20,7 @@ from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.runner.existing_run import finished_run, read_plan, reopened
+from orchestrator.execute.runner.existing_run import answering_plan, finished_run, reopened
 from orchestrator.plan.stages.questions import BASE, TUNED, answers_of, general_beside
 from orchestrator.results import Verdict
 
@@ -91,7 +91,7 @@ def _write(run: Run, result: Compared) -> None:
 
 def _ask(run: Run, systems: tuple[str, ...], options: EvaluateOptions, progress: Progress) -> list[Side]:
     """Ask a run's models both kinds of questions; each server answers both."""
-    plan = read_plan(run)
+    plan = answering_plan(run)
     wanted = evaluation_of(run, plan, options)
     stages = []
     for stage in stages_of(run, plan, wanted, systems, None):

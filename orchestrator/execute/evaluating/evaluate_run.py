@@ -22,7 +22,13 @@ from orchestrator.execute.host.atomic_files import read_json
 from orchestrator.execute.inference.ask import ask
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
+from orchestrator.execute.runner.existing_run import (
+    Server,
+    against_server,
+    answering_plan,
+    finished_run,
+    reopened,
+)
 from orchestrator.execute.runner.lora_adapters import adapter_of, rank_of
 from orchestrator.execute.runner.task import typed
 from orchestrator.plan.stage import Plan, Service, Stage
@@ -75,7 +81,7 @@ def evaluate_run(recipe: str, options: EvaluateOptions, *, project: Path, progre
         ConchError: the server failed.
     """
     run = finished_run(project, recipe)
-    plan = read_plan(run)
+    plan = answering_plan(run)
     wanted = evaluation_of(run, plan, options)
     systems = options.systems or (TUNED,)
     stages = stages_of(run, plan, wanted, systems, options.server)

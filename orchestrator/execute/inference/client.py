@@ -174,15 +174,19 @@ class Client:
         models, TimedOut if its engine does not answer, and StageFailed for an invalid answer.
         """
         timeout = min(CANARY_TIMEOUT, self._timeout) if timeout is None else timeout
+        self.is_listed(hint, timeout=timeout)
+        failure = self._ping(timeout)
+        if failure is not None:
+            raise self._conch_error(failure, hint, timeout) from failure
+
+    def is_listed(self, hint: str = "", *, timeout: float = CANARY_TIMEOUT) -> None:
+        """Make sure that the server lists the model, if it lists any; raises as reach()."""
         try:
             names = self._models()
             if names is not None and Outside(self.model) not in names:
                 raise _not_served(self.model, names)
         except RequestError as error:
             raise self._conch_error(error, hint, timeout) from error
-        failure = self._ping(timeout)
-        if failure is not None:
-            raise self._conch_error(failure, hint, timeout) from failure
 
     def still_there(self, *, timeout: float | None = None) -> None:
         """After a failed request: return if the server still answers others.

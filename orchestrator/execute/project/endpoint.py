@@ -6,8 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.host import machine
 from orchestrator.execute.project import recipes
+from orchestrator.plan.kinds import KINDS
 from orchestrator.recipe import Recipe
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  all addresses, of a server
@@ -20,7 +22,7 @@ def address_of(recipe: Recipe) -> str:
 
 
 def served(name: str, *, start: Path, sets: Sequence[str] = (), hardware: str = "auto") -> tuple[str, str]:
-    """The base URL and the model name of a recipe; its data and models may be missing."""
+    """The base URL and the model name of a recipe that answers; its data and models may be missing."""
     resolved = recipes.read(
         name,
         project=recipes.project_folder(start),
@@ -29,4 +31,13 @@ def served(name: str, *, start: Path, sets: Sequence[str] = (), hardware: str = 
         profile=hardware,
         machine=machine.hardware(),
     )
+    kind = KINDS.get(resolved.recipe.train.kind)
+    if kind and kind.scores:
+        raise gives_no_answers(resolved.recipe.name)
     return address_of(resolved.recipe), resolved.recipe.served_model
+
+
+def gives_no_answers(recipe: str) -> UsageError:
+    """Why a reward model cannot be asked."""
+    what = f"{recipe} trains a reward model: it scores answers and gives none"
+    return UsageError(Problem(what, hint=f"conch verify {recipe} scores its held-out pairs"))

@@ -27,7 +27,13 @@ from orchestrator.execute.run_store.certify import changed_files, read_certifica
 from orchestrator.execute.run_store.fingerprint import fingerprint
 from orchestrator.execute.run_store.load_report import read_proofs
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.runner.existing_run import Server, against_server, finished_run, read_plan, reopened
+from orchestrator.execute.runner.existing_run import (
+    Server,
+    against_server,
+    answering_plan,
+    finished_run,
+    reopened,
+)
 from orchestrator.execute.runner.rendered import as_found
 from orchestrator.execute.runner.task import typed
 from orchestrator.plan.stage import Command, Plan, RenderedFile, Runtime, Stage, partial
@@ -146,7 +152,7 @@ def why(recipe: str, *, project: Path, progress: Progress, server: Server | None
     Asks `server` if given; otherwise starts one if needed.
     """
     run = finished_run(project, recipe)
-    plan = read_plan(run)
+    plan = answering_plan(run)
     questions = choose_questions(plan, run)
     saying = f"asking {len(questions.cases)} questions at every stage of run {run.name}"
     with reopened(run, plan, progress, saying) as perform:

@@ -16,6 +16,7 @@ from orchestrator.execute.host.atomic_files import read_regular
 from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import symbols_of
 from orchestrator.execute.processes.progress import Progress
+from orchestrator.execute.project.endpoint import gives_no_answers
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_lock import hold
 from orchestrator.execute.runner.loop import Loop
@@ -99,6 +100,14 @@ def read_plan(run: Run) -> Plan:
     except (OSError, ValueError, KeyError, TypeError):
         what = "the run's plan cannot be read: another version of Conch may have made it"
         raise MissingError(Problem(what, str(path), f"conch sft {run.recipe}")) from None
+
+
+def answering_plan(run: Run) -> Plan:
+    """As read_plan; UsageError for that of a reward model, which answers no questions."""
+    plan = read_plan(run)
+    if any(stage.service and stage.service.scores for stage in plan.stages):
+        raise gives_no_answers(run.recipe)
+    return plan
 
 
 def runtimes_of(run: Run, plan: Plan) -> dict[str, str]:
