@@ -1,6 +1,6 @@
 """LLaMA-Factory 0.9.5: the YAML of `llamafactory-cli train` and `export`; what it writes: trainer_log.py.
 
-Covered: LoRA, freeze and full training of every kind in plan/kinds/. Not covered: multi-node launch.
+Covered: every kind in plan/kinds/, by every method in plan/methods/. Not covered: multi-node launch.
 Source: 0.9.5 (hparams/, train/callbacks.py, train/tuner.py).
 """
 
@@ -13,6 +13,7 @@ from orchestrator.backends.base import yaml_text
 from orchestrator.backends.options.llamafactory import OPTIONS
 from orchestrator.datasets.base import PT, SFT
 from orchestrator.evaluation.trainer_metrics import HELD_OUT, WATCHED
+from orchestrator.plan import methods
 from orchestrator.plan.stage import Command, Runtime, partial
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ def train_yaml(job: Job) -> str:
         "trust_remote_code": False,
         **job.kind.train_settings(job.recipe),
         "do_train": True,
-        "finetuning_type": train.method,
-        **_adapter(job),
+        **methods.train_settings(job.recipe),
         "dataset_dir": "data",
         "dataset": ",".join(dataset.name for dataset in job.datasets),
         **template_settings(job),
@@ -65,18 +65,14 @@ def train_yaml(job: Job) -> str:
 
 def repacks_rows(job: Job) -> bool:
     """Whether a training's examples are not its rows: interleaved datasets, or packed rows."""
-    raw = job.recipe.llamafactory
-    packs = job.kind.purpose == PT or any(raw.get(key) for key in ("packing", "neat_packing"))
-    return packs or raw.get("mix_strategy", "concat") != "concat"
+    packs = job.kind.purpose == PT or job.recipe.train.packing != "off"
+    return packs or job.recipe.llamafactory.get("mix_strategy", "concat") != "concat"
 
 
 def export_yaml(job: Job) -> str:
     """The file for `llamafactory-cli export`: the adapter merged into the base, as safetensors."""
-    train = job.recipe.train
     settings: dict[str, object] = {
-        "model_name_or_path": "inputs/base" if train.method == "lora" else "adapter",
-        "adapter_name_or_path": "adapter" if train.method == "lora" else None,
-        "finetuning_type": train.method,
+        **methods.export_settings(job.recipe, job.adapter),
         "trust_remote_code": False,
         **template_settings(job),
         # "auto" would merge a float32 model in half precision (train/tuner.py).
@@ -125,18 +121,6 @@ def _tokens(template: str, thinking: str, history: str) -> dict[str, object]:
         "template": template,
         "enable_thinking": THINKING[thinking],
         "mask_history": history == "strip",
-    }
-
-
-def _adapter(job: Job) -> dict[str, object]:
-    train = job.recipe.train
-    if train.method != "lora":
-        return {}
-    return {
-        "lora_rank": train.lora_rank,
-        "lora_alpha": train.alpha,
-        "lora_dropout": train.lora_dropout,
-        "lora_target": train.lora_target,
     }
 
 
@@ -208,16 +192,17 @@ def _dump(settings: dict[str, object]) -> str:
 _ENV = {"GRADIO_ANALYTICS_ENABLED": "False", "RECORD_VRAM": "1"}
 
 
-def command(verb: str, path: str) -> Command:
-    """`llamafactory-cli VERB PATH` in the train environment, with telemetry turned off."""
-    return Command(argv=("{train}/bin/llamafactory-cli", verb, path), runtime=Runtime.TRAIN, env=_ENV)
+def command(verb: str, path: str, *overrides: str) -> Command:
+    """`llamafactory-cli VERB PATH KEY=VALUE…` in the train environment, with telemetry turned off."""
+    argv = ("{train}/bin/llamafactory-cli", verb, path, *overrides)
+    return Command(argv=argv, runtime=Runtime.TRAIN, env=_ENV)
 
 
-def train_command(job: Job, path: str) -> Command:
-    """`llamafactory-cli train PATH` in the environment that trains the job."""
+def train_command(job: Job, path: str, *overrides: str) -> Command:
+    """`llamafactory-cli train PATH KEY=VALUE…` in the environment that trains the job."""
     if job.trainer is Runtime.TRAIN:
-        return command("train", path)
-    one = trainer_probe(job, f"start_{job.trainer}.py", path)
+        return command("train", path, *overrides)
+    one = trainer_probe(job, f"start_{job.trainer}.py", path, *overrides)
     return replace(one, env={**_ENV, **one.env})
 
 

@@ -86,6 +86,12 @@ class Job:
         return TRAINED_IN.get(self.recipe.train.kind, Runtime.TRAIN)
 
     @property
+    def adapter(self) -> str:
+        """The folder of what training made and the rest of a run uses: an adapter, or the trained model."""
+        # LLaMA-Factory leaves PiSSA's own adapter above it; at every load its base is another, random one.
+        return "adapter/pissa_converted" if self.recipe.train.pissa else "adapter"
+
+    @property
     def all_datasets(self) -> tuple[DatasetEntry, ...]:
         """Every dataset that is prepared: trained, for validation, for test."""
         return (*self.datasets, *self.validation, *self.test)

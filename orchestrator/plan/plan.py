@@ -12,10 +12,13 @@ from orchestrator.plan.stage import Plan
 from orchestrator.plan.stages import STAGES, base, stage_of
 
 # What each verb runs; stages that the recipe turns off or its training kind omits are left out.
-TRAIN = ("fetch", "prepare", "prove_data", "train", "curve", "hashes", "export", "prove_export", "certify")
+TRAIN = (
+    *("fetch", "prepare", "prove_data", "expand", "train", "curve", "hashes", "export", "prove_export"),
+    "certify",
+)
 PARITY = ("fetch", "prepare", "prove_data")
 # What the files of an export follow from.
-EXPORT = ("fetch", "prepare", "train", "export")
+EXPORT = ("fetch", "prepare", "expand", "train", "export")
 PROVE = ("prove_data", "prove_export", "score", "prove_served", "certify")
 RUN = tuple(STAGES)
 
@@ -25,6 +28,8 @@ def build_plan(job: Job, names: Iterable[str] = RUN) -> Plan:
     selected = set(names) - job.kind.omitted_stages
     if not job.recipe.verify.base:
         selected.discard("ask_base")
+    if not job.recipe.train.llama_pro:
+        selected.discard("expand")
     evaluate = job.recipe.evaluate
     if evaluate.split == "none":
         selected.discard("evaluate")

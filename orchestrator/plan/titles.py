@@ -13,6 +13,7 @@ TITLES: dict[str, Sentence] = {
     "ask_base": Sentence("Asking the base model the recipe's questions", "向基座模型提出配方里的问题"),
     "general_base": Sentence("Asking the base model general questions", "向基座模型提出常识题"),
     "evaluate_base": Sentence("Scoring the base model", "给基座模型打分"),
+    "expand": Sentence("Adding new blocks to the base model", "为基座模型添加新的层"),
     "train": Sentence("Training", "训练"),
     "curve": Sentence("Reading the loss curve", "分析损失曲线"),
     "hashes": Sentence("Recording the model hashes", "记录模型哈希"),

@@ -21,6 +21,7 @@ from orchestrator.datasets.preferences import other_purpose
 from orchestrator.datasets.split import part_name
 from orchestrator.errors import Problem, did_you_mean
 from orchestrator.metrics import METRICS
+from orchestrator.plan import methods
 from orchestrator.plan.job import Context
 from orchestrator.plan.kinds import KINDS, TRAINED_IN
 from orchestrator.plan.stage import BELOW_FLOOR, Runtime
@@ -32,6 +33,7 @@ def unresolved(resolved: Resolved, context: Context) -> list[Problem]:
     """Every problem between the values of a recipe, and with the names in it."""
     return [
         *_kind_problems(resolved),
+        *_method_problems(resolved, context),
         *_dataset_problems(resolved, context),
         *_purpose_problems(resolved, context),
         *_part_problems(resolved),
@@ -76,6 +78,12 @@ def _environment_problems(resolved: Resolved) -> Iterable[Problem]:
             "safetensors of the recipes that this one is built on"
         )
         yield Problem(what, resolved.where("train.kind"), hint)
+
+
+def _method_problems(resolved: Resolved, context: Context) -> Iterable[Problem]:
+    """Methods that cannot run here, or not together: docs/methods.md."""
+    for problem in methods.problems(resolved.recipe, context.hardware):
+        yield replace(problem, where=resolved.where(problem.where))
 
 
 def _purpose_problems(resolved: Resolved, context: Context) -> Iterable[Problem]:

@@ -2,9 +2,11 @@
 
 An update of a linear layer is scale · B·A, transposed where the layer keeps its weight as (in, out);
 of an embedding it is scale · (B·A)ᵀ. scale is alpha/r, with rslora alpha/√r, alpha and r those of the module
-(peft 0.18, tuners/lora/layer.py). Covered too: biases of lora_B, tensors that are saved whole
-(modules_to_save, biases, embeddings). Not covered, and named: DoRA and other variants, trainable tokens,
-adapters that change the base weights when they begin (PiSSA and its like), convolutions.
+(peft 0.18, tuners/lora/layer.py). With DoRA the sum of weight and update is then brought to the length that
+is trained for each row: m · (W + E) / ‖W + E‖ (tuners/lora/dora.py). Covered too: biases of lora_B, tensors
+that are saved whole (modules_to_save, biases, embeddings). Not covered, and named: other variants, DoRA of
+embeddings, trainable tokens, convolutions. An adapter that changes the base weights when it begins (PiSSA and
+its like) is no adapter of this base: `begun` names it.
 """
 
 from __future__ import annotations
@@ -24,13 +26,16 @@ if TYPE_CHECKING:
 
 PREFIX = "base_model.model."
 PART = re.compile(r"(.*)\.(lora_A|lora_B|lora_embedding_A|lora_embedding_B)(\.weight)?\Z")
+MAGNITUDE = re.compile(r"(.*)\.lora_magnitude_vector(\.weight)?\Z")
+VARIANTS = ("use_qalora", "arrow_config", "alora_invocation_tokens")
+CHANGING = ("pissa", "olora", "corda", "loftq", "lora_ga")
 HEADS = ("lm_head.weight", "embed_out.weight")
 TABLES = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight")
 
 
 @dataclass(frozen=True)
 class Update:
-    """What is added to one tensor: the keys of A and B in the adapter, and their scale."""
+    """What is added to one tensor: the keys of A and B in the adapter, their scale, and DoRA's magnitude."""
 
     module: str
     a: str
@@ -39,15 +44,37 @@ class Update:
     alpha: float
     scale: float
     transposed: bool
+    magnitude: str = ""
+    rslora: bool = False
 
-    def rows(self, weights: Weights, stretches: list[Stretch]) -> tuple[Tensor, Tensor]:
-        """(the update, the sum of its terms' magnitudes) for those rows of the tensor, in float64."""
+    def rows(
+        self, weights: Weights, stretches: list[Stretch], *, ranks: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(the update, the sum of its terms' magnitudes) for those rows of the tensor, in float64.
+
+        `ranks`: only of the first so many rows of A.
+        """
         import torch
 
-        a, b = weights.read(self.a).double(), weights.read(self.b).double()
+        a, b = weights.read(self.a)[:ranks].double(), weights.read(self.b)[:, :ranks].double()
         left, right = (a.T, b.T) if self.transposed else (b, a)
         left = torch.cat([left[start:end] for start, end in stretches])
         return left @ right * self.scale, left.abs() @ right.abs() * abs(self.scale)
+
+    def turned(
+        self, weights: Weights, stretches: list[Stretch], before: Tensor, both: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The update under DoRA: what the magnitude makes of weight and update, less the weight."""
+        import torch
+
+        update, terms = both
+        whole = weights.read(self.magnitude).double().reshape(-1, 1)
+        magnitude = torch.cat([whole[start:end] for start, end in stretches])
+        factor = magnitude / (before + update).norm(dim=1, keepdim=True)
+        merged = factor * (before + update)
+        # The norm is a sum over the row, in the dtype of the weights' product.
+        rounding = (merged.shape[1] + 8) * merged.abs() / (self.rank + 4)
+        return merged - before, terms * factor.abs() + rounding
 
 
 @dataclass
@@ -58,6 +85,7 @@ class LoraWeights:
         updates: tensor → what is added to it. biases: tensor → (key, scale).
         replaced: tensor → key of the whole tensor that takes its place.
         uncovered: tensor → why its merge is not checked.
+        begun: how the adapter changed the base weights when it began; "" if it did not.
         unmatched: modules that no tensor of the base belongs to.
         silent: modules whose update is zero whatever it is merged into.
     """
@@ -70,6 +98,8 @@ class LoraWeights:
     unmatched: list[str] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
     modules: int = 0
+    begun: str = ""
+    magnitudes: dict[str, str] = field(default_factory=dict)
 
 
 def read_adapter(folder: Path, base: Weights) -> LoraWeights:
@@ -84,18 +114,22 @@ def read_adapter(folder: Path, base: Weights) -> LoraWeights:
         return adapter
     pairs: dict[str, dict[str, str]] = {}
     config["variant"] = _variant(config)
+    begin = config.get("init_lora_weights")
+    adapter.begun = begin if isinstance(begin, str) and begin.startswith(CHANGING) else ""
     for key in adapter.weights.files:
         name = key.removeprefix(PREFIX)
         found = PART.match(name)
         if found:
             pairs.setdefault(found[1], {})[found[2][-1]] = key
+        elif magnitude := MAGNITUDE.match(name):
+            adapter.magnitudes[magnitude[1]] = key
         elif name.endswith(".lora_B.bias"):
             _bias(adapter, config, name.removesuffix(".lora_B.bias"), key, base)
         elif "lora_" in name or "trainable_tokens" in name:
             config["variant"] = config["variant"] or name.rsplit(".", 1)[-1]
         else:
             whole = name.replace(".base_layer.", ".")
-            adapter.replaced[_tensor(whole, base) or whole] = key
+            adapter.replaced[base.named(whole) or whole] = key
     for module, parts in sorted(pairs.items()):
         _add(adapter, config, module, parts, base)
     return adapter
@@ -105,12 +139,7 @@ def _variant(config: Row) -> str:
     """What makes the merge another formula than LoRA's; "" for plain LoRA."""
     if config.get("peft_type", "LORA") != "LORA":
         return str(config["peft_type"])
-    for flag in ("use_dora", "use_qalora", "arrow_config", "alora_invocation_tokens"):
-        if config.get(flag):
-            return "DoRA" if flag == "use_dora" else flag
-    begin = config.get("init_lora_weights")
-    changing = ("pissa", "olora", "corda", "loftq", "lora_ga")
-    return begin if isinstance(begin, str) and begin.startswith(changing) else ""
+    return next((flag for flag in VARIANTS if config.get(flag)), "")
 
 
 def _add(adapter: LoraWeights, config: Row, module: str, parts: dict[str, str], base: Weights) -> None:
@@ -133,10 +162,34 @@ def _add(adapter: LoraWeights, config: Row, module: str, parts: dict[str, str], 
     transposed = flag if straight == across else shape == across
     rank, alpha = a[0], float(_of_module(config.get("alpha_pattern"), module, config["lora_alpha"]))
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    update = Update(module, parts["A"], parts["B"], rank, alpha, scale, transposed)
+    magnitude = adapter.magnitudes.get(module, "")
+    if config.get("use_dora") and (why := _no_dora(adapter, magnitude, shape, transposed=transposed)):
+        adapter.uncovered[tensor] = why
+        return
+    update = Update(
+        module,
+        parts["A"],
+        parts["B"],
+        rank,
+        alpha,
+        scale,
+        transposed,
+        magnitude,
+        bool(config.get("use_rslora")),
+    )
     adapter.updates.setdefault(tensor, []).append(update)
-    if not all(adapter.weights.read(parts[part]).any() for part in "AB"):
+    if not magnitude and not all(adapter.weights.read(parts[part]).any() for part in "AB"):
         adapter.silent.append(module)
+
+
+def _no_dora(adapter: LoraWeights, magnitude: str, shape: tuple[int, ...], *, transposed: bool) -> str:
+    """Why DoRA's merge into a tensor is not checked; "" if it is."""
+    if not magnitude:
+        return "the magnitude of its update is missing"
+    if transposed:
+        return "DoRA of an embedding"
+    (rows,) = adapter.weights.shapes[magnitude][:1]
+    return "" if rows == shape[0] else f"a magnitude of {rows} rows on a weight of shape {shape}"
 
 
 def _bias(adapter: LoraWeights, config: Row, module: str, key: str, base: Weights) -> None:

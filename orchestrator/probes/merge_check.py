@@ -3,17 +3,19 @@
 It needs no server, and imports only torch and safetensors.
 
     python merge_check.py --base inputs/base --adapter adapter --export export --method lora \
-        --out proofs/export/merge_facts.json
+        --settings train.yaml --out proofs/export/merge_facts.json
 
 Every tensor of the export is compared with what the merge must give (merge_rows.py): as a whole up to 2^17
 values, above that in 16 stretches of rows, drawn with a seed. With `--method full` or `freeze`, the export
-must hold the trained folder's own tensors. Only one tensor is in memory at a time.
+must hold the trained folder's own tensors; with freeze those that `--settings` does not train must be the
+base's, with LLaMA Pro at their new places (frozen.py). Only one tensor is in memory at a time.
 
 The facts are one JSON object, which proofs/merge.py reads:
 
     {"method", "dtypes": {"base", "loaded", "adapter", "export"}, "seed", "sample",
      "tensors": {kind: number}, "values", "looked", "modules", "silent": [module], "unmatched": [module],
-     "changed", "invisible", "scales": [number], "fit": [least, most], "worst": diff in bounds,
+     "begun", "rslora", "untied", "dropped", "changed", "invisible", "scales": [number], "fit": [least, most],
+     "worst": diff in bounds,
      "files": {file: {"tensors", "bad", "taught"}}, "bad": [record], "bad_number", "missing": [tensor],
      "extra": [tensor], "resized": {tensor: [rows of the base, of the export]}, "uncovered": {why: number},
      "problems": [{"file", "what"}], "head"}
@@ -22,7 +24,8 @@ The facts are one JSON object, which proofs/merge.py reads:
 adapter: "same"; "other"; "lost", where the export has none; "unknown", where training left none; "" for a
 model that is none.
 
-kind is merged, replaced (saved whole by the adapter), trained (full, freeze), untouched or uncovered. Not
+kind is merged, replaced (saved whole by the adapter), trained (full, freeze), frozen, untouched or uncovered.
+untied: the tensor of an output head that config.json says is the embedding table, although it is another. Not
 covered: rows that were not drawn (the model hashes cover all bytes), quantized weights, and what lora.py does
 not cover.
 """
@@ -36,10 +39,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lora import LoraWeights, read_adapter, tied_to
-from merge_rows import MergedRows, compare_merged, compare_same
+from frozen import Frozen
+from lora import HEADS, TABLES, LoraWeights, Update, read_adapter, tied_to
+from merge_rows import MergedRows, compare_merged, compare_same, quantized
 from tokens import Row, output, put
-from weights import SAMPLE, Weights, sampled
+from weights import SAMPLE, Stretch, Weights, sampled
 
 if TYPE_CHECKING:
     from torch import dtype
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
 LISTED = 400
 VALUE_HEAD = "value_head.safetensors"
 HEAD = {"score.weight": "v_head.summary.weight", "score.bias": "v_head.summary.bias"}
+UNTAUGHT = ("untouched", "frozen")
 DTYPES = {"float32": "float32", "float16": "float16", "bfloat16": "bfloat16", "float64": "float64"}
 
 
@@ -69,6 +74,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--adapter", required=True, help="the adapter; with full and freeze the trained model")
     add("--export", required=True, help="the folder of the export")
     add("--method", required=True, choices=["lora", "full", "freeze"], help="how it was trained")
+    add("--settings", default="", help="the train.yaml, which says what freeze trains")
     add("--seed", type=int, default=0, help="draws the rows of large tensors")
     add("--out", required=True, help="the JSON to write")
     return parser.parse_args()
@@ -93,11 +99,11 @@ class Tally:
         """Count one tensor."""
         self.kinds[record["kind"]] += 1
         self.files.setdefault(record["file"], Counter()).update(
-            tensors=1, bad=not record["ok"], taught=record["kind"] != "untouched"
+            tensors=1, bad=not record["ok"], taught=record["kind"] not in UNTAUGHT
         )
         self.values += values
         self.looked += record["values"]
-        self.changed += record["kind"] != "untouched" and not record.get("like_base", False)
+        self.changed += record["kind"] not in UNTAUGHT and not record.get("like_base", False)
         self.invisible += not record.get("visible", 1)
         self.worst = max(self.worst, record.get("worst", 0.0))
         if record.get("fit") is not None and record["ok"]:
@@ -116,9 +122,11 @@ def check(arguments: argparse.Namespace) -> Row:
     else:
         trained = Weights(Path(arguments.adapter))
         adapter = LoraWeights(trained, replaced={name: name for name in trained.files})
-    parts = Parts(base, export, adapter, arguments)
+    frozen = Frozen.of(arguments.method, arguments.settings, base.folder, export.folder)
+    parts = Parts(base, export, adapter, frozen, arguments)
     tally, resized = Tally(), {}
-    names = {name: base.named(name) or tied_to(name, base) for name in export.files}
+    places = {name: frozen.source(name) for name in export.files}
+    names = {name: base.named(place) or tied_to(place, base) for name, place in places.items()}
     # The tensors of an unreadable file are missing too; its problem already says so.
     whole = not (base.problems or export.problems or adapter.weights.problems)
     for name, source in names.items():
@@ -131,10 +139,13 @@ def check(arguments: argparse.Namespace) -> Row:
             for length in export.shapes[name]:
                 values *= length
             tally.add(parts.record(name, source), values)
-    lacking = [name for name in base.files if not (export.named(name) or tied_to(name, export))]
+    held = {name for name in (*names.values(), *(export.named(name) for name in base.files)) if name}
+    dropped = [name for name, key in adapter.replaced.items() if not held_by(export, adapter, name, key)]
+    lacking = [name for name in base.files if name not in held and not tied_to(name, export)]
     return facts(arguments, parts, tally) | {
         "resized": resized,
         "missing": lacking if whole else [],
+        "dropped": dropped if whole and arguments.method == "lora" else [],
         "extra": [name for name, source in names.items() if not source and name not in HEAD] if whole else [],
         "problems": [*base.problems, *adapter.weights.problems, *export.problems],
         "head": head_of(export, Path(arguments.adapter) / VALUE_HEAD),
@@ -156,13 +167,29 @@ def head_of(export: Weights, value_head: Path) -> str:
     return "same" if same else "other"
 
 
+def held_by(export: Weights, adapter: LoraWeights, name: str, key: str) -> bool:
+    """Whether the export holds a tensor that was saved whole; a head also as the table that it equals."""
+    import torch
+
+    if export.named(name):
+        return True
+    table = tied_to(name, export)
+    other = adapter.replaced.get(table, "")
+    return bool(other) and torch.equal(adapter.weights.read(key), adapter.weights.read(other))
+
+
 class Parts:
     """Base, export and adapter, and the record of each tensor."""
 
     def __init__(
-        self, base: Weights, export: Weights, adapter: LoraWeights, arguments: argparse.Namespace
+        self,
+        base: Weights,
+        export: Weights,
+        adapter: LoraWeights,
+        frozen: Frozen,
+        arguments: argparse.Namespace,
     ) -> None:
-        self.base, self.export, self.adapter = base, export, adapter
+        self.base, self.export, self.adapter, self.frozen = base, export, adapter, frozen
         self.full = arguments.method != "lora"
         self.seed = arguments.seed
         # transformers casts every weight to the configuration's dtype when it loads a model.
@@ -170,13 +197,12 @@ class Parts:
 
     def record(self, name: str, source: str) -> Row:
         """Compare one tensor of the export with what the merge must give."""
-        rows = min((self.export.shapes[name] or (1,))[0], (self.base.shapes[source] or (1,))[0])
+        whole = self._whole(name, source)
+        weights, key = (self.adapter.weights, whole) if whole else (self.base, source)
+        # Of a larger vocabulary the new rows, too, are those of the table that was saved whole.
+        rows = min((self.export.shapes[name] or (1,))[0], (weights.shapes[key] or (1,))[0])
         shape = (rows, *self.export.shapes[name][1:]) if self.export.shapes[name] else ()
         stretches = sampled(name, shape, self.seed)
-        whole = self.adapter.replaced.get(source)
-        weights, key = (self.adapter.weights, whole) if whole else (self.base, source)
-        if whole and self.adapter.weights.shapes[whole][1:] != self.base.shapes[source][1:]:
-            weights, key, whole = self.base, source, None
         sides = MergedRows(self.export.read(name, stretches), weights.read(key, stretches), self.loaded)
         told: Row = {"tensor": name, "file": self.export.files[name], "values": sides.export.numel()}
         updates = self.adapter.updates.get(source, [])
@@ -184,11 +210,9 @@ class Parts:
             same = compare_same(sides)
             return told | {"kind": "uncovered", "ok": same["finite"], "like_base": same["ok"]}
         if updates:
-            both = [update.rows(self.adapter.weights, stretches) for update in updates]
-            merged = compare_merged(sides, both, updates[0].rank, self._adapter_eps(updates[0].a))
             first = updates[0]
             told |= {"scale": first.scale, "alpha": first.alpha, "rank": first.rank}
-            return told | {"kind": "merged", "module": first.module} | merged
+            return told | {"kind": "merged", "module": first.module} | self._merged(sides, updates, stretches)
         if source in self.adapter.biases:
             bias, scale = self.adapter.biases[source]
             update = self.adapter.weights.read(bias, stretches).double() * scale
@@ -196,9 +220,44 @@ class Parts:
             return told | {"kind": "merged", "module": source, "scale": scale} | merged
         same = compare_same(sides)
         if not whole:
-            return told | {"kind": "untouched"} | same
+            kind = "frozen" if self.frozen.stays(name) else "untouched"
+            return told | {"kind": kind} | same
+        kind = "trained" if self.full else "replaced"
+        if (self.base.shapes[source] or (1,))[0] < rows:
+            return told | {"kind": kind} | same | {"like_base": False}
         before = compare_same(MergedRows(sides.export, self.base.read(source, stretches), self.loaded))
-        return told | {"kind": "trained" if self.full else "replaced"} | same | {"like_base": before["ok"]}
+        return told | {"kind": kind} | same | {"like_base": before["ok"]}
+
+    def _whole(self, name: str, source: str) -> str | None:
+        """The key of the tensor that takes the base's place; None where the base's own must be exported."""
+        if self.full:
+            return None if self.frozen.stays(name) else (self.adapter.weights.named(name) or None)
+        replaced, stored = self.adapter.replaced, self.base.named(name)
+        # A tied head that only the export stores is the adapter's own head, or else its table.
+        key = replaced.get(stored or name) or ("" if stored else replaced.get(source))
+        if key and self.adapter.weights.shapes[key][1:] == self.base.shapes[source][1:]:
+            return key
+        return None
+
+    def _merged(self, sides: MergedRows, updates: list[Update], stretches: list[Stretch]) -> Row:
+        """The merge of one tensor; of a wrong one also whether a part of the method was left out."""
+        weights, eps = self.adapter.weights, self._adapter_eps(updates[0].a)
+        plain = [update.rows(weights, stretches) for update in updates]
+        before = sides.before.to(self.loaded or sides.before.dtype).double()
+        both = [
+            update.turned(weights, stretches, before, each) if update.magnitude else each
+            for update, each in zip(updates, plain, strict=True)
+        ]
+        rank = updates[0].rank
+        merged = compare_merged(sides, both, rank, eps)
+        if merged["ok"] or merged.get("looks") in ("base", "not finite"):
+            return merged
+        half = [update.rows(weights, stretches, ranks=update.rank // 2) for update in updates]
+        without = {"no magnitude": plain if updates[0].magnitude else [], "half": half}
+        for looks, other in without.items():
+            if other and compare_merged(sides, other, rank, eps)["ok"]:
+                return merged | {"looks": looks}
+        return merged | ({"looks": "quantized"} if quantized(sides, both) else {})
 
     def _adapter_eps(self, key: str) -> float:
         import torch
@@ -240,6 +299,9 @@ def facts(arguments: argparse.Namespace, parts: Parts, tally: Tally) -> Row:
         "modules": adapter.modules,
         "silent": adapter.silent,
         "unmatched": adapter.unmatched,
+        "begun": adapter.begun,
+        "rslora": any(update.rslora for update in updates),
+        "untied": untied(parts.export),
         "changed": tally.changed,
         "invisible": tally.invisible,
         "scales": sorted({round(update.scale, 6) for update in updates})[:20],
@@ -250,6 +312,28 @@ def facts(arguments: argparse.Namespace, parts: Parts, tally: Tally) -> Row:
         "bad_number": tally.bad_number,
         "uncovered": dict(Counter(adapter.uncovered.values())),
     }
+
+
+def untied(export: Weights) -> str:
+    """The head that config.json says is the embedding table, although another one is stored; "" for none.
+
+    A server reads config.json and drops it: vLLM skips lm_head.weight of a tied model without a word.
+    """
+    import torch
+
+    try:
+        config = json.loads((export.folder / "config.json").read_text(encoding="utf-8"))
+        tied = bool(config.get("tie_word_embeddings"))
+    except (OSError, ValueError, AttributeError):
+        return ""
+    head = next((name for name in export.files if name.endswith(HEADS)), "")
+    table = next((name for name in export.files if name.endswith(TABLES)), "")
+    if not tied or not head or not table:
+        return ""
+    if export.shapes[head] != export.shapes[table]:
+        return head
+    stretches = sampled(head, export.shapes[head], 0)
+    return "" if torch.equal(export.read(head, stretches), export.read(table, stretches)) else head
 
 
 def stored_as(weights: Weights) -> str:

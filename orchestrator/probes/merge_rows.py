@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FEW = 36  # fewer values in which the update can be seen say nothing of its size
 ROWS = 96
+BLOCK = 64  # values of a tensor that bitsandbytes quantizes together
+EVEN = 0.02  # how far multiples of a step may be from whole ones
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,25 @@ def _looks(moved: Tensor, update: Tensor, bound: Tensor, ratio: Tensor, found: R
             cosine = float((moved * update).sum() / (moved.norm() * update.norm() + 1e-300))
             return {"looks": "other adapter", "rank_found": rank, "cosine": cosine}
     return {"looks": "other", "share": float((ratio > 1).double().mean())}
+
+
+def quantized(sides: MergedRows, updates: list[tuple[Tensor, Tensor]]) -> bool:
+    """Whether what the update was added to has few levels: a base that was held in 4 or 8 bits.
+
+    bitsandbytes keeps each 64 values as one of 16 levels times the largest of them; in 8 bits, a row as
+    whole multiples of a 127th of its largest. Other weights have about as many levels as values.
+    """
+    import torch
+
+    rest = sides.export.double() - sum(update for update, _ in updates)
+    if rest.dim() != 2 or rest.numel() < BLOCK:  # noqa: PLR2004 - a matrix, not a bias
+        return False
+    blocks = rest.reshape(-1)[: rest.numel() // BLOCK * BLOCK].reshape(-1, BLOCK)[:ROWS]
+    steps = blocks / blocks.abs().amax(dim=1, keepdim=True).clamp_min(1e-30)
+    # Levels of four bits are at least 0.07 apart; rounding of the export moves one by far less.
+    four = all(torch.unique((row * 50).round()).numel() <= 2**4 for row in steps)
+    parts = rest / rest.abs().amax(dim=1, keepdim=True).clamp_min(1e-30) * 127
+    return four or float((parts - parts.round()).abs().max()) < EVEN
 
 
 def _rank(moved: Tensor, bound: Tensor) -> int:

@@ -24,7 +24,8 @@ DROPPED = {"eval_dataset", "deepspeed", "fsdp", "resume_from_checkpoint", "early
 # Changes no token id, so that a probe of ids runs on any machine. The dataset cache is the probe's own.
 IDS_NEUTRAL = {"bf16": False, "fp16": False, "pure_bf16": False, "streaming": False, "overwrite_cache": False}
 IDS_DROPPED = {"tokenized_path", "quantization_bit"}
-WHOLE_TEXTS = ("train_on_prompt", "packing", "neat_packing")
+WHOLE_TEXTS = ("train_on_prompt",)
+PACKED = ("packing", "neat_packing")
 
 
 def model_settings(path: str, scratch: str) -> Row:
@@ -43,6 +44,9 @@ def ids_settings(path: str) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="conch-ids-") as scratch:
         os.environ["HF_DATASETS_CACHE"] = scratch
         kept = _without(settings, DROPPED | IDS_DROPPED)
+        if any(kept.get(key) for key in PACKED) and kept["stage"] == "sft":
+            # Rows are put together after they are encoded, each cut one token earlier (data_args.py).
+            kept = _without(kept, set(PACKED)) | {"cutoff_len": kept["cutoff_len"] - 1}
         yield kept | NEUTRAL | IDS_NEUTRAL | {"output_dir": f"{scratch}/output"}
 
 

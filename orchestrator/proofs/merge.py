@@ -29,6 +29,7 @@ class Record(TypedDict):
     times: NotRequired[float]
     rank_found: NotRequired[int]
     share: NotRequired[float]
+    rank: NotRequired[int]
 
 
 class Unreadable(TypedDict):
@@ -63,12 +64,17 @@ class Facts(TypedDict):
     resized: Mapping[str, Sequence[int]]
     uncovered: Mapping[str, int]
     problems: Sequence[Unreadable]
+    begun: NotRequired[str]
+    rslora: NotRequired[bool]
     head: NotRequired[str]
+    untied: NotRequired[str]
+    dropped: NotRequired[Sequence[str]]
 
 
 Cause = tuple[Sentence, Sentence]
 
 LISTED = 50
+SAME_SCALE = 0.01
 AGAIN = Sentence(
     "conch sft RECIPE exports again from this run's adapter", "conch sft RECIPE 会用本次运行的适配器重新导出"
 )
@@ -85,15 +91,8 @@ _NOT_COVERED = Sentence(
 def prove(facts: Facts) -> Proof:
     """The proof over the facts of one export."""
     rules = (
-        _unreadable,
-        _head,
-        _names,
-        _nothing,
-        _idle,
-        _not_finite,
-        _is_base,
-        _foreign_shard,
-        _wrong_modules,
+        *(_unreadable, _begun, _head, _names, _untied, _nothing, _idle, _not_finite, _frozen, _is_base),
+        *(_foreign_shard, _wrong_modules),
     )
     cause = next((found for rule in rules if (found := rule(facts))), None)
     return Proof(
@@ -144,6 +143,53 @@ _HEADS: Mapping[str, Sentence] = {
 def _head(facts: Facts) -> Cause | None:
     what = _HEADS.get(facts.get("head", ""))
     return (what, AGAIN) if what else None
+
+
+def _begun(facts: Facts) -> Cause | None:
+    """An adapter of a base that only its own training had."""
+    if not (begun := facts.get("begun")):
+        return None
+    return Sentence(
+        f"the adapter begins with a changed base ({begun}), which is another one at every load: it is no"
+        " adapter of this base",
+        f"适配器从改动过的基座开始训练（{begun}），而每次加载时这个基座都不同：它不是当前基座的适配器",
+    ), Sentence(
+        "use the converted adapter, adapter/pissa_converted, which conch sft makes with train.pissa: true",
+        "使用转换后的适配器 adapter/pissa_converted；设置 train.pissa: true 后，conch sft RECIPE 会生成它",
+    )
+
+
+def _untied(facts: Facts) -> Cause | None:
+    """Two tables of which a server would read one."""
+    if names := some(facts.get("dropped", ())):
+        return Sentence(
+            f"the export lacks {names}, which training saved whole",
+            f"导出模型缺少训练时整体保存的 {names.zh}",
+        ), AGAIN
+    if not (head := facts.get("untied")):
+        return None
+    return Sentence(
+        f"config.json says that the output head is the embedding table, and {head} is another one: a server"
+        " drops it",
+        f"config.json 声明输出层与词嵌入共享权重，但 {head} 与词嵌入不同：服务端会丢弃它",
+    ), Sentence(
+        "set tie_word_embeddings: false in the export's config.json; conch sft RECIPE exports it so",
+        "在导出模型的 config.json 中设置 tie_word_embeddings: false；conch sft RECIPE 会这样导出",
+    )
+
+
+def _frozen(facts: Facts) -> Cause | None:
+    """A layer changed that was not to be trained."""
+    names = [record["tensor"] for record in facts["bad"] if record["kind"] == "frozen"]
+    if not names:
+        return None
+    total, listed = facts["tensors"].get("frozen", 0), some(names)
+    return Sentence(
+        f"{len(names)} of {total} frozen tensors are not the base's: {listed}; another part of the model was"
+        " trained, or the export is of another base",
+        f"{total} 个冻结的张量中有 {len(names)} 个与基座不同：{listed.zh}；"
+        "训练了模型的其他部分，或导出自另一个基座",
+    ), joined([AGAIN, _BASE])
 
 
 def _names(facts: Facts) -> Cause | None:
@@ -273,6 +319,8 @@ def _wrong_modules(facts: Facts) -> Cause | None:
         what = Sentence(
             "are merged in part: some rows are still the base's", "只合并了一部分：有些行仍是基座模型的"
         )
+    elif len(kinds) == 1 and (look := next(iter(kinds))) in _LEFT_OUT:
+        what = _LEFT_OUT[look]
     elif "other adapter" in kinds and "other" not in kinds:
         rank = max(record.get("rank_found", 0) for record in bad)
         what = Sentence(
@@ -294,6 +342,23 @@ def _wrong_modules(facts: Facts) -> Cause | None:
     return joined([named, what], " ", ""), AGAIN
 
 
+# What a method does beside LoRA, and an export left out.
+_LEFT_OUT = {
+    "no magnitude": Sentence(
+        "are merged without DoRA's magnitude, as plain LoRA", "按普通 LoRA 合并，没有使用 DoRA 的幅度"
+    ),
+    "half": Sentence(
+        "carry only the first half of the adapter's ranks: PiSSA's own adapter was merged into the base"
+        " without the part that its training had taken out of it",
+        "只包含适配器前一半的秩：合并的是 PiSSA 自己的适配器，而基座没有减去训练开始时取出的部分",
+    ),
+    "quantized": Sentence(
+        "hold a base of 4 or 8 bits: the adapter was merged into the quantized weights",
+        "是 4 位或 8 位的基座权重：适配器合并到了量化后的权重上",
+    ),
+}
+
+
 def _modules(facts: Facts) -> Sentence:
     """The wrong modules, and out of how many: "model.layers.0.mlp.up_proj (1 of 210)"."""
     number, taught = facts["bad_number"], _taught(facts)
@@ -312,6 +377,10 @@ def _scaled(facts: Facts) -> Cause:
         actual = f"{alpha * times[0]:.4g}"
         meant = f" (lora_alpha {actual} instead of {alpha:g})"
         meant_zh = f"（lora_alpha 是 {actual}，应为 {alpha:g}）"
+    rank = facts["bad"][0].get("rank", 0)
+    if facts.get("rslora") and rank and abs(times[0] * rank**0.5 - 1) < SAME_SCALE:
+        meant = ": the scale of LoRA, alpha / rank, instead of rsLoRA's, alpha / √rank"
+        meant_zh = "：用的是 LoRA 的缩放系数 alpha / rank，而不是 rsLoRA 的 alpha / √rank"
     cause = Sentence(
         "adapter_config.json was changed after the export, or the export read another one",
         "导出之后 adapter_config.json 被修改过，或导出时读的是另一个文件",
@@ -339,6 +408,11 @@ def _taught(facts: Facts) -> int:
 def _held(facts: Facts) -> Sentence:
     if facts["method"] != "lora":
         all_ = _taught(facts)
+        if frozen := facts["tensors"].get("frozen"):
+            return Sentence(
+                f"{all_} tensors are the trained model's, and all {frozen} frozen ones the base's",
+                f"{all_} 个张量是训练后的权重，全部 {frozen} 个冻结的张量与基座相同",
+            )
         return Sentence(f"all {all_} tensors are the trained model's", f"全部 {all_} 个张量都是训练后的权重")
     scales = ", ".join(f"{scale:g}" for scale in facts["scales"][:3]) or "1"
     merged = facts["tensors"].get("merged", 0)
@@ -348,7 +422,13 @@ def _held(facts: Facts) -> Sentence:
     )
 
 
-_KINDS = {"merged": "已合并", "replaced": "整体替换", "trained": "已训练", "untouched": "未涉及"}
+_KINDS = {
+    "frozen": "已冻结",
+    "merged": "已合并",
+    "replaced": "整体替换",
+    "trained": "已训练",
+    "untouched": "未涉及",
+}
 
 
 def _covered(facts: Facts) -> Sentence:
@@ -393,6 +473,9 @@ _SENTENCES = (
         r"缺少索引中列出的 \1 个张量，首先是 \2",
     ),
     ("half of its update is missing", "更新缺少一半"),
+    ("the magnitude of its update is missing", "缺少更新的幅度"),
+    ("DoRA of an embedding", "词嵌入上的 DoRA"),
+    (r"a magnitude of (\d+) rows on a weight of shape (.+)", r"幅度有 \1 行，而权重的形状为 \2"),
     (r"an update of shape (.+) on a weight of shape (.+)", r"更新的形状 \1 与权重的形状 \2 不符"),
 )
 
@@ -427,6 +510,9 @@ _LOOKS = {
     "other adapter": Sentence(
         "carries another update, of rank {rank_found}", "合并的是另一个更新（秩 {rank_found}）"
     ),
+    "no magnitude": Sentence("is merged without DoRA's magnitude", "没有使用 DoRA 的幅度"),
+    "half": Sentence("carries half of the adapter's ranks", "只包含适配器一半的秩"),
+    "quantized": Sentence("holds a quantized base", "是量化后的基座权重"),
     "other": Sentence(
         "holds other weights: {share:.0%} of the checked values differ",
         "是其他权重：检查的数值中有 {share:.0%} 不同",

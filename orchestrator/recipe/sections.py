@@ -137,8 +137,10 @@ class Train(Section):
         "on documents; dpo: on pairs of a better and a worse answer; reward: a model that scores answers, on "
         "such pairs; kto: on liked and disliked answers.",
     )
-    method: Annotated[str, Choice(("lora", "full", "freeze"))] = Field(
-        "lora", description="lora trains a small adapter, full every weight, freeze the last layers."
+    method: Annotated[str, Choice(("lora", "full", "freeze", "oft"))] = Field(
+        "lora",
+        description="lora trains a small adapter, full every weight, freeze some layers; oft is refused. "
+        "docs/methods.md lists what goes with each.",
     )
     environment: Annotated[str, Choice(("auto", "ppo"))] = Field(
         "auto",
@@ -155,6 +157,49 @@ class Train(Section):
     lora_target: Annotated[str, Joined(MODULES)] = Field(
         "all", description="Modules that get an adapter: all, or their names."
     )
+    dora: Annotated[bool, Switch()] = Field(
+        False, description="DoRA: the length of each row of a weight is trained apart from its direction."
+    )
+    rslora: Annotated[bool, Switch()] = Field(
+        False, description="rsLoRA: the adapter's scale is lora_alpha / √lora_rank."
+    )
+    pissa: Annotated[bool, Switch()] = Field(
+        False,
+        description="PiSSA: the adapter begins with the largest singular values of each weight; the result "
+        "is an adapter of twice the rank on the unchanged base.",
+    )
+    lora_plus: Annotated[float, Number(above=0, most=1000)] | None = Field(
+        None, description="LoRA+: how much faster B learns than A, e.g. 16."
+    )
+    additional_target: Annotated[str, Joined(MODULES)] | None = Field(
+        None, description="Modules that are trained and saved whole beside the adapter, e.g. embed_tokens."
+    )
+    quantization_bit: Annotated[int, Whole(least=2, most=8)] | None = Field(
+        None, description="QLoRA: the base is held in 4 or 8 bits while an adapter is trained."
+    )
+    freeze_layers: Annotated[int, Whole(least=-1000, most=1000)] | None = Field(
+        None, description="With freeze: the last so many layers are trained, below 0 the first; 2 if unset."
+    )
+    freeze_modules: Annotated[str, Joined(MODULES)] | None = Field(
+        None, description="With freeze: the modules of these layers that are trained; all if unset."
+    )
+    llama_pro: Annotated[int, Whole(least=1, most=1000)] | None = Field(
+        None,
+        description="LLaMA Pro, with freeze: so many new blocks are added, which alone are trained; the "
+        "number of layers must be a multiple of it.",
+    )
+    optimizer: Annotated[str, Choice(("adamw", "galore", "badam"))] = Field(
+        "adamw", description="With full and freeze, galore and badam train every weight in less memory."
+    )
+    neftune: Annotated[float, Number(above=0, most=1000)] | None = Field(
+        None, description="NEFTune: noise on the embeddings while training, e.g. 5."
+    )
+    packing: Annotated[str, Choice(("off", "on", "neat"))] = Field(
+        "off",
+        description="on: several rows in one example of cutoff_len tokens; neat: these rows do not see each "
+        "other.",
+    )
+    liger: Annotated[bool, Switch()] = Field(False, description="Liger's kernels; on a GPU only.")
     learning_rate: Annotated[float, Number(above=0, most=1)] = Field(
         CUDA.learning_rate, description=f"Peak learning rate; {CPU.learning_rate:g} on a CPU."
     )
@@ -197,7 +242,8 @@ class Train(Section):
     save_steps: Annotated[int, Whole(least=0, most=1000000000)] | None = Field(
         None,
         description="Steps between two checkpoints, from which an interrupted training resumes; if unset,"
-        " ten checkpoints in total (four if every weight is trained); 0 for none. The last two are kept.",
+        " ten checkpoints in total (four if every weight is trained, none with pissa); 0 for none. The last"
+        " two are kept.",
     )
     early_stopping: Annotated[int, Whole(least=1, most=1000)] | None = Field(
         None,
@@ -223,6 +269,9 @@ class Train(Section):
         """Steps between two checkpoints; below 1 the share of all steps; 0 for none."""
         if self.save_steps is not None:
             return self.save_steps
+        # PiSSA's conversion compares with the adapter at its start, which a resumed training takes for it.
+        if self.pissa:
+            return 0
         return 0.1 if self.method == "lora" else 0.25
 
 

@@ -234,11 +234,11 @@ def test_tables_and_tensors_that_are_saved_whole(checked: Checked) -> None:
     assert checked.proof().holds
 
 
-def test_a_dora_adapter_is_said_to_be_not_covered(checked: Checked) -> None:
-    checked.lay_out(config={"use_dora": True})
+def test_a_variant_is_said_to_be_not_covered(checked: Checked) -> None:
+    checked.lay_out(config={"use_qalora": True})
     proof = checked.proof()
     assert proof.holds
-    assert "6 modules: DoRA" in proof.not_covered
+    assert "6 modules: use_qalora" in proof.not_covered
 
 
 def test_a_full_training_is_exported_as_it_is(checked: Checked) -> None:

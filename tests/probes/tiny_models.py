@@ -19,6 +19,7 @@ INNER = 40
 RANK = 2
 ALPHA = 8.0
 PREFIX = "base_model.model."
+VECTORS = ("norm.weight", "lora_magnitude_vector")
 MODULES = tuple(f"model.layers.{layer}.mlp.{name}" for layer in range(3) for name in ("up_proj", "down_proj"))
 
 
@@ -101,7 +102,7 @@ def write(path: Path, model: Mapping[str, Matrix], dtype: str = "F32") -> None:
     data = b""
     for name, rows in model.items():
         flat = b"".join(WRITE[dtype](value) for row in rows for value in row)
-        shape = [len(rows[0])] if name.endswith("norm.weight") else [len(rows), len(rows[0])]
+        shape = [len(rows[0])] if name.endswith(VECTORS) else [len(rows), len(rows[0])]
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(flat)]}
         data += flat
     text = json.dumps(header).encode()

@@ -7,47 +7,44 @@ from orchestrator.backends.options.table import OptionTable, Risk, names, only, 
 _SAFE = (
     *names(
         """
-        adam_beta1 adam_beta2 adam_epsilon add_special_tokens add_tokens additional_target apollo_layerwise
-        apollo_proj apollo_proj_type apollo_rank apollo_scale apollo_scale_front apollo_scale_type
-        apollo_target apollo_update_interval asft_alpha audio_sampling_rate auto_find_batch_size
+        adam_beta1 adam_beta2 adam_epsilon add_special_tokens add_tokens apollo_layerwise apollo_proj
+        apollo_proj_type apollo_rank apollo_scale apollo_scale_front apollo_scale_type apollo_target
+        apollo_update_interval asft_alpha audio_sampling_rate auto_find_batch_size
         average_tokens_across_devices badam_mask_mode badam_mode badam_start_block badam_switch_interval
         badam_switch_mode badam_update_ratio badam_verbose batch_eval_metrics bf16_full_eval buffer_size
         compute_accuracy create_new_adapter crop_to_patches data_seed data_shared_file_system
         dataloader_drop_last dataloader_num_workers dataloader_persistent_workers dataloader_pin_memory
         dataloader_prefetch_factor ddp_backend ddp_broadcast_buffers ddp_bucket_cap_mb
         ddp_find_unused_parameters ddp_timeout debug disable_shuffling disable_tqdm do_eval do_sample
-        double_quantization eaft_alpha enable_liger_kernel enable_torch_profiler eval_accumulation_steps
-        eval_delay eval_do_concat_batches eval_num_beams eval_on_each_dataset eval_on_start eval_steps
-        eval_strategy eval_use_gather_object fp16_full_eval fp8 fp8_backend
-        fp8_enable_fsdp_float8_all_gather freeze_extra_modules freeze_language_model
-        freeze_multi_modal_projector freeze_trainable_layers freeze_trainable_modules freeze_vision_tower
-        fsdp full_determinism galore_layerwise galore_proj_type galore_rank galore_scale galore_target
+        double_quantization eaft_alpha enable_torch_profiler eval_accumulation_steps eval_delay
+        eval_do_concat_batches eval_num_beams eval_on_each_dataset eval_on_start eval_steps eval_strategy
+        eval_use_gather_object fp16_full_eval fp8 fp8_backend fp8_enable_fsdp_float8_all_gather
+        freeze_extra_modules freeze_language_model freeze_multi_modal_projector freeze_vision_tower fsdp
+        full_determinism galore_layerwise galore_proj_type galore_rank galore_scale galore_target
         galore_update_interval generation_max_length generation_num_beams gradient_checkpointing
         greater_is_better ignore_data_skip ignore_pad_token_for_loss image_do_pan_and_scan image_max_pixels
         image_min_pixels include_effective_tokens_per_second include_for_metrics
         include_num_input_tokens_seen init_special_tokens interleave_probs kt_lora_expert_intermediate_size
         kt_lora_expert_num kt_use_lora_experts label_names label_smoothing_factor ld_alpha
         length_column_name length_penalty log_level log_level_replica log_on_each_node logging_first_step
-        logging_nan_inf_filter logging_strategy loraplus_lr_embedding loraplus_lr_ratio low_cpu_mem_usage
-        max_length max_new_tokens mix_strategy mixture_of_depths module_dropout moe_aux_loss_coef
-        neat_packing neftune_noise_alpha num_beams oft_block_size oft_rank oft_target optim optim_args
-        optim_target_modules overwrite_cache packing per_device_eval_batch_size pissa_convert pissa_init
-        pissa_iter ppo_buffer_size ppo_epochs ppo_score_norm ppo_target ppo_whiten_rewards
+        logging_nan_inf_filter logging_strategy loraplus_lr_embedding low_cpu_mem_usage max_length
+        max_new_tokens mix_strategy mixture_of_depths module_dropout moe_aux_loss_coef num_beams
+        oft_block_size oft_rank oft_target optim optim_args optim_target_modules overwrite_cache
+        per_device_eval_batch_size ppo_buffer_size ppo_epochs ppo_score_norm ppo_target ppo_whiten_rewards
         predict_with_generate prediction_loss_only preprocessing_batch_size preprocessing_num_workers
         print_param_status profile_modules profiler_active_steps profiler_profile_memory
         profiler_record_shapes profiler_repeat profiler_wait_steps profiler_warmup_steps profiler_with_stack
-        project quantization_bit quantization_device_map quantization_method quantization_type
-        ref_model_quantization_bit remove_unused_columns repetition_penalty resize_vocab
-        restore_callback_states_from_checkpoint reward_model_quantization_bit rope_scaling run_name
-        save_on_each_node save_only_model save_total_limit sglang_lora_backend sglang_maxlen
-        sglang_mem_fraction sglang_tp_size shift_attn skip_memory_metrics skip_special_tokens
-        sortish_sampler split_special_tokens temperature tf32 top_k top_p torch_compile torch_compile_mode
-        torch_empty_cache_steps train_from_scratch train_on_prompt train_sampling_strategy upcast_layernorm
-        upcast_lmhead_output use_adam_mini use_apollo use_asft_loss use_audio_in_video use_badam use_cache
-        use_dft_loss use_dora use_eaft_loss use_fast_tokenizer use_galore use_hyper_parallel use_kt
-        use_kv_cache use_liger_kernel use_llama_pro use_mca use_muon use_reentrant_gc use_rslora use_unsloth
-        use_unsloth_gc use_v1_kernels video_fps video_max_pixels video_maxlen video_min_pixels
-        vllm_enforce_eager vllm_gpu_util vllm_max_lora_rank vllm_maxlen
+        project quantization_device_map quantization_method quantization_type ref_model_quantization_bit
+        remove_unused_columns repetition_penalty resize_vocab restore_callback_states_from_checkpoint
+        reward_model_quantization_bit rope_scaling run_name save_on_each_node save_only_model
+        save_total_limit sglang_lora_backend sglang_maxlen sglang_mem_fraction sglang_tp_size shift_attn
+        skip_memory_metrics skip_special_tokens sortish_sampler split_special_tokens temperature tf32 top_k
+        top_p torch_compile torch_compile_mode torch_empty_cache_steps train_from_scratch train_on_prompt
+        train_sampling_strategy upcast_layernorm upcast_lmhead_output use_adam_mini use_apollo use_asft_loss
+        use_audio_in_video use_cache use_dft_loss use_eaft_loss use_fast_tokenizer use_hyper_parallel use_kt
+        use_kv_cache use_mca use_muon use_reentrant_gc use_unsloth use_unsloth_gc use_v1_kernels video_fps
+        video_max_pixels video_maxlen video_min_pixels vllm_enforce_eager vllm_gpu_util vllm_max_lora_rank
+        vllm_maxlen
         """
     ),
     # Their types say no more than "a mapping": these are the keys that transformers 5.5.4 reads itself.
@@ -124,6 +121,24 @@ _OWNED_PLAIN = {
     "lora_alpha": "train.lora_alpha",
     "lora_dropout": "train.lora_dropout",
     "lora_target": "train.lora_target",
+    "use_dora": "train.dora",
+    "use_rslora": "train.rslora",
+    "pissa_init": "train.pissa",
+    "pissa_convert": "train.pissa",
+    "pissa_iter": "train.pissa",
+    "loraplus_lr_ratio": "train.lora_plus",
+    "additional_target": "train.additional_target",
+    "quantization_bit": "train.quantization_bit",
+    "freeze_trainable_layers": "train.freeze_layers",
+    "freeze_trainable_modules": "train.freeze_modules",
+    "use_llama_pro": "train.llama_pro",
+    "use_galore": "train.optimizer",
+    "use_badam": "train.optimizer",
+    "neftune_noise_alpha": "train.neftune",
+    "packing": "train.packing",
+    "neat_packing": "train.packing",
+    "enable_liger_kernel": "train.liger",
+    "use_liger_kernel": "train.liger",
     "learning_rate": "train.learning_rate",
     "num_train_epochs": "train.epochs",
     "max_steps": "train.max_steps",

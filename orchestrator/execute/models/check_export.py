@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from orchestrator.errors import Problem, StageFailed
 from orchestrator.execute.models.model_folder import (
     check_complete,
     read_generation,
+    read_header,
     read_sampling,
     tensors_of,
 )
@@ -18,6 +20,7 @@ from orchestrator.execute.models.reward_head import make_scoring
 from orchestrator.plan.stages.export import CheckExportSettings
 from orchestrator.recipe.sampling import GENERATION, generation_of
 
+BLOCK = 1 << 24
 STAND_IN_NOTE = """---
 license: apache-2.0
 ---
@@ -43,6 +46,7 @@ def check_export(settings: CheckExportSettings, folder: Path) -> int:
     shutil.copyfile(folder / settings.chat_template, export / "chat_template.jinja")
     _remove_template(export / "tokenizer_config.json")
     _write_sampling(export, base, settings.sampling)
+    _untie(export)
     if settings.stand_in:
         (export / "README.md").write_text(STAND_IN_NOTE, encoding="utf-8")
     return 0
@@ -73,6 +77,39 @@ def _write_sampling(export: Path, base: Path, given: Mapping[str, float]) -> Non
     if generation := read_generation(export):
         text = json.dumps(generation_of(generation, read_sampling(base, given)), ensure_ascii=False, indent=2)
         (export / GENERATION).write_text(text + "\n", encoding="utf-8")
+
+
+def _untie(export: Path) -> None:
+    """Say in config.json that the head is no longer the embedding table, if training made it another.
+
+    A larger vocabulary and additional modules train both apart, LLaMA-Factory keeps the base's
+    `tie_word_embeddings`, and vLLM then drops the head.
+    """
+    path = export / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    tables = [name for name in tensors_of(export) if name.endswith(("lm_head.weight", "embed_tokens.weight"))]
+    if config.get("tie_word_embeddings") and len(tables) > 1:
+        first, *others = (_digest_of(export, name) for name in tables)
+        if any(other != first for other in others):
+            config["tie_word_embeddings"] = False
+            path.write_text(json.dumps(config, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def _digest_of(export: Path, name: str) -> str:
+    """The sha256 of a tensor's bytes."""
+    digest = hashlib.sha256()
+    for path in export.glob("*.safetensors"):
+        header = read_header(path)
+        if name not in header:
+            continue
+        # The values are the end of the file.
+        first = path.stat().st_size - max(entry["data_offsets"][1] for entry in header.values())
+        start, end = (first + offset for offset in header[name]["data_offsets"])
+        with path.open("rb") as file:
+            file.seek(start)
+            for _ in range(start, end, BLOCK):
+                digest.update(file.read(min(BLOCK, end - file.tell())))
+    return digest.hexdigest()
 
 
 def _remove_template(path: Path) -> None:

@@ -236,7 +236,8 @@ def _trained_stage(run: Run, plan: Plan, questions: Questions) -> Stage:
     ]
     options = {"questions": listed, "max_tokens": questions.max_tokens, "bare": _bare(run)}
     file = RenderedFile("tasks/why.json", json.dumps(options, ensure_ascii=False, indent=1) + "\n")
-    words = ("train.yaml", "--adapter", "adapter", "--export", "export")
+    probe = plan.stage("prove_export").commands[0].argv
+    words = ("train.yaml", "--adapter", probe[probe.index("--adapter") + 1], "--export", "export")
     more = ("--questions", file.path, "--out", partial(TRAINED))
     return Stage(
         name="why-trained",

@@ -21,6 +21,7 @@ STAGES = (
     "ask_base",
     "general_base",
     "evaluate_base",
+    "expand",
     "train",
     "curve",
     "hashes",

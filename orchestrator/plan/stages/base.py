@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CONVERSATIONS = "data/conversations.jsonl"
 DATA_PROOF = "proofs/data"
 EXPORT_PROOF = "proofs/export"
+EXPANDED = "expanded"
 HASHES = "hashes.json"
 SCORES = "proofs/scores"
 TRAINER_LOSS, REWARDS = "trainer_loss.jsonl", "rewards.jsonl"
@@ -110,7 +111,7 @@ def hashed_paths(job: Job) -> HashedPaths:
     return HashedPaths(
         base="inputs/base",
         manifest="inputs/base.json",
-        adapter="adapter",
+        adapter=job.adapter,
         chat_template="chat_template.jinja",
         train_yaml="train.yaml",
         data=tuple(f"data/{name}.jsonl" for name in (*job.names_of("train"), *job.names_of("validation"))),

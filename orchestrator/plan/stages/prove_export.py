@@ -117,8 +117,8 @@ def stage(job: Job) -> Stage:
 
 
 def _merge_probe(job: Job, out: str) -> Command:
-    words = ("--base", "inputs/base", "--adapter", "adapter", "--export", "export")
-    more = ("--method", job.recipe.train.method, "--out", out)
+    words = ("--base", "inputs/base", "--adapter", job.adapter, "--export", "export")
+    more = ("--method", job.recipe.train.method, "--settings", "train.yaml", "--out", out)
     argv = ("{train}/bin/python", "{probes}/merge_check.py", *words, *more)
     return Command(argv=argv, runtime=Runtime.TRAIN)
 

@@ -27,7 +27,7 @@ def stage(job: Job) -> Stage:
     if job.kind.scores:
         script, out, more = "reward_scores.py", REWARDS, ("--export", "export")
     words = (
-        *("train.yaml", "--adapter", "adapter", "--ids", f"{DATA_PROOF}/training_ids.jsonl"),
+        *("train.yaml", "--adapter", job.adapter, "--ids", f"{DATA_PROOF}/training_ids.jsonl"),
         *("--rows", str(ROWS if job.kind.purpose == SFT else ESTIMATED), "--max-len", str(longest)),
         *("--out", f"{partial(SCORES)}/{out}", *more),
     )
