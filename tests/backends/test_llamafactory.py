@@ -139,8 +139,8 @@ def test_warmup_steps_win_over_the_ratio() -> None:
 
 
 def test_the_passage_is_passed_on_and_wins_over_what_has_no_name() -> None:
-    found = training("llamafactory={neftune_noise_alpha: 5, report_to: tensorboard, run_name: 海螺}")
-    assert (found["neftune_noise_alpha"], found["report_to"], found["run_name"]) == (5, "tensorboard", "海螺")
+    found = training("llamafactory={adam_beta1: 0.8, report_to: tensorboard, run_name: 海螺}")
+    assert (found["adam_beta1"], found["report_to"], found["run_name"]) == (0.8, "tensorboard", "海螺")
 
 
 def test_what_the_recipe_says_is_ours_alone() -> None:
@@ -164,11 +164,15 @@ def test_the_trainer_s_own_count_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("passage", "repacks"),
-    [("{}", False), ("{mix_strategy: interleave_under}", True), ("{packing: true}", True)],
+    ("setting", "repacks"),
+    [
+        ("llamafactory={}", False),
+        ("llamafactory={mix_strategy: interleave_under}", True),
+        ("train.packing=on", True),
+    ],
 )
-def test_rows_are_examples_unless_they_are_mixed_or_packed(passage: str, *, repacks: bool) -> None:
-    assert llamafactory.repacks_rows(job(f"llamafactory={passage}")) is repacks
+def test_rows_are_examples_unless_they_are_mixed_or_packed(setting: str, *, repacks: bool) -> None:
+    assert llamafactory.repacks_rows(job(setting)) is repacks
 
 
 def test_a_command_runs_where_llamafactory_is() -> None:

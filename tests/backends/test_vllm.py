@@ -41,7 +41,7 @@ def test_a_gpu_compiles_and_serves_in_bfloat16() -> None:
 @pytest.mark.parametrize(
     ("sets", "key", "value"),
     [
-        (("train.compute_type=fp16",), "dtype", "float16"),
+        (("train.compute_type=bf16",), "dtype", "bfloat16"),
         (("serve.reasoning_parser=none",), "reasoning-parser", None),
         (("serve.reasoning_parser=mistral",), "reasoning-parser", "mistral"),
         (("template.thinking=off",), "reasoning-parser", None),

@@ -68,7 +68,7 @@ def test_a_shorter_verb_runs_the_same_stages() -> None:
     job = job_of("magic_conch", "cpu")
     whole = {stage.name: stage for stage in build_plan(job, RUN).stages}
     for names in (TRAIN, PARITY):
-        assert [stage.name for stage in build_plan(job, names).stages] == list(names)
+        assert [stage.name for stage in build_plan(job, names).stages] == [n for n in names if n != "expand"]
         assert all(whole[stage.name] == stage for stage in build_plan(job, names).stages)
 
 

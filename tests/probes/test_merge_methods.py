@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.planted_methods import METHOD_CASES
 from orchestrator.proofs import merge
+from orchestrator.results import Sentence
 from tests.probes import tiny_models as tiny
 from tests.probes.run_folder import PROBES, run_python
 
@@ -52,6 +53,7 @@ def test_each_method(facts: dict[str, Any], name: str) -> None:
         return
     assert not proof.holds
     assert proof.hint
+    assert isinstance(proof.detail, Sentence)
     assert proof.detail.zh, "in Chinese, too"
     assert case.says in f"{proof.detail} {proof.hint}"
 

@@ -29,12 +29,11 @@ def folder(tmp_path: Path, train_python: Path, serve_python: Path) -> Run:
     return Run(tmp_path / "run", train_python, serve_python)
 
 
-@pytest.mark.parametrize("key", ["packing", "neat_packing", "train_on_prompt"])
-def test_a_training_of_whole_texts_has_no_prompt_to_compare(tmp_path: Path, key: str) -> None:
+def test_a_training_of_whole_texts_has_no_prompt_to_compare(tmp_path: Path) -> None:
     folder = Run(tmp_path / "run", Path(sys.executable), Path(sys.executable))
-    folder.lay_out(tmp_path, [], **{key: True})
+    folder.lay_out(tmp_path, [], train_on_prompt=True)
     assert folder.train_ids().returncode == 2
-    assert key in folder.problems()[0]["what"]
+    assert "train_on_prompt" in folder.problems()[0]["what"]
     assert not (folder.path / "training_ids.jsonl").exists()
 
 
@@ -239,3 +238,15 @@ def test_documents_are_counted_in_tokens_and_in_whole_blocks(folder: Run) -> Non
 def folder_settings(folder: Run) -> dict[str, object]:
     found: dict[str, object] = yaml.safe_load((folder.path / "train.yaml").read_text(encoding="utf-8"))
     return found
+
+
+@pytest.mark.parametrize(("key", "cut"), [("packing", 511), ("neat_packing", 511), ("plot_loss", 512)])
+def test_packed_rows_are_encoded_one_by_one_as_they_are_trained(
+    probe: Callable[[str], ModuleType], tmp_path: Path, key: str, cut: int
+) -> None:
+    """LLaMA-Factory encodes every row, cut one token earlier, and joins them afterwards."""
+    path = tmp_path / "train.yaml"
+    path.write_text(f"{{stage: sft, {key}: true, cutoff_len: 512}}", encoding="utf-8")
+    with probe("train_settings").ids_settings(str(path)) as found:
+        assert found["cutoff_len"] == cut
+        assert not {"packing", "neat_packing"} & found.keys()

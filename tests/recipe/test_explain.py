@@ -45,7 +45,7 @@ recipes/x.yaml:5:22  data.dataset[1]: must be text, but no without quotes is a b
     → quote it: "no"
 recipes/x.yaml:5:27  data.cutoff: no key named "cutoff"; did you mean "cutoff_len"?
 recipes/x.yaml:7:11  train.epochs: must be a number above 0 and at most 10000, got 0
-recipes/x.yaml:8:11  train.method: must be lora, full or freeze, got "lroa"; did you mean "lora"?
+recipes/x.yaml:8:11  train.method: must be lora, full, freeze or oft, got "lroa"; did you mean "lora"?
 recipes/x.yaml:9:3  train.cutoff_len: no key named "cutoff_len"; did you mean "data.cutoff_len"?
 recipes/x.yaml:10:3  train.lr: no key named "lr"; did you mean "train.learning_rate"?
 recipes/x.yaml:11:16  serve.model: must be text, but 2024 without quotes is a number

@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.datasets.base import DPO, KTO, PT, SFT
 from orchestrator.recipe.sections import Train
 
 LORA, FREEZE, FULL = "lora", "freeze", "full"
 ALL = frozenset({LORA, FREEZE, FULL})
-PURPOSES = frozenset({PT, SFT, DPO, KTO})
 ANY = "…"  # every value, in `recipe`
 # Keys whose value in a row is an example of many.
 EXAMPLES = frozenset(

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 parser = argparse.ArgumentParser()
-for word in ("base", "adapter", "export", "method", "out"):
+for word in ("base", "adapter", "export", "method", "settings", "out"):
     parser.add_argument(f"--{word}")
 options = parser.parse_args()
 (weights,) = Path(options.export).glob("model*.safetensors")  # of a reward model, a shard

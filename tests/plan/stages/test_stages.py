@@ -23,6 +23,7 @@ from tests.plan.test_plan import job_of
 
 JOB = job_of("magic_conch", "cpu", "evaluate.split=train", "target.metrics={rouge-l: 50}")
 PLAN = build_plan(JOB)
+EXPANDED = build_plan(job_of("magic_conch", "cpu", "train.method=freeze", "train.llama_pro=2"))
 HUB = DatasetEntry("far", "alpaca", hub_id="a/b", hub_revision="v1", hub_file="x.jsonl", hub="modelscope")
 
 
@@ -39,7 +40,8 @@ def under(path: str, name: str) -> bool:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_bears_its_name_and_runs_something(name: str) -> None:
-    stage = PLAN.stage(name)
+    plan = EXPANDED if name == "expand" else PLAN
+    stage = plan.stage(name)
     assert stage.name == name
     assert stage.commands
     assert stage.outputs
