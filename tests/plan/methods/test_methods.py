@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.datasets.base import PURPOSES
 from orchestrator.errors import UsageError
 from orchestrator.plan.methods import METHODS, chosen
 from orchestrator.plan.methods.base import ANY, EXAMPLES, Method, Runs
@@ -128,7 +127,7 @@ def test_what_does_not_go_together_is_refused_at_plan(sets: tuple[str, ...], sai
 def test_what_a_kind_does_not_take_is_refused_at_plan() -> None:
     """LLaMA-Factory refuses these late, or does nothing with them."""
     said = refusal("train.packing=on", recipe="conch_dpo")
-    assert "Packing does not go with train.kind dpo: LLaMA-Factory packs rows of sft only" in said
+    assert "Packing does not go with train.kind: dpo: LLaMA-Factory packs rows of sft only" in said
     assert "documents are always packed" in refusal("train.packing=on", recipe="conch_pretrain")
     assert "PiSSA changes the base, which is the reference" in refusal("train.pissa=true", recipe="conch_dpo")
     job_of("conch_dpo", "cpu", "train.pissa=true", "train.save_steps=null", "preference.loss=orpo")
@@ -194,9 +193,10 @@ def page() -> str:
             "# Training methods",
             "",
             "`train.kind` says what is trained for ([training.md](training.md)), a method how: which weights",
-            "are trained, how they are held, and by which optimizer. A recipe may choose several. What cannot",
-            "run with the locked packages, or not together, is refused by `conch plan` with its reason. The",
-            "table is `orchestrator/plan/methods/`; `pytest tests/plan/methods --golden` writes this page.",
+            "are trained, how they are held, and by which optimizer. A recipe may choose several. What",
+            "cannot run with the locked packages, or not together, is refused by `conch plan` with its",
+            "reason. The table is `orchestrator/plan/methods/`; `pytest tests/plan/methods --golden` writes",
+            "this page.",
             "",
             "| method | in a recipe | renders | runs | excludes | merge, and what its proof knows |",
             "|---|---|---|---|---|---|",
@@ -236,7 +236,7 @@ def _row(method: Method) -> tuple[str, ...]:
     ]
     passed = "as it is" if method.key.startswith("llamafactory.") else ""
     only = f"only with {' or '.join(sorted(method.methods))}" if len(method.methods) < 3 else ""
-    kinds = [f"train.kind {PURPOSES[kind][1]} ({why})" for kind, why in (method.unfit or {}).items()]
+    kinds = [f"train.kind: {kind} ({why})" for kind, why in (method.unfit or {}).items()]
     both = {*method.without, *(other.name for other in METHODS if method.name in other.without)}
     others = ", ".join(sorted(both))
     excludes = "; ".join(filter(None, (only, others, *kinds))) or "nothing"
