@@ -75,7 +75,12 @@ def _base_job(
         raise UsageError(Problem(what, where, f"recipes: {', '.join(known)}"))
     read = recipes.read(name, project=project, profile=resolved.profile, machine=machine.hardware())
     context = read_context(project, read, built=built, accept_mismatch=accept_mismatch)
-    return resolve(read, context, accept_mismatch=accept_mismatch)
+    job = resolve(read, context, accept_mismatch=accept_mismatch)
+    if job.kind.scores:
+        what = f"model.base: recipe {name} exports a reward model, which gives no answers to train further"
+        hint = f"build on the model that {name} was trained from: model.base: {job.recipe.model.base}"
+        raise UsageError(Problem(what, where, hint))
+    return job
 
 
 def _checked(chat_template: Path) -> str:

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.errors import CheckFailed, ConchError, Problem, UsageError, exit_code_of
+from orchestrator.errors import (
+    CheckFailed,
+    ConchError,
+    Problem,
+    StageFailed,
+    TimedOut,
+    UsageError,
+    exit_code_of,
+)
 from orchestrator.execute.environments.preflight import preflight
 from orchestrator.execute.host import atomic_files, signals
 from orchestrator.execute.processes import process_tree, watchdog
@@ -100,7 +108,12 @@ def build_base(job: Job, *, project: Path, progress: Progress) -> None:
         return
     name = base.recipe.name
     progress.say(f"{job.recipe.name} is built on recipe {name}, which comes first")
-    _, results = run_recipe(build_plan(base, TRAIN), base, project=project, progress=progress)
+    try:
+        _, results = run_recipe(build_plan(base, TRAIN), base, project=project, progress=progress)
+    except (StageFailed, TimedOut) as error:
+        what = f"recipe {name}, on which {job.recipe.name} is built, failed: nothing was trained on it"
+        hint = f"when that is fixed, run the same command again: it goes on with {name} first"
+        raise type(error)(*error.problems, Problem(what, job.origins.get("model.base", ""), hint)) from None
     refuted = ", ".join(title_of(one.stage) for one in results if one.exit_code)
     if refuted:
         what = f"recipe {name}, on which {job.recipe.name} is built, did not pass: {refuted}"

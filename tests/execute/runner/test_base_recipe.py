@@ -162,3 +162,58 @@ def test_a_deleted_run_below_is_made_again(chain: SmallWorld) -> None:
     assert said.code == 0, said.err
     (run,) = runs_of(chain, "second")
     assert (run.path / "base_export").resolve() == Path(runs_of(chain, "small")[-1].path / "export")
+
+
+def test_a_base_recipe_that_failed_is_named_with_the_recipe_that_waits_for_it(
+    chain: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONCH_FAULT", "oom")
+    said = chain.run("sft", "second")
+    assert said.code == 4
+    assert "give it more memory" in said.err
+    assert "recipe small, on which second is built, failed: nothing was trained on it" in said.err
+    assert "recipes/second.yaml:1:15" in said.err
+    assert "run the same command again: it goes on with small first" in said.err
+
+
+def test_a_chain_that_was_killed_goes_on_where_it_was(
+    chain: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base goes on from its checkpoint, and then what is built on it is trained."""
+    monkeypatch.setenv("CONCH_FAULT", "kill-in-training")
+    assert chain.run("sft", "second").code == 4
+    monkeypatch.setenv("CONCH_FAULT", "")
+    said = chain.run("sft", "second")
+    assert said.code == 0, said.err
+    assert (resumptions(chain, "small"), resumptions(chain, "second")) == ([2], [])
+    assert [len(runs_of(chain, name)) for name in ("small", "second")] == [1, 1]
+    (below,), (run,) = runs_of(chain, "small"), runs_of(chain, "second")
+    assert (run.path / "inputs/base").resolve() == below.path / "export"
+
+
+def resumptions(world: SmallWorld, recipe: str) -> list[int]:
+    """The steps from which the trainings of a recipe went on."""
+    return [
+        event["step"]
+        for run in runs_of(world, recipe)
+        for event in run.events()
+        if event["event"] == "resumed"
+    ]
+
+
+def test_a_reward_model_is_no_base(chain: SmallWorld) -> None:
+    small = chain.project / "recipes/small.yaml"
+    pairs = '{"prompt": "?", "chosen": "a", "rejected": "b"}\n' * 4
+    (chain.project / "dataset_info/pairs.jsonl").write_text(pairs, encoding="utf-8")
+    entry = "format: dpo\nfile: pairs.jsonl\nlicence: Apache-2.0\nsource: written here\n"
+    (chain.project / "dataset_info/pairs.yaml").write_text(entry, encoding="utf-8")
+    small.write_text(
+        "model: {base: ./base}\ndata: {dataset: pairs}\ntrain: {kind: reward}\n"
+        'template: {name: deepseekr1, thinking: "on", history: keep}\n',
+        encoding="utf-8",
+    )
+    said = chain.run("plan", "second")
+    assert said.code == 2
+    assert "recipe small exports a reward model, which gives no answers" in said.err
+    assert "model.base: ./base" in said.err
+    assert "recipes/second.yaml:1:15" in said.err
