@@ -1,7 +1,8 @@
 """rows: LLaMA-Factory's own loader keeps every row that was prepared.
 
 Holds if each prepared dataset is unchanged, and the rows that the loader read, those that it kept, and those
-in prepare.json are the same number. Missing rows are named.
+in prepare.json are the same number, and if the trainer takes no worse answer of a pair for the better one,
+and no disliked answer for a liked one. Rows that are not so are named.
 """
 
 from __future__ import annotations
@@ -14,11 +15,20 @@ from orchestrator.proofs.findings import Findings
 from orchestrator.results import Proof, Sentence, joined
 
 NAME = "rows"
-MISSING, COUNT = "missing", "count"
+MISSING, COUNT, SWAPPED = "missing", "count", "swapped"
 _HINT = Sentence(
     "check the row in its source and in data/, fix it, and prepare the data again",
     "检查源文件和 data/ 中的这一行，修正后重新准备数据",
 )
+_SWAPPED = Sentence(
+    "the trainer takes the worse answer for the better one, or a disliked one for liked",
+    "训练器把较差的回答当成更好的，或把不喜欢的当成喜欢的",
+)
+_COLUMNS = Sentence(
+    "check chosen, rejected and kto_tag in data/dataset_info.json, and prepare the data again",
+    "请检查 data/dataset_info.json 中的 chosen、rejected 和 kto_tag，再重新准备数据",
+)
+_NO_ROW = Sentence("no row was prepared", "没有准备任何数据")
 _PARTS = {"train": "训练", "validation": "验证", "test": "测试"}
 
 
@@ -46,8 +56,11 @@ class Loaded:
         return self.prepared == self.read == self.kept and not self.changed
 
 
-def prove(datasets: Iterable[Loaded]) -> Proof:
-    """Whether no row was lost between the datasets and the trainer."""
+def prove(datasets: Iterable[Loaded], swapped: Sequence[str] = ()) -> Proof:
+    """Whether no row was lost between the datasets and the trainer, and none taken for its contrary.
+
+    `swapped`: locations of the rows whose two answers, or whose rating, the trainer has the wrong way round.
+    """
     sets, found = list(datasets), Findings()
     torn = [one for one in sets if not one.whole]
     for each in torn:
@@ -57,6 +70,8 @@ def prove(datasets: Iterable[Loaded]) -> Proof:
         )
         for location in each.missing:
             found.add(MISSING, dropped, location, _HINT)
+    for location in swapped:
+        found.add(SWAPPED, _SWAPPED, location, _COLUMNS)
     rows = Counter[str]()
     for one in sets:
         rows[one.part] += one.prepared
@@ -68,7 +83,7 @@ def prove(datasets: Iterable[Loaded]) -> Proof:
     total = rows.total()
     return Proof(
         name=NAME,
-        holds=bool(sets) and not torn,
+        holds=bool(sets) and not torn and not swapped,
         covered=Sentence(
             f"{total} prepared rows ({listed or 'none'}), as LLaMA-Factory's own loader counts them",
             f"已准备的 {total} 行（{listed.zh or '无'}），以 LLaMA-Factory 自己的加载器计数",
@@ -78,10 +93,17 @@ def prove(datasets: Iterable[Loaded]) -> Proof:
             **{f"rows_{part}": number for part, number in rows.items()},
             "missing": sum(max(0, one.prepared - (one.kept or 0)) for one in torn),
         },
-        detail=_detail(torn, found) if sets else Sentence("no row was prepared", "没有准备任何数据"),
-        hint=_HINT if torn else "",
+        detail=joined([_reversed(found), _detail(torn, found)]) if sets else _NO_ROW,
+        hint=_COLUMNS if swapped else _HINT if torn else "",
         findings=found.listed(),
     )
+
+
+def _reversed(found: Findings) -> Sentence:
+    if not (number := found.counts[SWAPPED]):
+        return Sentence()
+    what = Sentence(f"in {number} rows {_SWAPPED}", f"{number} 行中，{_SWAPPED.zh}")
+    return joined([what, found.locations(SWAPPED)], ": ", "：")
 
 
 def _detail(torn: Sequence[Loaded], found: Findings) -> Sentence:

@@ -183,8 +183,10 @@ class _PartFile:
             key = orjson.dumps({"dataset": self.name, "row": row})
             self.together.write(key[:-1] + b"," + line[1:])
             return
-        for suffix, messages in conversations_in(orjson.loads(line)):
-            said = {"dataset": self.name + suffix, "row": row, "messages": messages}
+        parsed = orjson.loads(line)
+        rated = {"liked": parsed["kto_tag"]} if "kto_tag" in parsed else {}
+        for suffix, messages in conversations_in(parsed):
+            said = {"dataset": self.name + suffix, "row": row, "messages": messages} | rated
             self.together.write(orjson.dumps(said) + b"\n")
 
     def report(self, part: str) -> Report:

@@ -15,14 +15,18 @@ from typing import Any
 
 import orjson
 
+from orchestrator.datasets.targets import REJECTED
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.host.atomic_files import read_json, read_text, sha256_file, sha256_path
+from orchestrator.execute.host.jsonl import Key, key_of
 from orchestrator.execute.proving.probe_files import (
+    IdsFile,
     Prepared,
     TrainedRows,
     open_trained,
     prepared_sets,
     read_header,
+    trained_ids,
 )
 from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.execute.run_store.record_hashes import survey
@@ -33,7 +37,7 @@ from orchestrator.plan.stages.prove_data import (
 )
 from orchestrator.plan.stages.prove_export import ProveHashesSettings, ProveMergeSettings, ProveStopSettings
 from orchestrator.proofs import hashes, merge, rows, stop, tokenizer, truncation
-from orchestrator.proofs.trained import RowCounts
+from orchestrator.proofs.trained import RowCounts, TrainHeader
 from orchestrator.recipe.sampling import generation_of, sampling_of
 
 
@@ -50,11 +54,13 @@ def prove_rows(settings: ProveRowsSettings, folder: Path) -> int:
         loaded = [_loaded(each, counts.get(each["name"]), prepared.parent) for each in sets]
         torn = {each["name"]: each["file"] for each, one in zip(sets, loaded, strict=True) if not one.whole}
         missing = _missing(ids, conversations, torn) if torn else {}
+        sources = {each["name"]: each["file"] for each in sets}
+        swapped = [f"{sources.get(name, name)}:{row}" for name, row in _swapped(file, conversations)]
     except (ValueError, KeyError, TypeError) as error:
         what = f"is cut off, or not what the probe writes: {error}"
         raise StageFailed(Problem(what, str(ids), "run the stage again")) from None
     found = (replace(one, missing=missing.get(one.name, ())) for one in loaded)
-    return leave_proof(rows.prove(found), settings, folder)
+    return leave_proof(rows.prove(found, swapped), settings, folder)
 
 
 def prove_tokenizer(settings: ProveTokenizerSettings, folder: Path) -> int:
@@ -151,13 +157,43 @@ def _missing(ids: Path, conversations: Path, torn: Mapping[str, str]) -> dict[st
     return missing
 
 
+def _swapped(file: IdsFile[TrainHeader], conversations: Path) -> Iterator[Key]:
+    """The rows of pairs and of rated answers that the trainer has the wrong way round.
+
+    Both files have the same order, so one row of each is held.
+    """
+    said = (orjson.loads(line) for line in _lines(conversations))
+    better: tuple[Key, str, str] | None = None
+    for row in trained_ids(file):
+        rated = "liked" in row or row["dataset"].endswith(REJECTED)
+        if better and not rated:
+            return  # two answers to two prompts: conversations, or what is only compared
+        talk = next((one for one in said if key_of(one) == key_of(row)), None)
+        if talk is None:
+            return
+        if "liked" in row and row["liked"] != talk.get("liked", row["liked"]):
+            yield key_of(row)
+        answer = talk["messages"][-1]["content"].strip()
+        labels = file.pieces.text(row["ids"][row["turns"][0]["start"] :]) if row["turns"] else ""
+        if better and row["dataset"].endswith(REJECTED):
+            _, good, trained = better
+            right = good in trained and answer in labels
+            if good and answer and not right and answer in trained and good in labels:
+                yield better[0]
+        better = None if rated else (key_of(row), answer, labels)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Every row of a JSON lines file."""
+    with path.open("rb") as lines:
+        yield from (line for line in lines if line.startswith(b'{"dataset":'))
+
+
 def _keys(path: Path) -> Iterator[tuple[str, int]]:
     """(dataset, number) of every row of a JSON lines file."""
-    with path.open("rb") as lines:
-        for line in lines:
-            if line.startswith(b'{"dataset":'):
-                row = orjson.loads(line)
-                yield row["dataset"], int(row["row"])
+    for line in _lines(path):
+        row = orjson.loads(line)
+        yield row["dataset"], int(row["row"])
 
 
 def _exported(name: str, folder: Path) -> hashes.Exported:

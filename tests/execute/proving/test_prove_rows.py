@@ -91,3 +91,60 @@ def test_numbers_of_an_older_kind_are_refused(world: TrainedWorld) -> None:
     (world.folder / PATHS["prepare"]).write_text(json.dumps(told), encoding="utf-8")
     with pytest.raises(StageFailed):
         prove_rows(typed(prove_rows, SETTINGS), world.folder)
+
+
+def pairs(world: TrainedWorld, *answers: tuple[str, str]) -> None:
+    """Prepared pairs of "better" and "worse", and the two answers that the trainer has of each row."""
+    pieces = {"1": "<begin>", "2": "better", "3": "worse", "9": "<end>"}
+    ids = {text: int(number) for number, text in pieces.items()}
+    lines: list[dict[str, Any]] = [
+        {"datasets": {"shells": {"rows": len(answers), "kept": len(answers)}}, "template": "x"}
+    ]
+    talks: list[dict[str, Any]] = []
+    for number, both in enumerate(answers, 1):
+        for suffix, said, meant in zip(("", "/rejected"), both, ("better", "worse"), strict=True):
+            place = {"dataset": "shells" + suffix, "row": number}
+            turn = {"turn": 0, "start": 1, "end": 3, "cut": False}
+            lines.append(place | {"ids": [1, ids[said], 9], "turns": [turn], "uncovered": ""})
+            talks.append(
+                place
+                | {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": meant}]}
+            )
+    world.folder.joinpath("data/shells.jsonl").write_text("{}\n" * len(answers), encoding="utf-8")
+    prepare(world.folder, len(answers))
+    put(world, [*lines, {"pieces": pieces}], talks)
+
+
+def put(world: TrainedWorld, ids: list[dict[str, Any]], talks: list[dict[str, Any]]) -> None:
+    for name, rows in (("training_ids", ids), ("conversations", talks)):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (world.folder / PATHS[name]).write_text(text, encoding="utf-8")
+
+
+def test_pairs_that_the_trainer_has_the_wrong_way_round_are_named(world: TrainedWorld) -> None:
+    pairs(world, ("better", "worse"), ("better", "worse"))
+    assert prove_rows(typed(prove_rows, SETTINGS), world.folder) == 0
+    pairs(world, ("better", "worse"), ("worse", "better"))
+    assert prove_rows(typed(prove_rows, SETTINGS), world.folder) == 5
+    found = world.proof(OUT)
+    assert "in 1 rows the trainer takes the worse answer for the better one" in found["detail"]
+    assert "raw/海螺.jsonl:2" in found["detail"]
+    assert "较差的回答当成更好的" in found["detail_zh"]
+    assert "check chosen, rejected and kto_tag" in found["hint"]
+    # Two equal answers are no swap.
+    pairs(world, ("better", "better"))
+    assert prove_rows(typed(prove_rows, SETTINGS), world.folder) == 0
+
+
+@pytest.mark.parametrize(("liked", "code"), [(True, 0), (False, 5)])
+def test_a_rating_that_the_trainer_has_the_wrong_way_round_is_named(
+    world: TrainedWorld, code: int, *, liked: bool
+) -> None:
+    place = {"dataset": "shells", "row": 1}
+    turn = {"turn": 0, "start": 1, "end": 2, "cut": False}
+    header = {"datasets": {"shells": {"rows": 4, "kept": 4}}, "template": "x"}
+    row = place | {"ids": [1, 2], "turns": [turn], "uncovered": "", "liked": liked}
+    talk = place | {"messages": [{"role": "assistant", "content": "x"}], "liked": True}
+    put(world, [header, row, {"pieces": {"1": "a", "2": "x"}}], [talk])
+    assert prove_rows(typed(prove_rows, SETTINGS), world.folder) == code
+    assert ("a disliked one for liked" in world.proof(OUT)["detail"]) is (code == 5)
