@@ -38,10 +38,11 @@ _HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2
 
 
 class AnswerPair(TypedDict):
-    """Two answers to a question; `reference` is "" for none."""
+    """Two answers to a question; `reference` is "" for none; a reward model reads them after `messages`."""
 
     id: str
     question: str
+    messages: NotRequired[list[dict[str, str]]]
     reference: str
     a: str
     b: str

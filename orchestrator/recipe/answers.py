@@ -19,7 +19,7 @@ from orchestrator.recipe.fields import (
     Whole,
     wrong,
 )
-from orchestrator.recipe.section import SERVED, WORD, Section
+from orchestrator.recipe.section import NAME, SERVED, WORD, Section
 from orchestrator.recipe.tools import Tools
 
 URL = TextField(
@@ -123,10 +123,17 @@ class Evaluate(Section):
 
 
 class Judge(Section):
-    """A model that decides which of two answers is better, behind any OpenAI-compatible endpoint."""
+    """What decides which of two answers is better: any OpenAI-compatible endpoint, or a reward model."""
 
-    base_url: Annotated[str, URL] = Field(description="Endpoint of the judge; usually ends with /v1.")
-    model: Annotated[str, SERVED] = Field(description="Its model name at that endpoint.")
+    base_url: Annotated[str, URL] = Field(
+        "", description="Endpoint of the judge; usually ends with /v1. With model, or instead recipe."
+    )
+    model: Annotated[str, SERVED] = Field("", description="Its model name at that endpoint.")
+    recipe: Annotated[str, NAME] | None = Field(
+        None,
+        description="Instead of base_url and model: a recipe that trains a reward model and that conch serve "
+        "serves; the answer with the higher score is better.",
+    )
     key_file: Annotated[str, TextField("a file")] | None = Field(
         None,
         description="File with its key, relative to the project, readable only by you; if unset, "
@@ -136,8 +143,16 @@ class Judge(Section):
         50, description="Maximum number of answer pairs to judge, each twice, evenly spread."
     )
     criteria: Annotated[str, TextField("what makes an answer the better one", limit=4000)] | None = Field(
-        None, description="What makes an answer better, in your own words."
+        None, description="What makes an answer better, in your own words; a reward model takes none."
     )
+
+    @model_validator(mode="after")
+    def _one_judge(self) -> Self:
+        if self.recipe is None and not (self.base_url and self.model):
+            raise wrong("a judge with base_url and model, or with recipe")
+        if self.recipe and (self.base_url or self.model or self.criteria):
+            raise wrong("a judge with recipe alone: without base_url, model and criteria")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

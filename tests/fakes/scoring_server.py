@@ -1,5 +1,7 @@
 """A server that scores token ids as vLLM does: /tokenize of messages, and prompt_logprobs of a prompt.
 
+With a `reward` it is a reward model: /classify of messages or ids.
+
     with scoring_server(Scores(prompt=ids_of, logprob=log_p)) as server: ...
 
 Its faults are set on the handler's `fault`: "no-logprobs", "refuse-long", "no-tokenize", or a status code.
@@ -24,11 +26,13 @@ class Scores:
 
     Attributes:
         prompt: the ids of a /tokenize request. logprob: log p of an id at a place of a prompt.
+        reward: the score of a /classify request; None for a model that answers.
         requests: (path, body) of everything that came; headers: of each.
     """
 
     prompt: Callable[[dict[str, Any]], list[int]]
     logprob: Callable[[list[int], int], float]
+    reward: Callable[[dict[str, Any]], float] | None = None
     fault: str = ""
     url: str = ""
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -40,6 +44,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+    def do_GET(self) -> None:
+        self._json(200, {"data": [{"id": "conch"}]})
 
     def do_POST(self) -> None:
         scores = self.scores
@@ -54,6 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/tokenize" and scores.fault != "no-tokenize":
             tokens = scores.prompt(body)
             self._json(200, {"count": len(tokens), "max_model_len": 512, "tokens": tokens})
+        elif self.path == "/classify" and scores.reward:
+            self._json(200, {"data": [{"index": 0, "label": "score", "probs": [scores.reward(body)]}]})
         elif self.path == "/v1/completions":
             self._complete(body["prompt"])
         else:

@@ -65,6 +65,7 @@ def compare_models(
         ConchError: the server failed.
     """
     second = finished_run(project, b)
+    judge = judge_of(second)
     if a:
         first = finished_run(project, a)
         sides = [_ask(first, (TUNED,), options, progress)[0], _ask(second, (TUNED,), options, progress)[0]]
@@ -78,7 +79,7 @@ def compare_models(
     }
     result = compared(*names, pairs, judged)
     _write(second, result)
-    if judge := judge_of(second):
+    if judge:
         result["judge"] = judge_comparison(second, result, judge, progress)
         _write(second, result)
     return Comparison(second, sides[1].split, result)

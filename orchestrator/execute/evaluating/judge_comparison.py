@@ -1,4 +1,6 @@
-"""The LLM judge in `conch compare`: which of two answers is better, each pair in both orders.
+"""The judge in `conch compare`: which of two answers is better.
+
+A model that answers sees each pair in both orders; a reward model scores each answer.
 
     compare/judged.jsonl    {"key", "row"} of each pair as it is judged, append-only
 
@@ -23,7 +25,9 @@ from orchestrator.evaluation.llm_judge import (
     SCHEMA,
     SCHEMA_NAME,
     TIE,
+    A,
     AnswerPair,
+    B,
     JudgeResult,
     JudgeRow,
     fold,
@@ -36,9 +40,11 @@ from orchestrator.execute.host import machine, signals
 from orchestrator.execute.host.atomic_files import append_durable
 from orchestrator.execute.inference.api_key import read_key
 from orchestrator.execute.inference.client import Client
+from orchestrator.execute.inference.token_server import TokenServer
 from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.processes.worker_pool import as_done
 from orchestrator.execute.project import recipes
+from orchestrator.execute.project.endpoint import reward_server
 from orchestrator.execute.run_store.manifest import read_manifest
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.recipe import Judge
@@ -58,8 +64,17 @@ Listener = Callable[[int, int, JudgeRow], None]
 def judge_of(run: Run) -> Judge | None:
     """The judge of a run's recipe as the file is now: you can add or change one after training.
 
-    If the recipe file is gone, the judge that the run was made with.
+    If the recipe file is gone, the judge that the run was made with. One that is a recipe gets the address
+    and the model name of that recipe's server; UsageError if it trains no reward model.
     """
+    judge = _judge_of(run)
+    if judge is None or judge.recipe is None:
+        return judge
+    url, model = reward_server(judge.recipe, start=run.project)
+    return judge.model_copy(update={"base_url": url, "model": model})
+
+
+def _judge_of(run: Run) -> Judge | None:
     try:
         hardware = machine.hardware()
         found = recipes.read(run.recipe, project=run.project, environ=os.environ, machine=hardware)
@@ -69,7 +84,7 @@ def judge_of(run: Run) -> Judge | None:
             for key, one in read_manifest(run).get("recipe", {}).items()
             if key.startswith("judge.")
         }
-        return Judge(**values) if values.get("base_url") else None
+        return Judge(**values) if values.get("base_url") or values.get("recipe") else None
     return found.recipe.judge
 
 
@@ -123,11 +138,15 @@ def judge_client(
         MissingError: there is no such key file, or others may read it.
         UsageError: it holds no key, or the address is invalid.
     """
-    file = project / Path(judge.key_file).expanduser() if judge.key_file else None
-    key = read_key(file, environ, variable=KEY)
+    key = _key_of(judge, project, environ)
     return Client(
         judge.base_url, judge.model, key=key, max_tokens=LONGEST_VERDICT, temperature=0.0, timeout=timeout
     )
+
+
+def _key_of(judge: Judge, project: Path, environ: Mapping[str, str]) -> str:
+    file = project / Path(judge.key_file).expanduser() if judge.key_file else None
+    return read_key(file, environ, variable=KEY)
 
 
 def judge_pairs(
@@ -182,6 +201,12 @@ def _ask(
     """Have the pairs judged; "", or why they cannot be."""
     try:
         with signals.catch_signals(), judge_client(judge, project=project) as client:
+            if judge.recipe:
+                client.is_listed(hint=f"conch serve {judge.recipe}")
+                key = _key_of(judge, project, os.environ)
+                with TokenServer(judge.base_url, judge.model, key) as server:
+                    _by_scores(server, pairs, listener)
+                return ""
             client.reach()
             criteria = judge.criteria or ""
             judge_pairs(
@@ -199,6 +224,23 @@ def _ask(
     return ""
 
 
+def _by_scores(server: TokenServer, pairs: Sequence[AnswerPair], listener: Listener) -> None:
+    """Have a reward model score both answers of each pair; the higher score wins."""
+    for number, pair in enumerate(pairs, 1):
+        signals.check()
+        try:
+            a, b = (
+                server.score_messages([*pair["messages"], {"role": "assistant", "content": answer}])
+                for answer in (pair["a"], pair["b"])
+            )
+        except ValueError as error:
+            listener(number, len(pairs), _row(pair, FAILED, error=str(error)))
+            continue
+        winner = TIE if a == b else A if a > b else B
+        row = _row(pair, winner, orders=[winner, winner], reasons=[f"{a:.3f} against {b:.3f}", ""])
+        listener(number, len(pairs), row)
+
+
 def _pair(row: ComparedRow) -> AnswerPair:
     """The pair of a row; a conversation of several turns is shown as a whole."""
     messages = row.get("messages") or ()
@@ -209,6 +251,7 @@ def _pair(row: ComparedRow) -> AnswerPair:
         "id": row["id"],
         "question": question,
         "reference": row["reference"],
+        "messages": [dict(one) for one in messages] or [{"role": "user", "content": row["question"]}],
         "a": row["a"],
         "b": row["b"],
     }

@@ -21,6 +21,21 @@ def address_of(recipe: Recipe) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{recipe.serve.port}/v1"
 
 
+def reward_server(name: str, *, start: Path) -> tuple[str, str]:
+    """The base URL and the model name of a recipe that trains a reward model.
+
+    Raises:
+        UsageError: there is no such recipe, or it trains a model that answers.
+    """
+    project = recipes.project_folder(start)
+    recipe = recipes.read(name, project=project, environ=os.environ, machine=machine.hardware()).recipe
+    kind = KINDS.get(recipe.train.kind)
+    if not (kind and kind.scores):
+        what = f"judge.recipe: {name} trains no reward model (train.kind: {recipe.train.kind})"
+        raise UsageError(Problem(what, hint="name a recipe of train.kind: reward, or set base_url and model"))
+    return address_of(recipe), recipe.served_model
+
+
 def served(name: str, *, start: Path, sets: Sequence[str] = (), hardware: str = "auto") -> tuple[str, str]:
     """The base URL and the model name of a recipe that answers; its data and models may be missing."""
     resolved = recipes.read(

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.text.live import TerminalProgress
-from orchestrator.errors import Interrupted
+from orchestrator.errors import Interrupted, UsageError
 from orchestrator.execute.evaluating.judge_comparison import JUDGED, judge_comparison, judge_of
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.recipe import Judge
 from tests.fakes.openai_server import FakeServer, Said, openai_server
+from tests.fakes.scoring_server import Scores, scoring_server
 
 
 def row(number: int, kind: str = "split", **more: Any) -> Any:
@@ -122,3 +123,39 @@ def test_the_judge_is_the_recipes_as_it_is_written_now(run: Run) -> None:
     now = judge_of(run)
     assert now is not None
     assert (was.model, now.base_url) == ("m", "http://127.0.0.1:9/v1")
+
+
+SMALL = "data: {dataset: small}\ntemplate: {name: deepseekr1}\nmodel: {base: embedded}\n"
+
+
+def length(body: dict[str, Any]) -> float:
+    """Likes long answers; the conversation is part of what it scores."""
+    assert [one["role"] for one in body["messages"]] == ["user", "assistant"]
+    return float(len(body["messages"][-1]["content"]))
+
+
+def test_a_reward_model_scores_both_answers(run: Run) -> None:
+    with scoring_server(Scores(prompt=lambda _: [], logprob=lambda *_: 0.0, reward=length)) as server:
+        port = server.url.rpartition(":")[2].removesuffix("/v1")
+        reward = f"train: {{kind: reward}}\nserve: {{port: {port}, model: conch}}\n"
+        (run.project / "recipes/scores.yaml").write_text(SMALL + reward, encoding="utf-8")
+        (run.project / "recipes/small.yaml").write_text(SMALL + "judge: {recipe: scores}\n", encoding="utf-8")
+        judge = judge_of(run)
+        assert judge is not None
+        rows = [row(1, a="短", b="长一些"), row(2, a="长一些", b="短"), row(3, a="一样", b="长短")]
+        said = TerminalProgress(io.StringIO())
+        found = judge_comparison(run, told(*rows), judge, said)
+        assert (found["wins_a"], found["wins_b"], found["ties"], found["error"]) == (1, 1, 1, "")
+        assert found["rows"][0]["reasons"][0] == "1.000 against 3.000"
+        asked = len(server.requests)
+        judge_comparison(run, told(*rows), judge, said)
+        assert len(server.requests) == asked, "what was judged before is not asked again"
+    gone = judge_comparison(run, told(row(9)), judge, said)
+    assert "127.0.0.1" in gone["error"] or "answers" in gone["error"]
+
+
+def test_a_judge_that_answers_is_no_reward_model(run: Run) -> None:
+    (run.project / "recipes/chats.yaml").write_text(SMALL, encoding="utf-8")
+    (run.project / "recipes/small.yaml").write_text(SMALL + "judge: {recipe: chats}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"judge.recipe: chats trains no reward model \(train.kind: sft\)"):
+        judge_of(run)
