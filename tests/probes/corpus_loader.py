@@ -4,7 +4,7 @@
 
 JOB: {"base": folder of a tokenizer, "scratch": folder, "sets": [{"id", "folder", "stage"}]}; each folder has
 a dataset_info.json with one data set, "rows". OUT, a line each: {"id", "ids": [[…], …]} of the rows that it
-keeps, or {"id", "error"}.
+keeps, or {"id", "error"}. A set of stage "v1" is a "file" that LLaMA-Factory's v1 loads: {"id", "rows"}.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ def main() -> None:
     template = get_template_and_fix_tokenizer(module["tokenizer"], data_args)
     with Path(sys.argv[2]).open("w", encoding="utf-8") as out:
         for one in job["sets"]:
+            if one["stage"] == "v1":
+                out.write(json.dumps({"id": one["id"], "rows": _rows_of_v1(one["file"])}) + "\n")
+                continue
             data_args.dataset_dir, data_args.packing = one["folder"], False
             data_args.dataset = ["rows"]
             try:
@@ -56,6 +59,12 @@ def main() -> None:
             except Exception as error:  # noqa: BLE001 - whatever it cannot read is what is asked
                 told = {"error": f"{type(error).__name__}: {error}"}
             out.write(json.dumps({"id": one["id"], **told}) + "\n")
+
+
+def _rows_of_v1(file: str) -> int:
+    from llamafactory.v1.core.data_engine import DataEngine
+
+    return len(DataEngine(file))
 
 
 def _ids(kept: Any, stage: str) -> list[list[int]]:
