@@ -254,8 +254,8 @@ def _losses(losses: Iterable[TurnLoss], trained: Iterable[int]) -> Iterator[Sent
             )
         if context:
             yield Sentence(
-                f"the prompt before {name} loses {context} tokens",
-                f"{name.zh}之前的提示词丢失 {context} 个 token",
+                f"the prompt before {name} loses its last {context} tokens, the assistant's mark among them",
+                f"{name.zh}之前的提示词丢失末尾 {context} 个 token，包括助手标记",
             )
         if loss["thought_open"]:
             yield Sentence(f"the thought of {name} is never closed", f"{name.zh}的思考没有闭合")

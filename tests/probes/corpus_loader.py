@@ -4,7 +4,8 @@
 
 JOB: {"base": folder of a tokenizer, "scratch": folder, "sets": [{"id", "folder", "stage"}]}; each folder has
 a dataset_info.json with one data set, "rows". OUT, a line each: {"id", "ids": [[…], …]} of the rows that it
-keeps, or {"id", "error"}. A set of stage "v1" is a "file" that LLaMA-Factory's v1 loads: {"id", "rows"}.
+keeps, or {"id", "error"}. A set may name its
+"datasets" (a,b). A set of stage "v1" is a "file" that LLaMA-Factory's v1 loads: {"id", "rows"}.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def main() -> None:
                 out.write(json.dumps({"id": one["id"], "rows": _rows_of_v1(one["file"])}) + "\n")
                 continue
             data_args.dataset_dir, data_args.packing = one["folder"], False
-            data_args.dataset = ["rows"]
+            data_args.dataset = one.get("datasets", "rows").split(",")
             try:
                 kept = get_dataset(
                     template, model_args, data_args, training_args, stage=one["stage"], **module

@@ -38,7 +38,10 @@ ALPACA = [
 ]
 PAIRS = [
     {
-        "conversations": [{"from": "system", "value": "你是海螺。"}, {"from": "human", "value": "几点开门？"}],
+        "conversations": [
+            {"from": "system", "value": "你是海螺。"},
+            {"from": "human", "value": "几点开门？"},
+        ],
         "chosen": {"from": "gpt", "value": "早上九点。"},
         "rejected": {"from": "gpt", "value": " 不知道。"},
     },

@@ -53,7 +53,7 @@ def test_a_cut_is_told_by_file_and_line() -> None:
     assert finding["where"] == "data/海螺.jsonl:7"
     assert finding["what"] == (
         "cut to 16 of 26 tokens: answer 1 loses its last 7 tokens and its end; the prompt before answer 1"
-        " loses 3 tokens; the thought of answer 1 is never closed"
+        " loses its last 3 tokens, the assistant's mark among them; the thought of answer 1 is never closed"
     )
     assert finding["hint"].startswith("data.cutoff_len: 27 ")
     numbers = {name: proof.numbers[name] for name in ("cut_rows", "lost_tokens", "lost_answer_tokens")}
