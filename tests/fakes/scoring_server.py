@@ -25,7 +25,8 @@ class Scores:
     """What the server says.
 
     Attributes:
-        prompt: the ids of a /tokenize request. logprob: log p of an id at a place of a prompt.
+        prompt: the ids of a /tokenize request. texts: those of a completion of text.
+        logprob: log p of an id at a place of a prompt.
         reward: the score of a /classify request; None for a model that answers.
         requests: (path, body) of everything that came; headers: of each.
     """
@@ -34,6 +35,7 @@ class Scores:
     logprob: Callable[[list[int], int], float]
     reward: Callable[[dict[str, Any]], float] | None = None
     fault: str = ""
+    texts: dict[str, list[int]] = field(default_factory=dict)
     url: str = ""
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -64,7 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/classify" and scores.reward:
             self._json(200, {"data": [{"index": 0, "label": "score", "probs": [scores.reward(body)]}]})
         elif self.path == "/v1/completions":
-            self._complete(body["prompt"])
+            prompt = body["prompt"]
+            self._complete(self.scores.texts[prompt] if isinstance(prompt, str) else prompt)
         else:
             self._json(404, {"error": {"message": "Not Found"}})
 

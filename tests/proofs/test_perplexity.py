@@ -76,3 +76,9 @@ def test_without_held_out_documents_the_trained_ones_are_judged() -> None:
 
 def test_a_model_that_became_useless_is_a_number_still() -> None:
     assert math.isfinite(prove([document(1, 4.0, 1e4)]).numbers["held_out_perplexity_served"])
+
+
+def test_a_mark_that_the_server_puts_before_a_text_is_said() -> None:
+    proof = prove([document(1, 4.0, 2.0)], marked=True)
+    assert proof.holds
+    assert "add_special_tokens: false" in proof.not_covered

@@ -4,10 +4,12 @@ It scores each row twice: its training ids as they are, which shows what the ser
 and for each trained answer, the ids that the server makes of the messages before it (/tokenize), followed
 by the answer's labels, which shows what a client's question makes of it. If the served prompt already holds
 the first labels, as with a template that opens the thought, only the labels after those are scored. A
-document is scored behind the ids that the server makes of its text; of a long one what the trainer scored.
+document is scored as ids and as text, without a mark that the server may put before a text; of a long one
+what the trainer scored, as ids alone.
 
 It writes JSON lines, one per row: {"dataset", "row", "held_out", "error", "turns": [{"turn", "weights",
-"prompt", "prefilled", "same_prompt", "error"}]}; weights and prompt are log probabilities, one per label.
+"prompt", "prefilled", "same_prompt", "error"}]}; weights and prompt are log probabilities, one per label. A
+document also has "marked": whether the server puts a mark before it unless told otherwise.
 """
 
 from __future__ import annotations
@@ -105,21 +107,21 @@ def _score(
 
 
 def _score_document(server: TokenServer, row: TrainedRow, text: str, labels: int) -> dict[str, object]:
-    """A document's first labels, behind the trained ids and behind those that the server makes of it."""
+    """A document's first labels, as the trained ids and as its text."""
     named = {"dataset": row["dataset"], "row": row["row"], "held_out": row["held_out"]}
     start = row["turns"][0]["start"]
     ids = row["ids"][: start + labels]
     score = ServedScore(prompt=[], prefilled=0, same_prompt=False, error="")
     try:
-        weights, own = _rounded(server.logprobs(ids, start)), server.raw_prompt(text)
-        # Training ends a document with the end mark; a server may begin a prompt with a mark of its own.
-        shift = int(own[: len(ids)] != ids[: len(own)])
-        whole = [*own[: len(ids) + shift], *ids[len(own) - shift :]]
-        if whole[shift:] == ids:
-            score["prompt"] = _rounded(server.logprobs(whole, start + shift))
-            score["same_prompt"] = not shift
-        else:
+        weights, own = _rounded(server.logprobs(ids, start)), server.raw_prompt(text, marked=False)
+        named["marked"] = server.raw_prompt(text, marked=True) != own
+        score["same_prompt"] = own[: len(ids)] == ids[: len(own)]
+        if not score["same_prompt"]:
             score["error"] = "the server reads the document as other tokens"
+        elif len(own) > len(ids):
+            score["prompt"] = weights
+        else:  # training ends a document with the end mark, which the text does not have
+            score["prompt"] = _rounded(server.logprobs(own, start, text=text))
     except ValueError as error:
         return {**named, "error": str(error), "turns": []}
     return {**named, "error": "", "turns": [{"turn": 0, "weights": weights, **score}]}

@@ -76,9 +76,13 @@ class TokenServer:
     def __exit__(self, *error: object) -> None:
         self._http.close()
 
-    def logprobs(self, ids: Sequence[int], start: int) -> list[float]:
-        """The log probability of each id from `start` on, given all ids before it."""
-        answer = self._completion({"prompt": list(ids), "max_tokens": 1, "prompt_logprobs": 1})
+    def logprobs(self, ids: Sequence[int], start: int, *, text: str = "") -> list[float]:
+        """The log probability of each id from `start` on, given all ids before it.
+
+        `text` is sent in place of the ids that it stands for, without a mark before it.
+        """
+        prompt = {"prompt": text, "add_special_tokens": False} if text else {"prompt": list(ids)}
+        answer = self._completion({**prompt, "max_tokens": 1, "prompt_logprobs": 1})
         try:
             scores = answer["choices"][0]["prompt_logprobs"]
             return [float(scores[at][str(ids[at])]["logprob"]) for at in range(start, len(ids))]
@@ -119,9 +123,9 @@ class TokenServer:
             what = "the server's /tokenize returns no token ids"
             raise StageFailed(Problem(what, self.base_url, PINNED)) from None
 
-    def raw_prompt(self, text: str) -> list[int]:
-        """The ids that the server makes of the text of a completion."""
-        return self._tokens({"prompt": text})
+    def raw_prompt(self, text: str, *, marked: bool) -> list[int]:
+        """The ids that the server makes of the text of a completion, with or without a mark before it."""
+        return self._tokens({"prompt": text, "add_special_tokens": marked})
 
     def score(self, ids: Sequence[int]) -> float:
         """A reward model's score of these ids."""

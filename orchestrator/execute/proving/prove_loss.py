@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from orchestrator.datasets.targets import REJECTED
 from orchestrator.errors import Problem, StageFailed
@@ -44,10 +44,11 @@ class ServedTurn(TypedDict):
 
 
 class ServedScores(TypedDict):
-    """A line of served_loss.jsonl."""
+    """A line of served_loss.jsonl; `marked`: of a document, the server puts a mark before it by default."""
 
     turns: list[ServedTurn]
     error: str
+    marked: NotRequired[bool]
 
 
 def prove_loss(settings: ProveLossSettings, folder: Path) -> int:
@@ -76,7 +77,8 @@ def prove_preference(settings: ProveLossSettings, folder: Path) -> int:
 def prove_perplexity(settings: ProveLossSettings, folder: Path) -> int:
     """Write the proof; 5 if held-out documents have not become more likely and that is not accepted."""
     _, rows = _scored(settings, folder)
-    return leave_proof(perplexity.prove(list(rows.values())), settings, folder)
+    marked = any(line.get("marked") for line in lines_of(folder / settings.served))
+    return leave_proof(perplexity.prove(list(rows.values()), marked=marked), settings, folder)
 
 
 def _scored(settings: ProveLossSettings, folder: Path) -> tuple[dict[str, Any], dict[Key, Row]]:

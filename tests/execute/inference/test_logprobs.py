@@ -177,25 +177,23 @@ def test_a_file_that_is_missing_or_cut(folder: Path, name: str) -> None:
 TEXT = [1, 5, 2, 7, 8, 9]
 
 
-@pytest.mark.parametrize(
-    ("own", "labels", "same", "scores"),
-    [
-        (TEXT[:-1], 5, True, [-0.5, -0.2, -0.7, -0.8, -0.9]),
-        ([3, *TEXT[:-1]], 5, False, [-0.5, -0.2, -0.7, -0.8, -0.9]),
-        (TEXT[:-1], 3, True, [-0.5, -0.2, -0.7]),
-    ],
-)
-def test_a_document_is_scored_as_its_text(
-    folder: Path, server: Scores, own: list[int], labels: int, scores: list[float], *, same: bool
+@pytest.mark.parametrize("mark", [[], [3]])
+@pytest.mark.parametrize(("labels", "tokens"), [(5, 4), (3, 3)])
+def test_a_document_is_scored_as_ids_and_as_text(
+    folder: Path, server: Scores, mark: list[int], labels: int, tokens: int
 ) -> None:
-    """Training ends it with the end mark, a server may begin it with its own; of a long one the beginning."""
-    server.prompt = lambda body: own if body["prompt"] == "海螺的故事" else []
+    """Training ends it with the end mark; a server may begin it with its own; of a long one the beginning."""
+    own = TEXT[:-1]
+    server.prompt = lambda body: [*(mark if body["add_special_tokens"] else []), *own]
     server.logprob = lambda ids, at: -ids[at] / 10
+    server.texts["海螺的故事"] = own
     document(folder, labels)
     assert score_served(SETTINGS, folder) == 0
-    (turn,) = served(folder)[0]["turns"]
-    assert turn["weights"] == turn["prompt"] == scores
-    assert (turn["same_prompt"], turn["error"]) == (same, "")
+    (row,) = served(folder)
+    (turn,) = row["turns"]
+    scores = [-0.5, -0.2, -0.7, -0.8, -0.9]
+    assert (turn["weights"], turn["prompt"]) == (scores[:labels], scores[:tokens])
+    assert (turn["same_prompt"], turn["error"], row["marked"]) == (True, "", bool(mark))
 
 
 def test_a_document_that_the_server_reads_as_other_tokens_is_said(folder: Path, server: Scores) -> None:
