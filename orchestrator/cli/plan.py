@@ -32,26 +32,22 @@ def command(recipe: str, sets: Sequence[str], hardware: str) -> Outcome:
     job = discovery.read_job(recipe, project=project, sets=sets, hardware=hardware)
     plan = build_plan(job)
     resolved = job.recipe.model_dump(mode="json")
-    chain = [one.recipe.name for one in job.chain[1:]]
     data = {
         "recipe": resolved,
-        "built_on": chain,
+        "built_on": [*reversed(job.first)],
         "hardware": job.hardware,
         "stand_in": job.stand_in,
         "plan": plan.to_json(),
     }
-    return Outcome(data=data, text=_text(resolved, plan, chain))
+    return Outcome(data=data, text=_text(resolved, plan, job.first))
 
 
-def _text(resolved: Mapping[str, object], plan: Plan, chain: Sequence[str]) -> str:
+def _text(resolved: Mapping[str, object], plan: Plan, first: Sequence[str]) -> str:
     from orchestrator.backends.base import yaml_text
 
     parts = [
         plan.headline,
-        *(
-            f"first   recipe {name}, up to its export: {runnable(f'conch plan {name}')}"
-            for name in reversed(chain)
-        ),
+        *(f"first   recipe {name}, up to its export: {runnable(f'conch plan {name}')}" for name in first),
         "",
         "# resolved recipe",
         yaml_text(resolved),

@@ -3,8 +3,9 @@
 from orchestrator.hubs.base import Hub
 
 PREFIX = "recipe:"
-# The link in a run's folder to the export that the run is built on.
+# The links in a run's folder to the exports that the run is built on.
 LINK = "base_export"
+REWARD_LINK = "reward_export"
 
 hub = Hub(name="recipe", base_pattern=rf"{PREFIX}.*")
 

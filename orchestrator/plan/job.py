@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.split import PARTS, TRAIN, part_name
+from orchestrator.hubs.recipe import LINK
 from orchestrator.plan.kinds import KINDS, TRAINED_IN
 from orchestrator.plan.kinds.base import TrainingKind
 from orchestrator.plan.stage import Runtime
@@ -17,6 +18,22 @@ from orchestrator.recipe.hardware import PROFILES
 from orchestrator.templates.pairing import ChatTemplate
 
 EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """A recipe whose export another one is built on.
+
+    Attributes:
+        key: the dotted key that names it.
+        link: in the run's folder, to the export.
+        job: the recipe. state: the identity of its export.
+    """
+
+    key: str
+    link: str
+    job: Job
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +50,7 @@ class Context:
         base_state: for a local base model, a value that changes with its files; for the model that another
             recipe exports, the identity of that export.
         base_job: the recipe whose export is the base; None for any other base.
+        reward: the recipe whose reward model scores answers; None for a kind that needs none.
     """
 
     hardware: str
@@ -43,6 +61,7 @@ class Context:
     base_folder: str = ""
     base_state: str = ""
     base_job: Job | None = None
+    reward: Below | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +89,7 @@ class Job:
     base_folder: str = ""
     base_state: str = ""
     base_job: Job | None = None
+    reward: Below | None = None
     accept_mismatch: bool = False
     validation: tuple[DatasetEntry, ...] = ()
     test: tuple[DatasetEntry, ...] = ()
@@ -118,6 +138,18 @@ class Job:
     def chain(self) -> tuple[Job, ...]:
         """This job, the one whose export it is built on, and so on."""
         return (self, *(self.base_job.chain if self.base_job else ()))
+
+    @property
+    def below(self) -> tuple[Below, ...]:
+        """The recipes whose exports this one is built on, which come first."""
+        base = (Below("model.base", LINK, self.base_job, self.base_state),) if self.base_job else ()
+        return (*base, *((self.reward,) if self.reward else ()))
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """The recipes that come before this one, in their order."""
+        names = [name for below in self.below for name in (*below.job.first, below.job.recipe.name)]
+        return tuple(dict.fromkeys(names))
 
     @property
     def asks_general(self) -> bool:

@@ -39,6 +39,8 @@ def build_plan(job: Job, names: Iterable[str] = RUN) -> Plan:
         selected -= {"general", "general_base"}
     if not job.recipe.target.given:
         selected.discard("target")
+    if base.GAIN not in job.kind.proofs:
+        selected.discard("rewards")
     unproven = base.unproven(job)
     if base.LOSS in unproven and not job.kind.scores:
         selected.discard("score")

@@ -56,6 +56,7 @@ def resolve(
         base_folder=context.base_folder,
         base_state=context.base_state,
         base_job=context.base_job,
+        reward=context.reward,
         accept_mismatch=accept_mismatch,
         validation=validation,
         test=test,

@@ -24,6 +24,9 @@ TITLES: dict[str, Sentence] = {
     "ask": Sentence("Asking the tuned model the recipe's questions", "向微调后的模型提出配方里的问题"),
     "general": Sentence("Asking the tuned model general questions", "向微调后的模型提出常识题"),
     "evaluate": Sentence("Scoring the tuned model", "给微调后的模型打分"),
+    "rewards": Sentence(
+        "Scoring both models' answers with the reward model", "用奖励模型给两个模型的回答打分"
+    ),
     "judge": Sentence("Checking the answers", "判定回答"),
     "target": Sentence("Comparing the results with the target", "对照目标"),
     "certify": Sentence("Writing the certificate", "写出证书"),

@@ -34,6 +34,7 @@ def unresolved(resolved: Resolved, context: Context) -> list[Problem]:
     return [
         *_kind_problems(resolved),
         *_method_problems(resolved, context),
+        *_reward_problems(resolved, context),
         *_dataset_problems(resolved, context),
         *_purpose_problems(resolved, context),
         *_part_problems(resolved),
@@ -56,12 +57,38 @@ def _kind_problems(resolved: Resolved) -> Iterable[Problem]:
     yield from _environment_problems(resolved)
     for problem in kind.problems(resolved.recipe):
         yield replace(problem, where=resolved.where(problem.where))
-    for key in type(resolved.recipe.preference).model_fields:
-        path = f"preference.{key}"
-        if key not in kind.preference and resolved.origins.get(path) != "default":
-            users = ", ".join(other for other in KINDS if key in KINDS[other].preference)
+    used = {
+        **{f"preference.{key}": _users(key) for key in type(resolved.recipe.preference).model_fields},
+        **{f"ppo.{key}": ("ppo",) for key in type(resolved.recipe.ppo).model_fields},
+    }
+    for path, users in used.items():
+        if name not in users and resolved.origins.get(path) != "default":
             what = f"{path}: train.kind {name} does not use it"
-            yield Problem(what, resolved.where(path, key=True), f"delete it, or set train.kind: {users}")
+            hint = f"delete it, or set train.kind: {', '.join(users)}"
+            yield Problem(what, resolved.where(path, key=True), hint)
+
+
+def _users(key: str) -> tuple[str, ...]:
+    """The kinds that use a key of the section preference."""
+    return tuple(name for name, kind in KINDS.items() if key in kind.preference)
+
+
+def _reward_problems(resolved: Resolved, context: Context) -> Iterable[Problem]:
+    """A reward model that is none, or that learned to score conversations written in another way."""
+    if context.reward is None:
+        return
+    recipe, key = context.reward.job.recipe, context.reward.key
+    where = resolved.where(key)
+    if recipe.train.kind != "reward":
+        what = f"{key}: recipe {recipe.name} is of kind {recipe.train.kind}, whose model scores nothing"
+        yield Problem(what, where, "name a recipe of kind reward")
+    mine, its = resolved.recipe.template, recipe.template
+    if (mine.name, mine.thinking) != (its.name, its.thinking):
+        what = (
+            f"{key}: recipe {recipe.name} scores conversations in template {its.name}, thinking "
+            f"{its.thinking}; this one writes them in {mine.name}, thinking {mine.thinking}"
+        )
+        yield Problem(what, where, "give both recipes the same section template")
 
 
 def _environment_problems(resolved: Resolved) -> Iterable[Problem]:

@@ -30,7 +30,12 @@ PACKED = ("packing", "neat_packing")
 
 def model_settings(path: str, scratch: str) -> Row:
     """Settings for a probe that loads the model and measures its loss: precision and quantization stay."""
-    return _without(_read(path), DROPPED) | NEUTRAL | {"output_dir": scratch, "stage": "sft"}
+    return read_settings(path) | {"output_dir": scratch, "stage": "sft"}
+
+
+def read_settings(path: str) -> Row:
+    """Settings for a probe that loads the model of the training's own stage."""
+    return _without(_read(path), DROPPED) | NEUTRAL
 
 
 @contextmanager

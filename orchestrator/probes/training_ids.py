@@ -28,9 +28,10 @@ up to be compared (conch_generated) is neither.
 
 A pair of stage dpo makes two lines, the better answer as dataset NAME and the worse as NAME/rejected, by
 LLaMA-Factory's own pairwise processor. Rows of stages dpo and kto are trained on their last answer alone;
-those of kto also have "liked". A document of stage pt has one turn, all that follows its first token;
-documents are joined and cut into blocks, so the header says what is left: "blocks": {"tokens": of all
-documents, "trained": in whole blocks}.
+those of kto also have "liked". A row of stage ppo is its prompt, by LLaMA-Factory's own unsupervised
+processor, and after it the answer of the data, which is only compared. A document of stage pt has one turn,
+all that follows its first token; documents are joined and cut into blocks, so the header says what is left:
+"blocks": {"tokens": of all documents, "trained": in whole blocks}.
 
 Rows are read batch by batch from the file that `datasets` keeps them in: memory does not grow with them.
 Not covered: packing of conversations, tool calls and media (such rows are named in `uncovered`).
@@ -288,12 +289,12 @@ def header(pipeline: Pipeline, counts: Mapping[str, Mapping[str, int]]) -> Row:
 
 def record(row: Row, encoded: Row, pipeline: Pipeline, prefix: str) -> Row:
     """The line of one kept row, its place aside; `prefix`: of the columns of a pair's answer."""
-    data_args, ids = pipeline.data_args, encoded[f"{prefix}input_ids"]
+    data_args, (ids, labels) = pipeline.data_args, whole_text(encoded, pipeline, prefix)
     if pipeline.stage == "pt":
         pipeline.used.update(ids)
         turn = {"turn": 0, "start": 1, "end": len(ids), "cut": False}
         return {"ids": ids, "turns": [turn], "cut": False, "lost": None, "uncovered": ""}
-    turns, lost = turns_of(encoded[f"{prefix}labels"]), None
+    turns, lost = turns_of(labels), None
     first = (len(row["_prompt"]) - 1) // 2 if pipeline.last_alone else 0
     for place, turn in enumerate(turns, start=first):
         turn["turn"] = place
@@ -306,12 +307,22 @@ def record(row: Row, encoded: Row, pipeline: Pipeline, prefix: str) -> Row:
     return line | rated
 
 
-def uncut(row: Row, pipeline: Pipeline, prefix: str) -> Row:
-    """The row encoded once more, without the cutoff: its input_ids and labels."""
+def whole_text(encoded: Row, pipeline: Pipeline, prefix: str = "") -> tuple[list[int], list[int]]:
+    """(ids, labels) of an encoded row; of stage ppo the prompt, and after it the data's answer."""
+    from llamafactory.extras.constants import IGNORE_INDEX
+
+    ids, labels = encoded[f"{prefix}input_ids"], encoded.get(f"{prefix}labels", [])
+    if pipeline.stage != "ppo":
+        return ids, labels
+    return [*ids, *labels], [*([IGNORE_INDEX] * len(ids)), *labels]
+
+
+def uncut(row: Row, pipeline: Pipeline, prefix: str) -> tuple[list[int], list[int]]:
+    """The row encoded once more, without the cutoff: its ids and labels."""
     unlimited = copy(pipeline.data_args)
     unlimited.cutoff_len = UNCUT
     encoded = pipeline.encoder(unlimited).preprocess_dataset({key: [value] for key, value in row.items()})
-    return {key: encoded[prefix + key][0] for key in ("input_ids", "labels")}
+    return whole_text({key: values[0] for key, values in encoded.items()}, pipeline, prefix)
 
 
 def turns_of(labels: Sequence[int]) -> list[Row]:
@@ -331,18 +342,22 @@ def turns_of(labels: Sequence[int]) -> list[Row]:
 
 
 def what_was_cut(
-    turns: list[Row], ids: Sequence[int], whole: Row, tokenizer: PreTrainedTokenizerBase, first: int
+    turns: list[Row],
+    ids: Sequence[int],
+    whole: tuple[Sequence[int], Sequence[int]],
+    tokenizer: PreTrainedTokenizerBase,
+    first: int,
 ) -> Row | None:
     """Mark the turns whose context the cutoff changed, and say what it took; None when it took nothing.
 
     Args:
         turns: of the row as it is trained.
         ids: of the row as it is trained.
-        whole: the same row encoded without a cutoff: input_ids and labels.
+        whole: the same row encoded without a cutoff: ids and labels.
         tokenizer: reads what is left of an answer.
         first: the number of the first turn that is trained.
     """
-    complete, all_ids = turns_of(whole["labels"]), whole["input_ids"]
+    complete, all_ids = turns_of(whole[1]), whole[0]
     if ids == all_ids:
         return None
     lost, kept_end, whole_end = [], 0, 0

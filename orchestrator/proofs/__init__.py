@@ -28,4 +28,6 @@ OF_KINDS: dict[str, str] = {
     "perplexity": "proofs/served/perplexity.json",
     "reward": "proofs/served/reward.json",
     "reward:accuracy": "proofs/served/reward_accuracy.json",
+    "environment": "proofs/data/environment.json",
+    "reward:gain": "proofs/reward/gain.json",
 }

@@ -24,6 +24,7 @@ from orchestrator.recipe.fields import (
     Whole,
 )
 from orchestrator.recipe.hardware import PROFILES
+from orchestrator.recipe.ppo import Ppo
 from orchestrator.recipe.sampling import Sampling
 from orchestrator.recipe.section import NAME, SERVED, WORD, Section
 from orchestrator.recipe.sweep import Sweep
@@ -135,7 +136,8 @@ class Train(Section):
         "sft",
         description="Kind of training. sft: fine-tuning on conversations; pretrain: continued pre-training "
         "on documents; dpo: on pairs of a better and a worse answer; reward: a model that scores answers, on "
-        "such pairs; kto: on liked and disliked answers.",
+        "such pairs; kto: on liked and disliked answers; ppo: on its own answers, which a reward model "
+        "scores.",
     )
     method: Annotated[str, Choice(("lora", "full", "freeze", "oft"))] = Field(
         "lora",
@@ -377,6 +379,7 @@ class Recipe(Section):
     template: Template
     train: Train = Field(default_factory=Train)
     preference: Preference = Field(default_factory=Preference)
+    ppo: Ppo = Field(default_factory=Ppo)
     export: Export = Field(default_factory=Export)
     serve: Serve = Field(default_factory=Serve)
     verify: Verify = Field(default_factory=Verify)
@@ -413,6 +416,7 @@ SECTIONS: dict[str, type[Section]] = {
     "template": Template,
     "train": Train,
     "preference": Preference,
+    "ppo": Ppo,
     "export": Export,
     "serve": Serve,
     "verify": Verify,

@@ -28,9 +28,9 @@ _SAFE = (
         kt_lora_expert_num kt_use_lora_experts label_names label_smoothing_factor ld_alpha
         length_column_name length_penalty log_level log_level_replica log_on_each_node logging_first_step
         logging_nan_inf_filter logging_strategy loraplus_lr_embedding low_cpu_mem_usage max_length
-        max_new_tokens mix_strategy mixture_of_depths module_dropout moe_aux_loss_coef num_beams
+        mix_strategy mixture_of_depths module_dropout moe_aux_loss_coef num_beams
         oft_block_size oft_rank oft_target optim optim_args optim_target_modules overwrite_cache
-        per_device_eval_batch_size ppo_buffer_size ppo_epochs ppo_score_norm ppo_target ppo_whiten_rewards
+        per_device_eval_batch_size
         predict_with_generate prediction_loss_only preprocessing_batch_size preprocessing_num_workers
         print_param_status profile_modules profiler_active_steps profiler_profile_memory
         profiler_record_shapes profiler_repeat profiler_wait_steps profiler_warmup_steps profiler_with_stack
@@ -38,8 +38,8 @@ _SAFE = (
         remove_unused_columns repetition_penalty resize_vocab restore_callback_states_from_checkpoint
         reward_model_quantization_bit rope_scaling run_name save_on_each_node save_only_model
         save_total_limit sglang_lora_backend sglang_maxlen sglang_mem_fraction sglang_tp_size shift_attn
-        skip_memory_metrics skip_special_tokens sortish_sampler split_special_tokens temperature tf32 top_k
-        top_p torch_compile torch_compile_mode torch_empty_cache_steps train_from_scratch train_on_prompt
+        skip_memory_metrics skip_special_tokens sortish_sampler split_special_tokens tf32
+        torch_compile torch_compile_mode torch_empty_cache_steps train_from_scratch train_on_prompt
         train_sampling_strategy upcast_layernorm upcast_lmhead_output use_adam_mini use_apollo use_asft_loss
         use_audio_in_video use_cache use_dft_loss use_eaft_loss use_fast_tokenizer use_hyper_parallel use_kt
         use_kv_cache use_mca use_muon use_reentrant_gc use_unsloth use_unsloth_gc use_v1_kernels video_fps
@@ -171,6 +171,16 @@ _OWNED_PLAIN = {
     "pref_bco_weight": "preference.bco_weight",
     "kto_chosen_weight": "preference.liked_weight",
     "kto_rejected_weight": "preference.disliked_weight",
+    "reward_model_type": "ppo.reward",
+    "ppo_epochs": "ppo.epochs",
+    "ppo_buffer_size": "ppo.buffer_size",
+    "ppo_target": "ppo.target_kl",
+    "ppo_score_norm": "ppo.score_norm",
+    "ppo_whiten_rewards": "ppo.whiten_rewards",
+    "max_new_tokens": "ppo.max_new_tokens",
+    "temperature": "ppo.temperature",
+    "top_p": "ppo.top_p",
+    "top_k": "ppo.top_k",
 }
 
 _PATHS = """
@@ -190,7 +200,7 @@ OPTIONS = OptionTable(
     options=together(
         safe(_SAFE),
         only({"flash_attn": "auto disabled sdpa fa2"}, "it would load code from a hub"),
-        only({"infer_backend": "huggingface", "reward_model_type": "lora full"}),
+        only({"infer_backend": "huggingface"}),
         only({"report_to": "none tensorboard"}, "it sends the training's numbers to a service"),
         only({"torch_compile_backend": "aot_eager cudagraphs eager inductor"}),
         owned(_OWNED),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import yaml
 
 from orchestrator.backends import llamafactory
 from orchestrator.datasets.base import Conversation, Example
@@ -37,6 +38,7 @@ from orchestrator.execute.processes import process_tree, watchdog
 from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.execute.processes.diagnosis import read_ends
 from orchestrator.execute.runner.base_recipe import exported
+from orchestrator.hubs.recipe import LINK
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Command, Runtime
 
@@ -49,7 +51,7 @@ class Encoder:
     """What turns rows into tokens.
 
     Attributes:
-        train_yaml: LLaMA-Factory's settings; they name inputs/base.
+        train_yaml: LLaMA-Factory's settings; they name the place of the base below the run's folder.
         base: the folder with the tokenizer.
         hardware: whose train environment is used.
         corrected: whether tokenizer_config.json is corrected for all versions (model.tokenizer: corrected).
@@ -67,8 +69,9 @@ def base_of(job: Job, project: Path, say: Progress) -> Path:
     Raises:
         ConchError: as `conch pull`; MissingError: the recipe that it is built on has no export.
     """
-    if job.base_job is not None:
-        return exported(job, project)
+    for below in job.below:
+        if below.link == LINK:
+            return exported(below, job, project)
     model = job.recipe.model
     base = job.base_folder.replace("{project}", str(project)) or model.base
     return find_base(base, model.hub, model.revision, say, hardware=job.hardware)[0]
@@ -154,7 +157,7 @@ def _probed(
         (folder / "data").mkdir()
         (folder / "inputs").mkdir()
         (folder / "train.yaml").write_text(encoder.train_yaml, encoding="utf-8")
-        _link_base(encoder, folder / "inputs/base")
+        _link_base(encoder, folder / yaml.safe_load(encoder.train_yaml)["model_name_or_path"])
         lay_out(folder)
         say("Encoding the rows with LLaMA-Factory in the train environment; it takes some seconds to start.")
         try:
@@ -168,6 +171,7 @@ def _probed(
 
 
 def _link_base(encoder: Encoder, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     if encoder.corrected:
         link_corrected(encoder.base, target, lambda path, link: link.symlink_to(path))
     else:

@@ -35,7 +35,7 @@ from orchestrator.execute.project.discovery import read_templates
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_lock import hold
 from orchestrator.execute.run_store.stop import sweep_leftovers
-from orchestrator.execute.runner.base_recipe import link_base
+from orchestrator.execute.runner.base_recipe import link_exports
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.hubs import DEFAULT
 from orchestrator.plan.job import EMBEDDED, Job
@@ -128,7 +128,7 @@ def compare_bases(
             for name, job, template in zip(options.bases, jobs, given, strict=True)
         ]
         for one in bases:
-            link_base(one.job, one.run, project)
+            link_exports(one.job, one.run, project)
             _perform(one, first_stages(one.job, rows), progress, "fetching")
         _choose_templates(bases, options, rows, project)
         for number, one in enumerate(bases, 1):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.errors import Problem, UsageError
+from orchestrator.errors import MissingError, Problem, UsageError
 from orchestrator.execute.host.atomic_files import remove, sha256_file, write_durable
 from orchestrator.execute.host.tell import tell
 from orchestrator.execute.models import demo_model
@@ -21,9 +21,11 @@ from orchestrator.execute.models.model_folder import (
     read_sampling,
     tensors_of,
 )
+from orchestrator.execute.models.older_folder import write_older
+from orchestrator.execute.models.reward_head import VALUE_HEAD
 from orchestrator.execute.models.tokenizer_folder import CONFIG
 from orchestrator.hubs import embedded, hub_of, local, recipe
-from orchestrator.hubs.recipe import LINK
+from orchestrator.hubs.recipe import LINK, REWARD_LINK
 from orchestrator.plan.stage import partial
 from orchestrator.plan.stages.fetch import FetchSettings
 
@@ -57,9 +59,26 @@ def fetch(settings: FetchSettings, folder: Path) -> int:
     # A value that no engine serves is told now, not after the training.
     read_sampling(inputs / "base", settings.sampling)
     write_durable(inputs / "base.json", manifest)
+    if settings.reward:
+        _link_reward(inputs, folder)
+    if settings.older:
+        for name in ("base", *(("reward",) if settings.reward else ())):
+            write_older(inputs / name, inputs / Path(settings.older).name / name)
     for name, path in files.items():
         (inputs / "data" / name).symlink_to(path)
     return 0
+
+
+def _link_reward(inputs: Path, folder: Path) -> None:
+    """The export of a reward model, which the runner linked in the run's folder, at inputs/reward."""
+    export = folder / REWARD_LINK
+    check_complete(export)
+    if not (export / VALUE_HEAD).is_file():
+        what = "has no value head: LLaMA-Factory would give the answers random scores, without a word"
+        raise MissingError(Problem(what, str(export), "export the reward model again: conch sft RECIPE"))
+    (inputs / "reward").symlink_to(Path("..") / REWARD_LINK, target_is_directory=True)
+    manifest = Manifest(name="reward", source=recipe.hub.name, files=hash_files(export, tell))
+    write_durable(inputs / "reward.json", manifest.to_json())
 
 
 def _refuse_tied(base: Path, name: str) -> None:

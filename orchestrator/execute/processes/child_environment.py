@@ -54,7 +54,7 @@ _RUNTIMES: Mapping[Runtime, Mapping[str, str]] = {
     Runtime.CONCH: {},
     Runtime.TRAIN: {**_ENGINES, **_TRAINING},
     Runtime.SERVE: _ENGINES,
-    Runtime.PPO: _ENGINES,
+    Runtime.PPO: {**_ENGINES, **_TRAINING},
 }
 
 

@@ -24,8 +24,8 @@ from orchestrator.execute.host.atomic_files import CHUNK, open_regular, read_reg
 from orchestrator.execute.launchers import launcher
 from orchestrator.execute.project import recipes
 from orchestrator.hubs import hub_of, local
-from orchestrator.hubs.recipe import recipe_of
-from orchestrator.plan.job import Context, Job
+from orchestrator.hubs.recipe import REWARD_LINK, recipe_of
+from orchestrator.plan.job import Below, Context, Job
 from orchestrator.plan.kinds import TRAINED_IN
 from orchestrator.plan.plan import EXPORT, build_plan, plan_key
 from orchestrator.plan.resolve import resolve
@@ -57,21 +57,21 @@ def read_job(
     return resolve(resolved, context, chat_template=text, accept_mismatch=accept_mismatch)
 
 
-def _base_job(
-    resolved: Resolved, project: Path, built: Sequence[str], *, accept_mismatch: bool
+def _job_below(
+    key: str, value: str, resolved: Resolved, project: Path, built: Sequence[str], *, accept_mismatch: bool
 ) -> Job | None:
-    """The job of the recipe whose export is the base; None for any other base."""
-    name = recipe_of(resolved.recipe.model.base)
+    """The job of the recipe that a key names as recipe:NAME; None for any other value."""
+    name = recipe_of(value)
     if not name:
         return None
-    where = resolved.where("model.base")
+    where = resolved.where(key)
     built = (*built, resolved.recipe.name)
     if name in built:
         chain = " → ".join((*built, name))
-        what = f"model.base: the recipes are built on each other in a circle: {chain}"
+        what = f"{key}: the recipes are built on each other in a circle: {chain}"
         raise UsageError(Problem(what, where, "name a model that is not built on this recipe"))
     if name not in (known := recipes.names(project)):
-        what = f'model.base: no recipe named "{name}"{did_you_mean(name, known)}'
+        what = f'{key}: no recipe named "{name}"{did_you_mean(name, known)}'
         raise UsageError(Problem(what, where, f"recipes: {', '.join(known)}"))
     read = recipes.read(name, project=project, profile=resolved.profile, machine=machine.hardware())
     context = read_context(project, read, built=built, accept_mismatch=accept_mismatch)
@@ -110,11 +110,12 @@ def read_context(
     apart = [datasets[name] for name in (*data.validation, *data.test) if name in datasets]
     hashed = {entry.name: _hashed(entry, project) for entry in (*used, *apart)}
     base_folder, base_state = _base_folder(resolved, project), ""
-    base_job = _base_job(resolved, project, built, accept_mismatch=accept_mismatch)
+    base = resolved.recipe.model.base
+    base_job = _job_below("model.base", base, resolved, project, built, accept_mismatch=accept_mismatch)
     if base_folder:
         base_state = _state_of(Path(base_folder.replace("{project}", str(project))))
     elif base_job is not None:
-        base_state = plan_key(build_plan(base_job, EXPORT), base_job.lockfiles)
+        base_state = _export_state(base_job)
     return Context(
         hardware=resolved.profile,
         templates=read_templates(project),
@@ -124,7 +125,23 @@ def read_context(
         base_folder=base_folder,
         base_state=base_state,
         base_job=base_job,
+        reward=_reward(resolved, project, built, accept_mismatch=accept_mismatch),
     )
+
+
+def _reward(
+    resolved: Resolved, project: Path, built: Sequence[str], *, accept_mismatch: bool
+) -> Below | None:
+    """The recipe whose reward model scores the answers of this one's training."""
+    key = "ppo.reward"
+    named = resolved.recipe.ppo.reward or ""
+    job = _job_below(key, named, resolved, project, built, accept_mismatch=accept_mismatch)
+    return Below(key, REWARD_LINK, job, _export_state(job)) if job else None
+
+
+def _export_state(job: Job) -> str:
+    """The identity of a recipe's export, as run_recipe notes it."""
+    return plan_key(build_plan(job, EXPORT), job.lockfiles)
 
 
 def _environments(resolved: Resolved) -> Sequence[str]:

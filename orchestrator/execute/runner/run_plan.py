@@ -25,7 +25,7 @@ from orchestrator.execute.run_store.manifest import write_manifest
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_lock import hold
 from orchestrator.execute.run_store.stop import sweep_leftovers
-from orchestrator.execute.runner.base_recipe import link_base
+from orchestrator.execute.runner.base_recipe import link_exports
 from orchestrator.execute.runner.loop import Loop
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import EXPORT, TRAIN, build_plan, plan_key
@@ -85,7 +85,7 @@ def run_recipe(
         loop = Loop(plan, run, symbols_of(places, project), job.lockfiles, progress, run_tag)
         write_manifest(run, whole, job)
         try:
-            _link_base(plan, job, run, project, progress)
+            _link_exports(plan, job, run, project, progress)
             with watchdog.guarded(run_tag):
                 runs = loop.perform()
         except ConchError:
@@ -96,39 +96,37 @@ def run_recipe(
         return run.path, runs
 
 
-def build_base(job: Job, *, project: Path, progress: Progress) -> None:
-    """Bring the recipe that a job is built on up to date, as make does: run it up to its proven export.
+def build_below(job: Job, *, project: Path, progress: Progress) -> None:
+    """Bring the recipes that a job is built on up to date, as make does: run each up to its proven export.
 
     Raises:
-        CheckFailed: a proof of it does not hold.
+        CheckFailed: a proof of one does not hold.
         ConchError: as run_recipe.
     """
-    base = job.base_job
-    if base is None:
-        return
-    name = base.recipe.name
-    progress.say(f"{job.recipe.name} is built on recipe {name}, which comes first")
-    try:
-        _, results = run_recipe(build_plan(base, TRAIN), base, project=project, progress=progress)
-    except (StageFailed, TimedOut) as error:
-        what = f"recipe {name}, on which {job.recipe.name} is built, failed: nothing was trained on it"
-        hint = f"when that is fixed, run the same command again: it goes on with {name} first"
-        raise type(error)(*error.problems, Problem(what, job.origins.get("model.base", ""), hint)) from None
-    refuted = ", ".join(title_of(one.stage) for one in results if one.exit_code)
-    if refuted:
-        what = f"recipe {name}, on which {job.recipe.name} is built, did not pass: {refuted}"
-        raise CheckFailed(Problem(what, job.origins.get("model.base", ""), f"conch sft {name}"))
-    progress.say(f"recipe {name} is up to date; now {job.recipe.name}")
+    for below in job.below:
+        name, built = below.job.recipe.name, job.recipe.name
+        where = job.origins.get(below.key, "")
+        progress.say(f"{built} is built on recipe {name}, which comes first")
+        first = build_plan(below.job, TRAIN)
+        try:
+            _, results = run_recipe(first, below.job, project=project, progress=progress)
+        except (StageFailed, TimedOut) as error:
+            what = f"recipe {name}, on which {built} is built, failed: nothing was trained on it"
+            hint = f"when that is fixed, run the same command again: it goes on with {name} first"
+            raise type(error)(*error.problems, Problem(what, where, hint)) from None
+        refuted = ", ".join(title_of(one.stage) for one in results if one.exit_code)
+        if refuted:
+            what = f"recipe {name}, on which {built} is built, did not pass: {refuted}"
+            raise CheckFailed(Problem(what, where, f"conch sft {name}"))
+        progress.say(f"recipe {name} is up to date; now {built}")
 
 
-def _link_base(plan: Plan, job: Job, run: Run, project: Path, progress: Progress) -> None:
-    """Link the export of the recipe that this one is built on; a plan that trains makes it first."""
-    if job.base_job is None:
-        return
+def _link_exports(plan: Plan, job: Job, run: Run, project: Path, progress: Progress) -> None:
+    """Link the exports that a recipe is built on; a plan that trains makes them first."""
     try:
         if any(stage.name == "train" for stage in plan.stages):
-            build_base(job, project=project, progress=progress)
-        link_base(job, run, project)
+            build_below(job, project=project, progress=progress)
+        link_exports(job, run, project)
     except ConchError as error:
         run.end(exit_code_of(error), str(error))
         raise

@@ -42,6 +42,8 @@ TASKS: dict[str, str] = {
     "reward_served": "orchestrator.execute.inference.rewards:reward_served",
     "prove_reward": "orchestrator.execute.proving.prove_reward:prove_reward",
     "prove_reward_accuracy": "orchestrator.execute.proving.prove_reward:prove_reward_accuracy",
+    "prove_environment": "orchestrator.execute.proving.prove_ppo:prove_environment",
+    "prove_gain": "orchestrator.execute.proving.prove_ppo:prove_gain",
     "prove_sampling": "orchestrator.execute.proving.prove_sampling:prove_sampling",
     "prove_served": "orchestrator.execute.proving.prove_served:prove_served",
     "answer_served": "orchestrator.execute.inference.completions:answer_served",

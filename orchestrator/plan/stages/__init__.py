@@ -32,6 +32,7 @@ STAGES = (
     "ask",
     "general",
     "evaluate",
+    "rewards",
     "judge",
     "target",
     "certify",

@@ -23,6 +23,7 @@ HASHES = "hashes.json"
 SCORES = "proofs/scores"
 TRAINER_LOSS, REWARDS = "trainer_loss.jsonl", "rewards.jsonl"
 SERVED_PROOF = "proofs/served"
+GAIN_PROOF = "proofs/reward"
 CERTIFICATE = "proof.json"
 BASE_ANSWERS = "base_answers.jsonl"
 ANSWERS = "answers.jsonl"
@@ -32,6 +33,7 @@ TARGET = "target.json"
 # The proofs of every engine's running server.
 SERVED_PROOFS = (TOKENS, LOSS, SAMPLING) = ("parity:served", "loss", "sampling")
 PARITY_OF_DATA = "parity:data"
+ENVIRONMENT, GAIN = "environment", "reward:gain"
 
 
 def template_file(job: Job) -> RenderedFile:

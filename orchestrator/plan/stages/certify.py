@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.plan.stage import Stage, partial
-from orchestrator.plan.stages.base import CERTIFICATE, DATA_PROOF, EXPORT_PROOF, SERVED_PROOF, task, unproven
+from orchestrator.plan.stages.base import (
+    CERTIFICATE,
+    DATA_PROOF,
+    EXPORT_PROOF,
+    GAIN,
+    GAIN_PROOF,
+    SERVED_PROOF,
+    task,
+    unproven,
+)
 
 if TYPE_CHECKING:
     from orchestrator.plan.job import Job
@@ -42,10 +51,11 @@ def stage(job: Job) -> Stage:
         out=partial(CERTIFICATE),
     )
     file, command = task("certify", settings)
+    gain = (GAIN_PROOF,) if GAIN in job.kind.proofs else ()
     return Stage(
         name="certify",
         files=(file,),
         commands=(command,),
-        inputs=("export", "chat_template.jinja", DATA_PROOF, EXPORT_PROOF, SERVED_PROOF),
+        inputs=("export", "chat_template.jinja", DATA_PROOF, EXPORT_PROOF, SERVED_PROOF, *gain),
         outputs=(CERTIFICATE,),
     )

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.hubs import token_variables
-from orchestrator.plan.stage import Stage
+from orchestrator.plan.kinds import ppo
+from orchestrator.plan.stage import Runtime, Stage
 from orchestrator.plan.stages.base import task
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class FetchSettings:
         hardware: selects the train environment, whose libraries may download.
         tokenizer: "corrected" for a base with a corrected tokenizer_config.json.
         sampling: what the recipe sets of serve.sampling.
+        reward: whether the export of a reward model is linked, too.
+        older: the folder for the models as transformers 4 reads them; "" for none.
         untied: refuse a base whose input and output embeddings are one tensor.
     """
 
@@ -52,6 +55,8 @@ class FetchSettings:
     tokenizer: str = "published"
     sampling: Mapping[str, float] = field(default_factory=dict)
     untied: bool = False
+    reward: bool = False
+    older: str = ""
 
 
 def stage(job: Job) -> Stage:
@@ -78,9 +83,13 @@ def stage(job: Job) -> Stage:
         tokenizer=model.tokenizer,
         sampling=job.recipe.serve.sampling.given,
         # LLaMA-Factory 0.9.5 trains such a reward model to its end, and then dies as it saves it.
+        reward=job.reward is not None,
+        older=ppo.OLDER if job.trainer is Runtime.PPO else "",
         untied=job.kind.scores and job.recipe.train.method != "lora",
     )
     file, command = task("fetch", settings, secrets=token_variables())
     # A folder that the user changes, or a recipe, is another base, although its name is the same.
     depends = {"base": job.base_state} if job.base_state else {}
+    if job.reward is not None:
+        depends["reward"] = job.reward.state
     return Stage(name="fetch", files=(file,), commands=(command,), outputs=("inputs",), depends=depends)

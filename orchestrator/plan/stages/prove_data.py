@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from orchestrator.backends import llamafactory
 from orchestrator.datasets.base import SFT
-from orchestrator.plan.stage import RenderedFile, Stage, partial
+from orchestrator.plan.stage import Command, RenderedFile, Runtime, Stage, partial
 from orchestrator.plan.stages.base import (
     CONVERSATIONS,
     DATA_PROOF,
+    ENVIRONMENT,
     CompareSettings,
     serving_probe,
     task,
@@ -55,6 +56,17 @@ class ProveTruncationSettings:
     accept_mismatch: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveEnvironmentSettings:
+    """Settings of the task `prove_environment`: what probes/model_values.py wrote in each environment."""
+
+    trainer: str
+    other: str
+    prepare: str
+    out: str
+    accept_mismatch: bool = False
+
+
 def stage(job: Job) -> Stage:
     """Ids from LLaMA-Factory's own pipeline, ids from vLLM's own renderer, and their comparison."""
     made, prepare, accept = partial(DATA_PROOF), "data/prepare.json", job.accept_mismatch
@@ -91,6 +103,10 @@ def stage(job: Job) -> Stage:
     proofs = [task("prove_rows-data", rows), task("prove_tokenizer-data", tokenizer)]
     if parity.name not in unproven(job):
         proofs += [task("compare-data", parity), task("prove_truncation-data", truncation)]
+    values: tuple[Command, ...] = ()
+    if ENVIRONMENT in job.kind.proofs:
+        file, command = _environment(job)
+        values, proofs = _values(job, training), [(file, command), *proofs]
     return Stage(
         name="prove_data",
         files=(
@@ -101,6 +117,7 @@ def stage(job: Job) -> Stage:
         commands=(
             llamafactory.trainer_probe(job, "training_ids.py", *words),
             serving_probe(job, "inputs/base", serving),
+            *values,
             *(command for _, command in proofs),
         ),
         inputs=("inputs", "data"),
@@ -108,3 +125,31 @@ def stage(job: Job) -> Stage:
         gate=True,
         at_once=2,
     )
+
+
+VALUES_OF_TRAINER, VALUES = "values_trainer.jsonl", "values.jsonl"
+
+
+def _values(job: Job, training: str) -> tuple[Command, ...]:
+    """What the models compute where the training runs, and where they were exported."""
+    made = partial(DATA_PROOF)
+    ids = ("--ids", training, "--out")
+    plain = ("--base", "inputs/base", "--reward", "inputs/reward", *ids, f"{made}/{VALUES}")
+    argv = ("{train}/bin/python", "{probes}/model_values.py", *plain)
+    words = ("train.yaml", *ids, f"{made}/{VALUES_OF_TRAINER}")
+    return (
+        llamafactory.trainer_probe(job, "model_values.py", *words),
+        Command(argv=argv, runtime=Runtime.TRAIN),
+    )
+
+
+def _environment(job: Job) -> tuple[RenderedFile, Command]:
+    made = partial(DATA_PROOF)
+    settings = ProveEnvironmentSettings(
+        trainer=f"{made}/{VALUES_OF_TRAINER}",
+        other=f"{made}/{VALUES}",
+        prepare="data/prepare.json",
+        out=f"{made}/environment.json",
+        accept_mismatch=job.accept_mismatch,
+    )
+    return task("prove_environment", settings)

@@ -166,7 +166,7 @@ CASES = (
     trainer("a configuration of DeepSpeed as JSON", "deepspeed: '{\"a\": 1}'", "commands that it starts"),
     trainer("another reference model", "ref_model: org/model", FILES),
     trainer("a reward model", "reward_model: 'http://x.test'", "loads a pickle"),
-    trainer("a reward from a server", "reward_model_type: api", "lora, full"),
+    trainer("a reward from a server", "reward_model_type: api", OURS),
     trainer("a resumed pickle", "resume_from_checkpoint: /tmp/theirs", OURS),
     trainer("code of the model for training", "trust_remote_code: true", OURS),
     trainer("an output elsewhere", "output_dir: /etc", OURS),
