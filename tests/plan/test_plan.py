@@ -35,9 +35,9 @@ def job_of(recipe: str, profile: str, *sets: str, project: Path = PROJECT) -> Jo
     if below := recipe_of(resolved.recipe.model.base):
         context = replace(context, base_job=job_of(below, profile), base_state=f"export of {below}")
     if scorer := recipe_of(resolved.recipe.ppo.reward or ""):
-        below = Below("ppo.reward", REWARD_LINK, job_of(scorer, profile), f"export of {scorer}")
+        model = Below("ppo.reward", REWARD_LINK, job_of(scorer, profile), f"export of {scorer}")
         locks = {**context.lockfiles, "ppo": "lock-of-ppo"}
-        context = replace(context, reward=below, lockfiles=locks)
+        context = replace(context, reward=model, lockfiles=locks)
     return resolve(resolved, context)
 
 
