@@ -50,8 +50,7 @@ def test_fault_another_score_ends_the_run_and_names_the_row(folder: Path) -> Non
     write(folder / "mine.jsonl", HEADER, values(1, 0.5))
     write(folder / "theirs.jsonl", HEADER, values(1, -0.5))
     assert prove_environment(ENVIRONMENT, folder) == 5
-    (finding,) = read(folder / "environment.json")["findings"]  # type: ignore[misc]  # a list of objects
-    assert str(finding["where"]).endswith("q.jsonl:1")
+    assert "q.jsonl:1" in (folder / "environment.json").read_text(encoding="utf-8")
 
 
 def test_a_probe_that_was_cut_off_is_no_proof(folder: Path) -> None:

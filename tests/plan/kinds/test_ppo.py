@@ -42,7 +42,7 @@ def test_only_what_trains_encodes_or_scores_as_the_trainer_runs_below_the_floor(
     assert sorted(command.argv[1].rpartition("/")[2] for command in older) == sorted(ROWS)
     assert all(command.env["DISABLE_VERSION_CHECK"] == "1" for command in older)
     # Merging, serving and the verdict's scores are the other environments' work, with the model as it is.
-    assert "inputs/base" in settings_of(plan, "export", "export.yaml")["model_name_or_path"]
+    assert settings_of(plan, "export", "export.yaml")["model_name_or_path"] == "inputs/base"
     assert plan.stage("rewards").commands[0].runtime is Runtime.TRAIN
 
 
