@@ -46,7 +46,7 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleTyp
     """A probe as a module: only what needs no engine may be called."""
     monkeypatch.syspath_prepend(str(PROBES))
     names = ["tokens", "training_ids", "serving_ids", "train_settings", "spellings", "quick_render"]
-    names += ["weights", "trainer_loss", "answer_ids"]
+    names += ["weights", "trainer_loss", "answer_ids", "model_values", "answer_rewards", "start_ppo"]
     yield import_module
     for name in names:
         sys.modules.pop(name, None)
