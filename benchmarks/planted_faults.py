@@ -3,11 +3,11 @@
     .venv/bin/python benchmarks/planted_faults.py [--run PROJECT] [--only NAME …]
 
 Trains the recipe smoke once (or copies the run of PROJECT), then plants every fault of planted_parity.py,
-planted_run.py and planted_live.py, one at a time, and runs the command line. A fault is caught when the
-command exits as it must, the right proof fails, no unconcerned one does, and its sentence has the words that
-explain it. Then at least 20 sound set-ups: no proof may fail. Prints a line each, then caught/planted
-and false alarms; exits 1 unless all are caught and no alarm is false. All takes half an hour on two cores;
-choose with --only.
+planted_run.py, planted_live.py and, in a run of conch_reward, planted_rewards.py, one at a time, and runs the
+command line. A fault is caught when the command exits as it must, the right proof fails, no unconcerned one
+does, and its sentence has the words that explain it. Then at least 20 sound set-ups: no proof may fail.
+Prints a line each, then caught/planted and false alarms; exits 1 unless all are caught and no alarm is false.
+All takes half an hour on two cores; choose with --only.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Any
 
 from benchmarks.planted_live import LIVE_FAULTS, MODEL, LiveFault, server
 from benchmarks.planted_parity import FAULTS, OFFICIAL, ROOT, TEMPLATES, WITH_OFFICIAL, ParityFault
+from benchmarks.planted_rewards import REWARD_FAULTS, RewardFault
 from benchmarks.planted_run import RUN_FAULTS, Planted, RunFault
 from tests.probes.proxies import FAMILY_OF, stand_ins
 
@@ -77,6 +78,18 @@ class World:
         """The folder of that run."""
         runs = sorted((self.project / "runs/smoke").glob("2*"))
         return next(run for run in reversed(runs) if (run / "export/model.safetensors").is_file())
+
+    @cached_property
+    def reward_run(self) -> Path:
+        """The folder of a finished run of the recipe conch_reward, on the embedded base."""
+        runs = self.project / "runs/conch_reward"
+        given = self.given / "runs/conch_reward" if self.given else None
+        if given and given.is_dir():
+            shutil.copytree(given, runs, symlinks=True)
+        else:
+            words = [str(CONCH), "run", "conch_reward", "--set", "model.base=embedded"]
+            subprocess.run(words, cwd=self.project, check=True, stdout=sys.stderr)
+        return max(runs.glob("2*"))
 
     @cached_property
     def tokenizers(self) -> Mapping[str, Path]:
@@ -156,8 +169,8 @@ def judge_run(world: World, fault: RunFault) -> str:
         return _judge_proof(world, fault, "--offline")
 
 
-def _judge_proof(world: World, fault: RunFault | LiveFault, *words: str) -> str:
-    code, data, said = world.conch("prove", "smoke", *words)
+def _judge_proof(world: World, fault: RunFault | LiveFault, *words: str, recipe: str = "smoke") -> str:
+    code, data, said = world.conch("prove", recipe, *words)
     if code != 5:
         return f"exit code {code}, not 5: {said[-TOLD:]}"
     refuted = {one["name"]: one for one in data["proofs"] if not one["holds"]}
@@ -166,6 +179,25 @@ def _judge_proof(world: World, fault: RunFault | LiveFault, *words: str) -> str:
         return f"{fault.proof} is to fail, and not {sorted(wrong) if refuted else 'nothing'}: {told}"
     proof = refuted[fault.proof]
     return _lacking(fault.words, " ".join([proof["detail"], *(one["what"] for one in proof["findings"])]))
+
+
+def reward_cases(world: World) -> Iterator[Case]:
+    for fault in REWARD_FAULTS:
+        yield Case(fault.name, planted=True, judge=partial(judge_reward, world, fault))
+    for words in (("--offline",), ()):
+        name = f"sound: reward model {'offline' if words else 'live'}"
+        yield Case(name, planted=False, judge=partial(_reward_holds, world, *words))
+
+
+def judge_reward(world: World, fault: RewardFault) -> str:
+    with ExitStack() as undo:
+        fault.plant(Planted(world.reward_run, undo))
+        return _judge_proof(world, fault, *([] if fault.live else ["--offline"]), recipe="conch_reward")
+
+
+def _reward_holds(world: World, *words: str) -> str:
+    _ = world.reward_run
+    return _holds(world, "prove", "conch_reward", *words)
 
 
 def live_cases(world: World) -> Iterator[Case]:
@@ -235,7 +267,7 @@ def main() -> int:
         _ = world.project, world.tokenizers
         # Two calls of parity at a time; the run's own files are changed by one case at a time.
         beside = [*parity_cases(world), *sound_parity(world)]
-        alone = [*run_cases(world), *live_cases(world), *sound_runs(world)]
+        alone = [*run_cases(world), *live_cases(world), *reward_cases(world), *sound_runs(world)]
         results = []
         for cases, workers in ((beside, 2), (alone, 1)):
             chosen = [one for one in cases if not asked.only or one.name.startswith(tuple(asked.only))]

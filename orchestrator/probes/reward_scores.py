@@ -34,6 +34,10 @@ def main() -> None:
     """Write the file under a temporary name, and rename it."""
     arguments = parse_arguments()
     offline()
+    # The libraries would go on with a random head, and say so in a line of information or a warning.
+    for folder, name in ((arguments.adapter, VALUE_HEAD), (arguments.export, HEAD)):
+        if not (Path(folder) / name).is_file():
+            refuse(f"has no {name}: it would score at random", folder, "train or export again: conch run")
     rows, eligible = choose(Path(arguments.ids), arguments.rows, arguments.max_len)
     pairs = [*whole([row for row in rows if fits(row, arguments.max_len)])]
     with tempfile.TemporaryDirectory(prefix="conch-reward-") as scratch:
@@ -88,9 +92,6 @@ def by_trainer(
     from llamafactory.train.rm.trainer import PairwiseTrainer
 
     method = settings.get("finetuning_type", "lora")
-    if not (Path(adapter) / VALUE_HEAD).is_file():
-        # LLaMA-Factory would go on with a random head, and say so in a line of information.
-        refuse(f"has no {VALUE_HEAD}: it scores nothing", adapter, "train the reward model again: conch run")
     key = "adapter_name_or_path" if method == "lora" else "model_name_or_path"
     model_args, data_args, training_args, finetuning_args, _ = get_train_args(dict(settings) | {key: adapter})
     module = load_tokenizer(model_args)
@@ -133,10 +134,6 @@ def by_export(folder: Path, pairs: Sequence[tuple[Row, Row]]) -> list[list[float
     from safetensors.torch import load_file
     from transformers import AutoModelForSequenceClassification
 
-    if not (folder / HEAD).is_file():
-        refuse(
-            f"has no {HEAD}: servers would score with a random head", str(folder), "conch run exports again"
-        )
     bias = load_file(folder / HEAD)["score.bias"].float()
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype="auto")
     model.eval()

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from benchmarks.planted_rewards import REWARD_FAULTS, RewardFault
+from benchmarks.planted_run import Planted
 from orchestrator.execute.models import demo_model
 from orchestrator.execute.models.reward_head import HEAD, VALUE_HEAD, make_scoring
+from orchestrator.proofs import merge
 from tests.probes import tiny_models as tiny
 from tests.probes.run_folder import PROBES, Run, run_python
 
 MODULE = "model.layers.29.mlp.down_proj"
 OUT = "rewards.jsonl"
+WORDS = ["--adapter", "adapter", "--export", "export", "--ids", "ids.jsonl", "--max-len", "64", "--out", OUT]
 # The embedded base with the adapter merged, as `llamafactory-cli export` leaves it.
 MERGE = """
 import sys, pathlib, shutil
@@ -66,10 +71,8 @@ def folder(tmp_path: Path, train_python: Path) -> Run:
     words = [str(base), str(adapter), str(export), MODULE, str(tiny.ALPHA / tiny.RANK)]
     done = run_python(train_python, ["-c", MERGE, *words], folder.path)
     assert done.returncode == 0, done.stderr
-    head = {"v_head.summary.weight": tiny.matrix(1, 576, "head"), "v_head.summary.bias": [[0.5]]}
     for place in (adapter, export):
-        tiny.write(place / VALUE_HEAD, head)
-        _flat_bias(place / VALUE_HEAD)
+        write_value_head(place, 576)
     make_scoring(export)
     texts = [[100, 200, 300, 2], [100, 200, 400, 500, 2], [7, 8, 9, 2], [7, 8, 10, 11, 12, 2]]
     names = [("mine", 0), ("mine/rejected", 0), ("mine", 1), ("mine/rejected", 1)]
@@ -79,33 +82,45 @@ def folder(tmp_path: Path, train_python: Path) -> Run:
     return folder
 
 
-def _flat_bias(path: Path) -> None:
-    """A bias is a vector."""
-    raw = path.read_bytes()
-    path.write_bytes(raw.replace(b'"shape": [1, 1]', b'"shape":    [1]'))
+def write_value_head(folder: Path, width: int) -> None:
+    """The value head that LLaMA-Factory leaves."""
+    head = {"v_head.summary.weight": tiny.matrix(1, width, "head"), "v_head.summary.bias": [[0.5]]}
+    tiny.write(folder / VALUE_HEAD, head)
+    raw = (folder / VALUE_HEAD).read_bytes()  # a bias is a vector
+    (folder / VALUE_HEAD).write_bytes(raw.replace(b'"shape": [1, 1]', b'"shape":    [1]'))
 
 
-def score(folder: Run) -> subprocess.CompletedProcess[str]:
-    words = [
-        "--adapter",
-        "adapter",
-        "--export",
-        "export",
-        "--ids",
-        "ids.jsonl",
-        "--max-len",
-        "64",
-        "--out",
-        OUT,
-    ]
-    return run_python(
-        folder.train_python, [str(PROBES / "reward_scores.py"), "train.yaml", *words], folder.path
-    )
+@pytest.mark.real
+@pytest.mark.parametrize("fault", [None, *(one for one in REWARD_FAULTS if not one.live)])
+def test_the_merge_proof_compares_the_head_with_the_trained_one(
+    tmp_path: Path, train_python: Path, fault: RewardFault | None
+) -> None:
+    base, update = tiny.base_model(), tiny.adapter()
+    tiny.write_model(tmp_path / "base", base)
+    tiny.write_adapter(tmp_path / "adapter", update)
+    export = tmp_path / "export"
+    tiny.write_model(export, tiny.merged(base, update))
+    config = {"model_type": "llama", "dtype": "float32", "architectures": ["LlamaForCausalLM"]}
+    (export / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    for place in (tmp_path / "adapter", export):
+        write_value_head(place, tiny.WIDTH)
+    make_scoring(export)
+    with ExitStack() as undo:
+        if fault:
+            fault.plant(Planted(tmp_path, undo))
+        words = [f"--{name}={name}" for name in ("base", "adapter", "export")]
+        argv = [str(PROBES / "merge_check.py"), *words, "--method", "lora", "--out", "facts.json"]
+        done = run_python(train_python, argv, tmp_path)
+    assert done.returncode == 0, done.stderr
+    proof = merge.prove(json.loads((tmp_path / "facts.json").read_text(encoding="utf-8")))
+    assert proof.holds is (fault is None), proof.detail
+    assert all(word in proof.detail for word in (fault.words if fault else ()))
 
 
 @pytest.mark.real
 def test_the_trainer_and_the_export_give_the_same_scores(folder: Run) -> None:
-    done = score(folder)
+    argv = [str(PROBES / "reward_scores.py"), "train.yaml", *WORDS]
+    done = run_python(folder.train_python, argv, folder.path)
     assert done.returncode == 0, done.stderr[-3000:]
     header, *rows = [
         json.loads(line) for line in (folder.path / OUT).read_text(encoding="utf-8").splitlines()
@@ -118,11 +133,17 @@ def test_the_trainer_and_the_export_give_the_same_scores(folder: Run) -> None:
     assert len({round(mine, 3) for mine, _ in scores}) == 4
 
 
-@pytest.mark.real
 @pytest.mark.parametrize("lost", [f"adapter/{VALUE_HEAD}", f"export/{HEAD}"])
-def test_fault_a_lost_head_is_refused_where_the_libraries_would_make_one_up(folder: Run, lost: str) -> None:
-    (folder.path / lost).unlink()
-    done = score(folder)
+def test_fault_a_lost_head_is_refused_where_the_libraries_would_make_one_up(
+    tmp_path: Path, lost: str
+) -> None:
+    for file in (f"adapter/{VALUE_HEAD}", f"export/{HEAD}"):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).touch()
+    (tmp_path / lost).unlink()
+    done = run_python(
+        Path(sys.executable), [str(PROBES / "reward_scores.py"), "train.yaml", *WORDS], tmp_path
+    )
     assert done.returncode == 2
-    assert f"has no {Path(lost).name}" in done.stderr
-    assert not (folder.path / OUT).exists()
+    assert f"has no {Path(lost).name}: it would score at random" in done.stderr
+    assert not (tmp_path / OUT).exists()
