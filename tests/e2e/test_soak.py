@@ -116,6 +116,22 @@ def test_the_demo_from_a_fresh_clone_and_an_empty_home(tmp_path: Path) -> None:
     print(f"make demo: {minutes:.1f} minutes")  # noqa: T201  the figure for docs/soak.md; `pytest -s` shows it
 
 
+def test_a_reward_model_is_trained_served_and_proven(tmp_path: Path) -> None:
+    """The recipe conch_reward on the embedded base: better than chance, and the same scores when served."""
+    world = World(tmp_path)
+    for part in PARTS:
+        shutil.copytree(REPO / part, tmp_path / part)
+    said = world.run("run", "conch_reward", "--set", "model.base=embedded", timeout=1800)
+    assert said.code == 0, said.err + said.out
+    (run,) = (tmp_path / "runs/conch_reward").glob("2*")
+    certificate = json.loads((run / "proof.json").read_text(encoding="utf-8"))
+    proofs = {one["name"]: one for one in certificate["proofs"]}
+    assert all(one["holds"] for one in proofs.values())
+    assert proofs["reward:accuracy"]["numbers"]["held_out_accuracy_low"] > 0.5
+    assert proofs["reward"]["numbers"]["ids_off"] < 0.005
+    assert not world.processes()
+
+
 def test_a_recipe_reaches_its_target_without_a_hand(tmp_path: Path) -> None:
     """The smoke recipe with a rate that teaches nothing, one that teaches little, and its own."""
     world = World(tmp_path)
