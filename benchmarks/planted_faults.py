@@ -2,12 +2,13 @@
 
     .venv/bin/python benchmarks/planted_faults.py [--run PROJECT] [--only NAME …]
 
-Trains the recipe smoke once (or copies the run of PROJECT), then plants every fault of planted_parity.py,
-planted_run.py, planted_live.py and, in a run of conch_reward, planted_rewards.py, one at a time, and runs the
-command line. A fault is caught when the command exits as it must, the right proof fails, no unconcerned one
-does, and its sentence has the words that explain it. Then at least 20 sound set-ups: no proof may fail.
-Prints a line each, then caught/planted and false alarms; exits 1 unless all are caught and no alarm is false.
-All takes half an hour on two cores; choose with --only.
+Trains the recipes smoke, conch_pretrain, conch_sft, conch_dpo, conch_kto and conch_reward once (or copies
+the runs of PROJECT), then plants every fault of planted_parity.py, planted_run.py, planted_live.py,
+planted_kinds.py and planted_rewards.py, one at a time, and runs the command line. A fault is caught when
+the command exits as it must, the right proof fails, no unconcerned one does, and its sentence has the words
+that explain it. Faults in scores (KIND_CASES) are judged by the tasks that make the proofs. Then at least
+30 sound set-ups: no proof may fail. Prints a line each, then caught/planted and false alarms; exits 1
+unless all are caught and no alarm is false. All takes an hour on two cores; choose with --only.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.planted_kinds import KIND_CASES, KIND_FAULTS, KIND_LIVE_FAULTS, SOUND_RUNS
 from benchmarks.planted_live import LIVE_FAULTS, MODEL, LiveFault, server
 from benchmarks.planted_parity import FAULTS, OFFICIAL, ROOT, TEMPLATES, WITH_OFFICIAL, ParityFault
 from benchmarks.planted_rewards import REWARD_FAULTS, RewardFault
@@ -62,31 +64,38 @@ class World:
 
     @cached_property
     def project(self) -> Path:
-        """A project with one finished run of the recipe smoke."""
+        """A project, with the given runs; the others are made when a fault asks for them."""
         project = self.scratch / "project"
         project.mkdir()
         for part in PARTS:
             (project / part).symlink_to(ROOT / part)
         if self.given:
-            shutil.copytree(self.given / "runs/smoke", project / "runs/smoke", symlinks=True)
-        else:
-            subprocess.run([CONCH, "sft", "smoke"], cwd=project, check=True, stdout=sys.stderr)
+            shutil.copytree(self.given / "runs", project / "runs", symlinks=True)
+            for link in (project / "runs").glob("*/*/**/base*"):
+                if link.is_symlink() and (below := link.readlink()).is_relative_to(self.given):
+                    link.unlink()
+                    link.symlink_to(project / below.relative_to(self.given))
         return project
+
+    def run_of(self, recipe: str) -> Path:
+        """The folder of a recipe's finished run, trained now if there is none."""
+        runs = sorted((self.project / "runs" / recipe).glob("2*"))
+        found = [run for run in runs if (run / "export/model.safetensors").is_file()]
+        if not found:
+            subprocess.run([CONCH, "sft", recipe], cwd=self.project, check=True, stdout=sys.stderr)
+            return self.run_of(recipe)
+        return found[-1]
 
     @cached_property
     def run(self) -> Path:
-        """The folder of that run."""
-        runs = sorted((self.project / "runs/smoke").glob("2*"))
-        return next(run for run in reversed(runs) if (run / "export/model.safetensors").is_file())
+        """The folder of the run of smoke."""
+        return self.run_of("smoke")
 
     @cached_property
     def reward_run(self) -> Path:
         """The folder of a finished run of the recipe conch_reward, on the embedded base."""
         runs = self.project / "runs/conch_reward"
-        given = self.given / "runs/conch_reward" if self.given else None
-        if given and given.is_dir():
-            shutil.copytree(given, runs, symlinks=True)
-        else:
+        if not runs.is_dir():
             words = [str(CONCH), "run", "conch_reward", "--set", "model.base=embedded"]
             subprocess.run(words, cwd=self.project, check=True, stdout=sys.stderr)
         return max(runs.glob("2*"))
@@ -159,18 +168,18 @@ def _lacking(words: tuple[str, ...], said: str) -> str:
 
 
 def run_cases(world: World) -> Iterator[Case]:
-    for fault in RUN_FAULTS:
+    for fault in RUN_FAULTS + KIND_FAULTS:
         yield Case(fault.name, planted=True, judge=partial(judge_run, world, fault))
 
 
 def judge_run(world: World, fault: RunFault) -> str:
     with ExitStack() as undo:
-        fault.plant(Planted(world.run, undo))
+        fault.plant(Planted(world.run_of(fault.recipe), undo))
         return _judge_proof(world, fault, "--offline")
 
 
-def _judge_proof(world: World, fault: RunFault | LiveFault, *words: str, recipe: str = "smoke") -> str:
-    code, data, said = world.conch("prove", recipe, *words)
+def _judge_proof(world: World, fault: RunFault | LiveFault, *words: str) -> str:
+    code, data, said = world.conch("prove", fault.recipe, *words)
     if code != 5:
         return f"exit code {code}, not 5: {said[-TOLD:]}"
     refuted = {one["name"]: one for one in data["proofs"] if not one["holds"]}
@@ -192,7 +201,7 @@ def reward_cases(world: World) -> Iterator[Case]:
 def judge_reward(world: World, fault: RewardFault) -> str:
     with ExitStack() as undo:
         fault.plant(Planted(world.reward_run, undo))
-        return _judge_proof(world, fault, *([] if fault.live else ["--offline"]), recipe="conch_reward")
+        return _judge_proof(world, fault, *([] if fault.live else ["--offline"]))
 
 
 def _reward_holds(world: World, *words: str) -> str:
@@ -201,17 +210,18 @@ def _reward_holds(world: World, *words: str) -> str:
 
 
 def live_cases(world: World) -> Iterator[Case]:
-    for fault in LIVE_FAULTS:
+    for fault in LIVE_FAULTS + KIND_LIVE_FAULTS:
         yield Case(fault.name, planted=True, judge=partial(judge_live, world, fault))
 
 
 def judge_live(world: World, fault: LiveFault) -> str:
     jinja = world.scratch / f"{fault.name}.jinja"
-    text = (world.run / "chat_template.jinja").read_text(encoding="utf-8")
+    run = world.run_of(fault.recipe)
+    text = (run / "chat_template.jinja").read_text(encoding="utf-8")
     for old, new in fault.template:
         text = text.replace(old, new)
     jinja.write_text(text, encoding="utf-8")
-    model = str((world.run / fault.model).resolve())
+    model = str((run / fault.model).resolve())
     with server(model, jinja, world.scratch / f"{fault.name}.log", fault.words_of_server) as url:
         return _judge_proof(world, fault, "--base-url", url, "--model", MODEL)
 
@@ -233,6 +243,22 @@ def sound_parity(world: World) -> Iterator[Case]:
 def sound_runs(world: World) -> Iterator[Case]:
     yield Case("sound: offline", planted=False, judge=partial(_holds, world, "prove", "smoke", "--offline"))
     yield Case("sound: live", planted=False, judge=partial(_holds, world, "prove", "smoke"))
+    for recipe in SOUND_RUNS:
+        for words in (("--offline",), ()):
+            name = f"sound: {recipe}{' offline' if words else ''}"
+            yield Case(name, planted=False, judge=partial(_of_recipe, world, recipe, words))
+
+
+def _of_recipe(world: World, recipe: str, words: tuple[str, ...]) -> str:
+    world.run_of(recipe)
+    return _holds(world, "prove", recipe, *words)
+
+
+def kind_cases(world: World) -> Iterator[Case]:
+    """Scores of a made-up model, sound ones too, as the tasks of a run judge them."""
+    for name, case in KIND_CASES.items():
+        folder = world.scratch / "kinds" / name
+        yield Case(name, planted=bool(case.proof), judge=partial(case.judge, folder))
 
 
 def _holds(world: World, *words: str) -> str:
@@ -264,10 +290,10 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="conch-planted-") as scratch:
         world = World(Path(scratch), asked.run and asked.run.absolute())
-        _ = world.project, world.tokenizers
         # Two calls of parity at a time; the run's own files are changed by one case at a time.
         beside = [*parity_cases(world), *sound_parity(world)]
-        alone = [*run_cases(world), *live_cases(world), *reward_cases(world), *sound_runs(world)]
+        alone = [*kind_cases(world), *run_cases(world), *live_cases(world), *reward_cases(world)]
+        alone += sound_runs(world)
         results = []
         for cases, workers in ((beside, 2), (alone, 1)):
             chosen = [one for one in cases if not asked.only or one.name.startswith(tuple(asked.only))]

@@ -31,7 +31,7 @@ class LiveFault:
     """A fault in the server.
 
     Attributes:
-        name, proof, words, also: as of a RunFault.
+        name, proof, words, also, recipe: as of a RunFault.
         model: the folder that is served, seen from the run's.
         words_of_server: further ones for `vllm serve`.
         template: edits of the run's chat template that the server gets.
@@ -41,6 +41,7 @@ class LiveFault:
     proof: str
     words: tuple[str, ...]
     also: tuple[str, ...] = ()
+    recipe: str = "smoke"
     model: str = "export"
     words_of_server: tuple[str, ...] = ("--dtype", "float32", "--enforce-eager", *CLEANS)
     template: tuple[tuple[str, str], ...] = ()

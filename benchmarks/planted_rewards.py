@@ -23,6 +23,7 @@ ASSISTANT = "{{- '<｜Assistant｜>"
 class RewardFault(RunFault):
     """A fault in a reward model's run; `live` if it shows on a server alone."""
 
+    recipe: str = "conch_reward"
     live: bool = False
 
 

@@ -219,6 +219,7 @@ class RunFault:
         proof: that is to name it.
         words: that this proof's sentence or findings have.
         also: proofs that may fail for the same reason; no other may.
+        recipe: of the run.
     """
 
     name: str
@@ -226,6 +227,7 @@ class RunFault:
     proof: str
     words: tuple[str, ...]
     also: tuple[str, ...] = ()
+    recipe: str = "smoke"
 
 
 GENERATION, TOKENIZER = "export/generation_config.json", "export/tokenizer_config.json"

@@ -29,6 +29,7 @@ def prove(rows: Sequence[Row], *, marked: bool = False) -> Proof:
     scored = [row for row in rows if not row.error]
     groups = {name: [row for row in scored if row.group == name] for name in GROUPS}
     measured = {name: means(found) for name, found in groups.items() if found}
+    numbers = {name: dict(_numbers(name, found)) for name, found in groups.items() if found}
     main = "held_out" if groups["held_out"] else "trained"
     cause = _cause(main, measured)
     return Proof(
@@ -46,10 +47,8 @@ def prove(rows: Sequence[Row], *, marked: bool = False) -> Proof:
             ", ",
             "，",
         ),
-        numbers={
-            key: value for name, found in groups.items() if found for key, value in _numbers(name, found)
-        },
-        detail=cause or joined([_said(name, found) for name, found in groups.items() if found]),
+        numbers={key: value for found in numbers.values() for key, value in found.items()},
+        detail=cause or joined([_said(name, found) for name, found in numbers.items()]),
         hint=_HINT if cause else "",
         not_covered=joined(["" if groups["held_out"] else _NONE_HELD_OUT, _MARKED if marked else ""]),
         findings=tuple(_findings(groups[main])),
@@ -118,8 +117,8 @@ def _numbers(name: str, rows: Sequence[Row]) -> Iterator[tuple[str, float]]:
     yield from ((f"{name}_{key}", round(value, 4)) for key, value in change.items())
 
 
-def _said(name: str, rows: Sequence[Row]) -> Sentence:
-    numbers, group = dict(_numbers(name, rows)), GROUPS[name]
+def _said(name: str, numbers: Mapping[str, float]) -> Sentence:
+    group = GROUPS[name]
     base, trainer, served = (numbers[f"{name}_perplexity_{key}"] for key in ("base", "trainer", "served"))
     change, low, high = (numbers[f"{name}_{key}"] for key in ("change", "change_low", "change_high"))
     said = Sentence(

@@ -15,7 +15,7 @@ with its interval: whether that is enough is the recipe's own decision.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.metrics.interval import bootstrap, resampled, wilson
@@ -164,7 +164,7 @@ def prove_rated(rated: Iterable[Rated]) -> Proof:
     rows = list(rated)
     groups = {name: [one for one in rows if one.held_out == (name == "held_out")] for name in GROUPS}
     cause = _cause_of_rated(groups["trained"])
-    measured = {name: found for name, found in groups.items() if _both(found)}
+    measured = {name: dict(_rates(name, found)) for name, found in groups.items() if _both(found)}
     counts = {name: (sum(one.liked for one in found), len(found)) for name, found in groups.items()}
     return Proof(
         name="preference",
@@ -180,8 +180,8 @@ def prove_rated(rated: Iterable[Rated]) -> Proof:
             ", ",
             "，",
         ),
-        numbers={key: value for name, found in measured.items() for key, value in _rates(name, found)},
-        detail=cause or joined([_said_of_rated(name, found) for name, found in measured.items()]),
+        numbers={key: value for numbers in measured.values() for key, value in numbers.items()},
+        detail=cause or joined([_said_of_rated(name, numbers) for name, numbers in measured.items()]),
         hint=_HINT_OF_RATED if cause else "",
         not_covered="" if "held_out" in measured else _NONE_HELD_OUT,
         findings=tuple(_unlearned(groups["trained"])),
@@ -247,8 +247,7 @@ def _rates(name: str, found: Sequence[Rated]) -> Iterator[tuple[str, float]]:
         yield f"{name}_{key}_after", round(mean([one.base + one.served for one in rows]), 4)
 
 
-def _said_of_rated(name: str, found: Sequence[Rated]) -> Sentence:
-    numbers = dict(_rates(name, found))
+def _said_of_rated(name: str, numbers: Mapping[str, float]) -> Sentence:
     margin, low, high = (numbers[f"{name}_margin{end}"] for end in ("", "_low", "_high"))
     rate = numbers[f"{name}_rate"]
     group = GROUPS[name]
