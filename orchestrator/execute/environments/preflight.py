@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.environments import registry
+from orchestrator.execute.processes.confinement import confinement
 from orchestrator.plan.job import Job
-from orchestrator.plan.stage import Plan
+from orchestrator.plan.stage import BELOW_FLOOR, Plan
 
 # In units of the base model's size: the base, the export, and the export being written. A base of unknown size
 # counts as the smallest common one. Checkpoints of full training add up: two are kept while a third is
@@ -27,10 +29,18 @@ def preflight(plan: Plan, job: Job, *, project: Path) -> dict[str, str]:
             environments[runtime.value] = str(registry.require(runtime.value, job.hardware))
         except MissingError as error:
             problems += error.problems
-    problems += _disk(project, job)
+    problems += [*_networked(plan), *_disk(project, job)]
     if problems:
         raise MissingError(*problems)
     return environments
+
+
+def _networked(plan: Plan) -> Iterator[Problem]:
+    """The environments below the security floor, where they would have the network."""
+    for runtime in (one for one in plan.runtimes if one in BELOW_FLOOR):
+        if not (found := confinement()).way:
+            what = f"the environment {runtime} runs only without network, which cannot be taken from it here"
+            yield Problem(f"{what}: {found.reason}", hint="conch doctor says what is missing")
 
 
 def _disk(project: Path, job: Job) -> list[Problem]:

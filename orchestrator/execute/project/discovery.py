@@ -75,12 +75,16 @@ def _job_below(
         raise UsageError(Problem(what, where, f"recipes: {', '.join(known)}"))
     read = recipes.read(name, project=project, profile=resolved.profile, machine=machine.hardware())
     context = read_context(project, read, built=built, accept_mismatch=accept_mismatch)
-    job = resolve(read, context, accept_mismatch=accept_mismatch)
-    if job.kind.scores:
+    return resolve(read, context, accept_mismatch=accept_mismatch)
+
+
+def _refuse_scoring(base: Job, where: str) -> None:
+    """Raise UsageError for a base that another recipe exports to score answers, not to give them."""
+    if base.kind.scores:
+        name = base.recipe.name
         what = f"model.base: recipe {name} exports a reward model, which gives no answers to train further"
-        hint = f"build on the model that {name} was trained from: model.base: {job.recipe.model.base}"
+        hint = f"build on the model that {name} was trained from: model.base: {base.recipe.model.base}"
         raise UsageError(Problem(what, where, hint))
-    return job
 
 
 def _checked(chat_template: Path) -> str:
@@ -115,6 +119,7 @@ def read_context(
     if base_folder:
         base_state = _state_of(Path(base_folder.replace("{project}", str(project))))
     elif base_job is not None:
+        _refuse_scoring(base_job, resolved.where("model.base"))
         base_state = _export_state(base_job)
     return Context(
         hardware=resolved.profile,

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import MissingError, UsageError
+from orchestrator.execute.environments import preflight, registry
+from orchestrator.execute.processes.confinement import Confinement
+from orchestrator.execute.project import discovery
 from orchestrator.plan.kinds import ppo
 from orchestrator.plan.plan import build_plan
 from orchestrator.plan.stage import Runtime
 from orchestrator.recipe.ppo import Ppo
 from tests.plan.kinds.test_sft import settings_of
-from tests.plan.test_plan import job_of
+from tests.plan.test_plan import PROJECT, job_of
 
 ROWS = ("training_ids.py", "model_values.py", "start_ppo.py", "trainer_loss.py")
 
@@ -52,6 +57,24 @@ def test_both_recipes_below_come_first_each_once() -> None:
     assert [below.key for below in job.below] == ["model.base", "ppo.reward"]
     depends = build_plan(job).stage("fetch").depends
     assert depends == {"base": "export of conch_sft", "reward": "export of conch_reward"}
+
+
+def test_the_shipped_recipe_is_read_with_what_it_is_built_on() -> None:
+    job = discovery.read_job("conch_ppo", project=PROJECT, hardware="cpu")
+    assert set(job.lockfiles) == {"train", "serve", "ppo"}
+    assert all(below.state.startswith("sha256:") for below in job.below)
+
+
+def test_fault_its_environment_does_not_start_where_it_would_have_the_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(preflight, "confinement", lambda: Confinement(reason="no namespaces"))
+    monkeypatch.setattr(registry, "require", lambda name, _: tmp_path / name)
+    job = job_of("conch_ppo", "cpu")
+    with pytest.raises(MissingError, match=r"ppo runs only without network, .* no namespaces"):
+        preflight.preflight(build_plan(job), job, project=tmp_path)
+    smoke = job_of("smoke", "cpu")
+    assert set(preflight.preflight(build_plan(smoke), smoke, project=tmp_path)) == {"train", "serve"}
 
 
 def test_the_environments_are_compared_before_anything_is_trained() -> None:
