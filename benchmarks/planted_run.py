@@ -98,7 +98,7 @@ def _write_at(path: Path, place: int, data: bytes) -> None:
         file.write(data)
 
 
-def _write_shard(path: Path, source: Path, names: Iterable[str]) -> None:
+def write_shard(path: Path, source: Path, names: Iterable[str]) -> None:
     """Some tensors of a file, as a file of their own; float32, as the export of the smoke recipe is."""
     with source.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
@@ -155,7 +155,7 @@ def _swapped_shard(planted: Planted) -> None:
     for number, (names, source) in enumerate(zip((spans[:half], spans[half:]), sources, strict=True), 1):
         shard = planted.weights.with_name(f"model-0000{number}-of-00002.safetensors")
         planted.undo.callback(shard.unlink, missing_ok=True)
-        _write_shard(shard, source, names)
+        write_shard(shard, source, names)
         index |= dict.fromkeys(names, shard.name)
     path = planted.weights.with_name("model.safetensors.index.json")
     planted.undo.callback(path.unlink, missing_ok=True)

@@ -3,6 +3,9 @@
     python trainer_loss.py train.yaml --adapter adapter --ids proofs/data/training_ids.jsonl --rows 16 \
         --max-len 4096 --out proofs/scores/trainer_loss.jsonl
 
+With QLoRA the server has the adapter in the full-precision base, and that is what is compared; `quantized` in
+the header is the loss of the same adapter on the quantized base, as it was trained.
+
 The model is what LLaMA-Factory trains: its `get_train_args` and `load_model` on the run's own train.yaml,
 the finished adapter on top and not merged, in the precision of training; its collator makes the batches, one
 row each, and CustomSeq2SeqTrainer.prediction_step the losses, in evaluation mode (no dropout). The base is
@@ -15,6 +18,7 @@ rated answers as many liked ones as disliked ones. Of a document what is shorter
 beginning. Never rows of conch_generated, which nobody trains. JSON lines:
 
     {"versions", "method", "compute_dtype", "weights_dtype", "max_len", "eligible": {"trained", "held_out"}}
+     (and "quantized": {"bits", "trained", "held_out"} with QLoRA)
     {"dataset", "row", "held_out", "loss", "base_loss", "turns": [{"turn", "logprobs", "base_logprobs"}]}
 
 `loss` is what the trainer returns; `logprobs` are natural logarithms of its own probabilities, one a label.
@@ -139,6 +143,13 @@ def spread(offsets: Sequence[int], most: int) -> list[int]:
 def score(settings: Row, adapter: str, rows: list[Row]) -> tuple[list[Row], Row]:
     """(the scored rows, the header's facts)."""
     method = settings.get("finetuning_type", "lora")
+    if method == "lora" and settings.get("quantization_bit"):
+        scorer = Scorer(settings | {"adapter_name_or_path": adapter})
+        quantized = of_quantized(settings, rows, [scorer.row(row) for row in rows])
+        del scorer  # one model at a time in memory
+        plain = {key: value for key, value in settings.items() if "quantization" not in key}
+        scored, about = score(plain, adapter, rows)
+        return scored, about | {"quantized": quantized}
     if method == "lora":
         scorer = Scorer(settings | {"adapter_name_or_path": adapter})
         tuned = [scorer.row(row) for row in rows]
@@ -153,6 +164,16 @@ def score(settings: Row, adapter: str, rows: list[Row]) -> tuple[list[Row], Row]
         base = [scorer.row(row) for row in rows]
         return joined(rows, tuned, base), about | {"method": method}
     return joined(rows, tuned, base), scorer.about() | {"method": method}
+
+
+def of_quantized(settings: Row, rows: list[Row], tuned: list[Row]) -> Row:
+    """{"bits", group: its mean loss a label} of the adapter on the quantized base, as it was trained."""
+    losses: dict[str, list[float]] = {"trained": [], "held_out": []}
+    for row, scores in zip(rows, tuned, strict=True):
+        group = losses["held_out" if row["held_out"] else "trained"]
+        group += [-value for logprobs in scores["logprobs"] for value in logprobs]
+    means = {name: round(sum(each) / len(each), DIGITS) for name, each in losses.items() if each}
+    return {"bits": settings["quantization_bit"], **means}
 
 
 def joined(rows: list[Row], tuned: list[Row], base: list[Row]) -> list[Row]:

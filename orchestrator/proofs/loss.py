@@ -29,6 +29,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.proofs.findings import Finding
+from orchestrator.proofs.quantized import Quantized, distance, lost
+from orchestrator.proofs.quantized import numbers as of_quantized
 from orchestrator.proofs.scores import GROUPS, Means, Row, apart, behind, means
 from orchestrator.results import Proof, Sentence, joined
 
@@ -47,24 +49,33 @@ Cause = tuple[Sentence, Sentence]
 
 
 def prove(
-    rows: Sequence[Row], dtypes: tuple[str, str], eligible: Mapping[str, int], *, pairs: bool = False
+    rows: Sequence[Row],
+    dtypes: tuple[str, str],
+    eligible: Mapping[str, int],
+    *,
+    pairs: bool = False,
+    quantized: Quantized | None = None,
 ) -> Proof:
     """The proof over the scored rows.
 
     The coarser dtype of trainer and server sets the limits; `eligible`: rows of each group to choose from;
-    `pairs`: the rows are the two answers of pairs, which are counted once.
+    `pairs`: the rows are the two answers of pairs, which are counted once. `quantized`: what QLoRA trained.
     """
     dtype = max((name for name in dtypes if name in LIMITS), key=list(LIMITS).index, default="bfloat16")
     scored = [row for row in rows if not row.error]
     groups = {name: means([row for row in scored if row.group == name]) for name in GROUPS}
     measured = {name: found for name, found in groups.items() if found.labels}
     cause = _cause(measured, scored, rows, LIMITS[dtype])
+    held, trained = _held(measured, rated=any(row.liked is not None for row in scored)), {}
+    if quantized and measured:
+        cause = cause or lost(quantized, measured)
+        held, trained = joined([held, distance(quantized, measured)]), of_quantized(quantized, measured)
     return Proof(
         name="loss",
         holds=cause is None,
         covered=_covered(groups, scored, eligible, dtype, pairs=pairs),
-        numbers=_numbers(measured),
-        detail=cause[0] if cause else _held(measured, rated=any(row.liked is not None for row in scored)),
+        numbers={**_numbers(measured), **trained},
+        detail=cause[0] if cause else held,
         hint=cause[1] if cause else "",
         not_covered=_not_covered(rows, measured),
         findings=tuple(_findings(rows, LIMITS[dtype]))[:LISTED],

@@ -56,7 +56,9 @@ def prove_loss(settings: ProveLossSettings, folder: Path) -> int:
     header, rows = _scored(settings, folder)
     dtypes = (header["compute_dtype"], settings.dtype)
     pairs = any(name.endswith(REJECTED) for name, _ in rows)
-    proof = loss.prove(list(rows.values()), dtypes, header["eligible"], pairs=pairs)
+    proof = loss.prove(
+        list(rows.values()), dtypes, header["eligible"], pairs=pairs, quantized=header.get("quantized")
+    )
     return leave_proof(proof, settings, folder)
 
 
