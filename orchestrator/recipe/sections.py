@@ -191,7 +191,7 @@ class Train(Section):
         "number of layers must be a multiple of it.",
     )
     optimizer: Annotated[str, Choice(("adamw", "galore", "badam"))] = Field(
-        "adamw", description="With full and freeze, galore and badam train every weight in less memory."
+        "adamw", description="galore (with full and freeze) and badam (with full) need less memory."
     )
     neftune: Annotated[float, Number(above=0, most=1000)] | None = Field(
         None, description="NEFTune: noise on the embeddings while training, e.g. 5."

@@ -58,6 +58,8 @@ TRAINED = (
         recipe=("train.dora", True),
         settings=lambda _: {"use_dora": True},
         methods=ONLY_LORA,
+        # "DoRA is not compatible with PTQ-quantized models.": LLaMA-Factory 0.9.5 takes bitsandbytes for one.
+        without=frozenset({"QLoRA, 4 bits", "QLoRA, 8 bits"}),
         merge="merged into the base; the proof checks magnitude · (base + scale · B·A) / its row norms",
     ),
     Method(
@@ -149,7 +151,8 @@ TRAINED = (
         name="BAdam",
         recipe=("train.optimizer", "badam"),
         settings=lambda _: {"use_badam": True, "badam_mode": "layer"},
-        methods=NOT_LORA,
+        # It chooses blocks of the whole model in turn, and trains what freeze had frozen.
+        methods=frozenset({FULL}),
         without=frozenset({"Another optimizer", "Muon"}),
         merge=NO_CHANGE,
     ),

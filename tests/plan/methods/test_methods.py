@@ -88,9 +88,11 @@ def test_the_table_is_whole() -> None:
             ("train.optimizer=galore",),
             "GaLore does not go with train.method: lora → set train.method: freeze or",
         ),
+        (("train.optimizer=badam", "train.method=freeze"), "BAdam does not go with train.method: freeze"),
         (("llamafactory.use_muon=true",), "Muon does not go with train.method: lora"),
         (("train.pissa=true", "train.quantization_bit=4"), "exclude each other"),
         (("train.pissa=true", "train.dora=true"), "exclude each other"),
+        (("train.quantization_bit=4", "train.dora=true"), "exclude each other"),
         (("train.quantization_bit=8", "llamafactory.add_tokens=<a>"), "exclude each other"),
         (("train.quantization_bit=8", "llamafactory.resize_vocab=true"), "exclude each other"),
         (
