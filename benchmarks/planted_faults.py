@@ -236,8 +236,12 @@ def sound_parity(world: World) -> Iterator[Case]:
         yield Case(
             f"sound: {path.stem}",
             planted=False,
-            judge=partial(_holds, world, "parity", "--tokenizer", str(world.tokenizers[family]), *words),
+            judge=partial(_template_holds, world, family, words),
         )
+
+
+def _template_holds(world: World, family: str, words: list[str]) -> str:
+    return _holds(world, "parity", "--tokenizer", str(world.tokenizers[family]), *words)
 
 
 def sound_runs(world: World) -> Iterator[Case]:

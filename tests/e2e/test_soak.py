@@ -132,6 +132,25 @@ def test_a_reward_model_is_trained_served_and_proven(tmp_path: Path) -> None:
     assert not world.processes()
 
 
+def test_a_chain_moves_on_held_out_rows_what_each_kind_trains_for(tmp_path: Path) -> None:
+    """Pre-training, fine-tuning on it, then pairs and likes: every interval on held-out rows excludes 0."""
+    world = World(tmp_path)
+    for part in PARTS:
+        shutil.copytree(REPO / part, tmp_path / part)
+    proofs = {}
+    for recipe in ("conch_pretrain", "conch_dpo", "conch_kto"):
+        said = world.run("run", recipe, timeout=2400)
+        assert said.code == 0, said.err + said.out
+        (run,) = (tmp_path / "runs" / recipe).glob("2*")
+        certificate = json.loads((run / "proof.json").read_text(encoding="utf-8"))
+        proofs[recipe] = {one["name"]: one for one in certificate["proofs"]}
+        assert all(one["holds"] for one in proofs[recipe].values())
+    assert proofs["conch_pretrain"]["perplexity"]["numbers"]["held_out_change_high"] < 0
+    for recipe in ("conch_dpo", "conch_kto"):
+        assert proofs[recipe]["preference"]["numbers"]["held_out_margin_low"] > 0
+    assert not world.processes()
+
+
 def test_a_recipe_reaches_its_target_without_a_hand(tmp_path: Path) -> None:
     """The smoke recipe with a rate that teaches nothing, one that teaches little, and its own."""
     world = World(tmp_path)
