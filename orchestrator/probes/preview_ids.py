@@ -52,13 +52,15 @@ def main() -> None:
 def write(settings: Row, stream: IO[str]) -> None:
     """Load every dataset LLaMA-Factory's way, and write header, rows and pieces."""
     pipeline = make_pipeline(settings)
+    cutoff = pipeline.data_args.cutoff_len
     if pipeline.stage == "pt":  # documents are shown before they are joined and cut into blocks
         pipeline.data_args.packing, pipeline.data_args.cutoff_len = False, UNCUT
     loaded = {}
     for name in named(settings["dataset"]):
         pipeline.data_args.dataset = [name]
         loaded[name] = load(name, pipeline)
-    put(stream, header(pipeline, {name: (len(rows), len(kept)) for name, (rows, kept, _) in loaded.items()}))
+    counts = {name: (len(rows), len(kept)) for name, (rows, kept, _) in loaded.items()}
+    put(stream, header(pipeline, counts) | {"cutoff_len": cutoff})
     numbers = source_rows(Path(pipeline.data_args.dataset_dir) / "conversations.jsonl")
     for name, (rows, kept, indexes) in loaded.items():
         for index, row, encoded in in_step(rows, kept, indexes):

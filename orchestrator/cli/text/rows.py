@@ -58,7 +58,7 @@ def row_headline(row: PreviewedRow, cutoff: int) -> str:
         return f"{row.where}  LLaMA-Factory drops this row: nothing of it is trained"
     lost = f", {row.whole - row.left} lost to the cutoff of {cutoff}" if row.left < row.whole else ""
     says = f"  {row.says}" if row.says else ""
-    return f"{row.where}{says}  {row.whole} tokens, {row.trained} of them learnt{lost}"
+    return f"{row.where}{says}  {row.whole} tokens, {row.trained} of them {row.effect}{lost}"
 
 
 def row_text(tokens: Sequence[Token], cutoff: int) -> Text:

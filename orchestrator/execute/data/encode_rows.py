@@ -26,7 +26,7 @@ from orchestrator.datasets.targets import (
     sharegpt_line,
     sharegpt_row,
 )
-from orchestrator.errors import ConchError, Problem, StageFailed
+from orchestrator.errors import ConchError, MissingError, Problem, StageFailed
 from orchestrator.execute.data.data_file import Progress
 from orchestrator.execute.environments import registry
 from orchestrator.execute.host import signals
@@ -66,12 +66,18 @@ class Encoder:
 def base_of(job: Job, project: Path, say: Progress) -> Path:
     """The folder of a job's base model, downloaded if necessary.
 
+    Of a recipe that is built on others, the first export that exists, or the base below them all: rows are
+    only looked at, and training does not change the tokenizer.
+
     Raises:
-        ConchError: as `conch pull`; MissingError: the recipe that it is built on has no export.
+        ConchError: as `conch pull`.
     """
     for below in job.below:
         if below.link == LINK:
-            return exported(below, job, project)
+            try:
+                return exported(below, job, project)
+            except MissingError:
+                return base_of(below.job, project, say)
     model = job.recipe.model
     base = job.base_folder.replace("{project}", str(project)) or model.base
     return find_base(base, model.hub, model.revision, say, hardware=job.hardware)[0]

@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
-from orchestrator.datasets.base import Example, Pair, Text
+from orchestrator.datasets.base import PT, Example, Pair, Text
 from orchestrator.datasets.entry import DatasetEntry
-from orchestrator.datasets.preferences import tally_of
+from orchestrator.datasets.preferences import DISLIKED, tally_of
 from orchestrator.datasets.targets import REJECTED
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import DataOptions, Progress, audited
@@ -28,6 +28,9 @@ from orchestrator.execute.models.tokenizer_folder import check_tokenizer
 from orchestrator.execute.project import discovery
 from orchestrator.plan.job import Job
 from orchestrator.templates.token_view import PreviewRow, Token, tokens_of
+
+BETTER, WORSE = "better answer", "worse answer"
+JOINED = "training joins the documents and cuts them into blocks of {} tokens; they are shown before that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,11 @@ class PreviewedRow:
         """Tokens that the model learns to write."""
         return sum(token.trained for token in self.tokens)
 
+    @property
+    def effect(self) -> str:
+        """What training does with the answer."""
+        return "made less likely" if self.says in (WORSE, DISLIKED) else "learnt"
+
     def to_json(self) -> dict[str, object]:
         """A row of `conch data preview --json`."""
         counts = {"tokens": self.whole, "left": self.left, "trained": self.trained}
@@ -69,6 +77,7 @@ class PreviewedRow:
             "dataset": self.dataset,
             "dropped": self.dropped,
             "says": self.says,
+            "effect": self.effect,
             **counts,
         }
         return {**row, "pieces": [token.to_json() for token in self.tokens]}
@@ -171,7 +180,10 @@ def preview(
         base=str(tokenizer) if tokenizer else job.recipe.model.base,
         versions=header["versions"],
         rows=tuple(_previewed(selected, encoded, pieces, header["stop_token_ids"])),
-        notes=tuple(note for one in selected.values() for note in one.notes),
+        notes=(
+            *(note for one in selected.values() for note in one.notes),
+            *([JOINED.format(header["cutoff_len"])] if job.kind.purpose == PT else []),
+        ),
     )
 
 
@@ -249,5 +261,5 @@ def _said(example: Example) -> tuple[tuple[str, str], ...]:
     if isinstance(example, list):
         return (("", ""),)
     if isinstance(example, Pair):
-        return ("", "better answer"), (REJECTED, "worse answer")
+        return ("", BETTER), (REJECTED, WORSE)
     return (("", "document" if isinstance(example, Text) else tally_of(example)),)
