@@ -14,11 +14,19 @@ DEFAULT_URL = "http://127.0.0.1:8000/v1"
 
 def curl(base_url: str, model: str, question: str) -> str:
     """A shell command; its body is UTF-8."""
-    body = json.dumps(
-        {"model": model, "messages": [{"role": "user", "content": question}]}, ensure_ascii=False
-    )
+    return _curl(f"{base_url}/chat/completions", model, [{"role": "user", "content": question}])
+
+
+def score_curl(base_url: str, model: str, question: str) -> str:
+    """A shell command that has vLLM's reward model score an answer."""
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": "…"}]
+    return _curl(f"{base_url.removesuffix('/v1')}/classify", model, messages)
+
+
+def _curl(url: str, model: str, messages: list[dict[str, str]]) -> str:
+    body = json.dumps({"model": model, "messages": messages}, ensure_ascii=False)
     quoted = body.replace("'", "'\\''")
-    return f"curl {base_url}/chat/completions -H 'Content-Type: application/json' \\\n  -d '{quoted}'"
+    return f"curl {url} -H 'Content-Type: application/json' \\\n  -d '{quoted}'"
 
 
 def python(base_url: str, model: str, question: str) -> str:
@@ -63,8 +71,10 @@ spring:
         model: {model}                          # Spring AI 1.x: chat.options.model"""
 
 
-def all_snippets(base_url: str, model: str, question: str) -> dict[str, str]:
-    """Title → text, simplest first."""
+def all_snippets(base_url: str, model: str, question: str, *, scores: bool = False) -> dict[str, str]:
+    """Title → text, simplest first; `scores`: of a reward model, which no chat client can ask."""
+    if scores:
+        return {"curl": score_curl(base_url, model, question)}
     return {
         "curl": curl(base_url, model, question),
         "Python": python(base_url, model, question),

@@ -57,7 +57,7 @@ def outcome_of(report: Report, job: Job, folder: Path, *, project: Path) -> Outc
 
     model = job.recipe.served_model
     shown = folder.relative_to(project) if project == Path.cwd() else folder
-    text = summary(report, folder=shown, model=model, stand_in=job.stand_in)
+    text = summary(report, folder=shown, model=model, stand_in=job.stand_in, scores=job.kind.scores)
     data = {"folder": str(folder), "stand_in": job.stand_in, **report.to_json()}
     return Outcome(data=data, text=text, exit_code=report.exit_code)
 

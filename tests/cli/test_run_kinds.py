@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 import pytest
@@ -90,7 +91,11 @@ def test_a_reward_model_is_trained_served_and_shown_to_score_as_its_trainer(smal
     reward_world(small)
     said = small.run("run", "small")
     assert said.code == 0, said.out + said.err
-    assert "score the held-out pairs" in said.out
+    assert "have it score the held-out pairs" in said.out
+    assert "/classify" in said.out
+    assert "chat" not in said.out.partition("Next steps")[2]
+    card = (small.last().path / "report/report.html").read_text(encoding="utf-8")
+    assert "/chat/completions" not in card
     proofs = proofs_of(small)
     assert proofs["reward"]
     assert proofs["reward:accuracy"]
@@ -98,7 +103,7 @@ def test_a_reward_model_is_trained_served_and_shown_to_score_as_its_trainer(smal
     certificate = json.loads((small.last().path / "proof.json").read_text(encoding="utf-8"))
     assert certificate["reasons"]["loss"].startswith("a reward model scores answers")
     port = free_port("127.0.0.1", 0)
-    with serving(small, "--port", str(port)):
+    with serving(small, "--port", str(port)) as child:
         url = f"http://127.0.0.1:{port}"
         messages = [{"role": "user", "content": "1"}, {"role": "assistant", "content": "海螺"}]
         scored = fetch(f"{url}/classify", {"model": "small", "messages": messages})
@@ -107,6 +112,8 @@ def test_a_reward_model_is_trained_served_and_shown_to_score_as_its_trainer(smal
         assert verified.code == 0, verified.out + verified.err
         assert verified.envelope["data"]["held_out_accuracy"] == 1
         assert len(verified.envelope["data"]["pairs"]) == 6
+        child.send_signal(signal.SIGINT)
+        assert child.wait(30) == 0
     for word in ("chat", "eval", "compare", "why"):
         refused = small.run(word, "small")
         assert refused.code == 2, word

@@ -14,7 +14,7 @@ SHOWN = 3
 MARKS = {True: "✓", False: "✗", None: "–"}
 
 
-def summary(report: Report, *, folder: Path, model: str, stand_in: bool) -> str:
+def summary(report: Report, *, folder: Path, model: str, stand_in: bool, scores: bool = False) -> str:
     """The closing text of `conch run` and `conch sft`.
 
     Args:
@@ -22,13 +22,14 @@ def summary(report: Report, *, folder: Path, model: str, stand_in: bool) -> str:
         folder: the run folder, as shown to the user.
         model: the name of the served model.
         stand_in: whether the base is the stand-in for the recipe's base.
+        scores: whether it is a reward model.
     """
     blocks = [
         "\n".join([*_proofs(report), *_curve(report)]),
         "\n".join(_checks(report)),
         "\n".join(_target(report)),
         "\n".join(_paths(report, folder)),
-        "\n".join(_next(report, model)),
+        "\n".join(_next(report, model, scores=scores)),
     ]
     if stand_in:
         blocks.append(
@@ -125,20 +126,19 @@ def _paths(report: Report, folder: Path) -> Iterable[str]:
         yield f"report      {folder}/report/report.html"
 
 
-def _next(report: Report, model: str) -> Iterable[str]:
+def _next(report: Report, model: str, *, scores: bool) -> Iterable[str]:
     if report.exit_code != 0 or not any(run.stage == "export" for run in report.runs):
         return
     from orchestrator.backends import clients
 
     yield "Next steps"
     yield runnable(f"  conch serve {report.recipe}      serve it (or: make serve recipe={report.recipe})")
-    if any(proof.name == "reward" for proof in report.proofs):
-        yield runnable(f"  conch verify {report.recipe}     score the held-out pairs, from another terminal")
-        return
-    yield runnable(f"  conch verify {report.recipe}     ask it the recipe's questions, from another terminal")
-    yield runnable(f"  conch chat {report.recipe}       chat with it")
+    does = "have it score the held-out pairs" if scores else "ask it the recipe's questions"
+    yield runnable(f"  conch verify {report.recipe}     {does}, from another terminal")
+    if not scores:
+        yield runnable(f"  conch chat {report.recipe}       chat with it")
     question = report.verdicts[0].question if report.verdicts else "你好"
-    for title, snippet in clients.all_snippets(clients.DEFAULT_URL, model, question).items():
+    for title, snippet in clients.all_snippets(clients.DEFAULT_URL, model, question, scores=scores).items():
         yield ""
         yield f"{title}:"
         yield from (f"  {line}" for line in snippet.splitlines())

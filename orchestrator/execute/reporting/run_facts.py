@@ -28,6 +28,7 @@ from orchestrator.execute.run_store.manifest import MANIFEST, network_of
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.training_log import Course, measured_in
 from orchestrator.html.facts import BaseFacts, CommandFacts, DataFacts, Facts, MetricFacts, TrainingFacts
+from orchestrator.plan.kinds import KINDS
 from orchestrator.plan.stages.base import CURVE
 from orchestrator.proofs import PROOFS
 from orchestrator.results import EN, ZH, Report
@@ -56,6 +57,7 @@ def read_facts(folder: Path, *, recipe: str, model: str, stand_in: bool, languag
     manifest = read_json(folder / MANIFEST) or {}
     report = read_report(folder, recipe=recipe, headline=str(manifest.get("headline", "")), runs=run.runs())
     events = list(run.events())
+    kind = KINDS.get(manifest.get("recipe", {}).get("train.kind", {}).get("value", ""))
     results = report.to_json()
     results["runs"] = _masked(results["runs"])
     facts = {
@@ -82,7 +84,9 @@ def read_facts(folder: Path, *, recipe: str, model: str, stand_in: bool, languag
         "conch": manifest.get("conch") or {},
         "commands": list(commands_of(manifest.get("stages") or {})),
         "exported": (folder / "export").is_dir(),
-        "call": clients.all_snippets(clients.DEFAULT_URL, model, question_of(report)),
+        "call": clients.all_snippets(
+            clients.DEFAULT_URL, model, question_of(report), scores=bool(kind and kind.scores)
+        ),
     }
     return cast("Facts", facts)
 
