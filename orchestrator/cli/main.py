@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
     "compare": "Compare base and tuned models, two runs, or several bases.",
     "report": "Write the report of a run: an HTML page, a model card, and JSON.",
     "bench": "Run public benchmarks on a served model, with evalscope or lm-eval.",
+    "studio": "Serve OpenAI's API for files, fine-tuning jobs and models.",
     "chat": "Chat with a served model or a checkpoint.",
     "prove": "Prove that the served model is the trained one, and write the certificate.",
     "why": "Find the stage that loses the effect of training.",

@@ -137,13 +137,13 @@ def add_data(project: Path, options: ImportOptions, progress: Progress = lambda 
             data = replace(data, reading=replace(data.reading, split=""))
         if location.path.is_dir() and not data.reading.items and _is_text(location.path):
             data = replace(data, reading=replace(data.reading, items=FILE))
-        found = scan(location.path, location.shown, data, progress, _trained(settings[CUDA]))
+        found = scan(location.path, location.shown, data, progress, trained_part(settings[CUDA]))
         file = "" if from_hub else _home(project, location.path, name)
         entry = entry_text(_entry(name, data, found, location, file), _title(name, found, location))
         read_entry(name, entry)
         texts = {
             f"{FOLDER}/{name}.yaml": entry,
-            f"{recipes.FOLDER}/{name}{recipes.SUFFIX}": _recipe(name, base, chain, settings, found),
+            f"{recipes.FOLDER}/{name}{recipes.SUFFIX}": scaffold(name, base, chain, settings, found),
         }
         _refuse_taken(project, texts, location.path, file)
         if file:
@@ -238,7 +238,7 @@ def _title(name: str, found: ScanResult, location: _Location) -> str:
     return f"{name}: {found.file.audit.kept} rows, added by `conch data add` from {excerpt(source)}."
 
 
-def _trained(base: Recipe) -> TrainedPart:
+def trained_part(base: Recipe) -> TrainedPart:
     """Which rows the base would train; none are known of a split by what only a run reads."""
     data = base.data
     if data.parts and (data.stratify or data.near_duplicates):
@@ -246,7 +246,7 @@ def _trained(base: Recipe) -> TrainedPart:
     return TrainedPart(data.max_samples, SplitSpec(data.parts, data.split_seed) if data.parts else None)
 
 
-def _recipe(
+def scaffold(
     name: str, base: str, chain: Sequence[RecipeSource], settings: Mapping[str, Recipe], found: ScanResult
 ) -> str:
     """The text of the recipe, checked by composing it.

@@ -7,6 +7,7 @@ second.
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,11 +29,15 @@ _received = _Received()
 
 @contextmanager
 def catch_signals() -> Iterator[None]:
-    """Inside the block, SIGINT, SIGTERM and SIGHUP are counted, for check(). Main thread only.
+    """Inside the block, SIGINT, SIGTERM and SIGHUP are counted, for check().
 
     Enter it before the first child starts; leaving it restores the previous handlers. An ignored SIGHUP stays
-    ignored, so that `nohup` and a supervisor outlive their terminal.
+    ignored, so that `nohup` and a supervisor outlive their terminal. In another thread than the main one it
+    does nothing: there the main thread's handlers decide.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     _received.signum, _received.count = 0, 0
     try:
         with _handled(SIGNALS, _note):

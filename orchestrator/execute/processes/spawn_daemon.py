@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -135,7 +136,11 @@ def _wait(started: tuple[subprocess.Popen[bytes] | None, str], reading: int, fol
     if "failed" in outcome:
         problems = [Problem(**each) for each in outcome["problems"]]
         raise error_for(outcome["failed"], *problems)
-    return Started(child.pid if child else 0, unit, outcome["ready"])
+    if child is None:
+        return Started(0, unit, outcome["ready"])
+    # A caller that lives on must not keep a dead supervisor as a zombie.
+    threading.Thread(target=child.wait, daemon=True).start()
+    return Started(child.pid, unit, outcome["ready"])
 
 
 def _lives(child: subprocess.Popen[bytes] | None, unit: str) -> bool:

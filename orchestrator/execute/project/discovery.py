@@ -70,9 +70,12 @@ def _job_below(
         chain = " → ".join((*built, name))
         what = f"{key}: the recipes are built on each other in a circle: {chain}"
         raise UsageError(Problem(what, where, "name a model that is not built on this recipe"))
-    if name not in (known := recipes.names(project)):
+    try:
+        recipes.find(name, project)
+    except UsageError:
+        known = recipes.names(project)
         what = f'{key}: no recipe named "{name}"{did_you_mean(name, known)}'
-        raise UsageError(Problem(what, where, f"recipes: {', '.join(known)}"))
+        raise UsageError(Problem(what, where, f"recipes: {', '.join(known)}")) from None
     read = recipes.read(name, project=project, profile=resolved.profile, machine=machine.hardware())
     context = read_context(project, read, built=built, accept_mismatch=accept_mismatch)
     return resolve(read, context, accept_mismatch=accept_mismatch)
@@ -108,8 +111,8 @@ def read_context(
         accept_mismatch: of the recipe that this one is built on.
     """
     launcher(resolved.recipe.launch.launcher, resolved.where("launch.launcher"))
-    datasets = read_datasets(project)
     data = resolved.recipe.data
+    datasets = read_datasets(project, (*data.dataset, *data.validation, *data.test))
     used = [datasets[name] for name in data.dataset if name in datasets]
     apart = [datasets[name] for name in (*data.validation, *data.test) if name in datasets]
     hashed = {entry.name: _hashed(entry, project) for entry in (*used, *apart)}
@@ -165,9 +168,10 @@ def read_templates(project: Path) -> dict[str, ChatTemplate]:
     }
 
 
-def read_datasets(project: Path) -> dict[str, DatasetEntry]:
-    """Every entry in dataset_info/; their files are not opened."""
-    entries = sorted((project / "dataset_info").glob("*.yaml"))
+def read_datasets(project: Path, named: Sequence[str] = ()) -> dict[str, DatasetEntry]:
+    """Every entry in dataset_info/, and of the studio's files those that are named; no data is opened."""
+    uploads = [project / "dataset_info/studio" / f"{name}.yaml" for name in named]
+    entries = sorted((project / "dataset_info").glob("*.yaml")) + [one for one in uploads if one.is_file()]
     return {path.stem: read_entry(path.stem, _read_text(path, "dataset entry")) for path in entries}
 
 

@@ -20,6 +20,7 @@ from orchestrator.recipe import (
 )
 
 FOLDER = "recipes"
+STUDIO = f"{FOLDER}/studio"  # of the jobs of `conch studio`: found by name, not listed
 SUFFIX = ".yaml"
 _NAME = re.compile(NAME_PATTERN.removesuffix("$"))
 
@@ -55,10 +56,10 @@ def find(name: str, project: Path) -> Path:
     if not _NAME.fullmatch(name):
         problem = f'"{Outside(name)}" is not a recipe name: it must be {NAME_WORDS}, or a path'
         raise UsageError(Problem(problem, hint=_others("", project)))
-    path = project / FOLDER / f"{name}{SUFFIX}"
-    if not _exists(path):
-        raise UsageError(_unknown(name, project))
-    return path
+    for folder in (FOLDER, STUDIO):
+        if _exists(path := project / folder / f"{name}{SUFFIX}"):
+            return path
+    raise UsageError(_unknown(name, project))
 
 
 def read(
