@@ -13,13 +13,14 @@ unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONDONTWRIT
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo sft serve verify plan chat stop test unit faults lint audit soak clean
+.PHONY: help setup demo sft serve studio verify plan chat stop test unit faults lint audit soak clean
 
 help: ; @awk -F':.*[#]# ' '/^[a-z]+:.*[#]# / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 setup: .venv/setup.stamp ; @echo 'Ready: .venv/bin/conch' ## install the command at .venv/bin/conch
 demo: .venv/setup.stamp ; @$(engines) && .venv/bin/conch run -- "$$RECIPE_RAW" ## set up, train, export, serve and verify (recipe=magic_conch)
 sft: .venv/setup.stamp ; @$(engines) && .venv/bin/conch sft -- "$$RECIPE_RAW" ## fine-tune and export recipe=NAME
 serve: .venv/setup.stamp ; @$(engines) && .venv/bin/conch serve -- "$$RECIPE_RAW" ## serve the latest good export of recipe=NAME
+studio: .venv/studio.stamp ; @$(engines) && .venv/bin/conch studio ## serve OpenAI's API for files, fine-tuning jobs and models
 verify: .venv/setup.stamp ; @.venv/bin/conch verify -- "$$RECIPE_RAW" ## ask the questions of recipe=NAME and check the answers
 plan: .venv/setup.stamp ; @.venv/bin/conch plan -- "$$RECIPE_RAW" ## print every file and command of recipe=NAME; run nothing
 chat: .venv/setup.stamp ; @.venv/bin/conch chat -- "$$RECIPE_RAW" ## chat with the model of recipe=NAME
@@ -55,6 +56,11 @@ endif
 	@$(bring_uv)
 	@echo 'Adding the development tools …' >&2
 	@$(call install) && touch $@
+
+.venv/studio.stamp: .venv/setup.stamp
+	@$(bring_uv)
+	@echo 'Adding the server of conch studio …' >&2
+	@$(call install,--no-dev --extra studio) && touch $@
 
 # The engines' environments in CONCH_HOME; costs nothing if they exist.
 engines = .venv/bin/conch env sync

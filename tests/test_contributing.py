@@ -130,6 +130,15 @@ class MentionsUrl(LastAnswerCheck[bool]):
 
 CHECK = MentionsUrl()
 """
+ROUTE = """
+from fastapi import APIRouter
+
+router = APIRouter()
+
+
+@router.get("/added")
+def added(): ...
+"""
 STAGE = """
 from dataclasses import dataclass
 
@@ -255,6 +264,13 @@ ADDITIONS: dict[str, Addition] = {
         {("orchestrator/hubs/__init__.py", "REMOTE"): "added.hub"},
         "from orchestrator.hubs import added\n",
     ),
+    "address of the studio": package(
+        "studio/routes",
+        "ROUTERS",
+        '"added": added.router',
+        ROUTE,
+        'build(HERE, Settings()).openapi()["paths"]["/added"]',
+    ),
     "launcher": package(
         "execute/launchers",
         "LAUNCHERS",
@@ -288,6 +304,8 @@ from orchestrator.execute.runner.task import run_task
 from orchestrator.hubs import HUBS
 from orchestrator.plan.plan import build_plan
 from orchestrator.plan.titles import title_of
+from orchestrator.studio.app import build
+from orchestrator.studio.context import Settings
 from orchestrator.templates.families import layout_of
 from orchestrator.templates.writer import write_jinja
 

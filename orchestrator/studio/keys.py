@@ -74,7 +74,7 @@ def add_key(store: Store, name: str, scopes: Sequence[str], limits: Limits) -> s
     ]
     if problems:
         raise UsageError(*problems)
-    key = f"sk-conch-{token_urlsafe(32)}"
+    key = f"ck-{token_urlsafe(32)}"
     row = (_hash(key), name, ",".join(scopes), json.dumps(asdict(limits)), now())
     with store.transaction() as base:
         base.execute("insert into keys (hash, name, scopes, limits, created) values (?, ?, ?, ?, ?)", row)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 import openai
+import pytest
 import uvicorn
 
 from orchestrator.execute.host.ports import free_port
@@ -85,7 +86,9 @@ def wait_until(done: Callable[[], object], seconds: float = PATIENCE) -> None:
         time.sleep(0.05)
 
 
-def upload(client: openai.OpenAI, rows: Sequence[Mapping[str, object]] = TAUGHT, name: str = "rows.jsonl") -> str:
+def upload(
+    client: openai.OpenAI, rows: Sequence[Mapping[str, object]] = TAUGHT, name: str = "rows.jsonl"
+) -> str:
     """Upload rows; the id of the file."""
     return client.files.create(file=(name, lines(rows)), purpose="fine-tune").id
 
@@ -110,9 +113,6 @@ def over(client: openai.OpenAI, job: str) -> str:
 @contextlib.contextmanager
 def refused(status: int, code: str) -> Iterator[None]:
     """OpenAI's client must raise an error of this status and code inside."""
-    try:
+    with pytest.raises(openai.APIStatusError) as said:
         yield
-    except openai.APIStatusError as error:
-        assert (error.status_code, error.code) == (status, code), error.body
-        return
-    raise AssertionError(f"it was not refused: {status} {code}")
+    assert (said.value.status_code, said.value.code) == (status, code), said.value.body

@@ -45,13 +45,13 @@ async def upload(request: Request, here: Here, who: ForFiles) -> Json:
     """Upload a data file of any format that Conch reads; it is checked at once."""
     most = here.settings.most_upload
     form = await _form(request, most)
-    file, purpose = form.get("file"), form.get("purpose")
-    if purpose != FINE_TUNE:
-        raise ApiError(400, f"purpose must be {FINE_TUNE}", code="invalid_value", param="purpose")
+    file = form.get("file")
     if not isinstance(file, UploadFile):
         raise ApiError(400, "file: no file was sent", code="missing_required_parameter", param="file")
     name = file.filename or "upload.jsonl"
     try:
+        if form.get("purpose") != FINE_TUNE:
+            raise ApiError(400, f"purpose must be {FINE_TUNE}", code="invalid_value", param="purpose")
         record = await run_in_threadpool(
             add_upload, here.project, here.store, owner=who.name, name=name, content=file.file
         )
@@ -62,13 +62,17 @@ async def upload(request: Request, here: Here, who: ForFiles) -> Json:
     return Json(shown_file(record))
 
 
+class _TooLargeError(MultiPartException):
+    """Ends the parsing of a form, whose files are then closed."""
+
+
 async def _form(request: Request, most: int) -> dict[str, UploadFile | str]:
     async def counted() -> AsyncGenerator[bytes, None]:
         size = 0
         async for chunk in request.stream():
             size += len(chunk)
             if size > most + _SLACK:
-                raise _too_large(most)
+                raise _TooLargeError(_too_large(most).message)
             yield chunk
 
     if int(request.headers.get("content-length") or 0) > most + _SLACK:
@@ -78,6 +82,8 @@ async def _form(request: Request, most: int) -> dict[str, UploadFile | str]:
     try:
         parser = MultiPartParser(request.headers, counted(), max_files=1, max_fields=20)
         return dict((await parser.parse()).items())
+    except _TooLargeError:
+        raise _too_large(most) from None
     except (MultiPartException, KeyError, ValueError) as error:
         raise ApiError(400, f"the form cannot be read: {error}", code="invalid_form") from None
 
