@@ -29,7 +29,12 @@ from orchestrator.plan.plan import RUN, TRAIN
 from orchestrator.recipe import Recipe, RecipeSource, compose
 from orchestrator.recipe.hardware import PROFILES
 
-METHODS: Mapping[str, str] = {"supervised" if kind == "sft" else kind: kind for kind in KINDS}
+# A request can name no second model, which PPO needs, and a model that scores gives no answers.
+METHODS: Mapping[str, str] = {
+    "supervised" if name == "sft" else name: name
+    for name, kind in KINDS.items()
+    if not kind.scores and name != "ppo"
+}
 AUTO = "auto"
 # The share of the taught questions that must be answered. The rule of `conch data add` reaches 85 % of 200
 # rows on the smallest base (datasets/updates.py); a training that went wrong answers next to none.

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.datasets.base import other_purpose
+from orchestrator.datasets.base import PURPOSES
 from orchestrator.errors import ConchError
 from orchestrator.execute.run_store.listing import Standing, summary_of
 from orchestrator.execute.run_store.run_folder import Run
@@ -176,8 +176,9 @@ def _file_for(kind: str, name: str, param: str, here: Studio, who: Caller) -> Re
     record = file_of(here, who, name, param=param)
     rows, wanted = str(record.get("row_purpose", "")), KINDS[kind].purpose
     if rows != wanted:
-        what, hint = other_purpose(rows, wanted) if rows else ("this file holds results", "name a data file")
-        raise ApiError(400, f"{param}: {what}; {hint}", code="invalid_file_format", param=param)
+        found = PURPOSES[rows][0] if rows else "the results of a job"
+        what = f"{param}: its rows are {found}, but {PURPOSES[wanted][0]} are needed for {kind}"
+        raise ApiError(400, what, code="invalid_file_format", param=param)
     return record
 
 
