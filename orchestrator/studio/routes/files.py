@@ -14,6 +14,7 @@ from starlette.responses import FileResponse
 from orchestrator.errors import ConchError
 from orchestrator.studio.context import ForFiles, Here, Studio
 from orchestrator.studio.errors import ApiError, Json, not_found, of_conch
+from orchestrator.studio.job_queue import UNFINISHED
 from orchestrator.studio.keys import Caller
 from orchestrator.studio.store import Record, page
 from orchestrator.studio.uploads import FINE_TUNE, add_upload, content_path, remove_content
@@ -127,7 +128,7 @@ def content(file_id: str, here: Here, who: ForFiles) -> FileResponse:
 def delete(file_id: str, here: Here, who: ForFiles) -> Json:
     """Delete a file; 409 while a job needs it."""
     record = file_of(here, who, file_id)
-    for state in ("queued", "running", "paused"):
+    for state in UNFINISHED:
         for job in here.store.all("jobs", state=state):
             if file_id in (job["training_file"], job["validation_file"]):
                 raise ApiError(

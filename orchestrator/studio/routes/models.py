@@ -12,6 +12,7 @@ from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.studio.catalog import TunedModel, bases, find_model, run_of, tuned_models
 from orchestrator.studio.context import ForInference, ForTraining, Here, Studio
 from orchestrator.studio.errors import ApiError, Json, not_found, of_conch
+from orchestrator.studio.job_queue import CANCELLED, FAILED, UNFINISHED
 from orchestrator.studio.keys import Caller
 
 router = APIRouter(tags=["models"])
@@ -54,10 +55,17 @@ async def delete(model: str, here: Here, who: ForTraining) -> Json:
 
 
 def _refuse_needed(here: Studio, model: TunedModel) -> None:
-    needed = [name for run in Run.all(here.project, model.recipe) for name in built_on(run)]
+    """ApiError 409 if a model is built on it, or may be; a failed or cancelled job is over for good."""
+    over = {str(job["id"]) for state in (CANCELLED, FAILED) for job in here.store.all("jobs", state=state)}
+    needed = [
+        name
+        for run in Run.all(here.project, model.recipe)
+        for name in built_on(run)
+        if name.partition("/")[0] not in over
+    ]
     needed += [
         str(job["id"])
-        for state in ("queued", "running", "paused")
+        for state in UNFINISHED
         for job in here.store.all("jobs", state=state)
         if job["model"] == model.name
     ]
