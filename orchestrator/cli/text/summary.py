@@ -7,7 +7,8 @@ from pathlib import Path
 
 from orchestrator.cli.text.program import runnable
 from orchestrator.outside import one_line, visible
-from orchestrator.results import Outcome, Report, Status, Verdict, passed_of
+from orchestrator.proofs import OF_KINDS
+from orchestrator.results import Outcome, Report, Status, Verdict, joined, passed_of
 
 SHORT = 60
 SHOWN = 3
@@ -41,7 +42,8 @@ def summary(report: Report, *, folder: Path, model: str, stand_in: bool, scores:
 def _proofs(report: Report) -> Iterable[str]:
     for proof in report.proofs:
         if proof.holds:
-            yield f"proven      {proof.name}: {proof.covered}"
+            said = joined([proof.covered, proof.detail if proof.name in OF_KINDS else ""])
+            yield f"proven      {proof.name}: {said}"
         else:
             word = "ACCEPTED" if proof.accepted else "REFUTED"
             yield f"{word:<11} {proof.name}: {visible(proof.detail)}"

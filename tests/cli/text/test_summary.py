@@ -54,6 +54,13 @@ def test_a_failed_check_says_why_and_nothing_is_offered_to_type() -> None:
     assert "conch serve" not in text
 
 
+def test_the_proof_of_a_training_kind_says_its_verdict() -> None:
+    proof = Proof("preference", holds=True, covered="9 pairs", detail="margin 2.00 nats")
+    assert "proven      preference: 9 pairs; margin 2.00 nats" in _said(
+        Report("r", "h", DONE, proofs=[proof])
+    )
+
+
 @pytest.mark.parametrize(("accepted", "word"), [(True, "ACCEPTED"), (False, "REFUTED")])
 def test_a_proof_that_does_not_hold_stands_out(*, accepted: bool, word: str) -> None:
     proof = Proof("data", holds=False, covered="2", detail="position 3: 151648 or 151649", accepted=accepted)
