@@ -415,14 +415,15 @@ def _swapped_columns(planted: Planted) -> None:
     path.write_text(json.dumps(info), encoding="utf-8")
 
 
-def _copied(source: str, target: str) -> Callable[[Planted], None]:
-    """The first row of a prepared file is added to another."""
+def _in_place(source: str, target: str) -> Callable[[Planted], None]:
+    """The first row of a prepared file stands in place of that of another."""
 
     def plant(planted: Planted) -> None:
         path = planted.run / target
         old = path.read_bytes()
         planted.undo.callback(path.write_bytes, old)
-        path.write_bytes(old + (planted.run / source).read_bytes().splitlines(keepends=True)[0])
+        first, *_ = (planted.run / source).read_bytes().splitlines(keepends=True)
+        path.write_bytes(first + old.partition(b"\n")[2])
 
     return plant
 
@@ -459,9 +460,9 @@ KIND_FAULTS = (
     RunFault("kto-stale-merge", _stale, "merge", ("stale merge",), ("hashes",), recipe=KTO),
     RunFault(
         "pretrain-held-out-document-trained",
-        _copied(STORIES.replace(".", "_validation."), STORIES),
+        _in_place(STORIES.replace(".", "_validation."), STORIES),
         "rows",
-        ("rows were prepared",),
+        ("the file was changed since",),
         ("hashes",),
         recipe=PRETRAIN,
     ),
