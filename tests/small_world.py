@@ -198,7 +198,7 @@ def make_small_world(
     _write_lines(project / "dataset_info/small.paraphrases.jsonl", held_out)
     shutil.copytree(ROOT / "chat_templates", project / "chat_templates")
     make_base(project / "base")
-    for name in registry.NAMES:
+    for name in (*registry.NAMES, *registry.OPTIONAL):
         folder = registry.environment_folder(name, "cpu")
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.symlink_to(engines, target_is_directory=True)

@@ -1,5 +1,6 @@
 """`conch run` of every training kind: what is trained, proven and said, and data of another kind."""
 # Covers plan/kinds/reward.py execute/proving/prove_reward.py execute/inference/rewards.py
+# Covers plan/kinds/ppo.py execute/proving/prove_ppo.py
 # Covers plan/kinds/dpo.py plan/kinds/kto.py plan/kinds/pretrain.py execute/proving/prove_loss.py
 
 from __future__ import annotations
@@ -175,3 +176,66 @@ def test_fault_185_rows_of_another_kind_end_before_the_training(
     assert "its rows are" in said.err
     assert "set train.kind: " in said.err
     assert small.last().stage_record("train") is None
+
+
+def ppo_world(world: SmallWorld) -> None:
+    """A recipe `scorer` of kind reward, and `small`, whose answers it scores."""
+    reward_world(world)
+    recipes = world.project / "recipes"
+    (recipes / "small.yaml").rename(recipes / "scorer.yaml")
+    rows = [{"instruction": f"问题{number}", "output": f"{number} 只海螺。"} for number in range(12)]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (world.project / "dataset_info/asked.jsonl").write_text(text, encoding="utf-8")
+    (world.project / "dataset_info/asked.yaml").write_text(
+        "format: alpaca\nfile: asked.jsonl\nlicence: CC0-1.0\nsource: a test\n", encoding="utf-8"
+    )
+    section = """data: {dataset: [small, asked], split: {train: 2, test: 1}}
+train: {kind: ppo, environment: ppo}
+ppo: {reward: 'recipe:scorer'}
+evaluate: {split: test}"""
+    world.write_recipe(("data: {dataset: small}", section))
+
+
+def test_answers_that_a_reward_model_scores_are_trained_after_it_and_scored_again(small: SmallWorld) -> None:
+    ppo_world(small)
+    said = small.run("run", "small")
+    assert "small is built on recipe scorer, which comes first" in said.err
+    run = small.last().path
+    proofs = proofs_of(small)
+    assert proofs["environment"]
+    assert proofs["parity:data"]
+    assert proofs["loss"]
+    gain = json.loads((run / "proofs/reward/gain.json").read_text(encoding="utf-8"))
+    # The fake trainer learns the prompts of the training alone: the held-out ones are answered as before.
+    assert gain["numbers"]["prompts"] > 2
+    assert (said.code, proofs["reward:gain"], gain["numbers"]["gain"]) == (5, False, 0)
+    base = json.loads((run / "inputs/ppo/base/config.json").read_text(encoding="utf-8"))
+    assert "dtype" not in base
+    assert (run / "inputs/reward/value_head.safetensors").is_file()
+    again = small.run("prove", "small")
+    assert again.code == 5
+    assert proofs_of(small) == proofs
+
+
+def test_fault_a_reward_model_that_the_trainer_reads_otherwise_ends_the_run_before_training(
+    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ppo_world(small)
+    monkeypatch.setenv("CONCH_FAULT", "random-head")
+    said = small.run("run", "small")
+    assert said.code == 5
+    assert "the reward model scores 0.0000 in the environment of the training" in said.out + said.err
+    assert not (small.last().path / "adapter").exists()
+
+
+def test_an_interrupted_training_of_answers_starts_again(
+    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ppo_world(small)
+    assert small.run("sft", "scorer").code == 0
+    monkeypatch.setenv("CONCH_FAULT", "kill-in-training")
+    assert small.run("sft", "small").code == 4
+    monkeypatch.delenv("CONCH_FAULT")
+    said = small.run("sft", "small")
+    assert said.code == 0, said.err
+    assert "step 1/5" in said.err

@@ -19,6 +19,7 @@ FAULT (or CONCH_FAULT, which children inherit) is one of:
     partial-output      writes half of its output and dies
     prefers-worse       the trained model prefers the worse answers of pairs
     squashed            a reward model's scores went through a sigmoid
+    random-head         the trainer of PPO reads a reward model without its head
     exit-0-no-output    says it succeeded and wrote nothing
     kill-in-training    is killed two steps after it began
     kill-in-checkpoint  is killed while it saves its second checkpoint
