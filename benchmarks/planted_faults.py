@@ -30,6 +30,7 @@ from typing import Any
 
 from benchmarks.planted_kinds import KIND_CASES, KIND_FAULTS, KIND_LIVE_FAULTS, SOUND_RUNS
 from benchmarks.planted_live import LIVE_FAULTS, MODEL, LiveFault, server
+from benchmarks.planted_methods import METHOD_CASES
 from benchmarks.planted_parity import FAULTS, OFFICIAL, ROOT, TEMPLATES, WITH_OFFICIAL, ParityFault
 from benchmarks.planted_rewards import REWARD_FAULTS, RewardFault
 from benchmarks.planted_run import RUN_FAULTS, Planted, RunFault
@@ -265,6 +266,14 @@ def kind_cases(world: World) -> Iterator[Case]:
         yield Case(name, planted=bool(case.proof), judge=partial(case.judge, folder))
 
 
+def method_cases(world: World) -> Iterator[Case]:
+    """Merges of every training method on small weights, sound ones too, as the merge proof judges them."""
+    for number, (name, make) in enumerate(METHOD_CASES.items()):
+        case, folder = make(), world.scratch / "methods" / str(number)
+        told = name if case.says else f"sound: {name}"
+        yield Case(told, planted=bool(case.says), judge=partial(case.judge, folder))
+
+
 def _holds(world: World, *words: str) -> str:
     code, data, said = world.conch(*words)
     return "" if code == 0 and data["holds"] else f"exit code {code}: {said[-TOLD:]}"
@@ -295,7 +304,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="conch-planted-") as scratch:
         world = World(Path(scratch), asked.run and asked.run.absolute())
         # Two calls of parity at a time; the run's own files are changed by one case at a time.
-        beside = [*parity_cases(world), *sound_parity(world)]
+        beside = [*parity_cases(world), *sound_parity(world), *method_cases(world)]
         alone = [*kind_cases(world), *run_cases(world), *live_cases(world), *reward_cases(world)]
         alone += sound_runs(world)
         results = []

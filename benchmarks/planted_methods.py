@@ -1,20 +1,26 @@
 """The faults of planted_faults.py in the merge of each training method, on small weights, and sound merges.
 
 Every row lays out base, adapter, export and train.yaml as safetensors and text; the merge proof judges them.
-No engine trains: tests/probes/test_merge_methods.py has the same rows, and `merged_by_hand` the formulas.
+Nothing is trained for them; tests/probes/test_merge_methods.py has the same rows.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.execute.environments import registry
+from orchestrator.execute.host import machine
+from orchestrator.proofs import merge
+from orchestrator.results import Proof
 from tests.probes import tiny_models as tiny
 
+PROBE = Path(__file__).parents[1] / "orchestrator/probes/merge_check.py"
 UP, DOWN = tiny.MODULES[2], tiny.MODULES[3]
 HEAD, TABLE = "lm_head.weight", "model.embed_tokens.weight"
 ROOT_SCALE = tiny.ALPHA / math.sqrt(tiny.RANK)
@@ -48,6 +54,26 @@ class MethodCase:
             (folder / name / "config.json").write_text(json.dumps(said), encoding="utf-8")
         # JSON is YAML.
         (folder / "train.yaml").write_text(json.dumps(self.settings), encoding="utf-8")
+
+    def judge(self, folder: Path) -> str:
+        """What the probe and the proof say that they must not; "" if all is as it must be."""
+        self.lay_out(folder)
+        words = [word for name in ("base", "adapter", "export") for word in (f"--{name}", name)]
+        words += ["--method", self.method, "--settings", "train.yaml", "--out", "facts.json"]
+        python = registry.require("train", machine.hardware()) / "bin/python"
+        done = subprocess.run(
+            [python, PROBE, *words], cwd=folder, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            return done.stderr[-300:]
+        return self.wrong(merge.prove(json.loads((folder / "facts.json").read_text(encoding="utf-8"))))
+
+    def wrong(self, proof: Proof) -> str:
+        """What a proof says that it must not."""
+        if proof.holds or not self.says:
+            return "" if proof.holds and not self.says else f"holds: {proof.holds}, {proof.detail}"
+        said = f"{proof.detail} {proof.hint}"
+        return "" if self.says in said and proof.hint else f"it does not say {self.says!r}: {said}"
 
 
 def base() -> tiny.Model:

@@ -7,69 +7,12 @@ foreign shard, another base, another scale, modules left out, another adapter.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypedDict
+from collections.abc import Sequence
 
 from orchestrator.proofs.findings import Finding, some
+from orchestrator.proofs.merge_facts import Facts, Record
+from orchestrator.proofs.merge_words import HEADS, KINDS, LEFT_OUT, LOOKS, translated
 from orchestrator.results import Proof, Sentence, joined
-
-
-class Record(TypedDict):
-    """A tensor that is not what the merge must give. looks: what it resembles, if known."""
-
-    tensor: str
-    kind: str
-    file: str
-    finite: bool
-    module: NotRequired[str]
-    looks: NotRequired[str]
-    like_base: NotRequired[bool]
-    alpha: NotRequired[float]
-    times: NotRequired[float]
-    rank_found: NotRequired[int]
-    share: NotRequired[float]
-    rank: NotRequired[int]
-
-
-class Unreadable(TypedDict):
-    """A file that cannot be read, and why."""
-
-    file: str
-    what: str
-
-
-class Facts(TypedDict):
-    """What probes/merge_check.py writes; its docstring explains each key."""
-
-    method: str
-    dtypes: Mapping[str, str]
-    sample: int
-    tensors: Mapping[str, int]
-    values: int
-    looked: int
-    modules: int
-    silent: Sequence[str]
-    unmatched: Sequence[str]
-    changed: int
-    invisible: int
-    scales: Sequence[float]
-    fit: Sequence[float]
-    worst: float
-    files: Mapping[str, Mapping[str, int]]
-    bad: Sequence[Record]
-    bad_number: int
-    missing: Sequence[str]
-    extra: Sequence[str]
-    resized: Mapping[str, Sequence[int]]
-    uncovered: Mapping[str, int]
-    problems: Sequence[Unreadable]
-    begun: NotRequired[str]
-    rslora: NotRequired[bool]
-    head: NotRequired[str]
-    untied: NotRequired[str]
-    dropped: NotRequired[Sequence[str]]
-
 
 Cause = tuple[Sentence, Sentence]
 
@@ -119,29 +62,13 @@ def _unreadable(facts: Facts) -> Cause | None:
         return None
     first, more = facts["problems"][0], len(facts["problems"]) - 1
     rest = Sentence(f" (and {more} more)", f"（另有 {more} 个）") if more else Sentence()
-    what = joined([first["file"], _translated(first["what"])], " ", " ")
+    what = joined([first["file"], translated(first["what"])], " ", " ")
     hint = Sentence("export again, or fetch the base model again", "重新导出，或重新下载基座模型")
     return joined([what, rest], "", ""), hint
 
 
-_HEADS: Mapping[str, Sentence] = {
-    "lost": Sentence(
-        "the export lacks the head of the reward model, so it scores at random",
-        "导出模型缺少奖励模型的打分头，分数是随机的",
-    ),
-    "other": Sentence(
-        "the head of the export is not the one that was trained with this adapter",
-        "导出模型的打分头不是与此适配器一起训练的那一个",
-    ),
-    "unknown": Sentence(
-        "the export has a head that scores, and the adapter was trained without one",
-        "导出模型带有打分头，而适配器训练时没有打分头",
-    ),
-}
-
-
 def _head(facts: Facts) -> Cause | None:
-    what = _HEADS.get(facts.get("head", ""))
+    what = HEADS.get(facts.get("head", ""))
     return (what, AGAIN) if what else None
 
 
@@ -319,8 +246,8 @@ def _wrong_modules(facts: Facts) -> Cause | None:
         what = Sentence(
             "are merged in part: some rows are still the base's", "只合并了一部分：有些行仍是基座模型的"
         )
-    elif len(kinds) == 1 and (look := next(iter(kinds))) in _LEFT_OUT:
-        what = _LEFT_OUT[look]
+    elif len(kinds) == 1 and (look := next(iter(kinds))) in LEFT_OUT:
+        what = LEFT_OUT[look]
     elif "other adapter" in kinds and "other" not in kinds:
         rank = max(record.get("rank_found", 0) for record in bad)
         what = Sentence(
@@ -340,23 +267,6 @@ def _wrong_modules(facts: Facts) -> Cause | None:
         )
         return joined([named, what], " ", ""), joined([AGAIN, _BASE])
     return joined([named, what], " ", ""), AGAIN
-
-
-# What a method does beside LoRA, and an export left out.
-_LEFT_OUT = {
-    "no magnitude": Sentence(
-        "are merged without DoRA's magnitude, as plain LoRA", "按普通 LoRA 合并，没有使用 DoRA 的幅度"
-    ),
-    "half": Sentence(
-        "carry only the first half of the adapter's ranks: PiSSA's own adapter was merged into the base"
-        " without the part that its training had taken out of it",
-        "只包含适配器前一半的秩：合并的是 PiSSA 自己的适配器，而基座没有减去训练开始时取出的部分",
-    ),
-    "quantized": Sentence(
-        "hold a base of 4 or 8 bits: the adapter was merged into the quantized weights",
-        "是 4 位或 8 位的基座权重：适配器合并到了量化后的权重上",
-    ),
-}
 
 
 def _modules(facts: Facts) -> Sentence:
@@ -395,7 +305,7 @@ def _looks(bad: Sequence[Record]) -> set[str]:
 
 
 def _look(record: Record) -> str:
-    """What a wrong tensor looks like, a key of _LOOKS."""
+    """What a wrong tensor looks like, a key of LOOKS."""
     unnamed = "base" if record.get("like_base") else "other"
     return record.get("looks") or (unnamed if record["finite"] else "not finite")
 
@@ -422,18 +332,9 @@ def _held(facts: Facts) -> Sentence:
     )
 
 
-_KINDS = {
-    "frozen": "已冻结",
-    "merged": "已合并",
-    "replaced": "整体替换",
-    "trained": "已训练",
-    "untouched": "未涉及",
-}
-
-
 def _covered(facts: Facts) -> Sentence:
     counted = [(number, kind) for kind, number in sorted(facts["tensors"].items()) if number]
-    each = [Sentence(f"{number} {kind}", f"{_KINDS.get(kind, kind)} {number}") for number, kind in counted]
+    each = [Sentence(f"{number} {kind}", f"{KINDS.get(kind, kind)} {number}") for number, kind in counted]
     kinds = joined(each, ", ", "，")
     total, looked, values = sum(facts["tensors"].values()), facts["looked"], facts["values"]
     share, sample, dtypes = looked / values if values else 0.0, facts["sample"], facts["dtypes"]
@@ -447,7 +348,7 @@ def _covered(facts: Facts) -> Sentence:
 
 def _not_covered(facts: Facts) -> Sentence:
     parts = [
-        Sentence(f"{number} modules: {why}", f"{number} 个模块：{_translated(why).zh}")
+        Sentence(f"{number} modules: {why}", f"{number} 个模块：{translated(why).zh}")
         for why, number in facts["uncovered"].items()
     ]
     parts += [
@@ -461,61 +362,14 @@ def _not_covered(facts: Facts) -> Sentence:
     return joined([*parts, _NOT_COVERED])
 
 
-# The probe's own sentences; those of the operating system stay as they are.
-_SENTENCES = (
-    ("holds no safetensors weights", "没有 safetensors 权重"),
-    ("cannot be read", "无法读取"),
-    ("has a header that cannot be read", "文件头无法读取"),
-    (r"is cut short or no safetensors file \((\d+) bytes\)", r"被截断，或不是 safetensors 文件（\1 字节）"),
-    (r"is cut short: (\d+) bytes, its header promises (\d+)", r"被截断：只有 \1 字节，文件头声明 \2 字节"),
-    (
-        r"lacks (\d+) tensors that the index promises, (.+) first",
-        r"缺少索引中列出的 \1 个张量，首先是 \2",
-    ),
-    ("half of its update is missing", "更新缺少一半"),
-    ("the magnitude of its update is missing", "缺少更新的幅度"),
-    ("DoRA of an embedding", "词嵌入上的 DoRA"),
-    (r"a magnitude of (\d+) rows on a weight of shape (.+)", r"幅度有 \1 行，而权重的形状为 \2"),
-    (r"an update of shape (.+) on a weight of shape (.+)", r"更新的形状 \1 与权重的形状 \2 不符"),
-)
-
-
-def _translated(text: str) -> Sentence:
-    for pattern, chinese in _SENTENCES:
-        if found := re.fullmatch(pattern, text):
-            return Sentence(text, found.expand(chinese))
-    return Sentence(text)
-
-
 def _findings(facts: Facts) -> list[Finding]:
     found: list[Finding] = [
-        {"what": _translated(each["what"]), "where": each["file"]} for each in facts["problems"]
+        {"what": translated(each["what"]), "where": each["file"]} for each in facts["problems"]
     ]
     for record in facts["bad"]:
-        name, look = record.get("module") or record["tensor"], _LOOKS[_look(record)]
+        name, look = record.get("module") or record["tensor"], LOOKS[_look(record)]
         values = {"times": 0.0, "rank_found": 0, "share": 0.0, **record}
         what = Sentence(f"{name} {look.format(**values)}", f"{name} {look.zh.format(**values)}")
         found.append({"what": what, "where": record["file"], "tensor": record["tensor"]})
     silent = (Sentence(f"the update of {name} is zero", f"{name} 的更新是零") for name in facts["silent"])
     return found + [{"what": what} for what in silent]
-
-
-_LOOKS = {
-    "base": Sentence("equals the base's: nothing is merged into it", "与基座模型相同：没有合并任何更新"),
-    "scaled": Sentence("carries {times:.4g} times the update", "的更新是应有的 {times:.4g} 倍"),
-    "part": Sentence(
-        "is merged in part: {share:.0%} of the checked rows are the base's",
-        "只合并了一部分：检查的行中有 {share:.0%} 仍是基座模型的",
-    ),
-    "other adapter": Sentence(
-        "carries another update, of rank {rank_found}", "合并的是另一个更新（秩 {rank_found}）"
-    ),
-    "no magnitude": Sentence("is merged without DoRA's magnitude", "没有使用 DoRA 的幅度"),
-    "half": Sentence("carries half of the adapter's ranks", "只包含适配器一半的秩"),
-    "quantized": Sentence("holds a quantized base", "是量化后的基座权重"),
-    "other": Sentence(
-        "holds other weights: {share:.0%} of the checked values differ",
-        "是其他权重：检查的数值中有 {share:.0%} 不同",
-    ),
-    "not finite": Sentence("holds infinite or undefined numbers", "含有无穷大或 NaN"),
-}

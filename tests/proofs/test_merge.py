@@ -1,4 +1,5 @@
 """What the merge proof says of facts; tests/probes/test_merge_check.py has the same over real files."""
+# Covers proofs/merge_words.py proofs/merge_facts.py
 
 from __future__ import annotations
 

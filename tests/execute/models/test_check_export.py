@@ -12,6 +12,7 @@ import pytest
 from orchestrator.errors import MissingError, StageFailed
 from orchestrator.execute.models.check_export import check_export, compare_tensors
 from orchestrator.plan.stages.export import CheckExportSettings
+from tests.probes import tiny_models as tiny
 from tests.small_world import make_base
 
 SETTINGS = CheckExportSettings(
@@ -47,6 +48,21 @@ def test_a_stand_in_says_so_where_people_look(folder: Path) -> None:
     card = (folder / "export.partial-0/README.md").read_text(encoding="utf-8")
     assert "not a DeepSeek model" in card
     assert card.startswith("---\nlicense: apache-2.0\n")
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_head_that_was_trained_apart_is_said_to_be_one(folder: Path, *, apart: bool) -> None:
+    """A larger vocabulary and additional modules leave a head that a server would drop."""
+    export = folder / "export.partial-0"
+    table = tiny.matrix(4, 3, "table")
+    head = tiny.matrix(4, 3, "head") if apart else table
+    tiny.write(export / "model.safetensors", {"model.embed_tokens.weight": table, "lm_head.weight": head})
+    tiny.write(folder / "inputs/base/model.safetensors", {"model.embed_tokens.weight": table})
+    config = json.loads((export / "config.json").read_text(encoding="utf-8"))
+    (export / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}), encoding="utf-8")
+    assert check_export(SETTINGS, folder) == 0
+    said = json.loads((export / "config.json").read_text(encoding="utf-8"))["tie_word_embeddings"]
+    assert said is not apart
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
