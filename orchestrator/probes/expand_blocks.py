@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocks import LAYER, is_new, renamed, sources
+from frozen import LAYER, is_new, renamed, sources
 from tokens import Row, refuse
 from weights import Weights
 

@@ -1,17 +1,20 @@
 """What a freeze training leaves as it is, by tensor: LLaMA-Factory 0.9.5, model/adapter.py. Pure.
 
 The last layers are trained, the first ones, or with LLaMA Pro the new blocks; of these all modules or some;
-and extra modules outside the layers. Everything else must come out as it went in.
+and extra modules outside the layers. Everything else must come out as it went in. The new blocks of LLaMA Pro
+are copies of the last one of each group: every (layers/blocks)th of the expanded model is trained.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks import LAYER, is_new, renamed, sources
 from tokens import Row
+
+LAYER = re.compile(r"(.*\blayers\.)(\d+)(\..*)")
 
 
 @dataclass(frozen=True)
@@ -72,3 +75,31 @@ def layers_of(folder: Path) -> int:
 
 def _split(text: object) -> list[str]:
     return [part.strip() for part in str(text or "").split(",") if part.strip()]
+
+
+def sources(layers: int, blocks: int) -> list[int]:
+    """For each block of the expanded model the base's block that it is, or is a copy of.
+
+    >>> sources(4, 2)
+    [0, 1, 1, 2, 3, 3]
+    """
+    group = layers // blocks
+    return [layer for layer in range(layers) for _ in range(1 + (layer % group == group - 1))]
+
+
+def is_new(place: int, layers: int, blocks: int) -> bool:
+    """Whether the block at a place of the expanded model is a new one.
+
+    >>> [is_new(place, 4, 2) for place in range(6)]
+    [False, False, True, False, False, True]
+    """
+    return place % (layers // blocks + 1) == layers // blocks
+
+
+def renamed(name: str, place: int) -> str:
+    """A tensor's name with another block.
+
+    >>> renamed("model.layers.3.mlp.up_proj.weight", 4)
+    'model.layers.4.mlp.up_proj.weight'
+    """
+    return LAYER.sub(rf"\g<1>{place}\g<3>", name)

@@ -1,5 +1,5 @@
 """The merge proof on each training method: every sound merge holds, every planted fault is named."""
-# Covers probes/frozen.py probes/blocks.py probes/expand_blocks.py probes/lora.py probes/merge_rows.py
+# Covers probes/frozen.py probes/expand_blocks.py probes/lora.py probes/merge_rows.py
 
 from __future__ import annotations
 
