@@ -148,17 +148,29 @@ def check(arguments: argparse.Namespace) -> Row:
         "dropped": dropped if whole and arguments.method == "lora" else [],
         "extra": [name for name, source in names.items() if not source and name not in HEAD] if whole else [],
         "problems": [*base.problems, *adapter.weights.problems, *export.problems],
-        "head": head_of(export, Path(arguments.adapter) / VALUE_HEAD),
+        "head": head_of(export, reward_head(arguments.settings, Path(arguments.adapter))),
     }
 
 
-def head_of(export: Weights, value_head: Path) -> str:
+def reward_head(settings: str, adapter: Path) -> Path | None:
+    """The trained head of a reward model; None where training leaves none.
+
+    A training of stage ppo leaves a file of that name, too: of its critic, which no model needs afterwards.
+    """
+    import yaml
+
+    said: Row = yaml.safe_load(Path(settings).read_text(encoding="utf-8")) if settings else {}
+    path = adapter / VALUE_HEAD
+    return path if said.get("stage") != "ppo" and path.is_file() else None
+
+
+def head_of(export: Weights, value_head: Path | None) -> str:
     """What became of a reward model's head, as in the module docstring."""
     import torch
     from safetensors import safe_open
 
     here = [name for name in HEAD if name in export.files]
-    if not value_head.is_file():
+    if value_head is None:
         return "unknown" if here else ""
     if len(here) < len(HEAD):
         return "lost"

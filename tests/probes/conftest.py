@@ -47,6 +47,7 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleTyp
     monkeypatch.syspath_prepend(str(PROBES))
     names = ["tokens", "training_ids", "serving_ids", "train_settings", "spellings", "quick_render"]
     names += ["weights", "trainer_loss", "answer_ids", "model_values", "answer_rewards", "start_ppo"]
+    names += ["merge_check", "merge_rows", "lora", "frozen"]
     yield import_module
     for name in names:
         sys.modules.pop(name, None)

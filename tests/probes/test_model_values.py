@@ -83,3 +83,16 @@ def test_what_trl_lacks_is_put_in_its_place_before_llamafactory_starts(
     assert started == [["prepare_deepspeed", "prepare_fsdp"]]
     with pytest.raises(NotImplementedError, match="trains ppo alone"):
         starter.absent()
+
+
+@pytest.mark.parametrize(("stage", "kept"), [("rm", True), ("sft", True), ("ppo", False)])
+def test_the_critic_s_head_is_not_taken_for_a_reward_model_s(
+    probe: Probe, tmp_path: Path, stage: str, *, kept: bool
+) -> None:
+    head, settings = tmp_path / "value_head.safetensors", tmp_path / "train.yaml"
+    settings.write_text(f"stage: {stage}\n", encoding="utf-8")
+    reward_head = probe("merge_check").reward_head
+    assert reward_head(str(settings), tmp_path) is None
+    head.touch()
+    assert (reward_head(str(settings), tmp_path) == head) is kept
+    assert reward_head("", tmp_path) == head  # without settings, as `conch prove` of an earlier run
