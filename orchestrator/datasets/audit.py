@@ -212,12 +212,6 @@ class Audit:
             self._refuse(number, [problem], row)
             return None
 
-    def conversations(self, rows: Iterable[Numbered]) -> Iterator[tuple[int, Conversation]]:
-        """The number and the conversation of every row that is kept, of a format of conversations."""
-        for number, example, _ in self.examples(rows):
-            if isinstance(example, list):
-                yield number, example
-
     def counted(self) -> dict[str, object]:
         """The counts, as prepare.json and `conch data audit --json` have them."""
         return {

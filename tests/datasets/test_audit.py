@@ -11,7 +11,7 @@ from orchestrator.datasets.formats import FORMATS, alpaca
 
 def audited(*rows: dict[str, Any] | RowProblem, **given: str) -> Audit:
     audit = Audit("d.jsonl", FORMATS["alpaca"], given)
-    for _ in audit.conversations(enumerate(rows, start=1)):
+    for _ in audit.examples(enumerate(rows, start=1)):
         pass
     return audit
 
@@ -28,7 +28,7 @@ def test_whole_rows_leave_no_problem() -> None:
 
 def test_a_whole_row_comes_with_its_line() -> None:
     audit = Audit("d.jsonl", alpaca)
-    found = list(audit.conversations([(1, row("一", None)), (7, row("一", "二"))]))
+    found = [one[:2] for one in audit.examples([(1, row("一", None)), (7, row("一", "二"))])]
     assert found == [(7, [{"role": "user", "content": "一"}, {"role": "assistant", "content": "二"}])]
 
 

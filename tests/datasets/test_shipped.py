@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.datasets.audit import Audit
+from orchestrator.datasets.base import messages_of
 from orchestrator.datasets.entry import DatasetEntry, read_entry
 from orchestrator.datasets.formats import FORMATS
 from orchestrator.datasets.rows import json_lines
@@ -32,7 +33,8 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 def conversations(entry: DatasetEntry) -> tuple[Audit, list[list[str]]]:
     audit = Audit(entry.path, FORMATS[entry.format], entry.columns)
     lines = (PROJECT / entry.path).read_bytes().splitlines(keepends=True)
-    return audit, [[turn["content"] for turn in told] for _, told in audit.conversations(json_lines(lines))]
+    examples = [example for _, example, _ in audit.examples(json_lines(lines))]
+    return audit, [[turn["content"] for turn in messages_of(example)] for example in examples]
 
 
 @pytest.mark.parametrize("path", ENTRIES, ids=lambda path: path.stem)

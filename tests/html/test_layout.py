@@ -13,7 +13,8 @@ from orchestrator.html.layout import number, page, share
 
 EVIL = "<img src=x onerror=alert(1)> & \"'</span><script>"
 TOKEN = {"id": 7, "text": EVIL, "answer": True, "trained": True, "kept": True, "thinking": False}
-ROW = {"where": EVIL, "dataset": "a", "dropped": False, "tokens": 2, "left": 1, "trained": 1}
+ROW = {"where": EVIL, "dataset": "a", "says": EVIL, "effect": "learnt", "dropped": False}
+ROW |= {"tokens": 2, "left": 1, "trained": 1}
 VALUES: dict[str, Any] = {
     "base": EVIL,
     "template": "deepseekr1",

@@ -33,10 +33,11 @@ def test_likes_of_one_side_are_refused_at_their_first_row(tmp_path: Path) -> Non
     assert prepare(both, tmp_path) == 0, "two files, each of one side, are both sides"
 
 
-def test_likes_are_shared_out_so_that_every_part_has_both_sides(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(4))
+def test_likes_are_shared_out_so_that_every_part_has_both_sides(tmp_path: Path, seed: int) -> None:
     rows = [liked(number, good=number % 8 != 0) for number in range(32)]
     source = written(tmp_path / "raw.jsonl", *rows)
-    assert prepare(of(source, "kto", split=SPLIT), tmp_path) == 0
+    assert prepare(of(source, "kto", split={**SPLIT, "seed": seed}), tmp_path) == 0
     out = tmp_path / "data.partial-0"
     sides = {
         name: [row["kto_tag"] for row in lines_of(out / f"{name}.jsonl")] for name in ("x", "x_validation")
