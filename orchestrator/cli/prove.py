@@ -56,10 +56,13 @@ def command(*, recipe: str, accept_mismatch: bool, offline: bool, base_url: str,
 
 def _lines(certificate: Certificate, path: str) -> Iterable[str]:
     from orchestrator.outside import visible
+    from orchestrator.proofs import OF_KINDS
 
     for proof in certificate["proofs"]:
         if proof["holds"]:
             yield f"  ✓ {proof['name']:<14} {visible(proof['covered'])}"
+            if proof["name"] in OF_KINDS and proof["detail"]:
+                yield f"      {visible(proof['detail'])}"
             continue
         word = " (accepted)" if proof["accepted"] else ""
         yield f"  ✗ {proof['name']:<14} {visible(proof['detail'])}{word}"
