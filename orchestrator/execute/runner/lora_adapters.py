@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.run_store.run_folder import Run
@@ -48,7 +49,23 @@ def adapter_of(run: Run, number: str) -> LoraAdapter:
     if not (path / "adapter_config.json").is_file():
         what = "the checkpoint holds no adapter: train.method is not lora"
         raise MissingError(Problem(what, str(path), "use the run's export instead"))
+    if why := _unservable(path / "adapter_config.json"):
+        raise MissingError(
+            Problem(f"vLLM cannot serve it beside its base: {why}", str(path), "use the export")
+        )
     return LoraAdapter(path.name, str(path.relative_to(run.path)))
+
+
+def _unservable(path: Path) -> str:
+    """What vLLM 0.32 refuses in an adapter once it has loaded the base (lora/peft_helper.py); "" if nothing."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    if config.get("use_dora"):
+        return "it is a DoRA adapter"
+    whole = config.get("modules_to_save")
+    return f"it has modules that are saved whole ({', '.join(map(str, whole))})" if whole else ""
 
 
 def rank_of(run: Run, adapter: LoraAdapter) -> int:
