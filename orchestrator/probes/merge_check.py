@@ -139,9 +139,9 @@ def check(arguments: argparse.Namespace) -> Row:
             for length in export.shapes[name]:
                 values *= length
             tally.add(parts.record(name, source), values)
-    held = {name for name in (*names.values(), *(export.named(name) for name in base.files)) if name}
+    found = set(names.values())
     dropped = [name for name, key in adapter.replaced.items() if not held_by(export, adapter, name, key)]
-    lacking = [name for name in base.files if name not in held and not tied_to(name, export)]
+    lacking = [name for name in base.files if name not in found and not tied_to(name, export)]
     return facts(arguments, parts, tally) | {
         "resized": resized,
         "missing": lacking if whole else [],

@@ -57,7 +57,7 @@ def adapter_of(run: Run, number: str) -> LoraAdapter:
 
 
 def _unservable(path: Path) -> str:
-    """What vLLM 0.32 refuses in an adapter once it has loaded the base (lora/peft_helper.py); "" if nothing."""
+    """What vLLM 0.32 refuses in an adapter when it has loaded the base (peft_helper.py); "" if nothing."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
