@@ -259,6 +259,10 @@ def _engine_problems(resolved: Resolved) -> Iterable[Problem]:
         yield Problem(what, resolved.where("serve.engine"), f"engines: {', '.join(ENGINES)}")
         return
     engine = ENGINES[serve.engine]
+    kind = KINDS.get(resolved.recipe.train.kind)
+    if kind and kind.scores and engine.limitations.scores:
+        what = f"serve.engine: {engine.limitations.scores}"
+        yield Problem(what, resolved.where("serve.engine"), "choose another one for a reward model")
     if engine.limitations.reasoning_parser and serve.reasoning_parser not in ("auto", "none"):
         what = f"serve.reasoning_parser: {engine.limitations.reasoning_parser}"
         yield Problem(what, resolved.where("serve.reasoning_parser"), "set it to none")

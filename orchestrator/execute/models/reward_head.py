@@ -30,7 +30,7 @@ def make_scoring(export: Path) -> None:
         StageFailed: it has no value head, or its architecture is not that of a causal language model.
     """
     config = json.loads((export / "config.json").read_text(encoding="utf-8"))
-    (architecture,) = config.get("architectures") or [""]
+    architecture = (config.get("architectures") or [""])[0]
     if not architecture.endswith(_CAUSAL):
         what = f"the architecture {architecture or 'without a name'} is none of a causal language model"
         raise StageFailed(Problem(what, str(export / "config.json"), "choose another base model"))

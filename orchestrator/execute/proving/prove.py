@@ -19,7 +19,7 @@ from orchestrator.execute.runner.rendered import as_found
 from orchestrator.plan.plan import PROVE
 from orchestrator.plan.stage import Plan, RenderedFile, Stage
 from orchestrator.plan.stages.base import SERVED_PROOF
-from orchestrator.proofs import PROOFS
+from orchestrator.proofs import OF_KINDS, PROOFS
 
 # Stages that need a server.
 SERVED = ("score", "prove_served")
@@ -55,7 +55,8 @@ def stages_of(plan: Plan, *, offline: bool, accept_mismatch: bool, server: Serve
     names = [name for name in PROVE if not (offline and name in SERVED)]
     stages = [_again(stage, server) for stage in plan.stages if stage.name in names]
     # What an earlier server returned proves nothing about the present files.
-    left_out = tuple(name for name, path in PROOFS.items() if offline and path.startswith(SERVED_PROOF))
+    all_proofs = (PROOFS | OF_KINDS).items()
+    left_out = tuple(name for name, path in all_proofs if offline and path.startswith(SERVED_PROOF))
     changes: dict[str, dict[str, object]] = {"tasks/certify": {"left_out": list(left_out)}}
     if accept_mismatch:
         changes |= {start: {"accept_mismatch": True} for start in _PROVING}

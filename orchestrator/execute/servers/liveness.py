@@ -86,7 +86,8 @@ class Liveness:
         return self._judge(counters)
 
     def _judge(self, counters: Counters) -> str:
-        now, running, tokens = time.monotonic(), counters.running, counters.tokens
+        now, running = time.monotonic(), counters.running
+        tokens = None if self._scores else counters.tokens  # a reward model generates none
         if tokens is not None and tokens != self._tokens:
             self._tokens, self._moved = tokens, now
             return ""
@@ -104,6 +105,7 @@ class Liveness:
             if self._closed.is_set():
                 return ""
         if not canary.finished(0):
-            return f"its engine gave no token in {self._limits.canary:.0f} s"
+            given = "score" if self._scores else "token"
+            return f"its engine gave no {given} in {self._limits.canary:.0f} s"
         self._moved = time.monotonic()
         return canary.problem

@@ -83,8 +83,9 @@ class Running:
             canary = Canary(self.url, self.service.model, self.key, scores=self.service.scores)
             while not canary.finished(_POLL_SECONDS):
                 if canary.seconds() > CANARY_SECONDS:
+                    given = "score" if self.service.scores else "token"
                     raise self._late(
-                        f"the server is up, but its engine gave no token in {CANARY_SECONDS:.0f} s"
+                        f"the server is up, but its engine gave no {given} in {CANARY_SECONDS:.0f} s"
                     )
                 self._pause(watch, progress, sleep=0)
         self._refuse_foreign_answer()

@@ -37,6 +37,8 @@ def problems(recipe: Recipe) -> Iterable[Problem]:
     for key in (key for key, given in asked.items() if given):
         hint = "delete it; conch verify scores the held-out pairs"
         yield Problem(f"{key}: {_SCORES}", key, hint)
+    for key in sorted({"runner", "convert"} & recipe.vllm.keys()):
+        yield Problem(f"vllm.{key}: of a reward model Conch sets it", f"vllm.{key}", "delete it")
     stops = {"train.early_stopping": recipe.train.early_stopping, "train.plateau": recipe.train.plateau}
     for key in (key for key, given in stops.items() if given):
         what = f"{key}: LLaMA-Factory 0.9.5 keeps no checkpoint of a reward model to return to"

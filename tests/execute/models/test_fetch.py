@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,18 @@ def test_a_fetched_data_file_that_was_emptied_is_fetched_again(
     assert (
         fetch_dataset_file("bikini/conch", "a.jsonl", "c" * 40, "huggingface", print).read_bytes() == b"{}\n"
     )
+
+
+@pytest.mark.parametrize(("config", "refused"), [({}, True), ({"tie_word_embeddings": False}, False)])
+def test_a_base_with_tied_embeddings_is_refused_where_it_could_not_be_saved(
+    mine: Path, run: Path, config: dict[str, object], *, refused: bool
+) -> None:
+    path = mine / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | config), encoding="utf-8")
+    settings = replace(settings_of(str(mine), "local"), untied=True)
+    if not refused:
+        assert fetch(settings, run) == 0
+        return
+    with pytest.raises(UsageError, match="ties its embeddings: LLaMA-Factory") as caught:
+        fetch(settings, run)
+    assert caught.value.problems[0].hint == "set train.method: lora"

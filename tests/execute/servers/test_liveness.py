@@ -21,6 +21,7 @@ class Server(BaseHTTPRequestHandler):
     health: ClassVar[int] = 200
     answers: ClassVar[bool] = True
     asked: ClassVar[int] = 0
+    scores: ClassVar[bool] = False
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -35,7 +36,8 @@ class Server(BaseHTTPRequestHandler):
         type(self).asked += 1
         if not self.answers:
             time.sleep(2)
-        self._reply(200, '{"usage": {"completion_tokens": 1}}')
+        score = '{"data": [{"probs": [0.5]}]}'
+        self._reply(200, score if self.path == "/classify" else '{"usage": {"completion_tokens": 1}}')
 
     def _reply(self, status: int, text: str) -> None:
         try:
@@ -49,11 +51,12 @@ class Server(BaseHTTPRequestHandler):
 
 @contextmanager
 def watched(**given: object) -> Iterator[Liveness]:
-    kind = type("Given", (Server,), given)
+    kind: type[Server] = type("Given", (Server,), given)
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    liveness = Liveness(f"http://127.0.0.1:{server.server_address[1]}/v1", "m", None, "vllm", QUICK)
+    url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    liveness = Liveness(url, "m", None, "vllm", QUICK, scores=kind.scores)
     try:
         yield liveness
     finally:
@@ -76,6 +79,13 @@ BUSY = 'vllm:num_requests_running{engine="0"} 2.0\nvllm:generation_tokens_total{
 def test_requests_that_wait_without_a_token_are_a_wedge() -> None:
     with watched(metrics=BUSY) as liveness:
         assert problem(liveness, 5).startswith("2 requests are waiting, and no token came in")
+
+
+def test_a_busy_reward_model_generates_no_token_and_is_asked_for_a_score() -> None:
+    with watched(metrics=BUSY, scores=True) as liveness:
+        assert problem(liveness, 1.0) == ""
+    with watched(metrics=BUSY, scores=True, answers=False) as liveness:
+        assert "score" in problem(liveness, 5)
 
 
 def test_an_idle_server_is_asked_for_a_token_and_left_alone() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from orchestrator.backends import vllm
 from orchestrator.errors import UsageError
+from orchestrator.execute.proving.prove import stages_of
 from orchestrator.plan.plan import build_plan
 from tests.plan.kinds.test_sft import settings_of
 from tests.plan.test_plan import job_of
@@ -38,6 +42,7 @@ def test_nothing_is_asked() -> None:
         ("evaluate={split: validation}", "evaluate.split: a reward model scores answers"),
         ("train.early_stopping=2", "train.early_stopping: LLaMA-Factory 0.9.5 keeps no checkpoint"),
         ("train.plateau=0.2", "train.plateau: LLaMA-Factory 0.9.5 keeps no checkpoint"),
+        ("vllm.runner=generate", "vllm.runner: of a reward model Conch sets it"),
         ("preference.beta=0.5", "preference.beta: train.kind reward does not use it"),
         ("data={dataset: smoke}", "smoke: its rows are conversations, but pairs"),
     ],
@@ -53,3 +58,27 @@ def test_a_base_with_tied_embeddings_is_refused_where_it_cannot_be_saved(
 ) -> None:
     plan = build_plan(job_of("conch_reward", "cpu", f"train.method={method}"))
     assert settings_of(plan, "fetch", "tasks/fetch.json").get("untied", False) is refuses
+
+
+def test_an_engine_that_serves_no_reward_models_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm, "limitations", replace(vllm.limitations, scores="it serves no reward models"))
+    job_of("conch_dpo", "cpu")
+    with pytest.raises(UsageError, match=r"serve\.engine: it serves no reward models"):
+        job_of("conch_reward", "cpu")
+
+
+def test_without_held_out_pairs_the_certificate_says_why_there_is_no_accuracy() -> None:
+    plan = build_plan(job_of("conch_reward", "cpu", "data.validation_share=0"))
+    said = settings_of(plan, "certify", "tasks/certify.json")["unproven"]
+    assert isinstance(said, dict)
+    assert said["reward:accuracy"] == "there are no held-out pairs: set data.validation_share"
+    commands = [one.argv[3] for one in plan.stage("prove_served").commands]
+    assert commands == ["reward_served", "prove_reward"]
+
+
+def test_scores_of_an_earlier_server_prove_nothing_offline() -> None:
+    plan = build_plan(job_of("conch_reward", "cpu"))
+    again = stages_of(plan, offline=True, accept_mismatch=False, server=None)
+    left_out = settings_of(again, "again-certify", "tasks/certify.json")["left_out"]
+    assert isinstance(left_out, list)
+    assert {"reward", "reward:accuracy"} < set(left_out)
