@@ -11,6 +11,8 @@ the higher score, and holds if the 95 % interval (Wilson) of that rate lies abov
 
 A score is one output of a linear layer, so the rounding of the layers below reaches it as it reaches a logit:
 the limits are those of the proof `loss`, for scores of the size of 1, in proportion for larger ones.
+Measured on the embedded base (scores from 0.2 to 2.0): float32 against vLLM 0.32 on a CPU 0.000009, bfloat16
+0.088. vLLM reads score.bias for Llama, Qwen2 and Qwen3 (each compared with transformers).
 """
 
 from __future__ import annotations
