@@ -102,7 +102,10 @@ class JobQueue:
     def turn(self) -> None:
         """Look at the job that runs, and start the next one if none does."""
         for job in self.store.all("jobs", state=RUNNING):
-            self._look(job)
+            try:
+                self._look(job)
+            except ConchError as error:  # its folder cannot be read: the others must not wait for it
+                self._fail(str(job["id"]), "run_unreadable", error.problems)
         running, waiting = self.store.all("jobs", state=RUNNING), self.store.all("jobs", state=QUEUED)
         if not running and not waiting:
             self.rest()

@@ -23,10 +23,8 @@ from orchestrator.execute.host.ports import LOOPBACK, free_port
 from orchestrator.execute.host.tell import tell
 from orchestrator.execute.processes.spawn_daemon import detach
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.run_store.run_paths import recipes_of
 from orchestrator.execute.run_store.server_record import is_up, serving_of
 from orchestrator.execute.run_store.stop import stop_project
-from orchestrator.execute.runner.existing_run import finished_run
 from orchestrator.studio.errors import ApiError
 
 _TICK = 1.0
@@ -75,18 +73,30 @@ class ModelServers:
         if not self.key:
             self.key = secrets.token_urlsafe(32)
             write_durable(self._key_file, self.key + "\n", mode=0o600)
+        # A file for each recipe whose server a studio has started.
+        self._marks = folder / "servers"
+        self._marks.mkdir(mode=0o700, exist_ok=True)
         self._servers: dict[str, Server] = {}
+        self._stopping: set[str] = set()
         self._changed = asyncio.Condition()
         self._mutex = threading.Lock()  # between the loop and crowd_out
         self._training = False
 
     def adopt(self) -> None:
-        """Take over the servers that an earlier studio started; other servers are left alone."""
-        for recipe in recipes_of(self._project):
-            for run in Run.all(self._project, recipe):
+        """Take over servers that an earlier studio started and that are up; other servers are left alone."""
+        for mark in self._marks.iterdir():
+            if not {mark.name} & (self._servers.keys() | self._stopping) and (url := self._up(mark.name)):
+                self._servers[mark.name] = Server(mark.name, url=url)
+
+    def _up(self, recipe: str) -> str | None:
+        """The URL of a server that a studio started, "" while it starts; None if there is none."""
+        if not (self._marks / recipe).is_file():
+            return None
+        for run in Run.all(self._project, recipe):
+            if is_up(run):
                 found = serving_of(run)
-                if found and found.ready and found.detached and is_up(run) and self._mark(run).is_file():
-                    self._servers[recipe] = Server(recipe, url=found.url)
+                return found.url if found and found.ready else ""
+        return None
 
     @property
     def loaded(self) -> dict[str, int]:
@@ -131,7 +141,7 @@ class ModelServers:
                     server.loading = asyncio.create_task(self._load(server))
                     return server
                 idle = min(
-                    (one for one in self._servers.values() if not one.users),
+                    (one for one in self._servers.values() if one.url and not one.users),
                     key=lambda one: one.used,
                     default=None,
                 )
@@ -173,7 +183,12 @@ class ModelServers:
         return server.url
 
     def _start(self, recipe: str) -> str:
-        run = finished_run(self._project, recipe)
+        while recipe in self._stopping:
+            time.sleep(_TICK)
+        while (url := self._up(recipe)) is not None:  # a studio that was killed has started it
+            if url:
+                return url
+            time.sleep(_TICK)
         request = {
             "verb": "serve",
             "recipe": recipe,
@@ -182,7 +197,7 @@ class ModelServers:
             "accept_mismatch": False,
         }
         files = {"chat_template": "", "key_file": str(self._key_file)}
-        self._mark(run).touch(mode=0o600)
+        (self._marks / recipe).touch(mode=0o600)
         listen = (LOOPBACK, free_port(LOOPBACK))
         return str(detach({**request, **files, "listen": listen}, project=self._project).message["url"])
 
@@ -193,22 +208,26 @@ class ModelServers:
             if server is None or server.users or not server.url:
                 return
             del self._servers[recipe]
-        await asyncio.to_thread(self._stop, recipe)
+            self._stopping.add(recipe)
+        await asyncio.to_thread(self._end, recipe)
 
     def forget(self, recipe: str) -> None:
         """Drop a server that does not answer: the next request starts it again."""
         with self._mutex:
             self._servers.pop(recipe, None)
 
-    def _stop(self, recipe: str) -> None:
-        for run in Run.all(self._project, recipe):
-            if is_up(run) and self._mark(run).is_file():
-                stop_project(self._project, run=run)
-                self._mark(run).unlink(missing_ok=True)
+    def _end(self, recipe: str) -> None:
+        try:
+            self._stop(recipe)
+        finally:
+            self._stopping.discard(recipe)
 
-    def _mark(self, run: Run) -> Path:
-        """A file that says that the studio started this run's server."""
-        return run.path / ".studio-server"
+    def _stop(self, recipe: str) -> None:
+        if (self._marks / recipe).is_file():
+            for run in Run.all(self._project, recipe):
+                if is_up(run):
+                    stop_project(self._project, run=run)
+            (self._marks / recipe).unlink(missing_ok=True)
 
     def crowd_out(self) -> bool:
         """Make room for a training, from any thread: whether nothing is left that must go first."""
@@ -217,11 +236,12 @@ class ModelServers:
         with self._mutex:
             self._training = True
             going = [name for name, one in self._servers.items() if not one.users and one.url]
+            self._stopping |= set(going)
             for name in going:
                 del self._servers[name]
             left = bool(self._servers)
         for name in going:
-            self._stop(name)
+            self._end(name)
         return not left
 
     def training_over(self) -> None:
@@ -230,9 +250,10 @@ class ModelServers:
             self._training = False
 
     async def stop_idle(self) -> None:
-        """Stop what is idle for too long, for ever."""
+        """Stop what is idle for too long, also of what an earlier studio was starting, for ever."""
         while True:
             await asyncio.sleep(_TICK)
+            self.adopt()
             moment = time.monotonic()
             for server in list(self._servers.values()):
                 if server.url and not server.users and moment - server.used > self._rules.idle:

@@ -143,3 +143,47 @@ def test_a_training_that_needs_the_machine_gets_it(tmp_path: Path) -> None:
 
     run(test())
     assert (tmp_path / "engine.key").stat().st_mode & 0o077 == 0
+
+
+def test_a_server_that_a_killed_studio_was_starting_is_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestrator.studio import model_servers
+
+    monkeypatch.setattr(model_servers, "_TICK", 0.05)
+    states = iter(["", "", *["http://theirs"] * 9])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("it must not be started twice")
+
+    monkeypatch.setattr(model_servers, "detach", refuse)
+    servers = ModelServers(tmp_path, tmp_path, ServingRules())
+    (tmp_path / "servers/a").touch()
+    monkeypatch.setattr(servers, "_up", lambda _: next(states))
+
+    async def test() -> None:
+        async with servers.lease("a") as url:
+            assert url == "http://theirs"
+
+    run(test())
+    again = ModelServers(tmp_path, tmp_path, ServingRules())
+    monkeypatch.setattr(again, "_up", lambda _: "http://theirs")
+    again.adopt()
+    assert again.loaded == {"a": 0}
+
+
+def test_one_that_is_loading_for_nobody_is_waited_for(tmp_path: Path) -> None:
+    servers = Servers(tmp_path, ServingRules(wait=0.1))
+    servers.slow = 0.5
+
+    async def test() -> None:
+        with pytest.raises(ApiError, match="loading"):
+            async with servers.lease("a"):
+                pass
+        with pytest.raises(ApiError) as busy:
+            async with servers.lease("b"):
+                pass
+        assert busy.value.code == "models_busy"
+        await servers.close()
+
+    run(test())
