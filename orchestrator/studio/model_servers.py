@@ -261,12 +261,11 @@ class ModelServers:
                     await self.unload(server.recipe)
 
     async def close(self) -> None:
-        """Stop every server."""
+        """Stop every server, also one that is still loading."""
         for server in list(self._servers.values()):
-            if server.loading is not None and not server.url:
-                try:
-                    await server.loading
-                except ConchError:
-                    continue
-            server.users = 0
-            await self.unload(server.recipe)
+            self._stopping.add(server.recipe)
+            await asyncio.to_thread(self._end, server.recipe)
+            while server.loading is not None and not server.loading.done():
+                await asyncio.wait([server.loading], timeout=_TICK)
+                await asyncio.to_thread(self._stop, server.recipe)
+        self._servers.clear()

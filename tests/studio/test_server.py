@@ -18,7 +18,7 @@ from orchestrator.execute.host.ports import free_port
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.studio.context import Settings
 from orchestrator.studio.model_servers import ServingRules
-from tests.small_world import ROOT, SmallWorld
+from tests.small_world import ROOT, ROWS, SmallWorld
 from tests.studio.world import TAUGHT, lines, over, refused, running, upload, wait_until
 
 QUESTION: list[ChatCompletionMessageParam] = [{"role": "user", "content": "你是谁"}]
@@ -97,20 +97,21 @@ def around(client: openai.OpenAI, small: SmallWorld, url: str) -> None:
     assert Run.last(small.project, job.id) is None
 
 
-def test_a_job_outlives_a_killed_server_and_is_done_once(
-    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_outlives_a_killed_server_and_is_done_once(small: SmallWorld) -> None:
     port = free_port("127.0.0.1")
-    child = small.start("studio", "--port", str(port), env={"CONCH_FAULT": "slow-ready"})
+    pairs = [{"instruction": ask, "chosen": "好。", "rejected": "不。"} for ask in ROWS]  # no server is asked
+    child = small.start("studio", "--port", str(port))
     with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0) as client:
         wait_until(lambda: is_up(client))
-        first = client.fine_tuning.jobs.create(model="./base", training_file=upload(client))
-        second = client.fine_tuning.jobs.create(model="./base", training_file=upload(client))
+        file, method = upload(client, pairs), {"type": "dpo"}
+        first, second = (
+            client.fine_tuning.jobs.create(model="./base", training_file=file, method=method)  # type: ignore[arg-type]
+            for _ in range(2)
+        )
         wait_until(lambda: Run.last(small.project, first.id))
         os.kill(child.pid, signal.SIGKILL)
         child.wait(10)
     with running(small.project) as studio, studio.client() as client:
-        assert client.fine_tuning.jobs.retrieve(second.id).status == "queued"
         assert over(client, first.id) == "succeeded", client.fine_tuning.jobs.retrieve(first.id).error
         client.fine_tuning.jobs.cancel(second.id)
         assert over(client, second.id) == "cancelled"

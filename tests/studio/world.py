@@ -33,7 +33,7 @@ TAUGHT = [
     {"messages": [{"role": "user", "content": ask}, {"role": "assistant", "content": answer}]}
     for ask, answer in ROWS.items()
 ]
-PATIENCE = 120
+PATIENCE = 600  # on a machine that does much else
 
 
 @dataclass(frozen=True)
