@@ -36,6 +36,7 @@ from training_ids import (
     named,
     parse_arguments,
     source_rows,
+    whole_text,
 )
 
 Pairs = list[tuple[list[int], list[int]]]
@@ -95,7 +96,7 @@ def record(row: Row, encoded: Row, pipeline: Pipeline, place: Row, prefix: str) 
         place: of the row, for messages.
         prefix: of the columns of a pair's answer.
     """
-    ids = list(encoded[prefix + "input_ids"])
+    ids, labels = whole_text(encoded, pipeline, prefix)
     if pipeline.stage == "pt":
         pipeline.used.update(ids)
         document = {"source": [], "target": ids, "kept": [0, len(ids)], "trained": True}
@@ -105,9 +106,11 @@ def record(row: Row, encoded: Row, pipeline: Pipeline, place: Row, prefix: str) 
         parts, tail = conversation_pairs(row, pipeline)
     else:
         parts = [rated_pair(row, pipeline, ("chosen_", "rejected_").index(prefix) if prefix else 0)]
-    if together(parts, tail) != (ids, trained_places(encoded[prefix + "labels"], tail)):
+    if together(parts, tail) != (ids, trained_places(labels, tail)):
         what = "LLaMA-Factory's ids are not those of its questions and answers put together"
         refuse(what, f"{place['dataset']} row {place['row']}", "preview rows of plain text")
+    if pipeline.stage == "ppo":  # the model answers itself
+        parts = [part | {"trained": False} for part in parts]
     pipeline.used.update(tail, *(part[side] for part in parts for side in ("source", "target")))
     return {"pairs": parts, "tail": tail}
 

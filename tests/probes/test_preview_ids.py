@@ -86,6 +86,30 @@ def test_pairs_likes_and_documents_are_shown_as_they_are_trained(
     assert max(lengths) <= 20 or stage == "pt", "nothing is cut of documents: they are joined first"
 
 
+@pytest.mark.real
+def test_prompts_are_encoded_by_the_processor_of_ppo_and_answers_are_shown_as_untrained(
+    tmp_path: Path, train_python: Path
+) -> None:
+    """The prompt is what the trainer answers; what the data answers stands behind it, and no row is lost."""
+    folder = Run(tmp_path / "run", train_python, train_python)
+    rows = [turns("你是谁", "海螺。"), turns("一", "壹", LONG, "贰")]
+    settings = {"stage": "ppo", "reward_model": "inputs/base", "reward_model_type": "full", "cutoff_len": 60}
+    folder.lay_out(demo_model.ensure_embedded(print), rows, **settings)
+    header, *shown, _ = previewed(folder)
+    assert header["datasets"] == {"mine": {"rows": 2, "kept": 2}}
+    assert [pair["trained"] for row in shown for pair in row["pairs"]] == [False, False]
+    assert folder.train_ids("mine").returncode == 0
+    short, cut = folder.trained()[1:-1]
+    prompt = len(shown[0]["pairs"][0]["source"])
+    assert short["turns"] == [{"turn": 0, "start": prompt, "end": len(short["ids"]), "cut": False}]
+    assert cut["cut"]
+    assert cut["turns"][0]["turn"] == 1
+    for row, trained in zip(shown, (short, cut), strict=True):
+        (pair,) = row["pairs"]
+        source, target = pair["kept"]
+        assert pair["source"][:source] + pair["target"][:target] == trained["ids"]
+
+
 def test_nothing_is_cut_below_the_cutoff(probe: Callable[[str], ModuleType]) -> None:
     kept_lengths = probe("preview_ids").kept_lengths
     assert kept_lengths([([1, 2], [3]), ([4], [5, 6])], 7, 0, False) == [[2, 1], [1, 2]]
