@@ -95,7 +95,7 @@ def course_of(
     measured = measured or {}
     if len(losses) < FEWEST:
         few = Sentence(f"{len(losses)} losses are too few to judge", f"只有 {len(losses)} 个损失值，无法判断")
-        return Curve("short", few, NOTHING, _last(losses))
+        return Curve("short", joined([few, said(kind, measured)]), NOTHING, _last(losses))
     early = _last(losses) < total
     watched = WATCHED.get(kind)
     points = measured.get(watched.key, ()) if watched else losses

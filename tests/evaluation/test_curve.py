@@ -104,6 +104,13 @@ def test_held_out_pairs_decide_whether_a_preference_training_turned() -> None:
     assert "highest at step 20 of 100 (90%) and is 60% at the end" in found.sentence
 
 
+def test_metrics_are_said_of_a_short_training_too() -> None:
+    found = course_of(
+        drawn(falls_and_stands)[:3], [], 3, kind="kto", measured={"rewards/margins": [(1, 0.0), (3, 2.0)]}
+    )
+    assert found.sentence == "3 losses are too few to judge; reward margin 0 → 2"
+
+
 def test_ppo_is_judged_by_its_reward_alone() -> None:
     noise = drawn(lambda x: 1 + 3 * x)
     assert course_of(noise, [], 100, kind="ppo", measured={"reward": drawn(lambda x: x - 1)}).kind == "done"
