@@ -278,7 +278,11 @@ def _method_cases() -> dict[str, Callable[[], MethodCase]]:
             method="freeze", settings=pro, adapter=stale, export=stale, says="1 of 11 frozen tensors"
         ),
         "LLaMA Pro on a base without new blocks": lambda: MethodCase(
-            method="freeze", settings=pro, adapter=trained_layer(2), export=trained_layer(2), says="frozen"
+            method="freeze",
+            settings=pro,
+            adapter=trained_layer(2),
+            export=trained_layer(2),
+            says="not the base's 3 and 3 new ones",
         ),
         "full": lambda: MethodCase(
             method="full", adapter=trained_layer(0, 1, 2), export=trained_layer(0, 1, 2)

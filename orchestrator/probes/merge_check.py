@@ -39,7 +39,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frozen import Frozen
+from frozen import Frozen, layers_of
 from lora import HEADS, TABLES, LoraWeights, Update, read_adapter, tied_to
 from merge_rows import MergedRows, compare_merged, compare_same, quantized
 from tokens import Row, output, put
@@ -127,6 +127,9 @@ def check(arguments: argparse.Namespace) -> Row:
     tally, resized = Tally(), {}
     places = {name: frozen.source(name) for name in export.files}
     names = {name: base.named(place) or tied_to(place, base) for name, place in places.items()}
+    if frozen.blocks and (now := layers_of(export.folder)) != frozen.layers + frozen.blocks:
+        what = f"has {now} blocks, not the base's {frozen.layers} and {frozen.blocks} new ones"
+        export.problems.append({"file": str(export.folder / "config.json"), "what": what})
     # The tensors of an unreadable file are missing too; its problem already says so.
     whole = not (base.problems or export.problems or adapter.weights.problems)
     for name, source in names.items():

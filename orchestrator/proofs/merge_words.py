@@ -81,6 +81,10 @@ _SENTENCES = (
     ("the magnitude of its update is missing", "缺少更新的幅度"),
     ("DoRA of an embedding", "词嵌入上的 DoRA"),
     (r"a magnitude of (\d+) rows on a weight of shape (.+)", r"幅度有 \1 行，而权重的形状为 \2"),
+    (
+        r"has (\d+) blocks, not the base's (\d+) and (\d+) new ones",
+        r"有 \1 层，而不是基座的 \2 层加 \3 个新层",
+    ),
     (r"an update of shape (.+) on a weight of shape (.+)", r"更新的形状 \1 与权重的形状 \2 不符"),
 )
 
