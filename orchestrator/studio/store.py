@@ -107,17 +107,17 @@ class Store:
             records: list[Record] = [orjson.loads(row[0]) for row in found]
         return records[::-1] if descending else records
 
-    def _index(self, kind: str, record: Mapping[str, object]) -> None:
-        values = (
-            *(kind, record["id"], record["owner"], record["created_at"], record.get("state", "")),
-            orjson.dumps(dict(record)),
-        )
+    def _index(self, kind: str, *records: Mapping[str, object]) -> None:
         text = (
             "insert into records (kind, id, owner, created, state, record) values (?, ?, ?, ?, ?, ?) "
             "on conflict (id) do update set state = excluded.state, record = excluded.record"
         )
+        rows = [
+            (kind, one["id"], one["owner"], one["created_at"], one.get("state", ""), orjson.dumps(dict(one)))
+            for one in records
+        ]
         with self.transaction() as base:
-            base.execute(text, values)
+            base.executemany(text, rows)
 
     def rebuild(self) -> None:
         """Add what the database lacks, and drop what has no file: both follow a kill between two writes."""
@@ -126,10 +126,9 @@ class Store:
             folder.mkdir(mode=0o700, exist_ok=True)
             known = {str(one["id"]): one for one in self.all(kind)}
             kept = {path.stem for path in folder.glob("[!.]*.json")}
-            for name in sorted(kept):
-                record = read_json(folder / f"{name}.json")
-                if record and {"id", "owner", "created_at"} <= record.keys() and record != known.get(name):
-                    self._index(kind, record)
+            read = ((name, read_json(folder / f"{name}.json")) for name in sorted(kept))
+            whole = ((name, one) for name, one in read if one and {"id", "owner", "created_at"} <= one.keys())
+            self._index(kind, *(one for name, one in whole if one != known.get(name)))
             for name in known.keys() - kept:
                 self.delete(kind, name)
 
