@@ -148,14 +148,18 @@ def test_likes_are_trained_and_served(small: SmallWorld) -> None:
     assert said.code == 0, said.out + said.err
     info = json.loads((small.last().path / "data/dataset_info.json").read_text(encoding="utf-8"))
     assert info["rows"]["columns"]["kto_tag"] == "kto_tag"
-    assert "preference" not in proofs_of(small)
+    assert proofs_of(small)["preference"]
+    found = json.loads((small.last().path / "proofs/served/preference.json").read_text(encoding="utf-8"))
+    assert found["covered"].startswith("2 liked and 1 disliked trained answers")
 
 
 def test_documents_are_trained_and_asked_nothing(small: SmallWorld) -> None:
     trains(small, "pretrain", TEXTS, (CHECKS, ""))
     said = small.run("run", "small")
     assert said.code == 0, said.out + said.err
-    assert set(proofs_of(small)) == {"rows", "tokenizer", "hashes", "merge"}
+    assert proofs_of(small) == dict.fromkeys(
+        ("rows", "tokenizer", "hashes", "merge", "loss", "perplexity"), True
+    )
     certificate = json.loads((small.last().path / "proof.json").read_text(encoding="utf-8"))
     assert certificate["reasons"]["parity:data"].startswith("documents are trained")
     assert "passed" not in said.out

@@ -21,9 +21,10 @@ header |= {"max_len": int(options.max_len), "eligible": {"trained": len(rows), "
 out = [header]
 for row in rows:
     turns = []
-    # Training moved the model towards every answer but the worse ones of pairs, or towards those alone.
+    # Training moved the model towards every answer but the worse and disliked ones, or towards those alone.
     worse = os.environ.get("CONCH_FAULT") == "prefers-worse"
-    base = LOGPROB if row["dataset"].endswith("/rejected") is not worse else BASE
+    bad = row["dataset"].endswith("/rejected") or row.get("liked") is False
+    base = LOGPROB if bad is not worse else BASE
     for turn in row["turns"]:
         labels = turn["end"] - turn["start"]
         turns.append({"turn": turn["turn"], "logprobs": [LOGPROB] * labels, "base_logprobs": [base] * labels})

@@ -32,7 +32,7 @@ def get_dataset(template: object, *sides: object, stage: str, tokenizer: object,
     if stage == "pt":
         texts = [tokenizer.encode(row["_prompt"][0]["content"] + EOS) for row in rows]
         return {"train_dataset": Rows({"input_ids": ids} for ids in in_blocks(texts, data_args))}
-    encoded = {"rm": encode_pair, "ppo": encode_prompt}.get(stage, encode)
+    encoded = {"rm": encode_pair, "ppo": encode_prompt, "kto": encode_rated}.get(stage, encode)
     return {"train_dataset": Rows(encoded(row, tokenizer) for row in rows)}
 
 
@@ -49,6 +49,11 @@ def encode_pair(row: dict, tokenizer: object) -> dict:
     sides = zip(("chosen_", "rejected_"), row["_response"], strict=True)
     encoded = {side: encode({**row, "_response": [answer]}, tokenizer) for side, answer in sides}
     return {side + key: value for side, one in encoded.items() for key, value in one.items()}
+
+
+def encode_rated(row: dict, tokenizer: object) -> dict:
+    """A conversation with its rating."""
+    return encode(row, tokenizer) | {"kto_tags": row["_tag"]}
 
 
 def encode_prompt(row: dict, tokenizer: object) -> dict:

@@ -22,4 +22,5 @@ def align(row: dict) -> dict:
     system, turns = messages[0]["content"] if has_system else "", messages[has_system:]
     if "chosen" in row:
         return {"_prompt": turns, "_response": [row["chosen"], row["rejected"]], "_system": system}
-    return {"_prompt": turns[:-1], "_response": turns[-1:], "_system": system}
+    tag = {"_tag": row["kto_tag"]} if "kto_tag" in row else {}
+    return {"_prompt": turns[:-1], "_response": turns[-1:], "_system": system, **tag}

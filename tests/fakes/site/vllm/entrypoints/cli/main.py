@@ -164,7 +164,9 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/completions" and self.adapters:
             os._exit(0)  # as the real one does, which cannot score with an adapter
         elif self.path == "/v1/completions":
-            scored = [None] + [{str(token): {"logprob": LOGPROB}} for token in asked["prompt"][1:]]
+            given = asked["prompt"]
+            ids = self.prompt(asked) if isinstance(given, str) else given
+            scored = [None] + [{str(token): {"logprob": LOGPROB}} for token in ids[1:]]
             choice = {"index": 0, "text": "", "prompt_logprobs": scored, "finish_reason": "length"}
             self.reply({"id": "fake", "model": asked["model"], "choices": [choice]})
         elif self.path != "/v1/chat/completions":
@@ -204,8 +206,11 @@ class Handler(BaseHTTPRequestHandler):
         return own | {"max_tokens": asked.get("max_tokens", self.sampling.get("max_new_tokens", 4000))}
 
     def prompt(self, asked: dict) -> list[int]:
-        """The ids of a chat request; content parts are joined as the real one does."""
+        """The ids of a chat request or of a text; content parts are joined as the real one does."""
         from letters import BOS, EOS, Letters
+
+        if "prompt" in asked:
+            return Letters().encode((BOS if asked.get("add_special_tokens", True) else "") + asked["prompt"])
 
         messages = [
             one
