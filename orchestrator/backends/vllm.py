@@ -18,6 +18,7 @@ from orchestrator.backends.options.vllm import OPTIONS
 from orchestrator.backends.serving_engine import Limitations
 from orchestrator.plan.stage import Command, Runtime, Service
 from orchestrator.recipe.sampling import ServedSampling
+from orchestrator.templates.tool_formats import ACTION
 
 if TYPE_CHECKING:
     from orchestrator.plan.job import Job
@@ -83,6 +84,8 @@ def config(job: Job, *, chat_template: str = "chat_template.jinja") -> str:
         "max-model-len": job.recipe.serve.max_model_len,
         "chat-template": chat_template,
         "reasoning-parser": job.reasoning_parser,
+        "enable-auto-tool-choice": True if job.tool_parser else None,
+        "tool-call-parser": job.tool_parser,
         "enforce-eager": True if job.hardware == "cpu" else None,
         "runner": "pooling" if job.kind.scores else None,
         "convert": "classify" if job.kind.scores else None,
@@ -114,8 +117,13 @@ def service(
 
 
 def _parser_plugin(job: Job) -> tuple[str, ...]:
-    """What makes content begin with the answer, whichever parser takes off the thinking (see the probe)."""
-    return ("--reasoning-parser-plugin", "{probes}/answer_parser.py") if job.reasoning_parser else ()
+    """What makes content begin with the answer, whichever parser takes off the thinking (see the probe).
+
+    And what reads the calls of LLaMA-Factory's default tool format, for which vLLM has no parser.
+    """
+    thinking = ("--reasoning-parser-plugin", "{probes}/answer_parser.py") if job.reasoning_parser else ()
+    tools = ("--tool-parser-plugin", "{probes}/tool_parser.py") if job.tool_parser == ACTION else ()
+    return (*thinking, *tools)
 
 
 def environment(job: Job) -> dict[str, str]:

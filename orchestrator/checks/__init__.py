@@ -99,7 +99,9 @@ def prompts_of(case: Case, every: Sequence[str] = ()) -> tuple[PromptPlan, ...]:
     for plan in (*whole(case), *chain.from_iterable(needed)):
         before = merged.get(plan.purpose)
         streamed_too = plan.streamed or (before is not None and before.streamed)
-        merged[plan.purpose] = replace(plan, streamed=streamed_too, seed=case.seed, tools=case.tools)
+        merged[plan.purpose] = replace(
+            plan, streamed=streamed_too, seed=case.seed, tools=case.tools, results=case.results
+        )
     return tuple(merged.values())
 
 

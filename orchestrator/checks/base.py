@@ -55,6 +55,8 @@ class Case:
         ask: the user's turns; at least one.
         expect: check name → its argument.
         seed: of every request of the case; 0 for none.
+        tools: that the model may call. results: what calls return, in order: after a call, the model is
+            asked again with its result.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Case:
     expect: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
     tools: tuple[Tool, ...] = ()
+    results: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,7 @@ class DatasetCase:
     system: str = ""
     expect: Mapping[str, object] = field(default_factory=dict)
     tools: tuple[Tool, ...] = ()
+    results: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class PromptPlan:
     streamed: bool = False
     seed: int = 0
     tools: tuple[Tool, ...] = ()
+    results: tuple[str, ...] = ()
 
 
 class Check(ABC, Generic[Argument]):

@@ -1,11 +1,12 @@
-"""tool_call: the last answer calls the expected tool, with well-formed arguments.
+"""tool_call: the answer calls the expected tool, with well-formed arguments.
 
     tool_call: {name: get_weather, arguments: {city: 北京}}    with `tools:` in the case
     tool_call: false                                          no tool is called
 
 Well formed: every call names a tool of the case, and its arguments are a JSON object with everything that the
 tool requires. One of the calls has the expected name and at least the expected arguments; texts are compared
-in NFC and without surrounding white space. The conversation does not continue with the tool's answer.
+in NFC and without surrounding white space. With `results:` in the case, the conversation goes on with what
+the tools return; the last turn that calls is judged, and the other checks see the answer after it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class ToolCall(Check[ExpectedCall | Literal[False]]):
         self, case: Case, argument: ExpectedCall | Literal[False], transcripts: Sequence[Transcript]
     ) -> Verdict:
         turn = last_turn(transcripts)
+        if argument and case.results:
+            turns = (one for one in reversed(transcripts[0].turns) if one.tool_calls) if transcripts else ()
+            turn = next(iter(turns), turn)
         expected: str = Sentence("no tool call", "不调用工具")
         success = Sentence("it calls no tool", "没有调用工具")
         if argument:

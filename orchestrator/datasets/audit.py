@@ -27,9 +27,10 @@ from orchestrator.datasets.base import (
     messages_of,
 )
 from orchestrator.datasets.duplicates import Duplicates
-from orchestrator.datasets.faults import faults_of, is_whole
+from orchestrator.datasets.faults import ANSWERING, faults_of, is_whole
 from orchestrator.datasets.formats import columns_for
 from orchestrator.datasets.formats.base import Columns, Format, media_in
+from orchestrator.datasets.formats.tools import beside_tools, without_tools
 from orchestrator.datasets.preferences import compared, tally_of
 from orchestrator.datasets.repairs import fix_value, repairs_for
 from orchestrator.datasets.rows import Numbered
@@ -298,7 +299,7 @@ class Audit:
             kinds = {problem.kind for problem in faults} | {kind for kind, _ in warnings}
             before = example
             for kind in [kind for kind in repairs if kind in kinds]:
-                after = mapped(example, repairs[kind])
+                after = mapped(example, beside_tools(repairs[kind]))
                 if after != example:
                     done[kind], example = None, after
             if example == before:
@@ -310,7 +311,7 @@ class Audit:
 
     def _relation(self, example: Example) -> str:
         if type(example) is list:
-            return self._before.relation(example)
+            return self._before.relation(without_tools(example)[1])
         relation = self._before.relation(compared(example))
         return CONTRADICTION if relation == SEVERAL else relation
 
@@ -319,7 +320,8 @@ class Audit:
         if relation == DUPLICATE and self.rules.fix:
             self.fixed.add(relation, "an earlier row is the same", self.where(number))
             return True
-        what = f"{relation}: {excerpt(_messages(example)[0]['content'])}"
+        first = without_tools(_messages(example))[1][0]["content"]
+        what = f"{relation}: {excerpt(first)}"
         self.warnings.add(relation, what, self.where(number))
         return False
 
@@ -342,4 +344,4 @@ def _messages(example: Example) -> Conversation:
 
 
 def _answers(example: Example) -> int:
-    return sum(message["role"] == ASSISTANT for message in _messages(example))
+    return sum(message["role"] in ANSWERING for message in _messages(example))

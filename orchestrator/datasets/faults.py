@@ -8,7 +8,6 @@ that is not written in its own way is neither removed nor replaced, and suppress
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 
@@ -18,6 +17,7 @@ from orchestrator.datasets.base import (
     FUNCTION_CALL,
     OBSERVATION,
     SYSTEM,
+    TOOLS,
     USER,
     Conversation,
     Example,
@@ -28,6 +28,7 @@ from orchestrator.datasets.base import (
     Text,
     excerpt,
 )
+from orchestrator.datasets.formats.tools import read_call, without_tools
 from orchestrator.datasets.warnings import MARK
 
 ASKING, ANSWERING = (USER, OBSERVATION), (ASSISTANT, FUNCTION_CALL)
@@ -42,6 +43,9 @@ OPENINGS = frozenset(_SPACES + "问答用助患医HAUQ")
 
 def faults(conversation: Conversation) -> Iterator[RowProblem]:
     """Every reason why a conversation cannot be trained as it is."""
+    tools, conversation = without_tools(conversation)
+    if tools:
+        yield from _control_tokens({"role": TOOLS, "content": tools})
     yield from _order(conversation)
     for index, message in enumerate(conversation):
         yield from _empty(message)
@@ -133,13 +137,9 @@ def _empty(message: Message) -> Iterator[RowProblem]:
 def _call(message: Message) -> Iterator[RowProblem]:
     """A tool call: name and arguments, or a list of them; otherwise the run ends (data/formatter.py)."""
     try:
-        found = json.loads(message["content"])
-    except (ValueError, RecursionError):
-        found = None
-    calls = found if isinstance(found, list) and found else [found]
-    if not all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):
-        what = f"a function call is not JSON with name and arguments: {excerpt(message['content'])}"
-        yield RowProblem("function call", what, 'write {"name": "…", "arguments": {…}}')
+        read_call(message["content"])
+    except RowProblem as problem:
+        yield problem
 
 
 def _control_tokens(message: Message) -> Iterator[RowProblem]:
@@ -162,7 +162,7 @@ def _thought(text: str, role: str) -> Iterator[RowProblem]:
     opened, closed = text.count("<think>"), text.count("</think>")
     if not opened and not closed:
         return
-    if role != ASSISTANT:
+    if role not in ANSWERING:
         what = f"a thought tag in the {role}'s text: {excerpt(text)}"
         yield RowProblem("control token", what, "delete it, or write it differently")
     elif (opened, closed) != (1, 1) or not (found := _THOUGHT.match(text)) or found.end() == len(text):

@@ -22,6 +22,7 @@ from orchestrator.datasets.base import (
     PT,
     SFT,
     SYSTEM,
+    TOOLS,
     USER,
     Conversation,
     Example,
@@ -31,6 +32,7 @@ from orchestrator.datasets.base import (
     Text,
     messages_of,
 )
+from orchestrator.datasets.formats.tools import without_tools
 from orchestrator.errors import Problem
 
 TAGS = {
@@ -54,9 +56,10 @@ WriteRow = Callable[[Example], bytes]
 
 
 def sharegpt_row(example: Example) -> Mapping[str, object]:
-    """{"messages": …}, for some purposes with {"chosen", "rejected"} or {"kto_tag"}; or {"text"}."""
+    """{"messages": …}, with {"tools"} if it has some, {"chosen", "rejected"} or {"kto_tag"}; or {"text"}."""
     if isinstance(example, list):
-        return {"messages": example}
+        tools, turns = without_tools(example)
+        return {"messages": turns, "tools": tools} if tools else {"messages": turns}
     if isinstance(example, Pair):
         return {
             "messages": example.prompt,
@@ -81,7 +84,8 @@ def conversations_in(row: Mapping[str, Any]) -> Iterable[tuple[str, Conversation
         yield "", [*row["messages"], row["chosen"]]
         yield REJECTED, [*row["messages"], row["rejected"]]
     else:
-        yield "", row["messages"]
+        tools = [{"role": TOOLS, "content": row["tools"]}] if row.get("tools") else []
+        yield "", [*tools, *row["messages"]]
 
 
 def alpaca_row(example: Example) -> Mapping[str, object]:
@@ -118,10 +122,20 @@ ROWS: Mapping[str, Callable[[Example], Mapping[str, object]]] = {
 }
 
 
+def with_tools_key(line: bytes) -> bytes:
+    r"""A line of sharegpt with the key "tools", which every row of a file needs if one has it.
+
+    >>> with_tools_key(b'{"messages":[]}\n')
+    b'{"messages":[],"tools":""}\n'
+    """
+    return line[:-2] + b',"tools":""}\n' if line.endswith(b"]}\n") else line
+
+
 def sharegpt_line(example: Example) -> bytes:
     """A row of sharegpt as one line of JSON."""
-    row = {"messages": example} if type(example) is list else sharegpt_row(example)
-    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+    if type(example) is list and example and example[0]["role"] != TOOLS:
+        return orjson.dumps({"messages": example}, option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(sharegpt_row(example), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def alpaca_line(example: Example) -> bytes:
@@ -174,17 +188,20 @@ class FirstBlock:
         return found
 
 
-def entry_of(file_name: str, form: str, purpose: str) -> dict[str, object]:
+def entry_of(file_name: str, form: str, purpose: str, *, tools: bool = False) -> dict[str, object]:
     """The complete entry of a file in dataset_info.json.
 
     Args:
         file_name: relative to dataset_info.json.
         form: the format that is written, "sharegpt" or "alpaca".
         purpose: of its rows.
+        tools: whether its rows have the key "tools".
     """
     if purpose == PT:
         return {"file_name": file_name, "columns": {"prompt": "text"}}
     added = {SFT: {}, KTO: {"kto_tag": "kto_tag"}, DPO: {"chosen": "chosen", "rejected": "rejected"}}[purpose]
+    if tools:
+        added = {**added, "tools": "tools"}
     entry: dict[str, object] = {"file_name": file_name, "formatting": form}
     if purpose == DPO:
         entry["ranking"] = True
@@ -195,7 +212,9 @@ def entry_of(file_name: str, form: str, purpose: str) -> dict[str, object]:
     return {**entry, "columns": {**prompt, **added}}
 
 
-def dataset_info_text(entries: Mapping[str, Mapping[str, object]] | Iterable[str]) -> str:
+def dataset_info_text(
+    entries: Mapping[str, Mapping[str, object]] | Iterable[str], *, tools: bool = False
+) -> str:
     r"""The whole dataset_info.json; a name without an entry is that of NAME.jsonl with conversations.
 
     ASCII only, because LLaMA-Factory opens it in the encoding of the locale.
@@ -204,5 +223,5 @@ def dataset_info_text(entries: Mapping[str, Mapping[str, object]] | Iterable[str
     True
     """
     if not isinstance(entries, Mapping):
-        entries = {name: entry_of(f"{name}.jsonl", "sharegpt", SFT) for name in entries}
+        entries = {name: entry_of(f"{name}.jsonl", "sharegpt", SFT, tools=tools) for name in entries}
     return json.dumps(entries, ensure_ascii=True, indent=2) + "\n"

@@ -9,8 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
 
-from orchestrator.datasets.base import ASSISTANT, DOCUMENT, Conversation, Message
+from orchestrator.datasets.base import (
+    ASSISTANT,
+    DOCUMENT,
+    FUNCTION_CALL,
+    OBSERVATION,
+    USER,
+    Conversation,
+    Message,
+    RowProblem,
+)
+from orchestrator.datasets.formats.tools import calls_in, declared_names
 
 INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ufeff]")
 MARKUP = re.compile(
@@ -67,6 +79,8 @@ def is_plain(line: bytes) -> bool:
 
 def warnings_of(conversation: Conversation) -> Iterator[tuple[str, str]]:
     """(kind, text) of the fast checks."""
+    if any(message["role"] in {FUNCTION_CALL, OBSERVATION} for message in conversation):
+        yield from _tool_turns(conversation)
     for message in conversation:
         text = message["content"]
         yield from _characters(text)
@@ -82,6 +96,20 @@ def warnings_of(conversation: Conversation) -> Iterator[tuple[str, str]]:
             yield from _numbers(text)
         if _is_garbled(text, marks):
             yield "mojibake", text
+
+
+def _tool_turns(conversation: Conversation) -> Iterator[tuple[str, str]]:
+    """Turns that no request holds: a server knows the declared tools, and a result follows a call."""
+    names = declared_names(conversation)
+    for before, message in pairwise([{"role": "", "content": ""}, *conversation]):
+        if message["role"] == OBSERVATION and before["role"] != FUNCTION_CALL:
+            yield "result without a call", message["content"]
+        if message["role"] == FUNCTION_CALL:
+            with suppress(RowProblem):
+                unknown = {str(call["name"]) for call in calls_in(message["content"])} - names
+                yield from (("call of an undeclared tool", name) for name in sorted(unknown))
+        if before["role"] == FUNCTION_CALL and message["role"] == USER:
+            yield "call without a result", before["content"]
 
 
 def _characters(text: str) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from orchestrator.plan.kinds.base import TrainingKind
 from orchestrator.plan.stage import Runtime
 from orchestrator.recipe import Recipe
 from orchestrator.recipe.hardware import PROFILES
+from orchestrator.templates.families import layouts
 from orchestrator.templates.pairing import ChatTemplate
 
 EMBEDDED = "embedded"
@@ -115,6 +116,17 @@ class Job:
     def all_datasets(self) -> tuple[DatasetEntry, ...]:
         """Every dataset that is prepared: trained, for validation, for test."""
         return (*self.datasets, *self.validation, *self.test)
+
+    @property
+    def tools(self) -> bool:
+        """Whether the model, or one that it is built on, was trained with tools."""
+        return any("tools" in entry.columns for job in self.chain for entry in job.datasets)
+
+    @property
+    def tool_parser(self) -> str | None:
+        """The engine's parser of the calls that were trained; None without tools."""
+        layout = layouts().get(self.recipe.template.name)
+        return layout.tools.parser if self.tools and layout else None
 
     @property
     def prepared(self) -> tuple[str, ...]:

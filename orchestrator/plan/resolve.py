@@ -12,6 +12,7 @@ from orchestrator.plan.job import Context, Job
 from orchestrator.plan.validation import unresolved
 from orchestrator.recipe import Resolved
 from orchestrator.templates.pairing import choose
+from orchestrator.templates.tool_formats import PARSER_ALIASES
 
 
 def resolve(
@@ -62,15 +63,30 @@ def resolve(
         test=test,
         origins=resolved.origins,
     )
+    if problem := _parser_problem(job):
+        raise UsageError(problem)
     return replace(job, cases=tuple(_cases(job)))
+
+
+def _parser_problem(job: Job) -> Problem | None:
+    """A tool parser that cannot read the calls that the training writes."""
+    given = next((key for key in ("tool-call-parser", "tool_call_parser") if key in job.recipe.vllm), None)
+    trained = job.tool_parser
+    if given is None or trained is None or PARSER_ALIASES.get(str(job.recipe.vllm[given])) == trained:
+        return None
+    what = (
+        f"vllm.{given}: {job.recipe.vllm[given]} reads calls of another format than template"
+        f" {job.recipe.template.name} trains; they would come back as text"
+    )
+    return Problem(what, job.origins.get(f"vllm.{given}", ""), f"delete it: {trained} is used")
 
 
 def _cases(job: Job) -> Iterable[Case | DatasetCase]:
     for index, case in enumerate(job.recipe.verify.checks):
         name, system = f"checks[{index}]", case.system or ""
-        expect, tools = dict(case.expect), tuple(case.tools)
+        expect, tools, results = dict(case.expect), tuple(case.tools), tuple(case.results)
         if case.part is None:
-            yield Case(name, tuple(case.ask or ()), system, expect, tools=tools)
+            yield Case(name, tuple(case.ask or ()), system, expect, tools=tools, results=results)
         else:
             yield DatasetCase(
                 id=name,
@@ -80,6 +96,7 @@ def _cases(job: Job) -> Iterable[Case | DatasetCase]:
                 system=system,
                 expect=expect,
                 tools=tools,
+                results=results,
             )
 
 

@@ -3,12 +3,13 @@
 What is left out parses the request and picks the template (renderers/hf.py safe_apply_chat_template); what
 is done is transformers' own `_compile_jinja_template`, a render with the tokenizer's special tokens as
 `apply_chat_template` gives them, and the tokenizer over many texts at a time. Only messages of plain text,
-with or without a `reasoning` field, are done here: serving_ids.py sends all others the whole road, and
-checks this one against it.
+with or without a `reasoning` field, and complete tools with their calls and results are done here:
+serving_ids.py sends all others the whole road, and checks this one against it.
 """
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from transformers import PreTrainedTokenizerBase
 
-_FIELDS = {"role", "content", "reasoning"}
+_FIELDS = {"role", "content", "reasoning", "tool_calls", "tool_call_id"}
 
 
 @dataclass
@@ -49,10 +50,10 @@ class QuickRender:
         return cls(_compile_jinja_template(text), tokenizer, variables, seconds)
 
     def render(
-        self, requests: Sequence[tuple[Sequence[Message], Message | None]]
+        self, requests: Sequence[tuple[Sequence[Message], Message | None, Sequence[Message]]]
     ) -> list[tuple[list[int], str] | None]:
         """(ids, "") or ([], why the template refuses it) of each request; None of one that is not plain."""
-        texts = [self._text(messages, kwargs) for messages, kwargs in requests]
+        texts = [self._text(messages, kwargs, tools) for messages, kwargs, tools in requests]
         rendered = [text for text in texts if isinstance(text, str)]
         ids = iter(self.tokenizer(rendered, add_special_tokens=False)["input_ids"] if rendered else ())
         results: list[tuple[list[int], str] | None] = []
@@ -63,18 +64,21 @@ class QuickRender:
                 results.append(None if text is None else (next(ids), ""))
         return results
 
-    def _text(self, messages: Sequence[Message], kwargs: Message | None) -> str | Exception | None:
+    def _text(
+        self, messages: Sequence[Message], kwargs: Message | None, tools: Sequence[Message]
+    ) -> str | Exception | None:
         if not all(isinstance(one["content"], str) and one.keys() <= _FIELDS for one in messages):
             return None
         # vLLM gives the template a thought under both of its names (renderers/chat_utils.py).
         told = [
             one | {"reasoning_content": one["reasoning"]} if "reasoning" in one else one for one in messages
         ]
+        told = [_with_objects(one) if "tool_calls" in one else one for one in told]
         signal.setitimer(signal.ITIMER_REAL, self.seconds)
         try:
             text: str = self.template.render(
                 messages=told,
-                tools=None,
+                tools=list(tools) or None,
                 documents=None,
                 add_generation_prompt=True,
                 **{**self.variables, **(kwargs or {})},
@@ -86,6 +90,15 @@ class QuickRender:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         return text
+
+
+def _with_objects(message: Message) -> Message:
+    """Calls with their arguments as objects, as vLLM gives them to a template (renderers/chat_utils.py)."""
+    calls = [
+        {**call, "function": {**call["function"], "arguments": json.loads(call["function"]["arguments"])}}
+        for call in message["tool_calls"]
+    ]
+    return message | {"tool_calls": calls}
 
 
 def _too_long(_signum: int, _frame: FrameType | None) -> None:

@@ -46,6 +46,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
@@ -53,7 +54,7 @@ from types import ModuleType, SimpleNamespace
 from typing import IO, TYPE_CHECKING
 
 from quick_render import QuickRender
-from spellings import SPELLINGS, Message, as_it_is, has_dropped, is_bare
+from spellings import SPELLINGS, Message, as_it_is, has_dropped, is_bare, request_of
 from tokens import fixed_texts, offline, output, pieces, put, refuse, round_trip, versions
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ BATCH = 256
 SPELLED, SPELLED_STEP = 500, 10
 WHOLE, WHOLE_STEP = 20, 100
 MADE_UP = "conch_"
-PLAIN = 2  # a message with a role and a content, and nothing else
+SPELLED_KEYS = {"role", "content", "tool_calls", "tool_call_id"}
 
 
 class PathsDiffer(Exception):
@@ -162,6 +163,7 @@ class Asked:
     lossy: bool
     kwargs: Message | None
     wholly: bool
+    tools: list[Message]
     ids: list[int] = field(default_factory=list)
     error: str = ""
 
@@ -192,18 +194,22 @@ class Road:
         all_spellings = name.startswith(MADE_UP) or number < SPELLED or number % SPELLED_STEP == 0
         wholly = number < WHOLE or number % WHOLE_STEP == 0
         self.spelled += all_spellings
-        messages = row["messages"]
+        tools, messages = request_of(row["messages"])
         answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
         for turn in wanted(row):
             before, answer = messages[: answers[turn]], messages[answers[turn]]
             kwargs = {"enable_thinking": False} if thinking == "mixed" and is_bare(answer) else None
             for sent, names in spelled(before, all_spellings, plain=thinking == "any"):
                 lossy = has_dropped(before, names)
-                yield Asked(place, turn, names, sent, lossy, kwargs, wholly)
+                yield Asked(place, turn, names, sent, lossy, kwargs, wholly, tools)
 
     async def render(self, asked: Sequence[Asked]) -> None:
         """Fill in ids and errors."""
-        quick = self.quick.render([(one.messages, one.kwargs) for one in asked]) if self.quick else None
+        quick = (
+            self.quick.render([(one.messages, one.kwargs, one.tools) for one in asked])
+            if self.quick
+            else None
+        )
         for at, one in enumerate(asked):
             found = quick[at] if quick else None
             if found is not None:
@@ -211,7 +217,7 @@ class Road:
             # The message of a refusal must be vLLM's own.
             if found is None or one.wholly or one.error:
                 self.whole += 1
-                one.ids, one.error = await render(self.renderer, one.messages, one.kwargs)
+                one.ids, one.error = await render(self.renderer, one.messages, one.kwargs, one.tools)
                 if found is not None and (found[0], bool(found[1])) != (one.ids, bool(one.error)):
                     raise PathsDiffer
 
@@ -223,15 +229,20 @@ def spelled(
     plain: bool,
 ) -> list[tuple[list[Message], list[str]]]:
     """The messages before an answer in every spelling; spellings that make the same request are combined."""
-    texts = all(isinstance(one["content"], str) and len(one) == PLAIN for one in before)
+    texts = all(isinstance(one["content"], str) and one.keys() <= SPELLED_KEYS for one in before)
     many = all_spellings and texts and any(one["role"] == "assistant" for one in before)
     requests: dict[str, tuple[list[Message], list[str]]] = {}
     ways = {name: as_it_is(spell) if plain else spell for name, spell in SPELLINGS.items()}
     for name, spell in ways.items() if many else [("thought", dict)]:
-        sent = [spell(one) if one["role"] == "assistant" else one for one in before]
+        sent = [spell(one) | called(one) if one["role"] == "assistant" else one for one in before]
         key = json.dumps(sent, ensure_ascii=False, sort_keys=True) if many else ""
         requests.setdefault(key, (sent, []))[1].append(name)
     return list(requests.values())
+
+
+def called(message: Message) -> Message:
+    """The calls of an answer, which every spelling sends alike."""
+    return {"tool_calls": message["tool_calls"]} if "tool_calls" in message else {}
 
 
 def load(arguments: argparse.Namespace) -> tuple[OnlineRenderer, str | None]:
@@ -324,18 +335,22 @@ def wanted(row: Message) -> Sequence[int]:
     """The answers to ask for: the trained ones, or all."""
     if "turns" in row:
         return [turn["turn"] for turn in row["turns"]]
-    return range(sum(message["role"] == "assistant" for message in row["messages"]))
+    return range(sum(message["role"] in {"assistant", "function_call"} for message in row["messages"]))
 
 
 async def render(
-    renderer: OnlineRenderer, messages: Sequence[Message], kwargs: Message | None
+    renderer: OnlineRenderer, messages: Sequence[Message], kwargs: Message | None, tools: Sequence[Message]
 ) -> tuple[list[int], str]:
     """(ids, "") as vLLM renders the request, or ([], its error message) if it refuses it."""
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
     from vllm.exceptions import VLLMClientError
 
     try:
-        request = ChatCompletionRequest(model="conch", messages=messages, chat_template_kwargs=kwargs)
+        # The template gets the tools all the same: "none" needs no tool parser.
+        declared = {"tools": tools, "tool_choice": "none"} if tools else {}
+        # vLLM changes the calls of a request in place.
+        sent = deepcopy(messages) if tools else messages
+        request = ChatCompletionRequest(model="conch", messages=sent, chat_template_kwargs=kwargs, **declared)
         result = await renderer.render_chat(request)
     except TimeoutError:
         refuse(f"the chat template does not end within {RENDER_SECONDS} s", hint="fix its loop")

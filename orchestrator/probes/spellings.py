@@ -1,5 +1,6 @@
 """The spellings in which clients send an earlier answer back; serving_ids.py says what each is."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +9,52 @@ Message = dict[str, Any]
 
 THOUGHT = re.compile(r"\A<think>(.*?)</think>", re.DOTALL)
 EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
+TRAINED_THOUGHT = re.compile(r"<think>\n.*?\n</think>\n\n", re.DOTALL)
+MARKED = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
+# What stands between results that follow each other in one trained turn.
+NEXT_RESULT = "\n</tool_response>\n<tool_response>\n"
 LOSSY = {"answer", "newlines"}
+
+
+def request_of(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
+    """(tools, messages) as a client sends a conversation of conversations.jsonl.
+
+    Roles tools, function_call and observation become the list of tools, `tool_calls` and messages of role
+    tool.
+    """
+    tools = json.loads(messages[0]["content"]) if messages and messages[0]["role"] == "tools" else []
+    sent: list[Message] = []
+    called = 0
+    for message in messages[1:] if tools else messages:
+        if message["role"] == "function_call":
+            before, calls = split_call(message["content"])
+            listed = [
+                {"id": f"call_{called + at}", "type": "function", "function": call}
+                for at, call in enumerate(calls)
+            ]
+            called += len(calls)
+            sent.append({"role": "assistant", "content": before, "tool_calls": listed})
+        elif message["role"] == "observation":
+            results = message["content"].split(NEXT_RESULT)
+            first = max(called - len(results), 0)
+            sent += [
+                {"role": "tool", "content": text, "tool_call_id": f"call_{first + at}"}
+                for at, text in enumerate(results)
+            ]
+        else:
+            sent.append(message)
+    return tools, sent
+
+
+def split_call(content: str) -> tuple[str, list[Message]]:
+    """(thought and text before the calls, the calls with their arguments as JSON text)."""
+    marked = MARKED.search(content)
+    thought = TRAINED_THOUGHT.match(content)
+    end = marked.start() if marked else thought.end() if thought else 0
+    found = json.loads(marked[1] if marked else content[end:])
+    calls = found if isinstance(found, list) else [found]
+    dumped = [{**call, "arguments": json.dumps(call["arguments"], ensure_ascii=False)} for call in calls]
+    return content[:end], dumped
 
 
 def without_blank_lines(text: str) -> str:

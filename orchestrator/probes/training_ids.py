@@ -34,7 +34,7 @@ all that follows its first token; documents are joined and cut into blocks, so t
 "blocks": {"tokens": of all documents, "trained": in whole blocks}.
 
 Rows are read batch by batch from the file that `datasets` keeps them in: memory does not grow with them.
-Not covered: packing of conversations, tool calls and media (such rows are named in `uncovered`).
+Not covered: packing of conversations, and media (such rows are named in `uncovered`).
 """
 
 from __future__ import annotations
@@ -381,10 +381,8 @@ def thought_open(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int]) -> boo
 
 
 def uncovered(row: Row) -> str:
-    """What a row holds that the comparison does not cover; empty for plain text."""
-    reasons = [key.strip("_") for key in ("_tools", "_images", "_videos", "_audios") if row.get(key)]
-    roles = {message["role"] for message in [*row["_prompt"], *row["_response"]]} - {"user", "assistant"}
-    return ", ".join(reasons + sorted(roles))
+    """What a row holds that the comparison does not cover; empty for text and tools."""
+    return ", ".join(key.strip("_") for key in ("_images", "_videos", "_audios") if row.get(key))
 
 
 if __name__ == "__main__":

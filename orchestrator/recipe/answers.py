@@ -48,6 +48,9 @@ class CheckCase(Section):
     tools: Annotated[tuple[dict[str, Any], ...], Tools()] = Field(
         (), description="Tools that the model may call, in OpenAI's format; checked by tool_call."
     )
+    results: Annotated[tuple[str, ...], ListField(TextField("what a tool returns"))] = Field(
+        (), description="What the called tools return, in order; the model answers with them."
+    )
     expect: Annotated[dict[str, object], Mapped("a mapping of check to argument")] = Field(
         default_factory=dict, description="Check name → its argument, e.g. contains: 神奇海螺."
     )
@@ -58,6 +61,8 @@ class CheckCase(Section):
             raise wrong("a case with either ask or from")
         if self.limit is not None and self.part is None:
             raise wrong("a case with from if it has a limit")
+        if self.results and not self.tools:
+            raise wrong("a case with tools if it has results")
         return self
 
 

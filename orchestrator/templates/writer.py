@@ -19,8 +19,8 @@ Clients send an earlier answer back in different ways: the answer alone, with th
 parser leaves before it, with its thought, or with the thought in a `reasoning` field. A plain template takes
 an answer as it is.
 
-Covers text conversations. Tools and media are rejected with a message, because the model was not trained on
-them.
+Covers text and tools (tool_formats.py); media are rejected with a message, because the model was not
+trained on them. `replace` with a count, which llama.cpp's engine for these templates lacks, is not used.
 """
 
 from __future__ import annotations
@@ -45,11 +45,17 @@ _OPENING = """\
 thinking {thinking}, history {history}. -#}}
 {{%- set opening = '<think>\\n' -%}}
 {{%- set closing = '\\n</think>\\n\\n' -%}}
-{{%- if tools is defined and tools -%}}
-  {{{{- raise_exception('this model was not trained with tools: send the request without them') -}}}}
-{{%- endif -%}}
+{{%- set turn = namespace(index=0, system='', names='', text='', rest='', results='') -%}}
 {{{{- {prefix} -}}}}
-{default}{{%- set turn = namespace(index=0, text='', rest='') -%}}
+{{%- if messages and messages[0]['role'] == 'system' and messages[0]['content'] is string -%}}
+  {{%- set turn.system = messages[0]['content'] -%}}
+{{%- endif -%}}
+{default}{{%- if tools is defined and tools -%}}
+{tools}{{%- endif -%}}
+{{%- if turn.system -%}}
+  {{%- set content = turn.system -%}}
+  {{{{- {system} -}}}}
+{{%- endif -%}}
 {{%- for message in messages -%}}
   {{%- set content = message['content'] if message['content'] is string else '' -%}}
   {{%- if message['content'] is not string and message['content'] -%}}
@@ -59,26 +65,31 @@ thinking {thinking}, history {history}. -#}}
     {{%- if not loop.first -%}}
       {{{{- raise_exception('a system message may only come first: that is how this model was trained') -}}}}
     {{%- endif -%}}
-    {{%- if content -%}}{{{{- {system} -}}}}{{%- endif -%}}
   {{%- elif message['role'] == 'user' -%}}
     {{#- the trainer puts the turn's number in place of the first of these marks in a question -#}}
-    {{%- set content = content | replace('{{{{idx}}}}', turn.index | string, 1) -%}}
+    {{%- set content = content.split('{{{{idx}}}}', 1) | join(turn.index | string) -%}}
     {{{{- {user} -}}}}
     {{%- set turn.index = turn.index + 1 -%}}
+  {{%- elif message['role'] == 'tool' -%}}
+    {{%- set turn.results = turn.results + content -%}}
+    {{%- if not loop.last and messages[loop.index0 + 1]['role'] == 'tool' -%}}
+      {{%- set turn.results = turn.results + '\\n</tool_response>\\n<tool_response>\\n' -%}}
+    {{%- else -%}}
+      {{%- set content = turn.results -%}}
+      {{{{- {result} -}}}}
+      {{%- set turn.results = '' -%}}
+      {{%- set turn.index = turn.index + 1 -%}}
+    {{%- endif -%}}
 """
 
 _DEFAULT = """\
-{{%- if not (messages and messages[0]['role'] == 'system' and messages[0]['content']) -%}}
-  {{%- set content = '{default_system}' -%}}
-  {{{{- {system} -}}}}
+{{%- if not turn.system -%}}
+  {{%- set turn.system = '{default_system}' -%}}
 {{%- endif -%}}
 """
 
 _ANSWER = """\
   {{%- elif message['role'] == 'assistant' -%}}
-    {{%- if message['tool_calls'] -%}}
-      {{{{- raise_exception('this model was not trained with tools: send the conversation without them') -}}}}
-    {{%- endif -%}}
     {{#- what the answer was when it was generated, whichever way the client sends it back -#}}
     {{%- set thought = message['reasoning'] if message['reasoning'] is string
          else message['reasoning_content'] -%}}
@@ -109,6 +120,14 @@ _REMOVE = """\
       {{%- endfor -%}}
       {{%- set turn.text = (turn.text + turn.rest).lstrip('\\n') -%}}
     {{%- endif -%}}
+"""
+
+_CALLS = """\
+    {{%- if message['tool_calls'] -%}}
+      {{%- if turn.text and not turn.text.endswith('\\n') -%}}
+        {{%- set turn.text = turn.text + '\\n' -%}}
+      {{%- endif -%}}
+{calls}    {{%- endif -%}}
 """
 
 _EMPTY = """\
@@ -155,6 +174,8 @@ def write_jinja(training: str, thinking: Thinking, history: History) -> str:
             parts.append(_REMOVE.replace("{condition}", "if true"))
         elif history == "strip":
             parts.append(_REMOVE.replace("{condition}", "if not loop.last"))
+    parts.append(_CALLS)
+    if layout.reasons:
         parts.append(_EMPTY.replace("{condition}", "" if history == "keep" else "loop.last and "))
     parts.append(_CLOSING)
     text = "".join(parts)
@@ -169,6 +190,9 @@ def write_jinja(training: str, thinking: Thinking, history: History) -> str:
         prefix=layout.prefix,
         system=layout.system,
         user=layout.user,
+        result=layout.result or layout.user,
+        tools=layout.tools.declaration,
+        calls=layout.tools.calls,
         opens=repr(layout.opens),
         closes=layout.closes,
         default_system=layout.default_system,

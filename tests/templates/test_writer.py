@@ -128,9 +128,7 @@ def test_the_trainers_number_of_a_turn() -> None:
 
 
 REFUSED: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
-    ([said("tool", "42")], {}, "role tool"),
-    ([said("user", "一")], {"tools": [{"type": "function"}]}, "tools"),
-    ([said("assistant", "", tool_calls=[{"id": "1"}])], {}, "tools"),
+    ([said("critic", "42")], {}, "role critic"),
     ([said("user", [{"type": "text", "text": "一"}])], {}, "text alone"),
     ([said("user", "一"), said("system", "late")], {}, "system message"),
 ]

@@ -1,13 +1,12 @@
 """Lists of messages, {"from", "value"} or {"role", "content"}, for the formats that have them.
 
 The usual names of the roles are accepted, in any case. `reasoning_content` becomes the answer's thought, as
-LLaMA-Factory writes it; a tool call becomes a turn of its own, with its arguments as a JSON object. A list of
+LLaMA-Factory writes it; a message that calls tools becomes a turn of role function_call (tools.py). A list of
 content parts, as servers or LLaMA-Factory's newer files write it, is read as the message that it stands for.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from orchestrator.datasets.base import (
@@ -27,11 +26,20 @@ from orchestrator.datasets.formats.base import (
     ANSWERS,
     Columns,
     media_problem,
+    optional_text,
     refuse_unread,
     required_list,
     required_text,
     system_of,
     with_thought,
+)
+from orchestrator.datasets.formats.tools import (
+    call_message,
+    calls_of,
+    declared,
+    not_a_call,
+    read_call,
+    together,
 )
 
 ROLES: Mapping[str, str] = {
@@ -54,15 +62,18 @@ WEIGHTS = ("weight", "loss_weight")
 
 
 def read_system_and_turns(row: Row, columns: Columns, shape: str) -> Conversation:
-    """The system prompt beside the list of messages, and the messages."""
-    refuse_unread(row, "tools", *ANSWERS)
+    """The tools and the system prompt beside the list of messages, and the messages."""
+    refuse_unread(row, *ANSWERS)
+    if "tools" in columns:
+        return [*declared(row, columns["tools"]), *system_of(row, columns), *read_turns(row, columns, shape)]
+    refuse_unread(row, "tools")
     return system_of(row, columns) + read_turns(row, columns, shape)
 
 
 def read_turns(row: Row, columns: Columns, shape: str) -> Conversation:
     """The list of messages in a row; `columns`: messages, role, content; `shape`: an example row."""
     turns = required_list(row, columns["messages"], shape, "messages")
-    return [read_turn(turn, columns, shape) for turn in turns]
+    return together([read_turn(turn, columns, shape) for turn in turns])
 
 
 def read_turn(turn: object, columns: Columns, shape: str) -> Message:
@@ -71,16 +82,23 @@ def read_turn(turn: object, columns: Columns, shape: str) -> Message:
         raise RowProblem("shape", f"a message is {type_name(turn)}: {excerpt(turn)}", f"a row is {shape}")
     written, text = turn.get(columns["role"]), turn.get(columns["content"])
     if len(turn) == 2 and type(written) is type(text) is str and written in ROLES:  # noqa: PLR2004 - the usual case
-        return {"role": ROLES[written], "content": text}
+        role = ROLES[written]
+        return read_call(text) if role == FUNCTION_CALL else {"role": role, "content": text}
     refuse_unread(turn, "function_call", "refusal", "audio")
     role = role_of(required_text(turn, columns["role"]))
     # Other values stay in the row's own object, which a repair changes.
     if isinstance(text, list) and (said := _joined(text, columns["content"])):
         turn = {**turn, **said}
     _refuse_weight(turn, role)
-    if turn.get("tool_calls"):
-        return _tool_calls(turn, role, columns["content"])
-    return {"role": role, "content": _with_thought(turn, required_text(turn, columns["content"]))}
+    if calls := turn.get("tool_calls"):
+        if role != ASSISTANT:
+            what = f"{role} calls a tool: {excerpt(turn)}"
+            raise RowProblem("shape", what, "only the assistant calls tools")
+        if not isinstance(calls, list):
+            raise not_a_call(calls)
+        return call_message(_with_thought(turn, optional_text(turn, columns["content"])), calls)
+    content = _with_thought(turn, required_text(turn, columns["content"]))
+    return read_call(content) if role == FUNCTION_CALL else {"role": role, "content": content}
 
 
 def _refuse_weight(turn: Row, role: str) -> None:
@@ -113,39 +131,6 @@ def role_of(name: str) -> str:
     return role
 
 
-def _tool_calls(turn: Row, role: str, content: str) -> Message:
-    """Tool calls as LLaMA-Factory reads them: {"name", "arguments"}, or a list of several."""
-    if role != ASSISTANT:
-        raise RowProblem("shape", f"{role} calls a tool: {excerpt(turn)}", "only the assistant calls tools")
-    # A turn that calls a tool cannot hold text as well.
-    refuse_unread(turn, content, *THOUGHTS)
-    if not isinstance(turn["tool_calls"], list):
-        raise _not_a_call(turn["tool_calls"])
-    calls = [_call(call) for call in turn["tool_calls"]]
-    text = json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
-    return {"role": FUNCTION_CALL, "content": text}
-
-
-def _call(call: object) -> dict[str, object]:
-    function = call.get("function", call) if isinstance(call, dict) else None
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise _not_a_call(call)
-    arguments = function.get("arguments", {})
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments or "{}")
-        except (ValueError, RecursionError):
-            raise _not_a_call(call) from None
-    if not isinstance(arguments, dict):
-        raise _not_a_call(call)
-    return {"name": function["name"], "arguments": arguments}
-
-
-def _not_a_call(call: object) -> RowProblem:
-    hint = 'write {"function": {"name": "…", "arguments": "{…}"}}, with the arguments as a JSON object'
-    return RowProblem("function call", f'cannot read a call in "tool_calls": {excerpt(call)}', hint)
-
-
 def _joined(parts: list[object], content: str) -> Row:
     """What a list of content parts says, as the keys of a message; none for a list of anything else.
 
@@ -170,16 +155,8 @@ def _joined(parts: list[object], content: str) -> Row:
     if found["reasoning"]:
         said[THOUGHTS[0]] = "\n".join(found["reasoning"])
     if found["tool_call"]:
-        said["tool_calls"] = [_call_in(text) for text in found["tool_call"]]
+        said["tool_calls"] = [call for text in found["tool_call"] for call in calls_of(text)]
     return said
-
-
-def _call_in(text: str) -> object:
-    """A call that was written as text; what is no JSON is refused where calls are read."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def tags_of(turns: object) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """openai: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}.
 
-Content may be a list of text parts. `reasoning_content` becomes the answer's thought, `tool_calls` a turn
-that calls, and `tool` a turn that observes. Images, and tools that are described beside the messages, are
+Content may be a list of parts. `reasoning_content` becomes the answer's thought, `tool_calls` a turn that
+calls, `tool` a turn that observes; `tools` beside the messages declares what can be called. Images are
 refused, because they would be lost.
 """
 
@@ -10,11 +10,12 @@ from __future__ import annotations
 from orchestrator.datasets.base import SFT, Conversation, Row
 from orchestrator.datasets.formats.base import ANSWERS, Columns, refuse_unread
 from orchestrator.datasets.formats.messages import messages_in, read_turns
+from orchestrator.datasets.formats.tools import declared
 
 name = "openai"
 purpose = SFT
 shape = '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'
-columns: Columns = {"messages": "messages", "role": "role", "content": "content"}
+columns: Columns = {"messages": "messages", "role": "role", "content": "content", "tools": "tools"}
 resolve = messages_in
 
 
@@ -24,6 +25,6 @@ def sniff(row: Row) -> bool:
 
 
 def read(row: Row, columns: Columns) -> Conversation:
-    """The messages."""
-    refuse_unread(row, "tools", "functions", *ANSWERS)
-    return read_turns(row, columns, shape)
+    """The declared tools and the messages."""
+    refuse_unread(row, "functions", *ANSWERS)
+    return [*declared(row, columns["tools"]), *read_turns(row, columns, shape)]

@@ -1,6 +1,7 @@
 """sharegpt: {"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", "value": "…"}], "system"}.
 
 The usual other names of the roles, in any case, and of the list are accepted.
+`tools` declares what the turns of role function_call can call.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ columns: Columns = {
     "role": "from",
     "content": "value",
     "system": "system",
+    "tools": "tools",
 }
 resolve = messages_in
 
@@ -27,5 +29,5 @@ def sniff(row: Row) -> bool:
 
 
 def read(row: Row, columns: Columns) -> Conversation:
-    """The system prompt and the messages."""
+    """The declared tools, the system prompt and the messages."""
     return read_system_and_turns(row, columns, shape)

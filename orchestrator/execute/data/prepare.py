@@ -24,10 +24,16 @@ from typing import IO, Self
 import orjson
 
 from orchestrator.datasets.audit import Audit
-from orchestrator.datasets.base import SFT, Conversation, Example, excerpt
+from orchestrator.datasets.base import SFT, TOOLS, Conversation, Example, excerpt
 from orchestrator.datasets.preferences import one_sided
 from orchestrator.datasets.split import PARTS, TRAIN, SplitSpec, first_question, group_of, part_name
-from orchestrator.datasets.targets import conversations_in, dataset_info_text, entry_of
+from orchestrator.datasets.targets import (
+    conversations_in,
+    dataset_info_text,
+    entry_of,
+    sharegpt_line,
+    with_tools_key,
+)
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import AuditedFile, DataOptions, audited
 from orchestrator.execute.data.rejects import RejectsFile
@@ -79,22 +85,26 @@ class _Preparation:
         self.tally: Counter[str] = Counter()
         self.first = ""
         self.problems: list[Problem] = []
+        # The prepared datasets whose rows have the key "tools", and the rows that declare some all the same.
+        self.declaring: set[str] = set()
+        self.undeclared: list[Problem] = []
 
     def run(self) -> Report:
         """Write everything but prepare.json, whose content it returns."""
         generated = _generated(self.settings.generated)
+        any_tools = any("tools" in dataset.columns for dataset in self.settings.datasets)
         datasets = [part for dataset in self.settings.datasets for part in self._dataset(dataset)]
         for name, conversations in ((GENERATED, generated), (HELD_OUT, self.held_out.rows)):
-            with _PartFile.open(self, name) as part:
+            with _PartFile.open(self, name, tools=any_tools) as part:
                 for row, conversation in enumerate(conversations, start=1):
-                    part.put(row, orjson.dumps({"messages": conversation}) + b"\n")
+                    part.put(row, sharegpt_line(conversation))
         purposes = {str(each["name"]): self.settings.purpose for each in datasets}
         entries = {
-            name: entry_of(f"{name}.jsonl", "sharegpt", purpose)
+            name: entry_of(f"{name}.jsonl", "sharegpt", purpose, tools=name in self.declaring)
             for name, purpose in {**purposes, GENERATED: SFT, HELD_OUT: SFT}.items()
         }
         (self.out / "dataset_info.json").write_text(dataset_info_text(entries), encoding="utf-8")
-        self.problems += self.leaks.problems() + one_sided(self.tally, self.first)
+        self.problems += [*self.leaks.problems(), *self.undeclared, *one_sided(self.tally, self.first)]
         if self.problems:
             raise UsageError(*self.problems)
         self.rejects.finish()
@@ -114,7 +124,7 @@ class _Preparation:
             drop=self.rejects.taker,
         ) as file:
             spec = self.settings.split if dataset.part == TRAIN else None
-            parts = self._split(file, dataset.name, spec) if spec else [self._whole(file, dataset)]
+            parts = self._split(file, dataset, spec) if spec else [self._whole(file, dataset)]
             sha256_in = file.hash()
         self.problems += file.audit.problems()
         if dataset.part == TRAIN:
@@ -124,26 +134,37 @@ class _Preparation:
         return [{"name": each["name"], "file": file.audit.file, **each} for each in parts]
 
     def _whole(self, file: AuditedFile, dataset: DatasetSettings) -> Report:
-        with _PartFile.open(self, dataset.name) as written:
+        tools = "tools" in dataset.columns
+        with _PartFile.open(self, dataset.name, tools=tools) as written:
             for number, example, line in file.examples():
+                self._see_tools(example, file.audit, number, tools=tools)
                 self.leaks.see(example, dataset.part, file.audit, number)
                 if dataset.part == TRAIN and isinstance(example, list):
                     self.held_out.see(example)
                 written.put(number, line)
         return written.report(dataset.part)
 
-    def _split(self, file: AuditedFile, name: str, spec: SplitSpec) -> list[Report]:
+    def _see_tools(self, example: Example, audit: Audit, number: int, *, tools: bool) -> None:
+        """Note a row with tools in a dataset whose entry does not name their column."""
+        if not tools and isinstance(example, list) and example[0]["role"] == TOOLS and not self.undeclared:
+            hint = f"write `columns: {{tools: {audit.columns['tools']}}}` and the format into dataset_info"
+            what = "the row declares tools, and the dataset's entry does not name their column"
+            self.undeclared.append(Problem(what, audit.where(number), hint))
+
+    def _split(self, file: AuditedFile, dataset: DatasetSettings, spec: SplitSpec) -> list[Report]:
+        name, tools = dataset.name, "tools" in dataset.columns
         with SplitRows(self.out, spec, file.audit.file) as rows:
             for number, example, line in file.audit.examples(rows.watch(file.rows)):
+                self._see_tools(example, file.audit, number, tools=tools)
                 self.leaks.see(example, TRAIN, file.audit, number)
                 rows.add(number, example, line)
             if file.audit.problems():
                 return [{"name": name}]
             rows.deal()
-            return [self._part(rows, name, part) for part in PARTS if part in spec.weights]
+            return [self._part(rows, name, part, tools=tools) for part in PARTS if part in spec.weights]
 
-    def _part(self, rows: SplitRows, name: str, part: str) -> Report:
-        with _PartFile.open(self, part_name(name, part)) as written:
+    def _part(self, rows: SplitRows, name: str, part: str, *, tools: bool) -> Report:
+        with _PartFile.open(self, part_name(name, part), tools=tools) as written:
             for number, line in rows.rows_of(part):
                 if part == TRAIN and self.held_out.paraphrases and self.settings.purpose == SFT:
                     self.held_out.see(orjson.loads(line)["messages"])
@@ -158,15 +179,18 @@ class _PartFile:
     name: str
     alone: IO[bytes]
     together: IO[bytes]
+    tools: bool = False
     rows: int = 0
 
     def __post_init__(self) -> None:
         self._digest = hashlib.sha256()
 
     @classmethod
-    def open(cls, work: _Preparation, name: str) -> Self:
-        """Begin NAME.jsonl."""
-        return cls(name, (work.out / f"{name}.jsonl").open("wb"), work.together)
+    def open(cls, work: _Preparation, name: str, *, tools: bool) -> Self:
+        """Begin NAME.jsonl; `tools`: every row has the key, because one of them may declare some."""
+        if tools:
+            work.declaring.add(name)
+        return cls(name, (work.out / f"{name}.jsonl").open("wb"), work.together, tools)
 
     def __enter__(self) -> Self:
         return self
@@ -177,8 +201,9 @@ class _PartFile:
     def put(self, row: int, line: bytes) -> None:
         """Write a row as it is trained, and its conversations with the row's number in the source."""
         self.rows += 1
-        self._digest.update(line)
-        self.alone.write(line)
+        written = with_tools_key(line) if self.tools else line
+        self._digest.update(written)
+        self.alone.write(written)
         if line.startswith(_MESSAGES) and line.endswith(_END):  # most rows: nothing to parse
             key = orjson.dumps({"dataset": self.name, "row": row})
             self.together.write(key[:-1] + b"," + line[1:])
@@ -286,8 +311,10 @@ def _generated(settings: GeneratedSettings) -> list[Conversation]:
     if not settings.count:
         return []
     from orchestrator.templates.generated import generated_conversations
+    from orchestrator.templates.generated_tools import conversations_with_tools
 
-    return generated_conversations(settings.seed, settings.count, settings.thoughts)
+    made = generated_conversations(settings.seed, settings.count, settings.thoughts)
+    return made + conversations_with_tools(settings.seed, settings.with_tools, settings.thoughts)
 
 
 def _shown(path: Path, folder: Path) -> str:

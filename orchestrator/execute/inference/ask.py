@@ -142,14 +142,33 @@ def _ask_case(client: Client, case: Case, every: Sequence[str], number: int) -> 
 def _converse(client: Client, case: str, prompt: PromptPlan) -> Transcript:
     messages: list[Message] = [{"role": "system", "content": prompt.system}] if prompt.system else []
     turns: list[Turn] = []
-    for question in prompt.turns:
+    results = list(prompt.results)
+    questions = iter(prompt.turns)
+    question: str | None = next(questions)
+    while question is not None:
         messages.append({"role": "user", "content": question})
         turn = client.ask(messages, streamed=prompt.streamed, seed=prompt.seed, tools=prompt.tools)
         turns.append(turn)
-        if turn.error:
-            break
+        while turn.tool_calls and results:
+            messages += _with_results(turn, results)
+            turn = client.ask(messages, streamed=prompt.streamed, seed=prompt.seed, tools=prompt.tools)
+            turns.append(turn)
         messages.append({"role": "assistant", "content": turn.content})
+        question = None if turn.error else next(questions, None)
     return Transcript(case, prompt.purpose, tuple(turns))
+
+
+def _with_results(turn: Turn, results: list[str]) -> list[Message]:
+    """A turn that called tools, and what they return; a call for which no result is left returns nothing."""
+    calls = [
+        {"id": f"call_{at}", "type": "function", "function": dict(call)}
+        for at, call in enumerate(turn.tool_calls)
+    ]
+    returned: list[Message] = [
+        {"role": "tool", "tool_call_id": call["id"], "content": results.pop(0) if results else ""}
+        for call in calls
+    ]
+    return [{"role": "assistant", "content": turn.content, "tool_calls": calls}, *returned]
 
 
 def service_client(*, max_tokens: int, temperature: float | None, model: str = "") -> Client:

@@ -6,6 +6,7 @@ from the user's OPENAI_* variables (transport.py).
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ LONGEST_NAME = 200
 MOST_SECONDS = 86_400.0
 DYING = (0.1, 0.3, 1.0)
 
-Message = Mapping[str, str]
+Message = Mapping[str, object]
 Tool = Mapping[str, object]
 
 
@@ -108,17 +109,19 @@ class Client:
         If either request fails, the turn's `error` says why and everything else is empty. A seed of 0 is
         not sent.
         """
-        sent = tuple(dict(message) for message in messages)
+        sent = tuple(map(_shown, messages))
         extra = {**({"seed": seed} if seed else {}), **({"tools": list(tools)} if tools else {})}
         try:
-            whole, seconds = with_retries(lambda: self._timed(sent, **extra), longest=self._patience)
+            whole, seconds = with_retries(lambda: self._timed(messages, **extra), longest=self._patience)
         except RequestError as error:
             return Turn(sent, error=_described(error, tools))
         turn = _turn(sent, whole, seconds)
         if not streamed:
             return turn
         try:
-            streamed_whole = with_retries(lambda: joined(self.stream(sent, **extra)), longest=self._patience)
+            streamed_whole = with_retries(
+                lambda: joined(self.stream(messages, **extra)), longest=self._patience
+            )
         except RequestError as error:
             return Turn(sent, error=f"with stream=true: {_described(error, tools)}")
         return replace(
@@ -135,16 +138,16 @@ class Client:
 
         The caller checks whether the answer follows the schema.
         """
-        sent = tuple(dict(message) for message in messages)
+        sent = tuple(map(_shown, messages))
         form = {"name": name, "strict": True, "schema": dict(schema)}
         constraint = {"response_format": {"type": "json_schema", "json_schema": form}}
         try:
             try:
-                whole, seconds = self._timed(sent, **(constraint if self._takes_schemas else {}))
+                whole, seconds = self._timed(messages, **(constraint if self._takes_schemas else {}))
             except RequestError as error:
                 if error.kind is not ErrorKind.REFUSED or not self._takes_schemas:
                     raise
-                whole, seconds = self._timed(sent)  # fails the same way if something else was refused
+                whole, seconds = self._timed(messages)  # fails the same way if something else was refused
                 self._takes_schemas = False
         except RequestError as error:
             return Turn(sent, error=str(error))
@@ -315,6 +318,12 @@ class Client:
             case ErrorKind.NOT_SERVED:
                 return UsageError(Problem(what, self.base_url, "does the address need /v1 at its end?"))
         return StageFailed(Problem(what, self.base_url, "read the server's log"))
+
+
+def _shown(message: Message) -> dict[str, str]:
+    """A message for the transcript: its calls stand in the place of an empty content."""
+    calls = json.dumps(message["tool_calls"], ensure_ascii=False) if "tool_calls" in message else ""
+    return {"role": str(message["role"]), "content": str(message["content"]) or calls}
 
 
 def _turn(sent: tuple[dict[str, str], ...], whole: Delta, seconds: float) -> Turn:

@@ -53,7 +53,9 @@ def _case(case: DatasetCase, at: int, messages: Sequence[Message]) -> Case:
     turns = {role: tuple(one["content"] for one in messages if one["role"] == role) for role in _ROLES}
     system = case.system or "".join(turns["system"][:1])
     expect = with_reference(case.expect, _reference(messages))
-    return Case(f"{case.id}.rows[{at}]", turns["user"], system, expect, tools=case.tools)
+    return Case(
+        f"{case.id}.rows[{at}]", turns["user"], system, expect, tools=case.tools, results=case.results
+    )
 
 
 def _reference(messages: Sequence[Message]) -> str:

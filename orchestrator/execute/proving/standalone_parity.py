@@ -18,7 +18,7 @@ from typing import TypedDict
 import orjson
 
 from orchestrator.backends import llamafactory
-from orchestrator.datasets.targets import dataset_info_text
+from orchestrator.datasets.targets import dataset_info_text, sharegpt_line, with_tools_key
 from orchestrator.errors import ConchError, Problem, UsageError
 from orchestrator.execute.data.prepare import GENERATED
 from orchestrator.execute.environments import registry
@@ -37,13 +37,14 @@ from orchestrator.proofs.tokenizer import prove
 from orchestrator.results import Proof, json_of
 from orchestrator.templates.compare import ORDER, ConversationVerdict, judge_conversation
 from orchestrator.templates.generated import generated_conversations
+from orchestrator.templates.generated_tools import conversations_with_tools
 from orchestrator.templates.pairing import choose, digest_of
 from orchestrator.templates.prompt_diff import Training
 from orchestrator.templates.writer import ANY
 
 HOME = registry.SOURCES.parent
 GIVEN = "given"
-MADE_UP, SEED = 500, 20260101
+MADE_UP, MADE_UP_WITH_TOOLS, SEED = 500, 300, 20260101
 JINJA = "chat_template.jinja"
 IDS = {"train": "training_ids.jsonl", "serve": "serving_ids.jsonl"}
 
@@ -153,6 +154,7 @@ def _conversations(question: Question) -> list[Given]:
     if question.conversations is not None:
         return read_conversations(question.conversations)
     made = generated_conversations(SEED, MADE_UP, question.thinking != "off")
+    made += conversations_with_tools(SEED, MADE_UP_WITH_TOOLS, question.thinking != "off")
     return [
         Given(f"generated:{number}", one, [dict(m) for m in one]) for number, one in enumerate(made, start=1)
     ]
@@ -167,13 +169,13 @@ def _lay_out(folder: Path, question: Question, jinja: str, given: Sequence[Given
     (folder / JINJA).write_text(jinja, encoding="utf-8")
     settings = llamafactory.probe_yaml(name, question.template, question.thinking, question.history)
     (folder / "train.yaml").write_text(settings, encoding="utf-8")
-    (folder / "data/dataset_info.json").write_text(dataset_info_text([name]), encoding="utf-8")
+    (folder / "data/dataset_info.json").write_text(dataset_info_text([name], tools=True), encoding="utf-8")
     with (
         (folder / f"data/{name}.jsonl").open("wb") as alone,
         (folder / "data/conversations.jsonl").open("wb") as sent,
     ):
         for row, one in enumerate(given):
-            alone.write(orjson.dumps({"messages": one.trained}) + b"\n")
+            alone.write(with_tools_key(sharegpt_line(one.trained)))
             sent.write(orjson.dumps({"dataset": name, "row": row, "messages": one.sent}) + b"\n")
 
 

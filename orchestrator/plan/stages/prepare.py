@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Enough shapes (1–4 turns, languages, thoughts, odd texts, with and without system) to find any error in a
 # template; they take a second.
-GENERATED, SEED = 500, 7
+GENERATED, WITH_TOOLS, SEED = 500, 300, 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +42,12 @@ class DatasetSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedSettings:
-    """Generated conversations for the proofs: how many, and whether with thoughts."""
+    """Generated conversations for the proofs: how many, without and with tools; with thoughts or not."""
 
     seed: int
     count: int
     thoughts: bool
+    with_tools: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ def settings(job: Job) -> PrepareSettings:
         generated=GeneratedSettings(
             seed=SEED,
             count=0 if job.kind.purpose == PT else GENERATED,  # no chat template renders documents
+            with_tools=WITH_TOOLS if job.tools else 0,
             thoughts=job.recipe.template.thinking != "off",
         ),
         split=split if data.parts else None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from orchestrator.templates.tool_formats import DEFAULT, ToolFormat
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
@@ -13,6 +15,8 @@ class Layout:
     Attributes:
         prefix: jinja expression that opens a conversation.
         system, user: jinja expression of a whole message; `content` is the text of the message.
+        result: jinja expression of what a tool returned, like `user`; `user` itself if it is "".
+        tools: how declarations and calls are written.
         opens: the text before an answer. closes: jinja expression of what follows it.
         default_system: the system prompt of conversations without one.
         reasons: whether it is a ReasoningTemplate, so that thinking and history change its tokens.
@@ -25,6 +29,8 @@ class Layout:
     user: str
     opens: str
     closes: str
+    result: str = ""
+    tools: ToolFormat = DEFAULT
     default_system: str = ""
     reasons: bool = False
     reasoning_parser: str = "none"

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.templates.families.base import Family, Layout
+from orchestrator.templates.tool_formats import QWEN
 
 _PLAIN = Layout(
     system=r"'<|im_start|>system\n' + content + '<|im_end|>\n'",
     user=r"'<|im_start|>user\n' + content + '<|im_end|>\n'",
     opens="<|im_start|>assistant\n",
     closes=r"'<|im_end|>\n'",
+)
+_QWEN = replace(
+    _PLAIN,
+    result=r"'<|im_start|>user\n<tool_response>\n' + content + '\n</tool_response><|im_end|>\n'",
+    tools=QWEN,
 )
 
 
@@ -30,11 +36,11 @@ FAMILY = Family(
     system_block=r"<\|im_start\|>system\n(.*?)<\|im_end\|>",
     layouts={
         "qwen": replace(
-            _PLAIN, default_system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+            _QWEN, default_system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
         ),
-        "qwen3": replace(_PLAIN, reasons=True, reasoning_parser="qwen3"),
-        "qwen3_nothink": _PLAIN,
-        "chatml": _PLAIN,
+        "qwen3": replace(_QWEN, reasons=True, reasoning_parser="qwen3"),
+        "qwen3_nothink": _QWEN,
+        "chatml": replace(_PLAIN, result=r"'<|im_start|>tool\n' + content + '<|im_end|>\n'"),
         "smollm2": replace(
             _PLAIN,
             default_system="You are a helpful AI assistant named SmolLM, trained by Hugging Face.",

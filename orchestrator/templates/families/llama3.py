@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.templates.families.base import Family, Layout
+from orchestrator.templates.tool_formats import LLAMA3
 
 
 def _recognise(jinja: str, model_type: str) -> str:
@@ -19,6 +20,8 @@ FAMILY = Family(
             prefix="bos_token",
             system=r"'<|start_header_id|>system<|end_header_id|>\n\n' + content + '<|eot_id|>'",
             user=r"'<|start_header_id|>user<|end_header_id|>\n\n' + content + '<|eot_id|>'",
+            result=r"'<|start_header_id|>ipython<|end_header_id|>\n\n' + content + '<|eot_id|>'",
+            tools=LLAMA3,
             opens="<|start_header_id|>assistant<|end_header_id|>\n\n",
             closes="'<|eot_id|>'",
         )

@@ -74,7 +74,6 @@ def test_a_thought_beside_the_answer_is_spelled_as_the_trainer_spells_it() -> No
         (said("user", ["a"]), "not text"),
         (said("user", [{"type": []}]), "unread part"),
         (said("user", []), "not text"),
-        (said("assistant", "a", tool_calls=[{"function": {"name": "f"}}]), "unread content"),
         (said("assistant", None, tool_calls=[{"id": "1"}]), "function call"),
         (
             said("assistant", None, tool_calls=[{"function": {"name": "f", "arguments": "{"}}]),

@@ -29,7 +29,6 @@ def turn(role: Any, text: Any) -> dict[str, Any]:
         ("chatgpt", "assistant"),
         ("system", "system"),
         ("tool", "observation"),
-        ("function_call", "function_call"),
     ],
 )
 def test_roles_have_other_names(written: str, role: str) -> None:
@@ -64,7 +63,7 @@ def test_columns_of_other_names_are_read() -> None:
         ({"conversations": [turn(1, "a")]}, "not text"),
         ({"conversations": [turn("human", None)]}, "null"),
         ({"conversations": [{"value": "a"}]}, "missing key"),
-        ({"conversations": [], "tools": "[]"}, "unread tools"),
+        ({"conversations": [], "tools": "[{]"}, "tools"),
     ],
 )
 def test_what_would_be_lost_is_refused(row: dict[str, Any], kind: str) -> None:
