@@ -30,11 +30,11 @@ from orchestrator.datasets.duplicates import Duplicates
 from orchestrator.datasets.faults import ANSWERING, faults_of, is_whole
 from orchestrator.datasets.formats import columns_for
 from orchestrator.datasets.formats.base import Columns, Format, media_in
-from orchestrator.datasets.formats.tools import beside_tools, without_tools
 from orchestrator.datasets.preferences import compared, tally_of
 from orchestrator.datasets.repairs import fix_value, repairs_for
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.targets import WriteRow, sharegpt_line
+from orchestrator.datasets.tool_rows import beside_tools, without_tools
 from orchestrator.datasets.warnings import PERSONAL, is_plain, peculiarities, warnings_of
 from orchestrator.errors import Problem
 

@@ -24,7 +24,7 @@ PURPOSES: Mapping[str, tuple[str, str]] = {
 SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 OBSERVATION, FUNCTION_CALL = "observation", "function_call"
 DOCUMENT = "document"
-# The first message of a conversation with tools: their list, as JSON (formats/tools.py).
+# The first message of a conversation with tools: their list, as JSON (tool_rows.py).
 TOOLS = "tools"
 
 SHOWN = 80

@@ -28,7 +28,7 @@ from orchestrator.datasets.base import (
     Text,
     excerpt,
 )
-from orchestrator.datasets.formats.tools import read_call, without_tools
+from orchestrator.datasets.tool_rows import read_call, without_tools
 from orchestrator.datasets.warnings import MARK
 
 ASKING, ANSWERING = (USER, OBSERVATION), (ASSISTANT, FUNCTION_CALL)

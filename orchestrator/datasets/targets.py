@@ -32,7 +32,7 @@ from orchestrator.datasets.base import (
     Text,
     messages_of,
 )
-from orchestrator.datasets.formats.tools import without_tools
+from orchestrator.datasets.tool_rows import without_tools
 from orchestrator.errors import Problem
 
 TAGS = {

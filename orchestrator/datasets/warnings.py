@@ -22,7 +22,7 @@ from orchestrator.datasets.base import (
     Message,
     RowProblem,
 )
-from orchestrator.datasets.formats.tools import calls_in, declared_names
+from orchestrator.datasets.tool_rows import calls_in, declared_names
 
 INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ufeff]")
 MARKUP = re.compile(

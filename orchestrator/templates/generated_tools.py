@@ -3,7 +3,7 @@
 Chinese and English; one to four tools, with and without parameters, enums, lists, nested objects and
 descriptions; calls alone, several at once, after a thought or after text; one result or several; arguments
 of every JSON type; answers that follow results, and questions that need no call. Written as rows are
-prepared (datasets/formats/tools.py).
+prepared (datasets/tool_rows.py).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Lists of messages, {"from", "value"} or {"role", "content"}, for the formats that have them.
 
 The usual names of the roles are accepted, in any case. `reasoning_content` becomes the answer's thought, as
-LLaMA-Factory writes it; a message that calls tools becomes a turn of role function_call (tools.py). A list of
-content parts, as servers or LLaMA-Factory's newer files write it, is read as the message that it stands for.
+LLaMA-Factory writes it; a message that calls tools becomes a turn of role function_call (tool_rows.py). A list
+of content parts, as servers or LLaMA-Factory's newer files write it, is read as the message it stands for.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from orchestrator.datasets.formats.base import (
     system_of,
     with_thought,
 )
-from orchestrator.datasets.formats.tools import (
+from orchestrator.datasets.tool_rows import (
     call_message,
     calls_of,
     declared,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from orchestrator.datasets.base import SFT, Conversation, Row
 from orchestrator.datasets.formats.base import ANSWERS, Columns, refuse_unread
 from orchestrator.datasets.formats.messages import messages_in, read_turns
-from orchestrator.datasets.formats.tools import declared
+from orchestrator.datasets.tool_rows import declared
 
 name = "openai"
 purpose = SFT
