@@ -54,7 +54,7 @@ from types import ModuleType, SimpleNamespace
 from typing import IO, TYPE_CHECKING
 
 from quick_render import QuickRender
-from spellings import SPELLINGS, Message, as_it_is, has_dropped, is_bare, request_of
+from spellings import SPELLINGS, Message, as_it_is, calls_of, has_dropped, is_bare, request_of
 from tokens import fixed_texts, offline, output, pieces, put, refuse, round_trip, versions
 
 if TYPE_CHECKING:
@@ -234,15 +234,10 @@ def spelled(
     requests: dict[str, tuple[list[Message], list[str]]] = {}
     ways = {name: as_it_is(spell) if plain else spell for name, spell in SPELLINGS.items()}
     for name, spell in ways.items() if many else [("thought", dict)]:
-        sent = [spell(one) | called(one) if one["role"] == "assistant" else one for one in before]
+        sent = [spell(one) | calls_of(one) if one["role"] == "assistant" else one for one in before]
         key = json.dumps(sent, ensure_ascii=False, sort_keys=True) if many else ""
         requests.setdefault(key, (sent, []))[1].append(name)
     return list(requests.values())
-
-
-def called(message: Message) -> Message:
-    """The calls of an answer, which every spelling sends alike."""
-    return {"tool_calls": message["tool_calls"]} if "tool_calls" in message else {}
 
 
 def load(arguments: argparse.Namespace) -> tuple[OnlineRenderer, str | None]:

@@ -46,6 +46,11 @@ def request_of(messages: Sequence[Message]) -> tuple[list[Message], list[Message
     return tools, sent
 
 
+def calls_of(message: Message) -> Message:
+    """The calls of an answer, which every spelling sends alike."""
+    return {"tool_calls": message["tool_calls"]} if message.get("tool_calls") else {}
+
+
 def split_call(content: str) -> tuple[str, list[Message]]:
     """(thought and text before the calls, the calls with their arguments as JSON text)."""
     marked = MARKED.search(content)

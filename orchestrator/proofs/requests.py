@@ -8,9 +8,17 @@ one way only, the prompt must not depend on what the client says.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from orchestrator.probes.spellings import SPELLINGS, Message, as_it_is, has_dropped, is_bare
+from orchestrator.probes.spellings import (
+    SPELLINGS,
+    Message,
+    as_it_is,
+    calls_of,
+    has_dropped,
+    is_bare,
+    request_of,
+)
 from orchestrator.proofs.trained import RowIds, TurnIds
 from orchestrator.results import Sentence
 from orchestrator.templates.compare import TrainedAnswer
@@ -68,8 +76,16 @@ def requests_of(
 ) -> Iterator[Request]:
     """Every way in which clients ask for the trained answers of a row, whose conversation is `messages`.
 
-    `completions` adds a completion for the last trained answer.
+    `completions` adds a completion for the last trained answer. With tools, every request declares them.
     """
+    tools = declared(messages)
+    for request in _requests(row, messages, training, completions=completions):
+        yield replace(request, extra={**request.extra, **tools})
+
+
+def _requests(
+    row: RowIds, messages: Sequence[Message], training: Training, *, completions: bool
+) -> Iterator[Request]:
     mixed = training.reasons and training.thinking is None
     for turn in row["turns"]:
         before, answer = before_answer(messages, turn["turn"])
@@ -91,9 +107,16 @@ def requests_of(
 
 
 def before_answer(messages: Sequence[Message], turn: int) -> tuple[list[Message], Message]:
-    """(the messages before an answer, the answer)."""
+    """(the messages before an answer, the answer), as a client sends them."""
+    _, messages = request_of(messages)
     answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
     return list(messages[: answers[turn]]), messages[answers[turn]]
+
+
+def declared(messages: Sequence[Message]) -> Extra:
+    """The tools of a conversation, as every request for one of its answers declares them."""
+    tools, _ = request_of(messages)
+    return {"tools": tools} if tools else {}
 
 
 def thinking_of(answer: Message, *, mixed: bool) -> Extra:
@@ -107,7 +130,7 @@ def _spelled(
     ways = {name: as_it_is(spell) if plain else spell for name, spell in SPELLINGS.items()}
     many = any(one["role"] == "assistant" for one in before)
     for name, spell in ways.items() if many else [("thought", dict)]:
-        sent = [spell(one) if one["role"] == "assistant" else one for one in before]
+        sent = [spell(one) | calls_of(one) if one["role"] == "assistant" else one for one in before]
         yield Request(_CLIENTS[name], row, turn, sent, own, lossy=has_dropped(before, [name]))
 
 
@@ -117,7 +140,8 @@ def _completed(row: RowIds, turn: TurnIds, before: Sequence[Message], own: Extra
         return
     # vLLM 0.32 renames this field in a completion (protocol.py, _normalize_messages_before); its /tokenize,
     # which no chat client calls, drops it.
-    sent = [_renamed(SPELLINGS["reasoning"](one)) if one["role"] == "assistant" else one for one in before]
+    spell = SPELLINGS["reasoning"]
+    sent = [_renamed(spell(one)) | calls_of(one) if one["role"] == "assistant" else one for one in before]
     name = Sentence("a reasoning_content field", "reasoning_content 字段")
     yield Request(name, row, turn, sent, own, completes=True)
 

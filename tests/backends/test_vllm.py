@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from orchestrator.backends import vllm
+from orchestrator.errors import UsageError
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Runtime
 from tests.plan.test_plan import job_of
@@ -90,3 +91,26 @@ def test_our_plug_in_cleans_the_content_of_every_parser(parser: str, *, has: boo
     job = job_of("magic_conch", "cpu", f"serve.reasoning_parser={parser}")
     words = vllm.service(job, name="v", folder="e", warm_during="", config="c.yaml").command.argv
     assert ("--reasoning-parser-plugin" in words) is has
+
+
+def test_tools_get_the_parser_of_the_format_that_was_trained() -> None:
+    job = job_of("conch_tools", "cpu")
+    assert config(job)["tool-call-parser"] == "conch_action"
+    assert config(job)["enable-auto-tool-choice"] is True
+    words = vllm.service(job, name="s", folder="f", warm_during="", config="c").command.argv
+    assert words[words.index("--tool-parser-plugin") + 1] == "{probes}/tool_parser.py"
+    qwen = job_of("conch_tools", "cpu", "template={name: qwen3_nothink}")
+    assert config(qwen)["tool-call-parser"] == "hermes"
+    assert (
+        "--tool-parser-plugin"
+        not in vllm.service(qwen, name="s", folder="f", warm_during="", config="c").command.argv
+    )
+
+
+def test_a_tool_parser_of_another_family_is_refused() -> None:
+    """Fault: the calls would come back as text."""
+    with pytest.raises(UsageError, match="another format than template deepseekr1 trains") as refused:
+        job_of("conch_tools", "cpu", "vllm={tool-call-parser: hermes}")
+    assert "conch_action is used" in refused.value.problems[0].hint
+    assert job_of("conch_tools", "cpu", "vllm={tool-call-parser: conch_action}").tools
+    assert not job_of("magic_conch", "cpu", "vllm={tool-call-parser: hermes}").tools

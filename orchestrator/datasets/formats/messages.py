@@ -1,8 +1,8 @@
 """Lists of messages, {"from", "value"} or {"role", "content"}, for the formats that have them.
 
 The usual names of the roles are accepted, in any case. `reasoning_content` becomes the answer's thought, as
-LLaMA-Factory writes it; a message that calls tools becomes a turn of role function_call (tool_rows.py). A list
-of content parts, as servers or LLaMA-Factory's newer files write it, is read as the message it stands for.
+LLaMA-Factory writes it; a message that calls tools becomes a turn of role function_call (tool_rows.py). A
+list of content parts, as servers or newer files of LLaMA-Factory write it, is read as the message it means.
 """
 
 from __future__ import annotations

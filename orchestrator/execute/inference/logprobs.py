@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from orchestrator.datasets.targets import DOCUMENT
 from orchestrator.execute.host.atomic_files import write_durable
@@ -25,6 +25,7 @@ from orchestrator.execute.host.jsonl import key_of, lines_of
 from orchestrator.execute.host.tell import tell
 from orchestrator.execute.inference.token_server import TokenServer
 from orchestrator.plan.stages.prove_served import ScoreServedSettings
+from orchestrator.probes.spellings import request_of
 
 
 class TrainedTurn(TypedDict):
@@ -54,7 +55,7 @@ class ServedScore(TypedDict):
     error: str
 
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 
 def score_served(settings: ScoreServedSettings, folder: Path) -> int:
@@ -92,6 +93,7 @@ def _score(
     named = {"dataset": row["dataset"], "row": row["row"], "held_out": row["held_out"]}
     ids, turns = row["ids"], row["turns"]
     first = turns[0]["start"]
+    tools, sent = request_of(messages)
     try:
         weights = server.logprobs(ids, first)
     except ValueError as error:
@@ -99,7 +101,7 @@ def _score(
     scored = []
     for turn in turns:
         start, end = turn["start"], turn["end"]
-        served = _served(server, ids[:end], start, _request(turn["turn"], messages, thinking))
+        served = _served(server, ids[:end], start, _request(turn["turn"], sent, thinking), tools)
         scored.append(
             {"turn": turn["turn"], "weights": _rounded(weights[start - first : end - first]), **served}
         )
@@ -130,7 +132,7 @@ def _score_document(server: TokenServer, row: TrainedRow, text: str, labels: int
 def _request(
     turn: int, messages: Sequence[Message], thinking: object
 ) -> tuple[Sequence[Message], dict[str, object] | None]:
-    """(the messages before a trained answer, the template options that belong to it)."""
+    """(the messages before a trained answer, the template options that belong to it), without tools."""
     answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
     if turn >= len(answers):
         return [], None
@@ -145,13 +147,14 @@ def _served(
     ids: Sequence[int],
     start: int,
     request: tuple[Sequence[Message], dict[str, object] | None],
+    tools: Sequence[Message],
 ) -> ServedScore:
     score = ServedScore(prompt=[], prefilled=0, same_prompt=False, error="")
     if not request[0]:
         score["error"] = "its conversation is not in conversations.jsonl"
         return score
     try:
-        prompt = server.prompt(*request)
+        prompt = server.prompt(*request, tools=tools)
         prefilled = len(prompt) - start
         if prefilled < 0 or prompt != ids[: len(prompt)]:
             prefilled = 0

@@ -108,11 +108,14 @@ class TokenServer:
         template_options: Mapping[str, object] | None,
         *,
         generation: bool = True,
+        tools: Sequence[Mapping[str, object]] = (),
     ) -> list[int]:
         """The ids that the server makes of a chat request, with or without the start of an answer."""
         body: dict[str, object] = {"messages": list(messages), "add_generation_prompt": generation}
         if template_options:
             body["chat_template_kwargs"] = template_options
+        if tools:
+            body["tools"] = list(tools)
         return self._tokens(body)
 
     def _tokens(self, body: Mapping[str, object]) -> list[int]:

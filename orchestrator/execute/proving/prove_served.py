@@ -40,12 +40,13 @@ from orchestrator.execute.proving.probe_files import (
 from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.outside import Outside, listed
 from orchestrator.plan.stages.prove_served import ProveServedSettings
-from orchestrator.probes.spellings import Message, split
+from orchestrator.probes.spellings import Message, calls_of, split
 from orchestrator.proofs.requests import (
     OWN_ANSWER,
     Extra,
     Request,
     before_answer,
+    declared,
     requests_of,
     thinking_of,
 )
@@ -207,7 +208,8 @@ class ServedAsker:
             before, answer = before_answer(messages, 0)
             start, end = row["turns"][0]["start"], row["turns"][0]["end"]
             room = min(end - start + ROOM, self.longest - start)
-            extra = thinking_of(answer, mixed=self.training.reasons and self.training.thinking is None)
+            mixed = self.training.reasons and self.training.thinking is None
+            extra = {**thinking_of(answer, mixed=mixed), **declared(messages)}
             whole = self._complete(before, room, extra)
             text = "" if whole.get("error") else whole["choices"][0]["message"].get("content")
             found += [Content(self._where(row), text or "")]
@@ -247,7 +249,7 @@ class ServedAsker:
         history, answer = before_answer(messages, later["turn"])
         room = earlier["end"] - earlier["start"] + ROOM if earlier else later["start"]
         mixed = self.training.reasons and self.training.thinking is None
-        extra = thinking_of(previous, mixed=mixed)
+        extra = {**thinking_of(previous, mixed=mixed), **declared(messages)}
         completion = self._complete(before, min(room, self.longest - later["start"]), extra)
         if completion.get("error"):
             return None
@@ -260,9 +262,10 @@ class ServedAsker:
             exact = content.strip("\n") == split(previous["content"])[1].strip("\n")
         if not exact:
             return None
-        own = {key: choice["message"][key] for key in _RETURNED if key in choice["message"]}
+        message = choice["message"]
+        own = {key: message[key] for key in _RETURNED if key in message} | calls_of(message)
         sent = [*before, own, *history[len(before) + 1 :]]
-        extra = thinking_of(answer, mixed=mixed)
+        extra = {**thinking_of(answer, mixed=mixed), **declared(messages)}
         return self.judge(Request(OWN_ANSWER, row, later, sent, extra))
 
     def _complete(self, messages: Sequence[Message], room: int, extra: Extra) -> dict[str, Any]:

@@ -313,3 +313,30 @@ def test_no_file_makes_a_traceback(data: st.DataObject) -> None:
         source.write_bytes(raw)
         with suppress(UsageError, MissingError):
             prepare(settings(source, format=data.draw(st.sampled_from(["", *FORMATS]))), Path(name))
+
+
+def test_tools_reach_the_trainer_and_the_proofs(tmp_path: Path) -> None:
+    call = '{"name": "now", "arguments": {}}'
+    said = [("human", "几点？"), ("function_call", call), ("observation", "九点"), ("gpt", "九点。")]
+    turns = [{"from": role, "value": text} for role, text in said]
+    plain = {"conversations": [turns[0], turns[3]]}
+    source = written(tmp_path / "raw.jsonl", plain, {"conversations": turns, "tools": [{"name": "now"}]})
+    values = settings(source, format="sharegpt", columns={"tools": "tools"})
+    assert prepare({**values, "generated": {**GENERATED, "count": 1, "with_tools": 2}}, tmp_path) == 0
+    out = tmp_path / "data.partial-0"
+    first, second = lines_of(out / "x.jsonl")
+    # One row without the key, and LLaMA-Factory would read null where text is expected.
+    assert first["tools"] == ""
+    assert json.loads(second["tools"])[0]["function"]["name"] == "now"
+    info = json.loads((out / "dataset_info.json").read_text(encoding="ascii"))
+    assert info["x"]["columns"]["tools"] == info["conch_generated"]["columns"]["tools"] == "tools"
+    together = lines_of(out / "conversations.jsonl")
+    assert sum(line["messages"][0]["role"] == "tools" for line in together) == 3
+
+
+def test_tools_that_the_entry_does_not_name_are_not_lost_without_a_word(tmp_path: Path) -> None:
+    turns = [{"from": "human", "value": "几点？"}, {"from": "gpt", "value": "九点。"}]
+    source = written(tmp_path / "raw.jsonl", {"conversations": turns, "tools": [{"name": "now"}]})
+    with pytest.raises(UsageError, match="does not name their column") as refused:
+        prepare(settings(source, format="sharegpt"), tmp_path)
+    assert "columns: {tools: tools}" in refused.value.problems[0].hint

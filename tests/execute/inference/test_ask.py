@@ -19,7 +19,7 @@ from orchestrator.execute.inference.ask import ask, ask_cases, settle
 from orchestrator.execute.inference.client import Client
 from orchestrator.execute.inference.transcripts import read_answers
 from orchestrator.execute.runner.task import typed
-from orchestrator.results import Transcript
+from orchestrator.results import Transcript, Turn
 from tests.fakes.openai_server import FakeServer, Said, openai_server
 
 EVERY = ("stops", "no_control_tokens", "streamed")
@@ -260,3 +260,27 @@ def test_rows_of_the_data_are_asked(settings: dict[str, Any], server: FakeServer
     assert ask(typed(ask, settings | {"cases": [case], "paraphrases": [], "every": []}), tmp_path) == 0
     [transcript] = read_answers(tmp_path / "answers.jsonl.partial-0")
     assert (transcript.case, transcript.turns[0].messages[-1]["content"]) == ("checks[0].rows[0]", "在吗")
+
+
+def test_a_call_is_answered_with_its_result_and_the_model_goes_on(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[list[dict[str, Any]]] = []
+
+    def answered(_: Client, messages: list[dict[str, Any]], **given: Any) -> Turn:
+        assert given["tools"]
+        sent.append(list(messages))
+        called = messages[-1]["role"] == "user"
+        calls = ({"name": "get_weather", "arguments": "{}"},) * 2 if called else ()
+        return Turn((), "" if called else f"它说{messages[-1]['content']}", tool_calls=calls)
+
+    monkeypatch.setattr(Client, "ask", answered)
+    weather = {"type": "function", "function": {"name": "get_weather"}}
+    expect = {"tool_call": {"name": "get_weather"}, "contains": "雨"}
+    case = Case("checks[0]", ("天气？",), expect=expect, tools=(weather,), results=("晴", "雨"))
+    [[transcript]] = ask_cases(client, [case], ())
+    assert [one["role"] for one in sent[1]] == ["user", "assistant", "tool", "tool"]
+    assert [one.get("tool_call_id") for one in sent[1][2:]] == ["call_0", "call_1"]
+    assert [one["content"] for one in sent[1][2:]] == ["晴", "雨"]
+    assert len(transcript.turns) == 2
+    assert all(verdict.passed for verdict in judge_all([case], (), [transcript]))
