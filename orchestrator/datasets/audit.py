@@ -123,6 +123,7 @@ class Audit:
         tick: called with the number of rows, once for every TICK rows.
         rows, kept: rows read, rows kept. turns_in, turns: answers read, answers in the kept rows.
         bad: rows with faults. cut_short: whether the file could not be read to its end.
+        declares: whether rows declare tools.
         faults, warnings, fixed: kinds and first locations of what must be fixed, looks odd, was repaired.
         first: number of the first row that was kept; 0 before.
         unread: key → rows that have it and whose value is not used.
@@ -144,6 +145,7 @@ class Audit:
     turns: int = 0
     bad: int = 0
     cut_short: bool = False
+    declares: bool = False
     faults: Counts = field(default_factory=Counts)
     warnings: Counts = field(default_factory=Counts)
     fixed: Counts = field(default_factory=Counts)
@@ -272,6 +274,7 @@ class Audit:
     def _look(self, number: int, row: Row, example: Example) -> tuple[Example, int] | None:
         """The example, repaired if the rules say so, and its answers; None if the row is refused."""
         self.turns_in += _answers(example)
+        self.declares |= bool(without_tools(_messages(example))[0])
         faults, warnings = list(faults_of(example)), list(warnings_of(_messages(example)))
         if self.rules.fix:
             example, faults, warnings = self._repaired(number, example, faults, warnings)
@@ -311,7 +314,10 @@ class Audit:
 
     def _relation(self, example: Example) -> str:
         if type(example) is list:
-            return self._before.relation(without_tools(example)[1])
+            tools, turns = without_tools(example)
+            if tools:  # the same question with other tools is another one
+                turns = [{**turns[0], "content": tools + turns[0]["content"]}, *turns[1:]] if turns else []
+            return self._before.relation(turns) if turns else ""
         relation = self._before.relation(compared(example))
         return CONTRADICTION if relation == SEVERAL else relation
 

@@ -102,7 +102,11 @@ def _completed(tool: object) -> dict[str, object]:
         "function": {
             "name": function["name"],
             "description": description,
-            "parameters": parameters or {"type": "object", "properties": {}},
+            # LLaMA-Factory's default format ends the run where there are none.
+            "parameters": {
+                **(parameters or {"type": "object"}),
+                "properties": parameters.get("properties", {}),
+            },
         },
     }
 
@@ -111,9 +115,9 @@ def _parameters_problem(parameters: object) -> str:
     """What a tool format of LLaMA-Factory cannot read (data/tool_utils.py); "" if there is nothing."""
     if not isinstance(parameters, dict):
         return f"its parameters are {type_name(parameters)}, not an object"
-    properties = parameters.get("properties") if parameters else {}
+    properties = parameters.get("properties", {})
     if not isinstance(properties, dict):
-        return 'its parameters have no "properties"'
+        return f"the properties of its parameters are {type_name(properties)}, not an object"
     for name, value in properties.items():
         if not isinstance(value, dict):
             return f"its parameter {excerpt(name)} is {type_name(value)}, not an object"

@@ -48,7 +48,7 @@ class CheckCase(Section):
     tools: Annotated[tuple[dict[str, Any], ...], Tools()] = Field(
         (), description="Tools that the model may call, in OpenAI's format; checked by tool_call."
     )
-    results: Annotated[tuple[str, ...], ListField(TextField("what a tool returns"))] = Field(
+    results: Annotated[tuple[str, ...], ListField(TextField("what a tool returns"), least=0)] = Field(
         (), description="What the called tools return, in order; the model answers with them."
     )
     expect: Annotated[dict[str, object], Mapped("a mapping of check to argument")] = Field(

@@ -57,7 +57,7 @@ def test_a_row_may_declare_no_tools(tools: object) -> None:
         ("[{]", "is not JSON"),
         ({"name": "f"}, "not a list"),
         ([{"description": "f"}], "has no name"),
-        ([{"name": "f", "parameters": {"type": "object"}}], 'no "properties"'),
+        ([{"name": "f", "parameters": {"properties": []}}], "not an object"),
         ([{"name": "f", "parameters": {"properties": {"x": "text"}}}], "not an object"),
         ([{"name": "f", "parameters": {"properties": {"x": {"enum": [1]}}}}], "not a list of texts"),
         ([{"name": "f", "description": 3}], "not text"),

@@ -43,7 +43,7 @@ class ScanResult:
 
     Attributes:
         file: its format and the counts.
-        columns: the columns whose name is not the usual one.
+        columns: the columns whose name is not the usual one, and that of tools if rows declare some.
         cases: what the tuned model can be asked.
         tokens: of all rows, estimated.
     """
@@ -98,6 +98,8 @@ def scan(
     usual = audit.format.columns.items()
     # A named column is written down even if usual: it may exclude another candidate.
     columns = {part: column for part, column in audit.columns.items() if (part, column) not in usual}
+    if audit.declares:
+        columns["tools"] = audit.columns["tools"]
     cases = sampler.cases(_in_training(groups, trained.split, shown))
     return ScanResult(file, {**columns, **options.columns}, cases, sampler.tokens)
 
