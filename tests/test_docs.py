@@ -125,8 +125,7 @@ def test_the_way_from_a_recipe_to_an_answer_names_modules_and_stages_that_exist(
     assert [name for name in modules if not (ROOT / "orchestrator" / name).is_file()] == []
     rows = re.findall(r"^\| ([a-z_, ]+) \|", text, re.MULTILINE)[1:]
     named = [stage for row in rows for stage in row.split(", ")]
-    # Only where a recipe scores a split, or trains with ppo.
-    optional = {"evaluate_base", "evaluate", "rewards"}
+    optional = {"evaluate_base", "evaluate"}  # only where a recipe scores a split
     assert set(named) == set(STAGES) - optional
 
 
