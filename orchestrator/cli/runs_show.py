@@ -69,6 +69,8 @@ def _inputs(manifest: Manifest) -> Iterator[list[str]]:
         yield [f"data {name}", data["file"], data["is"]]
     base, conch, hardware = manifest["base"], manifest["conch"], manifest["hardware"]
     yield ["base", base.get("name") or base["asked_for"], base.get("revision", "")]
+    if reward := manifest.get("reward"):
+        yield ["reward", reward["asked_for"], reward.get("revision", "")]
     for name, pins in manifest["environments"].items():
         packages = ", ".join(f"{package} {version}" for package, version in pins["packages"].items())
         yield [f"{name} environment", pins["lockfile"], packages]

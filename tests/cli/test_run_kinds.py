@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.execute.host.ports import free_port
+from orchestrator.execute.run_store.run_folder import Run
 from tests.cli.test_serve import fetch, serving
 from tests.small_world import SmallWorld
 
@@ -216,9 +217,16 @@ def test_answers_that_a_reward_model_scores_are_trained_after_it_and_scored_agai
     base = json.loads((run / "inputs/ppo/base/config.json").read_text(encoding="utf-8"))
     assert "dtype" not in base
     assert (run / "inputs/reward/value_head.safetensors").is_file()
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    (scorer,) = Run.all(small.project, "scorer")
+    assert manifest["reward"]["revision"] == scorer.name
     again = small.run("prove", "small")
     assert again.code == 5
     assert proofs_of(small) == proofs
+    shown = small.run("runs", "show", "small").out
+    assert scorer.name in shown
+    removed = small.run("rm", scorer.name, "--yes")
+    assert small.last().name in removed.out + removed.err
 
 
 def test_fault_a_reward_model_that_the_trainer_reads_otherwise_ends_the_run_before_training(

@@ -20,7 +20,7 @@ from orchestrator.execute.processes import process_tree
 from orchestrator.execute.run_store import run_folder, run_lock
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_paths import delete_run, recipes_of
-from orchestrator.hubs.recipe import LINK
+from orchestrator.hubs.recipe import LINK, REWARD_LINK
 from orchestrator.results import Status
 
 SIGNALLED = 128  # higher exit codes are 128 + the signal that ended the run
@@ -141,8 +141,9 @@ def remove_run(run: Run) -> None:
 
 
 def built_on(run: Run) -> list[str]:
-    """The runs of other recipes whose base model is this run's export."""
-    links = (run.project / "runs").glob(f"*/*/{LINK}")
+    """The runs of other recipes whose base model, or reward model, is this run's export."""
+    runs = run.project / "runs"
+    links = [link for name in (LINK, REWARD_LINK) for link in runs.glob(f"*/*/{name}")]
     export = run.path / "export"
     return sorted("/".join(link.parts[-3:-1]) for link in links if link.readlink() == export)
 

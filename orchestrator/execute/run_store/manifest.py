@@ -19,7 +19,7 @@ from orchestrator.execute.host import gpu, machine
 from orchestrator.execute.host.atomic_files import read_json, write_durable
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.hubs.recipe import LINK
+from orchestrator.hubs.recipe import LINK, REWARD_LINK
 from orchestrator.plan.job import Job
 from orchestrator.plan.stage import Plan
 from orchestrator.results import passed_of
@@ -59,7 +59,7 @@ class Attempt(TypedDict, total=False):
 
 
 class Base(TypedDict, total=False):
-    """The base model; all but asked_for once it is fetched."""
+    """The base model, or a reward model; all but asked_for once it is fetched."""
 
     asked_for: str
     name: str
@@ -140,6 +140,7 @@ class Manifest(TypedDict, total=False):
     base: Base
     environments: dict[str, EnvironmentPins]
     hardware: Hardware
+    reward: Base
     network: Network
     stages: dict[str, StageFacts]
     proofs: dict[str, ProofFacts]
@@ -157,13 +158,16 @@ def write_manifest(run: Run, plan: Plan, job: Job) -> None:
         "attempts": attempts(run.events()),
         "recipe": recipe_of(job),
         "data": {entry.name: {"file": entry.path, "is": entry.sha256} for entry in job.all_datasets},
-        "base": base_of(job, run.path),
+        "base": base_of(job.recipe.model.base, run.path / "inputs/base.json", run.path / LINK),
         "environments": {name: environment_of(name, job) for name in job.lockfiles},
         "hardware": hardware_of(job.hardware),
         "stages": stages_of(plan, run),
         "proofs": proofs,
         "results": results,
     }
+    if job.recipe.ppo.reward:
+        files = run.path / "inputs/reward.json", run.path / REWARD_LINK
+        value["reward"] = base_of(job.recipe.ppo.reward, *files)
     if network := network_of(run.events()):
         value["network"] = network
     write_durable(run.path / MANIFEST, json.dumps(value, ensure_ascii=False, indent=1) + "\n", mode=0o600)
@@ -198,14 +202,20 @@ def recipe_of(job: Job) -> dict[str, RecipeValue]:
     return listed
 
 
-def base_of(job: Job, folder: Path) -> Base:
-    """The base model: its name, revision (of another recipe's export, the run) and the hash of each file."""
-    found = read_json(folder / "inputs/base.json") or {}
-    base: Base = {"asked_for": job.recipe.model.base}
+def base_of(asked_for: str, file: Path, link: Path) -> Base:
+    """A model that was fetched: name, revision (of another recipe's export, the run) and each file's hash.
+
+    Args:
+        asked_for: in the recipe.
+        file: what the stage `fetch` wrote of it.
+        link: in the run's folder, to the export that it is.
+    """
+    found = read_json(file) or {}
+    base: Base = {"asked_for": asked_for}
     for name in ("name", "source", "revision", "files"):
         if name in found:
             base[name] = found[name]
-    if (link := folder / LINK).is_symlink():  # runs/RECIPE/ID/export
+    if link.is_symlink():  # runs/RECIPE/ID/export
         base["revision"] = "/".join(link.readlink().parts[-3:-1])
     return base
 
