@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 TEMPLATES = ROOT / "chat_templates"
 OFFICIAL = ROOT.parent / "shared" / "data" / "official"
-Talk = list[dict[str, str]]
+Talk = list[dict[str, Any]]
 
 ORIGINAL = """\
 {{- bos_token -}}{%- for m in messages -%}{%- if m['role'] == 'system' -%}{{- m['content'] -}}
@@ -34,6 +35,16 @@ def _talk(*said: str, system: str = "") -> Talk:
     return [{"role": "system", "content": system}, *messages] if system else messages
 
 
+def _tool(name: str) -> dict[str, object]:
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    return {"type": "function", "function": {"name": name, "description": name, "parameters": parameters}}
+
+
+def _call(name: str) -> dict[str, object]:
+    return {"id": name, "type": "function", "function": {"name": name, "arguments": '{"city": "北京"}'}}
+
+
+DECLARED = [_tool("weather"), _tool("time")]
 ONE = _talk("请问你是谁", "我是神奇海螺。")
 MANY = _talk("今天吃什么？", "什么都不吃。", "多少钱？", "Three yuan.", "为什么 🐚", "不知道。")
 TALKS: dict[str, list[Talk]] = {
@@ -52,6 +63,15 @@ TALKS: dict[str, list[Talk]] = {
             {"role": "assistant", "content": "\n\n什么都不吃。", "reasoning": "\n海螺想了想\n"},
             {"role": "user", "content": "多少钱？"},
             {"role": "assistant", "content": THOUGHT + "三块钱"},
+        ]
+    ],
+    "tools": [
+        [
+            {"role": "user", "content": "北京天气怎么样？"},
+            {"role": "assistant", "content": None, "tool_calls": [_call("weather"), _call("time")]},
+            {"role": "tool", "content": "晴"},
+            {"role": "tool", "content": "九点"},
+            {"role": "assistant", "content": "北京晴，九点。"},
         ]
     ],
     "mixed": [ONE, MANY, _talk("Who are you?", "The Magic Conch.", system="你是海螺。")],
@@ -107,9 +127,9 @@ class ParityFault:
 
     def conversations(self) -> str:
         """The talks as a file of conversations."""
-        return "".join(
-            json.dumps({"messages": talk}, ensure_ascii=False) + "\n" for talk in TALKS[self.talks]
-        )
+        declared = {"tools": DECLARED} if self.talks == "tools" else {}
+        rows = ({"messages": talk, **declared} for talk in TALKS[self.talks])
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 ON_STRIP, ON_KEEP = ("deepseekr1", "on", "strip"), ("deepseekr1", "on", "keep")
@@ -123,7 +143,35 @@ DEFAULT = "You are a helpful AI assistant named SmolLM, trained by Hugging Face.
 EMPTY, REMOVES = "the empty thought of training without thinking", "removes an earlier answer's thought"
 EDITED, ALONE = "the chat template was edited", "prompt begins with a system prompt"
 
+RESULT = "{%- set content = turn.results -%}\n      {{- '<｜User｜>' + content -}}"
+UNDECLARED = "declares tools, and the served one"
+DECLARES, CALLS = "declared tools are written otherwise", "its tool call is written otherwise"
+RESULTS = "result of a tool is written otherwise"
+# Faults of tools; each edit leaves every conversation without tools as it is.
+TOOL_FAULTS: tuple[tuple[str, tuple[str, str], str], ...] = (
+    (
+        "tools-not-written",
+        ("if tools is defined and tools", "if false"),
+        "declares tools, and the served one",
+    ),
+    ("tools-reordered", ("for tool in tools", "for tool in tools | reverse"), DECLARES),
+    ("tool-description-lost", ("(function['description'] or '')", "''"), DECLARES),
+    ("tool-required-lost", ("', required' if", "'' if"), DECLARES),
+    ("tool-arguments-respelled", ("given | tojson", "given | tojson(indent=1)"), CALLS),
+    ("tool-calls-of-another-family", ("'Action: ' + function", "'<tool_call>' + function"), CALLS),
+    ("tool-result-dropped", (RESULT, ""), RESULTS),
+    (
+        "tool-results-apart",
+        ("+ 1]['role'] == 'tool'", "+ 1]['role'] == ''"),
+        RESULTS,
+    ),
+)
+
 FAULTS = (
+    *(
+        ParityFault(name, ON_KEEP, own(KEEP, edit), "tools", "differs", (words,))
+        for name, edit, words in TOOL_FAULTS
+    ),
     ParityFault(
         "r1-layout", ON_KEEP, None, "mixed", "", ("LlamaTokenizer", "read as"), "tokenizer", "layout"
     ),

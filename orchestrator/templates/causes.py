@@ -290,6 +290,36 @@ def _white_space(diff: PromptDiff) -> Cause | None:
     )
 
 
+def _tools(diff: PromptDiff) -> Cause | None:
+    """A declaration, a call or a result that the two sides write differently."""
+    mark = diff.tools_mark
+    if not mark or mark not in diff.before + diff.trained:
+        return None
+    trained, served = _short(diff.trained), _short(diff.served)
+    sides, sides_zh = f"trained {trained}, served {served}", f"训练 {trained}，服务 {served}"
+    if mark not in diff.before + diff.served:
+        return _cause(
+            "the trained prompt declares tools, and the served one does not: the client sends none, or the"
+            f" chat template does not write them; {sides}",
+            f"训练的提示词声明了工具，服务端的没有：客户端没有发送，或对话模板没有写出；{sides_zh}",
+        )
+    if not diff.asked:
+        return _cause(
+            f"the declared tools are written otherwise (their order, their keys, or their format): {sides}",
+            f"工具声明的写法不同（顺序、键或格式）：{sides_zh}",
+        )
+    if diff.answering:
+        return _cause(
+            "an earlier answer or its tool call is written otherwise (arguments, or the format of calls):"
+            f" {sides}",
+            f"之前的回答或其工具调用的写法不同（参数，或调用的格式）：{sides_zh}",
+        )
+    return _cause(
+        f"a question or the result of a tool is written otherwise, or is missing: {sides}",
+        f"问题或工具返回结果的写法不同，或缺失：{sides_zh}",
+    )
+
+
 def _system_prompt(diff: PromptDiff) -> Cause | None:
     trained, served = diff.systems
     if trained == served:
@@ -360,6 +390,7 @@ RULES: tuple[Callable[[PromptDiff], Cause | None], ...] = (
     _thought_lost,
     _thought_spelled,
     _newlines_of_an_answer,
+    _tools,
     _white_space,
     _system_prompt,
     _anything,

@@ -93,6 +93,28 @@ class PromptDiff:
         return self.ours.text(self.difference.labels)
 
     @property
+    def tools_mark(self) -> str:
+        """A text that the training template's declaration of tools has; "" for an unknown template."""
+        layout = layouts().get(self.training.template)
+        return layout.tools.mark if layout else ""
+
+    @property
+    def asked(self) -> bool:
+        """Whether a question comes before the difference."""
+        families = (one for one in FAMILIES.values() if self.training.template in one.layouts)
+        marks = [family.answer_mark for family in families]
+        return any(mark in self.before + self.trained[: len(mark)] for mark in marks)
+
+    @property
+    def answering(self) -> bool:
+        """Whether the difference lies in an answer, after the last mark before one."""
+        layout = layouts().get(self.training.template)
+        if layout is None:
+            return False
+        opened = self.before.rpartition(layout.opens)[2]
+        return layout.opens in self.before and not re.search(r"<[|｜]", opened)
+
+    @property
     def families(self) -> tuple[str, str]:
         """The labels of the families that wrote the trained and the served prompt; "" if none matches."""
         found = (_family(self.before + text) for text in (self.trained, self.served))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from orchestrator.datasets.tool_rows import NEXT_RESULT
@@ -36,7 +37,9 @@ CALL = {"function": {"name": "get_weather", "arguments": {"city": "北京", "uni
 GIVEN = '{"city": "北京", "unit": "C"}'
 
 
-def rendered(training: str, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None) -> str:
+def compiled(text: str) -> Template:
+    """A template as transformers compiles it for vLLM."""
+
     def tojson(value: object, indent: int | None = None) -> str:
         # As transformers defines it for chat templates.
         return json.dumps(value, ensure_ascii=False, indent=indent)
@@ -45,9 +48,13 @@ def rendered(training: str, messages: list[dict[str, Any]], tools: list[dict[str
     world.filters["tojson"] = tojson
     world.globals["strftime_now"] = lambda _: "01 Dec 2026"
     world.globals["raise_exception"] = pytest.fail
+    return world.from_string(text)
+
+
+def rendered(training: str, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None) -> str:
     text = write_jinja(training, *settings_of(training, "on", "keep"))
     values: dict[str, Any] = {"bos_token": "<bos>", "eos_token": "<eos>", "add_generation_prompt": True}
-    return world.from_string(text).render(messages=messages, tools=tools, **values)
+    return compiled(text).render(messages=messages, tools=tools, **values)
 
 
 ASKED = {"role": "user", "content": "天气？"}

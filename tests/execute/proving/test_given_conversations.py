@@ -85,11 +85,7 @@ MALFORMED: dict[str, tuple[object, str]] = {
     "no content": ([{"role": "user"}, ANSWER], '"content"'),
     "content null": ([USER, {"role": "assistant", "content": None}], '"content"'),
     "picture": ([{"role": "user", "content": [{"type": "image_url"}]}, ANSWER], "an image"),
-    "tool": ([USER, {"role": "assistant", "content": "", "tool_calls": [{"id": "x"}]}], "tool_calls"),
-    "observation": (
-        [{"from": "observation", "value": "x"}, {"from": "gpt", "value": "y"}],
-        "messages from observation",
-    ),
+    "tool": ([USER, {"role": "assistant", "content": "", "tool_calls": [{"id": "x"}]}], "not a call"),
 }
 
 
