@@ -288,6 +288,20 @@ def _method_cases() -> dict[str, Callable[[], MethodCase]]:
             method="full", adapter=trained_layer(0, 1, 2), export=trained_layer(0, 1, 2)
         ),
         "a larger vocabulary": lambda: MethodCase(adapter=update, export=export),
+        "a larger vocabulary, as peft saves it": lambda: MethodCase(
+            adapter={
+                **update,
+                **{
+                    f"{tiny.PREFIX}{module}.{copy}.weight": rows
+                    for module, new in (("lm_head", HEAD), ("model.embed_tokens", TABLE))
+                    for copy, rows in (
+                        ("modules_to_save", update[f"{tiny.PREFIX}{new}"]),
+                        ("original_module", tiny.base_model()[TABLE]),
+                    )
+                },
+            },
+            export=export,
+        ),
         "a larger vocabulary with the base's old rows": lambda: MethodCase(
             adapter=update, export=_changed(export, TABLE, old_rows), says=TABLE
         ),

@@ -125,11 +125,14 @@ def read_adapter(folder: Path, base: Weights) -> LoraWeights:
             adapter.magnitudes[magnitude[1]] = key
         elif name.endswith(".lora_B.bias"):
             _bias(adapter, config, name.removesuffix(".lora_B.bias"), key, base)
+        elif ".original_module." in name:
+            continue
         elif "lora_" in name or "trainable_tokens" in name:
             config["variant"] = config["variant"] or name.rsplit(".", 1)[-1]
         else:
-            whole = name.replace(".base_layer.", ".")
-            adapter.replaced[base.named(whole) or whole] = key
+            # Of a larger vocabulary peft keeps what was there before too, and what is saved twice.
+            whole = name.replace(".base_layer.", ".").replace(".modules_to_save.", ".")
+            adapter.replaced.setdefault(base.named(whole) or whole, key)
     for module, parts in sorted(pairs.items()):
         _add(adapter, config, module, parts, base)
     return adapter
