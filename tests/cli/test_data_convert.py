@@ -182,3 +182,18 @@ def test_pairs_become_rows_of_another_kind(
     assert code == 2
     assert "but documents are needed" in said["problems"][0]["what"]
     assert not (tmp_path / "no.jsonl").exists()
+
+
+def test_declared_tools_stay_beside_the_messages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """LLaMA-Factory reads a column of tools only where the entry names it, and every row has it."""
+    said = [{"from": "human", "value": "几点开门？"}, {"from": "gpt", "value": "九点。"}]
+    tool = {"name": "hours", "description": "几点", "parameters": {"type": "object", "properties": {}}}
+    rows = [{"conversations": said, "tools": json.dumps([tool])}, {"conversations": said, "tools": "[]"}]
+    source = tmp_path / "tools.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    code, told = converted(capsys, source, "--out", tmp_path / "out.jsonl")
+    assert code == 0
+    assert told["data"]["dataset_info"]["out"]["columns"]["tools"] == "tools"
+    first, second = lines(tmp_path / "out.jsonl")
+    assert "hours" in first["tools"]
+    assert second["tools"] == ""

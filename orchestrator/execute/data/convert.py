@@ -15,8 +15,9 @@ from pathlib import Path
 
 import orjson
 
+from orchestrator.datasets.base import SFT
 from orchestrator.datasets.preferences import TURNS, other_purpose, turned
-from orchestrator.datasets.targets import LINES, FirstBlock, entry_of
+from orchestrator.datasets.targets import LINES, FirstBlock, entry_of, with_tools_key
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import AuditedFile, DataOptions, Progress, audited
 from orchestrator.execute.data.rejects import RejectsFile
@@ -105,10 +106,12 @@ def convert(source: Path, options: ConvertOptions, progress: Progress | None = N
         purpose = _turned_to(file, options.purpose, source)
         output = stack.enter_context(OutputFile.create(out, force=options.force))
         sink = ParquetSink(output, purpose) if options.form == "parquet" else None
+        tools = file.tools and purpose == SFT and form == "sharegpt"
         first, write = FirstBlock(form) if sink is None else None, output.write
         for _, read, line in file.examples():
             for example in turned(read, purpose):
                 row = line if example is read else LINES[form](example)
+                row = with_tools_key(row) if tools else row
                 if sink is not None:
                     sink.put(example)
                     continue
@@ -118,7 +121,7 @@ def convert(source: Path, options: ConvertOptions, progress: Progress | None = N
         problems = file.audit.problems(fix="--fix", drop="--drop-bad")
         problems += first.problems(str(out)) if first else []
         file.hash()
-        entry = {out.stem: entry_of(out.name, form, purpose)}
+        entry = {out.stem: entry_of(out.name, form, purpose, tools=tools)}
         dropped, sha256_out = (None, "") if problems else (rejects.finish(), (sink or output).finish())
         return Converted(file, tuple(problems), sha256_out, entry, dropped, time.monotonic() - began)
 

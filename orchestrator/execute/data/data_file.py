@@ -78,6 +78,7 @@ class AuditedFile:
         audit: counts of what was found.
         source: the file. rows: its numbered rows.
         sha256: of the whole file, once `hash` was called; "" before.
+        tools: whether rows may declare tools: their column is named, or the first whole row has it.
     """
 
     format: str
@@ -86,6 +87,7 @@ class AuditedFile:
     source: DataFile
     rows: Iterator[Numbered]
     sha256: str = ""
+    tools: bool = False
 
     def examples(self) -> Iterator[tuple[int, Example, bytes]]:
         """The number, the example and the line of every row that is kept."""
@@ -171,7 +173,11 @@ def audited(
             drop=drop(source.locate) if drop and options.rules.drop_bad else None,
             tick=ticker.rows,
         )
-        yield AuditedFile(name, not options.format, audit, source, rows)
+        examined = list(_until_whole(rows))
+        column = options.columns.get("tools") or row_format.columns.get("tools", "")
+        first = [row for _, row in examined if not isinstance(row, RowProblem)]
+        tools = "tools" in options.columns or any(column in row for row in first)
+        yield AuditedFile(name, not options.format, audit, source, chain(examined, rows), tools=tools)
 
 
 class _Ticker:
@@ -316,6 +322,14 @@ class DataFile:
         return self._child.rows(file, raw.fileno())
 
 
+def _until_whole(rows: Iterator[Numbered]) -> Iterator[Numbered]:
+    """The rows up to the first whole one."""
+    for numbered in rows:
+        yield numbered
+        if not isinstance(numbered[1], RowProblem):
+            return
+
+
 def choose_format(
     name: str, rows: Iterator[Numbered], shown: str, columns: Mapping[str, str] | None = None
 ) -> tuple[str, Iterator[Numbered]]:
@@ -335,11 +349,7 @@ def choose_format(
             what = f'no format named "{name}"{did_you_mean(name, FORMATS)}'
             raise UsageError(Problem(what, shown, f"formats: {', '.join(FORMATS)}"))
         return name, rows
-    examined = []
-    for numbered in rows:
-        examined.append(numbered)
-        if not isinstance(numbered[1], RowProblem):
-            break
+    examined = list(_until_whole(rows))
     row = next((row for _, row in examined if not isinstance(row, RowProblem)), None)
     if row is None:
         return "alpaca", chain(examined, rows)
