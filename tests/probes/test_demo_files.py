@@ -65,11 +65,41 @@ LIKED = [
     }
     for at in range(3)
 ]
+SCHEMA = {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]}
+TOOL = {"name": "opening_hours", "description": "几点开门", "parameters": SCHEMA}
+CALL = {"name": "opening_hours", "arguments": {"place": "harbour"}}
+CALLED = [
+    {"from": "human", "value": "几点开门？"},
+    {"from": "function_call", "value": json.dumps(CALL)},
+    {"from": "observation", "value": json.dumps({"open": "9:00"})},
+    {"from": "gpt", "value": "早上九点。"},
+]
+GLAIVE = [
+    {"conversations": CALLED, "tools": json.dumps([TOOL], ensure_ascii=False)},
+    {"conversations": [CALLED[0], {"from": "gpt", "value": "我不知道。"}], "tools": "[]"},
+]
+WITH_TOOLS = {**SHAREGPT, "columns": {"messages": "conversations", "tools": "tools"}}
+REASONED = [
+    {"role": "system", "content": [text("Use the tools.")]},
+    {"role": "user", "content": [text("When does it open?")]},
+    {
+        "role": "assistant",
+        "content": [text("I have to ask.", "reasoning"), *[text(json.dumps(CALL), "tool_call")] * 2],
+    },
+    {"role": "tool", "content": [text(json.dumps([{"open": "9:00"}, {"open": "9:00"}]))]},
+    {"role": "assistant", "content": [text("It is nine.", "reasoning"), text("At nine.")]},
+]
 # file → (its rows, LLaMA-Factory's entry for it (data/dataset_info.json); None for files of its v1)
 FILES: dict[str, tuple[Any, dict[str, Any] | None]] = {
     "alpaca_en_demo.json": (ALPACA, {}),
     "alpaca_zh_demo.json": (ALPACA[::-1], {}),
     "identity.json": ([{"instruction": "hi", "input": "", "output": "I am {{name}}, by {{author}}."}], {}),
+    "glaive_toolcall_en_demo.json": (GLAIVE, WITH_TOOLS),
+    "glaive_toolcall_zh_demo.json": (GLAIVE[::-1], WITH_TOOLS),
+    "reason_tool_use_demo_50.jsonl": (
+        [{"messages": REASONED, "tools": json.dumps([{"type": "function", "function": TOOL}])}],
+        None,
+    ),
     "dpo_en_demo.json": (
         PAIRS,
         {
