@@ -188,7 +188,8 @@ def test_declared_tools_stay_beside_the_messages(tmp_path: Path, capsys: pytest.
     """LLaMA-Factory reads a column of tools only where the entry names it, and every row has it."""
     said = [{"from": "human", "value": "几点开门？"}, {"from": "gpt", "value": "九点。"}]
     tool = {"name": "hours", "description": "几点", "parameters": {"type": "object", "properties": {}}}
-    rows = [{"conversations": said, "tools": json.dumps([tool])}, {"conversations": said, "tools": "[]"}]
+    other = [{"from": "human", "value": "几点关门？"}, said[1]]
+    rows = [{"conversations": said, "tools": json.dumps([tool])}, {"conversations": other, "tools": "[]"}]
     source = tmp_path / "tools.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     code, told = converted(capsys, source, "--out", tmp_path / "out.jsonl")
@@ -197,3 +198,16 @@ def test_declared_tools_stay_beside_the_messages(tmp_path: Path, capsys: pytest.
     first, second = lines(tmp_path / "out.jsonl")
     assert "hours" in first["tools"]
     assert second["tools"] == ""
+    assert (
+        main.run(["data", "convert", str(source), "--to", "parquet", "--out", str(tmp_path / "a.parquet")])
+        == 0
+    )
+    assert main.run(["data", "convert", str(tmp_path / "a.parquet"), "--out", str(tmp_path / "b.jsonl")]) == 0
+    assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
+    parts = ["--parts", "train=1,test=1", "--out-dir", str(tmp_path / "parts")]
+    (tmp_path / "parts").mkdir()
+    assert main.run(["data", "split", str(tmp_path / "b.jsonl"), *parts]) == 0
+    info = json.loads((tmp_path / "parts/dataset_info.json").read_text(encoding="utf-8"))
+    assert info["b"]["columns"]["tools"] == info["b_test"]["columns"]["tools"] == "tools"
+    both = lines(tmp_path / "parts/b.jsonl") + lines(tmp_path / "parts/b_test.jsonl")
+    assert all("tools" in row for row in both)

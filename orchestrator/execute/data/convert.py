@@ -105,8 +105,8 @@ def convert(source: Path, options: ConvertOptions, progress: Progress | None = N
         )
         purpose = _turned_to(file, options.purpose, source)
         output = stack.enter_context(OutputFile.create(out, force=options.force))
-        sink = ParquetSink(output, purpose) if options.form == "parquet" else None
         tools = file.tools and purpose == SFT and form == "sharegpt"
+        sink = ParquetSink(output, purpose, tools=tools) if options.form == "parquet" else None
         first, write = FirstBlock(form) if sink is None else None, output.write
         for _, read, line in file.examples():
             for example in turned(read, purpose):

@@ -17,7 +17,7 @@ import orjson
 import yaml
 
 from orchestrator.backends import llamafactory
-from orchestrator.datasets.base import Conversation, Example
+from orchestrator.datasets.base import SFT, TOOLS, Conversation, Example
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.datasets.targets import (
     conversations_in,
@@ -25,6 +25,7 @@ from orchestrator.datasets.targets import (
     entry_of,
     sharegpt_line,
     sharegpt_row,
+    with_tools_key,
 )
 from orchestrator.errors import ConchError, MissingError, Problem, StageFailed
 from orchestrator.execute.data.data_file import Progress
@@ -118,13 +119,17 @@ def encode(
     """
 
     def lay_out(folder: Path) -> None:
-        entries = {name: entry_of(f"{name}.jsonl", "sharegpt", purpose) for name in datasets}
+        tools = purpose == SFT and any(
+            isinstance(one, list) and one[0]["role"] == TOOLS for rows in datasets.values() for _, one in rows
+        )
+        line_of = (lambda one: with_tools_key(sharegpt_line(one))) if tools else sharegpt_line
+        entries = {name: entry_of(f"{name}.jsonl", "sharegpt", purpose, tools=tools) for name in datasets}
         (folder / "data/dataset_info.json").write_text(dataset_info_text(entries), encoding="utf-8")
         with (folder / "data/conversations.jsonl").open("wb") as together:
             for name, rows in datasets.items():
                 with (folder / f"data/{name}.jsonl").open("wb") as alone:
                     for number, example in rows:
-                        alone.write(sharegpt_line(example))
+                        alone.write(line_of(example))
                         for suffix, said in conversations_in(sharegpt_row(example)):
                             row = {"dataset": name + suffix, "row": number, "messages": said}
                             together.write(orjson.dumps(row) + b"\n")

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Self
 
-from orchestrator.datasets.base import Example, KtoExample, Row, RowProblem
+from orchestrator.datasets.base import SFT, Example, KtoExample, Row, RowProblem
 from orchestrator.datasets.near_duplicates import NearDuplicates
 from orchestrator.datasets.preferences import tally_of
 from orchestrator.datasets.rows import Numbered
 from orchestrator.datasets.split import PARTS, Groups, SplitSpec, first_question, part_name, stratum_of
-from orchestrator.datasets.targets import dataset_info_text, entry_of
+from orchestrator.datasets.targets import dataset_info_text, entry_of, with_tools_key
 from orchestrator.errors import Problem, UsageError
 from orchestrator.execute.data.data_file import AuditedFile, DataOptions, Progress, audited
 from orchestrator.execute.data.rejects import RejectsFile
@@ -169,6 +169,7 @@ def split(source: Path, options: SplitOptions, progress: Progress | None = None)
     with catch_signals(), ExitStack() as stack:
         rejects = RejectsFile(stack, folder / f"{stem}.dropped.jsonl")
         file = stack.enter_context(audited(source, options.data, drop=rejects.taker, progress=progress))
+        tools = file.tools and file.purpose == SFT
         names = {part: part_name(stem, part) for part in PARTS if part in spec.weights}
         paths = {part: folder / f"{name}.jsonl" for part, name in names.items()}
         outputs = _opened(stack, source, {**paths, INFO: folder / INFO}, force=options.force)
@@ -183,8 +184,10 @@ def split(source: Path, options: SplitOptions, progress: Progress | None = None)
             raise write_error(error, folder) from None
         for part in paths:
             for _, line in rows.rows_of(part):
-                outputs[part].write(line)
-        entries = {name: entry_of(f"{name}.jsonl", "sharegpt", file.purpose) for name in names.values()}
+                outputs[part].write(with_tools_key(line) if tools else line)
+        entries = {
+            name: entry_of(f"{name}.jsonl", "sharegpt", file.purpose, tools=tools) for name in names.values()
+        }
         outputs[INFO].write(dataset_info_text(entries).encode())
         dropped = rejects.finish()
         hashes = {part: output.finish() for part, output in outputs.items()}

@@ -17,7 +17,7 @@ BATCH = 1000
 class ParquetSink:
     """Writes rows in batches, with plain lists and strings, which datasets 4.0 can read."""
 
-    def __init__(self, output: OutputFile, purpose: str) -> None:
+    def __init__(self, output: OutputFile, purpose: str, *, tools: bool = False) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -29,7 +29,8 @@ class ParquetSink:
             KTO: [messages, ("kto_tag", pa.bool_())],
             PT: [("text", pa.string())],
         }
-        self._schema = pa.schema(columns[purpose])
+        self._schema = pa.schema([*columns[purpose], *([("tools", pa.string())] if tools else [])])
+        self._tools = {"tools": ""} if tools else {}
         self._batch = pa.RecordBatch.from_pylist
         self._output = output
         self._writer = pq.ParquetWriter(_Stream(output), self._schema, compression="zstd")
@@ -37,7 +38,7 @@ class ParquetSink:
 
     def put(self, example: Example) -> None:
         """Add a row."""
-        self._rows.append(sharegpt_row(example))
+        self._rows.append({**self._tools, **sharegpt_row(example)})
         if len(self._rows) >= BATCH:
             self._flush()
 
