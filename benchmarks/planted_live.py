@@ -20,7 +20,7 @@ QUIET = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "VLLM_NO_USAGE_STATS": "1",
 # A CPU back end takes half of the memory and leaves a core idle unless it is told otherwise.
 ON_CPU = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
 # Conch's own servers have it: content begins with the answer.
-CLEANS = ("--reasoning-parser-plugin", str(PROBES / "answer_parser.py"))
+CLEANS = ("--reasoning-parser-plugin", str(PROBES / "engines/answer_parser.py"))
 MODEL = "planted"
 TOLD = 300
 PATIENCE = 600

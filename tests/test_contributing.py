@@ -259,7 +259,7 @@ ADDITIONS: dict[str, Addition] = {
         {
             "orchestrator/hubs/added.py": "from orchestrator.hubs.base import Hub\n\n"
             'hub = Hub(name="added", home_page="https://a.test", token="A_TOKEN", endpoint="A_URL")\n',
-            "orchestrator/probes/hub_added.py": "class Client:\n    pass\n",
+            "orchestrator/probes/hubs/added.py": "class Client:\n    pass\n",
         },
         {("orchestrator/hubs/__init__.py", "REMOTE"): "added.hub"},
         "from orchestrator.hubs import added\n",

@@ -50,6 +50,7 @@ class ServingEngine(Protocol):
         passage: the recipe's mapping of the engine's own options, a field of Recipe; "" for none.
         options: which of its options the passage may set.
         key_variable: the environment variable in which the server expects its API key.
+        tool_parser_option: of its options, the one that names the parser of tool calls; "" for none.
         open_paths: paths that the server answers without the key; "" for none.
         limitations: what the engine cannot do.
         symptoms: what it prints when it fails.
@@ -61,6 +62,7 @@ class ServingEngine(Protocol):
     passage: str
     options: OptionTable
     key_variable: str
+    tool_parser_option: str
     open_paths: str
     limitations: Limitations
     symptoms: tuple[Symptom, ...]

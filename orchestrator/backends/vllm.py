@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 name, passage, options = "vllm", "vllm", OPTIONS
 key_variable = "VLLM_API_KEY"
+tool_parser_option = "tool-call-parser"
 # Paths of the API server that its key does not guard; of a reward model, /classify and /score too.
 open_paths = "/tokenize, /detokenize, /health, /version, /metrics, /load, /invocations, /pooling"
 _VARIABLES: Mapping[str, str] = {
@@ -85,7 +86,7 @@ def config(job: Job, *, chat_template: str = "chat_template.jinja") -> str:
         "chat-template": chat_template,
         "reasoning-parser": job.reasoning_parser,
         "enable-auto-tool-choice": True if job.tool_parser else None,
-        "tool-call-parser": job.tool_parser,
+        tool_parser_option: job.tool_parser,
         "enforce-eager": True if job.hardware == "cpu" else None,
         "runner": "pooling" if job.kind.scores else None,
         "convert": "classify" if job.kind.scores else None,
@@ -110,7 +111,9 @@ def service(
         engine="vllm",
         reasoning_parser=job.reasoning_parser or "",
         scores=job.kind.scores,
-        warm=Command(argv=("{serve}/bin/python", "{probes}/warm_vllm.py"), runtime=Runtime.SERVE, env=env),
+        warm=Command(
+            argv=("{serve}/bin/python", "{probes}/engines/warm_vllm.py"), runtime=Runtime.SERVE, env=env
+        ),
         warm_during=warm_during,
         ready_timeout=job.recipe.serve.ready_timeout,
     )
@@ -121,8 +124,10 @@ def _parser_plugin(job: Job) -> tuple[str, ...]:
 
     And what reads the calls of LLaMA-Factory's default tool format, for which vLLM has no parser.
     """
-    thinking = ("--reasoning-parser-plugin", "{probes}/answer_parser.py") if job.reasoning_parser else ()
-    tools = ("--tool-parser-plugin", "{probes}/tool_parser.py") if job.tool_parser == ACTION else ()
+    thinking = (
+        ("--reasoning-parser-plugin", "{probes}/engines/answer_parser.py") if job.reasoning_parser else ()
+    )
+    tools = ("--tool-parser-plugin", "{probes}/engines/tool_parser.py") if job.tool_parser == ACTION else ()
     return (*thinking, *tools)
 
 

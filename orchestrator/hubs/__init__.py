@@ -1,7 +1,7 @@
 """Where base models and data files come from: one file per hub with its name, addresses and variables. Pure.
 
 REMOTE holds the hubs that `hub:` in a recipe or a dataset entry chooses; HUBS adds those that a base name
-itself chooses. The code that fetches is in execute/models/ and, for a remote hub, probes/hub_NAME.py.
+itself chooses. The code that fetches is in execute/models/ and, for a remote hub, probes/hubs/NAME.py.
 Everyone may import it; it imports nothing of Conch.
 """
 

@@ -31,7 +31,7 @@ class Hub:
         variables: further variables of the user's that the library may read; no secrets.
         settings: variables that a download always sets.
         mirror_settings: variables that a download sets when it uses a mirror.
-        client: the file with its Client class; "" for probes/hub_NAME.py.
+        client: the file with its Client class; "" for probes/hubs/NAME.py.
     """
 
     name: str

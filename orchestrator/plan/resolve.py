@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from orchestrator.backends.engines import ENGINES
 from orchestrator.checks.base import Case, DatasetCase
 from orchestrator.datasets.entry import DatasetEntry
 from orchestrator.errors import Problem, UsageError
@@ -70,15 +71,17 @@ def resolve(
 
 def _parser_problem(job: Job) -> Problem | None:
     """A tool parser that cannot read the calls that the training writes."""
-    given = next((key for key in ("tool-call-parser", "tool_call_parser") if key in job.recipe.vllm), None)
-    trained = job.tool_parser
-    if given is None or trained is None or PARSER_ALIASES.get(str(job.recipe.vllm[given])) == trained:
+    engine, trained = ENGINES[job.recipe.serve.engine], job.tool_parser
+    options: Mapping[str, object] = getattr(job.recipe, engine.passage) if engine.passage else {}
+    spellings = (engine.tool_parser_option, engine.tool_parser_option.replace("-", "_"))
+    given = next((key for key in spellings if key in options), None)
+    if given is None or trained is None or PARSER_ALIASES.get(str(options[given])) == trained:
         return None
     what = (
-        f"vllm.{given}: {job.recipe.vllm[given]} reads calls of another format than template"
+        f"{engine.passage}.{given}: {options[given]} reads calls of another format than template"
         f" {job.recipe.template.name} trains; they would come back as text"
     )
-    return Problem(what, job.origins.get(f"vllm.{given}", ""), f"delete it: {trained} is used")
+    return Problem(what, job.origins.get(f"{engine.passage}.{given}", ""), f"delete it: {trained} is used")
 
 
 def _cases(job: Job) -> Iterable[Case | DatasetCase]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The parser in probes/tool_parser.py.
+# The parser in probes/engines/tool_parser.py.
 ACTION = "conch_action"
 _FUNCTION = """\
     {%- set function = tool['function'] if tool['function'] is defined else tool -%}

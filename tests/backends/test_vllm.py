@@ -98,7 +98,7 @@ def test_tools_get_the_parser_of_the_format_that_was_trained() -> None:
     assert config(job)["tool-call-parser"] == "conch_action"
     assert config(job)["enable-auto-tool-choice"] is True
     words = vllm.service(job, name="s", folder="f", warm_during="", config="c").command.argv
-    assert words[words.index("--tool-parser-plugin") + 1] == "{probes}/tool_parser.py"
+    assert words[words.index("--tool-parser-plugin") + 1] == "{probes}/engines/tool_parser.py"
     qwen = job_of("conch_tools", "cpu", "template={name: qwen3_nothink}")
     assert config(qwen)["tool-call-parser"] == "hermes"
     assert (

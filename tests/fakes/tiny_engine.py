@@ -28,6 +28,7 @@ class Tiny:
     passage = ""
     options = OptionTable()
     key_variable = "TINY_KEY"
+    tool_parser_option = ""
     open_paths = "/ready, /stats"
     limitations = Limitations(
         tokenize="tiny does not show token ids",

@@ -44,6 +44,7 @@ def reference() -> Path:
 @pytest.fixture
 def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
     """A probe as a module: only what needs no engine may be called."""
+    monkeypatch.syspath_prepend(str(PROBES / "engines"))
     monkeypatch.syspath_prepend(str(PROBES))
     names = ["tokens", "training_ids", "serving_ids", "train_settings", "spellings", "quick_render"]
     names += ["weights", "trainer_loss", "answer_ids", "model_values", "answer_rewards", "start_ppo"]

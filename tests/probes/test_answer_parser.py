@@ -1,4 +1,5 @@
 """Content begins with the answer; an earlier turn's </think> is not this one's. vLLM itself is a stub."""
+# Covers probes/engines/answer_parser.py
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-PROBE = Path(__file__).parents[2] / "orchestrator" / "probes" / "answer_parser.py"
+PROBE = Path(__file__).parents[2] / "orchestrator/probes/engines/answer_parser.py"
 ASSISTANT, START, END, TEXT = 1, 2, 3, 9
 
 

@@ -1,5 +1,5 @@
 """The probes of ppo, as far as no engine is needed; with the real ones: tests/e2e/test_ppo.py."""
-# Covers probes/model_values.py probes/answer_rewards.py probes/start_ppo.py
+# Covers probes/model_values.py probes/answer_rewards.py probes/engines/start_ppo.py
 
 from __future__ import annotations
 

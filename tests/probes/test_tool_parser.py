@@ -1,4 +1,5 @@
 """Calls of the default format come back as calls, whole and in any pieces. vLLM itself is a stub."""
+# Covers probes/engines/tool_parser.py
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-PROBE = Path(__file__).parents[2] / "orchestrator" / "probes" / "tool_parser.py"
+PROBE = Path(__file__).parents[2] / "orchestrator/probes/engines/tool_parser.py"
 CALL = 'Action: get_weather\nAction Input: {"city": "北京", "days": [1, {"a": "}"}]}'
 
 

@@ -1,4 +1,5 @@
 """The early engine: it becomes the first process that spawn starts, or spawn goes its usual way."""
+# Covers probes/engines/warm_vllm.py
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-PROBE = Path(__file__).parents[2] / "orchestrator" / "probes" / "warm_vllm.py"
+PROBE = Path(__file__).parents[2] / "orchestrator/probes/engines/warm_vllm.py"
 SPAWN_TWO = """
 import json, multiprocessing, os, sys
 sys.path.insert(0, {probes!r})

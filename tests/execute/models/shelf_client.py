@@ -1,4 +1,4 @@
-"""The client of a hub that is a folder: FOLDER/OWNER/NAME. Run by probes/hub_download.py in a test."""
+"""The client of a hub that is a folder: FOLDER/OWNER/NAME. Run by probes/hubs/download.py in a test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class Client:
-    """See probes/hub_download.py."""
+    """See probes/hubs/download.py."""
 
     def __init__(self, request: dict[str, str]) -> None:
         self.folder = Path(urlsplit(os.environ["SHELF_ENDPOINT"]).path, request["repo"])

@@ -1,5 +1,5 @@
 """The real huggingface_hub against a hub on this machine (faults 30-37): promise, refusal, interruption."""
-# Covers execute/models/hub/ probes/hub_download.py probes/hub_huggingface.py hubs/
+# Covers execute/models/hub/ probes/hubs/download.py probes/hubs/huggingface.py hubs/
 
 from __future__ import annotations
 

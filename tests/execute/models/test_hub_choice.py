@@ -1,5 +1,5 @@
 """Which files of a repository are taken, what the downloader gets to know, and what it says."""
-# Covers probes/hub_failures.py
+# Covers probes/hubs/failures.py
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class GatedRepoError(Exception):
 
 
 def explain() -> Callable[[BaseException], dict[str, Any]]:
-    spec = importlib.util.spec_from_file_location("hub_failures", child.SCRIPT.with_name("hub_failures.py"))
+    spec = importlib.util.spec_from_file_location("failures", child.SCRIPT.with_name("failures.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -2,7 +2,7 @@
 
 Its library lives in the train environment where ours has none, so these run where that environment is.
 """
-# Covers probes/hub_modelscope.py
+# Covers probes/hubs/modelscope.py
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def half_open(into: Path, python: str) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen([python, str(child.SCRIPT)], stdin=-1, stdout=-1, env=environment) as running:
         assert running.stdin is not None
         assert running.stdout is not None
-        client = str(child.SCRIPT.with_name("hub_modelscope.py"))
+        client = str(child.SCRIPT.with_name("modelscope.py"))
         request = {"client": client, "repo": REPO, "kind": "model", "revision": "main"}
         running.stdin.write(json.dumps(request).encode() + b"\n")
         running.stdin.flush()

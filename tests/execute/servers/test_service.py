@@ -60,7 +60,9 @@ class Bench:
             engine="vllm",
             command=Command(("{serve}/bin/vllm", *SERVE), runtime=Runtime.SERVE, env=env),
             model="magic",
-            warm=Command(("{serve}/bin/python", "{probes}/warm_vllm.py"), runtime=Runtime.SERVE, env=env),
+            warm=Command(
+                ("{serve}/bin/python", "{probes}/engines/warm_vllm.py"), runtime=Runtime.SERVE, env=env
+            ),
             ready_timeout=ready,
             stall_timeout=stall,
         )

@@ -1,7 +1,7 @@
 """The downloader: a child process that talks to a hub, and the stall detection around it.
 
 It is a process because the hubs' libraries read their settings at import, because a download must end when
-this process does, and because modelscope may be installed in another environment (probes/hub_download.py).
+this process does, and because modelscope may be installed in another environment (probes/hubs/download.py).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from orchestrator.execute.processes.child_environment import PROBES
 from orchestrator.hubs import Hub
 from orchestrator.outside import Outside
 
-SCRIPT = PROBES / "hub_download.py"
+SCRIPT = PROBES / "hubs/download.py"
 STALL_TIMEOUT = 120.0
 STALL_BYTES = 64 * 1024  # a download that gets less than this in STALL_TIMEOUT has stalled
 REPORT_SECONDS = 3.0
@@ -116,7 +116,7 @@ class HubChild:
         request = self.request
         self._send(
             {
-                "client": request.hub.client or str(PROBES / f"hub_{request.hub.name}.py"),
+                "client": request.hub.client or str(PROBES / f"hubs/{request.hub.name}.py"),
                 "repo": request.repo,
                 "kind": request.kind,
                 "revision": request.revision,

@@ -66,7 +66,7 @@ class Listing:
 
 
 class Event(TypedDict, total=False):
-    """A line of the downloader (probes/hub_download.py): "listed", "done" or "failed"."""
+    """A line of the downloader (probes/hubs/download.py): "listed", "done" or "failed"."""
 
     event: str
     revision: str

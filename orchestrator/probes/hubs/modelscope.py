@@ -1,4 +1,4 @@
-"""ModelScope's protocol, wherever MODELSCOPE_ENDPOINT points. Loaded by hub_download.py."""
+"""ModelScope's protocol, wherever MODELSCOPE_ENDPOINT points. Loaded by download.py."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def keep_token_here() -> None:
 
 
 class Client:
-    """See hub_download.Client."""
+    """See download.Client."""
 
     def __init__(self, request: dict[str, str]) -> None:
         keep_token_here()

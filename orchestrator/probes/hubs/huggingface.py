@@ -1,4 +1,4 @@
-"""The Hugging Face protocol, wherever HF_ENDPOINT points. Loaded by hub_download.py."""
+"""The Hugging Face protocol, wherever HF_ENDPOINT points. Loaded by download.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Client:
-    """See hub_download.Client."""
+    """See download.Client."""
 
     def __init__(self, request: dict[str, str]) -> None:
         from huggingface_hub import HfApi, constants

@@ -1,4 +1,4 @@
-"""Stands where probes/start_ppo.py trains: the fake trainer, on the models that a run lays out for it."""
+"""Stands where probes/engines/start_ppo.py trains: the fake trainer, on what a run lays out."""
 
 import runpy
 import sys

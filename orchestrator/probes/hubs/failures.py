@@ -1,4 +1,4 @@
-"""Classify the errors of the hubs' libraries. Imported by hub_download.py beside it."""
+"""Classify the errors of the hubs' libraries. Imported by download.py beside it."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.append(str(Path(__file__).parent))  # vLLM imports this file by its path
+sys.path.append(str(Path(__file__).parents[1]))  # vLLM imports this file by its path
 
 from spellings import BlankLines, without_blank_lines
 from vllm.parser import ParserManager

@@ -12,7 +12,7 @@ once. Standard output: one JSON line {"event": "listed", "revision", "files": [{
 any time.
 
 A client is a file with a class Client: Client(request), listing() and download(revision, into, files)
-(hub_huggingface.py).
+(huggingface.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any, NoReturn, Protocol
 
-from hub_failures import explain
+from failures import explain
 
 
 class Client(Protocol):
