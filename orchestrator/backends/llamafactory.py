@@ -202,7 +202,7 @@ def train_command(job: Job, path: str, *overrides: str) -> Command:
     """`llamafactory-cli train PATH KEY=VALUE…` in the environment that trains the job."""
     if job.trainer is Runtime.TRAIN:
         return command("train", path, *overrides)
-    one = trainer_probe(job, f"start_{job.trainer}.py", path, *overrides)
+    one = trainer_probe(job, f"engines/start_{job.trainer}.py", path, *overrides)
     return replace(one, env={**_ENV, **one.env})
 
 

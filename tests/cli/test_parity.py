@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.execute.proving import standalone_parity
 from tests.children import living_children
 from tests.execute.models.test_tokenizer_folder import make_tokenizer
 from tests.small_world import ROOT, SmallWorld
@@ -90,8 +91,10 @@ def nothing_is_left(world: SmallWorld) -> bool:
 
 
 def test_without_a_recipe_conchs_own_template_holds_for_500_made_up_conversations(
-    anywhere: SmallWorld,
+    anywhere: SmallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The fake engines render no tools.
+    monkeypatch.setattr(standalone_parity, "conversations_with_tools", lambda *_: [])
     said = anywhere.run(*BARE, "我的 tokenizer", "--json")
     assert said.code == 0, said.out + said.err
     found = said.envelope["data"]

@@ -16,7 +16,8 @@ from orchestrator.templates.pairing import digest_of
 from tests.small_world import ROWS, SmallWorld
 
 # Those of a recipe that scores no split, asks no general question and has no target.
-STAGES = [name for name in EVERY_STAGE if not name.startswith(("evaluate", "general", "target"))]
+OTHERS = ("evaluate", "general", "target", "expand", "rewards")
+STAGES = [name for name in EVERY_STAGE if not name.startswith(OTHERS)]
 
 NO_BASE = ("--set", "verify.base=false")
 

@@ -11,7 +11,8 @@ def test_it_ends_with_the_proven_export(small: SmallWorld) -> None:
     said = small.run("sft", "small", "--json")
     assert said.code == 0, said.err
     data = said.envelope["data"]
-    assert [run["stage"] for run in data["runs"]] == list(TRAIN)
+    stages = [name for name in TRAIN if name != "expand"]  # of LLaMA Pro
+    assert [run["stage"] for run in data["runs"]] == stages
     assert [proof["name"] for proof in data["proofs"]] == list(PROOFS)[:-3], "what needs no server"
     assert all(proof["holds"] for proof in data["proofs"])
     assert data["verdicts"] == []
@@ -26,7 +27,7 @@ def test_it_ends_with_the_proven_export(small: SmallWorld) -> None:
     assert whole.code == 0, whole.err
     status = {run["stage"]: run["status"] for run in whole.envelope["data"]["runs"]}
     # More was proven since: the certificate is made anew, and nothing else.
-    assert {name for name in TRAIN if status[name] != "skipped"} == {"certify"}
+    assert {name for name in stages if status[name] != "skipped"} == {"certify"}
     assert status["ask"] == "done"
     assert whole.envelope["data"]["folder"] == data["folder"]
 

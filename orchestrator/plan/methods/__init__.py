@@ -17,6 +17,7 @@ from orchestrator.plan.methods.trained import TRAINED
 from orchestrator.recipe import Recipe
 
 METHODS: tuple[Method, ...] = (*TRAINED, *PASSED)
+BY_NAME = {method.name: method for method in METHODS}
 # What LLaMA-Factory reads again when it loads the adapter for the export.
 _OF_EXPORT = ("resize_vocab", "add_tokens", "add_special_tokens", "init_special_tokens")
 
@@ -65,6 +66,9 @@ def problems(recipe: Recipe, hardware: str) -> Iterable[Problem]:
         if why := (method.unfit or {}).get(recipe.train.kind):
             what = f"{here} does not go with train.kind: {recipe.train.kind}: {why}"
             yield Problem(what, method.key)
+        if method.needs not in {"", *names}:
+            what, needed = f"{here} changes nothing without {method.needs}", BY_NAME[method.needs]
+            yield Problem(what, method.key, f"set {needed.key}: {needed.recipe[1]}, or delete it")
         for other in sorted(method.without & names.keys()):
             what = f"{here} and {other} ({names[other].key}) exclude each other"
             yield Problem(what, method.key, "delete one of the two")

@@ -45,6 +45,7 @@ class Method:
         why: why it is refused or runs on a GPU only; "" otherwise.
         instead: what to do then.
         methods: values of train.method that it goes with.
+        needs: the name of the row without which it changes nothing; "" for none.
         without: names of rows that it excludes; one of two rows is enough.
         unfit: values of train.kind that it does not go with → why.
     """
@@ -57,6 +58,7 @@ class Method:
     why: str = ""
     instead: str = "delete it"
     methods: frozenset[str] = ALL
+    needs: str = ""
     without: frozenset[str] = frozenset()
     unfit: Mapping[str, str] | None = None
 

@@ -28,6 +28,7 @@ PASSED = (
         name="Layer-wise GaLore",
         recipe=("llamafactory.galore_layerwise", True),
         methods=NOT_LORA,
+        needs="GaLore",
         merge=NO_CHANGE,
     ),
     Method(

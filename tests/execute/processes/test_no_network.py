@@ -322,7 +322,9 @@ def test_every_engine_command_of_every_recipe_leaves_it(golden: Path) -> None:
     plan = Plan.from_json(json.loads(golden.read_text(encoding="utf-8")))
     for stage in plan.stages:
         engines = [
-            command for command in stage.commands if command.argv[0].startswith(("{train}", "{serve}"))
+            command
+            for command in stage.commands
+            if command.argv[0].startswith(("{train}", "{ppo}", "{serve}"))
         ]
         assert list(network.offline_commands(stage)) == engines, stage.name
     assert any(network.offline_commands(stage) for stage in plan.stages)

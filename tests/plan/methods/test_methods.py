@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.plan.methods import METHODS, chosen
+from orchestrator.plan.methods import BY_NAME, METHODS, chosen
 from orchestrator.plan.methods.base import ANY, EXAMPLES, Method, Runs
 from orchestrator.plan.plan import EXPORT, TRAIN, build_plan
 from orchestrator.recipe.sections import Train
@@ -34,7 +34,8 @@ def sets_of(method: Method) -> tuple[str, ...]:
     """What a recipe needs besides, and the key."""
     base = "lora" if "lora" in method.methods else min(method.methods)
     first = () if method.key == "train.method" else (f"train.method={base}",)
-    return (*first, f"{method.key}={value_of(method)}")
+    needed = sets_of(BY_NAME[method.needs])[-1:] if method.needs else ()
+    return (*first, *needed, f"{method.key}={value_of(method)}")
 
 
 def rendered(*sets: str, hardware: str = "cpu", recipe: str = "smoke") -> dict[str, object]:
@@ -116,6 +117,10 @@ def test_the_table_is_whole() -> None:
                 "train.optimizer=galore",
             ),
             "updates at every batch",
+        ),
+        (
+            ("train.method=full", "llamafactory.galore_layerwise=true"),
+            "changes nothing without GaLore → set train.optimizer: galore",
         ),
         (("llamafactory.use_dora=true",), "Conch sets this itself → use train.dora instead"),
         (("llamafactory.packing=true",), "use train.packing instead"),
