@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import socket
+from contextlib import suppress
 
 import psutil
 
@@ -16,11 +18,20 @@ def reachable(host: str) -> str:
     return LOOPBACK if host in {"0.0.0.0", "::", ""} else host  # noqa: S104  compared, not bound
 
 
+# Linux gives outgoing connections 32768 and up (net.ipv4.ip_local_port_range).
+BELOW_EPHEMERAL = range(20000, 32768)
+
+
 def free_port(host: str, port: int = 0) -> int:
     """That port if it is free, or any free one for 0; otherwise MissingError with the process that uses it.
 
-    Another process may take it before the server does: `listeners` shows whose server answers.
+    Another process may take it before the server does: `listeners` shows whose server answers. So that no
+    outgoing connection does, any free one lies below the ports that the kernel gives to these.
     """
+    if not port:
+        for tried in random.sample(BELOW_EPHEMERAL, 4):
+            with suppress(MissingError):
+                return free_port(host, tried)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

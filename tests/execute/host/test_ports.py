@@ -50,3 +50,7 @@ def test_who_receives_a_connection() -> None:
 def test_what_a_host_is_reached_by() -> None:
     hosts = ("0.0.0.0", "::", "127.0.0.1", "10.0.0.7")
     assert [ports.reachable(host) for host in hosts] == ["127.0.0.1", "127.0.0.1", "127.0.0.1", "10.0.0.7"]
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_gets() -> None:
+    assert all(ports.free_port("127.0.0.1") in ports.BELOW_EPHEMERAL for _ in range(9))
