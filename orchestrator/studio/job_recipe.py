@@ -36,8 +36,8 @@ METHODS: Mapping[str, str] = {
     if not kind.scores and name != "ppo"
 }
 AUTO = "auto"
-# The share of the taught questions that must be answered. The rule of `conch data add` reaches 85 % of 200
-# rows on the smallest base (datasets/updates.py); a training that went wrong answers next to none.
+# The share of the taught questions that must be answered: a small base may miss some of many rows, while a
+# training that went wrong answers next to none.
 TAUGHT = 0.8
 # Preferences move a model that can answer already: a tenth of the rate, and few passes.
 PREFERENCE_RATE, OTHER_EPOCHS = 0.1, 3
