@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli.verb import Group, Outcome, current_project, progress, verb
 from orchestrator.errors import MissingError, Problem
+from orchestrator.studio import SCOPES
 
 if TYPE_CHECKING:
     from orchestrator.studio.store import Store
-
-SCOPES = ("inference", "files", "training", "admin")
 
 
 @click.group(
@@ -133,23 +133,21 @@ def key() -> None:
 @click.option("--jobs", default=0, type=click.IntRange(0), help="Jobs that are not over; 0: no limit.")
 def add(*, name: str, scopes: Sequence[str], requests: int, tokens: int, jobs: int) -> Outcome:
     """Make a key for a name, and print it: it is shown this once, and stored as a hash."""
-    store = _store()
-    from orchestrator.studio.keys import Limits, add_key
-
     chosen = [one.strip() for each in scopes for one in each.split(",")]
-    made = add_key(store, name, chosen, Limits(requests, tokens, jobs))
-    store.close()
+    with closing(_store()) as store:
+        from orchestrator.studio.keys import Limits, add_key
+
+        made = add_key(store, name, chosen, Limits(requests, tokens, jobs))
     return Outcome({"name": name, "scopes": chosen, "key": made}, made)
 
 
 @verb(example="conch studio key ls")
 def ls() -> Outcome:
     """List the keys: the mark of each, its name, scopes and limits."""
-    store = _store()
-    from orchestrator.studio.keys import keys
+    with closing(_store()) as store:
+        from orchestrator.studio.keys import keys
 
-    found = keys(store)
-    store.close()
+        found = keys(store)
     lines = [f"{one['key']}  {one['name']}  {one['scopes']}" for one in found]
     return Outcome({"keys": found}, "\n".join(lines) or "no keys")
 
@@ -158,11 +156,10 @@ def ls() -> Outcome:
 @click.argument("name", metavar="NAME|MARK")
 def rm(*, name: str) -> Outcome:
     """Remove every key of a name, or the one with that mark."""
-    store = _store()
-    from orchestrator.studio.keys import remove_key
+    with closing(_store()) as store:
+        from orchestrator.studio.keys import remove_key
 
-    removed = remove_key(store, name)
-    store.close()
+        removed = remove_key(store, name)
     if not removed:
         raise MissingError(Problem(f"no key of {name}", hint="conch studio key ls"))
     return Outcome({"removed": removed}, f"removed {removed}")

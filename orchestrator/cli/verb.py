@@ -183,8 +183,16 @@ class RunOptions:
 
     def request(self, verb: str, **more: object) -> dict[str, object]:
         """The same as a request for the background (execute/daemon.py)."""
-        named = {"recipe": self.recipe, "sets": list(self.sets), "hardware": self.hardware}
-        return {"verb": verb, **named, "accept_mismatch": self.accept_mismatch, **more}
+        from orchestrator.execute.processes.spawn_daemon import request_of
+
+        return request_of(
+            verb,
+            self.recipe,
+            sets=self.sets,
+            hardware=self.hardware,
+            accept_mismatch=self.accept_mismatch,
+            **more,
+        )
 
 
 def run_options(function: Callable[..., Outcome]) -> Callable[..., Outcome]:

@@ -5,3 +5,6 @@ one; a model is served as `conch serve --detach` serves it. Here: the store of f
 and limits (keys.py), the queue (job_queue.py), model servers (model_servers.py), and in routes/ one file per
 group of addresses. Not here: training, serving and proofs. Only cli/ imports it.
 """
+
+# What a key may allow.
+SCOPES = ("inference", "files", "training", "admin")

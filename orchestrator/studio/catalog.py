@@ -23,8 +23,6 @@ from orchestrator.recipe.hardware import PROFILES
 from orchestrator.studio.keys import OWNER, Caller
 from orchestrator.studio.store import Record, Store
 
-EMBEDDED = "embedded"
-
 
 @dataclass(frozen=True, slots=True)
 class TunedModel:
@@ -44,11 +42,9 @@ class TunedModel:
 
 def bases(project: Path) -> dict[str, str]:
     """Base model → the recipe whose template it is tuned with; a recipe that cannot be read names none."""
-    known = recipes.names(project)
+    known = sorted(recipes.names(project))
     found: dict[str, str] = {}
-    for name in sorted(
-        known, key=lambda one: (one not in BASES, BASES.index(one) if one in BASES else 0, one)
-    ):
+    for name in [*(one for one in BASES if one in known), *(one for one in known if one not in BASES)]:
         try:
             chain = recipes.load_chain(recipes.find(name, project), project)
             read = [compose(chain, profile=profile).recipe for profile in PROFILES]
@@ -102,15 +98,22 @@ def began(run: Run) -> float:
 
 
 def _of_job(job: Record) -> TunedModel:
-    return TunedModel(str(job["served"]), str(job["owner"]), _number(job["finished_at"]), str(job["id"]), job)
+    return TunedModel(
+        str(job["served"]), str(job["owner"]), float(str(job["finished_at"])), str(job["id"]), job
+    )
+
+
+def command_line_recipes(project: Path, store: Store) -> list[str]:
+    """The recipes with runs that are no job's."""
+    jobs = {str(job["id"]) for job in store.all("jobs")}
+    return [name for name in recipes_of(project) if name not in jobs]
 
 
 def _of_command_line(project: Path, store: Store) -> list[TunedModel]:
-    """The newest proven export of each recipe that is no job's."""
-    jobs = {str(job["id"]) for job in store.all("jobs")}
+    """The newest proven export of each recipe of the command line."""
     found = []
-    for name in recipes_of(project):
-        if name not in jobs and any((run.path / CERTIFICATE).is_file() for run in Run.all(project, name)):
+    for name in command_line_recipes(project, store):
+        if any((run.path / CERTIFICATE).is_file() for run in Run.all(project, name)):
             run = finished_run(project, name)
             found.append(TunedModel(served_by(run), OWNER, began(run), name))
     return found
@@ -123,7 +126,3 @@ def served_by(run: Run) -> str:
     except (ConchError, KeyError):
         service = None
     return service.model if service else run.recipe
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0

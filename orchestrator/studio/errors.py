@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 from starlette.responses import Response
 
-from orchestrator.errors import BusyError, ConchError, MissingError, TimedOut, UsageError, is_disk_full
+from orchestrator.errors import (
+    BusyError,
+    ConchError,
+    MissingError,
+    Problem,
+    TimedOut,
+    UsageError,
+    is_disk_full,
+)
 from orchestrator.execute.host.redact import redact
 from orchestrator.outside import visible
 
@@ -24,6 +32,8 @@ TYPES: Mapping[int, str] = {
 }
 # Problems of a data file that one answer lists.
 MOST_PROBLEMS = 50
+# Problems that one message names.
+SUMMED = 5
 
 
 class ApiError(Exception):
@@ -80,6 +90,11 @@ def not_found(what: str, name: str) -> ApiError:
     return ApiError(404, f"No such {what}: {name[:200]}", code=f"{what}_not_found", param="id")
 
 
+def summary(problems: Sequence[Problem]) -> str:
+    """The first problems, each with its place, on one line."""
+    return "; ".join(" ".join(filter(None, (one.where, one.what))) for one in problems[:SUMMED])
+
+
 def of_conch(error: ConchError, *, param: str = "") -> ApiError:
     """A failure of Conch's own functions, all its problems as the members `problems`."""
     status = 400
@@ -91,11 +106,13 @@ def of_conch(error: ConchError, *, param: str = "") -> ApiError:
         {"message": visible(one.what), "where": visible(one.where), "hint": visible(one.hint)}
         for one in error.problems[:MOST_PROBLEMS]
     ]
-    message = "; ".join(" ".join(filter(None, (one.where, one.what))) for one in error.problems[:5])
-    return ApiError(status, message, code="invalid_value", param=param, more={"problems": listed})
+    return ApiError(
+        status, summary(error.problems), code="invalid_value", param=param, more={"problems": listed}
+    )
 
 
 def of_disk(error: OSError) -> ApiError:
     """A file that could not be written or read."""
-    full = is_disk_full(error.errno)
-    return ApiError(507 if full else 500, f"{'disk full: ' * full}{error.strerror}", code="disk")
+    if is_disk_full(error.errno):
+        return ApiError(507, f"disk full: {error.strerror}", code="disk")
+    return ApiError(500, str(error.strerror), code="disk")

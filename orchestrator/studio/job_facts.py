@@ -20,7 +20,7 @@ from orchestrator.execute.run_store.training_log import Course
 from orchestrator.execute.runner.checkpoints import newest_first, problem_of
 from orchestrator.execute.runner.lora_adapters import FOLDERS
 from orchestrator.plan.titles import title_of
-from orchestrator.studio.store import Record
+from orchestrator.studio.store import Record, seconds
 
 LOG = "trainer_log.jsonl"
 ORGANIZATION = "conch"
@@ -32,10 +32,10 @@ def shown_job(job: Mapping[str, object]) -> dict[str, object]:
     return {
         "object": "fine_tuning.job",
         "id": job["id"],
-        "created_at": _seconds(job["created_at"]),
+        "created_at": seconds(job["created_at"]),
         "error": job["error"],
         "fine_tuned_model": job["served"] if done else None,
-        "finished_at": _seconds(job["finished_at"]) if job["finished_at"] else None,
+        "finished_at": seconds(job["finished_at"]) if job["finished_at"] else None,
         "hyperparameters": chosen,
         "model": job["model"],
         "organization_id": ORGANIZATION,
@@ -58,7 +58,7 @@ def events(job: Mapping[str, object], run: Run | None) -> list[Record]:
     name, created = str(job["id"]), job["created_at"]
     found = [_event(name, "created", created, f"Created fine-tuning job: {name}")]
     if run is not None:
-        found += sorted(_of_run(name, run), key=lambda one: _seconds(one["created_at"]))
+        found += sorted(_of_run(name, run), key=lambda one: seconds(one["created_at"]))
     ended = job["finished_at"] or (found[-1]["created_at"])
     error = job["error"]
     if job["state"] == "succeeded":
@@ -181,16 +181,12 @@ def _event(job: str, mark: str, at: object, message: str, *, level: str = "info"
     return {
         "object": "fine_tuning.job.event",
         "id": f"ftevent-{job.removeprefix('ftjob-')}-{mark}",
-        "created_at": _seconds(at),
+        "created_at": seconds(at),
         "level": level,
         "message": message,
         "type": "message",
         "data": None,
     }
-
-
-def _seconds(value: object) -> int:
-    return int(value) if isinstance(value, int | float) else 0
 
 
 def time_of(value: object) -> float:

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from orchestrator.errors import BusyError, ConchError, Problem
 from orchestrator.execute.host.tell import tell
-from orchestrator.execute.processes.spawn_daemon import detach
+from orchestrator.execute.processes.spawn_daemon import detach, request_of
 from orchestrator.execute.run_store import run_lock
 from orchestrator.execute.run_store.listing import RunSummary, Standing, read_state, summary_of
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.stop import stop_project
 from orchestrator.studio import job_facts
+from orchestrator.studio.errors import summary
 from orchestrator.studio.store import Record, Store, now
 from orchestrator.studio.uploads import add_results
 
@@ -119,9 +120,8 @@ class JobQueue:
             self._start(name, job)
 
     def _start(self, name: str, job: Record) -> None:
-        request = {"verb": "run", "recipe": name, "sets": [], "hardware": "auto", "accept_mismatch": False}
         try:
-            detach({**request, "stages": job["stages"]}, project=self.project)
+            detach(request_of("run", name, stages=job["stages"]), project=self.project)
         except BusyError:  # a start before this one, by a server that was killed, has it
             return
         except ConchError as error:
@@ -182,8 +182,7 @@ class JobQueue:
         )
 
     def _fail(self, name: str, code: str, problems: Sequence[Problem]) -> None:
-        message = "; ".join(" ".join(filter(None, (one.where, one.what))) for one in problems[:5])
-        error = {"code": code, "message": message or "it failed", "param": None}
+        error = {"code": code, "message": summary(problems) or "it failed", "param": None}
         self.store.change("jobs", name, (RUNNING,), state=FAILED, wish="", error=error, finished_at=now())
 
     def _succeed(self, job: Record, run: Run) -> None:
@@ -198,6 +197,11 @@ class JobQueue:
         )
         done = {"result_files": [results["id"]], "finished_at": now()}
         self.store.change("jobs", name, (RUNNING,), state=SUCCEEDED, wish="", **done)
+
+
+def unfinished(store: Store, owners: Sequence[str] | None = None) -> list[Record]:
+    """The jobs of these owners (None: of all) that are not over."""
+    return [job for job in store.all("jobs", owners) if job["state"] in UNFINISHED]
 
 
 def _count(value: object) -> int:

@@ -127,10 +127,8 @@ def _header(request: JobRequest) -> str:
 
 def _own(request: JobRequest, settings: Mapping[str, Recipe]) -> dict[str, object]:
     """What the request says, whatever the rows are; `settings`: the extended recipe on each profile."""
-    model, other = (
-        {"base": request.base},
-        [one for one in PROFILES if settings[one].model.base != request.base],
-    )
+    model = {"base": request.base}
+    other = [one for one in PROFILES if settings[one].model.base != request.base]
     own: dict[str, object] = {"extends": request.extends}
     if recipe_of(request.base):
         own["model"] = model

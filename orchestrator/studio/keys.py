@@ -17,13 +17,15 @@ from dataclasses import asdict, dataclass, field
 from secrets import token_urlsafe
 
 from orchestrator.errors import Problem, UsageError, did_you_mean
+from orchestrator.studio import SCOPES
 from orchestrator.studio.errors import ApiError
 from orchestrator.studio.store import Store, now
 
-SCOPES = ("inference", "files", "training", "admin")
 OWNER = ""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MINUTE = 60.0
+_Used = deque[tuple[float, int]]
+"""(time, amount) of what a name used, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,29 +139,20 @@ class Meter:
     """Counts requests and tokens of each name over the last minute, in this process."""
 
     def __init__(self) -> None:
-        self._requests: defaultdict[str, deque[float]] = defaultdict(deque)
-        self._tokens: defaultdict[str, deque[tuple[float, int]]] = defaultdict(deque)
+        self._requests: defaultdict[str, _Used] = defaultdict(deque)
+        self._tokens: defaultdict[str, _Used] = defaultdict(deque)
 
     def request(self, who: Caller) -> None:
         """Count a request; ApiError 429 when it is one too many."""
         if not who.limits.requests:
             return
-        times, moment = self._requests[who.name], time.monotonic()
-        while times and times[0] < moment - _MINUTE:
-            times.popleft()
-        if len(times) >= who.limits.requests:
-            raise _too_many(f"{who.limits.requests} requests", times[0] + _MINUTE - moment)
-        times.append(moment)
+        _refuse_more(self._requests[who.name], who.limits.requests, "requests")
+        self._requests[who.name].append((time.monotonic(), 1))
 
     def check_tokens(self, who: Caller) -> None:
         """ApiError 429 when the tokens of the last minute are used up."""
-        if not who.limits.tokens:
-            return
-        spent, moment = self._tokens[who.name], time.monotonic()
-        while spent and spent[0][0] < moment - _MINUTE:
-            spent.popleft()
-        if sum(count for _, count in spent) >= who.limits.tokens:
-            raise _too_many(f"{who.limits.tokens} tokens", spent[0][0] + _MINUTE - moment)
+        if who.limits.tokens:
+            _refuse_more(self._tokens[who.name], who.limits.tokens, "tokens")
 
     def add_tokens(self, who: Caller, count: int) -> None:
         """Count the tokens of an answer."""
@@ -167,7 +160,12 @@ class Meter:
             self._tokens[who.name].append((time.monotonic(), count))
 
 
-def _too_many(what: str, seconds: float) -> ApiError:
-    wait = max(1, round(seconds))
-    message = f"Rate limit reached: {what} a minute. Try again in {wait} s."
-    return ApiError(429, message, code="rate_limit_exceeded", retry_after=wait)
+def _refuse_more(used: _Used, most: int, what: str) -> None:
+    """ApiError 429 if the last minute used up what a minute allows; what is older is forgotten."""
+    moment = time.monotonic()
+    while used and used[0][0] < moment - _MINUTE:
+        used.popleft()
+    if sum(count for _, count in used) >= most:
+        wait = max(1, round(used[0][0] + _MINUTE - moment))
+        message = f"Rate limit reached: {most} {what} a minute. Try again in {wait} s."
+        raise ApiError(429, message, code="rate_limit_exceeded", retry_after=wait)

@@ -21,7 +21,7 @@ from orchestrator.errors import ConchError
 from orchestrator.execute.host.atomic_files import read_text, write_durable
 from orchestrator.execute.host.ports import LOOPBACK, free_port
 from orchestrator.execute.host.tell import tell
-from orchestrator.execute.processes.spawn_daemon import detach
+from orchestrator.execute.processes.spawn_daemon import detach, request_of
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.server_record import is_up, serving_of
 from orchestrator.execute.run_store.stop import stop_project
@@ -85,7 +85,8 @@ class ModelServers:
     def adopt(self) -> None:
         """Take over servers that an earlier studio started and that are up; other servers are left alone."""
         for mark in self._marks.iterdir():
-            if not {mark.name} & (self._servers.keys() | self._stopping) and (url := self._up(mark.name)):
+            known = mark.name in self._servers or mark.name in self._stopping
+            if not known and (url := self._up(mark.name)):
                 self._servers[mark.name] = Server(mark.name, url=url)
 
     def _up(self, recipe: str) -> str | None:
@@ -189,17 +190,15 @@ class ModelServers:
             if url:
                 return url
             time.sleep(_TICK)
-        request = {
-            "verb": "serve",
-            "recipe": recipe,
-            "sets": [],
-            "hardware": "auto",
-            "accept_mismatch": False,
-        }
-        files = {"chat_template": "", "key_file": str(self._key_file)}
         (self._marks / recipe).touch(mode=0o600)
-        listen = (LOOPBACK, free_port(LOOPBACK))
-        return str(detach({**request, **files, "listen": listen}, project=self._project).message["url"])
+        request = request_of(
+            "serve",
+            recipe,
+            chat_template="",
+            key_file=str(self._key_file),
+            listen=(LOOPBACK, free_port(LOOPBACK)),
+        )
+        return str(detach(request, project=self._project).message["url"])
 
     async def unload(self, recipe: str) -> None:
         """Stop a recipe's server, unless a request uses it."""

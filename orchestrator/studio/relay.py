@@ -5,8 +5,8 @@ The model's server is leased until the last byte is sent or the client is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 import httpx
@@ -38,8 +38,18 @@ async def post(here: Studio, model: TunedModel, path: str, body: bytes, done: Do
     Raises:
         ApiError: the model is not there in time, or its server does not answer.
     """
-    async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(here.servers.lease(model.recipe))
+    stack = AsyncExitStack()
+    return _Relay(await stack.enter_async_context(answering(here, model, path, body)), stack, done)
+
+
+@asynccontextmanager
+async def answering(here: Studio, model: TunedModel, path: str, body: bytes) -> AsyncIterator[httpx.Response]:
+    """The answer of a model's server, whose content is not read yet; the server stays up inside the block.
+
+    Raises:
+        ApiError: as post().
+    """
+    async with here.servers.lease(model.recipe) as url:
         headers = {"authorization": f"Bearer {here.servers.key}", "content-type": "application/json"}
         request = here.client.build_request("POST", f"{url}{path}", content=body, headers=headers)
         try:
@@ -48,9 +58,10 @@ async def post(here: Studio, model: TunedModel, path: str, body: bytes, done: Do
             here.servers.forget(model.recipe)
             what = f"The model's server does not answer ({type(error).__name__}). Try again."
             raise ApiError(503, what, code="model_unavailable", retry_after=5) from None
-        stack.push_async_callback(answer.aclose)
-        return _Relay(answer, stack.pop_all(), done)
-    raise AssertionError  # the block returns or raises
+        try:
+            yield answer
+        finally:
+            await answer.aclose()
 
 
 class _Relay(Response):
@@ -118,14 +129,10 @@ def _object(text: bytes) -> Mapping[str, object]:
 def _text(found: Mapping[str, object], key: str) -> str:
     choices = found.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else {}
-    message = first.get(key) if isinstance(first, dict) else None
-    text = (
-        message.get("content")
-        if isinstance(message, dict)
-        else first.get("text")
-        if isinstance(first, dict)
-        else ""
-    )
+    if not isinstance(first, dict):
+        return ""
+    message = first.get(key)
+    text = message.get("content") if isinstance(message, dict) else first.get("text")
     return text if isinstance(text, str) else ""
 
 

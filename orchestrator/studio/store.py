@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -146,24 +146,29 @@ def now() -> float:
     return time.time()
 
 
+def seconds(value: object) -> int:
+    """A time of a record, in whole seconds since 1970; 0 where there is none."""
+    return int(value) if isinstance(value, int | float) else 0
+
+
 def page(
-    records: Sequence[Mapping[str, object]], shown: Sequence[object], *, after: str, limit: int
+    records: Sequence[Record], show: Callable[[Record], object], *, after: str, limit: int
 ) -> dict[str, object]:
     """OpenAI's list object.
 
     Args:
         records: all of them, in order; each has an id.
-        shown: the same as the client sees them; one for each.
+        show: makes of a record what the client sees.
         after: the id behind which the page begins; "" for the start.
         limit: the most that a page has.
     """
     ids = [str(one["id"]) for one in records]
     start = ids.index(after) + 1 if after in ids else 0
-    chosen = ids[start : start + limit]
+    chosen = records[start : start + limit]
     return {
         "object": "list",
-        "data": list(shown[start : start + limit]),
-        "first_id": chosen[0] if chosen else None,
-        "last_id": chosen[-1] if chosen else None,
+        "data": [show(one) for one in chosen],
+        "first_id": chosen[0]["id"] if chosen else None,
+        "last_id": chosen[-1]["id"] if chosen else None,
         "has_more": start + limit < len(ids),
     }

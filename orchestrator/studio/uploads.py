@@ -92,10 +92,12 @@ def _checked(path: Path, shown: str) -> Record:
         if problems := found.audit.problems(fix="conch data convert FILE --fix", drop="--drop-bad"):
             raise UsageError(*problems)
     except ConchError as error:
-        named = (Problem(one.what, one.where.replace(str(path), shown), one.hint) for one in error.problems)
-        raise UsageError(
-            *(Problem(one.what.replace(str(path), shown), one.where, one.hint) for one in named)
-        ) from None
+        here = str(path)
+        named = (
+            Problem(one.what.replace(here, shown), one.where.replace(here, shown), one.hint)
+            for one in error.problems
+        )
+        raise UsageError(*named) from None
     return {
         "format": found.format,
         "row_purpose": found.purpose,

@@ -94,5 +94,7 @@ def test_an_engine_that_is_gone_is_told_and_started_again(studio: RunningStudio,
         working, engine.url = engine.url, "http://127.0.0.1:9/v1"
         with refused(503, "model_unavailable"):
             client.post("/chat/completions", body=QUESTION, cast_to=object)
+        small = studio.ask("POST", "/generate", json={"prompt": "在吗"})
+        assert (small.status_code, small.json()["error"]["code"]) == (503, "model_unavailable")
         engine.url = working
         assert studio.ask("POST", "/v1/chat/completions", json=QUESTION).status_code == 200

@@ -41,6 +41,20 @@ class Started:
     message: Mapping[str, object]
 
 
+def request_of(
+    verb: str,
+    recipe: str,
+    *,
+    sets: Sequence[str] = (),
+    hardware: str = "auto",
+    accept_mismatch: bool = False,
+    **more: object,
+) -> dict[str, object]:
+    """What a supervisor is asked to do (execute/daemon.py)."""
+    named = {"recipe": recipe, "sets": list(sets), "hardware": hardware}
+    return {"verb": verb, **named, "accept_mismatch": accept_mismatch, **more}
+
+
 def detach(request: Mapping[str, object], *, project: Path) -> Started:
     """Start a supervisor (daemon.py) and wait until it is ready; raise the error that its work raised."""
     folder = Path(tempfile.mkdtemp(prefix="conch-start-"))

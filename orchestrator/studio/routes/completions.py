@@ -15,7 +15,7 @@ from orchestrator.studio.catalog import TunedModel, find_model, tuned_models
 from orchestrator.studio.context import ForInference, Here, Studio
 from orchestrator.studio.errors import ApiError, Json
 from orchestrator.studio.keys import Caller
-from orchestrator.studio.relay import Done, post, read_answer
+from orchestrator.studio.relay import Done, answering, post, read_answer
 from orchestrator.studio.store import now
 
 router = APIRouter(tags=["inference"])
@@ -144,13 +144,12 @@ async def _answer(body: Prompt, here: Studio, who: Caller, *, history: bool = Fa
     given = {"max_tokens": body.max_tokens, "temperature": body.temperature}
     asked |= {key: value for key, value in given.items() if value is not None}
     count = _counted(here, who, model, asked)
-    async with here.servers.lease(model.recipe) as url:
-        headers = {"authorization": f"Bearer {here.servers.key}"}
-        reply = await here.client.post(f"{url}{_CHAT}", json=asked, headers=headers)
+    async with answering(here, model, _CHAT, orjson.dumps(asked)) as reply:
+        content = await reply.aread()
     if not reply.is_success:
-        return Response(reply.content, reply.status_code, media_type="application/json")
-    count(reply.content)
-    text = read_answer(reply.content)[1].strip()
+        return Response(content, reply.status_code, media_type="application/json")
+    count(content)
+    text = read_answer(content)[1].strip()
     shown: dict[str, object] = {"response": text, "model": model.name}
     if history:
         shown["history"] = [*body.history, (body.prompt, text)]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from orchestrator.studio.context import ForInference, Here, Studio
 from orchestrator.studio.errors import ApiError, Json, not_found
 from orchestrator.studio.keys import Caller
-from orchestrator.studio.store import Record, new_id, now, page
+from orchestrator.studio.store import Record, new_id, now, page, seconds
 
 router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
 
@@ -84,7 +84,7 @@ def list_feedback(
 ) -> Json:
     """The caller's feedback, the newest first."""
     found = here.store.all("feedback", who.owners, descending=True)
-    return Json(page(found, [_shown(one) for one in found], after=after, limit=limit))
+    return Json(page(found, _shown, after=after, limit=limit))
 
 
 @router.get("/export")
@@ -124,11 +124,10 @@ def _answer(text: object) -> dict[str, object]:
 
 
 def _shown(record: Record) -> dict[str, object]:
-    created = record["created_at"]
     kept = ("id", "completion_id", "model", "messages", "completion", "rating", "better")
     return {
         "object": "feedback",
         **{key: record[key] for key in kept},
-        "created_at": int(created) if isinstance(created, float) else created,
+        "created_at": seconds(record["created_at"]),
         "name": record["owner"],
     }

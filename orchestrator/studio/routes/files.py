@@ -14,9 +14,9 @@ from starlette.responses import FileResponse
 from orchestrator.errors import ConchError
 from orchestrator.studio.context import ForFiles, Here, Studio
 from orchestrator.studio.errors import ApiError, Json, not_found, of_conch
-from orchestrator.studio.job_queue import UNFINISHED
+from orchestrator.studio.job_queue import unfinished
 from orchestrator.studio.keys import Caller
-from orchestrator.studio.store import Record, page
+from orchestrator.studio.store import Record, page, seconds
 from orchestrator.studio.uploads import FINE_TUNE, add_upload, content_path, remove_content
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
@@ -105,7 +105,7 @@ def list_files(  # noqa: PLR0917  FastAPI gives them by name
     """The caller's files."""
     records = here.store.all("files", who.owners, descending=order == "desc")
     records = [one for one in records if purpose in ("", one["purpose"])]
-    return Json(page(records, [shown_file(one) for one in records], after=after, limit=limit))
+    return Json(page(records, shown_file, after=after, limit=limit))
 
 
 @router.get("/{file_id}")
@@ -128,12 +128,10 @@ def content(file_id: str, here: Here, who: ForFiles) -> FileResponse:
 def delete(file_id: str, here: Here, who: ForFiles) -> Json:
     """Delete a file; 409 while a job needs it."""
     record = file_of(here, who, file_id)
-    for state in UNFINISHED:
-        for job in here.store.all("jobs", state=state):
-            if file_id in (job["training_file"], job["validation_file"]):
-                raise ApiError(
-                    409, f"the job {job['id']} needs this file", code="file_in_use", param="file_id"
-                )
+    for job in unfinished(here.store):
+        if file_id in (job["training_file"], job["validation_file"]):
+            what = f"the job {job['id']} needs this file"
+            raise ApiError(409, what, code="file_in_use", param="file_id")
     here.store.delete("files", file_id)
     remove_content(here.project, record)
     return Json({"id": file_id, "object": "file", "deleted": True})
@@ -151,13 +149,12 @@ def file_of(here: Studio, who: Caller, name: str, *, param: str = "") -> Record:
 
 def shown_file(record: Record) -> dict[str, object]:
     """OpenAI's file, and under `conch` what the check found."""
-    created = record["created_at"]
     found = {key: record[key] for key in ("format", "rows", "warnings", "sha256") if key in record}
     return {
         "object": "file",
         "id": record["id"],
         "bytes": record["bytes"],
-        "created_at": int(created) if isinstance(created, float) else created,
+        "created_at": seconds(record["created_at"]),
         "filename": record["filename"],
         "purpose": record["purpose"],
         "status": "processed",

@@ -13,13 +13,19 @@ from orchestrator.datasets.base import PURPOSES
 from orchestrator.errors import ConchError
 from orchestrator.execute.run_store.listing import Standing, summary_of
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.execute.run_store.run_paths import recipes_of
 from orchestrator.plan.kinds import KINDS
 from orchestrator.studio import job_facts
-from orchestrator.studio.catalog import bases, began, served_by, served_name, tuned_models
+from orchestrator.studio.catalog import (
+    bases,
+    began,
+    command_line_recipes,
+    served_by,
+    served_name,
+    tuned_models,
+)
 from orchestrator.studio.context import ForTraining, Here, Studio
 from orchestrator.studio.errors import ApiError, Json, not_found, of_conch
-from orchestrator.studio.job_queue import QUEUED, UNFINISHED
+from orchestrator.studio.job_queue import QUEUED, unfinished
 from orchestrator.studio.job_recipe import AUTO, METHODS, JobRequest, write_recipe
 from orchestrator.studio.keys import OWNER, Caller
 from orchestrator.studio.routes.files import file_of
@@ -87,17 +93,13 @@ class JobBody(BaseModel):
 @router.post("")
 def create(body: JobBody, here: Here, who: ForTraining) -> Json:
     """Queue a training of a base, or of a tuned model, on an uploaded file."""
-    if who.limits.jobs and len(_unfinished(here, who)) >= who.limits.jobs:
+    if who.limits.jobs and len(unfinished(here.store, (who.name,))) >= who.limits.jobs:
         what = f"You have {who.limits.jobs} jobs that are not over, which is your limit."
         raise ApiError(429, what, code="too_many_jobs", retry_after=60)
     record = _new_job(body, here, who)
     here.store.put("jobs", record)
     here.queue.wake()
     return Json(job_facts.shown_job(record))
-
-
-def _unfinished(here: Studio, who: Caller) -> list[Record]:
-    return [job for job in here.store.all("jobs", (who.name,)) if job["state"] in UNFINISHED]
 
 
 def _new_job(body: JobBody, here: Studio, who: Caller) -> Record:
@@ -191,7 +193,7 @@ def list_jobs(
     if OWNER in who.owners:
         records += _of_command_line(here)
     records.sort(key=lambda one: float(str(one["created_at"])), reverse=True)
-    return Json(page(records, [job_facts.shown_job(one) for one in records], after=after, limit=limit))
+    return Json(page(records, job_facts.shown_job, after=after, limit=limit))
 
 
 @router.get("/{job_id}")
@@ -210,8 +212,7 @@ def list_events(
 ) -> Json:
     """What happened, the newest first."""
     job = _job(here, who, job_id)
-    found = job_facts.events(job, _run(here, job))
-    return Json(page(found, found, after=after, limit=limit))
+    return Json(page(job_facts.events(job, _run(here, job)), dict, after=after, limit=limit))
 
 
 @router.get("/{job_id}/checkpoints")
@@ -224,8 +225,7 @@ def list_checkpoints(
 ) -> Json:
     """The checkpoints that are kept: the last two. `conch chat JOB --checkpoint STEP` talks to one."""
     job = _job(here, who, job_id)
-    found = job_facts.checkpoints(job, _run(here, job))
-    return Json(page(found, found, after=after, limit=limit))
+    return Json(page(job_facts.checkpoints(job, _run(here, job)), dict, after=after, limit=limit))
 
 
 @router.post("/{job_id}/cancel")
@@ -259,8 +259,12 @@ def _asked(here: Studio, who: Caller, name: str, verb: str, ask: Callable[[str],
 
 def _job(here: Studio, who: Caller, name: str) -> Record:
     found = here.store.get("jobs", name, who.owners)
-    if found is None and OWNER in who.owners:
-        found = next((one for one in _of_command_line(here) if one["id"] == name), None)
+    of_run = _OF_RUN.fullmatch(name)
+    if found is None and of_run and OWNER in who.owners:
+        recipe, number = of_run.groups()
+        if recipe in command_line_recipes(here.project, here.store):
+            runs = Run.all(here.project, recipe)
+            found = next((_of_run(run) for run in runs if run.id == number), None)
     if found is None:
         raise not_found("job", name)
     return found
@@ -274,8 +278,7 @@ def _run(here: Studio, job: Mapping[str, object]) -> Run | None:
 
 
 def _of_command_line(here: Studio) -> Sequence[Record]:
-    jobs = {str(one["id"]) for one in here.store.all("jobs")}
-    names = [name for name in recipes_of(here.project) if name not in jobs]
+    names = command_line_recipes(here.project, here.store)
     return [_of_run(run) for name in names for run in Run.all(here.project, name)]
 
 

@@ -12,7 +12,7 @@ from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.studio.catalog import TunedModel, bases, find_model, run_of, tuned_models
 from orchestrator.studio.context import ForInference, ForTraining, Here, Studio
 from orchestrator.studio.errors import ApiError, Json, not_found, of_conch
-from orchestrator.studio.job_queue import CANCELLED, FAILED, UNFINISHED
+from orchestrator.studio.job_queue import CANCELLED, FAILED, unfinished
 from orchestrator.studio.keys import Caller
 
 router = APIRouter(tags=["models"])
@@ -63,12 +63,7 @@ def _refuse_needed(here: Studio, model: TunedModel) -> None:
         for name in built_on(run)
         if name.partition("/")[0] not in over
     ]
-    needed += [
-        str(job["id"])
-        for state in UNFINISHED
-        for job in here.store.all("jobs", state=state)
-        if job["model"] == model.name
-    ]
+    needed += [str(job["id"]) for job in unfinished(here.store) if job["model"] == model.name]
     if needed:
         raise ApiError(409, f"needed by: {', '.join(needed)}", code="model_in_use", param="model")
 
