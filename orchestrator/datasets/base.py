@@ -23,6 +23,7 @@ PURPOSES: Mapping[str, tuple[str, str]] = {
 
 SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 OBSERVATION, FUNCTION_CALL = "observation", "function_call"
+# Of a text, which nobody says.
 DOCUMENT = "document"
 # The first message of a conversation with tools: their list, as JSON (tool_rows.py).
 TOOLS = "tools"

@@ -17,6 +17,7 @@ import orjson
 
 from orchestrator.datasets.base import (
     ASSISTANT,
+    DOCUMENT,
     DPO,
     KTO,
     PT,
@@ -46,8 +47,6 @@ TAGS = {
 }
 # A dataset cannot be named so: what the proofs read of the worse answers of NAME is NAME/rejected.
 REJECTED = "/rejected"
-# The role of a document in conversations.jsonl: nobody says it.
-DOCUMENT = "document"
 # datasets reads JSON in blocks of this size, and the first one decides (LLaMA-Factory 0.9.5, datasets 4.0).
 BLOCK = 10 << 20
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?")

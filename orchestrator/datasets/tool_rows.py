@@ -28,12 +28,10 @@ from orchestrator.datasets.base import (
     excerpt,
     type_name,
 )
+from orchestrator.probes.spellings import NEXT_RESULT, TRAINED_THOUGHT, split_call
 
 OPENS, CLOSES = "<tool_call>", "</tool_call>"
-# LLaMA-Factory's own separator of results that follow each other (data/converter.py).
-NEXT_RESULT = "\n</tool_response>\n<tool_response>\n"
 _MARKED = re.compile(rf"{OPENS}(.*?){CLOSES}\s*", re.DOTALL)
-_THOUGHT = re.compile(r"<think>\n.*?\n</think>\n\n", re.DOTALL)
 _DECLARED = '{"type": "function", "function": {"name": "…", "description": "…", "parameters": {…}}}'
 _CALL = 'write {"name": "…", "arguments": {…}}'
 
@@ -141,7 +139,7 @@ def call_message(before: str, calls: Iterable[object]) -> Message:
         raise RowProblem(
             "function call", f"a call within a call: {excerpt(text)}", "write its mark differently"
         )
-    if before and not _THOUGHT.fullmatch(before):
+    if before and not TRAINED_THOUGHT.fullmatch(before):
         before = before if before.endswith("\n") else before + "\n"
         text = f"{OPENS}{text}{CLOSES}"
     return {"role": FUNCTION_CALL, "content": before + text}
@@ -165,23 +163,13 @@ def read_call(content: str) -> Message:
     """A turn of role function_call, as sharegpt writes it."""
     if marked := _MARKED.findall(content):
         return call_message(_MARKED.sub("", content), [call for text in marked for call in calls_of(text)])
-    thought = _THOUGHT.match(content)
-    end = thought.end() if thought else 0
-    return call_message(content[:end], calls_of(content[end:]))
+    before, text = split_call(content)
+    return call_message(before, calls_of(text))
 
 
 def calls_in(content: str) -> list[dict[str, object]]:
     """The calls of a message that call_message wrote; RowProblem for another one."""
     return [_call(call) for call in calls_of(split_call(content)[1])]
-
-
-def split_call(content: str) -> tuple[str, str]:
-    """(thought and text before the calls, the calls as JSON) of a message that call_message wrote."""
-    if marked := _MARKED.search(content):
-        return content[: marked.start()], marked[1]
-    thought = _THOUGHT.match(content)
-    end = thought.end() if thought else 0
-    return content[:end], content[end:]
 
 
 def calls_of(text: str) -> list[object]:

@@ -22,7 +22,7 @@ EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True, slots=True)
-class Below:
+class Dependency:
     """A recipe whose export another one is built on.
 
     Attributes:
@@ -62,7 +62,7 @@ class Context:
     base_folder: str = ""
     base_state: str = ""
     base_job: Job | None = None
-    reward: Below | None = None
+    reward: Dependency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Job:
     base_folder: str = ""
     base_state: str = ""
     base_job: Job | None = None
-    reward: Below | None = None
+    reward: Dependency | None = None
     accept_mismatch: bool = False
     validation: tuple[DatasetEntry, ...] = ()
     test: tuple[DatasetEntry, ...] = ()
@@ -152,15 +152,16 @@ class Job:
         return (self, *(self.base_job.chain if self.base_job else ()))
 
     @property
-    def below(self) -> tuple[Below, ...]:
+    def dependencies(self) -> tuple[Dependency, ...]:
         """The recipes whose exports this one is built on, which come first."""
-        base = (Below("model.base", LINK, self.base_job, self.base_state),) if self.base_job else ()
+        base = (Dependency("model.base", LINK, self.base_job, self.base_state),) if self.base_job else ()
         return (*base, *((self.reward,) if self.reward else ()))
 
     @property
     def first(self) -> tuple[str, ...]:
         """The recipes that come before this one, in their order."""
-        names = [name for below in self.below for name in (*below.job.first, below.job.recipe.name)]
+        jobs = [dependency.job for dependency in self.dependencies]
+        names = [name for job in jobs for name in (*job.first, job.recipe.name)]
         return tuple(dict.fromkeys(names))
 
     @property

@@ -11,7 +11,7 @@ THOUGHT = re.compile(r"\A<think>(.*?)</think>", re.DOTALL)
 EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
 TRAINED_THOUGHT = re.compile(r"<think>\n.*?\n</think>\n\n", re.DOTALL)
 MARKED = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
-# What stands between results that follow each other in one trained turn.
+# What stands between results that follow each other in one trained turn (LLaMA-Factory, data/converter.py).
 NEXT_RESULT = "\n</tool_response>\n<tool_response>\n"
 LOSSY = {"answer", "newlines"}
 
@@ -27,7 +27,8 @@ def request_of(messages: Sequence[Message]) -> tuple[list[Message], list[Message
     called = 0
     for message in messages[1:] if tools else messages:
         if message["role"] == "function_call":
-            before, calls = split_call(message["content"])
+            before, text = split_call(message["content"])
+            calls = _dumped(text)
             listed = [
                 {"id": f"call_{called + at}", "type": "function", "function": call}
                 for at, call in enumerate(calls)
@@ -51,15 +52,20 @@ def calls_of(message: Message) -> Message:
     return {"tool_calls": message["tool_calls"]} if message.get("tool_calls") else {}
 
 
-def split_call(content: str) -> tuple[str, list[Message]]:
-    """(thought and text before the calls, the calls with their arguments as JSON text)."""
-    marked = MARKED.search(content)
+def split_call(content: str) -> tuple[str, str]:
+    """(thought and text before the calls, the calls as JSON) of a trained turn that calls tools."""
+    if marked := MARKED.search(content):
+        return content[: marked.start()], marked[1]
     thought = TRAINED_THOUGHT.match(content)
-    end = marked.start() if marked else thought.end() if thought else 0
-    found = json.loads(marked[1] if marked else content[end:])
+    end = thought.end() if thought else 0
+    return content[:end], content[end:]
+
+
+def _dumped(text: str) -> list[Message]:
+    """Calls with their arguments as JSON text, as a request has them."""
+    found = json.loads(text)
     calls = found if isinstance(found, list) else [found]
-    dumped = [{**call, "arguments": json.dumps(call["arguments"], ensure_ascii=False)} for call in calls]
-    return content[:end], dumped
+    return [{**call, "arguments": json.dumps(call["arguments"], ensure_ascii=False)} for call in calls]
 
 
 def without_blank_lines(text: str) -> str:

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from orchestrator.proofs.findings import Finding
+from orchestrator.proofs.findings import LISTED, Finding
 from orchestrator.proofs.quantized import Quantized, distance, lost
 from orchestrator.proofs.quantized import numbers as of_quantized
 from orchestrator.proofs.scores import GROUPS, Means, Row, apart, behind, means
@@ -44,7 +44,6 @@ LIMITS: dict[str, tuple[float, float]] = {
 NOTHING = 1e-4
 # A share of the training below a fiftieth is rounding: the served weights have nothing of the adapter.
 NO_SHARE = 0.02
-LISTED = 50
 Cause = tuple[Sentence, Sentence]
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.proofs.findings import Finding, some
+from orchestrator.proofs.findings import LISTED, Finding, some
 from orchestrator.proofs.merge_facts import Facts, Record
 from orchestrator.proofs.merge_words import HEADS, KINDS, LEFT_OUT, LOOKS, translated
 from orchestrator.results import Proof, Sentence, joined
 
 Cause = tuple[Sentence, Sentence]
 
-LISTED = 50
 SAME_SCALE = 0.01
 AGAIN = Sentence(
     "conch sft RECIPE exports again from this run's adapter", "conch sft RECIPE 会用本次运行的适配器重新导出"

@@ -15,11 +15,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.metrics.interval import resampled
-from orchestrator.proofs.findings import Finding
+from orchestrator.proofs.findings import LISTED, Finding
 from orchestrator.proofs.scores import GROUPS, Means, Row, means
 from orchestrator.results import Proof, Sentence, joined
 
-LISTED = 50
 # exp of more is no number that helps.
 MOST = 50.0
 

@@ -19,11 +19,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.metrics.interval import bootstrap, resampled, wilson
-from orchestrator.proofs.findings import Finding
+from orchestrator.proofs.findings import LISTED, Finding
 from orchestrator.proofs.scores import GROUPS, Row, mean
 from orchestrator.results import Proof, Sentence, joined
-
-LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,9 +119,18 @@ def declared(messages: Sequence[Message]) -> Extra:
     return {"tools": tools} if tools else {}
 
 
+def template_options(answer: Message, *, mixed: bool) -> dict[str, object] | None:
+    """The template options that belong to a trained answer; mixed: trained with and without thoughts.
+
+    With mixed thinking, an answer without a thought was trained behind an empty one.
+    """
+    return {"enable_thinking": False} if mixed and is_bare(answer) else None
+
+
 def thinking_of(answer: Message, *, mixed: bool) -> Extra:
-    """What a request for this answer must say; mixed: trained with and without thoughts."""
-    return {"chat_template_kwargs": {"enable_thinking": False}} if mixed and is_bare(answer) else {}
+    """What a request for this answer must say."""
+    options = template_options(answer, mixed=mixed)
+    return {"chat_template_kwargs": options} if options else {}
 
 
 def _spelled(

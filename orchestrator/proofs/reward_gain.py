@@ -14,12 +14,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.metrics.interval import bootstrap
-from orchestrator.proofs.findings import Finding
+from orchestrator.proofs.findings import LISTED, Finding
 from orchestrator.proofs.scores import mean
 from orchestrator.results import Proof, Sentence
 
 NAME = "reward:gain"
-LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)

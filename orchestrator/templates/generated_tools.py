@@ -13,10 +13,10 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.probes.spellings import NEXT_RESULT
 from orchestrator.templates.generated import SYSTEMS, TEXTS, THOUGHTS, Message
 from orchestrator.templates.writer import THOUGHT_CLOSES, THOUGHT_OPENS
 
-NEXT_RESULT = "\n</tool_response>\n<tool_response>\n"
 _TEXT = {"type": "string", "description": "地名，例如 比奇堡"}
 _TOOLS: tuple[dict[str, Any], ...] = (
     {

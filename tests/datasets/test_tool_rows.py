@@ -10,8 +10,9 @@ from orchestrator.datasets.base import RowProblem
 from orchestrator.datasets.faults import faults
 from orchestrator.datasets.formats import openai, sharegpt
 from orchestrator.datasets.targets import conversations_in, sharegpt_row
-from orchestrator.datasets.tool_rows import NEXT_RESULT, calls_in, read_call, split_call
+from orchestrator.datasets.tool_rows import calls_in, read_call
 from orchestrator.datasets.warnings import warnings_of
+from orchestrator.probes.spellings import NEXT_RESULT, split_call
 
 # Covers datasets/formats/messages.py
 

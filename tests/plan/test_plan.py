@@ -13,7 +13,7 @@ import pytest
 from orchestrator.errors import UsageError
 from orchestrator.execute.project import discovery, recipes
 from orchestrator.hubs.recipe import REWARD_LINK, recipe_of
-from orchestrator.plan.job import Below, Context, Job
+from orchestrator.plan.job import Context, Dependency, Job
 from orchestrator.plan.plan import PARITY, RUN, TRAIN, build_plan
 from orchestrator.plan.resolve import resolve
 from orchestrator.plan.stage import Plan
@@ -35,7 +35,7 @@ def job_of(recipe: str, profile: str, *sets: str, project: Path = PROJECT) -> Jo
     if below := recipe_of(resolved.recipe.model.base):
         context = replace(context, base_job=job_of(below, profile), base_state=f"export of {below}")
     if scorer := recipe_of(resolved.recipe.ppo.reward or ""):
-        model = Below("ppo.reward", REWARD_LINK, job_of(scorer, profile), f"export of {scorer}")
+        model = Dependency("ppo.reward", REWARD_LINK, job_of(scorer, profile), f"export of {scorer}")
         locks = {**context.lockfiles, "ppo": "lock-of-ppo"}
         context = replace(context, reward=model, lockfiles=locks)
     return resolve(resolved, context)

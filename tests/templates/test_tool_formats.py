@@ -9,8 +9,7 @@ import pytest
 from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from orchestrator.datasets.tool_rows import NEXT_RESULT
-from orchestrator.probes.spellings import request_of
+from orchestrator.probes.spellings import NEXT_RESULT, request_of
 from orchestrator.templates.families import layouts
 from orchestrator.templates.generated_tools import conversations_with_tools
 from orchestrator.templates.writer import settings_of, write_jinja

@@ -73,12 +73,12 @@ def base_of(job: Job, project: Path, say: Progress) -> Path:
     Raises:
         ConchError: as `conch pull`.
     """
-    for below in job.below:
-        if below.link == LINK:
+    for dependency in job.dependencies:
+        if dependency.link == LINK:
             try:
-                return exported(below, job, project)
+                return exported(dependency, job, project)
             except MissingError:
-                return base_of(below.job, project, say)
+                return base_of(dependency.job, project, say)
     model = job.recipe.model
     base = job.base_folder.replace("{project}", str(project)) or model.base
     return find_base(base, model.hub, model.revision, say, hardware=job.hardware)[0]

@@ -19,13 +19,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from orchestrator.datasets.targets import DOCUMENT
+from orchestrator.datasets.base import DOCUMENT
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import key_of, lines_of
 from orchestrator.execute.host.tell import tell
 from orchestrator.execute.inference.token_server import TokenServer
 from orchestrator.plan.stages.prove_served import ScoreServedSettings
 from orchestrator.probes.spellings import request_of
+from orchestrator.proofs.requests import template_options
 
 
 class TrainedTurn(TypedDict):
@@ -136,10 +137,8 @@ def _request(
     answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
     if turn >= len(answers):
         return [], None
-    answer = messages[answers[turn]]["content"]
-    # Mixed thinking: an answer without a thought was trained behind an empty one.
-    without = thinking is None and "<think>" not in answer and "</think>" not in answer
-    return messages[: answers[turn]], {"enable_thinking": False} if without else None
+    answer = messages[answers[turn]]
+    return messages[: answers[turn]], template_options(answer, mixed=thinking is None)
 
 
 def _served(

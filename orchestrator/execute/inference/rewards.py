@@ -10,7 +10,7 @@ messages of its conversation, as a client sends them. JSON lines:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -18,8 +18,10 @@ from orchestrator.datasets.targets import REJECTED
 from orchestrator.execute.host.atomic_files import write_durable
 from orchestrator.execute.host.jsonl import Key, key_of, lines_of
 from orchestrator.execute.host.tell import tell
-from orchestrator.execute.inference.token_server import Message, TokenServer
+from orchestrator.execute.inference.token_server import TokenServer
 from orchestrator.plan.stages.prove_served import ScoreServedSettings
+from orchestrator.probes.spellings import Message
+from orchestrator.proofs.requests import template_options
 
 SIDES = {"chosen": "", "rejected": REJECTED}
 AROUND = 6
@@ -67,20 +69,10 @@ def reward_served(settings: ScoreServedSettings, folder: Path) -> int:
     return 0
 
 
-def template_options(messages: Sequence[Message], thinking: object) -> Mapping[str, object] | None:
-    """The template options that belong to a trained conversation.
-
-    With mixed thinking, an answer without a thought was trained behind an empty one.
-    """
-    answer = str(messages[-1]["content"])
-    without = thinking is None and "<think>" not in answer and "</think>" not in answer
-    return {"enable_thinking": False} if without else None
-
-
 def _scores(
     server: TokenServer, ids: Sequence[int], messages: Sequence[Message], thinking: object
 ) -> ServedReward:
-    options = template_options(messages, thinking)
+    options = template_options(messages[-1], mixed=thinking is None)
     made = server.prompt(messages, options, generation=False)
     return ServedReward(
         ids=round(server.score(ids), 6),

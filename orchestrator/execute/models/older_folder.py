@@ -3,7 +3,7 @@
 transformers 5 saves what 4 does not look for, and 4 then takes its defaults without a word: rope_theta (in
 rope_parameters), dtype and the tokenizer's class. Only what a training reads is linked: safetensors, the
 tokenizer and the chat template. That both versions compute the same is proven before training
-(proofs/trainer.py). Not covered: rope parameters that differ between layers.
+(proofs/environment.py). Not covered: rope parameters that differ between layers.
 """
 
 from __future__ import annotations

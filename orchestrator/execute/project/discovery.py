@@ -25,7 +25,7 @@ from orchestrator.execute.launchers import launcher
 from orchestrator.execute.project import recipes
 from orchestrator.hubs import hub_of, local
 from orchestrator.hubs.recipe import REWARD_LINK, recipe_of
-from orchestrator.plan.job import Below, Context, Job
+from orchestrator.plan.job import Context, Dependency, Job
 from orchestrator.plan.kinds import TRAINED_IN
 from orchestrator.plan.plan import EXPORT, build_plan, plan_key
 from orchestrator.plan.resolve import resolve
@@ -57,7 +57,7 @@ def read_job(
     return resolve(resolved, context, chat_template=text, accept_mismatch=accept_mismatch)
 
 
-def _job_below(
+def _job_named(
     key: str, value: str, resolved: Resolved, project: Path, built: Sequence[str], *, accept_mismatch: bool
 ) -> Job | None:
     """The job of the recipe that a key names as recipe:NAME; None for any other value."""
@@ -118,7 +118,7 @@ def read_context(
     hashed = {entry.name: _hashed(entry, project) for entry in (*used, *apart)}
     base_folder, base_state = _base_folder(resolved, project), ""
     base = resolved.recipe.model.base
-    base_job = _job_below("model.base", base, resolved, project, built, accept_mismatch=accept_mismatch)
+    base_job = _job_named("model.base", base, resolved, project, built, accept_mismatch=accept_mismatch)
     if base_folder:
         base_state = _state_of(Path(base_folder.replace("{project}", str(project))))
     elif base_job is not None:
@@ -139,12 +139,12 @@ def read_context(
 
 def _reward(
     resolved: Resolved, project: Path, built: Sequence[str], *, accept_mismatch: bool
-) -> Below | None:
+) -> Dependency | None:
     """The recipe whose reward model scores the answers of this one's training."""
     key = "ppo.reward"
     named = resolved.recipe.ppo.reward or ""
-    job = _job_below(key, named, resolved, project, built, accept_mismatch=accept_mismatch)
-    return Below(key, REWARD_LINK, job, _export_state(job)) if job else None
+    job = _job_named(key, named, resolved, project, built, accept_mismatch=accept_mismatch)
+    return Dependency(key, REWARD_LINK, job, _export_state(job)) if job else None
 
 
 def _export_state(job: Job) -> str:

@@ -27,10 +27,8 @@ def reward_server(name: str, *, start: Path) -> tuple[str, str]:
     Raises:
         UsageError: there is no such recipe, or it trains a model that answers.
     """
-    project = recipes.project_folder(start)
-    recipe = recipes.read(name, project=project, environ=os.environ, machine=machine.hardware()).recipe
-    kind = KINDS.get(recipe.train.kind)
-    if not (kind and kind.scores):
+    recipe = _read(name, start)
+    if not _scores(recipe):
         what = f"judge.recipe: {name} trains no reward model (train.kind: {recipe.train.kind})"
         raise UsageError(Problem(what, hint="name a recipe of train.kind: reward, or set base_url and model"))
     return address_of(recipe), recipe.served_model
@@ -38,18 +36,27 @@ def reward_server(name: str, *, start: Path) -> tuple[str, str]:
 
 def served(name: str, *, start: Path, sets: Sequence[str] = (), hardware: str = "auto") -> tuple[str, str]:
     """The base URL and the model name of a recipe that answers; its data and models may be missing."""
-    resolved = recipes.read(
+    recipe = _read(name, start, sets, hardware)
+    if _scores(recipe):
+        raise gives_no_answers(recipe.name)
+    return address_of(recipe), recipe.served_model
+
+
+def _read(name: str, start: Path, sets: Sequence[str] = (), hardware: str = "auto") -> Recipe:
+    return recipes.read(
         name,
         project=recipes.project_folder(start),
         sets=sets,
         environ=os.environ,
         profile=hardware,
         machine=machine.hardware(),
-    )
-    kind = KINDS.get(resolved.recipe.train.kind)
-    if kind and kind.scores:
-        raise gives_no_answers(resolved.recipe.name)
-    return address_of(resolved.recipe), resolved.recipe.served_model
+    ).recipe
+
+
+def _scores(recipe: Recipe) -> bool:
+    """Whether it trains a reward model."""
+    kind = KINDS.get(recipe.train.kind)
+    return kind is not None and kind.scores
 
 
 def gives_no_answers(recipe: str) -> UsageError:

@@ -23,6 +23,7 @@ from orchestrator.execute.proving.probe_files import (
     IdsFile,
     Prepared,
     TrainedRows,
+    location,
     open_trained,
     prepared_sets,
     read_header,
@@ -55,7 +56,7 @@ def prove_rows(settings: ProveRowsSettings, folder: Path) -> int:
         torn = {each["name"]: each["file"] for each, one in zip(sets, loaded, strict=True) if not one.whole}
         missing = _missing(ids, conversations, torn) if torn else {}
         sources = {each["name"]: each["file"] for each in sets}
-        swapped = [f"{sources.get(name, name)}:{row}" for name, row in _swapped(file, conversations)]
+        swapped = [location(key, sources) for key in _swapped(file, conversations)]
     except (ValueError, KeyError, TypeError) as error:
         what = f"is cut off, or not what the probe writes: {error}"
         raise StageFailed(Problem(what, str(ids), "run the stage again")) from None

@@ -176,6 +176,12 @@ def sources_of(path: Path) -> dict[str, str]:
     return {each["name"] + suffix: each["file"] for each in prepared_sets(path) for suffix in ("", REJECTED)}
 
 
+def location(key: Key, sources: Mapping[str, str]) -> str:
+    """The place of a row in its source file; of a dataset without one, in the dataset."""
+    name, number = key
+    return f"{sources.get(name, name)}:{number}"
+
+
 @dataclass(frozen=True, slots=True)
 class TrainedRows:
     """The rows of training_ids.jsonl, each with its location in its source.

@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict, cast
 from orchestrator.datasets.targets import REJECTED
 from orchestrator.errors import Problem, StageFailed
 from orchestrator.execute.host.jsonl import Key, key_of, lines_of
-from orchestrator.execute.proving.probe_files import open_trained, sources_of, trained_ids
+from orchestrator.execute.proving.probe_files import location, open_trained, sources_of, trained_ids
 from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.plan.stages.prove_served import ProveLossSettings
 from orchestrator.proofs import loss, perplexity, preference
@@ -100,7 +100,7 @@ def _scored(settings: ProveLossSettings, folder: Path) -> tuple[dict[str, Any], 
         if key not in theirs or key not in ids:
             what = f"{key[0]} row {key[1]} was scored by the trainer only"
             raise StageFailed(Problem(what, settings.served, "run the stage again"))
-        served, where = theirs[key], f"{sources.get(key[0], key[0])}:{key[1]}"
+        served, where = theirs[key], location(key, sources)
         answers = list(_answers(line, served, ids[key], file.pieces)) if not served["error"] else []
         liked = not key[0].endswith(REJECTED) if pairs else ids[key].get("liked")
         rows[key] = Row(where, line["held_out"], answers, line["loss"], served["error"], liked)

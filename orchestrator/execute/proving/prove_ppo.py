@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.errors import Problem, StageFailed
 from orchestrator.execute.host.jsonl import Key, key_of, lines_of
-from orchestrator.execute.proving.probe_files import sources_of
+from orchestrator.execute.proving.probe_files import location, sources_of
 from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.plan.stages.prove_data import ProveEnvironmentSettings
 from orchestrator.plan.stages.rewards import ProveGainSettings
@@ -22,7 +22,7 @@ def prove_environment(settings: ProveEnvironmentSettings, folder: Path) -> int:
     sources = sources_of(folder / settings.prepare)
     rows = [
         environment.Values(
-            f"{sources.get(key[0], key[0])}:{key[1]}",
+            location(key, sources),
             row["logprobs"],
             theirs[key]["logprobs"],
             row["score"],
@@ -57,8 +57,8 @@ def _scored(
     scores: Mapping[Key, Mapping[str, Mapping[str, Any]]], sources: Mapping[str, str]
 ) -> Iterator[reward_gain.Scored]:
     """The prompts of which both answers were scored."""
-    for (name, number), both in scores.items():
+    for key, both in scores.items():
         before, after = (both.get(when, {}).get("score") for when in ("before", "after"))
         if before is not None and after is not None:
-            where = f"{sources.get(name, name)}:{number}"
-            yield reward_gain.Scored(where, str(both["after"]["question"]), before, after)
+            question = str(both["after"]["question"])
+            yield reward_gain.Scored(location(key, sources), question, before, after)

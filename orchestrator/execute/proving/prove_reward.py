@@ -12,14 +12,15 @@ from typing import Any
 from orchestrator.datasets.targets import REJECTED
 from orchestrator.errors import MissingError, Problem, StageFailed
 from orchestrator.execute.host.jsonl import key_of, lines_of
-from orchestrator.execute.inference.rewards import SIDES, template_options
+from orchestrator.execute.inference.rewards import SIDES
 from orchestrator.execute.inference.token_server import TokenServer
-from orchestrator.execute.proving.probe_files import open_trained, prepared_sets, sources_of
+from orchestrator.execute.proving.probe_files import location, open_trained, prepared_sets, sources_of
 from orchestrator.execute.proving.proof_file import leave_proof
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.plan.stages.base import CONVERSATIONS
 from orchestrator.plan.stages.prove_served import PREPARED, TRAINING_IDS, ProveRewardSettings
 from orchestrator.proofs import reward
+from orchestrator.proofs.requests import template_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,10 @@ def score_held_out(run: Run, server: TokenServer) -> list[ScoredPair]:
     for (name, number), messages in talks.items():
         worse = talks.get((name + REJECTED, number))
         if name in sources and worse:
-            both = [server.score_messages(one, template_options(one, thinking)) for one in (messages, worse)]
+            both = [
+                server.score_messages(one, template_options(one[-1], mixed=thinking is None))
+                for one in (messages, worse)
+            ]
             scored.append(ScoredPair(f"{sources[name]}:{number}", messages[-2]["content"], *both))
     return scored
 
@@ -79,11 +83,11 @@ def _scored(settings: ProveRewardSettings, folder: Path) -> tuple[dict[str, Any]
     sources = sources_of(folder / settings.prepare)
     pairs = []
     for line in lines:
-        name, number = key_of(line)
-        if (name, number) not in served:
-            what = f"{name} row {number} was scored by the trainer only"
+        key = key_of(line)
+        if key not in served:
+            what = f"{key[0]} row {key[1]} was scored by the trainer only"
             raise StageFailed(Problem(what, settings.served, "run the stage again"))
-        theirs, where = served[name, number], f"{sources.get(name, name)}:{number}"
+        theirs, where = served[key], location(key, sources)
         if theirs["error"]:
             pairs.append(reward.Pair(where, line["held_out"], error=theirs["error"]))
             continue

@@ -32,6 +32,7 @@ from orchestrator.execute.inference.server_events import events
 from orchestrator.execute.inference.transport import http_client
 from orchestrator.execute.proving.probe_files import (
     IdsFile,
+    location,
     open_trained,
     sources_of,
     trained_ids,
@@ -236,7 +237,7 @@ class ServedAsker:
         return Judged(request.client, self._where(row), verdict, generated=_is_generated(row))
 
     def _where(self, row: RowIds) -> str:
-        return f"{self.sources.get(row['dataset'], row['dataset'])}:{row['row']}"
+        return location((row["dataset"], row["row"]), self.sources)
 
     def returned(self, row: RowIds, messages: Sequence[Message]) -> Judged | None:
         """The prompt of a later answer, after the server's own earlier answer was sent back unchanged.

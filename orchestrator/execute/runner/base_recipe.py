@@ -7,28 +7,28 @@ from pathlib import Path
 from orchestrator.errors import MissingError, Problem
 from orchestrator.execute.host.atomic_files import remove
 from orchestrator.execute.run_store.run_folder import Run
-from orchestrator.plan.job import Below, Job
+from orchestrator.plan.job import Dependency, Job
 
 
-def exported(below: Below, job: Job, project: Path) -> Path:
+def exported(dependency: Dependency, job: Job, project: Path) -> Path:
     """The export of a recipe that a job is built on, made from that recipe as it is now.
 
     Raises:
         MissingError: there is none.
     """
-    name = below.job.recipe.name
+    name = dependency.job.recipe.name
     for run in reversed(Run.all(project, name)):
-        made = any(event.get("export_identity") == below.state for event in run.events())
+        made = any(event.get("export_identity") == dependency.state for event in run.events())
         if made and run.stage_record("export") is not None and (run.path / "export").is_dir():
             return run.path / "export"
     what = f"recipe {name}, on which {job.recipe.name} is built, has no export of its present settings"
-    raise MissingError(Problem(what, job.origins.get(below.key, ""), f"conch sft {name}"))
+    raise MissingError(Problem(what, job.origins.get(dependency.key, ""), f"conch sft {name}"))
 
 
 def link_exports(job: Job, run: Run, project: Path) -> None:
     """Link the exports of the recipes that a job is built on in a run's folder."""
-    for below in job.below:
-        target = exported(below, job, project)
-        link = run.path / below.link
+    for dependency in job.dependencies:
+        target = exported(dependency, job, project)
+        link = run.path / dependency.link
         remove(link)
         link.symlink_to(target, target_is_directory=True)

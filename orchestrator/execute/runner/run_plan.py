@@ -96,20 +96,20 @@ def run_recipe(
         return run.path, runs
 
 
-def build_below(job: Job, *, project: Path, progress: Progress) -> None:
+def build_dependencies(job: Job, *, project: Path, progress: Progress) -> None:
     """Bring the recipes that a job is built on up to date, as make does: run each up to its proven export.
 
     Raises:
         CheckFailed: a proof of one does not hold.
         ConchError: as run_recipe.
     """
-    for below in job.below:
-        name, built = below.job.recipe.name, job.recipe.name
-        where = job.origins.get(below.key, "")
+    for dependency in job.dependencies:
+        name, built = dependency.job.recipe.name, job.recipe.name
+        where = job.origins.get(dependency.key, "")
         progress.say(f"{built} is built on recipe {name}, which comes first")
-        first = build_plan(below.job, TRAIN)
+        first = build_plan(dependency.job, TRAIN)
         try:
-            _, results = run_recipe(first, below.job, project=project, progress=progress)
+            _, results = run_recipe(first, dependency.job, project=project, progress=progress)
         except (StageFailed, TimedOut) as error:
             what = f"recipe {name}, on which {built} is built, failed: nothing was trained on it"
             hint = f"when that is fixed, run the same command again: it goes on with {name} first"
@@ -125,7 +125,7 @@ def _link_exports(plan: Plan, job: Job, run: Run, project: Path, progress: Progr
     """Link the exports that a recipe is built on; a plan that trains makes them first."""
     try:
         if any(stage.name == "train" for stage in plan.stages):
-            build_below(job, project=project, progress=progress)
+            build_dependencies(job, project=project, progress=progress)
         link_exports(job, run, project)
     except ConchError as error:
         run.end(exit_code_of(error), str(error))

@@ -19,7 +19,7 @@ from orchestrator.execute.processes.progress import Progress
 from orchestrator.execute.run_store.load_report import read_report
 from orchestrator.execute.run_store.run_folder import Run
 from orchestrator.execute.run_store.run_paths import make_private
-from orchestrator.execute.runner.run_plan import build_below, run_recipe
+from orchestrator.execute.runner.run_plan import build_dependencies, run_recipe
 from orchestrator.execute.runner.trial import SweepRequest, TrialRun, TrialsFile, only_one
 from orchestrator.plan.job import Job
 from orchestrator.plan.plan import build_plan, headline, plan_key
@@ -68,7 +68,7 @@ def run_until_target(
         study = f"{plan_key(build_plan(job), job.lockfiles)} {sweep.search} {json.dumps(sweep.settings)}"
         trials = TrialsFile.open(folder, study, sweep.settings)
         progress.say(headline(job))
-        build_below(job, project=request.project, progress=progress)
+        build_dependencies(job, project=request.project, progress=progress)
         while (trial := next_trial(sweep, trials.history)) is not None:
             progress.say(
                 f"trial {trial.number}: {' '.join(written(trial.settings)) or 'the recipe as it is'}"

@@ -39,10 +39,8 @@ class Canary:
     ) -> None:
         self.problem = ""
         self._began = time.monotonic()
-        self._scores, self._name = (
-            scores,
-            "a request for one score" if scores else "a completion of one token",
-        )
+        self._scores = scores
+        self._name = "a request for one score" if scores else "a completion of one token"
         self._request: dict[str, object] = {"model": model}
         if scores:
             self._request["input"] = "1"

@@ -9,6 +9,16 @@ from orchestrator.errors import Problem
 from orchestrator.recipe import Recipe
 
 
+def asks(recipe: Recipe) -> tuple[str, ...]:
+    """The keys with which a recipe asks its model questions, those of general knowledge aside."""
+    given = {
+        "verify.checks": bool(recipe.verify.checks),
+        "evaluate.split": recipe.evaluate.split != "none",
+        "target": recipe.target.given,
+    }
+    return tuple(key for key, is_given in given.items() if is_given)
+
+
 class TrainingKind(Protocol):
     """A module of this room.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from orchestrator.datasets.base import PT
 from orchestrator.errors import Problem
+from orchestrator.plan.kinds.base import asks
 from orchestrator.recipe import Recipe
 
 purpose = PT
@@ -28,12 +29,7 @@ preference: frozenset[str] = frozenset()
 
 def problems(recipe: Recipe) -> Iterable[Problem]:
     """What a recipe asks of a model that answers no questions."""
-    asked = {
-        "verify.checks": bool(recipe.verify.checks),
-        "evaluate.split": recipe.evaluate.split != "none",
-        "target": recipe.target.given,
-    }
-    for key in (key for key, given in asked.items() if given):
+    for key in asks(recipe):
         what = f"{key}: a pretrain recipe learns texts and is asked no questions"
         hint = "move it to an sft recipe that is built on this one: model.base: recipe:" + recipe.name
         yield Problem(what, key, hint)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from orchestrator.datasets.base import DPO
 from orchestrator.errors import Problem
+from orchestrator.plan.kinds.base import asks
 from orchestrator.recipe import Recipe
 
 purpose = DPO
@@ -28,13 +29,7 @@ unproven: Mapping[str, str] = dict.fromkeys(("stop", "sampling", "parity:served"
 
 def problems(recipe: Recipe) -> Iterable[Problem]:
     """What a recipe asks of a model that gives no answers, and what its trainer cannot do."""
-    asked = {
-        "verify.checks": bool(recipe.verify.checks),
-        "evaluate.split": recipe.evaluate.split != "none",
-        "evaluate.general": recipe.evaluate.general,
-        "target": recipe.target.given,
-    }
-    for key in (key for key, given in asked.items() if given):
+    for key in (*asks(recipe), *(["evaluate.general"] if recipe.evaluate.general else [])):
         hint = "delete it; conch verify scores the held-out pairs"
         yield Problem(f"{key}: {_SCORES}", key, hint)
     for key in sorted({"runner", "convert"} & recipe.vllm.keys()):

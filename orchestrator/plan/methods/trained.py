@@ -11,7 +11,7 @@ ONLY_LORA, NOT_LORA = frozenset({LORA}), frozenset({FREEZE, FULL})
 MERGED = "merged into the base; the proof checks base + scale · B·A in every tensor"
 WHOLE = "the trained model is the export; the proof checks that every tensor is the trained one"
 NO_CHANGE = "as the method that it goes with"
-TOGETHER = "LLaMA-Factory packs rows of sft only"
+SFT_ONLY = "LLaMA-Factory packs rows of sft only"
 
 
 def _lora(train: Train) -> Mapping[str, object]:
@@ -45,7 +45,7 @@ def _packed(name: str, value: str) -> Method:
         name=name,
         recipe=("train.packing", value),
         settings=_packing,
-        unfit=dict.fromkeys(("dpo", "kto", "reward", "ppo"), TOGETHER)
+        unfit=dict.fromkeys(("dpo", "kto", "reward", "ppo"), SFT_ONLY)
         | {"pretrain": "documents are always packed"},
         merge=NO_CHANGE,
     )

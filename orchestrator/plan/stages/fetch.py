@@ -82,9 +82,9 @@ def stage(job: Job) -> Stage:
         datasets=datasets,
         tokenizer=model.tokenizer,
         sampling=job.recipe.serve.sampling.given,
-        # LLaMA-Factory 0.9.5 trains such a reward model to its end, and then dies as it saves it.
         reward=job.reward is not None,
         older=ppo.OLDER if job.trainer is Runtime.PPO else "",
+        # LLaMA-Factory 0.9.5 trains a tied reward model to its end, and then dies as it saves it.
         untied=job.kind.scores and job.recipe.train.method != "lora",
     )
     file, command = task("fetch", settings, secrets=token_variables())

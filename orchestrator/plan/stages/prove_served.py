@@ -132,14 +132,21 @@ def _tokens(job: Job) -> tuple[RenderedFile, Command]:
     return task("prove_served", settings)
 
 
-def _rewards(job: Job) -> list[tuple[RenderedFile, Command]]:
-    trainer, served = f"{SCORES}/{REWARDS}", f"{partial(SERVED_PROOF)}/served_rewards.jsonl"
-    scored = ScoreServedSettings(
-        training_ids=TRAINING_IDS, conversations=CONVERSATIONS, trainer=trainer, out=served
+def _scored(trainer: str, served: str) -> ScoreServedSettings:
+    """What the server scores after the trainer; both are file names."""
+    return ScoreServedSettings(
+        training_ids=TRAINING_IDS,
+        conversations=CONVERSATIONS,
+        trainer=f"{SCORES}/{trainer}",
+        out=f"{partial(SERVED_PROOF)}/{served}",
     )
+
+
+def _rewards(job: Job) -> list[tuple[RenderedFile, Command]]:
+    scored = _scored(REWARDS, "served_rewards.jsonl")
     compared = ProveRewardSettings(
-        trainer=trainer,
-        served=served,
+        trainer=scored.trainer,
+        served=scored.out,
         prepare=PREPARED,
         dtype=job.dtype,
         accept_mismatch=job.accept_mismatch,
@@ -153,14 +160,11 @@ def _rewards(job: Job) -> list[tuple[RenderedFile, Command]]:
 
 
 def _losses(job: Job) -> list[tuple[RenderedFile, Command]]:
-    trainer, served = f"{SCORES}/{TRAINER_LOSS}", f"{partial(SERVED_PROOF)}/served_loss.jsonl"
-    scored = ScoreServedSettings(
-        training_ids=TRAINING_IDS, conversations=CONVERSATIONS, trainer=trainer, out=served
-    )
+    scored = _scored(TRAINER_LOSS, "served_loss.jsonl")
     compared = ProveLossSettings(
         training_ids=TRAINING_IDS,
-        trainer=trainer,
-        served=served,
+        trainer=scored.trainer,
+        served=scored.out,
         prepare=PREPARED,
         dtype=job.dtype,
         accept_mismatch=job.accept_mismatch,

@@ -123,7 +123,7 @@ def test_a_longer_circle_is_named_whole(chain: SmallWorld) -> None:
 def test_what_only_reads_the_base_does_not_train_it(chain: SmallWorld) -> None:
     job = discovery.read_job("second", project=chain.project)
     with pytest.raises(MissingError, match="has no export of its present settings") as missing:
-        exported(job.below[0], job, chain.project)
+        exported(job.dependencies[0], job, chain.project)
     assert missing.value.problems[0].hint == "conch sft small"
     assert chain.run("parity", "second").code == 3
     assert runs_of(chain, "small") == []

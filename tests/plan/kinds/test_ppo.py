@@ -54,7 +54,7 @@ def test_only_what_trains_encodes_or_scores_as_the_trainer_runs_below_the_floor(
 def test_both_recipes_below_come_first_each_once() -> None:
     job = job_of("conch_ppo", "cpu")
     assert job.first == ("conch_pretrain", "conch_sft", "conch_reward")
-    assert [below.key for below in job.below] == ["model.base", "ppo.reward"]
+    assert [below.key for below in job.dependencies] == ["model.base", "ppo.reward"]
     depends = build_plan(job).stage("fetch").depends
     assert depends == {"base": "export of conch_sft", "reward": "export of conch_reward"}
 
@@ -62,7 +62,7 @@ def test_both_recipes_below_come_first_each_once() -> None:
 def test_the_shipped_recipe_is_read_with_what_it_is_built_on() -> None:
     job = discovery.read_job("conch_ppo", project=PROJECT, hardware="cpu")
     assert set(job.lockfiles) == {"train", "serve", "ppo"}
-    assert all(below.state.startswith("sha256:") for below in job.below)
+    assert all(below.state.startswith("sha256:") for below in job.dependencies)
 
 
 def test_fault_its_environment_does_not_start_where_it_would_have_the_network(
